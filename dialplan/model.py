@@ -1,0 +1,22 @@
+"""The two things every written value is made of: a strict model and a checked number."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """A value an operator may write: unknown settings are errors, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def check_e164(text: str) -> str:
+    """The number itself, if it is E.164 (ITU-T E.164: `+`, country code, at most 15 digits)."""
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", text, re.ASCII):
+        raise ValueError("write the number as +, country code, number: +3221112233")
+    return text
+
+
+E164 = Annotated[str, AfterValidator(check_e164)]

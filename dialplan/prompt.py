@@ -1,0 +1,14 @@
+"""A spoken text as a file that was checked before any call needs it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """`name` as the route says it, `path` of the WAV (8 kHz, 16 bit, mono), its length, its SHA-256 in hex."""
+
+    name: str
+    path: Path
+    seconds: float
+    sha256: str

@@ -1,0 +1,46 @@
+"""What came of a step, and what came of a call: the only words telephony has for a route."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Outcome(StrEnum):
+    """What came of one step. Nobody behind the ARI edge sees a 17 or a 486."""
+
+    DONE = "done"
+    TAKEN = "taken"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Result(StrEnum):
+    """What came of a whole call: the `outcome` of its call record."""
+
+    ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    ABANDONED = "abandoned"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    CLOSED = "closed"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class Verdict(NamedTuple):
+    """What the walk has come to so far; `final` when the route is over."""
+
+    result: Result
+    final: bool = False
+
+
+def final(verdict: Verdict) -> Verdict:
+    return Verdict(verdict.result, final=True)
+
+
+# Where a route says nothing else, nobody answered.
+OPEN = Verdict(Result.NO_ANSWER)

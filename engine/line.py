@@ -1,0 +1,92 @@
+"""What a call needs of telephony: the caller's line, its outgoing legs. Satisfied by `engine.ari` and by fakes.
+
+Every awaitable of a line or leg raises `HungUp` when that leg is gone. Whatever is opened is opened with `async with`
+and let go on every way out, unless the engine is detaching for its successor.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from dialplan.caller import Caller
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome, Result
+from dialplan.steps import Destination
+
+
+class HungUp(Exception):
+    """A leg has ended."""
+
+    def __init__(self, leg: "Line | Leg") -> None:
+        super().__init__(leg.id)
+        self.leg = leg
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a leg ended: when (Asterisk's clock, UTC), its Q.850 cause, and that cause as an outcome."""
+
+    at: datetime
+    cause: int
+    outcome: Outcome
+
+
+class Leg(Protocol):
+    """A leg towards a destination that has answered."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def to(self) -> str: ...
+    @property
+    def answered(self) -> datetime: ...
+    async def gone(self) -> Ended:
+        """Wait for the end of this leg."""
+
+
+class LegWitness(Protocol):
+    """Who is told what happens to each attempt, at the instant of Asterisk's clock."""
+
+    def dialled(self, leg_id: str, to: str, at: datetime) -> None: ...
+    def ringing(self, leg_id: str, at: datetime) -> None: ...
+    def answered(self, leg_id: str, at: datetime) -> None: ...
+    def ended(self, leg_id: str, ended: Ended) -> None: ...
+
+
+class Ringing(Protocol):
+    """Legs being rung at once."""
+
+    async def first_answer(self) -> Leg | Outcome:
+        """Wait for the first to answer (the others are let go at once), or for what came of them all."""
+
+
+class Line(Protocol):
+    """The caller's leg."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def dialled(self) -> str: ...
+    @property
+    def caller(self) -> Caller: ...
+    @property
+    def entered(self) -> datetime: ...
+    async def play(self, prompt: Prompt) -> bool:
+        """Play a prompt to its end; on an unanswered call as early media, which does not answer. False: it failed."""
+
+    async def answer(self) -> None:
+        """Answer the caller: the caller's charging starts here."""
+
+    def ringing(
+        self, to: Sequence[Destination], seconds: int, witness: LegWitness
+    ) -> AbstractAsyncContextManager[Ringing]: ...
+    def bridged(self, leg: Leg) -> AbstractAsyncContextManager[None]: ...
+    async def gone(self) -> Ended:
+        """Wait for the caller to hang up."""
+
+    async def hang_up(self, result: Result) -> Ended:
+        """End the call with the SIP answer that says what came of it."""

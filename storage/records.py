@@ -1,0 +1,121 @@
+"""What is left of a call: the journal's entries of one call, folded into the record that is kept and billed.
+
+Instants are aware UTC datetimes of Asterisk's clock; durations are computed from them, never stored apart.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+# One line of the journal: {"call": id, "kind": ..., "at": ISO 8601, ...}. The kinds are those of `fold`.
+Entry = Mapping[str, Any]
+
+ZERO = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    """One attempt at one destination."""
+
+    leg_id: str
+    to: str
+    began: datetime
+    ringing: datetime | None = None
+    answered: datetime | None = None
+    ended: datetime | None = None
+    outcome: str = ""
+    cause: int | None = None  # Q.850
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives."""
+
+    call_id: str
+    number: str
+    owner: str
+    caller: str
+    withheld: bool
+    began: datetime
+    node: str
+    answered: datetime | None = None
+    ended: datetime | None = None
+    delivered_to: str = ""
+    outcome: str = ""
+    ended_by: str = ""  # caller | destination | engine | limit | lost
+    cause: int | None = None  # Q.850
+    recording_id: str = ""
+    message_id: str = ""
+    legs: tuple[LegRecord, ...] = ()
+
+    @property
+    def talk(self) -> timedelta:
+        """Answer to end."""
+        return self.ended - self.answered if self.ended and self.answered else ZERO
+
+    @property
+    def ring(self) -> timedelta:
+        """First attempt to answer; without an answer, to the end of the last attempt."""
+        if not self.legs:
+            return ZERO
+        end = self.answered or max((leg.ended or leg.began for leg in self.legs), default=None)
+        return max(end - self.legs[0].began, ZERO) if end else ZERO
+
+
+def fold(entries: Iterable[Entry]) -> CallRecord | None:
+    """The record that these entries of one call, in order, amount to. None if the call's start is not among them."""
+    record: CallRecord | None = None
+    for entry in entries:
+        if entry["kind"] == "call_start":
+            record = _started(entry)
+        elif record is not None:
+            record = _with(record, entry)
+    return record
+
+
+def _started(entry: Entry) -> CallRecord:
+    return CallRecord(
+        call_id=entry["call"],
+        number=entry["number"],
+        owner=entry["owner"],
+        caller=entry["caller"],
+        withheld=entry["withheld"],
+        began=_at(entry),
+        node=entry["node"],
+    )
+
+
+def _with(record: CallRecord, entry: Entry) -> CallRecord:
+    match entry["kind"]:
+        case "leg_start":
+            leg = LegRecord(entry["leg"], entry["to"], _at(entry))
+            return replace(record, legs=(*record.legs, leg))
+        case "leg_ringing":
+            return _with_leg(record, entry["leg"], ringing=_at(entry))
+        case "leg_answer":
+            return _with_leg(record, entry["leg"], answered=_at(entry))
+        case "leg_end":
+            ended = {"ended": _at(entry), "outcome": entry["outcome"], "cause": entry["cause"]}
+            return _with_leg(record, entry["leg"], **ended)
+        case "answered":
+            return replace(record, answered=_at(entry), delivered_to=entry["to"])
+        case "call_end":
+            return replace(
+                record,
+                ended=_at(entry),
+                outcome=entry["outcome"],
+                ended_by=entry["ended_by"],
+                cause=entry["cause"],
+            )
+        case _:  # turns, steps: the call's story, not its bill
+            return record
+
+
+def _with_leg(record: CallRecord, leg_id: str, **facts: Any) -> CallRecord:
+    legs = tuple(replace(leg, **facts) if leg.leg_id == leg_id else leg for leg in record.legs)
+    return replace(record, legs=legs)
+
+
+def _at(entry: Entry) -> datetime:
+    return datetime.fromisoformat(entry["at"])
