@@ -1,0 +1,89 @@
+"""callengine settings: check the settings and show them, or print an example of the settings file."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from config.settings import Settings, SettingsError, load_settings
+
+PREFACE = """\
+# callengine.toml: the settings of `callengine run` and `callengine work`.
+# Every setting is here, commented out, with its default. Unknown settings are errors.
+#
+# The environment may hold settings too: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
+# Passwords belong into files in the folder that $CREDENTIALS_DIRECTORY names (systemd's LoadCredential= makes
+# it), each called as its setting: database, ari__password, ari__events_password.
+# The environment wins over a credential, a credential over this file.
+"""
+
+
+@click.command()
+@click.option(
+    "--example", is_flag=True, help="Print a settings file with every setting, its default and its meaning."
+)
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The file to check.",
+)
+def command(example: bool, path: Path | None) -> None:
+    """Check the settings and show them (passwords masked), or print an example of the file."""
+    if example:
+        click.echo("\n".join([PREFACE, *_example(Settings)]))
+        return
+    try:
+        settings = load_settings(path)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    for name, value in _values(settings):
+        click.echo(f"{name} = {value}")
+
+
+def _example(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The lines of one section: the settings, then the sections within it (TOML wants them in that order)."""
+    sections: dict[str, type[BaseModel]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            sections[name] = field.annotation
+        else:
+            yield f"# {field.description}\n# {name} = {_written(_default(field))}\n"
+    for name, section in sections.items():
+        yield f"[{prefix}{name}]\n# {section.__doc__}\n"
+        yield from _example(section, f"{prefix}{name}.")
+
+
+def _default(field: FieldInfo) -> Any:
+    """The default, or where that is nothing, or this machine's own, an example of what may stand there."""
+    return field.examples[0] if field.examples else field.default
+
+
+def _written(value: Any) -> str:
+    """A value as TOML; JSON's strings, numbers, booleans and lists are TOML's too."""
+    match value:
+        case SecretStr():
+            return json.dumps(value.get_secret_value())
+        case frozenset():
+            return json.dumps(sorted(value))
+        case Path():
+            return json.dumps(str(value))
+        case _:
+            return json.dumps(value)
+
+
+def _values(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in model:
+        match value:
+            case BaseModel():
+                yield from _values(value, f"{prefix}{name}.")
+            case SecretStr():
+                yield prefix + name, "********" if value else "(not set)"
+            case None:
+                yield prefix + name, "(not set)"
+            case _:
+                yield prefix + name, _written(value)
