@@ -1,0 +1,57 @@
+"""Blocks of ports for the embedded parts: several runs side by side must not take each other's."""
+
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+# Below 32768, where Linux begins to hand out ports by itself: nobody stumbles into a block by chance.
+BLOCKS = range(10240, 32768, 1024)
+
+
+class NoPorts(Exception):
+    """Every block of ports on this machine is taken."""
+
+
+@contextmanager
+def reserve_ports(count: int) -> Iterator[range]:
+    """Keep `count` neighbouring ports (at most 1,023), the first of them odd, while the block lasts.
+
+    A bound socket on the port before them is the lock: the kernel lets go of it however we end.
+    """
+    if count > BLOCKS.step - 1:
+        raise ValueError(f"a block has {BLOCKS.step - 1} ports, {count} were asked for")
+    starts = random.sample(BLOCKS, len(BLOCKS))  # no secret: only to meet fewer others
+    with ExitStack() as held:
+        start = next((start for start in starts if _hold(held, start)), None)
+        if start is None:
+            raise NoPorts(
+                f"all {len(BLOCKS)} blocks of ports are taken; stop a run of callengine on this machine"
+            )
+        yield range(start + 1, start + 1 + count)
+
+
+def _hold(held: ExitStack, start: int) -> bool:
+    with ExitStack() as attempt:
+        lock = attempt.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        try:
+            lock.bind(("0.0.0.0", start))
+        except OSError:
+            return False
+        if not all(_is_free(port) for port in range(start + 1, start + 4)):
+            return False
+        held.enter_context(attempt.pop_all())
+        return True
+
+
+def _is_free(port: int) -> bool:
+    """Neither a datagram nor a stream socket has it: SIP takes the one, ARI the other."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                return False
+    return True
