@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# What networks write where a number would stand when there is none to show (RFC 3323 4.1.1.3, carriers' habit).
+# What networks write in place of a number that is not to be shown (RFC 3323 4.1.1.3, carriers' habit).
 NAMELESS = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "withheld", "private"})
 
 
@@ -18,7 +18,7 @@ class Presentation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A checked number that may be shown, or none: the number of a withheld caller exists nowhere behind this."""
+    """A checked number that may be shown, or none: a withheld caller's number exists nowhere behind this."""
 
     presentation: Presentation
     number: str | None = None
@@ -43,11 +43,13 @@ UNKNOWN = Caller(Presentation.UNKNOWN)
 def identify(number: str, presentation: str, privacy: str) -> Caller:
     """The caller, from the three things the network says.
 
-    `number` as received (attacker's text), `presentation` as Asterisk's `CALLERID(pres)` words it, `privacy` the
-    letters of all `Privacy` headers (RFC 3323 4.2). When in doubt the caller is withheld: showing a number that
-    should be hidden cannot be undone.
+    `number` as received (attacker's text), `presentation` as Asterisk's `CALLERID(pres)` words it, `privacy`
+    the letters of all `Privacy` headers (RFC 3323 4.2). When in doubt the caller is withheld: showing a
+    number that should be hidden cannot be undone.
     """
-    if presentation.startswith(("prohib", "unavailable")) or set(re.findall("[a-z]+", privacy.lower())) - {"none"}:
+    if presentation.startswith(("prohib", "unavailable")) or set(re.findall("[a-z]+", privacy.lower())) - {
+        "none"
+    }:
         return WITHHELD
     if number.strip().lower() in NAMELESS:
         return WITHHELD

@@ -1,4 +1,4 @@
-"""The two things every written value is made of: a strict model and a checked number."""
+"""What every written value is made of: a strict model, a checked number, a name."""
 
 import re
 from typing import Annotated
@@ -20,3 +20,15 @@ def check_e164(text: str) -> str:
 
 
 E164 = Annotated[str, AfterValidator(check_e164)]
+
+
+def check_name(text: str) -> str:
+    """The name itself, if it may be a file's: nothing that means anything to a shell or to Asterisk."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text, re.ASCII):
+        raise ValueError(
+            f"`{text}` is not a name; write at most 64 of a-z, 0-9, - and _, as in  closed-holiday"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(check_name)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`name` as the route says it, `path` of the WAV (8 kHz, 16 bit, mono), its length, its SHA-256 in hex."""
+    """`name` as the route says it, `path` of the WAV (8 kHz, 16 bit, mono), length, SHA-256 in hex."""
 
     name: str
     path: Path

@@ -1,7 +1,7 @@
 """The walk over a route: a pure generator that yields what to perform and is told what came of it.
 
-The engine performs it live, `callengine explain` prints it, a test compares it with a table, and after a crash the
-journalled outcomes sent through it lead back to the step where the call was.
+The engine performs it live, `callengine explain` prints it, a test compares it with a table, and after a
+crash the journalled outcomes sent through it lead back to the step where the call was.
 """
 
 from collections.abc import Generator, Sequence
@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dialplan.caller import Caller
 from dialplan.calendar import Calendar
+from dialplan.caller import Caller
 from dialplan.result import OPEN, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ Plan = Generator["Action | Turn", Outcome, Verdict]
 def walk(steps: Sequence["Step"], facts: Facts, so_far: Verdict = OPEN) -> Plan:
     """Yield the steps to perform, in order, until the route is over; return what the call came to.
 
-    A step's branch (`busy:`, `closed:`, …), once taken, is the rest of the route. A route is a tree, so every walk
-    ends.
+    A step's branch (`busy:`, `closed:`, …), once taken, is the rest of the route. A route is a tree, so every
+    walk ends.
     """
     for step in steps:
         so_far = yield from step.plan(facts, so_far)

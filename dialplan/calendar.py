@@ -1,0 +1,89 @@
+"""The days on which a number keeps no ordinary hours: public holidays, and days of its own.
+
+holidays: BE                                a country
+holidays: DE-BY                             a region (ISO 3166-2)
+holidays: [NL, 2026-12-24, not 2026-04-03]  with a day of its own, and without one that is not kept
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated
+
+import holidays
+from pydantic import PlainValidator
+
+OWN_DAY = "a day of its own"
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which dates are holidays. `regions` as `BE` or `DE-BY`; `kept` and `dropped` win over them."""
+
+    regions: tuple[str, ...] = ()
+    kept: frozenset[date] = frozenset()
+    dropped: frozenset[date] = frozenset()
+
+    def name(self, day: date) -> str | None:
+        """The name of the holiday that falls on this date, in its country's language; None on other days."""
+        if day in self.dropped:
+            return None
+        names = (public_holidays(region, day.year).get(day) for region in self.regions)
+        return next(filter(None, names), OWN_DAY if day in self.kept else None)
+
+
+@cache
+def public_holidays(region: str, year: int) -> Mapping[date, str]:
+    """The holidays of one region in one year. Cached: the first takes up to 200 ms."""
+    country, _, subdivision = region.partition("-")
+    return dict(holidays.country_holidays(country, subdivision or None, years=year))
+
+
+def read_calendar(written: object) -> Calendar:
+    """The calendar written as one region or date, or a list of them; ValueError says what is wrong."""
+    words = [written] if isinstance(written, str) else written
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("write a country, or a list of countries and dates: [BE, 2026-12-24]")
+    return Calendar(
+        regions=tuple(check_region(word) for word in words if not re.search("[0-9]{4}", word)),
+        kept=frozenset(_dates(words, r"(\d{4}-\d\d-\d\d)")),
+        dropped=frozenset(_dates(words, r"not\s+(\d{4}-\d\d-\d\d)")),
+    )
+
+
+def check_region(text: str) -> str:
+    """The country or region itself, if its holidays are known."""
+    known = holidays.list_supported_countries()
+    country, dash, subdivision = text.partition("-")
+    if country not in known:
+        near = "".join(
+            f"; did you mean {other}?" for other in get_close_matches(country.upper(), known, 1, 0.9)
+        )
+        raise ValueError(
+            f"there is no country `{text}`; write its two letters as in ISO 3166, such as BE{near}"
+        )
+    if dash and subdivision not in known[country]:
+        regions = ", ".join(known[country]) or "none"
+        raise ValueError(f"`{subdivision}` is not a region of {country}; its regions are: {regions}")
+    return text
+
+
+def _dates(words: Iterable[str], pattern: str) -> Iterable[date]:
+    for word in words:
+        if found := re.fullmatch(pattern, word, re.ASCII):
+            yield _date(found[1])
+        elif re.search("[0-9]{4}", word) and not re.fullmatch(r"(not\s+)?\d{4}-\d\d-\d\d", word, re.ASCII):
+            raise ValueError(f"`{word}` is not a date; write year, month and day: 2026-12-24")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as wrong:
+        raise ValueError(f"there is no day {text} in the calendar") from wrong
+
+
+Holidays = Annotated[Calendar, PlainValidator(read_calendar)]

@@ -1,0 +1,45 @@
+"""Where a call may be sent, and whose number the destination sees."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, model_validator
+
+from dialplan.model import E164, Model
+
+
+class Present(StrEnum):
+    """Whose number a destination is shown. A withheld caller stays withheld under `caller`."""
+
+    CALLER = "caller"
+    SERVICE_NUMBER = "service_number"
+    ANONYMOUS = "anonymous"
+
+
+def refuse_short(number: Any) -> Any:
+    """112 and its like have a better message than a number that is not E.164."""
+    if isinstance(number, str) and re.fullmatch(r"\+?[0-9*#]{2,6}", number, re.ASCII):
+        raise ValueError(
+            f"`{number}` is an emergency or short number, never a destination; write a full one: +3221112233"
+        )
+    return number
+
+
+class Destination(Model):
+    """A number to ring: `+3221112233`, or `{number: +3221112233, present: anonymous}`.
+
+    `present`, the number it is shown, is `caller` (the caller's number; withheld stays withheld),
+    `service_number` or `anonymous`.
+    """
+
+    number: Annotated[E164, BeforeValidator(refuse_short)]
+    present: Present = Present.CALLER
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_alone(cls, written: Any) -> Any:
+        return {"number": written} if isinstance(written, str) else written
+
+    def __str__(self) -> str:
+        return self.number

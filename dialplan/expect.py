@@ -1,0 +1,60 @@
+"""`expect`: what a call must come to, written beside the route and checked before the route may go live."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator
+
+from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.model import E164, Model, Name, check_e164
+from dialplan.result import Outcome, Result
+
+
+def read_local_time(written: object) -> datetime:
+    """`2026-12-25 10:00` as a naive datetime, the local time of the number; ValueError says what is wrong."""
+    text = str(written)
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", text, re.ASCII):
+        raise ValueError(f"`{text}` is not a local time; write year, month, day and time: 2026-12-25 10:00")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise ValueError(f"there is no {text} in the calendar") from wrong
+
+
+def read_caller(written: object) -> Caller:
+    """`+3221112233` or `withheld` as a caller; ValueError says what is wrong."""
+    match written:
+        case "withheld":
+            return WITHHELD
+        case str():
+            return Caller(Presentation.SHOWN, check_e164(written))
+        case _:
+            raise ValueError("write a number or `withheld`")
+
+
+def check_ring_outcome(outcome: Outcome) -> Outcome:
+    if outcome is Outcome.DONE:
+        raise ValueError("nothing rung is `done`; write what came of it: taken, busy, no_answer, …")
+    return outcome
+
+
+RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
+
+
+class Expect(Model):
+    """One call that is tried out whenever the file is read; every key written is compared exactly.
+
+        - {at: 2026-12-25 10:00, hears: [welcome, closed-holiday], ends: closed}
+        - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
+
+    `at` is local time of the number. `outcomes` are those of the rings in their order, `taken` once they are
+    used up. `hears` are prompts, `rings` destinations, in order; `ends` is the outcome of the call record.
+    """
+
+    at: Annotated[datetime, PlainValidator(read_local_time)]
+    caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
+    outcomes: tuple[RingOutcome, ...] = ()
+    hears: tuple[Name, ...] | None = None
+    rings: tuple[E164, ...] | None = None
+    ends: Result | None = None

@@ -1,0 +1,133 @@
+"""A service number and its owner: what was agreed, as the operator writes it down."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+
+from dialplan.calendar import Calendar, Holidays
+from dialplan.caller import Caller
+from dialplan.destination import refuse_short
+from dialplan.expect import Expect
+from dialplan.model import E164, Model, Name
+from dialplan.steps import Steps
+from dialplan.walk import Facts, Plan, walk
+
+
+class RecordingPolicy(StrEnum):
+    """Whether calls are recorded, and what the caller has to say about it."""
+
+    OFF = "off"
+    ANNOUNCE = "announce"
+    OPT_OUT = "opt_out"
+    OPT_IN = "opt_in"
+
+
+UNITS: Mapping[str, timedelta] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
+LONGEST_KEEPING = timedelta(days=3653)
+
+
+def read_period(written: object) -> timedelta:
+    """`30 days` as a timedelta; ValueError says what is wrong."""
+    found = (
+        re.fullmatch(r"(\d{1,4}) (hour|day|week)s?", written, re.ASCII) if isinstance(written, str) else None
+    )
+    if not found:
+        raise ValueError("write a number and hours, days or weeks: 30 days")
+    period = int(found[1]) * UNITS[found[2]]
+    if not timedelta(0) < period <= LONGEST_KEEPING:
+        raise ValueError(
+            f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
+        )
+    return period
+
+
+def check_label(text: str) -> str:
+    """A name for people: one line that may stand in a mail's header."""
+    if not text.isprintable() or not 0 < len(text) <= 200:
+        raise ValueError("write a name of one line, 1 to 200 characters")
+    return text
+
+
+def check_mail(text: str) -> str:
+    """The mail address itself, if it can be one; nothing that could break out of a header."""
+    if not re.fullmatch(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text, re.ASCII
+    ):
+        raise ValueError(f"`{text}` is not a mail address; write one as in  office@acme.example")
+    return text
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def read_zone(written: object) -> ZoneInfo:
+    """The time zone of this name; ValueError says what is wrong."""
+    name = str(written)
+    if name in zone_names():
+        return ZoneInfo(name)
+    near = "".join(f"; did you mean {other}?" for other in get_close_matches(name, zone_names(), 1))
+    raise ValueError(f"`{name}` is not a time zone; write one as in  Europe/Brussels{near}")
+
+
+def dial_key(dialled: str) -> str:
+    """The digits under which a number is found, spelt `+3270..`, `003270..` or `3270..` by the trunk."""
+    return dialled.removeprefix("+").removeprefix("00")
+
+
+def _listed(written: Any) -> Any:
+    return written if isinstance(written, list) else [written]
+
+
+class Owner(Model):
+    """Whose numbers they are: a file owners/NAME.yaml, NAME being what its numbers write as `owner`."""
+
+    name: Annotated[str, AfterValidator(check_label)]
+    language: Literal["nl", "fr", "de", "es", "en"] = "en"
+    mail: Annotated[tuple[Annotated[str, AfterValidator(check_mail)], ...], BeforeValidator(_listed)] = ()
+    keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+
+
+class ServiceNumber(Model):
+    """What happens when somebody dials this number: a file of numbers/."""
+
+    number: E164
+    owner: Name
+    timezone: Annotated[ZoneInfo, PlainValidator(read_zone)]
+    holidays: Holidays = Calendar()
+    record: RecordingPolicy = RecordingPolicy.OFF
+    fallback: Annotated[E164, BeforeValidator(refuse_short)] | None = None
+    max_minutes: Annotated[int, Field(ge=1, le=720)] = 240
+    route: Steps
+    expect: tuple[Expect, ...] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.timezone
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.holidays
+
+    @property
+    def key(self) -> str:
+        return dial_key(self.number)
+
+    def facts(self, now: datetime, caller: Caller) -> Facts:
+        """All that this number's route may depend on, for a call that comes in at `now` (aware)."""
+        return Facts(now, caller, self.zone, self.calendar)
+
+    def plan(self, facts: Facts) -> Plan:
+        return walk(self.route, facts)

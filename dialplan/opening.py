@@ -1,0 +1,161 @@
+"""Opening hours: a week of spans in local time, and whether an instant lies in one of them.
+
+A span belongs to the day it begins on: a holiday on that day cancels all of it, its tail after midnight too,
+and a tail survives a holiday on the day after. On the two nights the clocks change, a time that does not
+exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import PlainValidator
+
+from dialplan.calendar import Calendar
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MINUTE = timedelta(minutes=1)
+DAY = 24 * 60
+WEEK = 7 * DAY
+LOOK_AHEAD = 60  # days in which the next opening is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`begins` to `ends` (minutes since midnight, `ends` may pass the next) on each of `days` (0 is Monday)."""
+
+    days: frozenset[int]
+    begins: int
+    ends: int
+    text: str
+
+    def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """The instants (UTC) at which the span of this day opens and closes."""
+        return instant(day, self.begins, zone, fold=0), instant(day, self.ends, zone, fold=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the hours say of one instant: `holiday` names the holiday that closes, `why` is for people."""
+
+    open: bool
+    why: str
+    holiday: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningHours:
+    """The spans of a week."""
+
+    spans: tuple[Span, ...]
+
+    def at(self, now: datetime, zone: ZoneInfo, calendar: Calendar) -> Moment:
+        """Open at this instant (aware)? With the span, the holiday or the next opening as the reason."""
+        local = now.astimezone(zone)
+        holiday = calendar.name(local.date())
+        for day in (local.date(), local.date() - timedelta(days=1)):
+            if span := self._covering(day, now, zone):
+                cancelled = calendar.name(day)
+                if cancelled is None:
+                    return Moment(open=True, why=f"open: {_spoken(local)} is in {span.text}")
+                holiday = holiday or cancelled
+        word = f"holiday: {holiday}" if holiday else f"closed: {_spoken(local)}"
+        return Moment(open=False, why=f"{word}; {self._next(now, zone, calendar)}", holiday=holiday)
+
+    def _covering(self, day: date, now: datetime, zone: ZoneInfo) -> Span | None:
+        for span in self.spans:
+            if day.weekday() in span.days:
+                opens, closes = span.on(day, zone)
+                if opens <= now < closes:
+                    return span
+        return None
+
+    def _next(self, now: datetime, zone: ZoneInfo, calendar: Calendar) -> str:
+        today = now.astimezone(zone).date()
+        for day in (today + timedelta(days=ahead) for ahead in range(LOOK_AHEAD)):
+            if calendar.name(day) is None:
+                openings = (span.on(day, zone)[0] for span in self.spans if day.weekday() in span.days)
+                if opening := min((opening for opening in openings if opening > now), default=None):
+                    return f"opens {_spoken(opening.astimezone(zone), with_date=True)}"
+        return f"opens on none of the next {LOOK_AHEAD} days"
+
+
+def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
+    """The instant (UTC) of a local time; where the clocks skip it, that of the next minute there is."""
+    wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
+    while (at := wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)).astimezone(zone).replace(
+        tzinfo=None
+    ) != wall:
+        wall += MINUTE
+    return at
+
+
+def read_opening(written: object) -> OpeningHours:
+    """The opening hours that are written as one line or a list of lines; ValueError says what is wrong."""
+    lines = [written] if isinstance(written, str) else written
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        raise ValueError(
+            "write days and times, as in  mon-fri 09:00-12:30 13:30-17:30, or a list of such lines"
+        )
+    spans = tuple(span for line in lines for span in _spans(line))
+    _check_overlap(spans)
+    return OpeningHours(spans)
+
+
+def _spans(line: str) -> Iterator[Span]:
+    days, *times = line.split()
+    if not times:
+        raise ValueError(f"`{line}` has no times; write them after the days: mon-fri 09:00-17:30")
+    for text in times:
+        begins, ends = _times(text)
+        yield Span(frozenset(_days(days)), begins, ends, f"{days} {text}")
+
+
+def _days(text: str) -> Iterator[int]:
+    """`mon-fri` -> 0 1 2 3 4; `fri-mon` goes over the end of the week."""
+    for part in ["mon-sun"] if text == "daily" else text.split(","):
+        first, dash, last = part.partition("-")
+        if first not in DAYS or (dash and last not in DAYS):
+            raise ValueError(
+                f"`{part}` is not a day; write mon, tue, wed, thu, fri, sat, sun, mon-fri or daily"
+            )
+        begin = DAYS.index(first)
+        yield from ((begin + n) % 7 for n in range((DAYS.index(last or first) - begin) % 7 + 1))
+
+
+def _times(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
+    if not found:
+        raise ValueError(f"`{text}` is not a time; write 09:00-17:30, and 24:00 for midnight at the end")
+    begins = int(found[1]) * 60 + int(found[2])
+    ends = DAY if found[3] is None else int(found[3]) * 60 + int(found[4])
+    if begins == ends:
+        raise ValueError(f"`{text}` begins when it ends; write 00:00-24:00 for the whole day")
+    return begins, ends if ends > begins else ends + DAY
+
+
+def _check_overlap(spans: tuple[Span, ...]) -> None:
+    """A time open twice is a mistake: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` shortens nothing."""
+    week = sorted(
+        (day * DAY + span.begins, day * DAY + span.ends, span.text) for span in spans for day in span.days
+    )
+    week.append((week[0][0] + WEEK, week[0][1] + WEEK, week[0][2]))
+    for (_, ends, earlier), (begins, _, later) in pairwise(week):
+        if begins < ends:
+            raise ValueError(f"`{later}` overlaps `{earlier}`; let each time stand in one line only")
+
+
+def _spoken(local: datetime, with_date: bool = False) -> str:
+    """`mon 09:00`, or `mon 2026-11-23 09:00`."""
+    return (
+        f"{DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M}"
+        if with_date
+        else f"{DAYS[local.weekday()]} {local:%H:%M}"
+    )
+
+
+Opening = Annotated[OpeningHours, PlainValidator(read_opening)]

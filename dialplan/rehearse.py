@@ -1,0 +1,73 @@
+"""Try a call out on paper: the same walk as the live call's, with what comes of each step supposed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+
+from dialplan.expect import Expect
+from dialplan.number import ServiceNumber
+from dialplan.result import Outcome, Result
+from dialplan.steps import Action, Announce, Ring
+from dialplan.walk import Facts, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The path of a supposed call: its turns, its steps each with the outcome supposed; and the result."""
+
+    path: tuple[Turn | tuple[Action, Outcome], ...]
+    result: Result
+    unused: tuple[Outcome, ...] = ()
+
+    @property
+    def hears(self) -> tuple[str, ...]:
+        return tuple(step.prompt for step, _ in self.steps if isinstance(step, Announce))
+
+    @property
+    def rings(self) -> tuple[str, ...]:
+        return tuple(str(to) for step, _ in self.steps if isinstance(step, Ring) for to in step.to)
+
+    @property
+    def steps(self) -> Iterator[tuple[Action, Outcome]]:
+        return (taken for taken in self.path if not isinstance(taken, Turn))
+
+
+def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = ()) -> Rehearsal:
+    """Walk the number's route. `outcomes` are those of the rings, `taken` once they are used up."""
+    left = list(outcomes)
+    path: list[Turn | tuple[Action, Outcome]] = []
+    plan = number.plan(facts)
+    try:
+        step = next(plan)
+        while True:
+            outcome = _suppose(step, left)
+            path.append(step if isinstance(step, Turn) else (step, outcome))
+            step = plan.send(outcome)
+    except StopIteration as over:
+        return Rehearsal(tuple(path), over.value.result, tuple(left))
+
+
+def _suppose(step: Action | Turn, left: list[Outcome]) -> Outcome:
+    if not isinstance(step, Ring):
+        return Outcome.DONE
+    return left.pop(0) if left else Outcome.TAKEN
+
+
+def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, str]]:
+    """The keys of `expect` that the route does not keep, each with what was expected and what came."""
+    now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
+    call = rehearse(number, number.facts(now, expect.caller), expect.outcomes)
+    for key in ("hears", "rings", "ends"):
+        expected, got = getattr(expect, key), call.result if key == "ends" else getattr(call, key)
+        if expected is not None and expected != got:
+            yield key, f"expected {_listed(expected)}, got {_listed(got)}"
+    if call.unused:
+        rings = len(expect.outcomes) - len(call.unused)
+        yield (
+            "outcomes",
+            f"expected {len(expect.outcomes)} rings, got {rings}; write one outcome for each ring made",
+        )
+
+
+def _listed(found: Result | tuple[str, ...]) -> str:
+    return found.value if isinstance(found, Result) else f"[{', '.join(found)}]"

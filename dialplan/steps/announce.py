@@ -1,0 +1,26 @@
+"""`announce`: say something to the caller."""
+
+from typing import ClassVar, Literal
+
+from dialplan.model import Model, Name
+from dialplan.result import Verdict
+from dialplan.walk import Facts, Plan
+
+
+class Announce(Model):
+    """Play a prompt to its end, before the call is answered: the caller pays nothing for it.
+
+        - announce: welcome                     the file prompts/welcome.wav
+        - announce: {prompt: welcome}           the same
+
+    A prompt in the owner's language (prompts/nl/welcome.wav) is preferred.
+    """
+
+    alone: ClassVar = "prompt"
+
+    step: Literal["announce"] = "announce"
+    prompt: Name
+
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        yield self
+        return so_far

@@ -1,0 +1,36 @@
+"""`hangup`: end the call."""
+
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from dialplan.model import Model
+from dialplan.result import Result, Verdict, final
+from dialplan.walk import Facts, Plan
+
+
+class Reason(StrEnum):
+    """What the caller's network is told: the results a route may choose."""
+
+    BUSY = Result.BUSY
+    CLOSED = Result.CLOSED
+    REJECTED = Result.REJECTED
+    UNREACHABLE = Result.UNREACHABLE
+    FAILED = Result.FAILED
+    NO_ANSWER = Result.NO_ANSWER
+
+
+class Hangup(Model):
+    """End the call here, telling the caller's network why.
+
+    - hangup: busy
+    - hangup: {reason: busy}        busy, closed, no_answer, rejected, unreachable or failed
+    """
+
+    alone: ClassVar = "reason"
+
+    step: Literal["hangup"] = "hangup"
+    reason: Reason
+
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        yield self
+        return final(Verdict(Result(self.reason)))

@@ -1,0 +1,40 @@
+"""`hours`: by day and time, is somebody there?"""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dialplan.model import Model
+from dialplan.opening import Opening
+from dialplan.result import Result, Verdict, final
+from dialplan.walk import Facts, Plan, Turn, walk
+
+if TYPE_CHECKING:
+    from dialplan.steps.tree import Steps
+
+
+class Hours(Model):
+    """While open, the route goes on to the next step; else it takes `closed`, or on a holiday `holiday`.
+
+        - hours:
+            open: [mon-fri 09:00-12:30 13:30-17:30, sat 10:00-13:00, fri 22:00-02:00]
+            closed: [...]
+            holiday: [...]              without it, holidays count as closed
+        - hours: mon-fri 09:00-17:00    when closed, the call ends as closed
+
+    Days are mon tue wed thu fri sat sun, ranges, lists (mon,wed) or daily. A time over midnight belongs to
+    the day it begins on: a holiday on that day cancels all of it. Times are those of the number's time zone.
+    """
+
+    alone: ClassVar = "open"
+
+    step: Literal["hours"] = "hours"
+    open: Opening
+    holiday: "Steps | None" = None
+    closed: "Steps | None" = None
+
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        moment = self.open.at(facts.now, facts.zone, facts.calendar)
+        yield Turn(self.step, moment.why)
+        if moment.open:
+            return so_far
+        branch = self.holiday if moment.holiday and self.holiday else self.closed
+        return final((yield from walk(branch or (), facts, Verdict(Result.CLOSED))))

@@ -1,0 +1,60 @@
+"""`ring`: let somebody's telephone ring."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dialplan.destination import Destination
+from dialplan.model import Model
+from dialplan.result import Outcome, Result, Verdict, final
+from dialplan.walk import Facts, Plan, walk
+
+if TYPE_CHECKING:
+    from dialplan.steps.tree import Steps
+
+
+def _listed(written: Any) -> Any:
+    return written if isinstance(written, list) else [written]
+
+
+class Ring(Model):
+    """Ring one or more destinations at once; the first to answer gets the call.
+
+        - ring: +3221112233                     with the usual 25 seconds
+        - ring:
+            to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
+            seconds: 20                         5 to 120
+            busy: [...]                         steps when busy, or rejected
+            no_answer: [...]                    steps when nobody answered in time
+            unreachable: [...]                  steps when switched off, gone, or the attempt failed
+
+    A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
+    """
+
+    alone: ClassVar = "to"
+
+    step: Literal["ring"] = "ring"
+    to: Annotated[tuple[Destination, ...], BeforeValidator(_listed), Field(min_length=1, max_length=10)]
+    seconds: Annotated[int, Field(ge=5, le=120)] = 25
+    busy: "Steps | None" = None
+    no_answer: "Steps | None" = None
+    unreachable: "Steps | None" = None
+
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        outcome = yield self
+        if outcome is Outcome.TAKEN:
+            return final(Verdict(Result.ANSWERED))
+        verdict = Verdict(Result(outcome))
+        branch = self._branch(outcome)
+        return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
+
+    def _branch(self, outcome: Outcome) -> "Steps | None":
+        match outcome:
+            case Outcome.BUSY | Outcome.REJECTED:
+                return self.busy
+            case Outcome.NO_ANSWER:
+                return self.no_answer
+            case Outcome.UNREACHABLE | Outcome.FAILED:
+                return self.unreachable
+            case _:
+                raise ValueError(f"{outcome} cannot come of ring")

@@ -1,0 +1,62 @@
+"""A route as a tree: the steps there are, and how one is written, as a mapping with one key."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from dialplan.steps.announce import Announce
+from dialplan.steps.hangup import Hangup
+from dialplan.steps.hours import Hours
+from dialplan.steps.ring import Ring
+
+# What is performed. The other steps only decide.
+Action = Announce | Ring | Hangup
+
+STEPS: Mapping[str, type[Announce | Hangup | Hours | Ring]] = {
+    "announce": Announce,
+    "hangup": Hangup,
+    "hours": Hours,
+    "ring": Ring,
+}
+# The settings of a step that hold steps themselves.
+BRANCHES = ("holiday", "closed", "busy", "no_answer", "unreachable")
+
+
+def one_key(written: Any) -> Any:
+    """`{"ring": {...}}` -> `{"step": "ring", ...}`: the one key names the step; a setting may stand alone."""
+    if isinstance(written, Announce | Hangup | Hours | Ring):
+        return written
+    if not isinstance(written, dict) or len(written) != 1:
+        raise ValueError("write one step with its settings, as in  ring: {to: [+3221112233], seconds: 20}")
+    ((name, settings),) = written.items()
+    if name not in STEPS:
+        near = "".join(f"; did you mean `{other}`?" for other in get_close_matches(name, STEPS, 1))
+        raise ValueError(f"`{name}` is not a step; the steps are {', '.join(sorted(STEPS))}{near}")
+    if not isinstance(settings, dict):
+        settings = {STEPS[name].alone: settings}
+    if "step" in settings:
+        raise ValueError(f"`step` is not a setting of {name}; remove it")
+    return {"step": name, **settings}
+
+
+Step = Annotated[
+    Annotated[Announce | Hangup | Hours | Ring, Field(discriminator="step")], BeforeValidator(one_key)
+]
+Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
+
+for _model in STEPS.values():
+    _model.model_rebuild(_types_namespace={"Steps": Steps})
+
+
+def visit(
+    steps: "Steps", at: tuple[str | int, ...] = ("route",)
+) -> Iterator[tuple[tuple[str | int, ...], Announce | Hangup | Hours | Ring]]:
+    """Every step of a route, branches too, each with its path in the file."""
+    for index, step in enumerate(steps):
+        here = (*at, index, step.step)
+        yield here, step
+        for branch in BRANCHES:
+            if inner := getattr(step, branch, None):
+                yield from visit(inner, (*here, branch))
