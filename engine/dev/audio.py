@@ -1,0 +1,69 @@
+"""Sound as numbers: 8 kHz, 16 bit, one channel. What the demo phones say, and how loud they hear it."""
+
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 8000
+FULL = 32767
+
+Samples = NDArray[np.int16]
+SILENCE: Samples = np.zeros(0, dtype=np.int16)
+
+
+def tone(hz: Sequence[float], samples: int, *, start: int = 0, loudness: float = 0.3) -> Samples:
+    """`samples` of one or several tones at once, in step with a tone that began `start` samples ago.
+
+    `loudness` is each tone's amplitude, 1.0 being the loudest a sample can be.
+    """
+    n = np.arange(start, start + samples) / RATE
+    mixed = sum((loudness * np.sin(2 * np.pi * f * n) for f in hz), np.zeros(samples))
+    return np.clip(mixed * FULL, -FULL, FULL).astype(np.int16)
+
+
+def level(sound: Samples, hz: float) -> float:
+    """How loud the tone `hz` is in this sound: its amplitude, 0.0 (absent) to 1.0."""
+    if not len(sound):
+        return 0.0
+    n = np.arange(len(sound))
+    return float(2 * abs(np.mean(sound / FULL * np.exp(-2j * np.pi * hz * n / RATE))))
+
+
+def levels(sound: Samples, hz: float, window: float = 0.1) -> list[float]:
+    """The level of that tone in every whole window of `window` seconds."""
+    size = round(window * RATE)
+    return [level(sound[at : at + size], hz) for at in range(0, len(sound) - size + 1, size)]
+
+
+def loudness(sound: Samples) -> float:
+    """Root mean square of everything heard, 0.0 (silence) to 1.0."""
+    return float(np.sqrt(np.mean(np.square(sound / FULL)))) if len(sound) else 0.0
+
+
+def correlation(said: Samples, heard: Samples) -> float:
+    """How much of `heard` is `said`, at the delay where they fit best: 1.0 for the very same sound."""
+    size = 1 << (len(said) + len(heard)).bit_length()
+    spectrum = np.fft.rfft(heard / FULL, size) * np.conj(np.fft.rfft(said / FULL, size))
+    delay = int(np.argmax(np.fft.irfft(spectrum, size)[: len(heard)]))
+    there = heard[delay : delay + len(said)] / FULL
+    here = said[: len(there)] / FULL
+    energy = float(np.sqrt(np.sum(here**2) * np.sum(there**2)))
+    return float(np.sum(here * there)) / energy if energy else 0.0
+
+
+def write_wav(path: Path, sound: Samples) -> None:
+    """Write the sound as the WAV file Asterisk plays: 8 kHz, 16 bit, mono."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(sound.astype("<i2").tobytes())
+
+
+def read_wav(path: Path) -> Samples:
+    """The sound of such a file. Raises wave.Error when it is not a WAV file."""
+    with wave.open(str(path), "rb") as file:
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
