@@ -46,14 +46,16 @@ keyring() {
   fail "Debian's archive keyring is missing; install the package debian-archive-keyring"
 }
 
-# The archive this machine already uses. Where no package list was ever fetched, Origin is empty and the name
-# of the release has to do.
+# The archive this machine already uses. Where no package list was ever fetched, apt-get tells its sources only
+# with --no-release-info, and the name of the release has to do instead of the archive's Origin.
 mirror() {
   local found codename
   if [ -n "${DEBIAN_MIRROR:-}" ]; then echo "$DEBIAN_MIRROR"; return; fi
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-  found=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(ORIGIN)' 'Created-By: Packages' |
-    awk -v codename="$codename" '$1 !~ /security|updates|backports/ && ($3 == "Debian" || $1 == codename) {print $2; exit}')
+  found=$(for how in --release-info --no-release-info; do
+      apt-get indextargets "$how" --format '$(RELEASE) $(REPO_URI) $(ORIGIN)' 'Created-By: Packages'
+    done | awk -v codename="$codename" '
+      $1 !~ /security|updates|backports/ && ($3 == "Debian" || $1 == codename) && !n++ {print $2}')
   [ -n "$found" ] || fail "no Debian archive in this machine's apt sources; set DEBIAN_MIRROR to the address of one"
   echo "$found"
 }
