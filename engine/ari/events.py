@@ -31,6 +31,7 @@ class Kind(StrEnum):
     PLAYBACK = "playback"
     RECORDING = "recording"
     MARKER = "marker"
+    APPLICATION = "application"
 
 
 # A kind, and the id we chose for it: what one listens to.
@@ -192,12 +193,21 @@ class ChannelUserevent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationRegistered(Event):
+class _OfApplication(Event):
+    name: str
+
+    @property
+    def about(self) -> tuple[Subject, ...]:
+        return ((Kind.APPLICATION, self.name),)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRegistered(_OfApplication):
     """The last of what Asterisk had queued while nobody listened."""
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationReplaced(Event):
+class ApplicationReplaced(_OfApplication):
     """Another engine has taken the application: stop, never fight back."""
 
 
@@ -257,8 +267,8 @@ _EVENTS: Mapping[str, Callable[[datetime, Json], Event]] = {
     "RecordingFinished": _of_recording(RecordingFinished),
     "RecordingFailed": _of_recording(RecordingFailed),
     "ChannelUserevent": lambda at, raw: ChannelUserevent(at, raw["eventname"]),
-    "ApplicationRegistered": lambda at, _: ApplicationRegistered(at),
-    "ApplicationReplaced": lambda at, _: ApplicationReplaced(at),
+    "ApplicationRegistered": lambda at, raw: ApplicationRegistered(at, raw["application"]),
+    "ApplicationReplaced": lambda at, raw: ApplicationReplaced(at, raw["application"]),
 }
 
 # What Asterisk may send that is of no use: a filter keeps it from the link, which is more than half of all

@@ -139,7 +139,7 @@ class Channels(Resource):
         caller: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - it is Asterisk that rings so long
     ) -> None:
-        """Dial a created leg, for `timeout` seconds, showing number and presentation of the channel `caller`."""
+        """Dial a created leg for `timeout` seconds, showing number and presentation of channel `caller`."""
         await self._post("/channels/{channelId}/dial", channelId=channel_id, caller=caller, timeout=timeout)
 
     async def get(self, channel_id: str) -> state.ChannelInfo | None:
