@@ -64,7 +64,7 @@ class CallRecord:
 
 
 def fold(entries: Iterable[Entry]) -> CallRecord | None:
-    """The record that these entries of one call, in order, amount to. None if the call's start is not among them."""
+    """What these entries of one call, in order, amount to. None if the call's start is not among them."""
     record: CallRecord | None = None
     for entry in entries:
         if entry["kind"] == "call_start":
@@ -90,26 +90,20 @@ def _with(record: CallRecord, entry: Entry) -> CallRecord:
     match entry["kind"]:
         case "leg_start":
             leg = LegRecord(entry["leg"], entry["to"], _at(entry))
-            return replace(record, legs=(*record.legs, leg))
+            record = replace(record, legs=(*record.legs, leg))
         case "leg_ringing":
-            return _with_leg(record, entry["leg"], ringing=_at(entry))
+            record = _with_leg(record, entry["leg"], ringing=_at(entry))
         case "leg_answer":
-            return _with_leg(record, entry["leg"], answered=_at(entry))
+            record = _with_leg(record, entry["leg"], answered=_at(entry))
         case "leg_end":
             ended = {"ended": _at(entry), "outcome": entry["outcome"], "cause": entry["cause"]}
-            return _with_leg(record, entry["leg"], **ended)
+            record = _with_leg(record, entry["leg"], **ended)
         case "answered":
-            return replace(record, answered=_at(entry), delivered_to=entry["to"])
+            record = replace(record, answered=_at(entry), delivered_to=entry["to"])
         case "call_end":
-            return replace(
-                record,
-                ended=_at(entry),
-                outcome=entry["outcome"],
-                ended_by=entry["ended_by"],
-                cause=entry["cause"],
-            )
-        case _:  # turns, steps: the call's story, not its bill
-            return record
+            ended = {key: entry[key] for key in ("outcome", "ended_by", "cause")}
+            record = replace(record, ended=_at(entry), **ended)
+    return record  # turns, steps: the call's story, not its bill
 
 
 def _with_leg(record: CallRecord, leg_id: str, **facts: Any) -> CallRecord:

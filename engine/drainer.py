@@ -1,0 +1,148 @@
+"""The drainer: from the journal into PostgreSQL, by revisioned upsert; ten times over changes nothing.
+
+The position in the journal is written in the transaction of the rows, and read back at every connection: so
+a worker that was killed, a commit whose answer was lost and a database that failed over to yesterday are
+one case.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+from engine.fault import point
+from engine.journal.follower import EndedCall, Follower, backlog, sweep
+from storage.calls import REFUSED, Revised, keep
+from storage.drained import Position, mark, position, set_aside
+from storage.migrate import migrate
+from storage.records import fold
+
+POLL_SECONDS = 0.1
+SWEEP_SECONDS = 60
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# asyncpg's own cancelling may hang for a minute on a dead network; a command's timeout does not (2 s for 1).
+COMMAND_SECONDS = 5
+log = structlog.get_logger()
+
+
+class Drainer:
+    """Drains one node's journal; its segments are deleted when drained and last written `kept` ago.
+
+    `connected`: to the database. `drained`: all of the journal before it is in the database.
+    """
+
+    def __init__(self, journal: Path, node: str, database: str, kept: timedelta) -> None:
+        self.connected = False
+        self.drained = Position()
+        self._journal = journal
+        self._node = node
+        self._database = database
+        self._kept = kept
+        self._swept = 0.0
+        self._connection: asyncpg.Connection | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of the journal that are not in the database yet."""
+        return backlog(self._journal, self.drained)
+
+    def stop(self) -> None:
+        """Let `run` end at once: what is in hand is not committed, and drained again by the next."""
+        self._stopping.set()
+        if self._connection is not None:
+            self._connection.terminate()
+
+    async def run(self) -> None:
+        """Drain until stopped. While the database is away, try again after 0.2 s to 5 s."""
+        pause = 0.2
+        while not self._stopping.is_set():
+            try:
+                async with self._connect() as con:
+                    pause = 0.2
+                    await self._drain(con)
+            except AWAY as error:
+                if not self._stopping.is_set():
+                    log.warning("database away", error=type(error).__name__, retry_seconds=pause)
+                    await self._rest(pause)
+                    pause = min(pause * 2, 5.0)
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[asyncpg.Connection]:
+        con = await asyncpg.connect(self._database, timeout=5, command_timeout=COMMAND_SECONDS)
+        self._connection = con
+        try:
+            for name in await migrate(con):
+                log.info("migrated", migration=name)
+            self.connected = True
+            yield con
+        finally:
+            self.connected = False
+            self._connection = None
+            con.terminate()
+
+    async def _drain(self, con: asyncpg.Connection) -> None:
+        self.drained = await position(con, self._node)
+        follower = Follower(self._journal, self.drained)
+        marked = self.drained.segment
+        while not self._stopping.is_set():
+            before = follower.position
+            ended = follower.read()
+            if ended or follower.position.segment != marked:
+                await self._keep(con, ended, follower.position)
+                marked = follower.position.segment
+            self.drained = max(self.drained, follower.position)
+            self._sweep(Position(marked))
+            await self._rest(POLL_SECONDS if follower.position == before else 0)
+
+    async def _keep(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
+        try:
+            await self._commit(con, ended, reached)
+        except (*REFUSED, KeyError, TypeError, ValueError):
+            # One of them is no record. The others are kept one by one, and that one is set aside.
+            for call in ended:
+                await self._keep_or_set_aside(con, call)
+            await mark(con, self._node, reached)
+
+    async def _commit(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
+        point("drain.before_transaction")
+        async with con.transaction():
+            await keep(con, [revised(call) for call in ended])
+            point("drain.before_mark")
+            await mark(con, self._node, reached)
+            point("drain.before_commit")
+        point("drain.after_commit")
+
+    async def _keep_or_set_aside(self, con: asyncpg.Connection, call: EndedCall) -> None:
+        try:
+            async with con.transaction():
+                await keep(con, [revised(call)])
+        except (*REFUSED, KeyError, TypeError, ValueError) as error:
+            log.critical("call set aside", call=call.call_id, error=type(error).__name__)
+            await set_aside(
+                con, self._node, call.call_id, rev=call.rev, entries=call.entries, why=repr(error)
+            )
+
+    def _sweep(self, drained: Position) -> None:
+        now = time.time()
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            for name in sweep(self._journal, drained, now - self._kept.total_seconds()):
+                log.info("journal segment swept", segment=name)
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def revised(call: EndedCall) -> Revised:
+    """Raises KeyError, TypeError or ValueError when the entries are not those of a call."""
+    record = fold(call.entries)
+    if record is None or record.ended is None:
+        raise ValueError("a call without beginning or end")
+    return Revised(record, call.rev)

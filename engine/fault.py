@@ -1,0 +1,56 @@
+"""Places where a fault test may break the program: `point("drain.after_commit")` does nothing until named.
+
+`CALLENGINE_FAILPOINT=name[:n][:kill|raise|sleep=SECONDS]` breaks the n-th passing (the first unless told)
+of that point: the process kills itself (unless told otherwise), an `OSError` is raised, or the thread
+stands still.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from itertools import count
+
+VARIABLE = "CALLENGINE_FAILPOINT"
+
+
+class Fault(OSError):
+    """An effect that failed as a disk or a network does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failpoint:
+    """What to break: the `nth` passing of the point `name`, by `action`."""
+
+    name: str
+    nth: int = 1
+    action: str = "kill"
+
+
+def parse(text: str) -> Failpoint:
+    """Raises ValueError when the text does not say what to break: a fault test must not pass unbroken."""
+    name, *rest = text.split(":")
+    nth = int(rest.pop(0)) if rest and rest[0].isdecimal() else 1
+    action = rest.pop(0) if rest else "kill"
+    if rest or not name or nth < 1 or not (action in {"kill", "raise"} or action.startswith("sleep=")):
+        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|sleep=SECONDS]")
+    return Failpoint(name, nth, action)
+
+
+_armed = parse(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+_passings = count(1)  # one step of a count is atomic: points are passed in several threads
+
+
+def point(name: str) -> None:
+    """Pass here; break, if this passing is the one to break at."""
+    if _armed is not None and _armed.name == name and next(_passings) == _armed.nth:
+        _break(_armed)
+
+
+def _break(armed: Failpoint) -> None:
+    if armed.action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif armed.action == "raise":
+        raise Fault(f"failpoint {armed.name}")
+    else:
+        time.sleep(float(armed.action.removeprefix("sleep=")))

@@ -1,0 +1,108 @@
+"""Reading along while the engine writes: which calls have ended, and how far that is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from engine.fault import point
+from engine.journal.reader import Entry, Record, read
+from engine.journal.recovery import OpenCalls
+from engine.journal.segment import segments, used
+from storage.drained import Position
+
+RECORDS = 1_000  # read at a time: about 10 ms of the event loop
+ENDED = 200  # calls to a transaction
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """All entries of a call. `rev` is the wall stamp of the one that ended it: it grows with every entry."""
+
+    call_id: str
+    rev: int
+    entries: list[Entry]
+
+
+class Follower:
+    """Reads a journal from the beginning of the segment of `since`, whose checkpoint makes it whole.
+
+    Calls that ended before `since` are known and not told again. `position` is behind all that was told.
+    """
+
+    def __init__(self, directory: Path, since: Position) -> None:
+        names = [path.name for path in segments(directory) if path.name >= since.segment]
+        self.position = Position(names[0] if names else "")
+        self._directory = directory
+        self._since = since
+        self._open = OpenCalls()
+
+    def read(self) -> list[EndedCall]:
+        """The calls that ended in the next few records; an unmoved `position` says that there were none."""
+        # Looked for before reading: once there is a newer segment, this one gets no more records.
+        newer = self._newer()
+        records = self._records()
+        if not records and newer:
+            self._move(newer)
+        ended: list[EndedCall] = []
+        for record in records:
+            self.position = Position(self.position.segment, record.end)
+            if call := self._take(record):
+                ended.append(call)
+            if len(ended) == ENDED:
+                break
+        return ended
+
+    def _records(self) -> list[Record]:
+        try:
+            return read(self._directory / self.position.segment, self.position.offset, RECORDS).records
+        except (FileNotFoundError, IsADirectoryError):  # swept away by hand; or no segment yet
+            return []
+
+    def _take(self, record: Record) -> EndedCall | None:
+        entries = self._open.add(record.entry)
+        if entries is None or self.position <= self._since:
+            return None
+        return EndedCall(record.entry["call"], record.wall, entries)
+
+    def _newer(self) -> str:
+        names = (path.name for path in segments(self._directory))
+        return next((name for name in names if name > self.position.segment), "")
+
+    def _move(self, newer: str) -> None:
+        torn = unread(self._directory, self.position) if self.position.segment else 0
+        if torn:
+            log.warning("journal segment ends torn", segment=self.position.segment, bytes=torn)
+        point("drain.before_move")
+        self.position = Position(newer)
+
+
+def unread(directory: Path, since: Position) -> int:
+    """Bytes written to the segment of `since` behind it."""
+    try:
+        return max(used(directory / since.segment) - since.offset, 0)
+    except FileNotFoundError:
+        return 0
+
+
+def backlog(directory: Path, since: Position) -> int:
+    """Bytes of the whole journal behind `since`."""
+    newer = (path for path in segments(directory) if path.name > since.segment)
+    behind = sum(unread(directory, Position(path.name)) for path in newer)
+    return behind + (unread(directory, since) if since.segment else 0)
+
+
+def sweep(directory: Path, drained: Position, older_than: float) -> list[str]:
+    """Delete the segments before `drained` last written before `older_than` (Unix seconds); return their
+    names.
+
+    Drained segments are kept for a while because a database that fails over may lose its last rows, and then
+    says so by an older position.
+    """
+    swept = []
+    for path in segments(directory):
+        if path.name < drained.segment and path.stat().st_mtime < older_than:
+            path.unlink()
+            swept.append(path.name)
+    return swept

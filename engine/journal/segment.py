@@ -1,0 +1,149 @@
+"""A segment: one preallocated file of the journal, and the format of the records in it.
+
+    length u32 | crc u32 | epoch u64 | seq u64 | boottime ns u64 | wall ns u64 | JSON (ASCII), `length` bytes
+
+Little endian. The CRC covers everything but itself. It is zlib's CRC-32, not CRC-32C: it finds a torn or
+flipped record as surely, and is in the standard library. A length of 0 is where the writer has got to.
+
+A segment is named `<epoch>-<n>.wal`. The epoch is the second in which its engine started, made greater than
+any before it, so that even a journal that begins anew on an empty disk goes on counting upwards.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+HEADER = struct.Struct("<IIQQQQ")
+CRC_AT = 4
+SUFFIX = ".wal"
+# No record is this long without a byte that is not zero: JSON has none, and a header is shorter.
+GAP = 2 * HEADER.size
+
+
+class Stamp(NamedTuple):
+    """When an entry was noted, ns: CLOCK_BOOTTIME; the wall clock (Unix), made to grow with every entry."""
+
+    boottime: int
+    wall: int
+
+
+class Head(NamedTuple):
+    """What stands before a record's payload."""
+
+    length: int
+    crc: int
+    epoch: int
+    seq: int
+    boottime: int
+    wall: int
+
+
+def encode(epoch: int, seq: int, stamp: Stamp, payload: bytes) -> bytes:
+    """One whole record."""
+    head = bytearray(HEADER.pack(len(payload), 0, epoch, seq, *stamp))
+    struct.pack_into("<I", head, CRC_AT, checksum(head, payload))
+    return bytes(head) + payload
+
+
+def checksum(head: bytes | bytearray, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(head[CRC_AT + 4 :], zlib.crc32(head[:CRC_AT])))
+
+
+def segment_name(epoch: int, n: int) -> str:
+    return f"{epoch:010d}-{n:06d}{SUFFIX}"
+
+
+def epoch_of(path: Path) -> int:
+    """The epoch in a segment's name."""
+    return int(path.name.partition("-")[0])
+
+
+def segments(directory: Path) -> list[Path]:
+    """The journal's segments, oldest first."""
+    return sorted(directory.glob(f"[0-9]*-[0-9]*{SUFFIX}"))
+
+
+def used(path: Path) -> int:
+    """The byte where the zeros of the preallocation begin, found in about 26 reads."""
+    with path.open("rb", buffering=0) as file:
+        low, high = 0, os.fstat(file.fileno()).st_size
+        while high - low > 1:
+            middle = (low + high) // 2
+            if any(os.pread(file.fileno(), GAP, middle)):
+                low = middle
+            else:
+                high = middle
+    return high
+
+
+def cut_zeros(path: Path) -> None:
+    """Give back what a dead engine preallocated and never wrote (a crash loop would else fill the disk)."""
+    content = path.read_bytes()
+    os.truncate(path, len(content.rstrip(b"\0")))
+
+
+class Segment:
+    """The segment being written. Every OSError means: nothing since the last `sync` is to be believed."""
+
+    def __init__(self, name: str, fd: int, size: int) -> None:
+        self.name = name
+        self._fd = fd
+        self._size = size
+        self._end = 0
+
+    @classmethod
+    def create(cls, directory: Path, name: str, size: int, first: bytes) -> "Segment":
+        """A preallocated segment of `size` bytes that durably begins with the record `first`, or none at all.
+
+        Preallocated: fdatasync has no new file length to write (p50 1.8 ms). Readers see it only whole.
+        """
+        draft = directory / f"{name}.draft"
+        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        segment = cls(name, fd, size)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            segment.append([first])
+            os.fsync(fd)
+            draft.rename(directory / name)
+            sync_directory(directory)
+        except OSError:
+            segment.abandon()
+            draft.unlink(missing_ok=True)  # a full disk must not be filled further by every try
+            raise
+        return segment
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` bytes fit; a header's worth of zeros stays behind them for the reader to stop at."""
+        return self._end + size + HEADER.size <= self._size
+
+    def append(self, records: Iterable[bytes]) -> None:
+        data = memoryview(b"".join(records))
+        while data:
+            written = os.pwrite(self._fd, data, self._end)
+            self._end += written
+            data = data[written:]
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def finish(self) -> None:
+        """Close for good, giving back the rest of the preallocation."""
+        with suppress(OSError):  # everything in it is durable; the zeros behind it hurt nobody
+            os.ftruncate(self._fd, self._end)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close without another word to the file: it is poisoned."""
+        os.close(self._fd)
+
+
+def sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

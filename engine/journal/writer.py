@@ -1,0 +1,132 @@
+"""The journal as a call sees it: note what happened, and wait until that is durable before acting on it."""
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine.journal.reader import Entry
+from engine.journal.recovery import Recovered, recover
+from engine.journal.scribe import Book, Noted, Scribe
+from engine.journal.segment import Stamp, epoch_of
+
+SEGMENT_BYTES = 64 * 2**20
+
+
+class JournalInUse(Exception):
+    """Another engine writes this journal: there is one engine to a host, or each has its own state folder."""
+
+
+class JournalClosed(Exception):
+    """Something was noted after the journal was closed: that fact would be lost."""
+
+
+class Journal:
+    """The journal, open for writing by this process alone.
+
+    `open_calls`: by call id, the entries of each call that an earlier engine began and did not end.
+    """
+
+    def __init__(self, lock: int, recovered: Recovered, book: Book) -> None:
+        self.open_calls: dict[str, list[Entry]] = recovered.open_calls
+        self._lock = lock
+        self._wall = recovered.wall
+        self._loop = asyncio.get_running_loop()
+        entries = {
+            call: [as_payload(entry) for entry in entries] for call, entries in self.open_calls.items()
+        }
+        self._scribe = Scribe(book, entries, recovered.wall, self._tell_durable)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, directory: Path, node: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
+        """Take the folder (made when missing), read what is open in it, begin a new epoch.
+
+        `node` is plain ASCII, without quotes. Raises JournalInUse, and OSError when the folder is unwritable.
+        """
+        lock = take(directory)
+        try:
+            recovered = await asyncio.to_thread(recover, directory)
+            last = epoch_of(Path(recovered.newest)) if recovered.newest else 0
+            book = Book(directory, node, max(int(time.time()), last + 1), recovered.newest, segment_bytes)
+            journal = cls(lock, recovered, book)
+            await asyncio.to_thread(journal._scribe.begin)
+        except BaseException:
+            os.close(lock)
+            raise
+        journal._scribe.start()
+        return journal
+
+    def note(self, entry: Mapping[str, Any]) -> asyncio.Future[None]:
+        """Append an entry `{"call": id, "kind": word, "at": ISO 8601, ...}`; done when it is on the disk.
+
+        Entries become durable in the order noted, so whoever awaits one has awaited all before it; a future
+        that nobody awaits says nothing. While `degraded`, it is done at once. To correct a call that has
+        ended, note all of its entries again: the later record wins. Raises TypeError when the entry is not
+        JSON, JournalClosed.
+        """
+        if self._closed:
+            raise JournalClosed(entry["kind"])
+        payload = as_payload(entry)
+        durable = self._loop.create_future()
+        if self.degraded:
+            durable.set_result(None)
+        self._wall = max(time.time_ns(), self._wall + 1)
+        stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
+        self._scribe.put(Noted(entry["call"], entry["kind"], payload, stamp, time.monotonic(), durable))
+        return durable
+
+    @property
+    def degraded(self) -> bool:
+        """Whether nothing can be made durable: no recording, no voicemail; routing goes on."""
+        return self._scribe.degraded
+
+    @property
+    def lag(self) -> float:
+        """Seconds that the oldest entry which is not durable has waited; 0 when there is none."""
+        oldest = self._scribe.oldest
+        return max(time.monotonic() - oldest, 0.0) if oldest is not None else 0.0
+
+    async def close(self) -> None:
+        """Write what was noted, and let go of the folder. Calls may still be open: a successor finds them."""
+        if self._closed:
+            return
+        self._closed = True
+        self._scribe.put(None)
+        await asyncio.to_thread(self._scribe.join)
+        os.close(self._lock)
+
+    def _tell_durable(self, group: Sequence[Noted]) -> None:
+        """Called in the scribe's thread."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(mark_durable, tuple(noted.durable for noted in group))
+
+
+def take(directory: Path) -> int:
+    """The lock on the folder: an open file, let go by closing it or by dying. Raises JournalInUse."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise JournalInUse(
+            f"{directory}: another engine writes this journal; stop it, or set another `state` folder"
+        ) from None
+    return lock
+
+
+def mark_durable(waiting: Sequence[asyncio.Future[None]]) -> None:
+    for durable in waiting:
+        if not durable.done():  # who waited may have been cancelled
+            durable.set_result(None)
+
+
+def as_payload(entry: Mapping[str, Any]) -> bytes:
+    """One line of ASCII: whatever a caller sent is escaped, lone surrogates too."""
+    return json.dumps(entry, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,0 +1,174 @@
+"""Call records in PostgreSQL: written by the drainer, any number of times; read by `callengine calls`."""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from storage.records import CallRecord, LegRecord
+
+# What PostgreSQL says when it is the row that is wrong, not the weather.
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
+FETCHED = 500  # records read at a time: a million of them take no more memory than these
+
+KEEP_CALLS = """
+INSERT INTO call (
+    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, node, rev
+)
+SELECT
+    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, node, rev
+FROM json_populate_recordset(NULL::call, $1)
+ON CONFLICT (call_id) DO UPDATE SET
+    number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
+    began = EXCLUDED.began, answered = EXCLUDED.answered, ended = EXCLUDED.ended,
+    ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
+    delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
+    cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
+    node = EXCLUDED.node, rev = EXCLUDED.rev
+WHERE call.rev < EXCLUDED.rev
+RETURNING call_id
+"""
+
+KEEP_LEGS = """
+INSERT INTO leg (call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause)
+SELECT call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause
+FROM json_populate_recordset(NULL::leg, $1)
+WHERE call_id = ANY($2)
+"""
+
+FIND = """
+SELECT * FROM call
+WHERE ($1::text IS NULL OR number = $1)
+  AND ($2::timestamptz IS NULL OR began >= $2)
+  AND ($3::timestamptz IS NULL OR began < $3)
+ORDER BY began, call_id
+"""
+
+LEGS_OF = "SELECT * FROM leg WHERE call_id = ANY($1) ORDER BY call_id, place"
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A record of an ended call. Of two records of one call the one with the greater `rev` is right."""
+
+    record: CallRecord
+    rev: int
+
+
+async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
+    """Write these records, unless the database has them, or later ones; in the caller's transaction.
+
+    Raises one of REFUSED when a record cannot be a row.
+    """
+    # Once each, or PostgreSQL refuses to update a row twice; in one order, or two drainers would deadlock.
+    latest = {call.record.call_id: call for call in sorted(calls, key=lambda call: call.rev)}
+    rows = [as_row(latest[call_id]) for call_id in sorted(latest)]
+    legs = [leg for call in latest.values() for leg in leg_rows(call.record)]
+    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, json.dumps(rows))]
+    await con.execute("DELETE FROM leg WHERE call_id = ANY($1)", changed)
+    await con.execute(KEEP_LEGS, json.dumps(legs), changed)
+
+
+async def find(
+    con: asyncpg.Connection,
+    number: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> AsyncIterator[CallRecord]:
+    """The records with `since <= began < until`, oldest first, as of one moment."""
+    async with con.transaction(isolation="repeatable_read", readonly=True):
+        cursor = await con.cursor(FIND, number, since, until)
+        while rows := await cursor.fetch(FETCHED):
+            legs = defaultdict(list)
+            for leg in await con.fetch(LEGS_OF, [row["call_id"] for row in rows]):
+                legs[leg["call_id"]].append(as_leg(leg))
+            for row in rows:
+                yield as_record(row, tuple(legs[row["call_id"]]))
+
+
+def as_row(call: Revised) -> dict[str, Any]:
+    """The columns of `call`."""
+    record = call.record
+    return {
+        "call_id": record.call_id,
+        "number": record.number,
+        "owner": record.owner,
+        "caller": record.caller or None,
+        "withheld": record.withheld,
+        "began": as_text(record.began),
+        "answered": as_text(record.answered),
+        "ended": as_text(record.ended),
+        "ring_seconds": record.ring.total_seconds(),
+        "talk_seconds": record.talk.total_seconds(),
+        "delivered_to": record.delivered_to or None,
+        "outcome": record.outcome,
+        "ended_by": record.ended_by,
+        "cause": record.cause,
+        "recording_id": record.recording_id or None,
+        "message_id": record.message_id or None,
+        "node": record.node,
+        "rev": call.rev,
+    }
+
+
+def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
+    """The columns of `leg`, a row for each attempt."""
+    return [
+        {
+            "call_id": record.call_id,
+            "place": place,
+            "leg_id": leg.leg_id,
+            "destination": leg.to,
+            "began": as_text(leg.began),
+            "ringing": as_text(leg.ringing),
+            "answered": as_text(leg.answered),
+            "ended": as_text(leg.ended),
+            "outcome": leg.outcome,
+            "cause": leg.cause,
+        }
+        for place, leg in enumerate(record.legs, start=1)
+    ]
+
+
+def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
+    return CallRecord(
+        call_id=str(row["call_id"]),
+        number=row["number"],
+        owner=row["owner"],
+        caller=row["caller"] or "",
+        withheld=row["withheld"],
+        began=row["began"],
+        node=row["node"],
+        answered=row["answered"],
+        ended=row["ended"],
+        delivered_to=row["delivered_to"] or "",
+        outcome=row["outcome"],
+        ended_by=row["ended_by"],
+        cause=row["cause"],
+        recording_id=row["recording_id"] or "",
+        message_id=row["message_id"] or "",
+        legs=legs,
+    )
+
+
+def as_leg(row: asyncpg.Record) -> LegRecord:
+    return LegRecord(
+        leg_id=row["leg_id"],
+        to=row["destination"],
+        began=row["began"],
+        ringing=row["ringing"],
+        answered=row["answered"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+        cause=row["cause"],
+    )
+
+
+def as_text(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

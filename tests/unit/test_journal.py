@@ -1,0 +1,429 @@
+"""The journal, on a real disk: durable before done, whole after every crash, silent about nothing."""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.journal.follower import Follower, backlog, sweep
+from engine.journal.reader import read
+from engine.journal.recovery import recover
+from engine.journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
+from engine.journal.writer import Journal, JournalClosed, JournalInUse, as_payload
+from storage.drained import Position
+
+SMALL = 4096
+
+
+def entry(call: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"call": call, "kind": kind, "at": "2026-11-24T10:00:00.123+00:00", **more}
+
+
+@asynccontextmanager
+async def opened(directory: Path, segment_bytes: int = 2**16) -> AsyncIterator[Journal]:
+    journal = await Journal.open(directory, "here", segment_bytes)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def written(directory: Path) -> list[dict[str, Any]]:
+    """All entries of the journal, without its checkpoints."""
+    records = [record for path in segments(directory) for record in read(path).records]
+    return [record.entry for record in records if record.entry["kind"] != "checkpoint"]
+
+
+async def test_what_was_noted_is_read_back_in_order(tmp_path: Path) -> None:
+    said = [entry("a", "call_start"), entry("b", "call_start"), entry("a", "call_end")]
+    async with opened(tmp_path) as journal:
+        for fact in said:
+            journal.note(fact)
+    assert written(tmp_path) == said
+
+
+async def test_an_entry_that_was_awaited_can_be_read_while_the_journal_is_open(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.note(entry("a", "call_start"))
+        assert written(tmp_path) == [entry("a", "call_start")]
+        assert journal.lag == 0
+
+
+class SlowDisk:
+    """fdatasync that stands still until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.syncing = threading.Event()
+        self.go = threading.Event()
+        self.syncs = 0
+        monkeypatch.setattr(os, "fdatasync", self.sync)
+
+    def sync(self, fd: int) -> None:
+        self.syncs += 1
+        self.syncing.set()
+        assert self.go.wait(10)
+
+
+async def test_an_entry_is_done_only_when_the_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(monkeypatch)
+    async with opened(tmp_path) as journal:
+        durable = journal.note(entry("a", "call_start"))
+        assert await asyncio.to_thread(disk.syncing.wait, 10)
+        assert not durable.done()
+        assert journal.lag > 0
+        disk.go.set()
+        await durable
+
+
+async def test_what_comes_during_a_sync_shares_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(monkeypatch)
+    async with opened(tmp_path) as journal:
+        first = journal.note(entry("0", "call_start"))
+        assert await asyncio.to_thread(disk.syncing.wait, 10)
+        others = [journal.note(entry(str(n), "call_start")) for n in range(1, 101)]
+        disk.go.set()
+        await asyncio.gather(first, *others)
+    assert disk.syncs == 2
+
+
+async def test_a_caller_who_stops_waiting_takes_nothing_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(monkeypatch)
+    async with opened(tmp_path) as journal:
+        given_up, other = journal.note(entry("a", "call_start")), journal.note(entry("b", "call_start"))
+        given_up.cancel()
+        disk.go.set()
+        await other
+    assert [fact["call"] for fact in written(tmp_path)] == ["a", "b"]
+
+
+async def test_the_next_engine_finds_the_calls_that_have_no_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        for call in ("gone", "open"):
+            journal.note(entry(call, "call_start"))
+            journal.note(entry(call, "leg_start", leg=f"{call}-b1", to="+3221112233"))
+        journal.note(entry("gone", "call_end"))
+    async with opened(tmp_path) as successor:
+        assert list(successor.open_calls) == ["open"]
+        assert [fact["kind"] for fact in successor.open_calls["open"]] == ["call_start", "leg_start"]
+
+
+async def test_a_call_stays_open_over_restarts_and_segments_until_it_ends(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        journal.note(entry("long", "call_start"))
+        for n in range(200):
+            await journal.note(entry(f"short {n}", "call_start"))
+            journal.note(entry(f"short {n}", "call_end"))
+    assert len(segments(tmp_path)) > 5
+    async with opened(tmp_path, SMALL) as second:
+        second.note(entry("long", "answered", to="+3221112233"))
+    async with opened(tmp_path, SMALL) as third:
+        assert [fact["kind"] for fact in third.open_calls["long"]] == ["call_start", "answered"]
+        third.note(entry("long", "call_end"))
+    async with opened(tmp_path, SMALL) as fourth:
+        assert fourth.open_calls == {}
+
+
+async def test_the_newest_segment_alone_tells_all_that_is_open(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        journal.note(entry("long", "call_start"))
+        for n in range(100):
+            await journal.note(entry("long", "turn", step="hours", why=f"open {n}"))
+    *older, _ = segments(tmp_path)
+    assert older
+    for path in older:
+        path.unlink()
+    assert len(recover(tmp_path).open_calls["long"]) == 101
+
+
+async def test_more_open_calls_than_a_segment_holds_get_a_larger_one(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        for n in range(500):
+            journal.note(entry(str(n), "call_start", owner="x" * 100))
+    assert len(recover(tmp_path).open_calls) == 500
+
+
+async def test_epochs_and_wall_stamps_only_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hour in (2_000_000_000, 1_999_996_400):  # the clock is set back an hour between two engines
+        monkeypatch.setattr("time.time", lambda hour=hour: float(hour))
+        monkeypatch.setattr("time.time_ns", lambda hour=hour: hour * 10**9)
+        async with opened(tmp_path) as journal:
+            journal.note(entry("a", "call_start"))
+            journal.note(entry("b", "call_start"))
+    records = [record for path in segments(tmp_path) for record in read(path).records]
+    stamps = [record.wall for record in records if record.entry["kind"] != "checkpoint"]
+    assert stamps == sorted(set(stamps))
+    assert [epoch_of(path) for path in segments(tmp_path)] == [2_000_000_000, 2_000_000_001]
+
+
+async def test_a_second_engine_is_told_that_the_journal_is_in_use(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        with pytest.raises(JournalInUse, match="another engine writes this journal"):
+            await Journal.open(tmp_path, "here")
+    async with opened(tmp_path):
+        pass
+
+
+async def test_nothing_can_be_noted_after_closing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        pass
+    with pytest.raises(JournalClosed):
+        journal.note(entry("a", "call_start"))
+
+
+async def test_an_entry_that_is_not_json_is_refused_and_the_next_is_kept(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        with pytest.raises(TypeError):
+            journal.note(entry("a", "call_start", number=b"+32"))
+        await journal.note(entry("b", "call_start"))
+    assert [fact["call"] for fact in written(tmp_path)] == ["b"]
+
+
+@given(text=st.text(st.characters(exclude_categories=())))
+@settings(max_examples=200)
+def test_whatever_text_comes_in_comes_back_the_same(text: str) -> None:
+    payload = as_payload({"call": text, "kind": text})
+    assert payload.isascii()
+    assert b"\n" not in payload
+    assert json.loads(payload) == {"call": text, "kind": text}
+
+
+# A disk that fails
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, fails: Callable[[int], bool]) -> None:
+    """Let the calls of `os.<name>` fail of which `fails` says so, counted from 1."""
+    real = getattr(os, name)
+    calls = iter(range(1, 1_000_000))
+
+    def call(*args: Any) -> Any:
+        if fails(next(calls)):
+            raise OSError(5, "Input/output error")
+        return real(*args)
+
+    monkeypatch.setattr(os, name, call)
+
+
+@pytest.mark.parametrize("broken", ["fdatasync", "pwrite"])
+async def test_after_a_failed_sync_everything_is_written_again_in_a_new_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.note(entry("a", "call_start"))
+        failing(monkeypatch, broken, lambda nth: nth == 1)
+        await journal.note(entry("a", "answered", to="+3221112233"))
+        assert not journal.degraded
+        await journal.note(entry("a", "call_end"))
+    assert len(segments(tmp_path)) == 2
+    (call,) = ended(tmp_path)
+    assert [fact["kind"] for fact in call] == ["call_start", "answered", "call_end"]
+
+
+async def test_a_dead_disk_degrades_the_journal_but_lets_the_calls_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as journal:
+        with monkeypatch.context() as disk:
+            failing(disk, "fdatasync", lambda nth: True)
+            failing(disk, "fsync", lambda nth: True)
+            await journal.note(entry("a", "call_start"))
+            assert journal.degraded
+            assert journal.note(entry("a", "answered", to="+3221112233")).done()
+            assert journal.lag > 0
+    assert not journal.degraded  # the disk was back before the journal closed
+    assert [fact["kind"] for fact in written(tmp_path)][-2:] == ["call_start", "answered"]
+
+
+async def test_a_full_disk_is_not_filled_further_by_trying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, "posix_fallocate", lambda nth: True)
+    with pytest.raises(OSError, match="Input/output"):
+        await Journal.open(tmp_path, "here")
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
+    Segment.create(tmp_path, segment_name(7, 1), 2**20, checkpoint()).abandon()
+    (path,) = segments(tmp_path)
+    (tmp_path / f"{segment_name(7, 2)}.draft").write_bytes(b"half")
+    recover(tmp_path)
+    assert path.stat().st_size == used(path) == read(path).next_offset < 200
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# A segment that was torn
+
+
+FACTS = [
+    entry("a", "call_start", number="+3270012345", owner="acme"),
+    entry("a", "leg_start", leg="a-b1", to="+3221112233"),
+    entry("b", "call_start", number="+3270012345", owner="acme"),
+    entry("a", "call_end", outcome="abandoned"),
+]
+
+
+def checkpoint() -> bytes:
+    return encode(
+        7, 1, Stamp(1, 1), as_payload({"kind": "checkpoint", "node": "here", "after": "", "open": []})
+    )
+
+
+def whole() -> bytes:
+    records = [encode(7, n + 2, Stamp(n, n), as_payload(fact)) for n, fact in enumerate(FACTS)]
+    return b"".join([checkpoint(), *records]) + bytes(100)
+
+
+def is_prefix(path: Path) -> bool:
+    found = [record.entry for record in read(path).records[1:]]
+    return found == FACTS[: len(found)]
+
+
+def test_cut_at_any_byte_a_segment_is_a_prefix(tmp_path: Path) -> None:
+    path = tmp_path / segment_name(7, 1)
+    content = whole()
+    lengths = set()
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        assert is_prefix(path)
+        lengths.add(len(read(path).records))
+    assert lengths == {0, 1, 2, 3, 4, 5}
+
+
+def test_with_any_bit_flipped_a_segment_is_a_prefix(tmp_path: Path) -> None:
+    path = tmp_path / segment_name(7, 1)
+    content = whole()
+    for bit in range(8 * (len(content) - 100)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert is_prefix(path)
+        assert len(read(path).records) < 5
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_with_anything_written_over_it_a_segment_is_a_prefix(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / segment_name(7, 1)
+    content = bytearray(whole())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + 64] = data.draw(st.binary(max_size=64))
+    path.write_bytes(content)
+    assert is_prefix(path)
+
+
+def test_records_of_another_epoch_are_not_this_segments(tmp_path: Path) -> None:
+    path = tmp_path / segment_name(8, 1)
+    path.write_bytes(whole())
+    assert read(path).records == []
+
+
+async def test_an_engine_goes_on_after_a_torn_record(tmp_path: Path) -> None:
+    path = tmp_path / segment_name(7, 1)
+    path.write_bytes(whole()[: -100 - 5])  # the last record, a's end, is torn
+    async with opened(tmp_path) as journal:
+        assert set(journal.open_calls) == {"a", "b"}
+        journal.note(entry("a", "call_end", outcome="lost"))
+    (call,) = ended(tmp_path)
+    assert [fact["kind"] for fact in call] == ["call_start", "leg_start", "call_end"]
+
+
+# Reading along
+
+
+BEGINNING = Position()
+
+
+def ended(directory: Path, since: Position = BEGINNING) -> list[list[dict[str, Any]]]:
+    """The entries of every call that ended, as a drainer sees them that reads to the end."""
+    follower = Follower(directory, since)
+    found = []
+    for _ in range(10_000):
+        before = follower.position
+        found += [call.entries for call in follower.read()]
+        if follower.position == before:
+            return found
+    raise AssertionError("the follower finds no end")
+
+
+async def test_a_follower_sees_each_call_end_once_over_many_segments(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        for n in range(300):
+            journal.note(entry(str(n), "call_start"))
+            await journal.note(entry(str(n - 7), "call_end"))
+    assert [call[0]["call"] for call in ended(tmp_path)] == [str(n) for n in range(293)]
+
+
+async def test_a_follower_reads_on_while_the_journal_is_written(tmp_path: Path) -> None:
+    follower = Follower(tmp_path, Position())
+    assert follower.read() == []  # the worker may be there before the first engine
+    async with opened(tmp_path) as journal:
+        await journal.note(entry("a", "call_start"))
+        assert [follower.read() for _ in range(3)] == [[], [], []]
+        await journal.note(entry("a", "call_end"))
+        (call,) = follower.read()
+        assert [fact["kind"] for fact in call.entries] == ["call_start", "call_end"]
+        assert backlog(tmp_path, follower.position) == 0
+
+
+async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        for n in range(100):
+            journal.note(entry(str(n), "call_start"))
+            await journal.note(entry(str(n - 5), "call_end"))
+    everything = ended(tmp_path)
+    places = [Position(path.name, record.end) for path in segments(tmp_path) for record in read(path).records]
+    told = [len(ended(tmp_path, since)) for since in places]
+    assert told == sorted(told, reverse=True)
+    assert told[-1] == 0
+    assert all(
+        ended(tmp_path, since) == everything[len(everything) - n :]
+        for since, n in zip(places, told, strict=True)
+    )
+
+
+async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_revision(tmp_path: Path) -> None:
+    follower = Follower(tmp_path, Position())
+    async with opened(tmp_path) as journal:
+        for outcome in ("lost", "answered"):
+            journal.note(entry("a", "call_start"))
+            journal.note(entry("a", "turn", step="hours", why="open"))
+            await journal.note(entry("a", "call_end", outcome=outcome))
+    first, second = [call for _ in range(3) for call in follower.read()]
+    assert (first.entries[-1]["outcome"], second.entries[-1]["outcome"]) == ("lost", "answered")
+    assert second.rev > first.rev
+
+
+async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp_path: Path) -> None:
+    async with opened(tmp_path, 2**20) as journal:
+        await journal.note(entry("a", "call_start"))
+        (path,) = segments(tmp_path)
+        assert path.stat().st_size == 2**20
+        assert backlog(tmp_path, Position()) == read(path).next_offset < 1000
+
+
+async def test_only_drained_and_old_segments_are_swept(tmp_path: Path) -> None:
+    async with opened(tmp_path, SMALL) as journal:
+        for n in range(100):
+            await journal.note(entry(str(n), "call_start"))
+    first, second, third, *_ = segments(tmp_path)
+    os.utime(first, (1000, 1000))
+    os.utime(third, (1000, 1000))
+    assert sweep(tmp_path, Position(third.name, 10), older_than=2000) == [first.name]
+    assert not first.exists()
+    assert second.exists()
