@@ -28,6 +28,7 @@ ARI_USER = "engine"
 EVENTS_USER = "asterisk"
 SOCKET_PATH_LIMIT = 108  # bytes of sockaddr_un.sun_path, the closing zero among them
 PORTS_PER_CALL = 4  # two legs, each with RTP and RTCP
+SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it: without them 488 instead of 503
 
 
 class AsteriskTrouble(Exception):
@@ -105,8 +106,10 @@ class Options:
     """How an Asterisk is to be run.
 
     `carrier`: HOST:PORT that outgoing legs are sent to; calls from HOST are the carrier's.
-    `cap`: calls at once on the trunk. `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
-    `events_address`: HOST:PORT where the engine listens; chosen free when not given.
+    `cap`: calls at once on the trunk, at most 223.
+    `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
+    `events_address`: HOST:PORT where the engine listens; `sip`: HOST:PORT where Asterisk takes calls.
+    Both are chosen free when not given.
     """
 
     carrier: str
@@ -114,6 +117,7 @@ class Options:
     qualify_seconds: int = 0
     node: str = "dev"
     events_address: str | None = None
+    sip: str | None = None
 
 
 class Asterisk:
@@ -126,6 +130,10 @@ class Asterisk:
         self._tree = tree
         self._process = process
         self._held = held
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self._process
 
     @property
     def pid(self) -> int:
@@ -149,6 +157,10 @@ class Asterisk:
         """What Asterisk's console prints for `command`."""
         line = [*self._tree.command, "-C", str(self.endpoint.etc / "asterisk.conf"), "-rx", command]
         return subprocess.run(line, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    def restart(self) -> None:
+        """Start it again where it was, after it has ended by itself; wait_until_ready() before use."""
+        self._process = _spawn(self._tree, self.endpoint)
 
     def stop(self) -> None:
         """End Asterisk (0.7-0.9 s) and give back its ports; harmless when it has ended already."""
@@ -178,17 +190,20 @@ def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> A
         endpoint = held.enter_context(_endpoint(state, options))
         run = held.enter_context(_run_folder(state))
         _lay_out(state, endpoint, _values(state, run, options, tree, endpoint))
-        command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
-        process = spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
-        return Asterisk(endpoint, tree, process, held.pop_all())
+        return Asterisk(endpoint, tree, _spawn(tree, endpoint), held.pop_all())
+
+
+def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
+    command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
+    return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
 
 
 @contextmanager
 def _endpoint(state: Path, options: Options) -> Iterator[Endpoint]:
     host = _address_towards(options.carrier.rpartition(":")[0])
-    with reserve_ports(3 + options.cap * PORTS_PER_CALL) as (sip, ari, events, *rtp):
+    with reserve_ports(3 + options.cap * PORTS_PER_CALL + SPARE_PORTS) as (sip, ari, events, *rtp):
         yield Endpoint(
-            sip=f"{host}:{sip}",
+            sip=options.sip or f"{host}:{sip}",
             ari_url=f"http://127.0.0.1:{ari}/ari",
             ari_password=secrets.token_urlsafe(24),
             events_address=options.events_address or f"127.0.0.1:{events}",
@@ -239,7 +254,7 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "EVENTS_PASSWORD": endpoint.events_password,
         "SIP_ADDRESS": endpoint.sip,
         "CARRIER": options.carrier,
-        "CARRIER_HOST": options.carrier.rpartition(":")[0],
+        "CARRIER_ADDRESS": socket.gethostbyname(options.carrier.rpartition(":")[0]),
         "QUALIFY_SECONDS": options.qualify_seconds,
         "TRUNK_CAP": options.cap,
         "RTP_START": endpoint.rtp_ports.start,
@@ -253,6 +268,7 @@ def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None
     for name in ("etc", "var", "db", "log", "run", "spool"):
         (state / name).mkdir(mode=0o700, exist_ok=True)
     endpoint.recordings.mkdir(exist_ok=True)
+    (state / "log" / "cel-custom").mkdir(exist_ok=True)  # without it the witness writes nothing
     for template in TEMPLATES.glob("*.conf"):
         (endpoint.etc / template.name).write_text(render(template.read_text(), values))
 

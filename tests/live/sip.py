@@ -1,0 +1,187 @@
+"""A bare SIP telephone for the live tests: says on the wire what a test tells it to, byte for byte."""
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from engine.dev.wire import Message
+
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    """Whether `condition` comes true within `seconds`: a bounded wait for what has no event to wait for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Agent:
+    """One UDP socket on loopback, and everything it has heard."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.heard: list[Message] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes | str, to: str) -> None:
+        host, _, port = to.rpartition(":")
+        self._socket.sendto(data.encode() if isinstance(data, str) else data, (host, int(port)))
+
+    def receive(self, seconds: float) -> Message | None:
+        """The next message within `seconds`, else None."""
+        self._socket.settimeout(max(seconds, 0.001))
+        try:
+            data = self._socket.recv(65535)
+        except TimeoutError:
+            return None
+        self.heard.append(Message.read(data))
+        return self.heard[-1]
+
+    def expect(self, wanted: Callable[[Message], bool], seconds: float = 3) -> Message:
+        """The next message that is `wanted`; what comes before it is only remembered."""
+        first, deadline = len(self.heard), time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            message = self.receive(left)
+            if message is not None and wanted(message):
+                return message
+        raise AssertionError(f"did not come in {seconds} s; heard {[m.start for m in self.heard[first:]]}")
+
+    def forget(self) -> None:
+        """Drop what has been heard and what still waits in the socket."""
+        while self.receive(0) is not None:
+            pass
+        self.heard.clear()
+
+
+@dataclass
+class Call:
+    """A call placed by `agent` to the Asterisk at `to`; keeps what a dialog has to repeat."""
+
+    agent: Agent
+    to: str
+    number: str
+    caller: str = '"Someone" <sip:+32470998877@caller.example>'
+    headers: Iterable[str] = ()
+    call_id: str = field(default_factory=lambda: secrets.token_hex(12))
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    branch: str = field(default_factory=lambda: "z9hG4bK" + secrets.token_hex(8))
+    answer: Message | None = None
+
+    def request(self, method: str, *, cseq: int = 1, branch: str = "", body: str = "") -> str:
+        """The text of a request in this call. What came with surrogate escapes leaves as the raw bytes."""
+        lines = [
+            f"{method} sip:{self.number}@{self.to} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.agent.address};branch={branch or self.branch};rport",
+            "Max-Forwards: 70",
+            f"From: {self.caller};tag={self.tag}",
+            f"To: {self.answer.one('to') if self.answer else f'<sip:{self.number}@{self.to}>'}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:caller@{self.agent.address}>",
+            *(self.headers if method == "INVITE" else ()),
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        return "\r\n".join(lines) + "\r\n\r\n" + body
+
+    def say(self, text: str) -> None:
+        self.agent.send(text.encode(errors="surrogateescape"), self.to)
+
+    def invite(self) -> Self:
+        """Send the INVITE."""
+        self.say(self.request("INVITE", body=SDP.format(port=self.agent.address.rpartition(":")[2])))
+        return self
+
+    def final(self, seconds: float = 3) -> int:
+        """The status of the INVITE's final response, acknowledged."""
+        self.answer = self.agent.expect(lambda reply: self._status(reply) >= 200, seconds)
+        status = self._status(self.answer)
+        # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx does not (RFC 3261, 17.1.1.3).
+        self.say(self.request("ACK", branch="" if status >= 300 else _new_branch()))
+        return status
+
+    def cancel(self) -> None:
+        """Give up before the answer."""
+        self.say(self.request("CANCEL"))
+        self.final()
+
+    def hang_up(self) -> None:
+        """End the answered call."""
+        self.say(self.request("BYE", cseq=2, branch=_new_branch()))
+        self.agent.expect(lambda reply: reply.one("cseq") == "2 BYE")
+
+    def _status(self, reply: Message) -> int:
+        ours = f"tag={self.tag}" in reply.text and reply.one("cseq") == "1 INVITE"
+        return int(reply.start.split(" ")[1]) if ours and reply.start.startswith("SIP/2.0 ") else 0
+
+
+def _new_branch() -> str:
+    return "z9hG4bK" + secrets.token_hex(8)
+
+
+@dataclass
+class Ringing:
+    """A call that Asterisk has placed to `agent`, and the ways to answer it."""
+
+    agent: Agent
+    to: str
+    invite: Message
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    @classmethod
+    def wait(cls, agent: Agent, asterisk: str, number: str, seconds: float = 1) -> Self:
+        """The next call for `number` that the Asterisk at `asterisk` places to `agent`."""
+        invite = agent.expect(lambda m: m.method == "INVITE" and m.number == number, seconds)
+        return cls(agent, asterisk, invite)
+
+    def ring(self) -> None:
+        self._reply(180)
+
+    def refuse(self, status: int) -> None:
+        self._reply(status)
+        self.agent.expect(lambda m: m.method == "ACK")
+
+    def pick_up(self) -> None:
+        port = self.agent.address.rpartition(":")[2]
+        self._reply(200, SDP.format(port=port))
+        self.agent.expect(lambda m: m.method == "ACK")
+
+    def gone(self) -> None:
+        """Wait until the other side has hung up: BYE after the answer, CANCEL before it."""
+        ended = self.agent.expect(lambda m: m.method in ("BYE", "CANCEL") and m.one("call-id") == self._id)
+        self.agent.send(ended.reply(200), self.to)
+        if ended.method == "CANCEL":
+            self.refuse(487)
+
+    @property
+    def _id(self) -> str:
+        return self.invite.one("call-id")
+
+    def _reply(self, status: int, body: str = "") -> None:
+        head = self.invite.reply(status, self.tag).decode().partition("\r\n\r\n")[0]
+        lines = [line for line in head.split("\r\n") if not line.lower().startswith("content-")]
+        lines.append(f"Contact: <sip:callee@{self.agent.address}>")
+        if body:
+            lines.append("Content-Type: application/sdp")
+        self.agent.send("\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body, self.to)
