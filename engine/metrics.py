@@ -21,7 +21,7 @@ LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 
 class Metrics:
-    """The numbers of one process, engine or worker, in seconds and bytes; their names begin with callengine_."""
+    """The numbers of one process, engine or worker, in seconds and bytes; names begin with callengine_."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

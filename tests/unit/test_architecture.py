@@ -1,0 +1,71 @@
+"""The shape of the code: layers, names, and nothing of this machine or of a registry in the repository."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("dialplan", "config", "engine", "storage", "mailer")
+SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_the_one_of_this_repository(package: str) -> None:
+    """The names are generic: another distribution's `config` must not get in before ours."""
+    found = import_module(package).__file__
+    assert found is not None
+    assert Path(found).is_relative_to(ROOT)
+
+
+def test_the_import_contracts_hold() -> None:
+    command = [Path(sys.executable).with_name("lint-imports")]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert shown.returncode == 0, shown.stdout
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(file)
+        for file in SOURCES
+        if file.stat().st_size and not ast.get_docstring(ast.parse(file.read_text()))
+    ]
+    assert silent == []
+
+
+def test_files_are_named_after_what_they_are() -> None:
+    vague = {"util", "utils", "helpers", "manager", "base", "common", "misc"}
+    assert [str(file) for file in SOURCES if file.stem in vague] == []
+
+
+def test_every_package_is_in_the_distribution() -> None:
+    """setuptools packs only what pyproject lists: a forgotten folder works here and fails once installed."""
+    listed = set(
+        re.findall(
+            r'"([a-z_.]+)"',
+            (ROOT / "pyproject.toml").read_text().partition("packages = [")[2].partition("]")[0],
+        )
+    )
+    there = {
+        str(file.parent.relative_to(ROOT)).replace("/", ".") for file in SOURCES if file.name == "__init__.py"
+    }
+    assert listed == there
+
+
+def test_every_pin_has_its_hash_and_no_registry_its_address() -> None:
+    for file in ROOT.glob("requirements*.txt"):
+        text = file.read_text()
+        assert "://" not in text, file
+        pins = re.split(r"\n(?=[a-z])", text, flags=re.IGNORECASE)
+        assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == [], file
+
+
+def test_production_pins_are_among_those_tested() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[\w.-]+==[\w.]+", (ROOT / name).read_text(), re.MULTILINE))
+
+    assert pins("requirements.txt") <= pins("requirements-dev.txt")

@@ -1,0 +1,64 @@
+"""What a running process answers over HTTP, on a free loopback port."""
+
+import aiohttp
+import pytest
+
+from engine.health import CannotServe, health
+from engine.metrics import Metrics
+
+
+async def get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_port_0_takes_a_free_port_and_tells_it() -> None:
+    async with (
+        health("127.0.0.1", 0, Metrics(), list) as one,
+        health("127.0.0.1", 0, Metrics(), list) as other,
+    ):
+        assert one != other
+        assert one.startswith("http://127.0.0.1:")
+        assert await get(f"{one}/live") == (200, '{"live": true}')
+
+
+async def test_ready_says_why_not_until_it_is() -> None:
+    reasons = ["Asterisk is not connected", "the routing folder has errors"]
+    async with health("127.0.0.1", 0, Metrics(), lambda: reasons) as url:
+        assert await get(f"{url}/ready") == (
+            503,
+            '{"ready": false, "reasons": ["Asterisk is not connected", "the routing folder has errors"]}',
+        )
+        assert (await get(f"{url}/live"))[0] == 200, "not ready is no reason to be restarted"
+        reasons.clear()
+        assert await get(f"{url}/ready") == (200, '{"ready": true, "reasons": []}')
+
+
+async def test_metrics_are_those_of_this_process() -> None:
+    metrics = Metrics()
+    metrics.calls_live.set(3)
+    async with health("127.0.0.1", 0, metrics, list) as url:
+        status, text = await get(f"{url}/metrics")
+    assert status == 200
+    assert "\ncallengine_calls_live 3.0\n" in text
+
+
+async def test_a_port_that_is_taken_is_said_with_the_remedy() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list) as url:
+        port = int(url.rpartition(":")[2])
+        with pytest.raises(CannotServe, match=rf"^127\.0\.0\.1:{port}: .*choose another address in \[http\]"):
+            async with health("127.0.0.1", port, Metrics(), list):
+                pass
+
+
+async def test_an_error_of_the_process_is_not_taken_for_one_of_the_port() -> None:
+    with pytest.raises(OSError, match="disk"):
+        async with health("127.0.0.1", 0, Metrics(), list):
+            raise OSError("disk")
+
+
+async def test_nothing_listens_any_more_afterwards() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list) as url:
+        pass
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await get(f"{url}/live")
