@@ -19,6 +19,8 @@ from dialplan.model import E164, Model, Name
 from dialplan.steps import Steps
 from dialplan.walk import Facts, Plan, walk
 
+Language = Literal["nl", "fr", "de", "es", "en"]
+
 
 class RecordingPolicy(StrEnum):
     """Whether calls are recorded, and what the caller has to say about it."""
@@ -95,7 +97,7 @@ class Owner(Model):
     """Whose numbers they are: a file owners/NAME.yaml, NAME being what its numbers write as `owner`."""
 
     name: Annotated[str, AfterValidator(check_label)]
-    language: Literal["nl", "fr", "de", "es", "en"] = "en"
+    language: Language = "en"
     mail: Annotated[tuple[Annotated[str, AfterValidator(check_mail)], ...], BeforeValidator(_listed)] = ()
     keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
 

@@ -26,7 +26,7 @@ LOOK_AHEAD = 60  # days in which the next opening is looked for
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`begins` to `ends` (minutes since midnight, `ends` may pass the next) on each of `days` (0 is Monday)."""
+    """`begins` to `ends`, minutes since midnight (`ends` may pass the next), on `days` (0 is Monday)."""
 
     days: frozenset[int]
     begins: int

@@ -11,10 +11,11 @@ from dialplan.prompt import Prompt
 class Routing:
     """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files."""
 
-    numbers: Mapping[str, ServiceNumber]
+    numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.1 ms
     owners: Mapping[str, Owner]
     prompts: Mapping[str, Prompt]
     digest: str
+    fallbacks: Mapping[str, str]  # by dial key, where written: what Asterisk dials when the engine is away
 
     def number(self, dialled: str) -> ServiceNumber | None:
         """The number that was dialled, however the trunk spells it."""

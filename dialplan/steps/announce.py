@@ -17,6 +17,7 @@ class Announce(Model):
     """
 
     alone: ClassVar = "prompt"
+    branches: ClassVar[tuple[str, ...]] = ()
 
     step: Literal["announce"] = "announce"
     prompt: Name

@@ -27,6 +27,7 @@ class Hangup(Model):
     """
 
     alone: ClassVar = "reason"
+    branches: ClassVar[tuple[str, ...]] = ()
 
     step: Literal["hangup"] = "hangup"
     reason: Reason

@@ -25,6 +25,7 @@ class Hours(Model):
     """
 
     alone: ClassVar = "open"
+    branches: ClassVar[tuple[str, ...]] = ("holiday", "closed")
 
     step: Literal["hours"] = "hours"
     open: Opening

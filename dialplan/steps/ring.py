@@ -32,6 +32,7 @@ class Ring(Model):
     """
 
     alone: ClassVar = "to"
+    branches: ClassVar[tuple[str, ...]] = ("busy", "no_answer", "unreachable")
 
     step: Literal["ring"] = "ring"
     to: Annotated[tuple[Destination, ...], BeforeValidator(_listed), Field(min_length=1, max_length=10)]

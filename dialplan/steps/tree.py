@@ -20,8 +20,6 @@ STEPS: Mapping[str, type[Announce | Hangup | Hours | Ring]] = {
     "hours": Hours,
     "ring": Ring,
 }
-# The settings of a step that hold steps themselves.
-BRANCHES = ("holiday", "closed", "busy", "no_answer", "unreachable")
 
 
 def one_key(written: Any) -> Any:
@@ -57,6 +55,5 @@ def visit(
     for index, step in enumerate(steps):
         here = (*at, index, step.step)
         yield here, step
-        for branch in BRANCHES:
-            if inner := getattr(step, branch, None):
-                yield from visit(inner, (*here, branch))
+        for branch in step.branches:
+            yield from visit(getattr(step, branch) or (), (*here, branch))

@@ -1,0 +1,46 @@
+"""What is wrong with the operator's files: every error at once, each with its place and its remedy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+# The way to a value in a file: keys and list indices, as in ("route", 2, "ring", "seconds").
+type At = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Where something stands in a file, counted from 1 as editors do; (0, 0) where the file has no lines."""
+
+    line: int
+    column: int
+
+
+NOWHERE = Place(0, 0)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FileError:
+    """`file:line:column: path: what is wrong and what to write`."""
+
+    file: Path
+    place: Place
+    at: str
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.place.line}:{self.place.column}" if self.place.line else str(self.file)
+        return ": ".join(filter(None, (where, self.at, self.what)))
+
+
+class ConfigErrors(Exception):
+    """The routing folder cannot be used. `errors`: all that is wrong with it, sorted by place."""
+
+    def __init__(self, errors: Iterable[FileError]) -> None:
+        self.errors = tuple(sorted(set(errors)))
+        super().__init__("\n".join(map(str, self.errors)))
+
+
+def spoken(at: At) -> str:
+    """The path for people: `route.ring.seconds`; the place says which of several."""
+    return ".".join(part for part in at if isinstance(part, str))
