@@ -38,6 +38,7 @@ class Running:
 
     url: str
     process: subprocess.Popen[bytes]
+    port: int
 
     @property
     def pid(self) -> int:
@@ -48,15 +49,17 @@ class Running:
         stop(self.process, signal.SIGINT)
 
 
-async def start_postgres(folder: Path, log: Path, *, durable: bool = True) -> Running:
-    """Start PostgreSQL on `folder` (made when missing; its data is kept), on a free port of 127.0.0.1.
+async def start_postgres(
+    folder: Path, log: Path, *, durable: bool = True, port: int | None = None
+) -> Running:
+    """Start PostgreSQL on `folder` (made when missing; its data is kept), on 127.0.0.1.
 
-    `durable=False` switches fsync off, for tests. Raises PostgresError.
+    `port` None: a free one. `durable=False` switches fsync off, for tests. Raises PostgresError.
     """
     make_cluster(folder, log, durable=durable)
     deadline = time.monotonic() + 10
     while True:
-        running = launch(folder, log, durable=durable)
+        running = launch(folder, log, port or free_port(), durable=durable)
         if await answers(running, deadline):
             await make_database(running.url)
             return running
@@ -125,14 +128,13 @@ def make_cluster(folder: Path, log: Path, *, durable: bool) -> None:
     draft.rename(folder / "data")
 
 
-def launch(folder: Path, log: Path, *, durable: bool) -> Running:
-    port = free_port()
+def launch(folder: Path, log: Path, port: int, *, durable: bool) -> Running:
     password = (folder / "password").read_text().strip()
     # Unix sockets are switched off: their path may have 107 bytes, and a state folder may lie deep.
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
     command = [binaries() / "postgres", "-D", folder / "data", *options, *(() if durable else FORGETFUL)]
     process = spawn(command, log, wrap=as_somebody(), farewell=signal.SIGINT)
-    return Running(f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}", process)
+    return Running(f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}", process, port)
 
 
 async def answers(running: Running, deadline: float) -> bool:

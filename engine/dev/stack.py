@@ -1,0 +1,237 @@
+"""Everything of one `callengine dev`: its parts on free ports, kept running, told about in endpoints.json."""
+
+import asyncio
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.dev.asterisk import AsteriskTrouble, Options
+from engine.dev.parts import Asterisk, Command, Part, PartTrouble, Postgres, end, ended
+from engine.dev.ports import reserve_ports
+from engine.dev.postgres import PostgresError
+
+TROUBLE = (PartTrouble, PostgresError, AsteriskTrouble, OSError)
+QUICK_DEATH = 10.0  # s: who lives shorter is started again later and later
+LONGEST_PAUSE = 5.0  # s
+LAST_WISHES = 3.0  # s for engine and worker, then LAST_WISHES + 1 for what they lean on: 7 s in all
+
+
+class StateTaken(Exception):
+    """Another run keeps its things in this folder."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`: the URL of one in place of ours."""
+
+    routing: Path
+    state: Path
+    carrier: str
+    sip: str | None = None
+    database: str | None = None
+
+
+class Stack:
+    """A run whose parts are ready. Get it from `stack()`."""
+
+    def __init__(self, wish: Wish, ports: range, tell: Callable[[str], None]) -> None:
+        self.wish = wish
+        self._tell = tell
+        logs = wish.state / "log"
+        self._postgres = None if wish.database else Postgres(wish.state)
+        self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip))
+        self._ports = ports
+        health = [f"http://127.0.0.1:{port}" for port in ports]
+        self._engine = Command("engine", ["run"], health[0], logs / "engine.log", self.environment)
+        self._worker = Command("worker", ["work"], health[1], logs / "worker.log", self.environment)
+
+    @property
+    def parts(self) -> list[Part]:
+        """In the order in which they lean on each other."""
+        below: list[Part] = [self._asterisk] if self._postgres is None else [self._postgres, self._asterisk]
+        return [*below, self._engine, self._worker]
+
+    @property
+    def sip(self) -> str:
+        """HOST:PORT where calls are taken."""
+        return self._asterisk.endpoint.sip
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, password included."""
+        return self._postgres.url if self._postgres else str(self.wish.database)
+
+    @property
+    def metrics(self) -> str:
+        return f"{self._engine.health}/metrics"
+
+    async def start(self) -> None:
+        """Start all parts, those that do not need each other at the same time. Raises one of TROUBLE."""
+        await together(self._asterisk.start(), self._start_database())
+        self.write_settings()
+        await together(self._engine.start(), self._start_worker())
+        self.write_endpoints()
+
+    async def keep_running(self) -> None:
+        """Start again whatever ends, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for part in self.parts:
+                group.create_task(self._keep(part))
+
+    async def stop(self) -> None:
+        """End everything; endpoints.json goes first, for nobody should come any more."""
+        endpoints(self.wish.state).unlink(missing_ok=True)
+        await end([self._engine, self._worker], LAST_WISHES)
+        await end([part for part in self.parts if part not in (self._engine, self._worker)], LAST_WISHES + 1)
+
+    def settings(self) -> dict[str, object]:
+        """What engine and worker are told, by the names of `callengine settings --example`."""
+        asterisk = self._asterisk.endpoint
+        host, _, port = asterisk.events_address.rpartition(":")
+        return {
+            "node": "dev",
+            "routing": str(self.wish.routing.absolute()),
+            "state": str(self.wish.state.absolute()),
+            "database": self.database,
+            "ari.url": asterisk.ari_url.removesuffix("/ari"),
+            "ari.user": asterisk.ari_user,
+            "ari.password": asterisk.ari_password,
+            "ari.app": asterisk.app,
+            "ari.events_host": host,
+            "ari.events_port": int(port),
+            "ari.events_user": asterisk.events_user,
+            "ari.events_password": asterisk.events_password,
+            "asterisk.etc_dir": str(asterisk.etc.absolute()),
+            "http.engine_port": self._ports[0],
+            "http.worker_port": self._ports[1],
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        """The settings as environment; a settings file of this machine is not read."""
+        told = {
+            f"CALLENGINE_{key.upper().replace('.', '__')}": str(it) for key, it in self.settings().items()
+        }
+        return {**told, "CALLENGINE_SETTINGS": str(settings_file(self.wish.state).absolute())}
+
+    def full_environment(self) -> dict[str, str]:
+        """Ours, with that: for commands beside the run."""
+        return {**os.environ, **self.environment()}
+
+    def write_settings(self) -> None:
+        """STATE/callengine.toml, so that other commands can be used beside the run."""
+        lines = ["# Written by callengine dev for its engine and worker, and for commands beside them."]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings().items()]
+        write_private(settings_file(self.wish.state), "\n".join(lines) + "\n")
+
+    def write_endpoints(self) -> None:
+        """STATE/endpoints.json: where everything is and which process it is."""
+        objects = self.wish.state / "objects"
+        objects.mkdir(exist_ok=True)
+        where = {
+            "sip": self.sip,
+            "database": self.database,
+            "mailbox": None,  # until there is voicemail to be mailed
+            "objects": str(objects.absolute()),
+            "metrics": self.metrics,
+            "pids": {part.name: part.process.pid for part in self.parts if part.process is not None},
+        }
+        write_private(endpoints(self.wish.state), json.dumps(where, indent=2) + "\n")
+
+    async def _start_database(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.start()
+
+    async def _start_worker(self) -> None:
+        await run_once(["migrate"], self.full_environment(), self.wish.state / "log" / "worker.log")
+        await self._worker.start()
+
+    async def _keep(self, part: Part) -> None:
+        pause = 0.1
+        while part.process is not None:
+            began = time.monotonic()
+            code = await ended(part.process)
+            self._tell(f"{part.name} has ended ({code}) and is started again")
+            pause = 0.1 if time.monotonic() - began > QUICK_DEATH else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            try:
+                await part.start()
+            except TROUBLE as trouble:
+                self._tell(str(trouble))
+            else:
+                self.write_endpoints()
+
+
+@asynccontextmanager
+async def stack(wish: Wish, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
+    """The run, ready; it ends with the block. `tell` gets a line when `keep_running()` finds a part dead.
+
+    Raises StateTaken, or one of TROUBLE when a part does not come up.
+    """
+    async with AsyncExitStack() as held:
+        held.enter_context(state_of_ours(wish.state))
+        ports = held.enter_context(reserve_ports(2))
+        run = Stack(wish, ports, tell)
+        held.push_async_callback(run.stop)
+        await run.start()
+        yield run
+
+
+@contextmanager
+def state_of_ours(state: Path) -> Iterator[None]:
+    """Keep the folder to ourselves; the kernel lets go of the lock however we end. Raises StateTaken."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (state / "log").mkdir(exist_ok=True)
+    with (state / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateTaken(
+                f"another callengine dev is using {state}: stop it, or give --state another folder"
+            ) from None
+        endpoints(state).unlink(missing_ok=True)
+        yield
+
+
+async def run_once(words: list[str], environment: Mapping[str, str], log: Path) -> None:
+    """Run a `callengine` command to its end. Raises PartTrouble when it fails."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "engine", *words,
+            env=environment, stdout=output, stderr=output,
+        )  # fmt: skip
+        if await process.wait() != 0:
+            raise PartTrouble(f"callengine {' '.join(words)} failed; see {log}")
+
+
+async def together(*starts: Coroutine[None, None, None]) -> None:
+    """Await all; the first trouble stops the others and is raised as itself, not as a group."""
+    tasks = [asyncio.ensure_future(start) for start in starts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def endpoints(state: Path) -> Path:
+    return state / "endpoints.json"
+
+
+def settings_file(state: Path) -> Path:
+    return state / "callengine.toml"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put the file in place whole, for our eyes only: there are passwords in it."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.rename(path)
