@@ -23,12 +23,10 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableError
 
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
+from config.countries import EUROPE
 from dialplan.model import Model
 
 DEFAULT_FILE = Path("/etc/callengine/callengine.toml")
-# The EU, its economic area and two neighbours: where a destination may be unless the settings say otherwise.
-EUROPE = frozenset(re.findall("..", "ATBEBGCHCYCZDEDKEEESFIFRGBGRHRHUIEISITLILTLULVMTNLNOPLPTROSESISK"))
-
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
