@@ -1,7 +1,7 @@
 """The link that Asterisk's events come in by: a WebSocket that Asterisk dials and keeps, one per node.
 
-While nobody listens Asterisk queues its events; it tries again every 500 ms and then delivers them, in order and
-with their original instants. Of 200 calls under a crash 200 ends arrived so; had the engine dialled, 132.
+While nobody listens Asterisk queues its events; it tries again every 500 ms and then delivers them, in order
+and with their original instants. Of 200 calls under a crash 200 ends arrived so; had the engine dialled, 132.
 """
 
 import asyncio
