@@ -221,7 +221,7 @@ class Other(Event):
 def parse(raw: Json) -> Event:
     """The event that this JSON is. KeyError, TypeError, ValueError or AttributeError when it is none."""
     at = instant(raw["timestamp"])
-    read = _EVENTS.get(raw["type"])
+    read = UNDERSTOOD.get(raw["type"])
     return read(at, raw) if read else Other(at, raw["type"])
 
 
@@ -241,7 +241,7 @@ def _of_recording(event: type[_OfRecording]) -> Callable[[datetime, Json], Event
     return lambda at, raw: event(at, recording_info(raw["recording"]))
 
 
-_EVENTS: Mapping[str, Callable[[datetime, Json], Event]] = {
+UNDERSTOOD: Mapping[str, Callable[[datetime, Json], Event]] = {
     "StasisStart": lambda at, raw: StasisStart(
         at, channel_info(raw["channel"]), tuple(raw["args"]), raw.get("replace_channel", {}).get("id")
     ),
