@@ -1,0 +1,203 @@
+"""`callengine dev`: every embedded part, started, watched, stopped. Its own processes, its own ports."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import asyncpg
+import pytest
+
+from engine.dev.carrier import carrier
+from engine.dev.children import alive, wait_dead
+from engine.dev.demo_routing import OFFICE, OPEN, TELEPHONES, write_routing
+from engine.dev.phones import phones, shown
+from engine.dev.ports import reserve_ports
+
+CALLER = "+3225551234"
+PARTS = {"engine", "worker", "asterisk", "postgres"}
+
+
+@dataclass
+class Dev:
+    """A running `callengine dev`."""
+
+    process: "subprocess.Popen[str]"
+    state: Path
+
+    def endpoints(self) -> dict[str, Any]:
+        where: dict[str, Any] = json.loads((self.state / "endpoints.json").read_text())
+        return where
+
+    def pids(self) -> dict[str, int]:
+        pids: dict[str, int] = self.endpoints()["pids"]
+        return pids
+
+
+def dev_command(routing: Path, state: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "engine",
+        "dev",
+        "--routing",
+        str(routing),
+        "--state",
+        str(state),
+        *more,
+    ]
+
+
+@contextmanager
+def running_dev(routing: Path, state: Path, *more: str) -> Iterator[Dev]:
+    process = subprocess.Popen(dev_command(routing, state, *more), stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: (state / "endpoints.json").exists() or process.poll() is not None, 40)
+        assert process.poll() is None, process.communicate()[1]
+        yield Dev(process, state)
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def eventually(true: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture(scope="module")
+def routing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dev") / "routing"
+    write_routing(folder, date(2026, 11, 24))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dev(routing: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    with running_dev(routing, tmp_path_factory.mktemp("state")) as it:
+        yield it
+
+
+async def count_calls(database: str) -> int:
+    connection = await asyncpg.connect(database)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM call"))
+    finally:
+        await connection.close()
+
+
+async def place_a_call(state: Path, carrier_port: int) -> tuple[float, float]:
+    """A call to the open number, hung up by the caller; what each end heard of the other."""
+    async with phones() as telephones, carrier(telephones, TELEPHONES, port=carrier_port) as network:
+        sip = json.loads((state / "endpoints.json").read_text())["sip"]
+        caller = await telephones.dial(OPEN, sip, shown(CALLER), says=(1000,))
+        destination = await network.picked_up(OFFICE, seconds=10)
+        heard = await caller.hears(600), await destination.hears(1000)
+        await caller.hang_up()
+        await destination.wait_ended()
+    return heard
+
+
+def test_the_endpoints_lead_to_living_things(dev: Dev) -> None:
+    where = dev.endpoints()
+    assert asyncio.run(count_calls(where["database"])) == 0
+    with urlopen(where["metrics"], timeout=5) as reply:  # noqa: S310 - our own http address
+        assert b"calls_total" in reply.read()
+    assert Path(where["objects"]).is_dir()
+    assert where["sip"].startswith("127.0.0.1:")
+    assert set(where["pids"]) == PARTS
+    assert all(alive(pid) for pid in where["pids"].values())
+
+
+def test_the_endpoints_are_for_our_eyes_only(dev: Dev) -> None:
+    assert stat.S_IMODE((dev.state / "endpoints.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((dev.state / "callengine.toml").stat().st_mode) == 0o600
+
+
+def test_a_second_dev_on_the_same_state_is_refused(dev: Dev, routing: Path) -> None:
+    second = subprocess.run(
+        dev_command(routing, dev.state), capture_output=True, text=True, timeout=20, check=False
+    )
+    assert second.returncode == 1
+    assert f"another callengine dev is using {dev.state}" in second.stderr
+    assert dev.endpoints()["pids"]
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_killed_part_comes_back_where_it_was(dev: Dev, part: str) -> None:
+    before = dev.endpoints()
+    os.kill(before["pids"][part], signal.SIGKILL)
+    assert eventually(lambda: dev.pids()[part] != before["pids"][part], 20)
+    after = dev.endpoints()
+    assert alive(after["pids"][part])
+    assert {key: after[key] for key in after if key != "pids"} == {
+        key: before[key] for key in before if key != "pids"
+    }
+
+
+def test_sigterm_stops_all_of_it_in_under_ten_seconds(routing: Path, tmp_path: Path) -> None:
+    with running_dev(routing, tmp_path / "state") as it:
+        pids = it.pids()
+        began = time.monotonic()
+        it.process.terminate()
+        it.process.communicate(timeout=10)
+        assert time.monotonic() - began < 10
+        assert it.process.returncode == 0
+        assert not [name for name, pid in pids.items() if alive(pid)]
+        assert not (it.state / "endpoints.json").exists()
+
+
+def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) -> None:
+    with running_dev(routing, tmp_path / "state") as it:
+        pids = it.pids()
+        it.process.kill()
+        assert wait_dead(list(pids.values()), 10) == []
+
+
+def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "routing"
+    write_routing(folder, date(2026, 11, 24))
+    wrong = folder / "numbers" / "wrong.yaml"
+    wrong.write_text(
+        "number: +3280012399\nowner: nobody\ntimezone: Europe/Brussels\nroute:\n  - rings: +32470111221\n"
+    )
+    tried = subprocess.run(
+        dev_command(folder, tmp_path / "state"), capture_output=True, text=True, timeout=20, check=False
+    )
+    assert tried.returncode == 1
+    assert f"{wrong}:5:" in tried.stderr
+    assert not (tmp_path / "state").exists()
+
+
+async def test_calls_have_sound_both_ways_and_their_records_survive_a_restart(
+    routing: Path, tmp_path: Path
+) -> None:
+    with reserve_ports(1) as (port,):
+        for expected in (1, 2):
+            with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
+                heard = await place_a_call(it.state, port)
+                assert heard == pytest.approx((0.3, 0.3), abs=0.05)
+                deadline = time.monotonic() + 10
+                while (found := await count_calls(it.endpoints()["database"])) < expected:
+                    assert time.monotonic() < deadline, f"{found} records after 10 s"
+                assert found == expected

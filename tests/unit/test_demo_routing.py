@@ -1,0 +1,33 @@
+"""The demo's routing folder can go live, and is closed where it must be, on every day."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from config.load import load
+from config.policy import Policy
+from dialplan.caller import UNKNOWN
+from dialplan.steps import Ring, visit
+from dialplan.walk import Turn
+from engine.dev.demo_routing import CLOSED, TELEPHONES, write_routing
+
+MONDAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_the_closed_number_is_closed_today_and_tomorrow_whatever_today_is(tmp_path: Path, days: int) -> None:
+    today = MONDAY + timedelta(days)
+    write_routing(tmp_path / "routing", today)
+    number = load(tmp_path / "routing", Policy()).numbers[CLOSED.removeprefix("+")]
+    for hour in range(-12, 48):
+        now = datetime(today.year, today.month, today.day, tzinfo=UTC) + timedelta(hours=hour)
+        steps = [step for step in number.plan(number.facts(now, UNKNOWN)) if not isinstance(step, Turn)]
+        assert [step.step for step in steps] == ["announce", "hangup"]
+
+
+def test_every_destination_of_the_demo_is_a_telephone_of_the_demo(tmp_path: Path) -> None:
+    write_routing(tmp_path / "routing", MONDAY)
+    numbers = load(tmp_path / "routing", Policy()).numbers.values()
+    rings = [step for number in numbers for _, step in visit(number.route) if isinstance(step, Ring)]
+    assert {str(to) for ring in rings for to in ring.to} == set(TELEPHONES)
