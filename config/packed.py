@@ -1,7 +1,7 @@
 """Many values kept small: packed to bytes, unpacked when asked for.
 
-5,000 numbers are 400,000 objects that every full garbage collection visits: 0.3 s in which the engine hears no
-call. As bytes they are not visited at all, and a call unpacks its own number in 0.1 ms.
+5,000 numbers are 400,000 objects that each full garbage collection visits: 0.3 s in which the engine is deaf.
+As bytes they are not visited at all, and a call unpacks its own number in 0.03 ms.
 """
 
 import pickle

