@@ -53,8 +53,6 @@ def identify(number: str, presentation: str, privacy: str) -> Caller:
         return WITHHELD
     if number.strip().lower() in NAMELESS:
         return WITHHELD
-    if number.startswith("00"):
-        number = "+" + number[2:]
     if not re.fullmatch(r"\+?[0-9]{1,15}", number, re.ASCII):
         return UNKNOWN
     return Caller(Presentation.SHOWN, number)

@@ -89,6 +89,18 @@ def dial_key(dialled: str) -> str:
     return dialled.removeprefix("+").removeprefix("00")
 
 
+def international(number: str, country: str = "") -> str:
+    """A number as the trunk spells it, `00` written as `+`; in national form when the trunk's `country` is known.
+
+    Carriers send +32470..., 0032470..., 32470... or 0470..., each its own way (domain facts, section 1).
+    """
+    if number.startswith("00"):
+        return f"+{number[2:]}"
+    if country and number.startswith("0"):
+        return f"+{country}{number[1:]}"
+    return number
+
+
 def _listed(written: Any) -> Any:
     return written if isinstance(written, list) else [written]
 

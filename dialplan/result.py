@@ -1,5 +1,6 @@
 """What came of a step, and what came of a call: the only words telephony has for a route."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -44,3 +45,11 @@ def final(verdict: Verdict) -> Verdict:
 
 # Where a route says nothing else, nobody answered.
 OPEN = Verdict(Result.NO_ANSWER)
+
+# Of several destinations rung at once: somebody who was rung and may call back outranks a busy line, and so on.
+_WEIGHT = [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.FAILED]
+
+
+def together(outcomes: Iterable[Outcome]) -> Outcome:
+    """What came of all destinations of one `ring`, none of which answered."""
+    return min(outcomes, key=_WEIGHT.index, default=Outcome.FAILED)

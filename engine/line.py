@@ -1,7 +1,7 @@
-"""What a call needs of telephony: the caller's line, its outgoing legs. Satisfied by `engine.ari` and by fakes.
+"""What a call needs of telephony: the caller's line and its outgoing legs. `engine.ari` has it, and fakes do.
 
-Every awaitable of a line or leg raises `HungUp` when that leg is gone. Whatever is opened is opened with `async with`
-and let go on every way out, unless the engine is detaching for its successor.
+Every awaitable of a line or leg raises `HungUp` when that leg is gone. Whatever is opened is opened with
+`async with` and let go on every way out, unless the engine is detaching for its successor.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,6 @@ from dialplan.result import Outcome, Result
 from dialplan.steps import Destination
 
 
-class HungUp(Exception):
-    """A leg has ended."""
-
-    def __init__(self, leg: "Line | Leg") -> None:
-        super().__init__(leg.id)
-        self.leg = leg
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a leg ended: when (Asterisk's clock, UTC), its Q.850 cause, and that cause as an outcome."""
@@ -31,6 +23,30 @@ class Ended:
     at: datetime
     cause: int
     outcome: Outcome
+    lost: bool = False  # nobody saw it end: Asterisk itself went away
+
+
+class AnyLeg(Protocol):
+    """The caller's leg or a destination's."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class HungUp(Exception):
+    """A leg has ended."""
+
+    def __init__(self, leg: AnyLeg, ended: Ended) -> None:
+        super().__init__(leg.id)
+        self.leg = leg
+        self.ended = ended
+
+
+class Talk(Protocol):
+    """Caller and destination in one bridge."""
+
+    async def over(self, seconds: float) -> Ended | None:
+        """Wait for the destination to hang up; None after `seconds`. The caller's end is `HungUp`."""
 
 
 class Leg(Protocol):
@@ -42,17 +58,17 @@ class Leg(Protocol):
     def to(self) -> str: ...
     @property
     def answered(self) -> datetime: ...
-    async def gone(self) -> Ended:
-        """Wait for the end of this leg."""
+    def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
+        """Bridge it with the caller; should the engine be gone, Asterisk ends the call `lease` seconds on."""
 
 
 class LegWitness(Protocol):
     """Who is told what happens to each attempt, at the instant of Asterisk's clock."""
 
     def dialled(self, leg_id: str, to: str, at: datetime) -> None: ...
-    def ringing(self, leg_id: str, at: datetime) -> None: ...
-    def answered(self, leg_id: str, at: datetime) -> None: ...
-    def ended(self, leg_id: str, ended: Ended) -> None: ...
+    def rang(self, leg_id: str, at: datetime) -> None: ...
+    def leg_answered(self, leg_id: str, at: datetime) -> None: ...
+    def leg_ended(self, leg_id: str, ended: Ended) -> None: ...
 
 
 class Ringing(Protocol):
@@ -76,17 +92,18 @@ class Line(Protocol):
     @property
     def entered(self) -> datetime: ...
     async def play(self, prompt: Prompt) -> bool:
-        """Play a prompt to its end; on an unanswered call as early media, which does not answer. False: it failed."""
+        """Play a prompt to its end; unanswered, as early media, which answers nothing. False: it failed."""
 
     async def answer(self) -> None:
         """Answer the caller: the caller's charging starts here."""
 
     def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness
-    ) -> AbstractAsyncContextManager[Ringing]: ...
-    def bridged(self, leg: Leg) -> AbstractAsyncContextManager[None]: ...
-    async def gone(self) -> Ended:
-        """Wait for the caller to hang up."""
+    ) -> AbstractAsyncContextManager[Ringing]:
+        """Ring all of these at once, for so many seconds."""
 
     async def hang_up(self, result: Result) -> Ended:
-        """End the call with the SIP answer that says what came of it."""
+        """End the call with the SIP answer that says what came of it; never raises HungUp."""
+
+    async def turn_away(self) -> Ended:
+        """End a call to a number that is not ours (404)."""

@@ -1,0 +1,53 @@
+"""A call as it comes in: the one place where what a network says becomes a caller and a dialled number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
+from dialplan.number import international
+from engine.ari.events import StasisStart
+from engine.ari.state import ChannelInfo
+from engine.ids import new_call_id
+from storage.records import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """`dialled` is digits and `+` only: the dialplan's guard lets nothing else in."""
+
+    channel_id: str
+    call_id: str
+    dialled: str
+    caller: Caller
+    entered: datetime
+
+
+def arrival(event: StasisStart, country: str) -> Arrival:
+    """A new call. `country` is the calling code of numbers in national form, or empty."""
+    return _arrival(event.channel, event.args[1], event.at, country)
+
+
+def overlooked(channel: ChannelInfo, country: str) -> Arrival:
+    """A call that an engine was told of and died before it wrote that down."""
+    return _arrival(channel, channel.exten, channel.created, country)
+
+
+def journalled(entries: Sequence[Entry]) -> Arrival:
+    """A call that an earlier engine wrote down."""
+    start = entries[0]
+    caller = Caller(Presentation.SHOWN, start["caller"]) if start["caller"] else UNKNOWN
+    return Arrival(
+        start["channel"],
+        start["call"],
+        start["number"],
+        WITHHELD if start["withheld"] else caller,
+        datetime.fromisoformat(start["at"]),
+    )
+
+
+def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str) -> Arrival:
+    presentation = channel.variables.get("CALLERID(pres)", "")
+    privacy = channel.variables.get("X_PRIVACY", "")
+    caller = identify(international(channel.caller_number, country), presentation, privacy)
+    return Arrival(channel.id, new_call_id(), international(dialled, country), caller, entered)

@@ -1,0 +1,117 @@
+"""An outgoing leg: one attempt at one destination, as its channel's events tell it."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dialplan.result import Outcome
+from engine.ari import causes
+from engine.ari.causes import Cause
+from engine.ari.channel import Channel
+from engine.ari.errors import AriError, Gone
+from engine.ari.events import ChannelDestroyed, ChannelStateChange, Dial, Event, StasisStart
+from engine.line import Ended, LegWitness, Talk
+
+if TYPE_CHECKING:
+    from engine.ari.line import AriLine
+
+log = structlog.get_logger()
+
+LET_GO_SECONDS = 2.0
+TEMPORARILY_UNAVAILABLE = 480  # SIP: the far end itself says that nobody answers
+
+
+class AriLeg(Channel):
+    """`witness` is told what happens, the instant an event says so."""
+
+    def __init__(self, line: "AriLine", channel_id: str, to: str, witness: LegWitness) -> None:
+        super().__init__(channel_id)
+        self._line = line
+        loop = asyncio.get_running_loop()
+        self.to = to
+        self.entered: asyncio.Future[datetime] = loop.create_future()
+        self.rings: asyncio.Future[datetime] = loop.create_future()
+        self.up: asyncio.Future[datetime] = loop.create_future()
+        self._witness = witness
+
+    @property
+    def came(self) -> datetime | None:
+        return self.entered.result() if self.entered.done() else None
+
+    @property
+    def answered(self) -> datetime:
+        return self.up.result()
+
+    def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
+        return self._line.talking(self, lease)
+
+    def see(self, event: Event) -> None:
+        match event:
+            case StasisStart() if not self.entered.done():
+                self.enter(event.at)
+            case ChannelStateChange(channel=channel) if channel.state == "Up":
+                self.answer(event.at)
+            case ChannelStateChange(channel=channel) if channel.state in {"Ring", "Ringing"}:
+                self.ring(event.at)
+            case Dial(status="RINGING" | "PROGRESS"):
+                self.ring(event.at)
+            case ChannelDestroyed(tech_cause=sip) if sip == TEMPORARILY_UNAVAILABLE:
+                self.ring(event.at)
+        super().see(event)
+
+    def enter(self, at: datetime) -> None:
+        self.entered.set_result(at)
+        self._witness.dialled(self.id, self.to, at)
+
+    def ring(self, at: datetime) -> None:
+        if not self.rings.done():
+            self.rings.set_result(at)
+            self._witness.rang(self.id, at)
+
+    def answer(self, at: datetime) -> None:
+        if not self.up.done():
+            self.up.set_result(at)
+            self._witness.leg_answered(self.id, at)
+
+    def end(self, at: datetime, cause: int) -> None:
+        if not self.ended.done():
+            super().end(at, cause)
+            self._witness.leg_ended(self.id, self.ended.result())
+
+    def lose(self, at: datetime) -> None:
+        if not self.ended.done():
+            super().lose(at)
+            self._witness.leg_ended(self.id, self.ended.result())
+
+    def outcome(self, cause: int) -> Outcome:
+        return causes.outcome(cause, rang=self.rings.done(), answered=self.up.done())
+
+    def remember(self, entered: datetime, answered: datetime | None) -> None:
+        """What an earlier engine saw and noted."""
+        self.entered.set_result(entered)
+        if answered is not None:
+            self.up.set_result(answered)
+
+    async def let_go(self, cause: Cause) -> None:
+        """Hang up, unless it has ended, and wait until it has."""
+        if self.ended.done():
+            return
+        try:
+            await self._line.exchange.client.channels.hangup(self.id, reason_code=cause)
+        except Gone:
+            pass
+        except AriError as trouble:
+            log.warning("leg_not_let_go", leg=self.id, error=str(trouble))
+        await self.end_of(LET_GO_SECONDS)
+
+    def never_was(self) -> None:
+        """Asterisk did not make this leg at all (no such endpoint, no room): an attempt all the same."""
+        now = datetime.now(UTC)
+        if not self.entered.done():
+            self.enter(now)
+        if not self.ended.done():
+            self.ended.set_result(Ended(now, causes.Cause.NETWORK_OUT_OF_ORDER, Outcome.FAILED))
+            self._witness.leg_ended(self.id, self.ended.result())

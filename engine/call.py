@@ -1,0 +1,128 @@
+"""One call: the caller's line, what was agreed for the number, and the notes that become its call record."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from dialplan.number import Owner, ServiceNumber
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome, Result
+from dialplan.steps import Action
+from dialplan.walk import Turn
+from engine.line import Ended, Leg, Line
+from storage.records import Entry
+
+# Q.850 causes a record may end with when no leg gave one.
+NORMAL_CLEARING = 16
+NO_SUCH_NUMBER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What was agreed for a number when the call came in: a reload does not reach a live call."""
+
+    number: ServiceNumber
+    owner: Owner
+    prompt: Callable[[str], Prompt | None]
+    longest: timedelta = timedelta(hours=4)
+
+
+class Desk(Protocol):
+    """What every call shares: the agreements in force, and the journal."""
+
+    @property
+    def node(self) -> str: ...
+    def agreed(self, dialled: str) -> Agreement | None:
+        """The agreement for a dialled number, or None where the number is not ours."""
+
+    def note(self, entry: Entry) -> Awaitable[None]:
+        """Write an entry of the journal at once; awaiting it waits until it is on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended: by whom (caller, destination, engine, limit, lost), when, and its Q.850 cause."""
+
+    result: Result
+    by: str
+    at: datetime
+    cause: int
+
+
+@dataclass(slots=True)
+class Call:
+    """The only mutable thing: where a call stands. It is told what happens to each leg and notes it."""
+
+    line: Line
+    agreed: Agreement
+    desk: Desk
+    answered: datetime | None = None
+    over: Ending | None = None
+    spent: timedelta = timedelta(0)  # of the conversation, before this engine took the call over
+
+    @property
+    def limit(self) -> timedelta:
+        """How long the conversation may last."""
+        return min(timedelta(minutes=self.agreed.number.max_minutes), self.agreed.longest)
+
+    def start(self) -> Awaitable[None]:
+        return note_start(self.desk, self.line, self.agreed.number.number, self.agreed.number.owner)
+
+    def turned(self, turn: Turn) -> None:
+        self._note("turn", step=turn.step, why=turn.why)
+
+    def performed(self, step: Action, outcome: Outcome) -> None:
+        self._note("step", step=step.step, outcome=outcome)
+
+    def mark_answered(self, leg: Leg) -> Awaitable[None]:
+        """A destination has answered; on the disk, this is what the bill counts from."""
+        self.answered = leg.answered
+        return self._note("answered", at=leg.answered, to=leg.to)
+
+    def end(self, ending: Ending) -> Awaitable[None]:
+        return note_end(self.desk, self.line, ending)
+
+    # What happens to each attempt (engine.line.LegWitness).
+
+    def dialled(self, leg_id: str, to: str, at: datetime) -> None:
+        self._note("leg_start", at=at, leg=leg_id, to=to)
+
+    def rang(self, leg_id: str, at: datetime) -> None:
+        self._note("leg_ringing", at=at, leg=leg_id)
+
+    def leg_answered(self, leg_id: str, at: datetime) -> None:
+        self._note("leg_answer", at=at, leg=leg_id)
+
+    def leg_ended(self, leg_id: str, ended: Ended) -> None:
+        self._note("leg_end", at=ended.at, leg=leg_id, outcome=ended.outcome, cause=ended.cause)
+
+    def _note(self, kind: str, **facts: Any) -> Awaitable[None]:
+        return self.desk.note(_entry(self.line, kind, **facts))
+
+
+def note_start(desk: Desk, line: Line, number: str, owner: str) -> Awaitable[None]:
+    """A call came in: on the disk before anything is done for it that costs the caller money."""
+    start = _entry(
+        line,
+        "call_start",
+        at=line.entered,
+        number=number,
+        owner=owner,
+        caller=line.caller.number or "",
+        withheld=line.caller.withheld,
+        node=desk.node,
+        channel=line.id,
+    )
+    return desk.note(start)
+
+
+def note_end(desk: Desk, line: Line, end: Ending) -> Awaitable[None]:
+    return desk.note(
+        _entry(line, "call_end", at=end.at, outcome=end.result, ended_by=end.by, cause=end.cause)
+    )
+
+
+def _entry(line: Line, kind: str, **facts: Any) -> Entry:
+    texts = {name: fact.isoformat() if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+    return {"call": line.call_id, "kind": kind, **texts}

@@ -1,0 +1,85 @@
+"""What every call shares: the agreements in force, the journal, and who counts and tells what is noted."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from dialplan.number import international
+from engine.call import Agreement
+from engine.journal.writer import Journal
+from engine.metrics import Metrics
+from engine.rulebook import Rulebook
+from storage.records import Entry
+
+log = structlog.get_logger()
+
+# What is worth a line in the log; the whole story of a call is in its journal.
+TOLD = frozenset({"call_start", "answered", "call_end"})
+
+
+class FrontDesk:
+    """engine.call.Desk on the rulebook and the journal."""
+
+    def __init__(
+        self, node: str, rulebook: Rulebook, journal: Journal, tally: "Tally", longest: timedelta
+    ) -> None:
+        self.node = node
+        self._rulebook = rulebook
+        self._journal = journal
+        self._tally = tally
+        self._longest = longest
+
+    def agreed(self, dialled: str) -> Agreement | None:
+        routing = self._rulebook.in_force
+        number = routing.number(international(dialled))
+        if number is None:
+            return None
+        owner = routing.owner(number)
+        return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
+
+    def note(self, entry: Entry) -> Awaitable[None]:
+        written = self._journal.note(entry)
+        self._tally.see(entry)
+        tell(entry)
+        return written
+
+
+class Tally:
+    """Calls in numbers, from what is noted of them."""
+
+    def __init__(self, metrics: Metrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
+        self._metrics = metrics
+        self._began: dict[str, datetime] = {}
+        self._dialled: set[str] = set()
+        for entries in unfinished.values():
+            for entry in entries:
+                self.see(entry)
+
+    def see(self, entry: Entry) -> None:
+        call = entry["call"]
+        match entry["kind"]:
+            case "call_start":
+                self._began[call] = datetime.fromisoformat(entry["at"])
+                self._metrics.calls_live.inc()
+            case "leg_start" if call not in self._dialled:
+                self._dialled.add(call)
+                self._setup("dialled", entry)
+            case "answered":
+                self._setup("answered", entry)
+            case "call_end":
+                self._metrics.calls.labels(entry["outcome"]).inc()
+                self._metrics.calls_live.dec()
+                self._began.pop(call, None)
+                self._dialled.discard(call)
+
+    def _setup(self, until: str, entry: Entry) -> None:
+        if began := self._began.get(entry["call"]):
+            seconds = (datetime.fromisoformat(entry["at"]) - began).total_seconds()
+            self._metrics.setup_seconds.labels(until).observe(seconds)
+
+
+def tell(entry: Entry) -> None:
+    """A line in the log, without the caller's number."""
+    level = log.info if entry["kind"] in TOLD else log.debug
+    level(entry["kind"], **{key: value for key, value in entry.items() if key not in {"kind", "caller"}})

@@ -1,0 +1,133 @@
+"""The engine as a process: what it holds from start to stop, each opened when what it needs is there."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from config.policy import Policy
+from config.settings import Settings
+from engine import fallback
+from engine.ari.client import Client
+from engine.ari.link import EventLink
+from engine.ari.switchboard import Switchboard
+from engine.frontdesk import FrontDesk, Tally
+from engine.health import health
+from engine.journal.writer import Journal
+from engine.metrics import Metrics, watch_loop
+from engine.rulebook import Rulebook
+from engine.signals import told_to_reload, told_to_stop
+
+log = structlog.get_logger()
+
+WATCH_SECONDS = 0.5
+
+
+async def serve(settings: Settings) -> None:
+    """Take calls until SIGTERM or SIGINT; then leave those that live to Asterisk and to the next engine.
+
+    Raises ConfigErrors, JournalInUse, PortTaken, CannotServe: what keeps it from starting, with the remedy.
+    """
+    stop = told_to_stop()
+    async with AsyncExitStack() as opened:
+        engine = await open_engine(settings, opened)
+        await opened.enter_async_context(event_link(settings, engine.switchboard))
+        opened.push_async_callback(engine.switchboard.detach)
+        await until(
+            stop,
+            watch_loop(engine.metrics),
+            engine.watch(),
+            engine.rulebook.watch(engine.publish_fallback),
+            engine.reload_when_told(),
+        )
+        log.info("engine stops", calls=engine.switchboard.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The parts of a running engine that others look at."""
+
+    settings: Settings
+    journal: Journal
+    rulebook: Rulebook
+    metrics: Metrics
+    client: Client
+    switchboard: Switchboard
+
+    def troubles(self) -> list[str]:
+        """Why the engine cannot take calls now."""
+        troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
+        return [*troubles, *self.switchboard.refusals]
+
+    async def publish_fallback(self) -> None:
+        """Keep Asterisk's own table of fallbacks in step with the routing."""
+        await fallback.publish(self.rulebook.in_force, self.settings.asterisk.etc_dir, self.client)
+
+    async def reload_when_told(self) -> None:
+        """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
+        told = told_to_reload()
+        while True:
+            await told.wait()
+            told.clear()
+            if await self.rulebook.reload():
+                await self.publish_fallback()
+
+    async def watch(self) -> None:
+        """Keep the gauges true."""
+        metrics = self.metrics
+        while True:
+            metrics.ari_connected.set(self.switchboard.ready)
+            metrics.journal_lag_seconds.set(self.journal.lag)
+            metrics.journal_degraded.set(self.journal.degraded)
+            metrics.routing_numbers.set(len(self.rulebook.in_force.numbers))
+            metrics.routing_reload_failed.set(self.rulebook.refused)
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
+    """Everything but the link by which calls come."""
+    journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
+    opened.push_async_callback(journal.close)
+    policy = Policy(settings.destinations.countries)
+    rulebook = Rulebook(settings.routing, settings.snapshot, settings.prompts_dir, policy)
+    await rulebook.open()
+    ari, metrics = settings.ari, Metrics()
+    client = await opened.enter_async_context(
+        Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
+    )
+    unfinished = dict(journal.open_calls)
+    longest = timedelta(minutes=settings.limits.max_call_minutes)
+    desk = FrontDesk(settings.node, rulebook, journal, Tally(metrics, unfinished), longest)
+    switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
+                              country=settings.country, unfinished=unfinished)  # fmt: skip
+    engine = Engine(settings, journal, rulebook, metrics, client, switchboard)
+    switchboard.settled = engine.publish_fallback
+    http = settings.http
+    await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
+    return engine
+
+
+def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
+    ari = settings.ari
+    return EventLink(
+        ari.events_host,
+        ari.events_port,
+        ari.events_user,
+        ari.events_password.get_secret_value(),
+        on_connect=switchboard.connected,
+        on_event=switchboard.heard,
+        on_disconnect=switchboard.disconnected,
+    )
+
+
+async def until(stop: asyncio.Event, *watches: Coroutine[Any, Any, None]) -> None:
+    """Run the watches until told to stop; an error of one ends them all, and is raised."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(watch) for watch in watches]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()

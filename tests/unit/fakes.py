@@ -1,0 +1,190 @@
+"""A telephone line without a telephone: destinations answer as told, what the caller heard is a list.
+
+Held to the same suite as the real line (tests/live/test_line.py).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from dialplan.caller import Caller, Presentation
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome, Result
+from dialplan.steps import Destination
+from engine.call import Agreement
+from engine.line import Ended, HungUp, LegWitness
+from storage.records import Entry
+
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+CALLER = Caller(Presentation.SHOWN, "+3225551234")
+CAUSES = {Outcome.BUSY: 17, Outcome.NO_ANSWER: 19, Outcome.REJECTED: 21, Outcome.UNREACHABLE: 1}
+
+
+def now() -> datetime:
+    """Asterisk's clock: the loop's, which jumps."""
+    return START + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A destination that answers after so many seconds and hangs up after so many more."""
+
+    after: float = 2
+    talks: float = 60
+
+
+@dataclass(frozen=True)
+class Says:
+    """A destination of which only an outcome comes."""
+
+    outcome: Outcome
+    after: float = 1
+
+
+@dataclass(frozen=True)
+class FakeLeg:
+    id: str
+    to: str
+    answered: datetime
+    talks: float
+    line: "FakeLine"
+
+    @asynccontextmanager
+    async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:
+        self.line._alive()
+        self.line.heard.append(f"talking to {self.to}")
+        yield FakeTalk(self.line, self)
+
+
+@dataclass
+class FakeLine:
+    """The caller: hangs up so many seconds after the call came in, or never."""
+
+    destinations: dict[str, Answers | Says] = field(default_factory=dict)
+    hangs_up_after: float | None = None
+    caller: Caller = CALLER
+    dialled: str = "+3270012345"
+    call_id: str = "0199-call"
+    id: str = "asterisk-1"
+    breaks_on: str = ""
+    heard: list[str] = field(default_factory=list)
+    entered: datetime = START
+    legs: int = 0
+
+    def __post_init__(self) -> None:
+        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.entered = now()
+        if self.hangs_up_after is not None:
+            asyncio.get_running_loop().call_later(self.hangs_up_after, self._end, 16)
+
+    def _end(self, cause: int) -> None:
+        if not self.ended.done():
+            self.ended.set_result(Ended(now(), cause, Outcome.DONE))
+
+    async def _until(self, seconds: float) -> None:
+        await asyncio.wait({self.ended}, timeout=seconds)
+        self._alive()
+
+    def _alive(self) -> None:
+        if self.ended.done():
+            raise HungUp(self, self.ended.result())
+
+    async def play(self, prompt: Prompt) -> bool:
+        self._alive()
+        if prompt.name == self.breaks_on:
+            raise ValueError("a bug in a step")
+        self.heard.append(prompt.name)
+        await self._until(prompt.seconds)
+        return True
+
+    async def answer(self) -> None:
+        self._alive()
+        self.heard.append("answered")
+
+    @asynccontextmanager
+    async def ringing(
+        self, to: Sequence[Destination], seconds: int, witness: LegWitness
+    ) -> AsyncIterator["FakeRinging"]:
+        self._alive()
+        self.heard.append("ringing")
+        try:
+            yield FakeRinging(self, to, seconds, witness)
+        finally:
+            self.heard.append("let go")
+
+    async def hang_up(self, result: Result) -> Ended:
+        self.heard.append(f"hung up: {result}")
+        self._end(CAUSES.get(Outcome(result), 16) if result in {*Outcome} else 16)
+        return self.ended.result()
+
+    async def turn_away(self) -> Ended:
+        self.heard.append("no such number")
+        self._end(1)
+        return self.ended.result()
+
+
+@dataclass
+class FakeRinging:
+    line: FakeLine
+    to: Sequence[Destination]
+    seconds: int
+    witness: LegWitness
+
+    async def first_answer(self) -> FakeLeg | Outcome:
+        behaviour = {d.number: self.line.destinations[d.number] for d in self.to}
+        ids = {}
+        for number in behaviour:
+            self.line.legs += 1
+            ids[number] = f"{self.line.call_id}-b{self.line.legs}"
+            self.witness.dialled(ids[number], number, now())
+        began = asyncio.get_running_loop().time()
+        outcomes = []
+        for number, what in sorted(behaviour.items(), key=lambda item: item[1].after):
+            wait = began + min(what.after, self.seconds) - asyncio.get_running_loop().time()
+            try:
+                await self.line._until(max(wait, 0))
+            except HungUp:
+                self._let_go(ids, set())
+                raise
+            if isinstance(what, Answers) and what.after <= self.seconds:
+                self.witness.leg_answered(ids[number], now())
+                return FakeLeg(ids[number], number, now(), what.talks, self.line)
+            outcome = what.outcome if isinstance(what, Says) else Outcome.NO_ANSWER
+            self.witness.leg_ended(ids[number], Ended(now(), CAUSES.get(outcome, 127), outcome))
+            outcomes.append(outcome)
+        return outcomes[0]
+
+    def _let_go(self, ids: dict[str, str], but: set[str]) -> None:
+        for number, leg_id in ids.items():
+            if number not in but:
+                self.witness.leg_ended(leg_id, Ended(now(), 16, Outcome.NO_ANSWER))
+
+
+@dataclass
+class FakeTalk:
+    line: FakeLine
+    leg: FakeLeg
+
+    async def over(self, seconds: float) -> Ended | None:
+        await self.line._until(min(self.leg.talks, seconds))
+        return Ended(now(), 16, Outcome.DONE) if self.leg.talks <= seconds else None
+
+
+@dataclass
+class FakeDesk:
+    """A desk with one agreement, and a journal that is a list."""
+
+    agreement: Agreement | None
+    node: str = "test1"
+    entries: list[Entry] = field(default_factory=list)
+
+    def agreed(self, dialled: str) -> Agreement | None:
+        return self.agreement
+
+    def note(self, entry: Entry) -> Awaitable[None]:
+        self.entries.append(entry)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
