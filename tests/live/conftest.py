@@ -40,7 +40,10 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory, carrier: Agent) -> Iterat
 def empty(asterisk: Asterisk) -> Iterator[None]:
     """Asked for by every test that places calls: afterwards Asterisk holds no channel and no bridge."""
     yield
-    assert eventually(lambda: left_in(asterisk.endpoint) == [])
+    emptied = eventually(lambda: left_in(asterisk.endpoint) == [])
+    if not emptied:
+        asterisk.cli("channel request hangup all")  # one test's fault must not become the next one's
+    assert emptied
 
 
 def left_in(endpoint: Endpoint) -> list[str]:

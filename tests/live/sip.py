@@ -35,6 +35,7 @@ class Agent:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.heard: list[Message] = []
+        self._waiting: list[Message] = []
 
     def __enter__(self) -> Self:
         return self
@@ -48,30 +49,33 @@ class Agent:
         host, _, port = to.rpartition(":")
         self._socket.sendto(data.encode() if isinstance(data, str) else data, (host, int(port)))
 
-    def receive(self, seconds: float) -> Message | None:
-        """The next message within `seconds`, else None."""
+    def expect(self, wanted: Callable[[Message], bool], seconds: float = 3) -> Message:
+        """The first message that is `wanted`, of those not yet taken and those to come in `seconds`."""
+        deadline = time.monotonic() + seconds
+        while (found := next(filter(wanted, self._waiting), None)) is None:
+            if not self.listen(deadline - time.monotonic()):
+                raise AssertionError(f"did not come in {seconds} s; heard {[m.start for m in self.heard]}")
+        self._waiting.remove(found)
+        return found
+
+    def listen(self, seconds: float) -> bool:
+        """Take in the next datagram; whether there was one within `seconds`. Repetitions are heard once."""
         self._socket.settimeout(max(seconds, 0.001))
         try:
-            data = self._socket.recv(65535)
+            message = Message.read(self._socket.recv(65535))
         except TimeoutError:
-            return None
-        self.heard.append(Message.read(data))
-        return self.heard[-1]
-
-    def expect(self, wanted: Callable[[Message], bool], seconds: float = 3) -> Message:
-        """The next message that is `wanted`; what comes before it is only remembered."""
-        first, deadline = len(self.heard), time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            message = self.receive(left)
-            if message is not None and wanted(message):
-                return message
-        raise AssertionError(f"did not come in {seconds} s; heard {[m.start for m in self.heard[first:]]}")
+            return False
+        if message not in self.heard:
+            self.heard.append(message)
+            self._waiting.append(message)
+        return True
 
     def forget(self) -> None:
         """Drop what has been heard and what still waits in the socket."""
-        while self.receive(0) is not None:
+        while self.listen(0):
             pass
         self.heard.clear()
+        self._waiting.clear()
 
 
 @dataclass
@@ -117,7 +121,7 @@ class Call:
         """The status of the INVITE's final response, acknowledged."""
         self.answer = self.agent.expect(lambda reply: self._status(reply) >= 200, seconds)
         status = self._status(self.answer)
-        # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx does not (RFC 3261, 17.1.1.3).
+        # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx does not: RFC 3261 17.1.1.3.
         self.say(self.request("ACK", branch="" if status >= 300 else _new_branch()))
         return status
 

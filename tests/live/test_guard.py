@@ -191,6 +191,11 @@ def engine_seems_alive(asterisk: Asterisk) -> None:
     ask(asterisk.endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={now}", "POST")
 
 
+def waiting_for_the_engine(asterisk: Asterisk) -> list[str]:
+    channels: list[str] = ask(asterisk.endpoint, f"/applications/{asterisk.endpoint.app}")["channel_ids"]
+    return channels
+
+
 def test_a_call_the_engine_does_not_take_goes_to_the_fallback_after_five_seconds(
     asterisk: Asterisk, caller: Agent, carrier: Agent
 ) -> None:
@@ -208,16 +213,16 @@ def test_a_conversation_whose_lease_runs_out_ends_and_is_not_sent_to_the_fallbac
 ) -> None:
     engine_seems_alive(asterisk)
     call = Call(caller, asterisk.endpoint.sip, NUMBER).invite()
-    assert eventually(lambda: bool(ask(asterisk.endpoint, "/channels")))
-    (channel,) = ask(asterisk.endpoint, "/channels")
-    path = f"/channels/{channel['id']}"
+    assert eventually(lambda: bool(waiting_for_the_engine(asterisk)))
+    path = f"/channels/{waiting_for_the_engine(asterisk)[0]}"
     ask(asterisk.endpoint, path + "/answer", "POST")
     assert call.final() == 200
     ask(asterisk.endpoint, path + "/variable?variable=ENGINE_STATE&value=talking", "POST")
     ask(asterisk.endpoint, path + "/variable?variable=TIMEOUT(absolute)&value=1", "POST")
     bye = caller.expect(lambda message: message.method == "BYE", seconds=3)
     caller.send(bye.reply(200), asterisk.endpoint.sip)
-    assert carrier.receive(0.1) is None
+    carrier.listen(0.1)
+    assert carrier.heard == []
 
 
 def test_one_call_more_than_the_trunk_may_carry_is_told_to_try_elsewhere(
@@ -229,9 +234,9 @@ def test_one_call_more_than_the_trunk_may_carry_is_told_to_try_elsewhere(
         calls = [Call(caller, small.endpoint.sip, NUMBER).invite() for _ in range(2)]
         legs = [Ringing.wait(carrier, small.endpoint.sip, FALLBACK) for _ in calls]
         assert Call(caller, small.endpoint.sip, NUMBER).invite().final() == 503
-        for call, leg in zip(calls, legs, strict=True):
+        for leg in legs:
             leg.refuse(486)
-            assert call.final() == 486
+        assert [call.final() for call in calls] == [486, 486]
         again = Call(caller, small.endpoint.sip, NUMBER).invite()
         Ringing.wait(carrier, small.endpoint.sip, FALLBACK).refuse(486)
         assert again.final() == 486
