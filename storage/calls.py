@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,7 +80,7 @@ async def find(
     number: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> AsyncIterator[CallRecord]:
+) -> AsyncGenerator[CallRecord]:
     """The records with `since <= began < until`, oldest first, as of one moment."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
         cursor = await con.cursor(FIND, number, since, until)

@@ -52,7 +52,7 @@ class CallRecord:
     @property
     def talk(self) -> timedelta:
         """Answer to end."""
-        return self.ended - self.answered if self.ended and self.answered else ZERO
+        return max(self.ended - self.answered, ZERO) if self.ended and self.answered else ZERO
 
     @property
     def ring(self) -> timedelta:

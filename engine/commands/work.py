@@ -1,0 +1,28 @@
+"""callengine work: the worker, which brings the journal of this host's engine into PostgreSQL."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
+def command(file: Path | None) -> None:
+    """Bring the journal of this host's engine into PostgreSQL, until SIGTERM.
+
+    While the database is away, records wait in the journal; calls never wait for it. Migrations are applied
+    first. /metrics, /live and /ready are served as [http] of the settings says.
+    """
+    from config.settings import SettingsError, load_settings
+    from engine.health import CannotServe
+    from engine.log import configure
+    from engine.worker import work
+    from storage.migrate import MigrationChanged
+
+    try:
+        settings = load_settings(file)
+        configure(settings.log.level)
+        asyncio.run(work(settings))
+    except (SettingsError, CannotServe, MigrationChanged) as wrong:
+        raise click.ClickException(str(wrong)) from None

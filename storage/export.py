@@ -1,0 +1,92 @@
+"""Call records as they leave the house: cells for a spreadsheet, objects for a program.
+
+No cell can be read as a formula (docs/decisions/004-export.md): a text that does not begin with an ASCII
+letter or digit gets an apostrophe before it, as OWASP's ASVS 1.2.10 asks, so `+3270012345` is `'+3270012345`.
+A program reads JSON, or takes one leading apostrophe off.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from storage.records import CallRecord, LegRecord
+
+COLUMNS = (
+    "call_id",
+    "number",
+    "owner",
+    "caller",
+    "withheld",
+    "began",
+    "answered",
+    "ended",
+    "ring_seconds",
+    "talk_seconds",
+    "delivered_to",
+    "outcome",
+    "ended_by",
+    "cause",
+    "recording_id",
+    "message_id",
+    "node",
+)
+
+Value = str | bool | int | datetime | timedelta | None
+
+
+def as_cells(record: CallRecord) -> list[str]:
+    """The record in the order of COLUMNS."""
+    return [as_cell(value_of(record, column)) for column in COLUMNS]
+
+
+def as_object(record: CallRecord) -> dict[str, Any]:
+    """The record by COLUMNS, and its `legs`: where there is none a text is "", an instant or a cause null."""
+    told = {column: as_json(value_of(record, column)) for column in COLUMNS}
+    return told | {"legs": [leg_as_object(leg) for leg in record.legs]}
+
+
+def leg_as_object(leg: LegRecord) -> dict[str, Any]:
+    columns = ("leg_id", "to", "began", "ringing", "answered", "ended", "outcome", "cause")
+    return {column: as_json(getattr(leg, column)) for column in columns}
+
+
+def value_of(record: CallRecord, column: str) -> Value:
+    value: Value = getattr(record, column.removesuffix("_seconds"))
+    return value
+
+
+def as_cell(value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case timedelta():
+            return f"{value.total_seconds():.3f}"
+        case datetime():
+            return in_utc(value)
+        case _:
+            return harmless(str(value))
+
+
+def as_json(value: Value) -> str | bool | int | float | None:
+    match value:
+        case timedelta():
+            return round(value.total_seconds(), 3)
+        case datetime():
+            return in_utc(value)
+        case _:
+            return value
+
+
+def in_utc(instant: datetime) -> str:
+    """`2026-11-24T10:00:00.123Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet calculates.
+
+    Where `;` or a tab separates cells (Excel in much of Europe), one within a text would begin a new cell.
+    """
+    seen = "".join(char if char.isprintable() and char != ";" else " " for char in text)
+    return seen if not seen or (seen[0].isascii() and seen[0].isalnum()) else f"'{seen}"
