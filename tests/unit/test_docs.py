@@ -1,0 +1,60 @@
+"""What the pages and units say is there, is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.complaint import names
+from config.settings import Settings
+from engine.__main__ import COMMANDS
+from engine.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("asterisk/**/*.md")])
+UNITS = sorted(ROOT.glob("systemd/*.service"))
+
+# A glob that finds nothing proves nothing.
+assert PAGES
+assert len(UNITS) == 2
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!#)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_command_told_of_exists(page: Path) -> None:
+    told = re.findall(
+        r"`callengine ([a-z]+)|^callengine ([a-z]+)|/callengine ([a-z]+)", page.read_text("utf-8"), re.M
+    )
+    known = {file.stem for file in COMMANDS.glob("[a-z]*.py")}
+    assert {next(filter(None, names)) for names in told} <= known
+
+
+def test_every_metric_told_of_exists() -> None:
+    table = (ROOT / "docs/operating.md").read_text("utf-8").partition("| metric")[2].partition("\n\n")[0]
+    told = {
+        name.removesuffix("_total")
+        for name in re.findall(r"`([a-z_]+)(?:\{[a-z]+\})?`(?=[^|]*\|[^|]*\|$)", table, re.M)
+    }
+    there = {metric.name.removeprefix("callengine_") for metric in Metrics().registry.collect()}
+    assert told >= {"ari_connected", "calls", "journal_degraded"}
+    assert told <= there
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=named)
+def test_a_unit_runs_a_command_and_hands_it_credentials_that_are_settings(unit: Path) -> None:
+    text = unit.read_text("utf-8")
+    (command,) = re.findall(r"^ExecStart=/opt/callengine/\.venv/bin/callengine ([a-z]+)$", text, re.M)
+    assert (COMMANDS / f"{command}.py").exists()
+    credentials = re.findall(r"^LoadCredential=([a-z_]+):/etc/callengine/credentials/\1$", text, re.M)
+    assert credentials
+    assert len(credentials) == text.count("\nLoadCredential=")
+    assert {credential.replace("__", ".") for credential in credentials} <= set(names(Settings))
