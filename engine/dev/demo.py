@@ -22,7 +22,7 @@ from engine.dev.stack import Stack, Wish, stack
 
 CALLER = "+3225551234"
 HZ = 1000  # what the caller says
-COLUMNS = ("number", "caller", "outcome", "delivered_to", "ring_seconds", "talk_seconds", "ended_by", "cause")
+COLUMNS = ("number", "caller", "outcome", "delivered_to", "ring_seconds", "talk_seconds", "ended_by")
 
 
 @dataclass
@@ -41,9 +41,8 @@ class Stage:
     async def call(self, number: str, who: Identity) -> Handset:
         """Place a call, the caller saying a tone of HZ all along."""
         self.began = time.monotonic()
-        handset = await self.telephones.dial(number, self.run.sip, who, says=(HZ,))
         self.tell(f"a caller dials {number}")
-        return handset
+        return await self.telephones.dial(number, self.run.sip, who, says=(HZ,))
 
     async def reaches(self, destination: str) -> Arrival:
         """Wait until the carrier is asked for that destination."""
@@ -180,7 +179,7 @@ async def show_records(stage: Stage, expected: int) -> None:
     while len(records) < expected and time.monotonic() < deadline:
         await asyncio.sleep(0.3)
         records = await call_records(stage.run)
-    table = Table(*COLUMNS)
+    table = Table(*(column.replace("_", " ").replace("seconds", "s") for column in COLUMNS), box=None)
     for record in records:
         table.add_row(*(str(record.get(column, "") or "") for column in COLUMNS))
     stage.console.print(table)

@@ -1,6 +1,7 @@
 """One end of one SIP call: what it says, what it hears, and what happened to it when."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,15 +29,23 @@ class CallOver(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a call ended here: the SIP status when there was a final refusal, and the stack's words."""
+    """How a call ended here: the SIP status of a refusal, its words, and the Q.850 cause if one was sent."""
 
     at: datetime
     code: int | None
     reason: str
     by_us: bool
+    cause: int | None = None
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason}" if self.code else self.reason
+
+
+def ending(at: datetime, text: str, *, by_us: bool) -> Ending:
+    """Of the stack's text: `486 Busy Here`, `480 Temporarily Unavailable,Q.850;cause=19`, or plain words."""
+    code, reason = split_status(text)
+    cause = re.search(r",Q\.850;cause=([0-9]+)", reason)
+    return Ending(at, code, reason.partition(",Q.850")[0], by_us, int(cause[1]) if cause else None)
 
 
 class Handset:
@@ -138,8 +147,7 @@ class Handset:
             case Event.CALL_DTMF_START:
                 self.keys += event.text or ""
             case Event.CALL_CLOSED:
-                code, reason = split_status(event.text or "")
-                self.ending = Ending(now, code, reason, by_us=self._hung_up)
+                self.ending = ending(now, event.text or "", by_us=self._hung_up)
         self._changed.set()
 
     async def close(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -53,9 +52,12 @@ class Stack:
 
     @property
     def parts(self) -> list[Part]:
-        """In the order in which they lean on each other."""
-        below: list[Part] = [self._asterisk] if self._postgres is None else [self._postgres, self._asterisk]
-        return [*below, self._engine, self._worker]
+        return [*self._below, self._engine, self._worker]
+
+    @property
+    def _below(self) -> list[Part]:
+        """What engine and worker lean on. Asterisk first: it comes up by itself while a cluster is made."""
+        return [self._asterisk] if self._postgres is None else [self._asterisk, self._postgres]
 
     @property
     def sip(self) -> str:
@@ -73,9 +75,9 @@ class Stack:
 
     async def start(self) -> None:
         """Start all parts, those that do not need each other at the same time. Raises one of TROUBLE."""
-        await together(self._asterisk.start(), self._start_database())
+        await together(*map(self._start, self._below))
         self.write_settings()
-        await together(self._engine.start(), self._start_worker())
+        await together(self._start(self._engine), self._start(self._worker))
         self.write_endpoints()
 
     async def keep_running(self) -> None:
@@ -88,7 +90,7 @@ class Stack:
         """End everything; endpoints.json goes first, for nobody should come any more."""
         endpoints(self.wish.state).unlink(missing_ok=True)
         await end([self._engine, self._worker], LAST_WISHES)
-        await end([part for part in self.parts if part not in (self._engine, self._worker)], LAST_WISHES + 1)
+        await end(self._below, LAST_WISHES + 1)
 
     def settings(self) -> dict[str, object]:
         """What engine and worker are told, by the names of `callengine settings --example`."""
@@ -143,13 +145,10 @@ class Stack:
         }
         write_private(endpoints(self.wish.state), json.dumps(where, indent=2) + "\n")
 
-    async def _start_database(self) -> None:
-        if self._postgres is not None:
-            await self._postgres.start()
-
-    async def _start_worker(self) -> None:
-        await run_once(["migrate"], self.full_environment(), self.wish.state / "log" / "worker.log")
-        await self._worker.start()
+    async def _start(self, part: Part) -> None:
+        began = time.monotonic()
+        await part.start()
+        self._tell(f"{part.name} is ready after {time.monotonic() - began:.1f} s")
 
     async def _keep(self, part: Part) -> None:
         pause = 0.1
@@ -169,7 +168,7 @@ class Stack:
 
 @asynccontextmanager
 async def stack(wish: Wish, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
-    """The run, ready; it ends with the block. `tell` gets a line when `keep_running()` finds a part dead.
+    """The run, ready; it ends with the block. `tell` gets a line for each part that is ready, or has ended.
 
     Raises StateTaken, or one of TROUBLE when a part does not come up.
     """
@@ -196,17 +195,6 @@ def state_of_ours(state: Path) -> Iterator[None]:
             ) from None
         endpoints(state).unlink(missing_ok=True)
         yield
-
-
-async def run_once(words: list[str], environment: Mapping[str, str], log: Path) -> None:
-    """Run a `callengine` command to its end. Raises PartTrouble when it fails."""
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "engine", *words,
-            env=environment, stdout=output, stderr=output,
-        )  # fmt: skip
-        if await process.wait() != 0:
-            raise PartTrouble(f"callengine {' '.join(words)} failed; see {log}")
 
 
 async def together(*starts: Coroutine[None, None, None]) -> None:
