@@ -1,0 +1,116 @@
+"""`callengine calls` and `callengine migrate`, as an operator types them."""
+
+import asyncio
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from click.testing import CliRunner
+
+from engine.__main__ import main
+from storage.calls import Revised, keep
+from storage.export import COLUMNS
+from storage.records import fold
+from tests.store.calls import answered_call, call_id
+
+
+@pytest.fixture
+def filled(database: str) -> str:
+    """A database with ten calls, one a second from noon (UTC); every other one to another number."""
+
+    async def fill() -> None:
+        con = await asyncpg.connect(database)
+        records = [fold(answered_call(n, number=f"+327001234{n % 2}")) for n in range(10)]
+        await keep(con, [Revised(record, 1) for record in records if record])
+        await con.close()
+
+    asyncio.run(fill())
+    return database
+
+
+def call(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def exported(database: str, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        call("calls", "--database", database, "--format", "json", *options)
+    )
+    return found
+
+
+def test_calls_are_a_table_with_the_columns_of_the_design(filled: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(call("calls", "--database", filled))))
+    assert list(rows[0]) == list(COLUMNS)
+    assert [row["call_id"] for row in rows] == [call_id(n) for n in range(10)]
+    assert {row["number"] for row in rows} == {"'+3270012340", "'+3270012341"}
+    assert {row["talk_seconds"] for row in rows} == {"60.500"}
+
+
+def test_calls_as_json_have_their_legs(filled: str) -> None:
+    (first, *others) = exported(filled)
+    assert len(others) == 9
+    assert (first["number"], first["caller"], first["withheld"]) == ("+3270012340", "+32470111222", False)
+    assert [(leg["to"], leg["outcome"]) for leg in first["legs"]] == [
+        ("+3221112233", "busy"),
+        ("+3221112244", "taken"),
+    ]
+
+
+def test_no_calls_are_an_empty_array_and_a_table_without_rows(database: str) -> None:
+    assert exported(database) == []
+    assert call("calls", "--database", database).splitlines() == [",".join(COLUMNS)]
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (["--number", "+3270012341"], [1, 3, 5, 7, 9]),
+        (["--since", "2026-11-24T12:00:07Z"], [7, 8, 9]),
+        (["--until", "2026-11-24T13:00:02+01:00"], [0, 1]),
+        (["--since", "2026-11-24T12:00:02Z", "--until", "2026-11-24T12:00:04Z"], [2, 3]),
+        (["--since", "2026-11-26"], []),
+        (["--since", "2026-11-22", "--number", "+3270012340"], [0, 2, 4, 6, 8]),
+    ],
+)
+def test_calls_are_chosen_by_number_and_time(filled: str, options: list[str], numbers: list[int]) -> None:
+    assert [row["call_id"] for row in exported(filled, *options)] == [call_id(n) for n in numbers]
+
+
+def test_a_time_that_is_none_is_refused_with_what_to_write() -> None:
+    assert "write 2026-11-24" in call("calls", "--since", "yesterday", code=2)
+
+
+def test_the_database_may_be_that_of_a_running_dev(filled: str, tmp_path: Path) -> None:
+    (tmp_path / "endpoints.json").write_text(json.dumps({"database": filled}))
+    assert len(call("calls", "--state", str(tmp_path)).splitlines()) == 11
+
+
+def test_a_dev_that_does_not_run_is_named(tmp_path: Path) -> None:
+    assert "endpoints.json is not there" in call("calls", "--state", str(tmp_path), code=1)
+
+
+def test_the_database_may_be_that_of_the_settings(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLENGINE_DATABASE", filled)
+    assert len(call("calls").splitlines()) == 11
+
+
+def test_a_database_without_schema_says_how_to_get_it(bare_database: str) -> None:
+    assert "callengine migrate" in call("calls", "--database", bare_database, code=1)
+
+
+def test_a_database_that_is_away_is_one_sentence_without_its_password() -> None:
+    told = call("calls", "--database", "postgresql://me:secret-word@127.0.0.1:1/x", code=1)
+    assert told.startswith("Error: the database cannot be used: ")
+    assert "secret-word" not in told
+
+
+def test_migrate_says_what_it_did(bare_database: str) -> None:
+    assert call("migrate", "--database", bare_database) == "applied 001_calls\n"
+    assert "nothing to do" in call("migrate", "--database", bare_database)

@@ -1,0 +1,162 @@
+"""`callengine work` as a process: killed anywhere, told to stop, without a database."""
+
+import ast
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import pytest
+
+from engine import drainer, fault
+from engine.journal import follower
+from engine.journal.writer import Journal
+from storage.calls import find
+from storage.records import CallRecord, fold
+from tests.store.calls import answered_call
+
+SMALL = 16384
+
+
+def points() -> list[str]:
+    """Every failpoint on the drainer's way, read from its source: none is forgotten."""
+    found = []
+    for module in (drainer, follower):
+        tree = ast.parse(Path(str(module.__file__)).read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        found += [
+            call.args[0].value
+            for call in calls
+            if isinstance(call.func, ast.Name)
+            and call.func.id == fault.point.__name__
+            and isinstance(call.args[0], ast.Constant)
+        ]
+    return [str(name) for name in found]
+
+
+@contextmanager
+def working(state: Path, database: str, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    settings = {
+        "CALLENGINE_NODE": "here",
+        "CALLENGINE_STATE": str(state),
+        "CALLENGINE_DATABASE": database,
+        "CALLENGINE_HTTP__WORKER_PORT": "0",
+    }
+    command = [sys.executable, "-m", "engine", "work"]
+    environment = os.environ | settings | ({fault.VARIABLE: failpoint} if failpoint else {})
+    with (state / "log").open("ab") as log:
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield worker
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+        worker.wait(5)
+
+
+async def write(state: Path, numbers: range) -> None:
+    journal = await Journal.open(state / "journal", "here", SMALL)
+    for n in numbers:
+        for entry in answered_call(n):
+            await journal.note(entry)
+    await journal.close()
+
+
+async def kept(database: str) -> list[CallRecord]:
+    con = await asyncpg.connect(database)
+    try:
+        return [record async for record in find(con)]
+    finally:
+        await con.close()
+
+
+def wait_for_records(database: str, how_many: int) -> None:
+    """Until there are as many, or 20 s."""
+    for _ in range(400):
+        if len(asyncio.run(kept(database))) >= how_many:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not {how_many} records in 20 s")
+
+
+def wait_for(state: Path, words: str) -> None:
+    """Until the worker's log says so, or 20 s."""
+    for _ in range(400):
+        if words in (state / "log").read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the log does not say {words!r}: {(state / 'log').read_text()}")
+
+
+def records(numbers: range) -> list[CallRecord | None]:
+    return [fold(answered_call(n)) for n in numbers]
+
+
+def test_the_drainer_has_failpoints_around_its_effects() -> None:
+    assert {"drain.before_transaction", "drain.before_mark", "drain.before_commit"} <= set(points())
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("name", points())
+def test_killed_at_any_point_it_loses_and_doubles_nothing(
+    tmp_path: Path, database: str, name: str, nth: int
+) -> None:
+    asyncio.run(write(tmp_path, range(300)))
+    with working(tmp_path, database, f"{name}:{nth}") as worker:
+        assert worker.wait(20) == -signal.SIGKILL
+    with working(tmp_path, database):
+        wait_for_records(database, 300)
+    assert asyncio.run(kept(database)) == records(range(300))
+
+
+def test_killed_at_any_time_while_calls_come_it_loses_and_doubles_nothing(
+    tmp_path: Path, database: str
+) -> None:
+    random = Random(3)
+    for round_ in range(6):
+        with working(tmp_path, database):
+            asyncio.run(write(tmp_path, range(round_ * 100, round_ * 100 + 100)))
+            time.sleep(random.expovariate(4))
+    with working(tmp_path, database):
+        wait_for_records(database, 600)
+    assert asyncio.run(kept(database)) == records(range(600))
+
+
+def test_told_to_stop_it_ends_in_two_seconds(tmp_path: Path, database: str) -> None:
+    asyncio.run(write(tmp_path, range(10)))
+    with working(tmp_path, database) as worker:
+        wait_for_records(database, 10)
+        worker.terminate()
+        assert worker.wait(2) == 0
+    assert "worker stopped" in (tmp_path / "log").read_text()
+
+
+def test_without_a_database_it_waits_and_still_ends_in_two_seconds(tmp_path: Path) -> None:
+    with working(tmp_path, "postgresql://nobody:secret-word@127.0.0.1:1/nothing") as worker:
+        wait_for(tmp_path, "database away")
+        worker.terminate()
+        assert worker.wait(2) == 0
+    assert "secret-word" not in (tmp_path / "log").read_text()
+
+
+def test_it_brings_a_bare_database_its_schema(tmp_path: Path, bare_database: str) -> None:
+    asyncio.run(write(tmp_path, range(3)))
+    with working(tmp_path, bare_database):
+        wait_for(tmp_path, "migrated")
+        wait_for_records(bare_database, 3)
+
+
+def test_what_it_logs_holds_no_number(tmp_path: Path, database: str) -> None:
+    asyncio.run(write(tmp_path, range(10)))
+    with working(tmp_path, database):
+        wait_for_records(database, 10)
+    log = (tmp_path / "log").read_text()
+    assert "worker started" in log
+    assert [number for number in ("32470111222", "3221112233", "3221112244") if number in log] == []

@@ -1,0 +1,44 @@
+"""Failpoints: nothing by default, exactly what was asked otherwise."""
+
+from itertools import count
+
+import pytest
+
+from engine import fault
+from engine.fault import Failpoint, Fault, parse, point
+
+
+@pytest.fixture
+def armed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault, "_armed", Failpoint("disk", 3, "raise"))
+    monkeypatch.setattr(fault, "_passings", count(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("drain.after_commit", Failpoint("drain.after_commit", 1, "kill")),
+        ("a:2", Failpoint("a", 2, "kill")),
+        ("a:raise", Failpoint("a", 1, "raise")),
+        ("a:7:sleep=0.5", Failpoint("a", 7, "sleep=0.5")),
+    ],
+)
+def test_a_failpoint_is_a_name_a_passing_and_an_action(text: str, meant: Failpoint) -> None:
+    assert parse(text) == meant
+
+
+@pytest.mark.parametrize("text", ["", ":2", "a:0", "a:explode", "a:1:kill:twice", "a:kill:1"])
+def test_one_that_says_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write name"):
+        parse(text)
+
+
+@pytest.mark.usefixtures("armed")
+def test_only_the_nth_passing_of_that_point_breaks() -> None:
+    for _ in range(5):
+        point("network")
+    point("disk")
+    point("disk")
+    with pytest.raises(Fault, match="failpoint disk"):
+        point("disk")
+    point("disk")
