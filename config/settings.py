@@ -97,10 +97,6 @@ class Asterisk(Model):
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"
     )
-    trunk_trusted: bool = Field(
-        False,
-        description="true only if the carrier is trusted to keep withheld numbers withheld (RFC 3325)",
-    )
 
 
 class Journal(Model):
@@ -121,7 +117,6 @@ class Http(Model):
 class Limits(Model):
     """Bounds on every call, whatever its route says."""
 
-    ring_seconds: int = Field(120, ge=5, le=300, description="A leg that rings longer is let go")
     max_call_minutes: int = Field(240, ge=1, le=720, description="A call that lasts longer is ended")
 
 

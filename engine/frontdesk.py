@@ -8,7 +8,7 @@ import structlog
 from dialplan.number import international
 from engine.call import Agreement
 from engine.journal.writer import Journal
-from engine.metrics import Metrics
+from engine.metrics import EngineMetrics
 from engine.rulebook import Rulebook
 from storage.records import Entry
 
@@ -48,7 +48,7 @@ class FrontDesk:
 class Tally:
     """Calls in numbers, from what is noted of them."""
 
-    def __init__(self, metrics: Metrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
+    def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
         self._began: dict[str, datetime] = {}
         self._dialled: set[str] = set()

@@ -1,8 +1,8 @@
-"""What Prometheus is told: a registry of our own, so that two engines in one test never share a number."""
+"""What Prometheus is told. Each process has a registry of its own: two in one test never share a number."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,54 +21,64 @@ LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 
 class Metrics:
-    """The numbers of one process, engine or worker, in seconds and bytes; names begin with callengine_."""
+    """What every process tells: its resources, its event loop. Units are seconds and bytes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.calls = self._counter(
-            "calls", "Calls that have ended, by the outcome in their record", ["outcome"]
-        )
-        self.calls_live = self._gauge("calls_live", "Calls going on now")
-        self.setup_seconds = self._histogram(
-            "setup_seconds",
-            "From the INVITE's arrival until the first leg is `dialled` or `answered`",
-            SETUP_BUCKETS,
-            ["until"],
-        )
         self.loop_lag_seconds = self._histogram(
             "loop_lag_seconds", "How late the event loop woke up", LAG_BUCKETS
         )
-        self.journal_lag_seconds = self._gauge(
-            "journal_lag_seconds", "Age of the oldest entry not yet on the disk"
-        )
-        self.journal_degraded = self._gauge("journal_degraded", "1 while the journal cannot be written")
-        self.drain_backlog_bytes = self._gauge("drain_backlog_bytes", "Journal not yet in PostgreSQL")
-        self.ari_connected = self._gauge("ari_connected", "1 while Asterisk's events arrive")
-        self.routing_numbers = self._gauge("routing_numbers", "Service numbers in force")
-        self.routing_reload_failed = self._gauge(
-            "routing_reload_failed",
-            "1 while the routing folder has errors and its last good state is in force",
-        )
         ProcessCollector(registry=self.registry)
-        for outcome in Result:  # a series that begins with its first event hides that event from rate()
-            self.calls.labels(outcome)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
 
-    def _counter(self, name: str, told: str, labels: list[str]) -> Counter:
+    def _counter(self, name: str, told: str, labels: Sequence[str]) -> Counter:
         return Counter(name, told, labels, namespace="callengine", registry=self.registry)
 
     def _gauge(self, name: str, told: str) -> Gauge:
         return Gauge(name, told, namespace="callengine", registry=self.registry)
 
     def _histogram(
-        self, name: str, told: str, buckets: tuple[float, ...], labels: list[str] | None = None
+        self, name: str, told: str, buckets: Sequence[float], labels: Sequence[str] = ()
     ) -> Histogram:
-        return Histogram(
-            name, told, labels or [], namespace="callengine", buckets=buckets, registry=self.registry
+        return Histogram(name, told, labels, namespace="callengine", buckets=buckets, registry=self.registry)
+
+
+class EngineMetrics(Metrics):
+    """What the engine tells of calls, journal, Asterisk and routing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = self._counter("calls", "Calls that have ended, by their record's outcome", ["outcome"])
+        self.calls_live = self._gauge("calls_live", "Calls going on now")
+        self.setup_seconds = self._histogram(
+            "setup_seconds",
+            "From the call's arrival until the first leg is `dialled` or `answered`",
+            SETUP_BUCKETS,
+            ["until"],
         )
+        self.journal_lag_seconds = self._gauge(
+            "journal_lag_seconds", "Age of the oldest entry not yet on the disk"
+        )
+        self.journal_degraded = self._gauge("journal_degraded", "1 while the journal cannot be written")
+        self.ari_connected = self._gauge("ari_connected", "1 while Asterisk's events arrive")
+        self.routing_numbers = self._gauge("routing_numbers", "Service numbers in force")
+        self.routing_reload_failed = self._gauge(
+            "routing_reload_failed",
+            "1 while the routing folder has errors and its last good state is in force",
+        )
+        for outcome in Result:  # a series that begins with its first event hides that event from rate()
+            self.calls.labels(outcome)
+
+
+class WorkerMetrics(Metrics):
+    """What the worker tells of draining."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drain_backlog_bytes = self._gauge("drain_backlog_bytes", "Journal not yet in PostgreSQL")
 
 
 async def watch_loop(

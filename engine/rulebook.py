@@ -106,4 +106,5 @@ class Rulebook:
 def tell(wrong: ConfigErrors) -> None:
     """Every error of a refused folder, one line each."""
     for error in wrong.errors:
-        log.error("routing_refused", error=str(error))
+        where = f"{error.file}:{error.place.line}:{error.place.column}"
+        log.error("routing_refused", file=where, path=error.at, what=error.what)

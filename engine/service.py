@@ -18,7 +18,7 @@ from engine.ari.switchboard import Switchboard
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.journal.writer import Journal
-from engine.metrics import Metrics, watch_loop
+from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
 from engine.signals import told_to_reload, told_to_stop
 
@@ -54,7 +54,7 @@ class Engine:
     settings: Settings
     journal: Journal
     rulebook: Rulebook
-    metrics: Metrics
+    metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
 
@@ -95,7 +95,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     policy = Policy(settings.destinations.countries)
     rulebook = Rulebook(settings.routing, settings.snapshot, settings.prompts_dir, policy)
     await rulebook.open()
-    ari, metrics = settings.ari, Metrics()
+    ari, metrics = settings.ari, EngineMetrics()
     client = await opened.enter_async_context(
         Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
     )

@@ -9,7 +9,7 @@ import structlog
 from config.settings import Settings
 from engine.drainer import Drainer
 from engine.health import health
-from engine.metrics import Metrics, watch_loop
+from engine.metrics import WorkerMetrics, watch_loop
 
 GRACE_SECONDS = 1.0
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ async def work(settings: Settings) -> None:
     Raises CannotServe, MigrationChanged.
     """
     drainer = drainer_of(settings)
-    metrics = Metrics()
+    metrics = WorkerMetrics()
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     stop = told_to_stop()
     http = settings.http

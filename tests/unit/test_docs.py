@@ -8,7 +8,7 @@ import pytest
 from config.complaint import names
 from config.settings import Settings
 from engine.__main__ import COMMANDS
-from engine.metrics import Metrics
+from engine.metrics import EngineMetrics, WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("asterisk/**/*.md")])
@@ -44,7 +44,8 @@ def test_every_metric_told_of_exists() -> None:
         name.removesuffix("_total")
         for name in re.findall(r"`([a-z_]+)(?:\{[a-z]+\})?`(?=[^|]*\|[^|]*\|$)", table, re.M)
     }
-    there = {metric.name.removeprefix("callengine_") for metric in Metrics().registry.collect()}
+    collected = [*EngineMetrics().registry.collect(), *WorkerMetrics().registry.collect()]
+    there = {metric.name.removeprefix("callengine_") for metric in collected}
     assert told >= {"ari_connected", "calls", "journal_degraded"}
     assert told <= there
 

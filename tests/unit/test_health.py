@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from engine.health import CannotServe, health
-from engine.metrics import Metrics
+from engine.metrics import EngineMetrics, Metrics
 
 
 async def get(url: str) -> tuple[int, str]:
@@ -35,7 +35,7 @@ async def test_ready_says_why_not_until_it_is() -> None:
 
 
 async def test_metrics_are_those_of_this_process() -> None:
-    metrics = Metrics()
+    metrics = EngineMetrics()
     metrics.calls_live.set(3)
     async with health("127.0.0.1", 0, metrics, list) as url:
         status, text = await get(f"{url}/metrics")

@@ -118,6 +118,11 @@ def test_a_destination_is_told_just_enough_to_be_recognised(lines: Lines) -> Non
     assert told["number"] == "+3270012345", "a service number is public"
 
 
+def test_the_file_of_an_error_is_told_though_it_is_called_as_its_number(lines: Lines) -> None:
+    structlog.get_logger().error("routing_refused", file="numbers/3280012345.yaml:3:5")
+    assert only(lines)["file"] == "numbers/3280012345.yaml:3:5"
+
+
 def test_ids_are_kept_whole_wherever_they_stand(lines: Lines) -> None:
     structlog.get_logger().info("bridged", bridge=f"{CALL}-br", text=f"in {CALL}-b1: gone")
     told = only(lines)

@@ -6,24 +6,24 @@ from contextlib import suppress
 import pytest
 
 from dialplan.result import Result
-from engine.metrics import Metrics, watch_loop
+from engine.metrics import EngineMetrics, Metrics, WorkerMetrics, watch_loop
 
 
 def test_each_outcome_has_its_series_before_the_first_call() -> None:
-    told = Metrics().render().decode()
+    told = EngineMetrics().render().decode()
     for outcome in Result:
         assert f'callengine_calls_total{{outcome="{outcome}"}} 0.0' in told
 
 
 def test_two_processes_in_one_test_never_share_a_number() -> None:
-    one, other = Metrics(), Metrics()
+    one, other = EngineMetrics(), EngineMetrics()
     one.calls.labels(Result.BUSY).inc()
     assert 'callengine_calls_total{outcome="busy"} 1.0' in one.render().decode()
     assert 'callengine_calls_total{outcome="busy"} 0.0' in other.render().decode()
 
 
 def test_setup_times_are_told_apart_by_what_they_ended_in() -> None:
-    metrics = Metrics()
+    metrics = EngineMetrics()
     metrics.setup_seconds.labels("dialled").observe(0.004)
     metrics.setup_seconds.labels("answered").observe(7)
     told = metrics.render().decode()
@@ -32,12 +32,17 @@ def test_setup_times_are_told_apart_by_what_they_ended_in() -> None:
 
 
 def test_every_gauge_is_there_from_the_start() -> None:
-    told = Metrics().render().decode()
-    names = (
-        "calls_live journal_lag_seconds journal_degraded drain_backlog_bytes ari_connected routing_numbers"
-    )
+    told = EngineMetrics().render().decode()
+    names = "calls_live journal_lag_seconds journal_degraded ari_connected routing_numbers"
     for name in [*names.split(), "routing_reload_failed"]:
         assert f"\ncallengine_{name} 0.0\n" in told
+    assert "\ncallengine_drain_backlog_bytes 0.0\n" in WorkerMetrics().render().decode()
+
+
+def test_a_process_tells_nothing_of_what_another_does() -> None:
+    """A worker that said `ari_connected 0` would raise the engine's alarm."""
+    assert "ari_connected" not in WorkerMetrics().render().decode()
+    assert "drain_backlog" not in EngineMetrics().render().decode()
 
 
 @pytest.mark.looptime
