@@ -1,14 +1,17 @@
-"""What one file cannot know: whether owners, prompts and numbers fit together, and where calls may go."""
+"""What one file cannot know: whether owners, prompts and numbers fit together, and where calls may go.
 
-from collections.abc import Iterator, Mapping, Set
+Looked for in the text of a file, not in its models: so it is told beside whatever else is wrong with it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from config.errors import At
 from config.policy import Policy
-from dialplan.number import Owner, ServiceNumber, dial_key
-from dialplan.rehearse import disagreements
-from dialplan.steps import Announce, Ring, visit
+from dialplan.model import check_e164, check_name
+from dialplan.number import Owner, dial_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +23,49 @@ class Folder:
     keys: Set[str]
 
 
-def objections(number: ServiceNumber, folder: Folder, policy: Policy) -> Iterator[tuple[At, str]]:
-    """Everything about this number that does not fit, each with its path in the number's file."""
-    yield from _owner(number, folder)
-    yield from _prompts(number, folder)
-    yield from _destinations(number, folder, policy)
-    yield from _expectations(number)
+def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At, str]]:
+    """Everything in the text of a number that does not fit, each with its path."""
+    if not isinstance(number, dict):
+        return
+    owner, route = str(number.get("owner")), number.get("route")
+    if "owner" in number and _is(check_name, owner) and owner not in folder.owners:
+        remedy = _near(owner, folder.owners) or f"write owners/{owner}.yaml"
+        yield ("owner",), f"there is no owner `{owner}`; {remedy}"
+    for at, prompt in mentioned(route, ("route",), "announce", "prompt"):
+        if _is(check_name, prompt) and not _has_prompt(prompt, folder.owners.get(owner), folder.prompts):
+            remedy = _near(prompt, folder.prompts) or f"put the file at prompts/{prompt}.wav"
+            yield at, f"there is no prompt `{prompt}`; {remedy}"
+    rung = mentioned(route, ("route",), "ring", "to")
+    for at, to in [*_texts(number.get("fallback"), ("fallback",)), *rung]:
+        if _is(check_e164, to) and (what := _objection(to, folder, policy)):
+            yield at, what
 
 
-def _owner(number: ServiceNumber, folder: Folder) -> Iterator[tuple[At, str]]:
-    if number.owner not in folder.owners:
-        remedy = _near(number.owner, folder.owners) or f"write owners/{number.owner}.yaml"
-        yield ("owner",), f"there is no owner `{number.owner}`; {remedy}"
+def mentioned(written: Any, at: At, step: str, setting: str) -> Iterator[tuple[At, str]]:
+    """The texts of this setting of this step, wherever in the route: alone, in a list, or by its name."""
+    entries: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(written, dict):
+        entries = written.items()
+    elif isinstance(written, list):
+        entries = enumerate(written)
+    for key, inner in entries:
+        here = (*at, key)
+        if key == step:
+            yield from _texts(inner, here, setting, "number")
+        yield from mentioned(inner, here, step, setting)
 
 
-def _prompts(number: ServiceNumber, folder: Folder) -> Iterator[tuple[At, str]]:
-    owner = folder.owners.get(number.owner)
-    for at, step in visit(number.route):
-        if isinstance(step, Announce) and not _has_prompt(step.prompt, owner, folder.prompts):
-            remedy = _near(step.prompt, folder.prompts) or f"put the file at prompts/{step.prompt}.wav"
-            yield (*at, "prompt"), f"there is no prompt `{step.prompt}`; {remedy}"
+def _texts(written: Any, at: At, *settings: str) -> Iterator[tuple[At, str]]:
+    """The texts here: `a`, `[a, b]`, `{setting: a}`, `{setting: [a, {number: b}]}`."""
+    match written:
+        case str():
+            yield at, written
+        case list():
+            for index, entry in enumerate(written):
+                yield from _texts(entry, (*at, index), *settings)
+        case dict():
+            for setting in settings:
+                yield from _texts(written.get(setting), (*at, setting), *settings)
 
 
 def _has_prompt(name: str, owner: Owner | None, prompts: Set[str]) -> bool:
@@ -50,27 +76,20 @@ def _has_prompt(name: str, owner: Owner | None, prompts: Set[str]) -> bool:
     return f"{owner.language}/{name}" in prompts
 
 
-def _destinations(number: ServiceNumber, folder: Folder, policy: Policy) -> Iterator[tuple[At, str]]:
-    rings = ((at, step) for at, step in visit(number.route) if isinstance(step, Ring))
-    for at, to in [((*at, "to", i), str(to)) for at, ring in rings for i, to in enumerate(ring.to)]:
-        if what := _objection(to, folder, policy):
-            yield at, what
-    if number.fallback and (what := _objection(number.fallback, folder, policy)):
-        yield ("fallback",), what
-
-
 def _objection(to: str, folder: Folder, policy: Policy) -> str | None:
     if dial_key(to) in folder.keys:
         return f"{to} is a service number of this folder, and the call would come back; write where it rings"
     return policy.objection(to)
 
 
-def _expectations(number: ServiceNumber) -> Iterator[tuple[At, str]]:
-    for index, expect in enumerate(number.expect):
-        for key, what in disagreements(number, expect):
-            yield ("expect", index, key), what
+def _is(check: Callable[[str], str], text: str) -> bool:
+    """Does this check let it pass? What it does not, the models complain of."""
+    try:
+        return bool(check(text))
+    except ValueError:
+        return False
 
 
-def _near(word: str, known: Mapping[str, object] | Set[str]) -> str:
+def _near(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, known, 1)
     return f"did you mean `{near[0]}`?" if near else ""

@@ -17,6 +17,7 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place(0, 0)
+MAX_SHOWN = 400  # characters of each part of an error
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,7 +31,7 @@ class FileError:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.place.line}:{self.place.column}" if self.place.line else str(self.file)
-        return ": ".join(filter(None, (where, self.at, self.what)))
+        return ": ".join(_legible(part) for part in (where, self.at, self.what) if part)
 
 
 class ConfigErrors(Exception):
@@ -39,6 +40,12 @@ class ConfigErrors(Exception):
     def __init__(self, errors: Iterable[FileError]) -> None:
         self.errors = tuple(sorted(set(errors)))
         super().__init__("\n".join(map(str, self.errors)))
+
+
+def _legible(text: str) -> str:
+    """Short enough to read, the remedy at its end kept; without what a terminal would obey."""
+    shown = text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
+    return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
 def spoken(at: At) -> str:

@@ -1,13 +1,14 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from config.errors import NOWHERE, FileError
-from dialplan.model import check_name
+from dialplan.model import NAME
 from dialplan.number import Language
 
 LANGUAGES = get_args(Language)
@@ -26,62 +27,68 @@ class Files:
 def list_files(folder: Path) -> Files:
     """The files of a routing folder. Nothing is passed over in silence but what begins with a dot."""
     errors: list[FileError] = []
+
+    def refuse(path: Path, what: str) -> None:
+        errors.append(FileError(path, NOWHERE, "", what))
+
     if not folder.is_dir():
-        error = FileError(
-            folder, NOWHERE, "", "there is no such folder; write the folder that holds owners/ and numbers/"
-        )
-        return Files((), (), (), (error,))
-    found = {
-        part: tuple(sorted(_files(folder / part, suffix, errors)))
-        for part, suffix in (("owners", ".yaml"), ("numbers", ".yaml"), ("prompts", ".wav"))
-    }
-    errors += (_missing(folder / part) for part in ("owners", "numbers") if not (folder / part).is_dir())
-    misplaced = (_misplaced(prompt, folder / "prompts") for prompt in found["prompts"])
-    errors += filter(None, misplaced)
-    return Files(found["owners"], found["numbers"], found["prompts"], tuple(errors))
+        refuse(folder, "there is no such folder; write the one that holds owners/ and numbers/")
+        return Files((), (), (), tuple(errors))
+    for part in ("owners", "numbers"):
+        if not (folder / part).is_dir():
+            refuse(
+                folder / part, f"this folder is missing; make it, with a .yaml file for each of the {part}"
+            )
+    owners = sorted(_files(folder / "owners", ".yaml", refuse))
+    numbers = sorted(_files(folder / "numbers", ".yaml", refuse))
+    prompts = sorted(_files(folder / "prompts", ".wav", refuse))
+    prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
+    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors))
 
 
-def _missing(part: Path) -> FileError:
-    return FileError(
-        part, NOWHERE, "", f"this folder is missing; make it, with a .yaml file for each of its {part.name}"
-    )
+def _files(folder: Path, suffix: str, refuse: Callable[[Path, str], None]) -> Iterator[Path]:
+    """The usable files in this folder and below it."""
+    for entry in _entries(folder, refuse):
+        path = Path(entry.path)
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(path, suffix, refuse)
+        elif what := _objection(entry, path, suffix):
+            refuse(path, what)
+        else:
+            yield path
 
 
-def _files(folder: Path, suffix: str, errors: list[FileError]) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(path, suffix, errors)
-            elif what := _unusable(entry, path, suffix):
-                errors.append(FileError(path, NOWHERE, "", what))
-            else:
-                yield path
+def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except OSError as wrong:
+        refuse(folder, f"cannot be read ({wrong.strerror}); check its owner and mode")
+        return []
 
 
-def _unusable(entry: os.DirEntry[str], path: Path, suffix: str) -> str | None:
+def _objection(entry: os.DirEntry[str], path: Path, suffix: str) -> str | None:
     if entry.is_symlink():
         return "is a symbolic link; put the file itself here"
     if not entry.is_file():
         return "is not a file; remove it"
     if path.suffix != suffix:
         return f"its name does not end in {suffix}; name it {path.stem}{suffix}, or move it out of the folder"
-    try:
-        check_name(path.stem)
-    except ValueError as wrong:
-        return f"{wrong}{suffix}"
+    if not re.fullmatch(NAME, path.stem, re.ASCII):
+        return f"its name is not a word of a-z, 0-9, - and _; rename it, as in  main{suffix}"
     return None
 
 
-def _misplaced(prompt: Path, prompts: Path) -> FileError | None:
-    """A prompt lies in prompts/ or in the folder of a language."""
-    match prompt.relative_to(prompts).parts:
-        case (_,) | (("nl" | "fr" | "de" | "es" | "en"), _):
-            return None
-        case _:
-            what = f"lies too deep; put it into prompts/ or into one of prompts/{{{','.join(LANGUAGES)}}}/"
-            return FileError(prompt, NOWHERE, "", what)
+def _in_place(prompt: Path, prompts: Path, refuse: Callable[[Path, str], None]) -> bool:
+    """Does a prompt lie in prompts/ or in the folder of a language?"""
+    *folders, _ = prompt.relative_to(prompts).parts
+    if not folders or (len(folders) == 1 and folders[0] in LANGUAGES):
+        return True
+    refuse(
+        prompt, f"is in a folder of no language; move it to prompts/ or prompts/{{{','.join(LANGUAGES)}}}/"
+    )
+    return False

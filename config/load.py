@@ -14,7 +14,8 @@ from config.folder import list_files
 from config.packed import Packed
 from config.policy import Policy
 from config.reading import Reading, Written
-from dialplan.number import Owner, ServiceNumber
+from dialplan.number import Owner, ServiceNumber, dial_key
+from dialplan.rehearse import disagreements
 from dialplan.routing import Routing
 
 
@@ -25,25 +26,38 @@ def load(folder: Path, policy: Policy) -> Routing:
     owners = reading.models(files.owners, Owner)
     numbers = reading.models(files.numbers, ServiceNumber)
     prompts = reading.prompts(files.prompts)
+    known = agreement.Folder(
+        owners={file.stem: None for file in files.owners} | {own.file.stem: own.says for own in owners},
+        prompts=frozenset(map(reading.prompt_name, files.prompts)),
+        keys=frozenset(filter(None, map(_key, numbers))),
+    )
     reading.errors += _twice_owners(files.owners)
     reading.errors += _twice_numbers(numbers)
-    known = agreement.Folder(
-        owners={file.stem: None for file in files.owners} | {owner.file.stem: owner.says for owner in owners},
-        prompts=frozenset(reading.prompt_name(file) for file in files.prompts),
-        keys=frozenset(number.says.key for number in numbers),
-    )
     for number in numbers:
-        objections = agreement.objections(number.says, known, policy)
-        reading.errors += (number.error(at, what) for at, what in objections)
+        reading.errors += _disagreements(number, known, policy)
     if reading.errors:
         raise ConfigErrors(reading.errors)
+    said = [number.says for number in numbers if number.says]
     return Routing(
-        numbers={number.says.key: number.says for number in numbers},
-        owners={owner.file.stem: owner.says for owner in owners},
+        numbers={number.key: number for number in said},
+        owners={owner.file.stem: owner.says for owner in owners if owner.says},
         prompts=prompts,
         digest=reading.digest,
-        fallbacks={number.says.key: number.says.fallback for number in numbers if number.says.fallback},
+        fallbacks={number.key: number.fallback for number in said if number.fallback},
     )
+
+
+def _disagreements(
+    number: Written[ServiceNumber], known: agreement.Folder, policy: Policy
+) -> Iterator[FileError]:
+    """What does not fit the rest of the folder; and what a file that is right in itself expects in vain."""
+    for at, what in agreement.objections(number.document.value, known, policy):
+        yield number.error(at, what)
+    if number.says is None:
+        return
+    for index, expect in enumerate(number.says.expect):
+        for key, what in disagreements(number.says, expect):
+            yield number.error(("expect", index, key), what)
 
 
 def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
@@ -56,9 +70,17 @@ def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
 def _twice_numbers(numbers: Sequence[Written[ServiceNumber]]) -> Iterator[FileError]:
     first: dict[str, Written[ServiceNumber]] = {}
     for number in numbers:
-        if (other := first.setdefault(number.says.key, number)) is not number:
-            what = f"{number.says.number} is also in {other.file}; remove one of the two"
-            yield number.error(("number",), what)
+        if (key := _key(number)) and (other := first.setdefault(key, number)) is not number:
+            yield number.error(("number",), f"+{key} is also in {other.file}; remove one of the two")
+
+
+def _key(number: Written[ServiceNumber]) -> str | None:
+    """The dial key of a number that can be read, whatever else is wrong with its file."""
+    match number.document.value:
+        case {"number": str(text)}:
+            return dial_key(text)
+        case _:
+            return None
 
 
 async def load_in_process(folder: Path, policy: Policy, seconds: float = 30) -> Routing:
@@ -75,7 +97,9 @@ async def load_in_process(folder: Path, policy: Policy, seconds: float = 30) -> 
         async with asyncio.timeout(seconds):
             answer, _ = await child.communicate()
     except TimeoutError:
-        raise _unread(folder, f"reading it took more than {seconds:g} s; the machine is overloaded") from None
+        raise _unread(
+            folder, f"reading it took more than {seconds:g} s and was given up; try again"
+        ) from None
     finally:
         if child.returncode is None:
             child.kill()

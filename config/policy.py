@@ -41,9 +41,7 @@ def _objection(number: str, countries: frozenset[str]) -> str | None:
     if PAID_UNKNOWN.match(number) or phonenumbers.number_type(parsed) in PAID:
         return f"{number} is a premium or shared-cost number, never a destination; write an ordinary number"
     if country not in countries:
-        return (
-            f"{number} is in {country}, not an allowed country; add {country} to the settings if it is meant"
-        )
+        return f"{number} is in {country}; if that is meant, allow it in the settings: destinations.countries"
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return f"{number} has not as many digits as numbers of {country} have; check it digit by digit"
     return None

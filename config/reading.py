@@ -17,11 +17,11 @@ from dialplan.prompt import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Written[T: Model]:
-    """A file, and what it says."""
+    """A file that could be read, and what it says: None when that is wrong."""
 
     file: Path
     document: Document
-    says: T
+    says: T | None
 
     def error(self, at: At, what: str) -> FileError:
         return error_in(self.file, self.document, at, what)
@@ -42,7 +42,7 @@ class Reading:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def models[T: Model](self, files: Iterable[Path], model: type[T]) -> list[Written[T]]:
-        """What these YAML files say; those that are wrong are left out, and their errors kept."""
+        """What these YAML files say; those that cannot be read are left out. Errors are kept."""
         return [written for file in files if (written := self._model(file, model))]
 
     def prompts(self, files: Iterable[Path]) -> Mapping[str, Prompt]:
@@ -56,7 +56,7 @@ class Reading:
             return Written(file, document, model.model_validate(document.value))
         except ValidationError as wrong:
             self.errors += (error_in(file, document, at, what) for at, what in objections(wrong, model))
-            return None
+            return Written(file, document, None)
 
     def _document(self, file: Path) -> Document | None:
         try:

@@ -33,8 +33,6 @@ WORDS = {
     "less_than_equal": "{input} is too high; write {le} or less",
     "int_parsing": "{input} is not a whole number; write digits only, without a unit",
     "int_type": "{input} is not a whole number; write digits only, without a unit",
-    "too_short": "this list is empty; write at least one entry",
-    "too_long": "this list is too long; write at most {max_length} entries",
     "tuple_type": "write a list here: entries in lines that begin with a dash, or in one line as  [a, b]",
     "model_type": "write settings here, as  key: value",
     "model_attributes_type": "write settings here, as  key: value",
@@ -87,8 +85,7 @@ def _holder(at: At, model: type[BaseModel]) -> tuple[str, type[BaseModel]]:
 
 
 def _shown(found: Any) -> str:
-    """What the operator wrote, short enough to read and without what a terminal would obey."""
+    """What the operator wrote, short enough to read."""
     if not isinstance(found, str):
         return "this"
-    text = "".join(letter if letter.isprintable() else "?" for letter in found)
-    return f"`{text}`" if len(text) <= MAX_SHOWN else f"`{text[:MAX_SHOWN]}…`"
+    return f"`{found}`" if len(found) <= MAX_SHOWN else f"`{found[:MAX_SHOWN]}…`"

@@ -46,10 +46,12 @@ class Document:
     places: dict[At, Place]
 
     def known(self, at: At) -> At:
-        """The part of this path that stands in the file: a missing value's is that of what should hold it."""
-        while at and at not in self.places:
-            at = at[:-1]
-        return at
+        """This path as it is written: without what is missing, or left out because a setting stands alone."""
+        written: At = ()
+        for part in at:
+            if (*written, part) in self.places:
+                written = (*written, part)
+        return written
 
     def place(self, at: At) -> Place:
         return self.places[self.known(at)]

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated
 
@@ -58,10 +57,8 @@ def check_region(text: str) -> str:
     """The country or region itself, if its holidays are known."""
     known = holidays.list_supported_countries()
     country, dash, subdivision = text.partition("-")
-    if country not in known:
-        near = "".join(
-            f"; did you mean {other}?" for other in get_close_matches(country.upper(), known, 1, 0.9)
-        )
+    if len(country) != 2 or country not in known:
+        near = f"; did you mean {upper}?" if (upper := country.upper()[:2]) in known else ""
         raise ValueError(
             f"there is no country `{text}`; write its two letters as in ISO 3166, such as BE{near}"
         )

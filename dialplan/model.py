@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+
 
 class Model(BaseModel):
     """A value an operator may write: unknown settings are errors, and nothing changes afterwards."""
@@ -22,9 +24,16 @@ def check_e164(text: str) -> str:
 E164 = Annotated[str, AfterValidator(check_e164)]
 
 
+def at_least_one[T](entries: tuple[T, ...]) -> tuple[T, ...]:
+    """The entries, if there are any. (pydantic's own `min_length` does not count entries that are wrong.)"""
+    if not entries:
+        raise ValueError("this list is empty; write at least one entry")
+    return entries
+
+
 def check_name(text: str) -> str:
     """The name itself, if it may be a file's: nothing that means anything to a shell or to Asterisk."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text, re.ASCII):
+    if not re.fullmatch(NAME, text, re.ASCII):
         raise ValueError(
             f"`{text}` is not a name; write at most 64 of a-z, 0-9, - and _, as in  closed-holiday"
         )

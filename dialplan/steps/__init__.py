@@ -5,7 +5,7 @@ from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup, Reason
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
-from dialplan.steps.tree import STEPS, Action, Step, Steps, visit
+from dialplan.steps.tree import STEPS, Action, Step, Steps
 
 __all__ = [
     "STEPS",
@@ -19,5 +19,4 @@ __all__ = [
     "Ring",
     "Step",
     "Steps",
-    "visit",
 ]

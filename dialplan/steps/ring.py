@@ -2,19 +2,27 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from dialplan.destination import Destination
-from dialplan.model import Model
+from dialplan.model import Model, at_least_one
 from dialplan.result import Outcome, Result, Verdict, final
 from dialplan.walk import Facts, Plan, walk
 
 if TYPE_CHECKING:
     from dialplan.steps.tree import Steps
 
+MOST_AT_ONCE = 10
+
 
 def _listed(written: Any) -> Any:
     return written if isinstance(written, list) else [written]
+
+
+def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
+    if len(to) > MOST_AT_ONCE:
+        raise ValueError(f"{len(to)} destinations at once; write at most {MOST_AT_ONCE}")
+    return to
 
 
 class Ring(Model):
@@ -35,7 +43,12 @@ class Ring(Model):
     branches: ClassVar[tuple[str, ...]] = ("busy", "no_answer", "unreachable")
 
     step: Literal["ring"] = "ring"
-    to: Annotated[tuple[Destination, ...], BeforeValidator(_listed), Field(min_length=1, max_length=10)]
+    to: Annotated[
+        tuple[Destination, ...],
+        BeforeValidator(_listed),
+        AfterValidator(at_least_one),
+        AfterValidator(_check_count),
+    ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
     busy: "Steps | None" = None
     no_answer: "Steps | None" = None

@@ -1,11 +1,12 @@
 """A route as a tree: the steps there are, and how one is written, as a mapping with one key."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from dialplan.model import at_least_one
 from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
@@ -42,18 +43,7 @@ def one_key(written: Any) -> Any:
 Step = Annotated[
     Annotated[Announce | Hangup | Hours | Ring, Field(discriminator="step")], BeforeValidator(one_key)
 ]
-Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
+Steps = Annotated[tuple[Step, ...], AfterValidator(at_least_one)]
 
 for _model in STEPS.values():
     _model.model_rebuild(_types_namespace={"Steps": Steps})
-
-
-def visit(
-    steps: "Steps", at: tuple[str | int, ...] = ("route",)
-) -> Iterator[tuple[tuple[str | int, ...], Announce | Hangup | Hours | Ring]]:
-    """Every step of a route, branches too, each with its path in the file."""
-    for index, step in enumerate(steps):
-        here = (*at, index, step.step)
-        yield here, step
-        for branch in step.branches:
-            yield from visit(getattr(step, branch) or (), (*here, branch))
