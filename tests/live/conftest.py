@@ -1,24 +1,14 @@
 """A real Asterisk for the live tests: one for each test process, and no call left in it after any test."""
 
-import json
-from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
-from engine.dev.asterisk import Asterisk, Endpoint, Options, start_asterisk
+from engine.dev.asterisk import Asterisk, Options, start_asterisk
+from tests.live.ari import ask, left_in
+from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
-
-
-def ask(endpoint: Endpoint, path: str, method: str = "GET") -> Any:
-    """What ARI answers to `path`; raises HTTPError for anything but success. Needs no engine."""
-    login = b64encode(f"{endpoint.ari_user}:{endpoint.ari_password}".encode()).decode()
-    request = Request(endpoint.ari_url + path, headers={"Authorization": f"Basic {login}"}, method=method)  # noqa: S310 - our own http address
-    with urlopen(request, timeout=5) as reply:  # noqa: S310 - the same
-        return json.loads(reply.read() or "null")
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +36,18 @@ def empty(asterisk: Asterisk) -> Iterator[None]:
     assert emptied
 
 
-def left_in(endpoint: Endpoint) -> list[str]:
-    """The channels and bridges that Asterisk holds, those a listing does not show (ghosts) among them."""
-    channels = [channel["id"] for channel in ask(endpoint, "/channels")]
-    bridges = [bridge["id"] for bridge in ask(endpoint, "/bridges")]
-    ghosts = ask(endpoint, f"/applications/{endpoint.app}")["channel_ids"]
-    return [*channels, *bridges, *ghosts]
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole service, engine and worker included; its carrier is there in tests that ask for `service`."""
+    with open_house(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture
+async def service(house: House) -> AsyncIterator[Service]:
+    """The service with telephones at both ends; afterwards no call is left and no error was logged."""
+    async with at_your_service(house) as it:
+        yield it
 
 
 def write_fallbacks(asterisk: Asterisk, table: dict[str, str]) -> None:

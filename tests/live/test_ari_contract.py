@@ -14,7 +14,7 @@ from engine.ari.client import Client
 from engine.ari.http import Value
 from engine.ari.operations import Resource
 from engine.dev.asterisk import Asterisk, Endpoint
-from tests.live.conftest import ask
+from tests.live.ari import ask
 
 
 class Sent(Exception):

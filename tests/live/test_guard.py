@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.dev.asterisk import Asterisk, Options, start_asterisk
-from tests.live.conftest import ask, left_in, write_fallbacks
+from tests.live.ari import ask, left_in
+from tests.live.conftest import write_fallbacks
 from tests.live.sip import Agent, Call, Ringing, eventually
 
 NUMBER = "+3270012345"

@@ -1,0 +1,244 @@
+"""The whole service as real processes (Asterisk, PostgreSQL, engine, worker), and telephones at both ends."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import asyncpg
+
+from engine.dev.asterisk import Endpoint
+from engine.dev.audio import RATE, tone, write_wav
+from engine.dev.carrier import Behaviour, Carrier, carrier
+from engine.dev.handset import Handset
+from engine.dev.parts import Asterisk, Command, Part, Postgres
+from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
+from engine.dev.ports import reserve_ports
+from engine.dev.stack import Stack, Wish, stack
+from engine.journal.reader import read
+from engine.journal.segment import segments
+from storage.calls import find
+from storage.records import CallRecord, Entry
+from tests.live.ari import hang_up_all, left_in
+from tests.live.sip import eventually
+
+Route = Sequence[Mapping[str, Any]]
+
+# The tone that each prompt is, in Hz, one second of it; no caller and no destination says one of these.
+PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320}
+CALLER_HZ, DESTINATION_HZ = 1000, 600
+LOUD = {"error", "critical"}
+
+# A test asks for numbers that nobody else has: what it finds under them is its own.
+_numbers = count(1)
+
+
+def new_number() -> str:
+    """A service number."""
+    return f"+32800{next(_numbers):05d}"
+
+
+def new_destination() -> str:
+    return f"+3247{next(_numbers):07d}"
+
+
+def new_caller() -> str:
+    return f"+3225{next(_numbers):06d}"
+
+
+@dataclass
+class House:
+    """A running service, for all tests of this process."""
+
+    run: Stack
+    routing: Path
+    carrier_port: int
+
+    @property
+    def asterisk(self) -> Asterisk:
+        return self._part(Asterisk)
+
+    @property
+    def postgres(self) -> Postgres:
+        return self._part(Postgres)
+
+    @property
+    def engine(self) -> Command:
+        return self._command("engine")
+
+    @property
+    def worker(self) -> Command:
+        return self._command("worker")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Asterisk is reached."""
+        return self.asterisk.endpoint
+
+    @property
+    def state(self) -> Path:
+        return self.run.wish.state
+
+    def agree(self, *routes: Route, **settings: Any) -> list[str]:
+        """Write a file for each route, `settings` in each; the new numbers, once they are in force."""
+        numbers = [new_number() for _ in routes]
+        self.write(
+            {number: {"route": route, **settings} for number, route in zip(numbers, routes, strict=True)}
+        )
+        return numbers
+
+    def write(self, files: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add these service numbers to the routing folder at once, and wait until the engine has them."""
+        group = f"g{next(_numbers)}"
+        draft = self.routing.with_name(group)
+        draft.mkdir()
+        for number, settings in files.items():
+            agreed = {"number": number, "owner": "acme", "timezone": "Europe/Brussels", **settings}
+            (draft / f"n{number.removeprefix('+')}.yaml").write_text(json.dumps(agreed))
+        before = self.told("routing_in_force")
+        draft.rename(self.routing / "numbers" / group)
+        assert eventually(lambda: self.told("routing_in_force") > before, 10), self.log()[-3:]
+
+    def log(self, part: str = "engine") -> list[dict[str, Any]]:
+        """What the engine (or the worker) has logged, every line."""
+        lines = (self.state / "log" / f"{part}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def told(self, event: str) -> int:
+        """How often the engine has logged that event."""
+        return sum(line["event"] == event for line in self.log())
+
+    def metric(self, name: str) -> float:
+        """A number of the engine, as `calls_live` or `calls_total{outcome="busy"}`."""
+        with urlopen(self.run.metrics, timeout=5) as reply:  # noqa: S310 - our own http address
+            lines = reply.read().decode().splitlines()
+        return float(
+            next(line for line in lines if line.startswith(f"callengine_{name} ")).rpartition(" ")[2]
+        )
+
+    def _part[P: Part](self, kind: type[P]) -> P:
+        return next(part for part in self.run.parts if isinstance(part, kind))
+
+    def _command(self, name: str) -> Command:
+        return next(part for part in self.run.parts if isinstance(part, Command) and part.name == name)
+
+
+@dataclass
+class Service:
+    """The service with telephones at both ends of it, for one test."""
+
+    house: House
+    telephones: Phones
+    network: Carrier
+    began_at: int  # the line of the engine's log
+    forgiven: set[str] = field(default_factory=set)  # errors in the engine's log that the test is about
+
+    async def call(
+        self, number: str, who: Identity | None = None, *, says: Sequence[float] = (CALLER_HZ,)
+    ) -> Handset:
+        """Somebody dials `number`; the call is on its way when this returns."""
+        who = who or shown(new_caller())
+        return await self.telephones.dial(number, self.house.run.sip, who, says=says)
+
+    def destination(self, behaviour: Behaviour) -> str:
+        """A new destination that does this."""
+        number = new_destination()
+        self.network.behave(number, behaviour)
+        return number
+
+    async def record(self, number: str, seconds: float = 10) -> CallRecord:
+        """The record of the one call to `number`, once it is in PostgreSQL."""
+        (record,) = await self.records(number, 1, seconds)
+        return record
+
+    async def records(self, number: str | None, least: int, seconds: float = 10) -> list[CallRecord]:
+        """The records of all calls to `number` (None: to any), once there are at least so many."""
+        deadline = time.monotonic() + seconds
+        con = await asyncpg.connect(self.house.run.database)
+        try:
+            while len(found := [record async for record in find(con, number)]) < least:
+                assert time.monotonic() < deadline, f"{len(found)} records after {seconds} s, not {least}"
+                await asyncio.sleep(0.05)
+        finally:
+            await con.close()
+        return found
+
+    def journal(self, number: str) -> list[Entry]:
+        """What the journal says of the calls to `number`, in the order of writing."""
+        written = journalled(self.house.state / "journal")
+        calls = {it["call"] for it in written if it["kind"] == "call_start" and it["number"] == number}
+        return [entry for entry in written if entry.get("call") in calls]
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What the engine has logged as an error since this test began, and the test is not about."""
+        lines = self.house.log()[self.began_at :]
+        return [it for it in lines if it["level"] in LOUD and it["event"] not in self.forgiven]
+
+    def is_empty(self) -> bool:
+        """Whether no call is left anywhere, neither in Asterisk nor in the engine."""
+        return not left_in(self.house.endpoint) and self.house.metric("calls_live") == 0
+
+
+def journalled(folder: Path) -> list[Entry]:
+    """Every entry of a journal, without the checkpoints, which repeat some."""
+    entries = [record.entry for path in segments(folder) for record in read(path).records]
+    return [entry for entry in entries if entry["kind"] != "checkpoint"]
+
+
+async def until(happened: Callable[[], object], seconds: float = 5) -> None:
+    """Wait until that is so. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
+
+@contextmanager
+def open_house(folder: Path) -> Iterator[House]:
+    """A running service that keeps everything below `folder`."""
+    routing = folder / "routing"
+    write_owner(routing)
+    with ExitStack() as held:
+        port = held.enter_context(reserve_ports(1))[0]
+        loop = held.enter_context(asyncio.Runner())
+        wish = Wish(routing, folder / "state", f"{LOOPBACK}:{port}")
+        running = stack(wish, lambda _line: None)
+        run = loop.run(entered(running))
+        held.callback(lambda: loop.run(left(running)))
+        yield House(run, routing, port)
+
+
+async def entered[T](context: AbstractAsyncContextManager[T]) -> T:
+    return await context.__aenter__()
+
+
+async def left(context: AbstractAsyncContextManager[object]) -> None:
+    await context.__aexit__(None, None, None)
+
+
+def write_owner(routing: Path) -> None:
+    """A routing folder with an owner and prompts; a folder without any number has nothing to serve."""
+    for name in ("owners", "numbers", "prompts"):
+        (routing / name).mkdir(parents=True)
+    (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
+    for name, hz in PROMPTS.items():
+        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), RATE))
+
+
+@asynccontextmanager
+async def at_your_service(house: House) -> AsyncIterator[Service]:
+    """Telephones for one test; afterwards no call is left, and the engine has logged no error."""
+    async with phones() as telephones, carrier(telephones, port=house.carrier_port) as network:
+        service = Service(house, telephones, network, len(house.log()))
+        yield service
+    try:
+        await until(service.is_empty)
+    except TimeoutError:
+        hang_up_all(house.endpoint)
+        raise
+    assert service.errors() == []
