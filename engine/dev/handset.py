@@ -89,7 +89,7 @@ class Handset:
 
     def level(self, hz: float, last: float = 0.4) -> float:
         """How loud that tone was in the last `last` seconds of what was heard."""
-        return level(self.heard[-round(last * RATE) :], hz)
+        return level(self._last(round(last * RATE)), hz)
 
     async def hears(self, hz: float, seconds: float = 5) -> float:
         """Wait until that tone is heard steadily for 0.2 s; its level. Raises TimeoutError, CallOver."""
@@ -167,9 +167,18 @@ class Handset:
         return what
 
     def _present(self, hz: float) -> float | None:
-        before, now = [0.0, 0.0, *levels(self.heard[-RATE // 5 :], hz)][-2:]
+        before, now = [0.0, 0.0, *levels(self._last(RATE // 5), hz)][-2:]
         steady = min(before, now) > max(PRESENT, 0.8 * max(before, now))
         return now if steady else None
+
+    def _last(self, samples: int) -> Samples:
+        """The last `samples` heard, without putting a long call together for it fifty times a second."""
+        pieces: list[Samples] = []
+        for piece in reversed(self._heard):
+            pieces.insert(0, piece)
+            if sum(map(len, pieces)) >= samples:
+                break
+        return np.concatenate([SILENCE, *pieces])[-samples:]
 
     async def _talk(self) -> None:
         """Every frame: hear what has come, keep a little speech ahead of the line."""

@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,11 +60,13 @@ async def start_postgres(
     make_cluster(folder, log, durable=durable)
     deadline = time.monotonic() + 10
     while True:
-        running = launch(folder, log, port or free_port(), durable=durable)
-        if await answers(running, deadline):
-            await make_database(running.url)
-            return running
-        running.stop()
+        with ExitStack() as stopping:
+            running = launch(folder, log, port or free_port(), durable=durable)
+            stopping.callback(running.stop)
+            if await answers(running, deadline):
+                await make_database(running.url)
+                stopping.pop_all()
+                return running
         if time.monotonic() > deadline:
             raise PostgresError(f"PostgreSQL did not start; {log} ends with:\n{tail(log)}")
         # After a kill -9 the old backends hold the shared memory for a moment; or somebody took our port.

@@ -8,8 +8,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ import pytest
 from engine.dev.carrier import carrier
 from engine.dev.children import alive, wait_dead
 from engine.dev.demo_routing import OFFICE, OPEN, TELEPHONES, write_routing
+from engine.dev.handset import PRESENT, Handset
 from engine.dev.phones import phones, shown
 from engine.dev.ports import reserve_ports
 
@@ -98,29 +99,35 @@ def dev(routing: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev
         yield it
 
 
-async def count_calls(database: str) -> int:
+async def records(database: str, count: int, seconds: float = 10) -> list[asyncpg.Record]:
+    """The call records, once there are `count` of them."""
     connection = await asyncpg.connect(database)
     try:
-        return int(await connection.fetchval("SELECT count(*) FROM call"))
+        deadline = time.monotonic() + seconds
+        while len(rows := await connection.fetch("SELECT * FROM call ORDER BY began")) < count:
+            assert time.monotonic() < deadline, f"{len(rows)} records after {seconds} s, not {count}"
+            await asyncio.sleep(0.05)
+        return rows
     finally:
         await connection.close()
 
 
-async def place_a_call(state: Path, carrier_port: int) -> tuple[float, float]:
-    """A call to the open number, hung up by the caller; what each end heard of the other."""
+@asynccontextmanager
+async def a_conversation(dev: Dev, carrier_port: int) -> AsyncIterator[Handset]:
+    """A call to the open number, answered, both ends hearing each other; the caller's end of it."""
     async with phones() as telephones, carrier(telephones, TELEPHONES, port=carrier_port) as network:
-        sip = json.loads((state / "endpoints.json").read_text())["sip"]
-        caller = await telephones.dial(OPEN, sip, shown(CALLER), says=(1000,))
+        caller = await telephones.dial(OPEN, dev.endpoints()["sip"], shown(CALLER), says=(1000,))
         destination = await network.picked_up(OFFICE, seconds=10)
         heard = await caller.hears(600), await destination.hears(1000)
+        assert heard == pytest.approx((0.3, 0.3), abs=0.05)
+        yield caller
         await caller.hang_up()
         await destination.wait_ended()
-    return heard
 
 
 def test_the_endpoints_lead_to_living_things(dev: Dev) -> None:
     where = dev.endpoints()
-    assert asyncio.run(count_calls(where["database"])) == 0
+    assert asyncio.run(records(where["database"], 0)) == []
     with urlopen(where["metrics"], timeout=5) as reply:  # noqa: S310 - our own http address
         assert b"calls_total" in reply.read()
     assert Path(where["objects"]).is_dir()
@@ -189,15 +196,30 @@ def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: 
     assert not (tmp_path / "state").exists()
 
 
-async def test_calls_have_sound_both_ways_and_their_records_survive_a_restart(
-    routing: Path, tmp_path: Path
-) -> None:
+async def test_records_survive_a_restart(routing: Path, tmp_path: Path) -> None:
     with reserve_ports(1) as (port,):
-        for expected in (1, 2):
-            with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
-                heard = await place_a_call(it.state, port)
-                assert heard == pytest.approx((0.3, 0.3), abs=0.05)
-                deadline = time.monotonic() + 10
-                while (found := await count_calls(it.endpoints()["database"])) < expected:
-                    assert time.monotonic() < deadline, f"{found} records after 10 s"
-                assert found == expected
+        with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
+            async with a_conversation(it, port):
+                pass
+            before = await records(it.endpoints()["database"], 1)
+        with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
+            assert await records(it.endpoints()["database"], 1) == before
+
+
+async def test_a_conversation_goes_on_while_the_engine_is_killed(routing: Path, tmp_path: Path) -> None:
+    with (
+        reserve_ports(1) as (port,),
+        running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it,
+    ):
+        async with a_conversation(it, port) as caller:
+            engine = it.pids()["engine"]
+            os.kill(engine, signal.SIGKILL)
+            while it.pids()["engine"] == engine:
+                assert caller.level(600, last=0.2) > PRESENT
+                await asyncio.sleep(0.1)
+        (record,) = await records(it.endpoints()["database"], 1)
+        assert (record["outcome"], record["ended_by"], record["delivered_to"]) == (
+            "answered",
+            "caller",
+            OFFICE,
+        )
