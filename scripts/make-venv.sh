@@ -3,7 +3,7 @@
 #
 # A bare Debian python3.13 has neither pip nor ensurepip (they are in python3.13-venv), so pip comes from wherever
 # a wheel of it is: the interpreter's own ensurepip, Debian's python3-pip-whl, or that package fetched without
-# installing it. pip then brings uv, and uv the rest: 3 s where pip alone takes 20.
+# installing it. pip then brings uv, and uv the rest: seconds where pip alone takes half a minute.
 #
 # Environment: PYTHON (which interpreter; default /usr/bin/python3.13, then python3.13 of the PATH).
 set -euo pipefail
@@ -56,11 +56,11 @@ uv() { UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$PWD/.venv" .venv/b
 
 say "uv and setuptools (25 MB)"
 pip install -q --require-hashes --only-binary :all: -r requirements-tools.txt
-say "$(grep -c == requirements-dev.txt) pinned packages (60 MB)"
+say "$(grep -c == requirements-dev.txt) pinned packages (160 MB)"
 if uv pip sync --require-hashes requirements-dev.txt requirements-tools.txt; then
   uv pip install --no-deps --no-build-isolation --editable .
 else
-  say "uv could not; pip tries it (about 20 s)"
+  say "uv could not; pip tries it (about 30 s)"
   pip install -q --require-hashes -r requirements-dev.txt
   pip install -q --no-deps --no-build-isolation --editable .
 fi

@@ -38,6 +38,14 @@ def test_every_command_told_of_exists(page: Path) -> None:
     assert {next(filter(None, names)) for names in told} <= known
 
 
+def test_every_dependency_has_its_reason() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
+    page = (ROOT / "docs/decisions/002-dependencies.md").read_text("utf-8").lower()
+    listed = re.findall(r'^    "([A-Za-z][\w.-]*)(?:[>=][^"]*)?",$', pyproject, re.MULTILINE)
+    assert len(listed) > 20
+    assert [name for name in listed if name.removeprefix("pytest").lower() not in page] == []
+
+
 def test_every_metric_told_of_exists() -> None:
     table = (ROOT / "docs/operating.md").read_text("utf-8").partition("| metric")[2].partition("\n\n")[0]
     told = {
