@@ -15,6 +15,7 @@ from engine import fallback
 from engine.ari.client import Client
 from engine.ari.link import EventLink
 from engine.ari.switchboard import Switchboard
+from engine.checks import examine, refusals
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.journal.writer import Journal
@@ -63,6 +64,10 @@ class Engine:
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
         return [*troubles, *self.switchboard.refusals]
 
+    async def inspect(self) -> list[str]:
+        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
+        return refusals(await examine(self.client.asterisk, [self.settings.state]))
+
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
         await fallback.publish(self.rulebook.in_force, self.settings.asterisk.etc_dir, self.client)
@@ -105,6 +110,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
                               country=settings.country, unfinished=unfinished)  # fmt: skip
     engine = Engine(settings, journal, rulebook, metrics, client, switchboard)
+    switchboard.inspect = engine.inspect
     switchboard.settled = engine.publish_fallback
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
