@@ -105,12 +105,19 @@ class Carrier(asyncio.DatagramProtocol):
 
     async def picked_up(self, number: str, count: int = 1, seconds: float = 5) -> Handset:
         """Wait for the `count`-th call to that number to be ringing at a phone here. Raises TimeoutError."""
-        arrival = await self.arrival(number, count, seconds)
+        return await self.handset_of(await self.arrival(number, count, seconds), seconds)
+
+    async def handset_of(self, arrival: Arrival, seconds: float = 5) -> Handset:
+        """Wait for that call to be ringing at a phone here. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while arrival.handset is None:
                 self._came.clear()
                 await self._came.wait()
         return arrival.handset
+
+    def messages_of(self, arrival: Arrival) -> list[str]:
+        """Everything on the wire about that call: the end of an earlier one may still be coming in."""
+        return [text for text in self.wire if Message.read(text.encode()).one("call-id") == arrival.call_id]
 
     def forget(self) -> None:
         """Drop what has been seen so far; the settings stay."""

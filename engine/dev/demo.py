@@ -51,8 +51,9 @@ class Stage:
         self.tell(f"{destination} is called")
         return arrival
 
-    async def talk(self, caller: Handset, destination: Handset, hz: float) -> None:
+    async def talk(self, caller: Handset, arrival: Arrival, hz: float) -> None:
         """Wait for the answer, measure both directions, talk on for a second, hang up."""
+        destination = await self.network.handset_of(arrival)
         await caller.wait_answered()
         self.tell("answered")
         there, here = await asyncio.gather(destination.hears(HZ), caller.hears(hz))
@@ -69,8 +70,7 @@ async def answered(stage: Stage) -> None:
     caller = await stage.call(numbers.OPEN, shown(CALLER))
     await caller.hears(numbers.CHIME[0])
     stage.tell("the caller hears the welcome, and pays nothing for it: the call is not answered yet")
-    await coming
-    await stage.talk(caller, await stage.network.picked_up(numbers.OFFICE), 600)
+    await stage.talk(caller, await coming, 600)
 
 
 async def busy_then_next(stage: Stage) -> None:
@@ -79,8 +79,7 @@ async def busy_then_next(stage: Stage) -> None:
     caller = await stage.call(numbers.BUSY_FIRST, shown(CALLER))
     await engaged
     stage.tell(f"{numbers.ENGAGED} is busy (486): the route's `busy` branch is taken")
-    await colleague
-    await stage.talk(caller, await stage.network.picked_up(numbers.COLLEAGUE), 800)
+    await stage.talk(caller, await colleague, 800)
 
 
 async def nobody_answers(stage: Stage) -> None:
@@ -104,14 +103,13 @@ async def gives_up(stage: Stage) -> None:
 
 
 async def withheld(stage: Stage) -> None:
-    stage.network.wire.clear()
     coming = asyncio.create_task(stage.reaches(numbers.OFFICE))
     caller = await stage.call(numbers.OPEN, WITHHELD["asserted and private"](CALLER))
     arrival = await coming
     stage.tell(f"the destination is shown: {arrival.invite.one('From').partition(';tag=')[0]}")
-    await stage.talk(caller, await stage.network.picked_up(numbers.OFFICE, 2), 600)
+    await stage.talk(caller, arrival, 600)
     digits = CALLER.removeprefix("+")
-    seen = sum(digits in message for message in stage.network.wire)
+    seen = sum(digits in message for message in stage.network.messages_of(arrival))
     stage.tell(f"messages towards the destination that hold the caller's number: {seen}")
     if seen:
         raise AssertionError("a withheld number was given away")

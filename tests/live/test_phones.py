@@ -130,6 +130,18 @@ async def test_many_calls_at_once_keep_their_own_sound(telephones: Phones, netwo
         assert await caller.hears(600 + 50 * n) > 0.2
 
 
+async def test_the_messages_of_one_call_are_told_from_those_of_another(
+    telephones: Phones, network: Carrier
+) -> None:
+    network.behave(TO, Refuses(486))
+    for number in (CALLER, "+3225550000"):
+        await (await telephones.dial(TO, network.address, shown(number))).wait_ended()
+    first, second = await network.arrival(TO), await network.arrival(TO, count=2)
+    assert all(CALLER in text for text in network.messages_of(first))
+    assert all("+3225550000" in text for text in network.messages_of(second))
+    assert network.messages_of(second)[0] == second.invite.text
+
+
 @pytest.mark.parametrize("variant", WITHHELD)
 async def test_a_withheld_caller_says_so_on_the_wire(
     telephones: Phones, network: Carrier, variant: str
