@@ -11,16 +11,27 @@ from typing import Any
 from config.errors import At
 from config.policy import Policy
 from dialplan.model import check_e164, check_name
-from dialplan.number import Owner, dial_key
+from dialplan.number import LANGUAGES, dial_key
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a number may refer to. `owners`: None for a file that is wrong itself; `keys`: all own numbers."""
+    """What a number may refer to.
 
-    owners: Mapping[str, Owner | None]
-    prompts: Set[str]
+    `owners`: each one's language, empty where his own file is wrong; `heard`: the prompts there are in a
+    language, in any for the empty one; `keys`: the dial keys of all own numbers.
+    """
+
+    owners: Mapping[str, str]
+    heard: Mapping[str, Set[str]]
     keys: Set[str]
+
+
+def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
+    """Prompts as `name` or `language/name` -> the names that callers of each language can hear."""
+    split = [(language, name) for language, _, name in (prompt.rpartition("/") for prompt in prompts)]
+    heard = {own: {name for language, name in split if language in ("", own)} for own in LANGUAGES}
+    return heard | {"": {name for _, name in split}}
 
 
 def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At, str]]:
@@ -31,9 +42,10 @@ def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At
     if "owner" in number and _is(check_name, owner) and owner not in folder.owners:
         remedy = _near(owner, folder.owners) or f"write owners/{owner}.yaml"
         yield ("owner",), f"there is no owner `{owner}`; {remedy}"
+    heard = folder.heard[folder.owners.get(owner, "")]
     for at, prompt in mentioned(route, ("route",), "announce", "prompt"):
-        if _is(check_name, prompt) and not _has_prompt(prompt, folder.owners.get(owner), folder.prompts):
-            remedy = _near(prompt, folder.prompts) or f"put the file at prompts/{prompt}.wav"
+        if _is(check_name, prompt) and prompt not in heard:
+            remedy = _near(prompt, heard) or f"put the file at prompts/{prompt}.wav"
             yield at, f"there is no prompt `{prompt}`; {remedy}"
     rung = mentioned(route, ("route",), "ring", "to")
     for at, to in [*_texts(number.get("fallback"), ("fallback",)), *rung]:
@@ -66,14 +78,6 @@ def _texts(written: Any, at: At, *settings: str) -> Iterator[tuple[At, str]]:
         case dict():
             for setting in settings:
                 yield from _texts(written.get(setting), (*at, setting), *settings)
-
-
-def _has_prompt(name: str, owner: Owner | None, prompts: Set[str]) -> bool:
-    if name in prompts:
-        return True
-    if owner is None:  # its own error is told already; do not blame the number for it
-        return any(prompt.endswith(f"/{name}") for prompt in prompts)
-    return f"{owner.language}/{name}" in prompts
 
 
 def _objection(to: str, folder: Folder, policy: Policy) -> str | None:

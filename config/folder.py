@@ -5,13 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from config.errors import NOWHERE, FileError
 from dialplan.model import NAME
-from dialplan.number import Language
-
-LANGUAGES = get_args(Language)
+from dialplan.number import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)

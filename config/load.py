@@ -27,8 +27,8 @@ def load(folder: Path, policy: Policy) -> Routing:
     numbers = reading.models(files.numbers, ServiceNumber)
     prompts = reading.prompts(files.prompts)
     known = agreement.Folder(
-        owners={file.stem: None for file in files.owners} | {own.file.stem: own.says for own in owners},
-        prompts=frozenset(map(reading.prompt_name, files.prompts)),
+        owners={file.stem: "" for file in files.owners} | _languages(owners),
+        heard=agreement.by_language(map(reading.prompt_name, files.prompts)),
         keys=frozenset(filter(None, map(_key, numbers))),
     )
     reading.errors += _twice_owners(files.owners)
@@ -58,6 +58,10 @@ def _disagreements(
     for index, expect in enumerate(number.says.expect):
         for key, what in disagreements(number.says, expect):
             yield number.error(("expect", index, key), what)
+
+
+def _languages(owners: Iterable[Written[Owner]]) -> dict[str, str]:
+    return {owner.file.stem: owner.says.language for owner in owners if owner.says}
 
 
 def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:

@@ -12,9 +12,9 @@ from config.countries import EUROPE
 # Somebody earns on every minute of these; a route to them is how telephone fraud is paid.
 PAID = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER})
 # Paid ranges that phonenumbers 9.0.43 does not know as such: BE 070; ES 905, 907-909; DE 0137, 0138, 019x;
-# AT 071x; IT 893, 895; NL 090x with a digit more or less; PT 76x; satellite and international premium.
+# AT 071x; IT 892-895; NL 090x with a digit more or less; PT 76x; satellite and international premium.
 PAID_UNKNOWN = re.compile(
-    r"\+(32(70|90\d)|3490[5789]|49(13[78]|19)|4371[0-8]|3989[35]|3190[069]|35176|87|88[1238]|979)", re.ASCII
+    r"\+(32(70|90\d)|3490[5789]|49(13[78]|19)|4371[0-8]|3989[2-5]|3190[069]|35176|87|88[1238]|979)", re.ASCII
 )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
@@ -20,6 +20,7 @@ from dialplan.steps import Steps
 from dialplan.walk import Facts, Plan, walk
 
 Language = Literal["nl", "fr", "de", "es", "en"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):
@@ -90,7 +91,7 @@ def dial_key(dialled: str) -> str:
 
 
 def international(number: str, country: str = "") -> str:
-    """A number as the trunk spells it, `00` written as `+`; in national form when the trunk's `country` is known.
+    """A number as the trunk spells it, `00` written as `+`; national where the trunk's `country` is known.
 
     Carriers send +32470..., 0032470..., 32470... or 0470..., each its own way (domain facts, section 1).
     """

@@ -107,7 +107,8 @@ def read_opening(written: object) -> OpeningHours:
 
 
 def _spans(line: str) -> Iterator[Span]:
-    days, *times = line.split()
+    days, _, rest = line.strip().partition(" ")
+    times = rest.split()
     if not times:
         raise ValueError(f"`{line}` has no times; write them after the days: mon-fri 09:00-17:30")
     for text in times:

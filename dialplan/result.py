@@ -46,7 +46,7 @@ def final(verdict: Verdict) -> Verdict:
 # Where a route says nothing else, nobody answered.
 OPEN = Verdict(Result.NO_ANSWER)
 
-# Of several destinations rung at once: somebody who was rung and may call back outranks a busy line, and so on.
+# Of several destinations rung at once: somebody who was rung and may call back outranks a busy line.
 _WEIGHT = [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.FAILED]
 
 

@@ -1,0 +1,71 @@
+"""Random routes, as an operator could write them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from dialplan.number import ServiceNumber
+from dialplan.result import Outcome
+from dialplan.steps import Action, Hours, Ring, Steps
+
+RING_OUTCOMES = [outcome for outcome in Outcome if outcome is not Outcome.DONE]
+OPENINGS = [
+    "mon-fri 09:00-12:30 13:30-17:30",
+    "fri,sat 22:00-02:00",
+    "daily 00:00-24:00",
+    ["sun 10:00-11:00"],
+]
+type Raw = dict[str, Any]
+
+prompts = st.sampled_from(["welcome", "closed", "all-busy"])
+numbers = st.integers(2000000, 2999999).map(lambda tail: f"+322{tail}")
+announces: st.SearchStrategy[Raw] = st.builds(lambda prompt: {"announce": prompt}, prompts)
+hangups: st.SearchStrategy[Raw] = st.sampled_from([{"hangup": "busy"}, {"hangup": {"reason": "closed"}}])
+
+
+def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """A step with random settings and any of its branches."""
+
+    def extend(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+        optional = dict.fromkeys(branches, routes)
+        return st.fixed_dictionaries(settings, optional=optional).map(lambda written: {name: written})
+
+    return extend
+
+
+ring = _step("ring", "busy", "no_answer", "unreachable", to=st.lists(numbers, min_size=1, max_size=3))
+hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS))
+
+
+def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
+    return st.lists(step, min_size=1, max_size=3)
+
+
+routes = st.recursive(
+    _route(announces | hangups),
+    lambda inner: _route(announces | hangups | ring(inner) | hours(inner)),
+    max_leaves=30,
+)
+
+
+def service_number(route: list[Raw], **settings: Any) -> ServiceNumber:
+    """A number in Brussels with this route."""
+    written = {"number": "+3270012345", "owner": "acme", "timezone": "Europe/Brussels", "route": route}
+    return ServiceNumber.model_validate(written | settings)
+
+
+def size(steps: Steps) -> int:
+    """How many steps a route has, branches and all."""
+    return sum(1 + sum(size(branch) for branch in branches(step)) for step in steps)
+
+
+def branches(step: Action | Hours) -> list[Steps]:
+    match step:
+        case Ring():
+            found = (step.busy, step.no_answer, step.unreachable)
+        case Hours():
+            found = (step.closed, step.holiday, None)
+        case _:
+            return []
+    return [branch for branch in found if branch]
