@@ -15,10 +15,10 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from engine.fault import point
 from engine.journal.follower import EndedCall, Follower, backlog, sweep
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import Position, mark, position, set_aside
+from storage.fault import point
 from storage.migrate import migrate
 from storage.records import fold
 

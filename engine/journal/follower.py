@@ -5,11 +5,11 @@ from pathlib import Path
 
 import structlog
 
-from engine.fault import point
 from engine.journal.reader import Entry, Record, read
 from engine.journal.recovery import OpenCalls
 from engine.journal.segment import segments, used
 from storage.drained import Position
+from storage.fault import point
 
 RECORDS = 1_000  # read at a time: about 10 ms of the event loop
 ENDED = 200  # calls to a transaction

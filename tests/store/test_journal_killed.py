@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import fault
 from engine.journal.reader import read
 from engine.journal.recovery import recover
 from engine.journal.segment import segments
 from engine.journal.writer import Journal
+from storage import fault
 
 # Notes calls, ten at a time, and tells each that is durable, as an answer would be sent after it.
 ENGINE = """

@@ -15,9 +15,10 @@ from random import Random
 import asyncpg
 import pytest
 
-from engine import drainer, fault
+from engine import drainer
 from engine.journal import follower
 from engine.journal.writer import Journal
+from storage import fault
 from storage.calls import find
 from storage.records import CallRecord, fold
 from tests.store.calls import answered_call

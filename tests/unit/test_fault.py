@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
-from engine import fault
-from engine.fault import Failpoint, Fault, parse, point
+from storage import fault
+from storage.fault import Failpoint, Fault, parse, point
 
 
 @pytest.fixture
