@@ -20,7 +20,10 @@ class Gone(AriError):
 
 
 class Conflict(AriError):
-    """409: the channel is not in our application, or the id is taken, so that a repeat is harmless."""
+    """409: the channel is not in our application; or the id is taken, so the thing is there already.
+
+    Not to be provoked: after one create with a taken id, Asterisk 22.10.1 takes 16 s to end, not 1.
+    """
 
 
 class BadState(AriError):

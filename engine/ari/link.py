@@ -55,7 +55,11 @@ class EventLink:
         self._on_connect, self._on_event, self._on_disconnect = on_connect, on_event, on_disconnect
         self._live: _Connection | None = None
         self._refusing = False
-        self._runner: web.AppRunner | None = None
+        app = web.Application()
+        app.router.add_get(PATH, self._serve)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+        )
 
     @property
     def connected(self) -> bool:
@@ -63,11 +67,6 @@ class EventLink:
 
     async def __aenter__(self) -> Self:
         """Raises PortTaken."""
-        app = web.Application()
-        app.router.add_get(PATH, self._serve)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
-        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -83,10 +82,12 @@ class EventLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """From now on Asterisk queues, for the next engine."""
+        # The door first: Asterisk dials again at once, and waits without end on a connection nobody answers.
+        for site in list(self._runner.sites):
+            await site.stop()
         if self._live is not None:
             await self._live.socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._is_asterisk(request.headers.get("Authorization", "")):
