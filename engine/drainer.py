@@ -91,6 +91,8 @@ class Drainer:
         follower = Follower(self._journal, self.drained)
         marked = self.drained.segment
         while not self._stopping.is_set():
+            if con.is_closed():  # noticed with nothing to drain, so that /ready tells the truth
+                raise ConnectionResetError
             before = follower.position
             ended = follower.read()
             if ended or follower.position.segment != marked:

@@ -141,7 +141,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     bare_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     con = await asyncpg.connect(bare_database)
-    broken = [*migrations(), schema.Migration("002_broken", "CREATE TABLE new (n int); SELECT 1 / 0")]
+    broken = [*migrations(), schema.Migration("999_broken", "CREATE TABLE new (n int); SELECT 1 / 0")]
     monkeypatch.setattr(schema, "migrations", lambda: broken)
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate(con)

@@ -14,8 +14,10 @@ import pytest
 
 from engine.dev.postgres import Running, start_postgres
 from engine.drainer import Drainer
+from engine.journal.follower import backlog
 from engine.journal.writer import Journal
 from storage.calls import find
+from storage.drained import position
 from storage.records import CallRecord, fold
 from tests.store.calls import Entry, answered_call, lost_call
 
@@ -112,6 +114,15 @@ async def test_draining_the_same_journal_ten_times_changes_nothing(tmp_path: Pat
     assert (await kept(database), await ask(database, VERSIONS)) == once
 
 
+async def test_how_far_it_has_come_is_in_the_database_too(tmp_path: Path, database: str) -> None:
+    await write(tmp_path, [answered_call(n) for n in range(50)])
+    await drain(tmp_path, database)
+    con = await asyncpg.connect(database)
+    reached = await position(con, "here")
+    await con.close()
+    assert backlog(tmp_path, reached) == 0
+
+
 async def test_records_follow_while_calls_go_on(tmp_path: Path, database: str) -> None:
     async with writing(tmp_path) as journal, draining(tmp_path, database) as drainer:
         for n in range(30):
@@ -182,11 +193,16 @@ async def test_a_database_that_was_away_has_everything_when_it_is_back(
     tmp_path: Path, own_server: Running
 ) -> None:
     journal_dir = tmp_path / "journal"
+
+    async def is_away() -> bool:
+        return not drainer.connected
+
     async with writing(journal_dir) as journal, draining(journal_dir, own_server.url) as drainer:
         for entry in answered_call(0):
             await journal.note(entry)
         await drained(drainer)
         own_server.stop()
+        await until(is_away, "the drainer has noticed")
         for n in range(1, 50):
             for entry in answered_call(n):
                 await asyncio.wait_for(journal.note(entry), 1)

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import asyncpg
 import pytest
@@ -65,8 +68,8 @@ def working(state: Path, database: str, failpoint: str = "") -> Iterator[subproc
 async def write(state: Path, numbers: range) -> None:
     journal = await Journal.open(state / "journal", "here", SMALL)
     for n in numbers:
-        for entry in answered_call(n):
-            await journal.note(entry)
+        *_, last = [journal.note(entry) for entry in answered_call(n)]
+        await last
     await journal.close()
 
 
@@ -145,6 +148,41 @@ def test_without_a_database_it_waits_and_still_ends_in_two_seconds(tmp_path: Pat
         worker.terminate()
         assert worker.wait(2) == 0
     assert "secret-word" not in (tmp_path / "log").read_text()
+
+
+def asked(state: Path, path: str) -> tuple[int, str]:
+    """What the worker answers by HTTP, at the address in its log."""
+    wait_for(state, "worker started")
+    found = re.search(r"http://127\.0\.0\.1:[0-9]+", (state / "log").read_text())
+    assert found
+    try:
+        with urlopen(found[0] + path, timeout=5) as reply:  # noqa: S310 - a loopback address of our own
+            return reply.status, reply.read().decode()
+    except HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+def backlog(state: Path) -> float:
+    told = re.search(r"^callengine_drain_backlog_bytes (\S+)", asked(state, "/metrics")[1], re.MULTILINE)
+    assert told
+    return float(told[1])
+
+
+def test_ready_it_says_so_and_that_nothing_waits(tmp_path: Path, database: str) -> None:
+    asyncio.run(write(tmp_path, range(10)))
+    with working(tmp_path, database):
+        wait_for_records(database, 10)
+        assert asked(tmp_path, "/ready")[0] == 200
+        assert 0 in [backlog(tmp_path) for _ in range(20)]  # the rows are there a moment before it knows
+
+
+def test_without_a_database_it_is_not_ready_and_says_how_much_waits(tmp_path: Path) -> None:
+    asyncio.run(write(tmp_path, range(10)))
+    with working(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing"):
+        code, told = asked(tmp_path, "/ready")
+        assert (code, "database is away" in told) == (503, True)
+        assert backlog(tmp_path) > 10_000
 
 
 def test_it_brings_a_bare_database_its_schema(tmp_path: Path, bare_database: str) -> None:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.journal.follower import Follower, backlog, sweep
-from engine.journal.reader import read
-from engine.journal.recovery import recover
+from engine.journal.reader import Read, read
+from engine.journal.recovery import OpenCalls, recover
 from engine.journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
 from engine.journal.writer import Journal, JournalClosed, JournalInUse, as_payload
 from storage.drained import Position
@@ -395,6 +395,33 @@ async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothin
         ended(tmp_path, since) == everything[len(everything) - n :]
         for since, n in zip(places, told, strict=True)
     )
+
+
+def test_what_is_written_just_before_a_segment_changes_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a read that finds nothing and the look for a newer segment, the writer may do both."""
+    old, new = tmp_path / segment_name(7, 1), tmp_path / segment_name(7, 2)
+    old.write_bytes(whole()[: -100 - len(encode(7, 5, Stamp(3, 3), as_payload(FACTS[3])))])
+    follower = Follower(tmp_path, BEGINNING)
+    assert follower.read() == []
+
+    def read_and_then_go_on(path: Path, offset: int, most: int) -> Read:
+        found = read(path, offset, most)
+        old.write_bytes(whole())
+        new.write_bytes(checkpoint())
+        return found
+
+    monkeypatch.setattr("engine.journal.follower.read", read_and_then_go_on)
+    assert [call.call_id for _ in range(3) for call in follower.read()] == ["a"]
+
+
+def test_only_what_a_checkpoint_names_is_open_after_it() -> None:
+    """A segment that somebody deleted must not leave its calls open for ever."""
+    calls = OpenCalls()
+    calls.add(entry("forgotten", "call_start"))
+    calls.add({"kind": "checkpoint", "open": [[entry("open", "call_start")]]})
+    assert list(calls) == ["open"]
 
 
 async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_revision(tmp_path: Path) -> None:
