@@ -5,7 +5,7 @@ from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup, Reason
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
-from dialplan.steps.tree import STEPS, Action, Step, Steps
+from dialplan.steps.tree import STEPS, Action, Step, Steps, visit
 
 __all__ = [
     "STEPS",
@@ -19,4 +19,5 @@ __all__ = [
     "Ring",
     "Step",
     "Steps",
+    "visit",
 ]

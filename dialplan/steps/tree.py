@@ -1,6 +1,6 @@
 """A route as a tree: the steps there are, and how one is written, as a mapping with one key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -47,3 +47,14 @@ Steps = Annotated[tuple[Step, ...], AfterValidator(at_least_one)]
 
 for _model in STEPS.values():
     _model.model_rebuild(_types_namespace={"Steps": Steps})
+
+
+def visit(
+    steps: Steps, at: tuple[str | int, ...] = ("route",)
+) -> Iterator[tuple[tuple[str | int, ...], Announce | Hangup | Hours | Ring]]:
+    """Every step of a route, those of its branches too, each with its path in the file."""
+    for index, step in enumerate(steps):
+        here = (*at, index, step.step)
+        yield here, step
+        for branch in step.branches:
+            yield from visit(getattr(step, branch) or (), (*here, branch))

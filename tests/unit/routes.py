@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome
-from dialplan.steps import Action, Hours, Ring, Steps
+from dialplan.steps import Steps, visit
 
 RING_OUTCOMES = [outcome for outcome in Outcome if outcome is not Outcome.DONE]
 OPENINGS = [
@@ -57,15 +57,4 @@ def service_number(route: list[Raw], **settings: Any) -> ServiceNumber:
 
 def size(steps: Steps) -> int:
     """How many steps a route has, branches and all."""
-    return sum(1 + sum(size(branch) for branch in branches(step)) for step in steps)
-
-
-def branches(step: Action | Hours) -> list[Steps]:
-    match step:
-        case Ring():
-            found = (step.busy, step.no_answer, step.unreachable)
-        case Hours():
-            found = (step.closed, step.holiday, None)
-        case _:
-            return []
-    return [branch for branch in found if branch]
+    return len(list(visit(steps)))
