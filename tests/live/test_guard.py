@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -67,9 +68,26 @@ def test_a_call_id_that_cannot_be_printed_is_refused(asterisk: Asterisk, caller:
     assert ask(asterisk.endpoint, "/channels") == []
 
 
+@pytest.mark.parametrize(("number", "call_id"), [("0800%ff", "flood"), (NUMBER, "flood\udcff")])
+def test_the_channels_can_be_listed_while_such_calls_come_in(
+    asterisk: Asterisk, caller: Agent, number: str, call_id: str
+) -> None:
+    for n in range(200):
+        Call(caller, asterisk.endpoint.sip, number, call_id=f"{call_id}{n}").invite()
+        assert ask(asterisk.endpoint, "/channels") == []
+
+
 def test_a_second_call_id_does_not_carry_the_first_past_the_door(asterisk: Asterisk, caller: Agent) -> None:
     two = "bad\udcff\r\nCall-ID: good"
     assert Call(caller, asterisk.endpoint.sip, NUMBER, call_id=two).invite().final() == 403
+    assert eventually(lambda: can_be_listed(asterisk))  # not for the 2 ms until it is refused
+
+
+def can_be_listed(asterisk: Asterisk) -> bool:
+    try:
+        return bool(ask(asterisk.endpoint, "/channels") == [])
+    except HTTPError:
+        return False
 
 
 def test_a_raw_byte_in_the_dialled_number_never_becomes_a_call(asterisk: Asterisk, caller: Agent) -> None:

@@ -1,0 +1,131 @@
+"""Whatever the network sends: Asterisk lives, its calls can be listed, the next honest call succeeds."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import batched
+from math import inf
+from threading import Event, Thread
+from urllib.error import HTTPError
+
+from engine.dev.asterisk import Endpoint
+from engine.dev.carrier import Answers
+from tests.live.ari import ask
+from tests.live.service import House, Service
+from tests.live.sip import Agent, Call
+from tests.live.torture.messages import cases, mutations
+
+SEED = 4475
+MUTATIONS = 5_000
+# An honest call must find the engine's hands free: what a flood leaves waiting is let through in between.
+WAITING = 40
+
+
+class Watch:
+    """Lists the channels all the time, as a recovering engine does. `blind`: how long each refusal lasted."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.asked, self.waiting = 0, 0
+        self.blind: list[float] = []
+        self._over = Event()
+
+    def look(self) -> None:
+        seen = time.monotonic()
+        refused = False
+        while not self._over.is_set():
+            try:
+                self.waiting = len(ask(self.endpoint, "/channels"))
+                if refused:
+                    self.blind.append(time.monotonic() - seen)
+                refused, seen = False, time.monotonic()
+            except HTTPError:
+                refused = True
+            self.asked += 1
+        if refused:
+            self.blind.append(inf)
+
+    def wait_listed(self) -> None:
+        """Wait for a listing that began after now, and until no more than WAITING calls are in it."""
+        last, deadline = self.asked + 1, time.monotonic() + 8
+        while self.asked <= last or self.waiting > WAITING:
+            assert time.monotonic() < deadline, f"{self.waiting} calls wait, longer than any lease"
+            time.sleep(0.001)
+
+    @classmethod
+    @contextmanager
+    def over(cls, endpoint: Endpoint) -> Iterator["Watch"]:
+        watch = cls(endpoint)
+        thread = Thread(target=watch.look)
+        thread.start()
+        try:
+            yield watch
+        finally:
+            watch._over.set()
+            thread.join()
+
+
+def attack(watch: Watch, messages: Iterable[bytes], batch: int) -> None:
+    """Send them all, and have the channels listed after each batch."""
+    with Agent() as sender, Agent() as probe:
+        for group in batched(messages, batch, strict=False):
+            for message in group:
+                sender.send(message.replace(b"SENDER", sender.address.encode()), watch.endpoint.sip)
+            wait_read(probe, watch.endpoint.sip)
+            sender.forget()
+            watch.wait_listed()
+
+
+def wait_read(probe: Agent, sip: str) -> None:
+    """Wait until Asterisk has read what came before: it answers in order. Nothing must drop unread."""
+    call = Call(probe, sip, "+32")
+    call.say(call.request("OPTIONS"))
+    probe.expect(lambda reply: f"tag={call.tag}" in reply.text, seconds=5)
+
+
+@contextmanager
+def unharmed(house: House) -> Iterator[Watch]:
+    """Through all of it the same processes live, and the channels can be listed, but for `watch.blind`."""
+    before = processes(house)
+    with Watch.over(house.endpoint) as watch:
+        yield watch
+    assert watch.asked > 0
+    assert processes(house) == before
+
+
+def processes(house: House) -> dict[str, int | None]:
+    return {part.name: part.process.pid if part.process else None for part in house.run.parts}
+
+
+async def call_honestly(service: Service) -> None:
+    """A call through the engine to a destination that answers at once, in under a second."""
+    to = service.destination(Answers())
+    (number,) = service.house.agree([{"ring": to}])
+    began = time.monotonic()
+    caller = await service.call(number)
+    await caller.wait_answered(1)
+    assert time.monotonic() - began < 1
+    await caller.hang_up()
+
+
+async def test_after_every_torture_of_rfc_4475_the_next_honest_call_succeeds(service: Service) -> None:
+    (number,) = service.house.agree([{"hangup": "busy"}])
+    strange = cases()
+    assert len({case.section for case in strange}) == 49
+    with unharmed(service.house) as watch:
+        names = {"target": watch.endpoint.sip, "number": number}
+        messages = [case.written(unique=f"t{n}", **names) for n, case in enumerate(strange)]
+        await asyncio.to_thread(attack, watch, messages, 1)
+        await call_honestly(service)
+    assert watch.blind == []
+    await service.records(number, 8)  # eight of them are calls, after all
+
+
+async def test_after_5000_mutations_the_next_honest_call_succeeds(service: Service) -> None:
+    (number,) = service.house.agree([{"hangup": "busy"}])
+    with unharmed(service.house) as watch:
+        messages = mutations(SEED, MUTATIONS, target=watch.endpoint.sip, number=number)
+        await asyncio.to_thread(attack, watch, messages, 25)
+        await call_honestly(service)
+    await service.records(number, 500)  # about 600 of them are calls
