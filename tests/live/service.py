@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from tests.live.sip import eventually
 
 Route = Sequence[Mapping[str, Any]]
 
-# The tone that each prompt is, in Hz, one second of it; no caller and no destination says one of these.
+# The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
 PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320}
 CALLER_HZ, DESTINATION_HZ = 1000, 600
 LOUD = {"error", "critical"}
@@ -152,6 +153,13 @@ class Service:
         self.network.behave(number, behaviour)
         return number
 
+    async def cancelled(self, to: str) -> datetime:
+        """Wait until the telephone of that destination is told to stop ringing."""
+        arrival = await self.network.arrival(to)
+        await until(lambda: arrival.cancelled)
+        assert arrival.cancelled is not None
+        return arrival.cancelled
+
     async def record(self, number: str, seconds: float = 10) -> CallRecord:
         """The record of the one call to `number`, once it is in PostgreSQL."""
         (record,) = await self.records(number, 1, seconds)
@@ -227,7 +235,7 @@ def write_owner(routing: Path) -> None:
         (routing / name).mkdir(parents=True)
     (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
     for name, hz in PROMPTS.items():
-        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), RATE))
+        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), RATE // 2))
 
 
 @asynccontextmanager

@@ -1,0 +1,201 @@
+"""Answered calls, from INVITE to record: what both ends hear, and when what happened."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from engine.dev.audio import RATE, Samples, level, loudness
+from engine.dev.carrier import Answers, Dead, Refuses, Rings
+from engine.dev.handset import Handset
+from engine.dev.phones import shown
+from engine.dev.wire import Message
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_caller, until
+
+ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
+NEAR = timedelta(milliseconds=50)
+
+
+def others(sound: Samples, hz: float) -> float:
+    """The loudest tone of the telephone band that is not `hz`."""
+    return max(level(sound, other) for other in range(200, 3500, 20) if abs(other - hz) > 15)
+
+
+def rest(sound: Samples, hz: float) -> float:
+    """How loud (root mean square) everything is but the tone `hz`."""
+    return float(np.sqrt(max(loudness(sound) ** 2 - level(sound, hz) ** 2 / 2, 0)))
+
+
+async def in_conversation(service: Service, number: str, to: str) -> tuple[Handset, Handset]:
+    """A caller and the destination `to`, each hearing the other."""
+    caller = await service.call(number)
+    destination = await service.network.picked_up(to)
+    await asyncio.gather(caller.hears(DESTINATION_HZ), destination.hears(CALLER_HZ))
+    return caller, destination
+
+
+async def more_heard(handset: Handset, seconds: float = 0.4) -> Samples:
+    """The next `seconds` that this handset hears."""
+    already, wanted = len(handset.heard), round(seconds * RATE)
+    await until(lambda: len(handset.heard) >= already + wanted)
+    return handset.heard[already : already + wanted]
+
+
+class Wire(logging.Handler):
+    """Every SIP message of all telephones, with the instant it was sent or came: their stack takes 20-40 ms
+    to end a call before it says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: list[tuple[datetime, Message]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().partition("\n")[2]
+        self._seen.append((datetime.fromtimestamp(record.created, UTC), Message.read(text.encode())))
+
+    def first(self, call: Handset, start: str, cseq: str) -> datetime:
+        """When the first message of this call that begins so was sent or came."""
+        return next(
+            at
+            for at, message in self._seen
+            if message.start.startswith(start)
+            and message.one("cseq").endswith(cseq)
+            and message.one("call-id") == call.call_id
+        )
+
+
+@pytest.fixture
+def wire(service: Service) -> Iterator[Wire]:
+    trace, log = Wire(), logging.getLogger("baresip.native.sip")
+    log.addHandler(trace)
+    yield trace
+    log.removeHandler(trace)
+
+
+def assert_near(recorded: datetime | None, seen: datetime) -> None:
+    assert recorded is not None
+    assert abs(recorded - seen) < NEAR, f"{(recorded - seen).total_seconds():+.3f} s"
+
+
+async def test_both_ends_hear_the_others_tone_and_nothing_else(service: Service) -> None:
+    to = service.destination(Answers())
+    (number,) = service.house.agree([{"announce": "welcome"}, {"ring": to}])
+    caller, destination = await in_conversation(service, number, to)
+    for end, hz in ((caller, DESTINATION_HZ), (destination, CALLER_HZ)):
+        heard = await more_heard(end)
+        assert level(heard, hz) == pytest.approx(0.3, abs=0.03)
+        assert others(heard, hz) < ABSENT
+        assert rest(heard, hz) < ABSENT
+
+
+async def test_the_record_says_when_what_happened_and_nothing_twice(service: Service, wire: Wire) -> None:
+    who, to = new_caller(), service.destination(Answers(after=0.3))
+    (number,) = service.house.agree([{"ring": to}])
+    caller = await service.call(number, shown(who))
+    destination = await service.network.picked_up(to)
+    await caller.wait_answered()
+    await asyncio.sleep(0.3)  # talk a little: what is measured below has a length
+    await caller.hang_up()
+    await destination.wait_ended()
+    record = await service.record(number)
+    assert (record.outcome, record.ended_by, record.cause) == ("answered", "caller", 16)
+    assert (record.caller, record.withheld, record.owner) == (who, False, "acme")
+    assert record.delivered_to == to
+    assert_near(record.began, wire.first(caller, "INVITE", "INVITE"))
+    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+    (leg,) = record.legs
+    assert (leg.to, leg.outcome, leg.cause) == (to, "taken", 16)
+    assert_near(leg.began, wire.first(destination, "INVITE", "INVITE"))
+    assert_near(leg.ringing, wire.first(destination, "SIP/2.0 180", "INVITE"))
+    assert_near(leg.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(leg.ended, wire.first(destination, "BYE", "BYE"))
+
+
+async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: Service) -> None:
+    to = service.destination(Rings())
+    (number,) = service.house.agree([{"announce": "welcome"}, {"ring": to}])
+    caller = await service.call(number)
+    assert await caller.hears(PROMPTS["welcome"]) == pytest.approx(0.3, abs=0.03)
+    arrival = await service.network.arrival(to)
+    assert arrival.at - caller.began > timedelta(seconds=0.5)  # the prompt is heard to its end first
+    assert caller.answered is None
+    await caller.hang_up()
+    assert (await service.record(number)).answered is None
+
+
+async def test_the_caller_hears_it_ring_when_a_destination_rings_and_not_before(service: Service) -> None:
+    silent, ringing = service.destination(Dead()), service.destination(Rings())
+    numbers = service.house.agree([{"ring": silent}], [{"ring": ringing}])
+    first, second = [await service.call(number) for number in numbers]
+    assert_near(await second.wait_ringing(), (await service.network.arrival(ringing)).at)
+    await service.network.arrival(silent)
+    with pytest.raises(TimeoutError):
+        await first.wait_ringing(seconds=0.2)
+    for caller in (first, second):
+        await caller.hang_up()
+
+
+@pytest.fixture(scope="module")
+def three_at_once(house: House) -> tuple[str, list[str]]:
+    """A number that rings three destinations, and those."""
+    to = [f"+3247555000{n}" for n in range(3)]
+    (number,) = house.agree([{"ring": {"to": to}}])
+    return number, to
+
+
+async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_let_go_at_once(
+    service: Service, three_at_once: tuple[str, list[str]]
+) -> None:
+    number, (slow, quick, mute) = three_at_once
+    service.network.behave(slow, Rings())
+    service.network.behave(quick, Answers(after=0.4))
+    service.network.behave(mute, Rings())
+    caller = await service.call(number)
+    winner = await service.network.picked_up(quick)
+    answered = await winner.wait_answered()
+    for loser in (slow, mute):
+        cancelled = await service.cancelled(loser)
+        assert cancelled - answered < timedelta(milliseconds=100)
+    await caller.hears(DESTINATION_HZ)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert record.delivered_to == quick
+    assert {leg.to: leg.outcome for leg in record.legs} == {
+        slow: "no_answer",
+        quick: "taken",
+        mute: "no_answer",
+    }
+
+
+async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_let_go(
+    service: Service, three_at_once: tuple[str, list[str]]
+) -> None:
+    number, to = three_at_once
+    for n, destination in enumerate(to):
+        service.network.behave(destination, Answers(after=0.3, says=(600 + 200 * n,)))
+    caller = await service.call(number)
+    ends = [await service.network.picked_up(destination) for destination in to]
+    await until(lambda: sum(end.ending is None for end in ends) == 1)
+    (talking,) = (n for n, end in enumerate(ends) if end.ending is None)
+    await asyncio.gather(caller.hears(600 + 200 * talking), ends[talking].hears(CALLER_HZ))
+    assert others(await more_heard(caller), 600 + 200 * talking) < ABSENT
+    await caller.hang_up()
+    record = max(await service.records(number, 2), key=lambda record: record.began)
+    assert record.delivered_to == to[talking]
+    assert [leg.to for leg in record.legs if leg.outcome == "taken"] == [to[talking]]
+
+
+async def test_a_branch_leads_on_and_every_destination_tried_has_its_leg(service: Service) -> None:
+    engaged, colleague = service.destination(Refuses(486)), service.destination(Answers())
+    busy = [{"announce": "sorry"}, {"ring": colleague}]
+    (number,) = service.house.agree([{"ring": {"to": engaged, "busy": busy}}, {"hangup": "failed"}])
+    caller, _ = await in_conversation(service, number, colleague)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert (record.outcome, record.delivered_to) == ("answered", colleague)
+    assert [(leg.to, leg.outcome) for leg in record.legs] == [(engaged, "busy"), (colleague, "taken")]
