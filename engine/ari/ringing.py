@@ -10,7 +10,7 @@ from dialplan.destination import Destination, Present
 from dialplan.result import Outcome, together
 from engine.ari.causes import Cause
 from engine.ari.errors import AriError
-from engine.ari.exchange import ORPHAN_SECONDS, Exchange, presented
+from engine.ari.exchange import ORPHAN_SECONDS, Exchange, presented, shown_to
 from engine.ari.leg import AriLeg
 from engine.line import HungUp
 
@@ -65,8 +65,8 @@ class AriRinging:
 
     async def _dial(self, leg: AriLeg, to: Destination) -> None:
         """Create the leg, and dial it once it is ours: before, 37 of 100 tries are refused (measured)."""
-        shows_caller = to.present is Present.CALLER
-        caller = self._caller.id if shows_caller else None
+        present = shown_to(to, self._caller.caller)
+        caller = self._caller.id if present is Present.CALLER else None
         try:
             await self._exchange.client.channels.create(
                 self._exchange.address(to),
@@ -76,7 +76,7 @@ class AriRinging:
                 originator=caller,
                 variables={
                     "TIMEOUT(absolute)": str(self._seconds + ORPHAN_SECONDS),
-                    **presented(to, self._caller.dialled),
+                    **presented(present, self._caller.dialled),
                 },
             )
             await leg.until(leg.entered, ENTER_SECONDS)
