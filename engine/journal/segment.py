@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from storage.disk import sync_directory
+
 HEADER = struct.Struct("<IIQQQQ")
 CRC_AT = 4
 SUFFIX = ".wal"
@@ -139,11 +141,3 @@ class Segment:
     def abandon(self) -> None:
         """Close without another word to the file: it is poisoned."""
         os.close(self._fd)
-
-
-def sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
