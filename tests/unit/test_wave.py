@@ -35,7 +35,8 @@ def as_killed(raw: bytes) -> bytes:
 def frames(wav: bytes) -> bytes:
     with wave.open(io.BytesIO(wav)) as file:
         assert file.getnframes() * file.getsampwidth() * file.getnchannels() == len(wav) - 44
-        return file.readframes(file.getnframes())
+        data: bytes = file.readframes(file.getnframes())
+        return data
 
 
 def test_a_whole_file_stays_as_it_is() -> None:
