@@ -48,6 +48,11 @@ class AriLeg(Channel):
     def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
         return self._line.talking(self, lease)
 
+    async def lease(self, seconds: float) -> None:
+        """Let Asterisk end this leg after `seconds`: it was made with a lease for its ringing only."""
+        variables = {"TIMEOUT(absolute)": str(int(seconds))}
+        await self._line.exchange.client.channels.set_channel_vars(self.id, variables)
+
     def see(self, event: Event) -> None:
         match event:
             case StasisStart() if not self.entered.done():

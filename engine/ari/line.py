@@ -110,6 +110,7 @@ class AriLine(Channel):
         """Both in one bridge; afterwards neither bridge nor leg is left."""
         bridge_id = f"{self.call_id}-br"
         self.lease(lease, "talking")
+        self._aside(let_go(leg.lease(lease)))
         try:
             await self._bridge(bridge_id, leg)
             yield AriTalk(self, leg)

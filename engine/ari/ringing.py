@@ -48,11 +48,11 @@ class AriRinging:
         trying = set(self._legs)
         while trying:
             await self._something_happens(trying, deadline)
+            if self._caller.ended.done():
+                raise HungUp(self._caller, self._caller.ended.result())
             if winner := next((leg for leg in self._legs if leg in trying and leg.up.done()), None):
                 self._let_go_of(trying - {winner}, Cause.ANSWERED_ELSEWHERE)
                 return winner
-            if self._caller.ended.done():
-                raise HungUp(self._caller, self._caller.ended.result())
             trying = {leg for leg in trying if not leg.ended.done()}
             if asyncio.get_running_loop().time() > deadline:
                 break
