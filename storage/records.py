@@ -12,6 +12,7 @@ from typing import Any
 Entry = Mapping[str, Any]
 
 ZERO = timedelta(0)
+VOICEMAIL = "voicemail"  # `delivered_to` of a caller whom no destination answered, but our own machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,23 @@ class LegRecord:
     ended: datetime | None = None
     outcome: str = ""
     cause: int | None = None  # Q.850
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """What the owner is to be mailed about a call: the sound a caller left, or that he left none.
+
+    `deliver` is a dialplan.delivery.Delivery as JSON. `ended` and `how` are None when nobody saw the sound's
+    end. `or_missed`: should there be nothing on it, a missed-call mail is wanted instead.
+    """
+
+    message_id: str
+    kind: str  # voicemail | missed
+    deliver: Mapping[str, Any]
+    began: datetime
+    ended: datetime | None = None
+    how: str | None = None  # hangup | key | silence | limit | failed
+    or_missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,28 @@ def fold(entries: Iterable[Entry]) -> CallRecord | None:
     return record
 
 
+def fold_messages(entries: Iterable[Entry], record: CallRecord) -> tuple[MessageRecord, ...]:
+    """What its owner is to be mailed about this ended call, `record` being its entries folded."""
+    missed: Mapping[str, Any] | None = None
+    left: dict[str, MessageRecord] = {}
+    for entry in entries:
+        match entry["kind"]:
+            case "call_start":
+                missed = entry.get("missed")
+            case "vm_start":
+                left[entry["audio"]] = _message(entry, or_missed=missed is not None)
+            case "vm_end" if entry["audio"] in left:
+                message = left[entry["audio"]]
+                left[entry["audio"]] = replace(message, ended=_at(entry), how=entry["how"])
+    if not left and missed is not None and record.delivered_to in ("", VOICEMAIL):
+        return (MessageRecord(f"{record.call_id}-missed", "missed", missed, record.began),)
+    return tuple(left.values())
+
+
+def _message(entry: Entry, *, or_missed: bool) -> MessageRecord:
+    return MessageRecord(entry["audio"], "voicemail", entry["deliver"], _at(entry), or_missed=or_missed)
+
+
 def _started(entry: Entry) -> CallRecord:
     return CallRecord(
         call_id=entry["call"],
@@ -100,6 +140,8 @@ def _with(record: CallRecord, entry: Entry) -> CallRecord:
             record = _with_leg(record, entry["leg"], **ended)
         case "answered":
             record = replace(record, answered=_at(entry), delivered_to=entry["to"])
+        case "vm_start":
+            record = replace(record, message_id=entry["audio"])
         case "call_end":
             ended = {key: entry[key] for key in ("outcome", "ended_by", "cause")}
             record = replace(record, ended=_at(entry), **ended)

@@ -10,22 +10,26 @@ CREATE TABLE audio (
     node          text NOT NULL,         -- whose spool holds it until it is stored
     state         text NOT NULL DEFAULT 'recorded'
                   CHECK (state IN ('recorded', 'stored', 'shredded', 'destroyed', 'absent')),
-    why           text,                  -- of absent: too_short, silent, no_file, ...
+    why           text,                  -- there is nothing in it: too_short, silent, empty, no_file, orphan
     began         timestamptz NOT NULL,  -- the first sample
-    ended         timestamptz,
+    ended         timestamptz,           -- NULL: nobody saw it end
+    how           text,                  -- it ended: hangup, key, silence, limit, failed
     seconds       numeric(12, 3),        -- measured on the file
     bytes         bigint,
     sha256        text,                  -- of the sealed WAV
     cipher_sha256 text,                  -- of what lies in the object store
     destroy_after timestamptz,
+    reason        text,                  -- for which it is destroyed then: that of its tombstone
     hold          text,                  -- legal hold: beats destroy_after
     lease_until   timestamptz,
+    leased_by     text,                  -- node
     attempts      integer NOT NULL DEFAULT 0,
     next_at       timestamptz NOT NULL DEFAULT now(),
     noted_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX audio_to_seal ON audio (next_at) WHERE state = 'recorded';
-CREATE INDEX audio_to_destroy ON audio (destroy_after) WHERE state IN ('stored', 'shredded') AND hold IS NULL;
+CREATE INDEX audio_to_destroy ON audio (destroy_after)
+    WHERE state IN ('stored', 'shredded', 'absent') AND hold IS NULL;
 
 -- One key a sound, wrapped by the operator's master key. Deleting it is what destroys the sound, wherever copies lie:
 -- so this schema is to be left out of every backup that is kept (docs/operating.md).
@@ -50,10 +54,12 @@ CREATE TABLE message (
     state      text NOT NULL DEFAULT 'recorded'
                CHECK (state IN ('recorded', 'waiting', 'accepted', 'bounced', 'undeliverable', 'destroyed', 'absent')),
     why        text,
+    or_missed  boolean NOT NULL DEFAULT false,   -- if nothing was said: a missed-call mail instead
     noted_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT no_number_of_a_withheld_caller CHECK (NOT withheld OR caller IS NULL)
 );
 CREATE INDEX message_by_began ON message (began, message_id);
+CREATE INDEX message_by_call ON message (call_id);
 
 -- One promise to one recipient. All recipients of a message get the same bytes under the same Message-ID.
 CREATE TABLE outbox (
@@ -105,9 +111,9 @@ CREATE TABLE tombstone (
     began         timestamptz NOT NULL,
     destroy_after timestamptz,
     destroyed_at  timestamptz NOT NULL,
-    reason        text NOT NULL,               -- delivered | deadline | owner | operator | absent
-    method        text NOT NULL,               -- key+object
-    versions      integer NOT NULL,            -- object versions removed
+    reason        text NOT NULL,               -- delivered | deadline | owner | operator | absent | orphan
+    method        text NOT NULL,               -- key+object | file
+    versions      integer NOT NULL,            -- object versions removed, as far as one attempt saw
     cipher_sha256 text,
     prev          text NOT NULL,
     hash          text NOT NULL
