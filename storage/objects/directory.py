@@ -1,0 +1,107 @@
+"""Objects as files of a directory, on a disk of this host or one that is mounted."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from storage.disk import sync_directory
+from storage.fault import point
+from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
+
+PART = ".part"  # the end of a draft's name: NAME.<random>.part
+
+
+class Directory:
+    """A file appears whole or not at all, and is on the disk, with its name, before `put` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, name: str, data: bytes) -> None:
+        await in_thread(self._put, name, data)
+
+    async def get(self, name: str) -> bytes:
+        return await in_thread(self._get, name)
+
+    async def delete(self, name: str) -> int:
+        return await in_thread(self._delete, name)
+
+    async def all(self) -> AsyncIterator[Stored]:
+        for stored in await in_thread(self._all):
+            yield stored
+
+    async def objections(self) -> list[str]:
+        try:
+            await in_thread(self._try)
+        except ObjectsTrouble as trouble:
+            return [f"{trouble}; make it the worker's: objects.directory in the settings"]
+        return []
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _put(self, name: str, data: bytes) -> None:
+        file = self._path(name)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}{PART}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(data)
+                out.flush()
+                point("object.before_sync")
+                os.fsync(out.fileno())
+            point("object.before_link")
+            os.link(draft, file)  # unlike a rename, it refuses to replace
+        except FileExistsError:
+            raise ObjectExists(name) from None
+        finally:
+            draft.unlink(missing_ok=True)
+        point("object.after_link")
+        sync_directory(file.parent)
+
+    def _get(self, name: str) -> bytes:
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise ObjectMissing(name) from None
+
+    def _delete(self, name: str) -> int:
+        file = self._path(name)
+        gone = 0
+        for copy in (file, *file.parent.glob(f"{file.name}.*{PART}")):
+            with suppress(FileNotFoundError):
+                copy.unlink()
+                gone += 1
+        if file.parent.is_dir():
+            sync_directory(file.parent)
+        return gone
+
+    def _all(self) -> list[Stored]:
+        found = []
+        for file in self._folder.rglob("*"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if file.is_file():
+                    at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+                    found.append(Stored(str(file.relative_to(self._folder)), at))
+        return found
+
+    def _try(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = self._folder / f".probe.{secrets.token_hex(4)}"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name
+
+
+async def in_thread[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """A disk may take its time. Raises ObjectsTrouble for what goes wrong with it."""
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except OSError as error:
+        raise ObjectsTrouble(f"{error.filename or 'the disk'}: {error.strerror or error}") from error

@@ -1,0 +1,191 @@
+"""Objects in a bucket that speaks S3: boto3 in threads, which measured as fast as its asyncio likes.
+
+What the store answers is not believed: a checksum goes with every upload, a deletion is over when a listing
+is empty. In a bucket that keeps versions a DELETE only adds a marker: there every version is deleted, and
+only if the settings say so may such a bucket be used at all.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from storage.fault import point
+from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
+
+THREADS = 8
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+TRIES = 2  # of one request; an object waits for its next turn then
+PROBE = "callengine-probe"
+PAGE = 1_000  # S3's own page
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where, and as whom. `endpoint` "": Amazon's own. `all_versions`: it may keep them, all are deleted."""
+
+    name: str
+    endpoint: str
+    region: str
+    access_key: str
+    secret_key: str
+    all_versions: bool = False
+
+
+class S3:
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._threads = ThreadPoolExecutor(THREADS, "s3")
+        self._client: Any = None
+
+    async def put(self, name: str, data: bytes) -> None:
+        await self._in_thread(self._put, name, data)
+
+    async def get(self, name: str) -> bytes:
+        return await self._in_thread(self._get, name)
+
+    async def delete(self, name: str) -> int:
+        return await self._in_thread(self._delete, name)
+
+    async def all(self) -> AsyncIterator[Stored]:
+        pages = self._pages("list_object_versions")
+        while page := await self._in_thread(partial(next, pages, None)):
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                yield Stored(version["Key"], version["LastModified"])
+
+    async def objections(self) -> list[str]:
+        try:
+            return await self._in_thread(lambda: list(self._objections()))
+        except ObjectsTrouble as trouble:
+            return [f"{trouble}; look at [objects] of the settings"]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _put(self, name: str, data: bytes) -> None:
+        point("object.before_upload")
+        self._ask("put_object", Key=name, Body=data, IfNoneMatch="*", ChecksumAlgorithm="SHA256")
+        point("object.after_upload")
+
+    def _get(self, name: str) -> bytes:
+        body: bytes = self._ask("get_object", Key=name)["Body"].read()
+        return body
+
+    def _delete(self, name: str) -> int:
+        gone = 0
+        for found in self._versions(name):
+            self._ask("delete_object", Key=name, VersionId=found["VersionId"])
+            gone += 1
+        for upload in self._uploads(name):
+            self._ask("abort_multipart_upload", Key=name, UploadId=upload["UploadId"])
+            gone += 1
+        if any(self._versions(name)) or any(self._uploads(name)):
+            raise ObjectsTrouble(f"{name} was deleted, and is still there")
+        return gone
+
+    def _versions(self, name: str) -> list[Mapping[str, Any]]:
+        """All versions of one object, markers of its deletion too."""
+        pages = self._pages("list_object_versions", Prefix=name)
+        found = [it for page in pages for kind in ("Versions", "DeleteMarkers") for it in page.get(kind, [])]
+        return [version for version in found if version["Key"] == name]
+
+    def _uploads(self, name: str) -> list[Mapping[str, Any]]:
+        """Uploads in parts that were begun and never ended: ours are not, but a tool's may be."""
+        pages = self._pages("list_multipart_uploads", Prefix=name)
+        return [it for page in pages for it in page.get("Uploads", []) if it["Key"] == name]
+
+    def _objections(self) -> Iterator[str]:
+        versioning = self._ask("get_bucket_versioning").get("Status")
+        lock = self._lock()
+        if lock and lock.get("Rule"):
+            yield (
+                f"bucket {self._bucket.name} locks what is put into it: it could not be destroyed on time; "
+                "give a bucket without a default retention"
+            )
+        elif (versioning or lock) and not self._bucket.all_versions:
+            yield (
+                f"bucket {self._bucket.name} keeps versions: give one that does not, or have all of them "
+                "deleted by objects.all_versions = true"
+            )
+        self._try()
+
+    def _lock(self) -> Mapping[str, Any]:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - 0.5 s
+
+        try:
+            told = self._connected().get_object_lock_configuration(Bucket=self._bucket.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
+                return {}
+            raise
+        lock: Mapping[str, Any] = told["ObjectLockConfiguration"]
+        return lock
+
+    def _try(self) -> None:
+        """See that we may write, read, list and delete."""
+        self._delete(PROBE)
+        self._put(PROBE, b"probe")
+        if self._get(PROBE) != b"probe":
+            raise ObjectsTrouble(f"bucket {self._bucket.name} gives back other bytes than it was given")
+        self._delete(PROBE)
+
+    def _pages(self, verb: str, **said: Any) -> Iterator[Mapping[str, Any]]:
+        pages = self._connected().get_paginator(verb).paginate(Bucket=self._bucket.name, **said)
+        return iter(pages)
+
+    def _ask(self, verb: str, **said: Any) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = getattr(self._connected(), verb)(Bucket=self._bucket.name, **said)
+        return answer
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            self._client = connect(self._bucket)
+        return self._client
+
+    async def _in_thread[T](self, work: Callable[..., T], *args: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(plainly, work, *args))
+
+
+def plainly[T](work: Callable[..., T], *args: Any) -> T:
+    """Do it; what boto3 raises becomes one of ours. A message of ours names no key and no secret."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - 0.5 s
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with them
+
+    try:
+        return work(*args)
+    except ClientError as error:
+        code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 412:
+            raise ObjectExists(*args[:1]) from None
+        if code == "NoSuchKey":
+            raise ObjectMissing(*args[:1]) from None
+        raise ObjectsTrouble(f"the bucket says {status} {code}") from error
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise ObjectsTrouble(f"the bucket cannot be reached: {type(error).__name__}") from error
+
+
+def connect(bucket: Bucket) -> Any:
+    import boto3  # noqa: PLC0415 - 0.5 s, which only those pay who keep their sounds in a bucket
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": TRIES, "mode": "standard"},
+        max_pool_connections=THREADS,
+    )
+    # Of boto3's own sources of keys none is asked: the settings say who we are.
+    return boto3.client(
+        "s3",
+        endpoint_url=bucket.endpoint or None,
+        region_name=bucket.region,
+        aws_access_key_id=bucket.access_key,
+        aws_secret_access_key=bucket.secret_key,
+        config=config,
+    )
