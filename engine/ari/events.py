@@ -91,7 +91,10 @@ class ChannelDestroyed(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class ChannelHangupRequest(ChannelEvent):
+    """`tech_cause`: the SIP status, when the far end hung up, and not Asterisk or we."""
+
     cause: int | None = None
+    tech_cause: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,7 @@ UNDERSTOOD: Mapping[str, Callable[[datetime, Json], Event]] = {
         at, channel_info(raw["channel"]), raw["cause"], raw.get("tech_cause")
     ),
     "ChannelHangupRequest": lambda at, raw: ChannelHangupRequest(
-        at, channel_info(raw["channel"]), raw.get("cause")
+        at, channel_info(raw["channel"]), raw.get("cause"), raw.get("tech_cause")
     ),
     "ChannelDtmfReceived": lambda at, raw: ChannelDtmfReceived(
         at, channel_info(raw["channel"]), raw["digit"]

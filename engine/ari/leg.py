@@ -12,7 +12,7 @@ from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError, Gone
-from engine.ari.events import ChannelDestroyed, ChannelStateChange, Dial, Event, StasisStart
+from engine.ari.events import ChannelHangupRequest, ChannelStateChange, Dial, Event, StasisStart
 from engine.line import Ended, LegWitness, Talk
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LET_GO_SECONDS = 2.0
-TEMPORARILY_UNAVAILABLE = 480  # SIP: the far end itself says that nobody answers
+# SIP: the far end itself says that nobody answers. Only the hang-up request tells it apart: Asterisk's own
+# timeout ends the channel with 480 too (measured), when a dead host never said anything.
+TEMPORARILY_UNAVAILABLE = 480
 
 
 class AriLeg(Channel):
@@ -36,6 +38,7 @@ class AriLeg(Channel):
         self.rings: asyncio.Future[datetime] = loop.create_future()
         self.up: asyncio.Future[datetime] = loop.create_future()
         self._witness = witness
+        self._told_nobody_answers = False
 
     @property
     def came(self) -> datetime | None:
@@ -63,8 +66,8 @@ class AriLeg(Channel):
                 self.ring(event.at)
             case Dial(status="RINGING" | "PROGRESS"):
                 self.ring(event.at)
-            case ChannelDestroyed(tech_cause=sip) if sip == TEMPORARILY_UNAVAILABLE:
-                self.ring(event.at)
+            case ChannelHangupRequest(tech_cause=sip) if sip == TEMPORARILY_UNAVAILABLE:
+                self._told_nobody_answers = True
         super().see(event)
 
     def enter(self, at: datetime) -> None:
@@ -92,7 +95,8 @@ class AriLeg(Channel):
             self._witness.leg_ended(self.id, self.ended.result())
 
     def outcome(self, cause: int) -> Outcome:
-        return causes.outcome(cause, rang=self.rings.done(), answered=self.up.done())
+        rang = self.rings.done() or self._told_nobody_answers
+        return causes.outcome(cause, rang=rang, answered=self.up.done())
 
     def remember(self, entered: datetime, answered: datetime | None) -> None:
         """What an earlier engine saw and noted."""
