@@ -123,6 +123,11 @@ def test_the_file_of_an_error_is_told_though_it_is_called_as_its_number(lines: L
     assert only(lines)["file"] == "numbers/3280012345.yaml:3:5"
 
 
+def test_a_segment_of_the_journal_is_told_by_its_name(lines: Lines) -> None:
+    structlog.get_logger().info("journal segment swept", segment="1795517576-000001.wal")
+    assert only(lines)["segment"] == "1795517576-000001.wal"
+
+
 def test_ids_are_kept_whole_wherever_they_stand(lines: Lines) -> None:
     structlog.get_logger().info("bridged", bridge=f"{CALL}-br", text=f"in {CALL}-b1: gone")
     told = only(lines)
