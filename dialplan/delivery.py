@@ -1,4 +1,4 @@
-"""How a message reaches its owner: what was agreed when the call came in, carried along until it is settled."""
+"""How a message reaches its owner: what was agreed when the call came in, kept until it is settled."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -8,7 +8,10 @@ Format = Literal["mp3", "wav", "opus"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`to` all get the message, `then` does when none of them can be reached. `zone` is the number's time zone."""
+    """`to` all get the message; `then` does when none of them can be reached.
+
+    `zone` is the number's time zone, `audio` the format of the sound.
+    """
 
     to: tuple[str, ...]
     then: str | None
