@@ -61,10 +61,11 @@ mirror() {
 }
 
 # The machine's apt with its proxy and site settings, but with our own source, lists and package state. What
-# would let an unsigned archive pass is switched off whatever the machine says. Root's downloads stay with root:
-# apt's own user may not enter a private folder.
+# would let an unsigned archive pass is switched off whatever the machine says, and so are the machine's hooks: one
+# common in containers empties the system's own package cache. Root's downloads stay with root: apt's own user may
+# not enter a private folder.
 apt() {
-  apt-get -q=2 -o Dir::Etc::sourcelist="$WORK/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+  apt-get -q=2 -c "$WORK/apt/no-hooks.conf" -o Dir::Etc::sourcelist="$WORK/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
     -o Dir::State::Lists="$WORK/apt/lists" -o Dir::Cache="$WORK/apt/cache" -o Dir::State::status="$WORK/apt/status" \
     -o APT::Sandbox::User="$(id -un)" -o APT::Install-Recommends=false -o Acquire::Languages=none \
@@ -91,7 +92,9 @@ missing_libraries() {
     sed -nE 's/^load = ([a-z0-9_]+\.so).*/\1/p' "$HERE/etc/modules.conf" | while read -r module; do
       loader --list "${modules[0]}/$module" 2>&1 || true
     done
-  } | awk -v tree="$WORK/tree/" '/linux-vdso|statically linked/ || index($0, "=> " tree) || index($1, tree) == 1 {next} {print}' | sort -u
+  } | awk -v tree="$WORK/tree/" '
+    /linux-vdso|statically linked/ || index($0, "=> " tree) || (index($1, tree) == 1 && $2 ~ /^\(0x/) {next}
+    {print}' | sort -u
 }
 
 fetch_chosen() {
@@ -100,11 +103,11 @@ fetch_chosen() {
 
 fetch_closure() {
   say "the short list of libraries does not fit this release; fetching everything Asterisk names (100 MB)"
-  rm -rf "$WORK/tree" "$WORK/debs"; mkdir "$WORK/tree"
-  apt install -y --download-only $WANT >/dev/null
-  mv "$WORK/apt/cache/archives" "$WORK/debs"
-  unpack "$WORK/debs"
-  [ -z "$(missing_libraries)" ] || fail "libraries are missing even so: $(missing_libraries | head -n 3)"
+  rm -rf "$WORK/tree" "$WORK/debs"
+  mkdir "$WORK/tree"
+  apt install -y --download-only $WANT >/dev/null && mv "$WORK/apt/cache/archives" "$WORK/debs" && unpack "$WORK/debs" ||
+    return 1
+  [ -z "$(missing_libraries)" ] || { say "libraries are missing even so: $(missing_libraries | head -n 3)"; return 1; }
 }
 
 # The first suite whose signed lists can be read and whose Asterisk is new enough.
@@ -115,11 +118,12 @@ fetch() {
     rm -rf "$WORK"/{apt,debs,tree}
     mkdir -p "$WORK"/apt/{lists/partial,cache/archives/partial} "$WORK"/{debs,tree}
     : >"$WORK/apt/status"
+    printf '#clear %s;\n' {APT::Update,DPkg}::{Pre-Invoke,Post-Invoke,Post-Invoke-Success} >"$WORK/apt/no-hooks.conf"
     echo "deb [signed-by=$ring] $archive $suite main" >"$WORK/apt/sources.list"
     say "reading the package lists of $suite"
     apt update || { say "$suite cannot be used"; continue; }
     say "fetching Asterisk and its libraries (33 MB)"
-    fetch_chosen || fetch_closure
+    fetch_chosen || fetch_closure || continue
     version=$(version_of loader "$WORK/tree/usr/sbin/asterisk")
     at_least_floor "${version:-0}" && return
     say "$suite has ${version:-no Asterisk}, $FLOOR is needed"

@@ -142,6 +142,13 @@ def test_a_number_without_a_fallback_is_told_to_try_elsewhere(asterisk: Asterisk
     assert Call(caller, asterisk.endpoint.sip, "+3270099999").invite().final() == 503
 
 
+def test_a_fallback_that_was_emptied_is_dialled_no_more(asterisk: Asterisk, caller: Agent) -> None:
+    write_fallbacks(
+        asterisk, {NUMBER[1:]: ""}
+    )  # a line taken out would change nothing: globals outlive a reload
+    assert Call(caller, asterisk.endpoint.sip, NUMBER).invite().final() == 503
+
+
 SHOWN = f'"Some One" <sip:{CALLER}@caller.example>'
 PAI = f'P-Asserted-Identity: "Some One" <sip:{CALLER}@caller.example>'
 
