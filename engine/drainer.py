@@ -16,11 +16,12 @@ import asyncpg
 import structlog
 
 from engine.journal.follower import EndedCall, Follower, backlog, sweep
+from storage import messages
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import Position, mark, position, set_aside
 from storage.fault import point
 from storage.migrate import migrate
-from storage.records import fold
+from storage.records import fold, fold_messages
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
@@ -114,7 +115,7 @@ class Drainer:
     async def _commit(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         point("drain.before_transaction")
         async with con.transaction():
-            await keep(con, [revised(call) for call in ended])
+            await keep_all(con, [revised(call) for call in ended])
             point("drain.before_mark")
             await mark(con, self._node, reached)
             point("drain.before_commit")
@@ -123,7 +124,7 @@ class Drainer:
     async def _keep_or_set_aside(self, con: asyncpg.Connection, call: EndedCall) -> None:
         try:
             async with con.transaction():
-                await keep(con, [revised(call)])
+                await keep_all(con, [revised(call)])
         except (*REFUSED, KeyError, TypeError, ValueError) as error:
             log.critical("call set aside", call=call.call_id, error=type(error).__name__)
             await set_aside(
@@ -142,9 +143,16 @@ class Drainer:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
+async def keep_all(con: asyncpg.Connection, calls: list[Revised]) -> None:
+    """Records, sounds and messages in one transaction: none of them is ever without the others."""
+    await keep(con, calls)
+    point("drain.before_messages")
+    await messages.keep(con, calls)
+
+
 def revised(call: EndedCall) -> Revised:
     """Raises KeyError, TypeError or ValueError when the entries are not those of a call."""
     record = fold(call.entries)
     if record is None or record.ended is None:
         raise ValueError("a call without beginning or end")
-    return Revised(record, call.rev)
+    return Revised(record, call.rev, fold_messages(call.entries, record))

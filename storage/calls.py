@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from storage.records import CallRecord, LegRecord
+from storage.records import CallRecord, LegRecord, MessageRecord
 
 # What PostgreSQL says when it is the row that is wrong, not the weather.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
@@ -55,10 +55,11 @@ LEGS_OF = "SELECT * FROM leg WHERE call_id = ANY($1) ORDER BY call_id, place"
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """A record of an ended call. Of two records of one call the one with the greater `rev` is right."""
+    """What is left of an ended call. Of two records of one call the one with the greater `rev` is right."""
 
     record: CallRecord
     rev: int
+    messages: tuple[MessageRecord, ...] = ()
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
