@@ -1,0 +1,112 @@
+"""Where sounds are kept: each sealed with a key of its own in the object store, the key in the database."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+import asyncpg
+
+from storage.fault import point
+from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
+from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
+
+KNOWN = "SELECT wrapped FROM keys.audio_key WHERE audio_id = $1"
+# A straggler must not make a key for what has been destroyed meanwhile.
+ADD = """
+INSERT INTO keys.audio_key (audio_id, wrapped)
+SELECT audio_id, $2 FROM audio WHERE audio_id = $1 AND state = 'recorded'
+ON CONFLICT (audio_id) DO NOTHING
+"""
+WANTED = """
+SELECT audio.kind, audio.sha256, audio_key.wrapped
+FROM audio LEFT JOIN keys.audio_key USING (audio_id)
+WHERE audio_id = $1
+"""
+
+
+class SoundGone(Exception):
+    """There is no such sound, or it has been destroyed."""
+
+
+class SoundDamaged(Exception):
+    """What the store gives back is not what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """Keeps sounds and gives them back. Each verb raises ObjectsTrouble, MasterKeyError and asyncpg's errors."""
+
+    objects: Objects
+    vault: Vault
+
+    async def keep(self, con: asyncpg.Connection, kind: str, audio_id: str, wav: bytes) -> str:
+        """Have it in the store, read back and compared; return the SHA-256 of what lies there.
+
+        The key is in the database before: so a repeat after a crash finds its own object, and knows it. Not
+        in a transaction. Raises SoundGone when it has been destroyed meanwhile.
+        """
+        key = await self._key(con, audio_id)
+        sealed = await asyncio.to_thread(seal, key, audio_id, wav)
+        name = object_name(kind, audio_id)
+        point("safe.before_put")
+        try:
+            await self.objects.put(name, sealed)
+        except ObjectExists:  # an earlier attempt's, or cut off by what killed it
+            if (found := await self._found(name, key, audio_id, wav)) is not None:
+                return digest(found)
+            await self.objects.delete(name)
+            point("safe.before_second_put")
+            await self.objects.put(name, sealed)
+        point("safe.after_put")
+        if await self.objects.get(name) != sealed:
+            await self.objects.delete(name)
+            raise ObjectsTrouble(f"{name} was read back otherwise than it was written")
+        return digest(sealed)
+
+    async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """The WAV that was kept, checked. Raises SoundGone, SoundDamaged."""
+        row = await con.fetchrow(WANTED, audio_id)
+        if row is None or row["wrapped"] is None or row["sha256"] is None:
+            raise SoundGone(audio_id)
+        key = self.vault.unwrap(row["wrapped"], audio_id)
+        try:
+            sealed = await self.objects.get(object_name(row["kind"], audio_id))
+            wav = await asyncio.to_thread(open_sealed, key, audio_id, sealed)
+        except (ObjectMissing, SealBroken) as error:
+            raise SoundDamaged(f"{audio_id}: {error!r}") from error
+        if digest(wav) != row["sha256"]:
+            raise SoundDamaged(f"{audio_id} is another sound")
+        return wav
+
+    async def delete(self, kind: str, audio_id: str) -> int:
+        """Have every copy gone from the store; return how many there were. The key is not in the store."""
+        point("safe.before_delete")
+        gone = await self.objects.delete(object_name(kind, audio_id))
+        point("safe.after_delete")
+        return gone
+
+    async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """Its key; made and written down the first time."""
+        await con.execute(ADD, audio_id, self.vault.wrap(new_key(), audio_id))
+        point("safe.after_key")
+        wrapped = await con.fetchval(KNOWN, audio_id)
+        if wrapped is None:
+            raise SoundGone(audio_id)
+        return self.vault.unwrap(wrapped, audio_id)
+
+    async def _found(self, name: str, key: bytes, audio_id: str, wav: bytes) -> bytes | None:
+        """What lies there already, if it is this sound."""
+        try:
+            sealed = await self.objects.get(name)
+            return sealed if open_sealed(key, audio_id, sealed) == wav else None
+        except (ObjectMissing, SealBroken):
+            return None
+
+
+def object_name(kind: str, audio_id: str) -> str:
+    return f"{kind}/{audio_id}"
+
+
+def digest(data: bytes) -> str:
+    """Its SHA-256, in hex."""
+    return hashlib.sha256(data).hexdigest()
