@@ -1,0 +1,91 @@
+"""The sound of a message as its owner wants it, and smaller where his server takes no more.
+
+8 kHz mono throughout. Per minute of speech: WAV 960 kB, Opus 150, MP3 180, small MP3 60. Encoding takes 5 to
+8 ms for a second of sound, beside the loop: libsndfile lets go of the interpreter's lock.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dialplan.delivery import Format
+
+Codec = Literal["wav", "mp3", "small", "opus"]
+
+# What is tried, in order, when a server says that a mail is too big for it.
+LADDER: dict[Format, tuple[Codec, ...]] = {
+    "wav": ("wav", "mp3", "small"),
+    "mp3": ("mp3", "small"),
+    "opus": ("opus", "small"),
+}
+
+# Constant bit rates: a variable one grows to four times as much on noise. 0.7 is 24 kbit/s, 0.95 is 8.
+HOW: dict[Codec, dict[str, Any]] = {
+    "mp3": {"format": "MP3", "compression_level": 0.7, "bitrate_mode": "CONSTANT"},
+    "small": {"format": "MP3", "compression_level": 0.95, "bitrate_mode": "CONSTANT"},
+    "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.9},
+}
+NAMED: dict[Codec, tuple[str, str]] = {
+    "wav": ("wav", "wav"),
+    "mp3": ("mp3", "mpeg"),
+    "small": ("mp3", "mpeg"),
+    "opus": ("opus", "ogg"),  # RFC 7845, section 9
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What is attached: bytes, file name suffix, and media type below `audio/`."""
+
+    data: bytes
+    suffix: str
+    subtype: str
+
+
+def encode(wav: bytes, codec: Codec, serial: int) -> Sound:
+    """The WAV in this codec; the same bytes for the same `serial` (32 bit), however often.
+
+    Blocks: call it in a thread. Raises soundfile.SoundFileError when `wav` cannot be read.
+    """
+    suffix, subtype = NAMED[codec]
+    if codec == "wav":
+        return Sound(wav, suffix, subtype)
+    import soundfile  # noqa: PLC0415 - 0.35 s, which only a worker with a message to send need spend
+
+    samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
+    made = io.BytesIO()
+    soundfile.write(made, samples, rate, **HOW[codec])
+    data = made.getvalue()
+    return Sound(numbered(data, serial) if codec == "opus" else data, suffix, subtype)
+
+
+def numbered(ogg: bytes, serial: int) -> bytes:
+    """The Ogg stream under this serial number: libsndfile takes a random one each time."""
+    stream = bytearray(ogg)
+    at = 0
+    while at < len(stream):
+        segments = stream[at + 26]  # RFC 3533, section 6
+        end = at + 27 + segments + sum(stream[at + 27 : at + 27 + segments])
+        stream[at + 14 : at + 18] = serial.to_bytes(4, "little")
+        stream[at + 22 : at + 26] = bytes(4)
+        stream[at + 22 : at + 26] = checksum(stream[at:end]).to_bytes(4, "little")
+        at = end
+    return bytes(stream)
+
+
+def _crc_of(byte: int) -> int:
+    crc = byte << 24
+    for _ in range(8):
+        crc = (crc << 1) ^ (0x04C11DB7 if crc & 0x80000000 else 0)
+    return crc & 0xFFFFFFFF
+
+
+TABLE = tuple(_crc_of(byte) for byte in range(256))
+
+
+def checksum(page: bytes | bytearray) -> int:
+    """Ogg's own CRC-32: not reflected and from zero, so zlib's is of no use."""
+    crc = 0
+    for byte in page:
+        crc = ((crc << 8) & 0xFFFFFFFF) ^ TABLE[(crc >> 24) ^ byte]
+    return crc
