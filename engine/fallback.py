@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import structlog
@@ -17,26 +19,54 @@ NAME = "fallback.conf"
 RELOADED_BY = "pbx_config.so"
 
 
-def render(routing: Routing) -> str:
-    """The file that extensions.conf includes: one global variable per number that has a fallback."""
-    lines = [f"FB_{key}={to}" for key, to in sorted(routing.fallbacks.items())]
-    return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *lines, ""])
+class FallbackTable:
+    """The file in Asterisk's configuration folder `etc` that extensions.conf includes; None: there is none.
+
+    `country` is the calling code of numbers that the trunk dials in national form, or empty.
+    """
+
+    def __init__(self, etc: Path | None, client: Client, country: str) -> None:
+        self._path = etc / NAME if etc else None
+        self._client = client
+        self._country = country
+        self._unread = True  # by Asterisk, as far as we know
+
+    async def publish(self, routing: Routing) -> None:
+        """Have Asterisk know the fallbacks; live calls and global variables survive that."""
+        if self._path is None:
+            return
+        table = spelt(routing.fallbacks, self._country)
+        try:
+            self._unread |= await asyncio.to_thread(write, self._path, table)
+            if self._unread:
+                await self._client.asterisk.reload_module(RELOADED_BY)
+            self._unread = False
+        except (OSError, AriError) as trouble:
+            log.warning("fallback_not_published", error=str(trouble))
 
 
-async def publish(routing: Routing, etc_dir: Path | None, client: Client) -> None:
-    """Write the table and have Asterisk read it; live calls and global variables survive that."""
-    if etc_dir is None:
-        return
-    try:
-        if await asyncio.to_thread(_replace, etc_dir / NAME, render(routing)):
-            await client.asterisk.reload_module(RELOADED_BY)
-    except (OSError, AriError) as trouble:
-        log.warning("fallback_not_published", error=str(trouble))
+def spelt(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
+    """The table under every spelling by which the dialplan looks it up: digits, or national form."""
+    national = {
+        f"0{key.removeprefix(country)}": to
+        for key, to in fallbacks.items()
+        if country and key.startswith(country)
+    }
+    return {**national, **fallbacks}
 
 
-def _replace(path: Path, text: str) -> bool:
-    """Whether the file had to change."""
-    if path.exists() and path.read_text("ascii") == text:
+def render(table: Mapping[str, str], gone: Iterable[str]) -> str:
+    """One global variable per number. Asterisk keeps a global whose line has vanished: so it stays, empty."""
+    lines = {**dict.fromkeys(gone, ""), **table}
+    told = [f"FB_{key}={to}" for key, to in sorted(lines.items())]
+    return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *told, ""])
+
+
+def write(path: Path, table: Mapping[str, str]) -> bool:
+    """Put the file in place whole; whether it had to change."""
+    old = path.read_text("ascii") if path.exists() else ""
+    text = render(table, re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE))
+    if text == old:
         return False
     draft = path.with_suffix(".draft")
     draft.write_text(text, "ascii")

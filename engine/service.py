@@ -11,11 +11,11 @@ import structlog
 
 from config.policy import Policy
 from config.settings import Settings
-from engine import fallback
 from engine.ari.client import Client
 from engine.ari.link import EventLink
 from engine.ari.switchboard import Switchboard
 from engine.checks import examine, refusals
+from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.journal.writer import Journal
@@ -58,6 +58,7 @@ class Engine:
     metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
+    fallbacks: FallbackTable
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
@@ -70,7 +71,7 @@ class Engine:
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
-        await fallback.publish(self.rulebook.in_force, self.settings.asterisk.etc_dir, self.client)
+        await self.fallbacks.publish(self.rulebook.in_force)
 
     async def reload_when_told(self) -> None:
         """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
@@ -109,7 +110,8 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     desk = FrontDesk(settings.node, rulebook, journal, Tally(metrics, unfinished), longest)
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
                               country=settings.country, unfinished=unfinished)  # fmt: skip
-    engine = Engine(settings, journal, rulebook, metrics, client, switchboard)
+    fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
+    engine = Engine(settings, journal, rulebook, metrics, client, switchboard, fallbacks)
     switchboard.inspect = engine.inspect
     switchboard.settled = engine.publish_fallback
     http = settings.http
