@@ -11,7 +11,9 @@ from storage.records import MessageRecord
 
 KEEP_AUDIO = """
 INSERT INTO audio (audio_id, kind, call_id, owner, node, began, ended, how)
-SELECT audio_id, kind, call_id, owner, node, began, ended, how FROM json_populate_recordset(NULL::audio, $1)
+SELECT audio_id, kind, call_id, owner, node, began, ended, how
+FROM json_populate_recordset(NULL::audio, $1) AS told
+WHERE NOT EXISTS (SELECT FROM tombstone WHERE tombstone.audio_id = told.audio_id)
 ON CONFLICT (audio_id) DO NOTHING
 """
 

@@ -34,7 +34,7 @@ class SoundDamaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Safe:
-    """Keeps sounds and gives them back. Each verb raises ObjectsTrouble, MasterKeyError and asyncpg's errors."""
+    """Keeps sounds, gives them back. Verbs raise ObjectsTrouble, MasterKeyError and asyncpg's errors."""
 
     objects: Objects
     vault: Vault

@@ -1,0 +1,128 @@
+"""Destruction: the key first, then every copy, then a tombstone.
+
+    stored -> (key deleted) shredded -> (object, file gone) -> tombstone, destroyed
+    absent ------------------------------> (file gone) ------> tombstone, destroyed
+
+From `shredded` on the sound cannot be heard again, even while the object store is away.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import structlog
+
+from storage.fault import point
+from storage.lease import CLAIM, Audio, claim, let_go
+from storage.objects import ObjectsTrouble
+from storage.safe import Safe
+from storage.spool import Spool
+from storage.tombstones import Stone, add
+
+log = structlog.get_logger()
+
+# Keys go before objects, so that none of them waits for a store that is away. A plain file can only be
+# destroyed by the node that has it.
+TO_DESTROY = CLAIM.format(
+    due="""state IN ('stored', 'shredded', 'absent') AND hold IS NULL AND destroy_after <= now()
+           AND (state <> 'absent' OR node = $1)""",
+    first="state = 'shredded', destroy_after",
+)
+
+DOOM = """
+UPDATE audio SET destroy_after = $2, reason = $3, next_at = least(next_at, now())
+WHERE audio_id = $1 AND state IN ('recorded', 'stored')
+"""
+
+# A hold may have been put on it since it was claimed. A row lock keeps one from being put on it now.
+STILL_DUE = """
+SELECT FROM audio WHERE audio_id = $1 AND state IN ('stored', 'absent')
+    AND hold IS NULL AND destroy_after <= now() FOR UPDATE
+"""
+
+FORGET_KEY = "DELETE FROM keys.audio_key WHERE audio_id = $1"
+SHREDDED = "UPDATE audio SET state = 'shredded' WHERE audio_id = $1 AND state = 'stored'"
+DESTROYED = """
+UPDATE audio SET state = 'destroyed', lease_until = NULL
+WHERE audio_id = $1 AND state IN ('shredded', 'absent') RETURNING now() AS at
+"""
+MESSAGE_DESTROYED = "UPDATE message SET state = 'destroyed' WHERE message_id = $1 AND state <> 'absent'"
+
+
+async def doom(con: asyncpg.Connection, audio_id: str, after: datetime, reason: str) -> None:
+    """Have this sound destroyed after an instant (of PostgreSQL's clock), for that reason; a hold wins."""
+    await con.execute(DOOM, audio_id, after, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyer:
+    """Destroys what is due: stored sounds of every node, plain files of this one."""
+
+    node: str
+    spool: Spool
+    safe: Safe
+
+    async def destroy_next(self, con: asyncpg.Connection) -> bool:
+        """Destroy the next sound that is due, or as much of it as can be now; False when none is due.
+
+        Not in a transaction. Raises asyncpg's errors.
+        """
+        audio = await claim(con, TO_DESTROY, self.node)
+        if audio is None:
+            return False
+        point("destroy.after_claim")
+        try:
+            await self._destroy(con, audio)
+        except (ObjectsTrouble, OSError) as trouble:
+            log.warning(
+                "destruction waits", audio=audio.audio_id, attempts=audio.attempts, error=str(trouble)
+            )
+            await let_go(con, audio)
+        return True
+
+    async def _destroy(self, con: asyncpg.Connection, audio: Audio) -> None:
+        if audio.state != "shredded" and not await self._shred(con, audio):
+            await let_go(con, audio)
+            return
+        versions = await self.safe.delete(audio.kind, audio.audio_id)
+        if audio.node == self.node:  # another node's spool is swept by its own worker
+            await asyncio.to_thread(self.spool.remove, audio.audio_id)
+        point("destroy.before_tombstone")
+        async with con.transaction():
+            await self._bury(con, audio, versions)
+        point("destroy.after_tombstone")
+        log.info("sound destroyed", audio=audio.audio_id, reason=audio.reason, versions=versions)
+
+    async def _shred(self, con: asyncpg.Connection, audio: Audio) -> bool:
+        """Delete its key; False when it is not to be destroyed after all."""
+        point("destroy.before_shred")
+        async with con.transaction():
+            if await con.fetchrow(STILL_DUE, audio.audio_id) is None:
+                return False
+            await con.execute(FORGET_KEY, audio.audio_id)
+            await con.execute(SHREDDED, audio.audio_id)
+        point("destroy.after_shred")
+        return True
+
+    async def _bury(self, con: asyncpg.Connection, audio: Audio, versions: int) -> None:
+        at = await con.fetchval(DESTROYED, audio.audio_id)
+        if at is None:  # somebody else has, while we stood still
+            return
+        await con.execute(MESSAGE_DESTROYED, audio.audio_id)
+        await add(con, stone_of(audio, at, versions))
+
+
+def stone_of(audio: Audio, at: datetime, versions: int) -> Stone:
+    return Stone(
+        audio_id=audio.audio_id,
+        kind=audio.kind,
+        owner=audio.owner,
+        began=audio.began,
+        destroy_after=audio.destroy_after,
+        destroyed_at=at,
+        reason=audio.reason or "deadline",
+        method="file" if audio.cipher_sha256 is None else "key+object",
+        versions=versions,
+        cipher_sha256=audio.cipher_sha256,
+    )
