@@ -24,6 +24,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
+from config.objects import Objects
 from dialplan.model import Model
 
 DEFAULT_FILE = Path("/etc/callengine/callengine.toml")
@@ -93,6 +94,10 @@ class Asterisk(Model):
         None,
         examples=["/etc/asterisk"],
         description="Asterisk's configuration folder, for fallback.conf. Unset: no fallback is written",
+    )
+    recordings: Path = Field(
+        Path("/var/spool/asterisk/recording"),
+        description="Where Asterisk writes what it records; the worker has to be allowed to delete there",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"
@@ -166,6 +171,12 @@ class Settings(BaseSettings):
         SecretStr("postgresql:///callengine"),
         description="PostgreSQL: postgresql://USER:PASSWORD@HOST/NAME; better as a credential, see above",
     )
+    master_key: SecretStr = Field(
+        SecretStr(""),
+        description="What the keys of voicemail and recordings are wrapped with, as `callengine settings "
+        "--new-key` makes it; better as a credential, see above. Several, parted by a comma: the first one "
+        "wraps, the others still open what they have wrapped",
+    )
     country: str = Field(
         "",
         pattern="^([1-9][0-9]{0,2})?$",
@@ -174,6 +185,7 @@ class Settings(BaseSettings):
     ari: Ari = Ari()
     asterisk: Asterisk = Asterisk()
     journal: Journal = Journal()
+    objects: Objects = Objects()
     http: Http = Http()
     limits: Limits = Limits()
     destinations: Destinations = Destinations()
@@ -182,6 +194,10 @@ class Settings(BaseSettings):
     @property
     def journal_dir(self) -> Path:
         return self.state / "journal"
+
+    @property
+    def objects_dir(self) -> Path:
+        return self.objects.directory or self.state / "objects"
 
     @property
     def prompts_dir(self) -> Path:

@@ -17,7 +17,7 @@ PREFACE = """\
 #
 # The environment may hold settings too: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
 # Passwords belong into files in the folder that $CREDENTIALS_DIRECTORY names (systemd's LoadCredential= makes
-# it), each called as its setting: database, ari__password, ari__events_password.
+# it), each called as its setting: database, ari__password, master_key ...
 # The environment wins over a credential, a credential over this file.
 """
 
@@ -32,8 +32,14 @@ PREFACE = """\
     type=click.Path(path_type=Path),
     help="The file to check.",
 )
-def command(example: bool, path: Path | None) -> None:
+@click.option("--new-key", is_flag=True, help="Print a fresh master_key, and do nothing else.")
+def command(example: bool, path: Path | None, new_key: bool) -> None:
     """Check the settings and show them (passwords masked), or print an example of the file."""
+    if new_key:
+        from storage.vault import new_master_key
+
+        click.echo(new_master_key())
+        return
     if example:
         click.echo("\n".join([PREFACE, *_example(Settings)]))
         return

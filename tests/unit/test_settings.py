@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from config.settings import Settings, SettingsError, load_settings
 from engine.commands.settings import command
+from storage.vault import Vault
 
 SECRET = "b3tt3r-n0t-sh0wn"
 
@@ -165,7 +166,7 @@ def test_the_example_holds_every_setting_and_its_default(tmp_path: Path) -> None
         line.removeprefix("# ") if " = " in line else line for line in example.splitlines()
     )
     settings = load_settings(written(tmp_path, uncommented))
-    examples = {"node": settings.node, "asterisk": settings.asterisk}
+    examples = {"node": settings.node, "asterisk": settings.asterisk, "objects": settings.objects}
     assert settings == load_settings().model_copy(update=examples)
     assert set(tomllib.loads(uncommented)) == set(Settings.model_fields)
 
@@ -186,3 +187,27 @@ def test_the_command_tells_every_error_and_fails(tmp_path: Path) -> None:
     shown = CliRunner().invoke(command, ["--settings", str(written(tmp_path, "a = 1\nb = 2\n"))])
     assert shown.exit_code == 1
     assert shown.output.count("there is no such setting") == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('directory = "/srv/objects"\nbucket = "sounds"', "a directory or a bucket, not both"),
+        ('bucket = "sounds"', "a bucket needs access_key and secret_key"),
+        ('bucket = "Sounds!"', "objects.bucket"),
+        ('endpoint = "s3.example"', "write scheme, host and port"),
+    ],
+)
+def test_a_place_for_objects_that_is_none_is_refused(tmp_path: Path, wrong: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        load_settings(written(tmp_path, f"[objects]\n{wrong}\n"))
+
+
+def test_objects_lie_in_the_state_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    assert load_settings(written(tmp_path, 'state = "/srv"')).objects_dir == Path("/srv/objects")
+    settings = load_settings(written(tmp_path, 'objects.directory = "/mnt/objects"'))
+    assert settings.objects_dir == Path("/mnt/objects")
+
+
+def test_a_new_master_key_is_one_that_can_be_used() -> None:
+    Vault(CliRunner().invoke(command, ["--new-key"]).output)

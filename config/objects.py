@@ -1,0 +1,46 @@
+"""The settings of where sealed sounds are kept."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from dialplan.model import Model
+
+
+def _check_endpoint(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s/@?#]+", text.rstrip("/"), re.ASCII):
+        raise ValueError("write scheme, host and port, without user or path: https://s3.example:9000")
+    return text.rstrip("/")
+
+
+class Objects(Model):
+    """Where voicemail and recordings are kept, encrypted: in a directory, or in a bucket that speaks S3."""
+
+    directory: Path | None = Field(
+        None, examples=["/var/lib/callengine/objects"], description="A directory. Unset: objects in `state`"
+    )
+    bucket: str = Field(
+        "",
+        pattern="^([a-z0-9][a-z0-9.-]{2,62})?$",
+        description="A bucket instead, without versions",
+    )
+    endpoint: Annotated[str, AfterValidator(_check_endpoint)] = Field(
+        "", examples=["https://s3.example:9000"], description="Whose S3 it is. Unset: Amazon's"
+    )
+    region: str = Field("us-east-1", description="The bucket's region")
+    access_key: str = Field("", description="Who we are there")
+    secret_key: SecretStr = Field(SecretStr(""), description="Our password; better as a credential")
+    all_versions: bool = Field(
+        default=False,
+        description="The bucket may keep versions: all of them are deleted",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Objects":
+        if self.bucket and self.directory:
+            raise ValueError("give a directory or a bucket, not both")
+        if self.bucket and not (self.access_key and self.secret_key):
+            raise ValueError("a bucket needs access_key and secret_key")
+        return self
