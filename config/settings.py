@@ -122,7 +122,7 @@ class Http(Model):
 class Limits(Model):
     """Bounds on every call, whatever its route says."""
 
-    max_call_minutes: int = Field(240, ge=1, le=720, description="A call that lasts longer is ended")
+    max_call_minutes: float = Field(240, gt=0, le=720, description="A call that lasts longer is ended")
 
 
 class Destinations(Model):
