@@ -69,8 +69,11 @@ class EngineMetrics(Metrics):
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
         )
-        for outcome in Result:  # a series that begins with its first event hides that event from rate()
+        # A series that begins with its first event hides that event from rate().
+        for outcome in Result:
             self.calls.labels(outcome)
+        for until in ("dialled", "answered"):
+            self.setup_seconds.labels(until)
 
 
 class WorkerMetrics(Metrics):
