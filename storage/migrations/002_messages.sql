@@ -30,6 +30,7 @@ CREATE TABLE audio (
 CREATE INDEX audio_to_seal ON audio (next_at) WHERE state = 'recorded';
 CREATE INDEX audio_to_destroy ON audio (destroy_after)
     WHERE state IN ('stored', 'shredded', 'absent') AND hold IS NULL;
+CREATE INDEX audio_in_being ON audio (state) WHERE state <> 'destroyed';
 
 -- One key a sound, wrapped by the operator's master key. Deleting it is what destroys the sound, wherever copies lie:
 -- so this schema is to be left out of every backup that is kept (docs/operating.md).
@@ -71,6 +72,7 @@ CREATE TABLE outbox (
     first_at    timestamptz NOT NULL DEFAULT now(),
     next_at     timestamptz NOT NULL DEFAULT now(),
     lease_until timestamptz,
+    leased_by   text,                          -- node
     attempts    integer NOT NULL DEFAULT 0,
     accepted_at timestamptz,
     final       boolean,                       -- accepted by the owner's own server: no bounce can follow
