@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result
+from dialplan.result import Outcome, Result, together
 from dialplan.steps import Destination
 from engine.call import Agreement
 from engine.line import Ended, HungUp, LegWitness
@@ -20,6 +20,14 @@ from storage.records import Entry
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CALLER = Caller(Presentation.SHOWN, "+3225551234")
 CAUSES = {Outcome.BUSY: 17, Outcome.NO_ANSWER: 19, Outcome.REJECTED: 21, Outcome.UNREACHABLE: 1}
+FAREWELLS = {
+    Result.CLOSED: 19,
+    Result.NO_ANSWER: 19,
+    Result.BUSY: 17,
+    Result.UNREACHABLE: 34,
+    Result.REJECTED: 21,
+    Result.FAILED: 38,
+}
 
 
 def now() -> datetime:
@@ -45,6 +53,8 @@ class Says:
 
 @dataclass(frozen=True)
 class FakeLeg:
+    """A destination that has answered."""
+
     id: str
     to: str
     answered: datetime
@@ -72,6 +82,7 @@ class FakeLine:
     heard: list[str] = field(default_factory=list)
     entered: datetime = START
     legs: int = 0
+    detached: bool = False
 
     def __post_init__(self) -> None:
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
@@ -109,14 +120,17 @@ class FakeLine:
     ) -> AsyncIterator["FakeRinging"]:
         self._alive()
         self.heard.append("ringing")
+        ringing = FakeRinging(self, to, seconds, witness)
         try:
-            yield FakeRinging(self, to, seconds, witness)
+            yield ringing
         finally:
-            self.heard.append("let go")
+            if not self.detached:  # else the telephones ring on, for the next engine
+                ringing.close()
+                self.heard.append("let go")
 
     async def hang_up(self, result: Result) -> Ended:
         self.heard.append(f"hung up: {result}")
-        self._end(CAUSES.get(Outcome(result), 16) if result in {*Outcome} else 16)
+        self._end(FAREWELLS.get(result, 16))
         return self.ended.result()
 
     async def turn_away(self) -> Ended:
@@ -125,41 +139,56 @@ class FakeLine:
         return self.ended.result()
 
 
-@dataclass
 class FakeRinging:
-    line: FakeLine
-    to: Sequence[Destination]
-    seconds: int
-    witness: LegWitness
+    """Destinations that ring from the first moment, unless all they will say is an outcome."""
+
+    def __init__(self, line: FakeLine, to: Sequence[Destination], seconds: int, witness: LegWitness) -> None:
+        self._line = line
+        self._seconds = seconds
+        self._witness = witness
+        self._began = asyncio.get_running_loop().time()
+        self._taken = ""
+        self._ids = {one.number: self._dial(one.number) for one in to}
+
+    def _dial(self, number: str) -> str:
+        self._line.legs += 1
+        leg_id = f"{self._line.call_id}-b{self._line.legs}"
+        self._witness.dialled(leg_id, number, now())
+        if isinstance(self._line.destinations[number], Answers):
+            self._witness.rang(leg_id, now())
+        return leg_id
 
     async def first_answer(self) -> FakeLeg | Outcome:
-        behaviour = {d.number: self.line.destinations[d.number] for d in self.to}
-        ids = {}
-        for number in behaviour:
-            self.line.legs += 1
-            ids[number] = f"{self.line.call_id}-b{self.line.legs}"
-            self.witness.dialled(ids[number], number, now())
-        began = asyncio.get_running_loop().time()
         outcomes = []
-        for number, what in sorted(behaviour.items(), key=lambda item: item[1].after):
-            wait = began + min(what.after, self.seconds) - asyncio.get_running_loop().time()
-            try:
-                await self.line._until(max(wait, 0))
-            except HungUp:
-                self._let_go(ids, set())
-                raise
-            if isinstance(what, Answers) and what.after <= self.seconds:
-                self.witness.leg_answered(ids[number], now())
-                return FakeLeg(ids[number], number, now(), what.talks, self.line)
+        for number in sorted(self._ids, key=lambda number: self._line.destinations[number].after):
+            what = self._line.destinations[number]
+            wait = self._began + min(what.after, self._seconds) - asyncio.get_running_loop().time()
+            await self._line._until(max(wait, 0))
+            if isinstance(what, Answers) and what.after < self._seconds:
+                return self._picked_up(number, what)
             outcome = what.outcome if isinstance(what, Says) else Outcome.NO_ANSWER
-            self.witness.leg_ended(ids[number], Ended(now(), CAUSES.get(outcome, 127), outcome))
+            self._ended(number, CAUSES.get(outcome, 127), outcome)
             outcomes.append(outcome)
-        return outcomes[0]
+        return together(outcomes)
 
-    def _let_go(self, ids: dict[str, str], but: set[str]) -> None:
-        for number, leg_id in ids.items():
-            if number not in but:
-                self.witness.leg_ended(leg_id, Ended(now(), 16, Outcome.NO_ANSWER))
+    def close(self) -> None:
+        """Let go of all that are still there."""
+        self._let_go()
+        if self._taken:
+            self._witness.leg_ended(self._taken, Ended(now(), 16, Outcome.TAKEN))
+
+    def _let_go(self) -> None:
+        for number in tuple(self._ids):
+            self._ended(number, 16, Outcome.NO_ANSWER)
+
+    def _picked_up(self, number: str, what: Answers) -> FakeLeg:
+        self._taken = self._ids.pop(number)
+        self._witness.leg_answered(self._taken, now())
+        self._let_go()
+        return FakeLeg(self._taken, number, now(), what.talks, self._line)
+
+    def _ended(self, number: str, cause: int, outcome: Outcome) -> None:
+        self._witness.leg_ended(self._ids.pop(number), Ended(now(), cause, outcome))
 
 
 @dataclass
