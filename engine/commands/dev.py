@@ -29,19 +29,20 @@ def check_address(context: click.Context, parameter: click.Parameter, value: str
 @click.option("--carrier", callback=check_address, metavar="HOST:PORT",
               help="Where outgoing legs go, and calls come from. Default: phones of our own.")  # fmt: skip
 @click.option("--smtp", callback=check_address, metavar="HOST:PORT",
-              help="Where mail is sent. There is none before there is voicemail.")  # fmt: skip
+              help="Where mail is sent. Default: a mailbox of our own, shown in the browser.")  # fmt: skip
 @click.option("--sip", callback=check_address, metavar="HOST:PORT",
               help="Where Asterisk takes calls. Default: a free port.")  # fmt: skip
 def command(routing: Path, state: Path, carrier: str | None, smtp: str | None, sip: str | None) -> None:
     """Run everything embedded, on free loopback ports, until SIGTERM or Ctrl-C.
 
-    STATE/endpoints.json tells where everything is as soon as it is ready. DATABASE_URL, PG_BINDIR and
-    ASTERISK_BIN put something of yours in place of the embedded part.
+    STATE/endpoints.json tells where everything is as soon as it is ready, and `mailbox` in it the page that
+    shows what was mailed. DATABASE_URL, PG_BINDIR and ASTERISK_BIN put something of yours in place of the
+    embedded part.
     """
     from engine.dev.stack import TROUBLE, StateTaken, Wish
 
     refuse_wrong_routing(routing)
-    wish = Wish(routing, state.absolute(), carrier or "", sip, os.environ.get("DATABASE_URL"))
+    wish = Wish(routing, state.absolute(), carrier or "", sip, os.environ.get("DATABASE_URL"), smtp)
     try:
         asyncio.run(until_told(serve(wish)))
     except (*TROUBLE, StateTaken) as trouble:

@@ -38,7 +38,7 @@ def _hold(held: ExitStack, start: int) -> bool:
             lock.bind(("0.0.0.0", start))
         except OSError:
             return False
-        if not all(_is_free(port) for port in range(start + 1, start + 4)):
+        if not all(_is_free(port) for port in range(start + 1, start + 5)):
             return False
         held.enter_context(attempt.pop_all())
         return True

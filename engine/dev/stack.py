@@ -14,7 +14,9 @@ from engine.dev.asterisk import AsteriskTrouble, Options
 from engine.dev.parts import Asterisk, Command, Part, PartTrouble, Postgres, end, ended
 from engine.dev.ports import reserve_ports
 from engine.dev.postgres import PostgresError
+from storage.vault import new_master_key
 
+LOOPBACK = "127.0.0.1"
 TROUBLE = (PartTrouble, PostgresError, AsteriskTrouble, OSError)
 QUICK_DEATH = 10.0  # s: who lives shorter is started again later and later
 LONGEST_PAUSE = 5.0  # s
@@ -27,13 +29,15 @@ class StateTaken(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`: the URL of one in place of ours."""
+    """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
+    HOST:PORT of a mail server in place of ours."""
 
     routing: Path
     state: Path
     carrier: str
     sip: str | None = None
     database: str | None = None
+    smtp: str | None = None
 
 
 class Stack:
@@ -46,9 +50,13 @@ class Stack:
         self._postgres = None if wish.database else Postgres(wish.state)
         self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip))
         self._ports = ports
-        health = [f"http://127.0.0.1:{port}" for port in ports]
-        self._engine = Command("engine", ["run"], health[0], logs / "engine.log", self.environment)
-        self._worker = Command("worker", ["work"], health[1], logs / "worker.log", self.environment)
+        web = [f"http://{LOOPBACK}:{port}" for port in ports]
+        self._engine = Command("engine", ["run"], web[0], logs / "engine.log", self.environment)
+        self._worker = Command("worker", ["work"], web[1], logs / "worker.log", self.environment)
+        words = ["mailbox", f"--folder={wish.state / 'mailbox'}", f"--web={LOOPBACK}:{ports[2]}"]
+        words += [f"--smtp={LOOPBACK}:{ports[3]}"]
+        mailbox = Command("mailbox", words, web[2], logs / "mailbox.log", dict)
+        self._mailbox = None if wish.smtp else mailbox
 
     @property
     def parts(self) -> list[Part]:
@@ -57,7 +65,8 @@ class Stack:
     @property
     def _below(self) -> list[Part]:
         """What engine and worker lean on. Asterisk first: it comes up by itself while a cluster is made."""
-        return [self._asterisk] if self._postgres is None else [self._asterisk, self._postgres]
+        parts: list[Part | None] = [self._asterisk, self._mailbox, self._postgres]
+        return [part for part in parts if part is not None]
 
     @property
     def sip(self) -> str:
@@ -68,6 +77,11 @@ class Stack:
     def database(self) -> str:
         """The URL of the database, password included."""
         return self._postgres.url if self._postgres else str(self.wish.database)
+
+    @property
+    def mailbox(self) -> str | None:
+        """The address of the page that shows what was mailed; None where others take the mail."""
+        return self._mailbox.health if self._mailbox else None
 
     @property
     def metrics(self) -> str:
@@ -110,6 +124,10 @@ class Stack:
             "ari.events_user": asterisk.events_user,
             "ari.events_password": asterisk.events_password,
             "asterisk.etc_dir": str(asterisk.etc.absolute()),
+            "asterisk.recordings": str(asterisk.recordings.absolute()),
+            "master_key": master_key(self.wish.state),
+            "asterisk.recordings": str(asterisk.recordings.absolute()),
+            "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
         }
@@ -138,7 +156,7 @@ class Stack:
         where = {
             "sip": self.sip,
             "database": self.database,
-            "mailbox": None,  # until there is voicemail to be mailed
+            "mailbox": self.mailbox,
             "objects": str(objects.absolute()),
             "metrics": self.metrics,
             "pids": {part.name: part.process.pid for part in self.parts if part.process is not None},
@@ -174,7 +192,7 @@ async def stack(wish: Wish, tell: Callable[[str], None]) -> AsyncIterator[Stack]
     """
     async with AsyncExitStack() as held:
         held.enter_context(state_of_ours(wish.state))
-        ports = held.enter_context(reserve_ports(2))
+        ports = held.enter_context(reserve_ports(4))
         run = Stack(wish, ports, tell)
         held.push_async_callback(run.stop)
         await run.start()
@@ -206,6 +224,22 @@ async def together(*starts: Coroutine[None, None, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+def master_key(state: Path) -> str:
+    """The key of this run's sounds, made the first time: without it the next run could not open them."""
+    file = state / "master_key"
+    if not file.exists():
+        write_private(file, new_master_key())
+    return file.read_text()
+
+
+def master_key(state: Path) -> str:
+    """That of this state folder; made the first time, for what lies there was sealed with it."""
+    file = state / "master_key"
+    if not file.exists():
+        write_private(file, new_master_key())
+    return file.read_text()
 
 
 def endpoints(state: Path) -> Path:

@@ -27,7 +27,7 @@ from engine.dev.phones import phones, shown
 from engine.dev.ports import reserve_ports
 
 CALLER = "+3225551234"
-PARTS = {"engine", "worker", "asterisk", "postgres"}
+PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
 
 
 @dataclass
@@ -130,6 +130,8 @@ def test_the_endpoints_lead_to_living_things(dev: Dev) -> None:
     assert asyncio.run(records(where["database"], 0)) == []
     with urlopen(where["metrics"], timeout=5) as reply:  # noqa: S310 - our own http address
         assert b"calls_total" in reply.read()
+    with urlopen(f"{where['mailbox']}/messages", timeout=5) as reply:  # noqa: S310 - our own http address
+        assert json.load(reply) == []
     assert Path(where["objects"]).is_dir()
     assert where["sip"].startswith("127.0.0.1:")
     assert set(where["pids"]) == PARTS
