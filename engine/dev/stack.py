@@ -126,8 +126,6 @@ class Stack:
             "asterisk.etc_dir": str(asterisk.etc.absolute()),
             "asterisk.recordings": str(asterisk.recordings.absolute()),
             "master_key": master_key(self.wish.state),
-            "asterisk.recordings": str(asterisk.recordings.absolute()),
-            "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
         }
@@ -228,14 +226,6 @@ async def together(*starts: Coroutine[None, None, None]) -> None:
 
 def master_key(state: Path) -> str:
     """The key of this run's sounds, made the first time: without it the next run could not open them."""
-    file = state / "master_key"
-    if not file.exists():
-        write_private(file, new_master_key())
-    return file.read_text()
-
-
-def master_key(state: Path) -> str:
-    """That of this state folder; made the first time, for what lies there was sealed with it."""
     file = state / "master_key"
     if not file.exists():
         write_private(file, new_master_key())
