@@ -7,7 +7,7 @@ one case.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -34,16 +34,26 @@ log = structlog.get_logger()
 class Drainer:
     """Drains one node's journal; its segments are deleted when drained and last written `kept` ago.
 
-    `connected`: to the database. `drained`: all of the journal before it is in the database.
+    `tell` is called whenever calls have become rows. `connected`: to the database. `drained`: all of the
+    journal before it is in the database.
     """
 
-    def __init__(self, journal: Path, node: str, database: str, kept: timedelta) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        node: str,
+        database: str,
+        kept: timedelta,
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
         self.connected = False
         self.drained = Position()
         self._journal = journal
         self._node = node
         self._database = database
         self._kept = kept
+        self._tell = tell
+        self._follower: Follower | None = None
         self._swept = 0.0
         self._connection: asyncpg.Connection | None = None
         self._stopping = asyncio.Event()
@@ -52,6 +62,13 @@ class Drainer:
     def backlog(self) -> int:
         """Bytes of the journal that are not in the database yet."""
         return backlog(self._journal, self.drained)
+
+    @property
+    def open_calls(self) -> frozenset[str] | None:
+        """The calls that have begun and not ended; None while some of the journal has not been read."""
+        if self._follower is None or not self.connected or self.backlog:
+            return None
+        return self._follower.open_calls
 
     def stop(self) -> None:
         """Let `run` end at once: what is in hand is not committed, and drained again by the next."""
@@ -89,7 +106,7 @@ class Drainer:
 
     async def _drain(self, con: asyncpg.Connection) -> None:
         self.drained = await position(con, self._node)
-        follower = Follower(self._journal, self.drained)
+        self._follower = follower = Follower(self._journal, self.drained)
         marked = self.drained.segment
         while not self._stopping.is_set():
             if con.is_closed():  # noticed with nothing to drain, so that /ready tells the truth
@@ -99,6 +116,7 @@ class Drainer:
             if ended or follower.position.segment != marked:
                 await self._keep(con, ended, follower.position)
                 marked = follower.position.segment
+                self._tell()
             self.drained = max(self.drained, follower.position)
             self._sweep(Position(marked))
             await self._rest(POLL_SECONDS if follower.position == before else 0)

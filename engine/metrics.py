@@ -37,8 +37,8 @@ class Metrics:
     def _counter(self, name: str, told: str, labels: Sequence[str]) -> Counter:
         return Counter(name, told, labels, namespace="callengine", registry=self.registry)
 
-    def _gauge(self, name: str, told: str) -> Gauge:
-        return Gauge(name, told, namespace="callengine", registry=self.registry)
+    def _gauge(self, name: str, told: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, told, labels, namespace="callengine", registry=self.registry)
 
     def _histogram(
         self, name: str, told: str, buckets: Sequence[float], labels: Sequence[str] = ()
@@ -77,11 +77,15 @@ class EngineMetrics(Metrics):
 
 
 class WorkerMetrics(Metrics):
-    """What the worker tells of draining."""
+    """What the worker tells of draining, and of sounds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.drain_backlog_bytes = self._gauge("drain_backlog_bytes", "Journal not yet in PostgreSQL")
+        self.sounds = self._gauge("sounds", "Messages and recordings in being, by their state", ["state"])
+        self.destructions_overdue = self._gauge(
+            "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"
+        )
 
 
 async def watch_loop(

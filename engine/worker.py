@@ -2,46 +2,75 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from config.settings import Settings
-from engine.drainer import Drainer
+from engine.chore import Chore
+from engine.drainer import COMMAND_SECONDS, Drainer
 from engine.health import health
+from engine.keeping import Keeper
 from engine.metrics import WorkerMetrics, watch_loop
 
 GRACE_SECONDS = 1.0
+CONNECTIONS = 16  # to the database, for all chores; made when needed
 log = structlog.get_logger()
 
 
 async def work(settings: Settings) -> None:
-    """Drain the journal into PostgreSQL until SIGTERM or SIGINT; then end in less than two seconds.
+    """Drain the journal into PostgreSQL, seal and destroy, until SIGTERM or SIGINT; then end within 2 s.
 
-    Raises CannotServe, MigrationChanged.
+    Raises SettingsError, CannotServe, MigrationChanged.
     """
-    drainer = drainer_of(settings)
     metrics = WorkerMetrics()
+    keeper = Keeper(settings, metrics, lambda: drainer.open_calls)
+    drainer = drainer_of(settings, keeper.wake)
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     stop = told_to_stop()
     http = settings.http
-    async with health(http.host, http.worker_port, metrics, lambda: troubles(drainer)) as url:
+    async with (
+        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper)) as url,
+        doing(keeper.chores, settings.database.get_secret_value()),
+    ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
         try:
             await until(stop, drainer)
         finally:
             watching.cancel()
+            await keeper.objects.close()
     log.info("worker stopped")
 
 
-def drainer_of(settings: Settings) -> Drainer:
+def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
     return Drainer(
         settings.journal_dir,
         settings.node,
         settings.database.get_secret_value(),
         timedelta(hours=settings.journal.keep_hours),
+        tell,
     )
+
+
+@asynccontextmanager
+async def doing(chores: Sequence[Chore], database: str) -> AsyncIterator[None]:
+    """Do these chores while the block runs. What is in hand at its end is left as it is, and done again."""
+    pool = asyncpg.create_pool(
+        database, min_size=0, max_size=CONNECTIONS, timeout=5, command_timeout=COMMAND_SECONDS
+    )
+    await pool
+    tasks = [asyncio.create_task(chore.run(pool), name=chore.name) for chore in chores]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        pool.terminate()
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
 
 
 def told_to_stop() -> asyncio.Event:
@@ -53,9 +82,10 @@ def told_to_stop() -> asyncio.Event:
     return told
 
 
-def troubles(drainer: Drainer) -> list[str]:
+def troubles(drainer: Drainer, keeper: Keeper) -> list[str]:
     """Why the worker is not ready."""
-    return [] if drainer.connected else ["the database is away: call records wait in the journal"]
+    away = [] if drainer.connected else ["the database is away: call records wait in the journal"]
+    return [*away, *keeper.troubles]
 
 
 async def until(stop: asyncio.Event, drainer: Drainer) -> None:

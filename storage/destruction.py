@@ -15,8 +15,8 @@ import structlog
 
 from storage.fault import point
 from storage.lease import CLAIM, Audio, claim, let_go
-from storage.objects import ObjectsTrouble
-from storage.safe import Safe
+from storage.objects import Objects, ObjectsTrouble
+from storage.safe import object_name
 from storage.spool import Spool
 from storage.tombstones import Stone, add
 
@@ -61,7 +61,7 @@ class Destroyer:
 
     node: str
     spool: Spool
-    safe: Safe
+    objects: Objects
 
     async def destroy_next(self, con: asyncpg.Connection) -> bool:
         """Destroy the next sound that is due, or as much of it as can be now; False when none is due.
@@ -85,7 +85,9 @@ class Destroyer:
         if audio.state != "shredded" and not await self._shred(con, audio):
             await let_go(con, audio)
             return
-        versions = await self.safe.delete(audio.kind, audio.audio_id)
+        point("destroy.before_delete")
+        versions = await self.objects.delete(object_name(audio.kind, audio.audio_id))
+        point("destroy.after_delete")
         if audio.node == self.node:  # another node's spool is swept by its own worker
             await asyncio.to_thread(self.spool.remove, audio.audio_id)
         point("destroy.before_tombstone")

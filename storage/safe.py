@@ -78,13 +78,6 @@ class Safe:
             raise SoundDamaged(f"{audio_id} is another sound")
         return wav
 
-    async def delete(self, kind: str, audio_id: str) -> int:
-        """Have every copy gone from the store; return how many there were. The key is not in the store."""
-        point("safe.before_delete")
-        gone = await self.objects.delete(object_name(kind, audio_id))
-        point("safe.after_delete")
-        return gone
-
     async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """Its key; made and written down the first time."""
         await con.execute(ADD, audio_id, self.vault.wrap(new_key(), audio_id))

@@ -18,7 +18,7 @@ from storage import messages
 from storage.fault import point
 from storage.lease import CLAIM, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
-from storage.safe import Safe, SoundGone, digest
+from storage.safe import Safe, SoundGone, digest, object_name
 from storage.spool import Spool
 from storage.vault import MasterKeyError, SealBroken
 from storage.wave import Sound, whole
@@ -121,7 +121,7 @@ class Sealer:
         """Another was faster, while we stood still for longer than our lease: leave nothing behind it."""
         state = await con.fetchval("SELECT state FROM audio WHERE audio_id = $1", audio.audio_id)
         if state in {"shredded", "destroyed"}:
-            await self.safe.delete(audio.kind, audio.audio_id)
+            await self.safe.objects.delete(object_name(audio.kind, audio.audio_id))
 
     async def _absent(self, con: asyncpg.Connection, audio: Audio, why: str, seconds: float) -> Came:
         log.info("nothing was said", audio=audio.audio_id, why=why, seconds=round(seconds, 1))

@@ -38,6 +38,11 @@ class Follower:
         self._since = since
         self._open = OpenCalls()
 
+    @property
+    def open_calls(self) -> frozenset[str]:
+        """The calls that have begun and not ended."""
+        return frozenset(self._open)
+
     def read(self) -> list[EndedCall]:
         """The calls that ended in the next few records; an unmoved `position` says that there were none."""
         # Looked for before reading: once there is a newer segment, this one gets no more records.

@@ -24,6 +24,7 @@ from engine.journal.writer import Journal
 from storage import fault
 from storage.calls import find
 from storage.records import CallRecord, fold
+from storage.vault import new_master_key
 from tests.store.calls import answered_call
 
 SMALL = 16384
@@ -52,6 +53,8 @@ def working(state: Path, database: str, failpoint: str = "") -> Iterator[subproc
         "CALLENGINE_STATE": str(state),
         "CALLENGINE_DATABASE": database,
         "CALLENGINE_HTTP__WORKER_PORT": "0",
+        "CALLENGINE_MASTER_KEY": new_master_key(),
+        "CALLENGINE_ASTERISK__RECORDINGS": str(state),
     }
     command = [sys.executable, "-m", "engine", "work"]
     environment = os.environ | settings | ({fault.VARIABLE: failpoint} if failpoint else {})
