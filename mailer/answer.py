@@ -1,0 +1,45 @@
+"""What came of handing a mail over: the only words SMTP has for the rest of the mailer."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`server` is its host name, `reply` its last words or ours about it, `tls` as in `mailer.tls.Level`."""
+
+    server: str
+    reply: str
+    tls: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Answer):
+    """It answers for the mail now. `final`: it is the recipient's own, so that no bounce can follow."""
+
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Answer):
+    """Not now. `wait`: not before; `unsure`: the mail was sent, its answer never came; `alarm`: waiting
+    will not mend it, a person should look."""
+
+    wait: timedelta | None = None
+    unsure: bool = False
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Answer):
+    """Not this mail, not for this recipient. `sure`: asking again is of no use."""
+
+    sure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TooBig(Answer):
+    """A smaller one might be taken."""
+
+
+Outcome = Accepted | Later | Refused | TooBig

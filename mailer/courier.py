@@ -1,0 +1,210 @@
+"""The courier: takes what is due out of the outbox, has it brought, writes down what came of it.
+
+A server that answers slowly holds up nobody but its own domain: an attempt that lasts leaves its worker to
+the next mail, and a domain has only so many attempts at once.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import cast
+
+import asyncpg
+import structlog
+
+from mailer.answer import Answer, Later
+from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, word, write
+from mailer.postman import Postman
+from mailer.tls import Level
+
+POLL_SECONDS = 1.0
+SLOW_SECONDS = 3.0  # then its worker takes another mail
+MOST = 200  # attempts at once, slow ones included: each holds one mail in memory
+GRACE_SECONDS = 0.7  # for what is under way at the end
+LONGEST_PAUSE_SECONDS = 5.0
+log = structlog.get_logger()
+
+# A message's WAV, from the object store.
+FetchWith = Callable[[asyncpg.Connection, str], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How much at once, and how long: `deadline` of one attempt, seconds, shorter than its claim's lease."""
+
+    workers: int = 8
+    per_domain: int = 4
+    deadline: float = 900
+
+
+class Courier:
+    """Brings mails until cancelled. `told` is called with each answer, as `attempt.result` has it."""
+
+    name = "mail"
+
+    def __init__(
+        self,
+        postman: Postman,
+        fetch: FetchWith,
+        terms: Terms,
+        manner: Manner = Manner(),
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._postman = postman
+        self._fetch_with = fetch
+        self._terms = terms
+        self._manner = manner
+        self._told = told
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._live: Counter[str] = Counter()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something in the outbox: do not wait for the next look."""
+        self._woken.set()
+
+    async def run(self, pool: asyncpg.Pool) -> None:
+        """Bring what is due. While the database is away, wait for it.
+
+        Cancelled, it gives what is under way a moment; what does not end is begun again by the next courier.
+        """
+        lock = await self._take_over(pool)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._manner.workers):
+                    group.create_task(self._work(pool))
+                group.create_task(self._tidy())
+        finally:
+            await self._finish()
+            lock.terminate()
+
+    async def send_next(self, pool: asyncpg.Pool) -> bool:
+        """Make one attempt with the mail that is due first; False when none is. Raises asyncpg's errors."""
+        async with taken(pool) as con:
+            claimed = await claim(con, self._terms, self._full())
+        if claimed is not None:
+            await self._attempt(pool, claimed)
+        return claimed is not None
+
+    async def _take_over(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+        """Have back what a predecessor had in hand; the connection holds the lock that says who lives."""
+        while True:
+            try:
+                con = cast("asyncpg.Connection", await pool.acquire(timeout=5))
+                if not await give_all_back(con, self._terms.node):
+                    log.warning("another worker of this node sends mail too", node=self._terms.node)
+            except AWAY:
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return con
+
+    async def _work(self, pool: asyncpg.Pool) -> None:
+        """One worker: claim, attempt, again."""
+        while True:
+            self._woken.clear()
+            claimed = await self._claimed(pool)
+            if claimed is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+                continue
+            attempt = asyncio.create_task(self._attempt(pool, claimed))
+            self._attempts.add(attempt)
+            attempt.add_done_callback(self._attempts.discard)
+            await asyncio.wait({attempt}, timeout=SLOW_SECONDS)
+            while len(self._attempts) >= MOST:
+                await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _claimed(self, pool: asyncpg.Pool) -> Claim | None:
+        try:
+            async with taken(pool) as con:
+                return await claim(con, self._terms, self._full())
+        except AWAY as error:
+            log.debug("outbox waits", error=type(error).__name__)
+            return None
+
+    def _full(self) -> list[str]:
+        """Domains that have all the attempts they may have. A smarthost is one server for all of them."""
+        if self._terms.smarthost:
+            return []
+        return [domain for domain, live in self._live.items() if live >= self._manner.per_domain]
+
+    async def _attempt(self, pool: asyncpg.Pool, claimed: Claim) -> None:
+        """Bring one mail; whatever comes of it is written down, or the lease runs out."""
+        self._live[claimed.domain] += 1
+        try:
+            answer = await self._answer(pool, claimed)
+            _log(claimed, answer)
+            await self._write(pool, claimed, answer)
+        except Exception:
+            log.exception("attempt failed", message=claimed.message_id)
+        finally:
+            self._live[claimed.domain] -= 1
+            if not self._live[claimed.domain]:
+                del self._live[claimed.domain]
+                self._turns.pop(claimed.domain, None)
+
+    async def _answer(self, pool: asyncpg.Pool, claimed: Claim) -> Answer:
+        async def fetch(audio_id: str) -> bytes:
+            async with taken(pool) as con:
+                return await self._fetch_with(con, audio_id)
+
+        try:
+            async with asyncio.timeout(self._manner.deadline), self._turn(claimed.domain):
+                return await self._postman.bring(claimed, fetch)
+        except TimeoutError:
+            return Later("", f"no end in {self._manner.deadline:.0f} s", Level.NONE, unsure=True)
+
+    def _turn(self, domain: str) -> asyncio.Semaphore:
+        """Workers that claim at the same moment may claim more of a domain than it may have: those wait."""
+        most = MOST if self._terms.smarthost else self._manner.per_domain
+        return self._turns.setdefault(domain, asyncio.Semaphore(most))
+
+    async def _write(self, pool: asyncpg.Pool, claimed: Claim, answer: Answer) -> None:
+        """Until the database has it: an acceptance that is forgotten is a mail sent twice."""
+        pause = 0.2
+        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
+        while True:
+            try:
+                async with taken(pool) as con:
+                    await write(con, claimed, answer, self._terms, chance)
+            except AWAY as error:
+                log.warning("answer waits for the database", error=type(error).__name__, retry_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                self._told(word(answer))
+                return
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self._postman.post.sessions.tidy()
+
+    async def _finish(self) -> None:
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
+        for attempt in self._attempts:
+            attempt.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
+        await self._postman.post.sessions.close()
+
+
+@asynccontextmanager
+async def taken(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for a moment; typed as what it stands for."""
+    async with pool.acquire(timeout=5) as con:
+        yield cast("asyncpg.Connection", con)
+
+
+def _log(claimed: Claim, answer: Answer) -> None:
+    told = {"message": claimed.message_id, "server": answer.server, "tls": answer.tls}
+    if isinstance(answer, Later):
+        tell = log.error if answer.alarm else log.info
+        tell("mail waits", reply=answer.reply, attempt=claimed.attempt, **told)
+    else:
+        log.info("mail answered", result=word(answer), reply=answer.reply, **told)

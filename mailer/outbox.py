@@ -1,0 +1,210 @@
+"""The outbox: which mail is due, whose it is for a while, and what came of it.
+
+A claim writes the next attempt before this one is made, and its lease is longer than an attempt can last:
+nothing is in the state of being sent, so nothing can stay in it. No transaction is open while SMTP talks.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+import asyncpg
+
+from dialplan.delivery import Delivery
+from mailer.answer import Accepted, Answer, Later
+from mailer.backoff import REFUSALS, STEPS, given_up, next_wait
+from mailer.compose import Message
+from mailer.settling import settle
+from storage.fault import point
+
+# $1 node, $2 lease, $3 waits by attempt, $4 domains that have all they may have, $5 whose TLS is meant: the
+# smarthost's, or if NULL each domain's own. Only what came after `first_at` counts against a recipient.
+CLAIM = """
+WITH due AS (
+    SELECT message_id, recipient FROM outbox
+    WHERE accepted_at IS NULL AND refused_at IS NULL AND next_at <= now()
+      AND (lease_until IS NULL OR lease_until < now()) AND domain <> ALL ($4)
+    ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE outbox SET leased_by = $1, lease_until = now() + $2, attempts = attempts + 1,
+        next_at = now() + greatest($2, ($3::interval[])[least(attempts + 1, cardinality($3))])
+    FROM due WHERE outbox.message_id = due.message_id AND outbox.recipient = due.recipient
+    RETURNING outbox.*
+)
+SELECT claimed.recipient, claimed.domain, claimed.dated, claimed.attempts AS attempt,
+    now() - claimed.first_at AS age,
+    message.message_id, message.kind, message.number, message.caller, message.withheld, message.began,
+    message.outcome, message.deliver, audio.seconds, tally.refusals, tally.failures,
+    EXISTS (SELECT FROM tls_seen WHERE tls_seen.domain = coalesce($5, claimed.domain)) AS tls_seen
+FROM claimed
+JOIN message USING (message_id)
+LEFT JOIN audio ON audio.audio_id = claimed.message_id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE result = 'refused') AS refusals,
+        count(*) FILTER (WHERE tls = 'failed') AS failures
+    FROM attempt
+    WHERE attempt.message_id = claimed.message_id AND attempt.recipient = claimed.recipient
+      AND attempt.at >= claimed.first_at
+) AS tally
+"""
+
+NOTE = """
+INSERT INTO attempt (message_id, recipient, n, server, result, reply, tls) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (message_id, recipient, n) DO NOTHING
+"""
+# An acceptance counts whoever claimed it since; anything else only while the claim is ours.
+WRITE = """
+UPDATE outbox SET lease_until = NULL, leased_by = NULL, reply = $4, tls = $5, next_at = now() + $6,
+    accepted_at = CASE WHEN $7 THEN now() END, final = $8, refused_at = CASE WHEN $9 THEN now() END
+WHERE message_id = $1 AND recipient = $2 AND accepted_at IS NULL AND (attempts = $3 OR $7)
+"""
+SPOKE_TLS = "INSERT INTO tls_seen (domain, last) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING"
+GIVE_BACK = """
+UPDATE outbox SET lease_until = NULL, leased_by = NULL, next_at = now() + $4
+WHERE message_id = $1 AND recipient = $2 AND attempts = $3 AND accepted_at IS NULL
+"""
+GIVE_ALL_BACK = """
+UPDATE outbox SET lease_until = NULL, leased_by = NULL, next_at = now()
+WHERE leased_by = $1 AND accepted_at IS NULL AND refused_at IS NULL
+"""
+LOCK_OF_NODE = 0x6D61696C  # "mail"
+
+# What waiting mends: the database is away, shutting down, full, busy with these rows, or without schema.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.UndefinedTableError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an attempt is bound to. `smarthost`: its host name, if all mail goes there."""
+
+    node: str
+    lease: timedelta
+    window: timedelta  # in which a bounce may still come, after an acceptance that is not final
+    kept: timedelta  # how long a message that nobody takes is kept
+    smarthost: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One message to one recipient, ours for the length of the lease. `attempt` counts from 1."""
+
+    message_id: str
+    recipient: str
+    domain: str
+    attempt: int
+    refusals: int
+    failures: int  # attempts that ended in a failed TLS handshake
+    age: timedelta  # since the first attempt was due
+    tls_seen: bool
+    row: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Self:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name != "row"}, row=dict(row))
+
+    def message(self) -> Message:
+        """What is to be mailed. Raises KeyError, TypeError, ValueError when it is not what it should be."""
+        row = self.row
+        return Message(
+            message_id=self.message_id,
+            kind=row["kind"],
+            number=row["number"],
+            caller=row["caller"] or "",
+            withheld=row["withheld"],
+            began=row["began"],
+            outcome=row["outcome"],
+            deliver=Delivery.from_json(json.loads(row["deliver"])),
+            dated=row["dated"],
+            seconds=None if row["seconds"] is None else float(row["seconds"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuilt(Answer):
+    """No mail can be made of this message, not even a plain one."""
+
+
+async def claim(con: asyncpg.Connection, terms: Terms, full: Collection[str] = ()) -> Claim | None:
+    """The mail that has been due for longest, except to the domains in `full`; None when none is."""
+    row = await con.fetchrow(CLAIM, terms.node, terms.lease, STEPS, list(full), terms.smarthost)
+    point("outbox.after_claim")
+    return Claim.of(row) if row else None
+
+
+async def write(
+    con: asyncpg.Connection, claim: Claim, answer: Answer, terms: Terms, chance: float = 0.0
+) -> None:
+    """Write down what came of an attempt, and settle its message if this was the last of it to settle.
+
+    `chance` in 0..1 spreads the next attempts. May be repeated: the second time changes nothing.
+    """
+    key = (claim.message_id, claim.recipient, claim.attempt)
+    accepted = isinstance(answer, Accepted)
+    result = word(answer)
+    wait = next_wait(claim.attempt, answer.wait if isinstance(answer, Later) else None, chance)
+    refused = settles(claim, answer)
+    point("outbox.before_write")
+    async with con.transaction():
+        await con.execute("SELECT FROM message WHERE message_id = $1 FOR UPDATE", key[0])
+        await con.execute(NOTE, *key, answer.server, result, answer.reply, answer.tls)
+        final = answer.final if isinstance(answer, Accepted) else None
+        await con.execute(WRITE, *key, answer.reply, answer.tls, wait, accepted, final, refused)
+        if not claim.tls_seen and "verified" in answer.tls:
+            await con.execute(SPOKE_TLS, terms.smarthost or claim.domain, answer.tls)
+        if accepted or refused:
+            await settle(con, claim.message_id, terms.window, terms.kept)
+        point("outbox.before_commit")
+    point("outbox.after_commit")
+
+
+def word(answer: Answer) -> str:
+    """The answer as `attempt.result` has it."""
+    match answer:
+        case Accepted():
+            return "accepted"
+        case Later():
+            return "later"
+        case Unbuilt():
+            return "unbuildable"
+        case _:
+            return "refused"
+
+
+def settles(claim: Claim, answer: Answer) -> bool:
+    """Is this recipient not to be asked again?"""
+    match word(answer):
+        case "accepted":
+            return False
+        case "later":
+            return given_up(claim.age)
+        case "unbuildable":
+            return True
+        case _:
+            return claim.refusals + 1 >= REFUSALS or getattr(answer, "sure", False)
+
+
+async def give_back(con: asyncpg.Connection, claim: Claim, wait: timedelta = timedelta(0)) -> None:
+    """Claimed, but not tried to its end: let it be due again after `wait`."""
+    await con.execute(GIVE_BACK, claim.message_id, claim.recipient, claim.attempt, wait)
+
+
+async def give_all_back(con: asyncpg.Connection, node: str) -> bool:
+    """What a worker of this node that was killed has claimed is due again; False while another one lives.
+
+    The lock that tells lasts as long as `con`: keep it open.
+    """
+    if not await con.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_OF_NODE, node):
+        return False
+    await con.execute(GIVE_ALL_BACK, node)
+    return True

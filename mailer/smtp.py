@@ -1,0 +1,220 @@
+"""One mail to one server: what is said on the wire, and what its answers mean.
+
+A session ends in one of the four words of `mailer.answer`; no exception of SMTP or TLS gets out of here.
+"""
+
+import ssl
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+
+import aiosmtplib
+from pydantic import SecretStr
+
+from mailer.answer import Accepted, Later, Outcome, Refused, TooBig
+from mailer.tls import Level, Policy, unverifying
+from storage.fault import point
+
+# RFC 5321, 4.5.3.2: five minutes a command, ten for the answer to the final dot, or duplicates are made.
+CONNECT_SECONDS = 30
+COMMAND_SECONDS = 300
+FINAL_DOT_SECONDS = 600
+GREYLISTED = timedelta(minutes=5)  # what most greylists ask for
+BROKEN = (aiosmtplib.SMTPException, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Told to nobody whose certificate does not prove his name."""
+
+    user: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a mail is handed over. `final`: the recipient's own; `implicit`: TLS from the first byte on."""
+
+    host: str
+    port: int = 25
+    login: Login | None = None
+    final: bool = False
+    implicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """`sender` and `recipient` are those of the envelope."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who we are to servers, and whom we believe."""
+
+    name: str  # in EHLO
+    trust: ssl.SSLContext
+    anybody: ssl.SSLContext = field(default_factory=unverifying)
+
+
+class NoSession(Exception):
+    """No session has come about: `outcome` says why."""
+
+    def __init__(self, outcome: Later) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
+
+class Session:
+    """An open connection to a server, as encrypted as its policy wants it; any number of mails go over it."""
+
+    def __init__(self, client: aiosmtplib.SMTP, server: Server, tls: str) -> None:
+        self.tls = tls
+        self._client = client
+        self._server = server
+
+    @classmethod
+    async def open(cls, server: Server, policy: Policy, speaker: Speaker) -> Self:
+        """Connect, encrypt, log in. Raises NoSession."""
+        if server.login is not None:
+            policy = Policy.VERIFIED
+        try:
+            return await cls._open(server, policy, speaker, speaker.trust)
+        except ssl.SSLCertVerificationError as error:
+            if policy is Policy.VERIFIED:
+                why = f"its certificate does not prove its name: {error.verify_message}"
+                raise NoSession(Later(server.host, why, Level.FAILED, alarm=True)) from None
+        # Whom we cannot verify we can still encrypt for; over a new connection, for that one is spoilt.
+        try:
+            return await cls._open(server, policy, speaker, speaker.anybody)
+        except ssl.SSLCertVerificationError as error:
+            raise NoSession(Later(server.host, said(error), Level.FAILED)) from None
+
+    @classmethod
+    async def _open(cls, server: Server, policy: Policy, speaker: Speaker, context: ssl.SSLContext) -> Self:
+        client = aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            local_hostname=speaker.name,
+            timeout=CONNECT_SECONDS,
+            use_tls=server.implicit,
+            start_tls=False,
+            tls_context=context if server.implicit else None,
+        )
+        try:
+            tls = await _greeted(client, server, policy, context)
+            if server.login is not None:
+                await client.login(
+                    server.login.user, server.login.password.get_secret_value(), timeout=COMMAND_SECONDS
+                )
+        except BaseException as error:
+            client.close()
+            if isinstance(error, BROKEN) and not isinstance(error, ssl.SSLCertVerificationError):
+                alarm = server.login is not None and isinstance(error, aiosmtplib.SMTPAuthenticationError)
+                raise NoSession(Later(server.host, said(error), Level.NONE, alarm=alarm)) from None
+            raise
+        return cls(client, server, tls)
+
+    async def alive(self) -> bool:
+        """Ready for another mail? What was begun is forgotten."""
+        try:
+            await self._client.rset(timeout=CONNECT_SECONDS)
+        except BROKEN:
+            self._client.close()
+        return self._client.is_connected
+
+    async def send(self, mail: Mail) -> Outcome:
+        """Hand this mail over."""
+        limit = self._client.esmtp_extensions.get("size", "")
+        if limit.isdecimal() and 0 < int(limit) < len(mail.content):
+            return TooBig(self._server.host, f"takes {limit} bytes, not {len(mail.content)}", self.tls)
+        dotted = False
+        try:
+            await self._client.mail(mail.sender, options=self._mail_options(mail), timeout=COMMAND_SECONDS)
+            await self._client.rcpt(mail.recipient, options=self._rcpt_options(mail), timeout=COMMAND_SECONDS)
+            dotted = True
+            point("smtp.before_data")
+            reply = await self._client.data(mail.content, timeout=FINAL_DOT_SECONDS)
+            point("smtp.after_250")
+        except aiosmtplib.SMTPResponseException as no:
+            return self._refusal(no)
+        except BROKEN as error:
+            self._client.close()
+            return Later(self._server.host, said(error), self.tls, unsure=dotted)
+        return Accepted(self._server.host, f"{reply.code} {reply.message}", self.tls, self._server.final)
+
+    async def quit(self) -> None:
+        """Say goodbye, if anybody is there."""
+        try:
+            await self._client.quit(timeout=1)
+        except BROKEN:
+            self._client.close()
+
+    def close(self) -> None:
+        """Hang up without a word."""
+        self._client.close()
+
+    def _refusal(self, no: aiosmtplib.SMTPResponseException) -> Later | Refused | TooBig:
+        """What an answer of 4xx or 5xx means, and to whom: to this mail, to its recipient, or to us."""
+        told = (self._server.host, said(no), self.tls)
+        detail = no.message.split(" ", 1)[0]  # RFC 3463
+        if not 500 <= no.code < 600 or detail == "5.2.2":  # a full mailbox is emptied some day
+            return Later(*told, wait=GREYLISTED)
+        if no.code == 552 or detail in ("5.3.4", "5.2.3"):
+            return TooBig(*told)
+        # Our own server that does not know us, or anybody's who wants a login: no recipient's fault.
+        if no.code in (530, 535, 538) or (
+            isinstance(no, aiosmtplib.SMTPSenderRefused) and not self._server.final
+        ):
+            return Later(*told, alarm=True)
+        return Refused(*told)
+
+    def _mail_options(self, mail: Mail) -> list[str]:
+        options = [f"SIZE={len(mail.content)}"] if self._client.supports_extension("size") else []
+        return [*options, "RET=HDRS"] if self._client.supports_extension("dsn") else options
+
+    def _rcpt_options(self, mail: Mail) -> list[str]:
+        """A report is asked for where one can follow (RFC 3461). An address' + and = are its own xtext."""
+        if self._server.final or not self._client.supports_extension("dsn"):
+            return []
+        address = mail.recipient.replace("+", "+2B").replace("=", "+3D")
+        return ["NOTIFY=SUCCESS,FAILURE", f"ORCPT=rfc822;{address}"]
+
+
+async def _greeted(client: aiosmtplib.SMTP, server: Server, policy: Policy, context: ssl.SSLContext) -> str:
+    """Connect and encrypt; return the level reached. Raises NoSession, or what the library does."""
+    await client.connect()
+    try:
+        await client.ehlo(timeout=COMMAND_SECONDS)
+    except aiosmtplib.SMTPHeloError:
+        await client.helo(timeout=COMMAND_SECONDS)
+    if not server.implicit and policy is not Policy.PLAIN and client.supports_extension("starttls"):
+        await _encrypted(client, server, context)
+        await client.ehlo(timeout=COMMAND_SECONDS)
+    if (tunnel := client.get_transport_info("ssl_object")) is not None:
+        level = Level.UNVERIFIED if context.verify_mode is ssl.CERT_NONE else Level.VERIFIED
+        return f"{level} {tunnel.version()}"
+    if policy in (Policy.VERIFIED, Policy.ENCRYPTED):
+        raise NoSession(Later(server.host, "STARTTLS is not offered, and must be", Level.NONE, alarm=True))
+    return Level.NONE
+
+
+async def _encrypted(client: aiosmtplib.SMTP, server: Server, context: ssl.SSLContext) -> None:
+    try:
+        await client.starttls(tls_context=context, server_hostname=server.host, timeout=CONNECT_SECONDS)
+    except ssl.SSLCertVerificationError:
+        raise
+    except BROKEN as error:
+        raise NoSession(Later(server.host, f"TLS: {said(error)}", Level.FAILED)) from None
+
+
+def said(error: BaseException) -> str:
+    """An answer as it came, on one line and of bounded length; of anything else its kind and its words."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        told = f"{error.code} {error.message}"
+    else:
+        told = f"{type(error).__name__}: {error}"
+    return " ".join(told.encode("utf-8", "backslashreplace").decode().replace("\0", " ").split())[:500]
