@@ -165,12 +165,14 @@ class Service:
         (record,) = await self.records(number, 1, seconds)
         return record
 
-    async def records(self, number: str | None, least: int, seconds: float = 10) -> list[CallRecord]:
+    async def records(
+        self, number: str | None, least: int, seconds: float = 10, *, since: datetime | None = None
+    ) -> list[CallRecord]:
         """The records of all calls to `number` (None: to any), once there are at least so many."""
         deadline = time.monotonic() + seconds
         con = await asyncpg.connect(self.house.run.database)
         try:
-            while len(found := [record async for record in find(con, number)]) < least:
+            while len(found := [record async for record in find(con, number, since)]) < least:
                 assert time.monotonic() < deadline, f"{len(found)} records after {seconds} s, not {least}"
                 await asyncio.sleep(0.05)
         finally:

@@ -1,0 +1,47 @@
+"""Sixty calls in the same moment, each looked at for itself."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from engine.dev.carrier import Answers
+from engine.dev.phones import shown
+from storage.records import CallRecord
+from tests.live.service import Service, new_caller, new_destination
+
+CALLS = 60
+# 20 Hz apart: in the 0.1 s that a tone is measured by, a neighbour is exactly not there.
+CALLERS_HZ = [500 + 20 * n for n in range(CALLS)]
+DESTINATIONS_HZ = [1900 + 20 * n for n in range(CALLS)]
+
+
+async def test_sixty_calls_at_once_have_their_own_sound_and_their_own_record(service: Service) -> None:
+    destinations = [new_destination() for _ in range(CALLS)]
+    callers = [new_caller() for _ in range(CALLS)]
+    numbers = service.house.agree(*([{"ring": to}] for to in destinations))
+    for to, hz in zip(destinations, DESTINATIONS_HZ, strict=True):
+        service.network.behave(to, Answers(says=(hz,)))
+    began = datetime.now(UTC)
+    await asyncio.gather(
+        *(conversation(service, numbers[n], callers[n], destinations[n], n) for n in range(CALLS))
+    )
+    records = await service.records(None, CALLS, since=began)
+    assert sorted(map(told, records)) == sorted(
+        (number, caller, to, "answered", "caller", [(to, "taken")])
+        for number, caller, to in zip(numbers, callers, destinations, strict=True)
+    )
+
+
+async def conversation(service: Service, number: str, who: str, to: str, n: int) -> None:
+    """One call, from INVITE to hang-up; each end hears the other end's own tone."""
+    caller = await service.call(number, shown(who), says=(CALLERS_HZ[n],))
+    destination = await service.network.picked_up(to, seconds=20)
+    await asyncio.gather(
+        caller.hears(DESTINATIONS_HZ[n], seconds=20), destination.hears(CALLERS_HZ[n], seconds=20)
+    )
+    await caller.hang_up()
+    await destination.wait_ended(seconds=20)
+
+
+def told(record: CallRecord) -> tuple[str, str, str, str, str, list[tuple[str, str]]]:
+    legs = [(leg.to, leg.outcome) for leg in record.legs]
+    return record.number, record.caller, record.delivered_to, record.outcome, record.ended_by, legs
