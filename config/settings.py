@@ -24,6 +24,8 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
+from config.listed import split
+from config.mail import Mail
 from config.objects import Objects
 from dialplan.model import Model
 
@@ -51,11 +53,6 @@ def _check_url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@?#]+", text.rstrip("/"), re.ASCII):
         raise ValueError("write scheme, host and port, without user or path: http://127.0.0.1:8088")
     return text.rstrip("/")
-
-
-def _split(value: object) -> object:
-    """`BE, NL` as the environment has it -> the list that TOML has."""
-    return re.findall(r"[^\s,\[\]\"']+", value) if isinstance(value, str) else value
 
 
 def _check_country(code: str) -> str:
@@ -129,7 +126,7 @@ class Destinations(Model):
     """Where calls may be sent."""
 
     countries: Annotated[
-        frozenset[Annotated[str, AfterValidator(_check_country)]], NoDecode, BeforeValidator(_split)
+        frozenset[Annotated[str, AfterValidator(_check_country)]], NoDecode, BeforeValidator(split)
     ] = Field(EUROPE, min_length=1, description="Countries (ISO 3166-1) that a destination may be in")
 
 
@@ -186,6 +183,7 @@ class Settings(BaseSettings):
     asterisk: Asterisk = Asterisk()
     journal: Journal = Journal()
     objects: Objects = Objects()
+    mail: Mail = Mail()
     http: Http = Http()
     limits: Limits = Limits()
     destinations: Destinations = Destinations()

@@ -1,0 +1,95 @@
+"""The settings of how messages reach their owners."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from config.listed import split
+from dialplan.model import Model
+from dialplan.number import check_label, check_mail
+
+HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
+
+
+def _check_sender(text: str) -> str:
+    return check_mail(text) if text else text
+
+
+def _check_host(text: str) -> str:
+    if text and not re.fullmatch(HOST, text, re.ASCII):
+        raise ValueError("write a host name, its port apart: smtp.provider.example")
+    return text.lower()
+
+
+def _check_domain(text: str) -> str:
+    if not re.fullmatch(HOST, text, re.ASCII):
+        raise ValueError(f"{text} is not a domain; write one as in  acme.example")
+    return text.lower()
+
+
+Host = Annotated[str, AfterValidator(_check_host)]
+Domain = Annotated[str, AfterValidator(_check_domain)]
+
+
+class Mail(Model):
+    """Messages on their way to their owners: by your own mail server, or directly to theirs."""
+
+    sender: Annotated[str, AfterValidator(_check_sender)] = Field(
+        "",
+        examples=["voicemail@provider.example"],
+        description="Whom mails are from. Its domain has to take mail for vm+...@ (see bounces_port). Unset: "
+        "messages wait",
+    )
+    sender_name: Annotated[str, AfterValidator(check_label)] = Field("Voicemail", description="And by name")
+    smarthost: Host = Field(
+        "", examples=["smtp.provider.example"], description="Your mail server. Unset: directly to the owners'"
+    )
+    port: int = Field(25, ge=1, le=65535, description="Its port, or that of all; 465 is TLS at once")
+    user: str = Field("", description="Login there; sent to nobody whose certificate does not prove his name")
+    password: SecretStr = Field(SecretStr(""), description="Our password; better as a credential")
+    hello: Host = Field(
+        "",
+        examples=["engine1.provider.example"],
+        description="What we call ourselves. Unset: the host's name",
+    )
+    authorities: Path | None = Field(
+        None,
+        examples=["/etc/callengine/ca.pem"],
+        description="Certificates of authorities to believe, besides the system's",
+    )
+    require_tls: Annotated[frozenset[Domain], NoDecode, BeforeValidator(split)] = Field(
+        frozenset(), description="Domains that get mail only over TLS with a certificate that proves the name"
+    )
+    workers: int = Field(8, ge=1, le=100, description="Mails sent at the same time")
+    per_domain: int = Field(4, ge=1, le=100, description="And to one domain, when sent directly")
+    deadline_seconds: int = Field(
+        900, ge=5, le=3600, description="One attempt's longest time; ten minutes of it are the last answer's"
+    )
+    bounce_window_hours: float = Field(
+        24,
+        ge=0,
+        le=240,
+        description="How long a message is kept after the smarthost has taken it, should it come back",
+    )
+    keep_undeliverable_days: float = Field(
+        30, gt=0, le=365, description="How long a message that no mail server took is kept"
+    )
+    bounces_host: str = Field(
+        "127.0.0.1", description="Where mail servers deliver what comes back to vm+...@"
+    )
+    bounces_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        examples=[2525],
+        description="By SMTP. Unset: nothing that comes back is heard of",
+    )
+
+    @model_validator(mode="after")
+    def _login_at_the_smarthost(self) -> "Mail":
+        if self.user and not (self.smarthost and self.password):
+            raise ValueError("a user needs smarthost and password too")
+        return self
