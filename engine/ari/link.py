@@ -9,7 +9,8 @@ import errno
 import hmac
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -21,12 +22,16 @@ from aiohttp import web
 
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
-from engine.ari.errors import PortTaken
-from engine.ari.events import ChannelUserevent, Event, Kind, parse
+from engine.ari.errors import AriError, PortTaken
+from engine.ari.events import UNUSED, ChannelUserevent, Event, Kind, parse
 
 PATH = "/ari"
 HEARTBEAT_SECONDS = 15
 CLOSE_SECONDS = 1
+# Longer than Asterisk takes to write one event (0.1 ms), and to let go of a closed connection.
+WRITTEN_SECONDS = 0.005
+LET_GO_SECONDS = 0.01
+NOTHING = ("Nothing",)  # no event bears this name
 
 log = structlog.get_logger()
 
@@ -48,11 +53,14 @@ class EventLink:
         on_connect: Callable[[], None],
         on_event: Callable[[Event], None],
         on_disconnect: Callable[[], None],
+        closing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
+        """`closing` is entered around the end of a connection that we close: see `silence`."""
         self.host, self.port = host, port
         self.misread = 0  # messages that were no event
         self._authorization = aiohttp.encode_basic_auth(user, password)
         self._on_connect, self._on_event, self._on_disconnect = on_connect, on_event, on_disconnect
+        self._closing = closing
         self._live: _Connection | None = None
         self._refusing = False
         app = web.Application()
@@ -86,7 +94,8 @@ class EventLink:
         for site in list(self._runner.sites):
             await site.stop()
         if self._live is not None:
-            await self._live.socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+            async with self._closing():
+                await self._live.socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -151,6 +160,32 @@ class _Connection:
 
 def _websocket() -> web.WebSocketResponse:
     return web.WebSocketResponse(protocols=("ari",), heartbeat=HEARTBEAT_SECONDS, timeout=CLOSE_SECONDS)
+
+
+@asynccontextmanager
+async def silence(client: Client, app: str) -> AsyncIterator[None]:
+    """Let Asterisk write no event while its connection ends; else it may crash, and with it every call.
+
+    An event that is being written when an outbound WebSocket ends is written to freed memory: the thread that
+    frees it does not take the session's lock (res/ari/ari_websockets.c, 22.10.1 and later). Measured, with
+    thousands of events a second: 6 crashes in 300 closes, 0 in 800 so. The price: what happens in these 20 ms is
+    told to nobody, and left to the takeover to find. For a killed engine there is no remedy: 10 in 300.
+    """
+    await _filter(client, app, NOTHING)
+    await asyncio.sleep(WRITTEN_SECONDS)
+    try:
+        yield
+    finally:
+        await asyncio.sleep(LET_GO_SECONDS)
+        await _filter(client, app, ())
+
+
+async def _filter(client: Client, app: str, allowed: Sequence[str]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.applications.filter(app, UNUSED, allowed)
+    except (AriError, TimeoutError) as trouble:  # the link closes all the same; the next engine sets its own
+        log.warning("event filter not set", error=str(trouble) or "no reply")
 
 
 async def marker(client: Client, dispatcher: Dispatcher, app: str, seconds: float) -> datetime:

@@ -48,12 +48,20 @@ class Applications(Resource):
             eventSource=event_source,
         )
 
-    async def filter(self, application_name: str, disallowed: Sequence[str]) -> None:
-        """Do not send events of these types. To be repeated after every connect, it may be forgotten."""
+    async def filter(
+        self, application_name: str, disallowed: Sequence[str], allowed: Sequence[str] = ()
+    ) -> None:
+        """Do not send events of these types; if any are `allowed`, none but those.
+
+        To be repeated after every connect: the application may have forgotten it, or keep another engine's.
+        """
         await self._put(
             "/applications/{applicationName}/eventFilter",
             applicationName=application_name,
-            json={"disallowed": [{"type": event} for event in disallowed]},
+            json={
+                "allowed": [{"type": event} for event in allowed],
+                "disallowed": [{"type": event} for event in disallowed],
+            },
         )
 
 

@@ -18,7 +18,7 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import PortTaken
 from engine.ari.events import UNUSED, ApplicationRegistered, Event, Other, StasisEnd, StasisStart
-from engine.ari.link import EventLink, marker
+from engine.ari.link import NOTHING, EventLink, marker, silence
 from engine.ari.operations import Reported
 from engine.dev.asterisk import Asterisk, Endpoint
 from tests.live.sip import Agent, Call
@@ -202,6 +202,7 @@ async def desk_at(endpoint: Endpoint) -> AsyncIterator[Desk]:
             on_connect=connected.set,
             on_event=take,
             on_disconnect=connected.clear,
+            closing=lambda: silence(client, endpoint.app),
         ),
         asyncio.timeout(30),
     ):
@@ -297,6 +298,28 @@ async def test_a_link_that_closes_and_opens_again_is_found_by_asterisk_every_tim
     for _ in range(5):
         async with asyncio.timeout(3), desk_at(asterisk.endpoint) as desk:
             await desk.settle()
+
+
+async def test_nothing_is_written_during_a_silence_and_all_is_heard_after_it(desk: Desk, call: Call) -> None:
+    async with silence(desk.client, desk.app):
+        heard = len(desk.events)
+        with pytest.raises(TimeoutError):
+            await marker(desk.client, desk.dispatcher, desk.app, 0.2)
+        assert len(desk.events) == heard
+    await desk.settle()
+
+
+async def test_an_engine_that_died_in_silence_makes_its_successor_not_deaf(desk: Desk) -> None:
+    await desk.client.applications.filter(desk.app, UNUSED, NOTHING)
+    await desk.client.applications.filter(desk.app, UNUSED)
+    await desk.settle()
+
+
+async def test_a_link_closes_without_asterisk_too() -> None:
+    async with Client("http://127.0.0.1:1/ari", "engine", "unused") as client:
+        async with silence(client, "engine"):
+            closed = True
+        assert closed
 
 
 # An engine that only says aloud what it hears, to be killed.
