@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.dev.asterisk import AsteriskTrouble, Options
+from engine.dev.mailbox import authority
 from engine.dev.parts import Asterisk, Command, Part, PartTrouble, Postgres, end, ended
 from engine.dev.ports import reserve_ports
 from engine.dev.postgres import PostgresError
 from storage.vault import new_master_key
 
 LOOPBACK = "127.0.0.1"
+SENDER = "voicemail@callengine.example"
 TROUBLE = (PartTrouble, PostgresError, AsteriskTrouble, OSError)
 QUICK_DEATH = 10.0  # s: who lives shorter is started again later and later
 LONGEST_PAUSE = 5.0  # s
@@ -128,13 +130,26 @@ class Stack:
             "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
+            **self._mail_settings(),
         }
+
+    def _mail_settings(self) -> dict[str, object]:
+        """Who takes the mail. What he has accepted has arrived; our environment may say otherwise."""
+        ours = f"{LOOPBACK}:{self._ports[3]}"
+        host, _, port = (self.wish.smtp or ours).rpartition(":")
+        told: dict[str, object] = {
+            "mail.sender": SENDER,
+            "mail.smarthost": host,
+            "mail.port": int(port),
+            "mail.bounce_window_hours": 0,
+        }
+        if self._mailbox:
+            told["mail.authorities"] = str(authority(self.wish.state / "mailbox").absolute())
+        return {key: value for key, value in told.items() if variable(key) not in os.environ}
 
     def environment(self) -> Mapping[str, str]:
         """The settings as environment; a settings file of this machine is not read."""
-        told = {
-            f"CALLENGINE_{key.upper().replace('.', '__')}": str(it) for key, it in self.settings().items()
-        }
+        told = {variable(key): str(it) for key, it in self.settings().items()}
         return {**told, "CALLENGINE_SETTINGS": str(settings_file(self.wish.state).absolute())}
 
     def full_environment(self) -> dict[str, str]:
@@ -230,6 +245,11 @@ def master_key(state: Path) -> str:
     if not file.exists():
         write_private(file, new_master_key())
     return file.read_text()
+
+
+def variable(setting: str) -> str:
+    """The environment's name for it."""
+    return f"CALLENGINE_{setting.upper().replace('.', '__')}"
 
 
 def endpoints(state: Path) -> Path:
