@@ -18,7 +18,7 @@ from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
 THREADS = 8
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
-TRIES = 2  # of one request; an object waits for its next turn then
+TRIES = 2  # of one request; then the object waits for its next turn
 PROBE = "callengine-probe"
 PAGE = 1_000  # S3's own page
 
@@ -58,7 +58,7 @@ class S3:
 
     async def objections(self) -> list[str]:
         try:
-            return await self._in_thread(lambda: list(self._objections()))
+            return await self._in_thread(self._objections)
         except ObjectsTrouble as trouble:
             return [f"{trouble}; look at [objects] of the settings"]
 
@@ -97,20 +97,20 @@ class S3:
         pages = self._pages("list_multipart_uploads", Prefix=name)
         return [it for page in pages for it in page.get("Uploads", []) if it["Key"] == name]
 
-    def _objections(self) -> Iterator[str]:
-        versioning = self._ask("get_bucket_versioning").get("Status")
+    def _objections(self) -> list[str]:
         lock = self._lock()
-        if lock and lock.get("Rule"):
-            yield (
+        if lock.get("Rule"):
+            return [
                 f"bucket {self._bucket.name} locks what is put into it: it could not be destroyed on time; "
                 "give a bucket without a default retention"
-            )
-        elif (versioning or lock) and not self._bucket.all_versions:
-            yield (
+            ]
+        if (lock or self._ask("get_bucket_versioning").get("Status")) and not self._bucket.all_versions:
+            return [
                 f"bucket {self._bucket.name} keeps versions: give one that does not, or have all of them "
                 "deleted by objects.all_versions = true"
-            )
+            ]
         self._try()
+        return []
 
     def _lock(self) -> Mapping[str, Any]:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - 0.5 s

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from engine.dev.postgres import Running, maintenance, start_postgres
+from engine.dev.seaweed import Seaweed, seaweed
 from storage.migrate import migrate
 
 numbers = count(1)
@@ -48,6 +49,20 @@ def own_server(tmp_path: Path) -> Iterator[Running]:
     running = asyncio.run(start_postgres(tmp_path / "postgres", tmp_path / "postgres.log"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """A real object store, for all tests; each makes its own bucket."""
+    folder = tmp_path_factory.mktemp("seaweed")
+    with seaweed(folder / "store", folder / "log") as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(s3: Seaweed) -> str:
+    """The name of an empty bucket that keeps no versions."""
+    return s3.make_bucket(f"bucket-{next(numbers)}")
 
 
 async def prepare(url: str) -> None:
