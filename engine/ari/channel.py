@@ -52,11 +52,16 @@ class Channel:
     def lose(self, at: datetime) -> None:
         """Asterisk does not know this channel any more and never said how it ended."""
         if not self.ended.done():
-            self.ended.set_result(Ended(at, INTERWORKING, Outcome.FAILED, lost=True))
+            self.ended.set_result(Ended(at, INTERWORKING, self.outcome(INTERWORKING), lost=True))
 
     def outcome(self, cause: int) -> Outcome:
         """What an end with this cause means for the route."""
         return Outcome.DONE
+
+    def alive(self) -> None:
+        """Raise HungUp if this leg has ended."""
+        if self.ended.done():
+            raise HungUp(self, self.ended.result())
 
     async def until[T](self, future: asyncio.Future[T], seconds: float | None = None) -> T:
         """Wait for `future`; raises HungUp when this leg ends first, TimeoutError after `seconds`."""
@@ -64,8 +69,7 @@ class Channel:
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if future.done():
             return future.result()
-        if self.ended.done():
-            raise HungUp(self, self.ended.result())
+        self.alive()
         raise TimeoutError
 
     async def told[T](self, request: Awaitable[T]) -> T:

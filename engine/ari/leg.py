@@ -14,6 +14,7 @@ from engine.ari.channel import Channel
 from engine.ari.errors import AriError, Gone
 from engine.ari.events import ChannelHangupRequest, ChannelStateChange, Dial, Event, StasisStart
 from engine.line import Ended, LegWitness, Talk
+from storage.records import LegRecord
 
 if TYPE_CHECKING:
     from engine.ari.line import AriLine
@@ -98,11 +99,13 @@ class AriLeg(Channel):
         rang = self.rings.done() or self._told_nobody_answers
         return causes.outcome(cause, rang=rang, answered=self.up.done())
 
-    def remember(self, entered: datetime, answered: datetime | None) -> None:
+    def remember(self, was: LegRecord) -> None:
         """What an earlier engine saw and noted."""
-        self.entered.set_result(entered)
-        if answered is not None:
-            self.up.set_result(answered)
+        self.entered.set_result(was.began)
+        if was.ringing is not None:
+            self.rings.set_result(was.ringing)
+        if was.answered is not None:
+            self.up.set_result(was.answered)
 
     async def let_go(self, cause: Cause) -> None:
         """Hang up, unless it has ended, and wait until it has."""
