@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
+from typing import Protocol, cast
 
 import asyncpg
 import structlog
@@ -22,11 +22,24 @@ LONGEST_PAUSE_SECONDS = 5.0
 log = structlog.get_logger()
 
 
+class Work(Protocol):
+    """What the worker does until it is cancelled."""
+
+    @property
+    def name(self) -> str: ...
+
+    def wake(self) -> None:
+        """There may be something to do."""
+
+    async def run(self, pool: asyncpg.Pool) -> None:
+        """Do it until cancelled."""
+
+
 class Chore:
     """One kind of work. `piece` does the next piece of it, and tells whether there may be more.
 
     It is done at once when `wake` is called, else looked for every `seconds`. After a piece that was done,
-    the chores of `then` are woken. `hands` pieces are done at a time, each with a connection of its own.
+    those of `then` are told. `hands` pieces are done at a time, each with a connection of its own.
     """
 
     def __init__(
@@ -34,7 +47,7 @@ class Chore:
         name: str,
         piece: Callable[[asyncpg.Connection], Awaitable[bool]],
         seconds: float,
-        then: "tuple[Chore, ...]" = (),
+        then: tuple[Callable[[], None], ...] = (),
         hands: int = 1,
     ) -> None:
         self.name = name
@@ -84,5 +97,5 @@ class Chore:
                 # Typed as what it stands for: it has all of its methods.
                 if not await self._piece(cast("asyncpg.Connection", con)):
                     return
-            for chore in self._then:
-                chore.wake()
+            for tell in self._then:
+                tell()

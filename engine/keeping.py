@@ -36,7 +36,7 @@ SELECT count(*) FROM audio WHERE state IN ('stored', 'shredded', 'absent')
 
 
 class Keeper:
-    """The worker's chores for sounds. `posted`: what is woken when a message may be mailed.
+    """The worker's chores for sounds. `posted` is called when a message may be mailed.
 
     `open_calls`: those of the journal that have not ended, None when not known. `troubles`: why it cannot do
     its work now, in sentences. Raises SettingsError when the master key is none.
@@ -47,7 +47,7 @@ class Keeper:
         settings: Settings,
         metrics: WorkerMetrics,
         open_calls: Callable[[], frozenset[str] | None],
-        posted: tuple[Chore, ...] = (),
+        posted: Callable[[], None] = lambda: None,
     ) -> None:
         self.objects = objects_of(settings)
         self.vault = vault_of(settings)
@@ -64,12 +64,15 @@ class Keeper:
         self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
         self.chores = [
             self.destroying,
-            Chore("sweep", self._sweep, SWEEP_SECONDS, (self.destroying,)),
+            Chore("sweep", self._sweep, SWEEP_SECONDS, (self.destroying.wake,)),
             Chore("count", self._count, COUNT_SECONDS),
         ]
         if self.vault:
-            self._sealer = Sealer(self._node, spool, Safe(self.objects, self.vault))
-            self.chores.append(Chore("seal", self._seal, SEAL_SECONDS, (*posted, self.destroying), hands=2))
+            self._safe = Safe(self.objects, self.vault)
+            self._sealer = Sealer(self._node, spool, self._safe)
+            self.chores.append(
+                Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
+            )
 
     @property
     def troubles(self) -> list[str]:
@@ -82,6 +85,12 @@ class Keeper:
         """There are new calls in the database."""
         for chore in self.chores:
             chore.wake()
+
+    async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """The WAV of a sound that is kept. Raises what `Safe.fetch` does; MasterKeyError without a key."""
+        if not self.vault:
+            raise MasterKeyError(NO_KEY)
+        return await self._safe.fetch(con, audio_id)
 
     async def _begin(self, con: asyncpg.Connection) -> None:
         """What a worker of this node that was killed had in hand is due again."""

@@ -77,7 +77,7 @@ class EngineMetrics(Metrics):
 
 
 class WorkerMetrics(Metrics):
-    """What the worker tells of draining, and of sounds."""
+    """What the worker tells of draining, of sounds, and of messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +86,10 @@ class WorkerMetrics(Metrics):
         self.destructions_overdue = self._gauge(
             "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"
         )
+        self.messages = self._gauge("messages", "Messages that are not destroyed, by their state", ["state"])
+        self.mails = self._counter("mails", "Attempts to hand a mail over, by what came of them", ["result"])
+        for result in ("accepted", "later", "refused", "unbuildable"):
+            self.mails.labels(result)
 
 
 async def watch_loop(

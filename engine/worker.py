@@ -10,11 +10,12 @@ import asyncpg
 import structlog
 
 from config.settings import Settings
-from engine.chore import Chore
+from engine.chore import Work
 from engine.drainer import COMMAND_SECONDS, Drainer
 from engine.health import health
 from engine.keeping import Keeper
 from engine.metrics import WorkerMetrics, watch_loop
+from engine.posting import Posting
 
 GRACE_SECONDS = 1.0
 CONNECTIONS = 16  # to the database, for all chores; made when needed
@@ -22,19 +23,20 @@ log = structlog.get_logger()
 
 
 async def work(settings: Settings) -> None:
-    """Drain the journal into PostgreSQL, seal and destroy, until SIGTERM or SIGINT; then end within 2 s.
+    """Drain the journal into PostgreSQL, seal, mail, destroy, until SIGTERM or SIGINT; then end within 2 s.
 
     Raises SettingsError, CannotServe, MigrationChanged.
     """
     metrics = WorkerMetrics()
-    keeper = Keeper(settings, metrics, lambda: drainer.open_calls)
-    drainer = drainer_of(settings, keeper.wake)
+    keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
+    posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
+    drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     stop = told_to_stop()
     http = settings.http
     async with (
-        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper)) as url,
-        doing(keeper.chores, settings.database.get_secret_value()),
+        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
+        doing([*keeper.chores, *posting.chores], settings.database.get_secret_value()),
     ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -57,7 +59,7 @@ def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
 
 
 @asynccontextmanager
-async def doing(chores: Sequence[Chore], database: str) -> AsyncIterator[None]:
+async def doing(chores: Sequence[Work], database: str) -> AsyncIterator[None]:
     """Do these chores while the block runs. What is in hand at its end is left as it is, and done again."""
     pool = asyncpg.create_pool(
         database, min_size=0, max_size=CONNECTIONS, timeout=5, command_timeout=COMMAND_SECONDS
@@ -69,8 +71,9 @@ async def doing(chores: Sequence[Chore], database: str) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        pool.terminate()
+        # A mail that has been accepted in this moment is written down, or it would be sent again.
         await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        pool.terminate()
 
 
 def told_to_stop() -> asyncio.Event:
@@ -82,10 +85,16 @@ def told_to_stop() -> asyncio.Event:
     return told
 
 
-def troubles(drainer: Drainer, keeper: Keeper) -> list[str]:
+def wake(*woken: Keeper | Posting) -> None:
+    """There are new calls in the database."""
+    for one in woken:
+        one.wake()
+
+
+def troubles(drainer: Drainer, keeper: Keeper, posting: Posting) -> list[str]:
     """Why the worker is not ready."""
     away = [] if drainer.connected else ["the database is away: call records wait in the journal"]
-    return [*away, *keeper.troubles]
+    return [*away, *keeper.troubles, *posting.troubles]
 
 
 async def until(stop: asyncio.Event, drainer: Drainer) -> None:

@@ -7,8 +7,8 @@ the next mail, and a domain has only so many attempts at once.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from mailer.answer import Answer, Later
-from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, word, write
+from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, taken, word, write
 from mailer.postman import Postman
 from mailer.tls import Level
 
@@ -192,13 +192,6 @@ class Courier:
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
         await self._postman.post.sessions.close()
-
-
-@asynccontextmanager
-async def taken(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for a moment; typed as what it stands for."""
-    async with pool.acquire(timeout=5) as con:
-        yield cast("asyncpg.Connection", con)
 
 
 def _log(claimed: Claim, answer: Answer) -> None:

@@ -5,10 +5,11 @@ nothing is in the state of being sent, so nothing can stay in it. No transaction
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import asyncpg
 
@@ -208,3 +209,10 @@ async def give_all_back(con: asyncpg.Connection, node: str) -> bool:
         return False
     await con.execute(GIVE_ALL_BACK, node)
     return True
+
+
+@asynccontextmanager
+async def taken(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for a moment; typed as what it stands for."""
+    async with pool.acquire(timeout=5) as con:
+        yield cast("asyncpg.Connection", con)
