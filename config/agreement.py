@@ -12,18 +12,22 @@ from config.errors import At
 from config.policy import Policy
 from dialplan.model import check_e164, check_name
 from dialplan.number import LANGUAGES, dial_key
+from dialplan.prompt import VOICEMAIL_PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
     """What a number may refer to.
 
-    `owners`: each one's language, empty where his own file is wrong; `heard`: the prompts there are in a
-    language, in any for the empty one; `keys`: the dial keys of all own numbers.
+    `owners`: each one's language, empty where his own file is wrong; `without_mail`: who has no address;
+    `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
+    `keys`: the dial keys of all own numbers.
     """
 
     owners: Mapping[str, str]
+    without_mail: Set[str]
     heard: Mapping[str, Set[str]]
+    built_in: Mapping[str, Set[str]]
     keys: Set[str]
 
 
@@ -43,41 +47,59 @@ def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At
         remedy = _near(owner, folder.owners) or f"write owners/{owner}.yaml"
         yield ("owner",), f"there is no owner `{owner}`; {remedy}"
     heard = folder.heard[folder.owners.get(owner, "")]
-    for at, prompt in mentioned(route, ("route",), "announce", "prompt"):
+    announced = mentioned(route, ("route",), "announce", "prompt")
+    for at, prompt in [*announced, *mentioned(route, ("route",), "voicemail", "greeting")]:
         if _is(check_name, prompt) and prompt not in heard:
             remedy = _near(prompt, heard) or f"put the file at prompts/{prompt}.wav"
             yield at, f"there is no prompt `{prompt}`; {remedy}"
+    for at, _ in written(route, ("route",), "voicemail"):
+        yield from ((at, what) for what in _of_voicemail(owner, folder))
     rung = mentioned(route, ("route",), "ring", "to")
     for at, to in [*_texts(number.get("fallback"), ("fallback",)), *rung]:
         if _is(check_e164, to) and (what := _objection(to, folder, policy)):
             yield at, what
 
 
-def mentioned(written: Any, at: At, step: str, setting: str) -> Iterator[tuple[At, str]]:
+def mentioned(route: Any, at: At, step: str, setting: str) -> Iterator[tuple[At, str]]:
     """The texts of this setting of this step, wherever in the route: alone, in a list, or by its name."""
+    for here, settings in written(route, at, step):
+        yield from _texts(settings, here, setting, "number")
+
+
+def written(route: Any, at: At, step: str) -> Iterator[tuple[At, Any]]:
+    """This step wherever it stands in the route, with what is written for it."""
     entries: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(written, dict):
-        entries = written.items()
-    elif isinstance(written, list):
-        entries = enumerate(written)
+    if isinstance(route, dict):
+        entries = route.items()
+    elif isinstance(route, list):
+        entries = enumerate(route)
     for key, inner in entries:
         here = (*at, key)
         if key == step:
-            yield from _texts(inner, here, setting, "number")
-        yield from mentioned(inner, here, step, setting)
+            yield here, inner
+        yield from written(inner, here, step)
 
 
-def _texts(written: Any, at: At, *settings: str) -> Iterator[tuple[At, str]]:
+def _texts(found: Any, at: At, *settings: str) -> Iterator[tuple[At, str]]:
     """The texts here: `a`, `[a, b]`, `{setting: a}`, `{setting: [a, {number: b}]}`."""
-    match written:
+    match found:
         case str():
-            yield at, written
+            yield at, found
         case list():
-            for index, entry in enumerate(written):
+            for index, entry in enumerate(found):
                 yield from _texts(entry, (*at, index), *settings)
         case dict():
             for setting in settings:
-                yield from _texts(written.get(setting), (*at, setting), *settings)
+                yield from _texts(found.get(setting), (*at, setting), *settings)
+
+
+def _of_voicemail(owner: str, folder: Folder) -> Iterator[str]:
+    """What keeps this owner's numbers from taking messages."""
+    if owner in folder.without_mail:
+        yield f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
+    if language := folder.owners.get(owner):
+        for name in sorted({*VOICEMAIL_PROMPTS} - folder.heard[language] - folder.built_in[language]):
+            yield f"there is no prompt `{name}` in {language}; put the file at prompts/{language}/{name}.wav"
 
 
 def _objection(to: str, folder: Folder, policy: Policy) -> str | None:

@@ -13,10 +13,11 @@ from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import list_files
 from config.packed import Packed
 from config.policy import Policy
+from config.prompts import built_in
 from config.reading import Reading, Written
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.rehearse import disagreements
-from dialplan.routing import Routing
+from dialplan.routing import BUILT_IN, Routing
 
 
 def load(folder: Path, policy: Policy) -> Routing:
@@ -26,9 +27,12 @@ def load(folder: Path, policy: Policy) -> Routing:
     owners = reading.models(files.owners, Owner)
     numbers = reading.models(files.numbers, ServiceNumber)
     prompts = reading.prompts(files.prompts)
+    brought = built_in()
     known = agreement.Folder(
         owners={file.stem: "" for file in files.owners} | _languages(owners),
+        without_mail={owner.file.stem for owner in owners if owner.says and not owner.says.mail},
         heard=agreement.by_language(map(reading.prompt_name, files.prompts)),
+        built_in=agreement.by_language(name.removeprefix(BUILT_IN) for name in brought),
         keys=frozenset(filter(None, map(_key, numbers))),
     )
     reading.errors += _twice_owners(files.owners)
@@ -41,7 +45,7 @@ def load(folder: Path, policy: Policy) -> Routing:
     return Routing(
         numbers={number.key: number for number in said},
         owners={owner.file.stem: owner.says for owner in owners if owner.says},
-        prompts=prompts,
+        prompts={**brought, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in said if number.fallback},
     )

@@ -1,12 +1,16 @@
-"""Prompts: WAV files checked before any call needs them."""
+"""Prompts: WAV files checked before any call needs them; some are brought along, in every language."""
 
 import hashlib
 import io
 import wave
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
-from dialplan.prompt import Prompt
+from dialplan.prompt import VOICEMAIL_PROMPTS, Prompt
+from dialplan.routing import BUILT_IN
 
+VOICES = Path(__file__).with_name("voices")
 RATE = 8000  # Hz, what the telephone network carries
 MAX_BYTES = 20_000_000  # 20 minutes
 
@@ -21,6 +25,14 @@ def read_prompt(path: Path) -> Prompt:
         raise UnplayableError(f"larger than {MAX_BYTES:,} bytes, 20 minutes; shorten it")
     data = path.read_bytes()
     return Prompt(path.stem, path.resolve(), _seconds(data, path), hashlib.sha256(data).hexdigest())
+
+
+@cache
+def built_in(folder: Path = VOICES) -> Mapping[str, Prompt]:
+    """The prompts brought along, by `built-in/name` or `built-in/language/name`."""
+    files = sorted(file for file in folder.rglob("*.wav") if file.stem in VOICEMAIL_PROMPTS)
+    names = (file.relative_to(folder).with_suffix("").as_posix() for file in files)
+    return {f"{BUILT_IN}{name}": read_prompt(file) for name, file in zip(names, files, strict=True)}
 
 
 def _seconds(data: bytes, path: Path) -> float:

@@ -32,6 +32,8 @@ WORDS = {
     "greater_than_equal": "{input} is too low; write {ge} or more",
     "less_than_equal": "{input} is too high; write {le} or less",
     "int_parsing": "{input} is not a whole number; write digits only, without a unit",
+    "bool_parsing": "{input} is not one of its values; write true or false",
+    "bool_type": "write true or false",
     "int_type": "{input} is not a whole number; write digits only, without a unit",
     "tuple_type": "write a list here: entries in lines that begin with a dash, or in one line as  [a, b]",
     "model_type": "write settings here, as  key: value",

@@ -49,7 +49,8 @@ class Expect(Model):
         - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
 
     `at` is local time of the number. `outcomes` are those of the rings in their order, `taken` once they are
-    used up. `hears` are prompts, `rings` destinations, in order; `ends` is the outcome of the call record.
+    used up. `hears` are prompts (of a voicemail its greeting), `rings` destinations, in order; `ends` is the
+    outcome of the call record.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time)]

@@ -9,10 +9,11 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
+from dialplan.delivery import Delivery, Format
 from dialplan.destination import refuse_short
 from dialplan.expect import Expect
 from dialplan.model import E164, Model, Name
@@ -71,6 +72,9 @@ def check_mail(text: str) -> str:
     return text
 
 
+MailAddress = Annotated[str, AfterValidator(check_mail)]
+
+
 @cache
 def zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
@@ -107,12 +111,33 @@ def _listed(written: Any) -> Any:
 
 
 class Owner(Model):
-    """Whose numbers they are: a file owners/NAME.yaml, NAME being what its numbers write as `owner`."""
+    """Whose numbers they are: a file owners/NAME.yaml, NAME being what its numbers write as `owner`.
+
+    name: ACME Dentists
+    language: nl                         nl, fr, de, es or en: of prompts and mails
+    mail: office@acme.example            where messages go; several: [a@acme.example, b@acme.example]
+    mail_then: boss@acme.example         where they go when none of these can be reached
+    audio: mp3                           mp3, wav or opus
+    missed_calls: mail                   a mail for a call that nobody took and that left no message; or off
+    require_tls: true                    rather no mail than one that is not encrypted, or to a stranger
+    keep_recordings: 30 days             hours, days or weeks
+    """
 
     name: Annotated[str, AfterValidator(check_label)]
     language: Language = "en"
-    mail: Annotated[tuple[Annotated[str, AfterValidator(check_mail)], ...], BeforeValidator(_listed)] = ()
+    mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
+    mail_then: MailAddress | None = None
+    audio: Format = "mp3"
+    missed_calls: Literal["off", "mail"] = "off"
+    require_tls: bool = False
     keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+
+    @field_validator("mail_then", "missed_calls")
+    @classmethod
+    def _has_mail(cls, setting: str, info: ValidationInfo) -> str:
+        if setting != "off" and info.data.get("mail") == ():
+            raise ValueError("means nothing without `mail`; write  mail: office@acme.example")
+        return setting
 
 
 class ServiceNumber(Model):
@@ -120,6 +145,7 @@ class ServiceNumber(Model):
 
     number: E164
     owner: Name
+    label: Annotated[str, AfterValidator(check_label)] = ""
     timezone: Annotated[ZoneInfo, PlainValidator(read_zone)]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
@@ -146,3 +172,15 @@ class ServiceNumber(Model):
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)
+
+    def delivery(self, owner: Owner) -> Delivery:
+        """How a message about a call to this number reaches its owner."""
+        return Delivery(
+            to=owner.mail,
+            then=owner.mail_then,
+            language=owner.language,
+            audio=owner.audio,
+            zone=self.zone.key,
+            require_tls=owner.require_tls,
+            label=self.label,
+        )

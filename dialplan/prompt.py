@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# The prompts of a voicemail that callengine brings along, in every language.
+GREETING, BEEP, GOODBYE, MAILBOX_FULL = "greeting", "beep", "goodbye", "mailbox-full"
+VOICEMAIL_PROMPTS = (GREETING, BEEP, GOODBYE, MAILBOX_FULL)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -7,7 +7,7 @@ from datetime import UTC
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Ring
+from dialplan.steps import Action, Announce, Ring, Voicemail
 from dialplan.walk import Facts, Turn
 
 
@@ -21,7 +21,7 @@ class Rehearsal:
 
     @property
     def hears(self) -> tuple[str, ...]:
-        return tuple(step.prompt for step, _ in self.steps if isinstance(step, Announce))
+        return tuple(step.prompt for step, _ in self.steps if isinstance(step, Announce | Voicemail))
 
     @property
     def rings(self) -> tuple[str, ...]:

@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.prompt import Prompt
 
+BUILT_IN = "built-in/"
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files."""
+    """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files.
+
+    The prompts that callengine brings along are among them, as built-in/name or built-in/language/name.
+    """
 
     numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.03 ms
     owners: Mapping[str, Owner]
     prompts: Mapping[str, Prompt]
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, where written: what Asterisk dials when the engine is away
+
+    @property
+    def own_prompts(self) -> list[Prompt]:
+        """Those of the folder, without the ones brought along."""
+        return [prompt for name, prompt in self.prompts.items() if not name.startswith(BUILT_IN)]
 
     def number(self, dialled: str) -> ServiceNumber | None:
         """The number that was dialled, however the trunk spells it."""
@@ -25,5 +35,6 @@ class Routing:
         return self.owners[number.owner]
 
     def prompt(self, name: str, language: str) -> Prompt | None:
-        """The prompt in that language, else the one for all languages."""
-        return self.prompts.get(f"{language}/{name}") or self.prompts.get(name)
+        """The prompt in that language, else the one for all languages, else the one brought along."""
+        keys = (f"{language}/{name}", name, f"{BUILT_IN}{language}/{name}", f"{BUILT_IN}{name}")
+        return next((self.prompts[key] for key in keys if key in self.prompts), None)

@@ -1,18 +1,21 @@
 """One call: the caller's line, what was agreed for the number, and the notes that become its call record."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from dialplan.steps import Action
 from dialplan.walk import Turn
-from engine.line import Ended, Leg, Line
+from engine.line import Ended, How, Line, Recorded
 from storage.records import Entry
 
+# Where a call was delivered to when it was delivered to no destination.
+VOICEMAIL = "voicemail"
 # Q.850 causes a record may end with when no leg gave one.
 NORMAL_CLEARING = 16
 NO_SUCH_NUMBER = 1
@@ -36,6 +39,9 @@ class Desk(Protocol):
     def agreed(self, dialled: str) -> Agreement | None:
         """The agreement for a dialled number, or None where the number is not ours."""
 
+    async def why_no_message(self) -> str | None:
+        """Why no message can be taken now; None when one can."""
+
     def note(self, entry: Entry) -> Awaitable[None]:
         """Write an entry of the journal at once; awaiting it waits until it is on the disk."""
 
@@ -52,12 +58,18 @@ class Ending:
 
 @dataclass(slots=True)
 class Call:
-    """The only mutable thing: where a call stands. It is told what happens to each leg and notes it."""
+    """The only mutable thing: where a call stands. It is told what happens to each leg and notes it.
+
+    `reached`: what it has come to once it is answered; `message_begun`, `recorded`: of the message it leaves.
+    """
 
     line: Line
     agreed: Agreement
     desk: Desk
     answered: datetime | None = None
+    reached: Result | None = None
+    message_begun: bool = False
+    recorded: Recorded | None = None
     over: Ending | None = None
     spent: timedelta = timedelta(0)  # of the conversation, before this engine took the call over
 
@@ -66,8 +78,34 @@ class Call:
         """How long the conversation may last."""
         return min(timedelta(minutes=self.agreed.number.max_minutes), self.agreed.longest)
 
+    @property
+    def message_id(self) -> str:
+        """The message it leaves, if it leaves one, and the file it is recorded to."""
+        return f"{self.line.call_id}-vm1"
+
+    @property
+    def delivery(self) -> Delivery:
+        """How a message of this call reaches the owner."""
+        return self.agreed.number.delivery(self.agreed.owner)
+
     def start(self) -> Awaitable[None]:
-        return note_start(self.desk, self.line, self.agreed.number.number, self.agreed.number.owner)
+        number, missed = self.agreed.number, {}
+        if self.agreed.owner.missed_calls == "mail":
+            missed["missed"] = self.delivery.as_json()
+        return note_start(self.desk, self.line, number.number, number.owner, **missed)
+
+    def remember(self, entries: Iterable[Entry]) -> None:
+        """How far an earlier engine had come with this call."""
+        for entry in entries:
+            at = datetime.fromisoformat(entry["at"]) if "at" in entry else None
+            match entry["kind"]:
+                case "answered":
+                    self.answered = at
+                    self.reached = Result.VOICEMAIL if entry["to"] == VOICEMAIL else Result.ANSWERED
+                case "vm_start":
+                    self.message_begun = True
+                case "vm_end" if at:
+                    self.recorded = Recorded(How(entry["how"]), at)
 
     def turned(self, turn: Turn) -> None:
         self._note("turn", step=turn.step, why=turn.why)
@@ -75,10 +113,20 @@ class Call:
     def performed(self, step: Action, outcome: Outcome) -> None:
         self._note("step", step=step.step, outcome=outcome)
 
-    def mark_answered(self, leg: Leg) -> Awaitable[None]:
-        """A destination has answered; on the disk, this is what the bill counts from."""
-        self.answered = leg.answered
-        return self._note("answered", at=leg.answered, to=leg.to)
+    def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
+        """A destination, or the voicemail, has answered; on the disk, this is what the bill counts from."""
+        self.answered = at
+        self.reached = Result.VOICEMAIL if to == VOICEMAIL else Result.ANSWERED
+        return self._note("answered", at=at, to=to)
+
+    def message_begins(self, at: datetime) -> Awaitable[None]:
+        """Once this is on the disk there is a message, whatever becomes of call, engine and Asterisk."""
+        self.message_begun = True
+        return self._note("vm_start", at=at, audio=self.message_id, deliver=self.delivery.as_json())
+
+    def message_ended(self, recorded: Recorded) -> Awaitable[None]:
+        self.recorded = recorded
+        return self._note("vm_end", at=recorded.at, audio=self.message_id, how=recorded.how)
 
     def end(self, ending: Ending) -> Awaitable[None]:
         return note_end(self.desk, self.line, ending)
@@ -101,7 +149,7 @@ class Call:
         return self.desk.note(_entry(self.line, kind, **facts))
 
 
-def note_start(desk: Desk, line: Line, number: str, owner: str) -> Awaitable[None]:
+def note_start(desk: Desk, line: Line, number: str, owner: str, **more: Any) -> Awaitable[None]:
     """A call came in: on the disk before anything is done for it that costs the caller money."""
     start = _entry(
         line,
@@ -113,6 +161,7 @@ def note_start(desk: Desk, line: Line, number: str, owner: str) -> Awaitable[Non
         withheld=line.caller.withheld,
         node=desk.node,
         channel=line.id,
+        **more,
     )
     return desk.note(start)
 

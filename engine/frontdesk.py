@@ -1,7 +1,10 @@
 """What every call shares: the agreements in force, the journal, and who counts and tells what is noted."""
 
+import asyncio
+import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -15,20 +18,33 @@ from storage.records import Entry
 log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
-TOLD = frozenset({"call_start", "answered", "call_end"})
+TOLD = frozenset({"call_start", "answered", "vm_end", "call_end"})
+# Who called, and where his message goes: not for a log.
+UNTOLD = frozenset({"kind", "caller", "deliver", "missed"})
+
+LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
+LOOK_SECONDS = 1.0
 
 
 class FrontDesk:
-    """engine.call.Desk on the rulebook and the journal."""
+    """engine.call.Desk on the rulebook and the journal. `recordings`: where Asterisk puts messages."""
 
     def __init__(
-        self, node: str, rulebook: Rulebook, journal: Journal, tally: "Tally", longest: timedelta
+        self,
+        node: str,
+        rulebook: Rulebook,
+        journal: Journal,
+        *,
+        tally: "Tally",
+        longest: timedelta,
+        recordings: Path,
     ) -> None:
         self.node = node
         self._rulebook = rulebook
         self._journal = journal
         self._tally = tally
         self._longest = longest
+        self._recordings = recordings
 
     def agreed(self, dialled: str) -> Agreement | None:
         routing = self._rulebook.in_force
@@ -38,11 +54,28 @@ class FrontDesk:
         owner = routing.owner(number)
         return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
 
+    async def why_no_message(self) -> str | None:
+        if self._journal.degraded:
+            return "the journal cannot be written"
+        return await why_no_room(self._recordings)
+
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
         self._tally.see(entry)
         tell(entry)
         return written
+
+
+async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:
+    """Why this folder takes no message; None when it does. A disk that does not answer is not waited for."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            free = (await asyncio.to_thread(shutil.disk_usage, recordings)).free
+    except (OSError, TimeoutError) as trouble:
+        return f"asterisk.recordings, {recordings}, cannot be looked at: {type(trouble).__name__}"
+    return (
+        f"{free / 1e9:.1f} GB are free in {recordings}, {least / 1e9:g} are needed" if free < least else None
+    )
 
 
 class Tally:
@@ -82,4 +115,4 @@ class Tally:
 def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
     level = log.info if entry["kind"] in TOLD else log.debug
-    level(entry["kind"], **{key: value for key, value in entry.items() if key not in {"kind", "caller"}})
+    level(entry["kind"], **{key: value for key, value in entry.items() if key not in UNTOLD})

@@ -98,8 +98,11 @@ async def outcome_of(step: Action | Turn, call: Call, past: Iterator[Outcome]) -
 
 
 def left(call: Call, gone: HungUp) -> Ending:
-    """The caller's leg has ended: by hanging up (unanswered: abandoned), or lost with Asterisk itself."""
+    """The caller's leg has ended: by hanging up (unanswered: abandoned), or lost with Asterisk itself.
+
+    What a caller had said to the voicemail is not lost with it.
+    """
     if gone.ended.lost:
-        return Ending(Result.LOST, "lost", gone.ended.at, gone.ended.cause)
-    result = Result.ABANDONED if call.answered is None else Result.ANSWERED
-    return Ending(result, "caller", gone.ended.at, NORMAL_CLEARING)
+        result = Result.VOICEMAIL if call.reached is Result.VOICEMAIL else Result.LOST
+        return Ending(result, "lost", gone.ended.at, gone.ended.cause)
+    return Ending(call.reached or Result.ABANDONED, "caller", gone.ended.at, NORMAL_CLEARING)

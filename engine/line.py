@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from dialplan.caller import Caller
@@ -40,6 +41,32 @@ class HungUp(Exception):
         super().__init__(leg.id)
         self.leg = leg
         self.ended = ended
+
+
+class How(StrEnum):
+    """What ended a message."""
+
+    HANGUP = "hangup"
+    KEY = "key"
+    SILENCE = "silence"
+    LIMIT = "limit"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a message by itself: so many seconds of it, so many of silence."""
+
+    seconds: int
+    silence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How a message ended, and when (Asterisk's clock, UTC)."""
+
+    how: How
+    at: datetime
 
 
 class Talk(Protocol):
@@ -91,11 +118,21 @@ class Line(Protocol):
     def caller(self) -> Caller: ...
     @property
     def entered(self) -> datetime: ...
-    async def play(self, prompt: Prompt) -> bool:
-        """Play a prompt to its end; unanswered, as early media, which answers nothing. False: it failed."""
+    async def play(self, prompt: Prompt) -> datetime | None:
+        """Play a prompt to its end, and tell when that was; None if it failed. Unanswered: as early media."""
 
-    async def answer(self) -> None:
-        """Answer the caller: the caller's charging starts here."""
+    async def answer(self) -> datetime:
+        """Answer the caller: the caller's charging starts here, at the instant returned."""
+
+    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+        """Record what the caller says, until a hang-up, a `#`, or a limit.
+
+        The hang-up is its usual end: HungUp is not raised. `warning` tells the caller, and nobody else, that
+        the limit is near.
+        """
+
+    async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
+        """Wait for the end of a recording that an earlier engine began; None where there is none."""
 
     def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness

@@ -107,7 +107,8 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     )
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
-    desk = FrontDesk(settings.node, rulebook, journal, Tally(metrics, unfinished), longest)
+    desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
+                     recordings=settings.asterisk.recordings)  # fmt: skip
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
                               country=settings.country, unfinished=unfinished)  # fmt: skip
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)

@@ -6,6 +6,7 @@ from dialplan.steps.hangup import Hangup, Reason
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
 from dialplan.steps.tree import STEPS, Action, Step, Steps, visit
+from dialplan.steps.voicemail import Voicemail
 
 __all__ = [
     "STEPS",
@@ -19,5 +20,6 @@ __all__ = [
     "Ring",
     "Step",
     "Steps",
+    "Voicemail",
     "visit",
 ]

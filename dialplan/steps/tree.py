@@ -11,21 +11,24 @@ from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
+from dialplan.steps.voicemail import Voicemail
 
 # What is performed. The other steps only decide.
-Action = Announce | Ring | Hangup
+Action = Announce | Ring | Voicemail | Hangup
+AnyStep = Action | Hours
 
-STEPS: Mapping[str, type[Announce | Hangup | Hours | Ring]] = {
+STEPS: Mapping[str, type[AnyStep]] = {
     "announce": Announce,
     "hangup": Hangup,
     "hours": Hours,
     "ring": Ring,
+    "voicemail": Voicemail,
 }
 
 
 def one_key(written: Any) -> Any:
     """`{"ring": {...}}` -> `{"step": "ring", ...}`: the one key names the step; a setting may stand alone."""
-    if isinstance(written, Announce | Hangup | Hours | Ring):
+    if isinstance(written, AnyStep):
         return written
     if not isinstance(written, dict) or len(written) != 1:
         raise ValueError("write one step with its settings, as in  ring: {to: [+3221112233], seconds: 20}")
@@ -40,9 +43,7 @@ def one_key(written: Any) -> Any:
     return {"step": name, **settings}
 
 
-Step = Annotated[
-    Annotated[Announce | Hangup | Hours | Ring, Field(discriminator="step")], BeforeValidator(one_key)
-]
+Step = Annotated[Annotated[AnyStep, Field(discriminator="step")], BeforeValidator(one_key)]
 Steps = Annotated[tuple[Step, ...], AfterValidator(at_least_one)]
 
 for _model in STEPS.values():
@@ -51,7 +52,7 @@ for _model in STEPS.values():
 
 def visit(
     steps: Steps, at: tuple[str | int, ...] = ("route",)
-) -> Iterator[tuple[tuple[str | int, ...], Announce | Hangup | Hours | Ring]]:
+) -> Iterator[tuple[tuple[str | int, ...], AnyStep]]:
     """Every step of a route, those of its branches too, each with its path in the file."""
     for index, step in enumerate(steps):
         here = (*at, index, step.step)

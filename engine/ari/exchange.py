@@ -1,12 +1,20 @@
 """What all lines and legs of one Asterisk share: the commands, the events, how a destination is dialled."""
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
+
+import structlog
 
 from dialplan.caller import Caller
 from dialplan.destination import Destination, Present
+from dialplan.prompt import Prompt
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
+from engine.ari.errors import AriError, Gone
 from engine.ari.operations import Variables
+
+log = structlog.get_logger()
 
 # A created leg that is never dialled or looked after ends by itself.
 ORPHAN_SECONDS = 30
@@ -37,6 +45,11 @@ def shown_to(to: Destination, caller: Caller) -> Present:
     return to.present
 
 
+def media(prompt: Prompt) -> str:
+    """The prompt as Asterisk's `play` takes it: without its suffix."""
+    return f"sound:{prompt.path.with_suffix('')}"
+
+
 def presented(present: Present, service_number: str) -> Variables:
     """The variables of a leg by which its destination sees another number than the caller's, or none.
 
@@ -50,3 +63,13 @@ def presented(present: Present, service_number: str) -> Variables:
             return {"CONNECTEDLINE(num,i)": service_number, "CONNECTEDLINE(pres)": "allowed"}
         case Present.ANONYMOUS:
             return {"CONNECTEDLINE(num,i)": "", "CONNECTEDLINE(pres)": "prohib"}
+
+
+async def let_go(request: Coroutine[Any, Any, None]) -> None:
+    """A command whose failure changes nothing: what is to be let go is gone, or Asterisk itself is."""
+    try:
+        await request
+    except Gone:
+        pass
+    except AriError as trouble:
+        log.warning("ari_failed", error=str(trouble))

@@ -6,30 +6,35 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from dialplan.destination import Destination
 from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.channel import Channel
-from engine.ari.errors import AriError, BadState, Conflict, Gone, Refused
-from engine.ari.events import Kind, PlaybackFinished, StasisEnd
-from engine.ari.exchange import Exchange
+from engine.ari.errors import BadState, Conflict, Gone, Refused
+from engine.ari.events import (
+    ChannelDtmfReceived,
+    ChannelStateChange,
+    Event,
+    Kind,
+    PlaybackFinished,
+    StasisEnd,
+)
+from engine.ari.exchange import Exchange, let_go, media
 from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
+from engine.ari.recording import AriRecording
 from engine.ari.ringing import AriRinging
-from engine.line import Ended, HungUp, LegWitness
+from engine.line import Ended, HungUp, LegWitness, Limits, Recorded
 from storage.records import LegRecord
-
-log = structlog.get_logger()
 
 # Asterisk's PlaybackFinished may never come (a missing recording): the prompt's length and this much more.
 PLAY_GRACE_SECONDS = 5.0
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
 HANG_UP_SECONDS = 2.0
+ANSWER_SECONDS = 0.5
 MOST_AT_ONCE = 10  # destinations of one ring
 
 
@@ -47,13 +52,23 @@ class AriLine(Channel):
         self._channels = exchange.client.channels
         self._legs = 0
         self._prompts = 0
+        self.last_key = ""
         self._rings = False
-        self._up = False
+        self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def came(self) -> datetime:
         return self.entered
+
+    def see(self, event: Event) -> None:
+        match event:
+            case ChannelStateChange(channel=channel) if channel.state == "Up" and not self._up.done():
+                self._up.set_result(event.at)
+            case ChannelDtmfReceived():
+                self.last_key = event.digit
+        super().see(event)
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
@@ -61,31 +76,43 @@ class AriLine(Channel):
 
     # What a call does with its line (engine.line.Line).
 
-    async def play(self, prompt: Prompt) -> bool:
+    async def play(self, prompt: Prompt) -> datetime | None:
         self._prompts += 1
         playback_id = f"{self.call_id}-p{self._prompts}"
         self.lease(prompt.seconds + LEASE_GRACE_SECONDS)
         self._rings = False
         with self.exchange.dispatcher.expect((Kind.PLAYBACK, playback_id), PlaybackFinished) as finished:
-            media = [f"sound:{prompt.path.with_suffix('')}"]
-            await self.told(self._channels.play_with_id(self.id, playback_id, media))
+            await self.told(self._channels.play_with_id(self.id, playback_id, [media(prompt)]))
             try:
                 event = await self.until(finished, prompt.seconds + PLAY_GRACE_SECONDS)
             except TimeoutError:
                 await let_go(self.exchange.client.playbacks.stop(playback_id))
-                return False
+                return None
         if event.playback.state != "done":
             await self._perhaps_hung_up()
-        return event.playback.state == "done"
+        return event.at if event.playback.state == "done" else None
 
-    async def answer(self) -> None:
+    async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
             await self.told(self._channels.answer(self.id))
-        self._up = True
+        try:
+            return await self.until(self._up, ANSWER_SECONDS)
+        except TimeoutError:  # an earlier engine answered, and had no time to write it down
+            self._up.set_result(datetime.now(UTC))
+            return self._up.result()
+
+    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+        self.last_key = ""
+        await self._leased(limits.seconds + LEASE_GRACE_SECONDS, "talking")
+        with self.recording(name) as recording:
+            return await recording.make(limits, warning)
+
+    async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
+        return await self._recording.take_over(limits) if self._recording else None
 
     async def ring_back(self) -> None:
         """The caller hears that a telephone rings: 180, unless the call is answered."""
-        if not self._rings and not self._up:
+        if not self._rings and not self._up.done():
             self._rings = True
             await self.told(self._channels.ring(self.id))
 
@@ -93,7 +120,6 @@ class AriLine(Channel):
     async def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness
     ) -> AsyncIterator[AriRinging]:
-        self.alive()  # the caller may have gone while no engine was there
         self.lease(seconds + LEASE_GRACE_SECONDS)
         with ExitStack() as ears:
             attempts = [(ears.enter_context(self._next_leg(one.number, witness)), one) for one in to]
@@ -130,12 +156,7 @@ class AriLine(Channel):
 
     def lease(self, seconds: float, state: str = "routing") -> None:
         """Let Asterisk take the call back when we have not said otherwise for `seconds`; not waited for."""
-        variables: Variables = {
-            "CALL_UUID": Reported(self.call_id),
-            "ENGINE_STATE": Reported(state),
-            "TIMEOUT(absolute)": str(int(seconds)),
-        }
-        self._aside(let_go(self._channels.set_channel_vars(self.id, variables)))
+        self._aside(self._leased(seconds, state))
 
     def skip_legs(self, numbers: int) -> None:
         """Ids that an earlier engine has used, or may have used for legs it had no time to note."""
@@ -144,10 +165,16 @@ class AriLine(Channel):
     @contextmanager
     def old_leg(self, was: LegRecord, witness: LegWitness) -> Iterator[AriLeg]:
         """A leg that an earlier engine made."""
-        leg = AriLeg(self, was.leg_id, was.to, witness)
-        leg.remember(was)  # before it hears how it went on: what an end means depends on what was
-        with self._listened_to(leg):
+        with self._listened_to(AriLeg(self, was.leg_id, was.to, witness)) as leg:
+            leg.remember(was.began, was.answered)
             yield leg
+
+    @contextmanager
+    def recording(self, name: str) -> Iterator[AriRecording]:
+        """A recording to be made, or that an earlier engine began."""
+        self._recording = AriRecording(self, name)
+        with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.see):
+            yield self._recording
 
     @contextmanager
     def _next_leg(self, to: str, witness: LegWitness) -> Iterator[AriLeg]:
@@ -161,6 +188,15 @@ class AriLine(Channel):
         with self.exchange.dispatcher.listen((Kind.CHANNEL, leg.id), leg.see):
             yield leg
         self.legs.discard(leg)
+
+    async def _leased(self, seconds: float, state: str) -> None:
+        """`talking`: the call ends with the lease; else it is taken to its fallback (extensions.conf, 6)."""
+        variables: Variables = {
+            "CALL_UUID": Reported(self.call_id),
+            "ENGINE_STATE": Reported(state),
+            "TIMEOUT(absolute)": str(int(seconds)),
+        }
+        await let_go(self._channels.set_channel_vars(self.id, variables))
 
     async def _bridge(self, bridge_id: str, leg: AriLeg) -> None:
         """Both into one bridge, which may be there already; who hung up in between raises HungUp."""
@@ -213,20 +249,10 @@ class AriTalk:
 
 
 def first_gone(line: AriLine, leg: AriLeg) -> HungUp:
-    """Of two legs of which at least one has ended, the one that ended first; lost with Asterisk: the line."""
-    gone = [channel for channel in (line, leg) if channel.ended.done()]
+    """Of two legs of which at least one has ended, the one that ended first."""
+    gone = [channel for channel in (leg, line) if channel.ended.done()]
     if not gone:
         line.lose(datetime.now(UTC))
         gone = [line]
     first = min(gone, key=lambda channel: channel.ended.result().at)
     return HungUp(first, first.ended.result())
-
-
-async def let_go(request: Coroutine[Any, Any, None]) -> None:
-    """A command whose failure changes nothing: what is to be let go is gone, or Asterisk itself is."""
-    try:
-        await request
-    except Gone:
-        pass
-    except AriError as trouble:
-        log.warning("ari_failed", error=str(trouble))

@@ -228,9 +228,16 @@ class Channels(Resource):
         return state.recording_info(recording)
 
     async def snoop_channel_with_id(
-        self, channel_id: str, snoop_id: str, *, app: str, app_args: str, spy: str = "none"
+        self,
+        channel_id: str,
+        snoop_id: str,
+        *,
+        app: str,
+        app_args: str,
+        spy: str = "none",
+        whisper: str = "none",
     ) -> state.ChannelInfo:
-        """`spy`: in (what the channel says), out (what it hears), both."""
+        """`spy`: in (what the channel says), out (what it hears), both. `whisper`: out, for it to hear."""
         snoop = await self._post(
             "/channels/{channelId}/snoop/{snoopId}",
             channelId=channel_id,
@@ -238,6 +245,7 @@ class Channels(Resource):
             app=app,
             appArgs=app_args,
             spy=spy,
+            whisper=whisper,
         )
         return state.channel_info(snoop)
 
@@ -291,6 +299,12 @@ class Recordings(Resource):
     async def list_stored(self) -> tuple[state.StoredInfo, ...]:
         """What lies in the spool, recordings still in the making included."""
         return tuple(map(state.stored_info, await self._get("/recordings/stored")))
+
+    async def get_stored(self, recording_name: str) -> state.StoredInfo:
+        """Also of a recording in the making: its file is there from the first moment."""
+        return state.stored_info(
+            await self._get("/recordings/stored/{recordingName}", recordingName=recording_name)
+        )
 
     async def delete_stored(self, recording_name: str) -> None:
         await self._delete("/recordings/stored/{recordingName}", recordingName=recording_name)

@@ -14,8 +14,8 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, Kind, StasisStart
-from engine.ari.exchange import Exchange
-from engine.ari.line import AriLine, let_go
+from engine.ari.exchange import Exchange, let_go
+from engine.ari.line import AriLine
 from engine.ari.link import marker
 from engine.ari.takeover import strays, take_over
 from engine.call import Desk

@@ -11,9 +11,9 @@ import structlog
 
 from dialplan.result import Outcome
 from engine.ari.causes import Cause
-from engine.ari.exchange import Exchange
+from engine.ari.exchange import Exchange, let_go
 from engine.ari.leg import AriLeg
-from engine.ari.line import AriLine, let_go
+from engine.ari.line import AriLine
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.call import Call, Desk
 from engine.handle import resume, turn_away
@@ -31,15 +31,19 @@ def take_over(
 ) -> Coroutine[Any, Any, None]:
     """The work that goes on with a call where the journal says it was.
 
-    Its legs are listened to before this returns: what Asterisk had queued about them is theirs to hear.
+    Its legs and its recording are listened to before this returns: what Asterisk had queued about them is
+    theirs to hear.
     """
     agreed = desk.agreed(line.dialled)
     record = fold(entries)
     if agreed is None or record is None:
         return turn_away(line, desk)
-    call = Call(line, agreed, desk, answered=record.answered)
-    if record.answered is not None:
-        call.spent = datetime.now(UTC) - record.answered
+    call = Call(line, agreed, desk)
+    call.remember(entries)
+    if call.answered is not None:
+        call.spent = datetime.now(UTC) - call.answered
+    if call.message_begun:
+        ears.enter_context(line.recording(call.message_id))
     line.skip_legs(len(record.legs))
     legs = [ears.enter_context(line.old_leg(leg, call)) for leg in record.legs if not leg.ended]
     talking = next((leg for leg in legs if leg.up.done()), None)

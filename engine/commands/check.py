@@ -20,7 +20,7 @@ def command(folder: Path, settings: Path | None) -> None:
     counts = (
         _many(len(routing.numbers), "number"),
         _many(len(routing.owners), "owner"),
-        _many(len(routing.prompts), "prompt"),
+        _many(len(routing.own_prompts), "prompt"),
     )
     click.echo(f"{', '.join(counts)}: all good ({_many(tried, 'expected call')} tried out)")
 

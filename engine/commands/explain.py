@@ -14,7 +14,7 @@ from dialplan.expect import read_caller
 from dialplan.number import Owner, ServiceNumber
 from dialplan.rehearse import Rehearsal, rehearse
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring
+from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring, Voicemail
 from dialplan.walk import Facts, Turn
 
 # What the caller's network is answered in the end (a test holds it against engine.ari.causes).
@@ -145,6 +145,8 @@ def _settings(step: Action) -> str:
             return step.prompt
         case Ring():
             return f"{', '.join(map(_destination, step.to))} for {step.seconds} s"
+        case Voicemail():
+            return f"{step.prompt}, a message of at most {step.seconds} s"
         case Hangup():
             return step.reason
 

@@ -1,5 +1,7 @@
 """Perform `announce`: early media while the call is unanswered, so the caller pays nothing for it."""
 
+from datetime import datetime
+
 import structlog
 
 from dialplan.result import Outcome
@@ -11,8 +13,13 @@ log = structlog.get_logger()
 
 async def announce(step: Announce, call: Call) -> Outcome:
     """Play the prompt to its end. A prompt that fails is logged; the caller goes on to the next step."""
-    prompt = call.agreed.prompt(step.prompt)
-    if prompt is None or not await call.line.play(prompt):
-        log.error("prompt_failed", prompt=step.prompt)
-        return Outcome.FAILED
-    return Outcome.DONE
+    return Outcome.FAILED if await say(step.prompt, call) is None else Outcome.DONE
+
+
+async def say(name: str, call: Call) -> datetime | None:
+    """Play the prompt of that name to its end: when that was, or None when it failed."""
+    prompt = call.agreed.prompt(name)
+    ended = await call.line.play(prompt) if prompt else None
+    if ended is None:
+        log.error("prompt_failed", prompt=name)
+    return ended

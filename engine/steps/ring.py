@@ -23,7 +23,7 @@ async def ring(step: Ring, call: Call) -> Outcome:
 
 async def talk(call: Call, leg: Leg) -> None:
     """Answer the caller, now that somebody is there to talk to."""
-    written = call.mark_answered(leg)
+    written = call.mark_answered(leg.answered, leg.to)
     await call.line.answer()
     await written
     await converse(call, leg)

@@ -14,7 +14,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, together
 from dialplan.steps import Destination
 from engine.call import Agreement
-from engine.line import Ended, HungUp, LegWitness
+from engine.line import Ended, How, HungUp, LegWitness, Limits, Recorded
 from storage.records import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -70,7 +70,11 @@ class FakeLeg:
 
 @dataclass
 class FakeLine:
-    """The caller: hangs up so many seconds after the call came in, or never."""
+    """The caller: hangs up so many seconds after the call came in, or never.
+
+    `message`: what ends the caller's message, and after how many seconds; `left_by_another`: what is found of
+    one that an earlier engine began; `lost`: Asterisk goes away instead of the caller.
+    """
 
     destinations: dict[str, Answers | Says] = field(default_factory=dict)
     hangs_up_after: float | None = None
@@ -79,6 +83,10 @@ class FakeLine:
     call_id: str = "0199-call"
     id: str = "asterisk-1"
     breaks_on: str = ""
+    message: tuple[How, float] = (How.HANGUP, 6)
+    unplayable: frozenset[str] = frozenset()
+    left_by_another: Recorded | None = None
+    lost: bool = False
     heard: list[str] = field(default_factory=list)
     entered: datetime = START
     legs: int = 0
@@ -92,7 +100,7 @@ class FakeLine:
 
     def _end(self, cause: int) -> None:
         if not self.ended.done():
-            self.ended.set_result(Ended(now(), cause, Outcome.DONE))
+            self.ended.set_result(Ended(now(), cause, Outcome.DONE, self.lost))
 
     async def _until(self, seconds: float) -> None:
         await asyncio.wait({self.ended}, timeout=seconds)
@@ -102,17 +110,30 @@ class FakeLine:
         if self.ended.done():
             raise HungUp(self, self.ended.result())
 
-    async def play(self, prompt: Prompt) -> bool:
+    async def play(self, prompt: Prompt) -> datetime | None:
         self._alive()
         if prompt.name == self.breaks_on:
             raise ValueError("a bug in a step")
         self.heard.append(prompt.name)
         await self._until(prompt.seconds)
-        return True
+        return None if prompt.name in self.unplayable else now()
 
-    async def answer(self) -> None:
+    async def answer(self) -> datetime:
         self._alive()
         self.heard.append("answered")
+        return now()
+
+    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+        how, after = self.message
+        self.heard.append(f"recorded as {name}, at most {limits.seconds} s")
+        await asyncio.wait({self.ended}, timeout=after)
+        if how is How.HANGUP:
+            self._end(16)
+        return Recorded(How.HANGUP if self.ended.done() else how, now())
+
+    async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
+        self.heard.append(f"looked for {name}")
+        return self.left_by_another
 
     @asynccontextmanager
     async def ringing(
@@ -203,14 +224,18 @@ class FakeTalk:
 
 @dataclass
 class FakeDesk:
-    """A desk with one agreement, and a journal that is a list."""
+    """A desk with one agreement, and a journal that is a list. `full`: why it takes no message."""
 
     agreement: Agreement | None
     node: str = "test1"
+    full: str | None = None
     entries: list[Entry] = field(default_factory=list)
 
     def agreed(self, dialled: str) -> Agreement | None:
         return self.agreement
+
+    async def why_no_message(self) -> str | None:
+        return self.full
 
     def note(self, entry: Entry) -> Awaitable[None]:
         self.entries.append(entry)

@@ -23,6 +23,10 @@ numbers = st.integers(2000000, 2999999).map(lambda tail: f"+322{tail}")
 announces: st.SearchStrategy[Raw] = st.builds(lambda prompt: {"announce": prompt}, prompts)
 hangups: st.SearchStrategy[Raw] = st.sampled_from([{"hangup": "busy"}, {"hangup": {"reason": "closed"}}])
 
+voicemails: st.SearchStrategy[Raw] = st.sampled_from(
+    [{"voicemail": "closed"}, {"voicemail": {}}, {"voicemail": {"seconds": "60"}}]
+)
+
 
 def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     """A step with random settings and any of its branches."""
@@ -43,8 +47,8 @@ def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
 
 
 routes = st.recursive(
-    _route(announces | hangups),
-    lambda inner: _route(announces | hangups | ring(inner) | hours(inner)),
+    _route(announces | hangups | voicemails),
+    lambda inner: _route(announces | hangups | voicemails | ring(inner) | hours(inner)),
     max_leaves=30,
 )
 

@@ -53,6 +53,12 @@ busy: the caller's network is answered SIP 486
     )
 
 
+def test_a_message_is_told_with_its_greeting_and_its_length() -> None:
+    told = explain("--at", "2026-11-24 10:00", "--outcome", "no_answer").output
+    assert "voicemail nobody-there, a message of at most 120 s -> done" in told
+    assert "voicemail: the caller's network is answered SIP 200" in told
+
+
 def test_the_reason_of_a_closed_day_is_told() -> None:
     told = explain("--at", "2026-12-25 10:00").output
     assert "2  hours     holiday: Kerstmis; opens mon 2026-12-28 09:00" in told
@@ -92,7 +98,7 @@ def test_outcomes_are_those_of_the_rings_in_their_order() -> None:
         ("announce", "done"),
         ("hours", "open"),
         ("ring", "no_answer"),
-        ("announce", "done"),
+        ("voicemail", "done"),
     ]
 
 

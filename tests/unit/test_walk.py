@@ -10,7 +10,7 @@ from dialplan.caller import UNKNOWN
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Hangup, Ring
+from dialplan.steps import Action, Announce, Hangup, Ring, Voicemail
 from dialplan.walk import Turn
 from tests.unit.routes import RING_OUTCOMES, Raw, routes, service_number, size
 
@@ -18,24 +18,24 @@ TUESDAY_10 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SATURDAY = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 CHRISTMAS = datetime(2026, 12, 25, 9, 0, tzinfo=UTC)
 
-# The number of the design, but for its voicemail.
+# The number of the design.
 ACME: list[Raw] = [
     {"announce": "welcome"},
     {
         "hours": {
             "open": "mon-fri 09:00-12:30 13:30-17:30",
             "holiday": [{"announce": "closed-holiday"}],
-            "closed": [{"announce": "closed"}],
+            "closed": [{"voicemail": {"greeting": "closed"}}],
         }
     },
     {
         "ring": {
             "to": ["+32470111222", "+3221112233"],
             "seconds": "20",
-            "busy": [{"announce": "all-busy"}],
+            "busy": [{"voicemail": {"greeting": "all-busy"}}],
         }
     },
-    {"announce": "leave-a-message"},
+    {"voicemail": {"greeting": "leave-a-message"}},
 ]
 TAKEN, BUSY, NO_ANSWER = Outcome.TAKEN, Outcome.BUSY, Outcome.NO_ANSWER
 
@@ -44,6 +44,8 @@ def said(step: Turn | Action) -> str:
     match step:
         case Announce():
             return f"announce {step.prompt}"
+        case Voicemail():
+            return f"voicemail {step.prompt}"
         case Ring():
             return f"ring {' '.join(map(str, step.to))}"
         case Hangup():
@@ -62,14 +64,14 @@ def told(route: list[Raw], now: datetime, outcomes: list[Outcome]) -> tuple[list
     ("now", "outcomes", "path", "result"),
     [
         (TUESDAY_10, [TAKEN], ["open", "ring +32470111222 +3221112233"], "answered"),
-        (TUESDAY_10, [BUSY], ["open", "ring +32470111222 +3221112233", "announce all-busy"], "busy"),
+        (TUESDAY_10, [BUSY], ["open", "ring +32470111222 +3221112233", "voicemail all-busy"], "voicemail"),
         (
             TUESDAY_10,
             [NO_ANSWER],
-            ["open", "ring +32470111222 +3221112233", "announce leave-a-message"],
-            "no_answer",
+            ["open", "ring +32470111222 +3221112233", "voicemail leave-a-message"],
+            "voicemail",
         ),
-        (SATURDAY, [], ["closed", "announce closed"], "closed"),
+        (SATURDAY, [], ["closed", "voicemail closed"], "voicemail"),
         (CHRISTMAS, [], ["holiday", "announce closed-holiday"], "closed"),
     ],
 )
@@ -142,6 +144,7 @@ def test_closed_without_a_branch_ends_the_call() -> None:
     [
         ({"announce": "welcome"}, {"announce": {"prompt": "welcome"}}),
         ({"hangup": "busy"}, {"hangup": {"reason": "busy"}}),
+        ({"voicemail": "closed"}, {"voicemail": {"greeting": "closed", "seconds": "180", "silence": "5"}}),
         ({"ring": "+3221112233"}, {"ring": {"to": ["+3221112233"], "seconds": "25"}}),
         ({"ring": ["+3221112233"]}, {"ring": {"to": [{"number": "+3221112233", "present": "caller"}]}}),
         ({"hours": "daily 08:00-20:00"}, {"hours": {"open": ["daily 08:00-20:00"]}}),

@@ -1,0 +1,60 @@
+"""Perform `voicemail`: answer, greet, and record what the caller says; it is mailed once the call is over."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from dialplan.prompt import BEEP, GOODBYE, MAILBOX_FULL
+from dialplan.result import Outcome
+from dialplan.steps import Voicemail
+from dialplan.walk import Turn
+from engine.call import VOICEMAIL, Call
+from engine.line import How, Limits, Recorded
+from engine.steps.announce import say
+from storage.fault import point
+
+log = structlog.get_logger()
+
+
+async def voicemail(step: Voicemail, call: Call) -> Outcome:
+    """Take a message, or go on taking the one that an earlier engine began."""
+    if not call.message_begun and (why := await call.desk.why_no_message()):
+        return await decline(call, why)
+    if call.recorded is None:
+        await call.message_ended(await take_message(step, call))
+        point("voicemail.after_end")
+    if call.recorded and call.recorded.how is How.FAILED:
+        return await decline(call, "Asterisk could not record it")
+    await say(GOODBYE, call)  # raises HungUp where it was a hang-up that ended the message
+    return Outcome.DONE
+
+
+async def decline(call: Call, why: str) -> Outcome:
+    """Tell the caller that no message can be taken; who is not answered yet does not pay for hearing it."""
+    log.error("message_declined", why=why)
+    call.turned(Turn(VOICEMAIL, f"no message taken: {why}"))
+    await say(MAILBOX_FULL, call)
+    return Outcome.FAILED
+
+
+async def take_message(step: Voicemail, call: Call) -> Recorded:
+    """From the greeting on. On the disk the message has begun before Asterisk is told to record it."""
+    limits = Limits(step.seconds, step.silence)
+    if not call.message_begun:
+        await greet(step, call)
+    elif recorded := await call.line.rejoin(call.message_id, limits):
+        return recorded
+    began = await say(BEEP, call) or datetime.now(UTC)  # our clock is Asterisk's, or nearly: engine.checks
+    if not call.message_begun:
+        await call.message_begins(began)
+    point("voicemail.before_record")
+    recorded = await call.line.record(call.message_id, limits, warning=call.agreed.prompt(BEEP))
+    point("voicemail.after_record")
+    return recorded
+
+
+async def greet(step: Voicemail, call: Call) -> None:
+    """Answer, on purpose and first: recording would do it by itself, and nobody would know when."""
+    if call.answered is None:
+        await call.mark_answered(await call.line.answer(), to=VOICEMAIL)
+    await say(step.prompt, call)

@@ -1,0 +1,282 @@
+"""Taking a message: what the route says, what the caller hears, what the journal is told of it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from dialplan.caller import UNKNOWN
+from dialplan.delivery import Delivery
+from dialplan.number import Owner
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome, Result, Verdict
+from dialplan.steps import Voicemail
+from engine.call import Agreement, Call
+from engine.frontdesk import tell, why_no_room
+from engine.handle import handle, resume
+from engine.line import How, Recorded
+from storage.records import Entry, fold
+from tests.unit.fakes import START, Answers, FakeDesk, FakeLine
+from tests.unit.routes import Raw, service_number
+
+pytestmark = pytest.mark.looptime
+
+ROUTE: list[Raw] = [{"voicemail": {"greeting": "closed", "seconds": "60"}}]
+DESTINATION = "+3221112233"
+AUDIO = "0199-call-vm1"
+# Every prompt takes two seconds but the beep, which takes none.
+SECONDS = {"beep": 0.0}
+
+
+def owner(**settings: Any) -> Owner:
+    return Owner.model_validate({"name": "ACME", "language": "nl", "mail": "office@acme.example", **settings})
+
+
+def desk_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeDesk:
+    def prompt(name: str) -> Prompt:
+        return Prompt(name, Path(f"{name}.wav"), SECONDS.get(name, 2.0), "")
+
+    return FakeDesk(Agreement(service_number(route, label="Shop"), owner(**settings), prompt), full=full)
+
+
+def told(desk: FakeDesk, kind: str) -> Entry:
+    (entry,) = (entry for entry in desk.entries if entry["kind"] == kind)
+    return entry
+
+
+def kinds(desk: FakeDesk) -> list[str]:
+    return [entry["kind"] for entry in desk.entries]
+
+
+def after(seconds: float) -> str:
+    return (START + timedelta(seconds=seconds)).isoformat()
+
+
+# What the route says.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"), [(Outcome.DONE, Result.VOICEMAIL), (Outcome.FAILED, Result.FAILED)]
+)
+def test_a_message_taken_or_not_is_the_end_of_the_route(outcome: Outcome, result: Result) -> None:
+    number = service_number([*ROUTE, {"announce": "never-heard"}])
+    plan = number.plan(number.facts(START, UNKNOWN))
+    assert next(plan) == number.route[0]
+    with pytest.raises(StopIteration) as over:
+        plan.send(outcome)
+    assert over.value.value == Verdict(result, final=True)
+
+
+def test_without_a_greeting_the_usual_one_is_heard() -> None:
+    (step,) = service_number([{"voicemail": {}}]).route
+    assert isinstance(step, Voicemail)
+    assert (step.prompt, step.seconds, step.silence) == ("greeting", 180, 5)
+
+
+def test_a_delivery_is_what_was_agreed_when_the_call_came_in() -> None:
+    agreed = owner(mail_then="boss@acme.example", audio="opus", require_tls="true")
+    delivery = service_number(ROUTE, label="Shop").delivery(agreed)
+    assert delivery == Delivery(
+        to=("office@acme.example",),
+        then="boss@acme.example",
+        language="nl",
+        audio="opus",
+        zone="Europe/Brussels",
+        require_tls=True,
+        label="Shop",
+    )
+    assert Delivery.from_json(delivery.as_json()) == delivery
+
+
+# What the caller hears.
+
+
+async def test_a_caller_is_answered_greeted_and_recorded_and_hangs_up() -> None:
+    line, desk = FakeLine(), desk_of()
+    await handle(line, desk)
+    assert line.heard == ["answered", "closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
+    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert (told(desk, "answered")["to"], told(desk, "answered")["at"]) == ("voicemail", after(0))
+    assert (told(desk, "vm_start")["audio"], told(desk, "vm_start")["at"]) == (AUDIO, after(2))
+    assert (told(desk, "vm_end")["how"], told(desk, "vm_end")["at"]) == ("hangup", after(8))
+    record = fold(desk.entries)
+    assert record is not None
+    assert (record.outcome, record.ended_by, record.delivered_to) == ("voicemail", "caller", "voicemail")
+    assert record.talk == timedelta(seconds=8)
+
+
+@pytest.mark.parametrize("how", [How.KEY, How.SILENCE, How.LIMIT])
+async def test_whatever_ends_the_message_the_caller_is_told_goodbye(how: How) -> None:
+    line, desk = FakeLine(message=(how, 30)), desk_of()
+    await handle(line, desk)
+    assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
+    assert told(desk, "vm_end")["how"] == how
+    assert (told(desk, "call_end")["outcome"], told(desk, "call_end")["ended_by"]) == ("voicemail", "engine")
+    assert told(desk, "step")["outcome"] == "done"
+
+
+async def test_who_hangs_up_in_the_greeting_has_reached_the_voicemail_and_left_no_message() -> None:
+    line, desk = FakeLine(hangs_up_after=1), desk_of()
+    await handle(line, desk)
+    assert line.heard == ["answered", "closed"]
+    assert kinds(desk) == ["call_start", "answered", "call_end"]
+    assert told(desk, "call_end")["outcome"] == "voicemail"
+
+
+async def test_a_greeting_that_cannot_be_played_costs_no_message() -> None:
+    line, desk = FakeLine(unplayable=frozenset({"closed", "beep"})), desk_of()
+    await handle(line, desk)
+    assert told(desk, "vm_end")["how"] == "hangup"
+    assert told(desk, "call_end")["outcome"] == "voicemail"
+
+
+async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered() -> None:
+    line, desk = FakeLine(), desk_of(full="0.4 GB are free")
+    await handle(line, desk)
+    assert line.heard == ["mailbox-full", "hung up: failed"]
+    assert kinds(desk) == ["call_start", "turn", "step", "call_end"]
+    assert told(desk, "turn")["why"] == "no message taken: 0.4 GB are free"
+
+
+async def test_who_could_not_be_recorded_is_told_so() -> None:
+    line, desk = FakeLine(message=(How.FAILED, 0)), desk_of()
+    await handle(line, desk)
+    assert line.heard[-2:] == ["mailbox-full", "hung up: failed"]
+    assert told(desk, "vm_end")["how"] == "failed"
+
+
+async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to() -> None:
+    line, desk = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), desk_of()
+    await handle(line, desk)
+    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert (told(desk, "call_end")["outcome"], told(desk, "call_end")["ended_by"]) == ("voicemail", "lost")
+
+
+async def test_a_conversation_is_lost_with_its_asterisk() -> None:
+    line = FakeLine({DESTINATION: Answers()}, hangs_up_after=5, lost=True)
+    desk = desk_of([{"ring": DESTINATION}])
+    await handle(line, desk)
+    assert told(desk, "call_end")["outcome"] == "lost"
+
+
+# What the journal is told.
+
+
+async def test_the_message_begins_on_the_disk_before_it_is_recorded() -> None:
+    seen: list[str] = []
+
+    class Watched(FakeLine):
+        async def record(self, *args: Any, **more: Any) -> Recorded:
+            seen.extend(kinds(desk))
+            return await super().record(*args, **more)
+
+    desk = desk_of()
+    await handle(Watched(), desk)
+    assert seen == ["call_start", "answered", "vm_start"]
+
+
+async def test_the_message_carries_where_it_is_to_go() -> None:
+    desk = desk_of()
+    await handle(FakeLine(), desk)
+    delivery = Delivery.from_json(told(desk, "vm_start")["deliver"])
+    assert (delivery.to, delivery.label, delivery.zone) == (
+        ("office@acme.example",),
+        "Shop",
+        "Europe/Brussels",
+    )
+
+
+@pytest.mark.parametrize(("missed_calls", "carried"), [("off", False), ("mail", True)])
+async def test_a_call_carries_where_it_is_told_of_if_missed_when_the_owner_wants_that(
+    missed_calls: str, carried: bool
+) -> None:
+    desk = desk_of(missed_calls=missed_calls)
+    await handle(FakeLine(hangs_up_after=1), desk)
+    start = told(desk, "call_start")
+    assert ("missed" in start) == carried
+    if carried:
+        assert Delivery.from_json(start["missed"]).to == ("office@acme.example",)
+
+
+async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
+    desk = desk_of(missed_calls="mail")
+    await handle(FakeLine(), desk)
+    with capture_logs() as lines:
+        for entry in desk.entries:
+            tell(entry)
+    assert [line["event"] for line in lines] == kinds(desk)
+    assert "acme.example" not in str(lines)
+    assert str(FakeLine().caller.number) not in str(lines)
+
+
+# What the next engine does with a call that this one left.
+
+
+async def begun_by_another(desk: FakeDesk) -> list[Entry]:
+    """The journal of an engine that was killed while it recorded a message."""
+    other = desk_of()
+    await handle(FakeLine(), other)
+    desk.entries += (
+        entry for entry in other.entries if entry["kind"] in {"call_start", "answered", "vm_start"}
+    )
+    return list(desk.entries)
+
+
+async def taken_over(line: FakeLine, desk: FakeDesk, entries: list[Entry]) -> None:
+    assert desk.agreement is not None
+    call = Call(line, desk.agreement, desk)
+    call.remember(entries)
+    await resume(call, [], None)
+
+
+async def test_a_recording_that_goes_on_is_waited_for() -> None:
+    line, desk = FakeLine(left_by_another=Recorded(How.SILENCE, START)), desk_of()
+    await taken_over(line, desk, await begun_by_another(desk))
+    assert line.heard == [f"looked for {AUDIO}", "goodbye", "hung up: voicemail"]
+    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "step", "call_end"]
+
+
+async def test_a_recording_that_was_never_begun_begins_after_another_beep() -> None:
+    line, desk = FakeLine(left_by_another=None), desk_of()
+    await taken_over(line, desk, await begun_by_another(desk))
+    assert line.heard == [f"looked for {AUDIO}", "beep", f"recorded as {AUDIO}, at most 60 s"]
+    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+
+
+async def test_a_greeting_that_was_cut_short_is_heard_again_and_the_caller_is_answered_once() -> None:
+    line, desk = FakeLine(), desk_of()
+    entries = (await begun_by_another(desk))[:-1]
+    desk.entries.pop()
+    await taken_over(line, desk, entries)
+    assert line.heard == ["closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
+    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+
+
+async def test_after_a_message_that_had_ended_there_is_only_goodbye_to_say() -> None:
+    line, desk = FakeLine(), desk_of()
+    entries = await begun_by_another(desk)
+    entries.append({"call": line.call_id, "kind": "vm_end", "at": after(9), "audio": AUDIO, "how": "key"})
+    await taken_over(line, desk, entries)
+    assert line.heard == ["goodbye", "hung up: voicemail"]
+
+
+# Whether there is room for it.
+
+
+async def test_where_there_is_room_a_message_is_taken(tmp_path: Path) -> None:
+    assert await why_no_room(tmp_path, least=1) is None
+
+
+async def test_where_the_disk_is_nearly_full_it_is_not(tmp_path: Path) -> None:
+    why = await why_no_room(tmp_path, least=10**18)
+    assert why is not None
+    assert why.endswith(f"GB are free in {tmp_path}, 1e+09 are needed")
+
+
+async def test_where_the_folder_is_missing_it_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "away"
+    assert await why_no_room(folder) == (
+        f"asterisk.recordings, {folder}, cannot be looked at: FileNotFoundError"
+    )
