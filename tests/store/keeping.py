@@ -1,0 +1,124 @@
+"""A node's keeping of sounds, in this process: its spool, its safe, and what the tables say of them."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from storage import messages
+from storage.calls import Revised
+from storage.calls import keep as keep_calls
+from storage.destruction import Destroyer
+from storage.objects import Objects
+from storage.objects.directory import Directory
+from storage.records import fold, fold_messages
+from storage.safe import Safe
+from storage.sealing import Came, Sealer
+from storage.spool import Spool
+from storage.sweeping import Sweeper
+from storage.vault import Vault, new_master_key
+from tests.store.calls import Entry
+
+DUE_NOW = "UPDATE audio SET next_at = now(), lease_until = NULL"
+
+
+@dataclass
+class House:
+    """Everything of one node that keeps sounds."""
+
+    con: asyncpg.Connection
+    folder: Path
+    node: str = "here"
+    objects: Objects | None = None
+    vault: Vault = field(default_factory=lambda: Vault(new_master_key()))
+
+    def __post_init__(self) -> None:
+        self.spool = Spool(self.folder / "spool")
+        self.spool.folder.mkdir(exist_ok=True)
+        self.store = self.objects or Directory(self.folder / "objects")
+        self.safe = Safe(self.store, self.vault)
+        self.sealer = Sealer(self.node, self.spool, self.safe)
+        self.destroyer = Destroyer(self.node, self.spool, self.store)
+        self.sweeper = Sweeper(self.node, self.spool)
+
+    async def drain(self, *calls: Sequence[Entry]) -> None:
+        """Write these ended calls, as the drainer does."""
+        revised = []
+        for rev, entries in enumerate(calls, start=1):
+            record = fold(entries)
+            assert record is not None
+            revised.append(Revised(record, rev, fold_messages(entries, record)))
+        async with self.con.transaction():
+            await keep_calls(self.con, revised)
+            await messages.keep(self.con, revised)
+
+    async def seal(self) -> list[Came]:
+        """Seal all that is due; what came of each."""
+        came = []
+        while (one := await self.sealer.seal_next(self.con)) is not None:
+            came.append(one)
+            assert len(came) < 1000
+        return came
+
+    async def destroy(self) -> int:
+        """Destroy all that is due; how many were tried."""
+        tried = 0
+        while await self.destroyer.destroy_next(self.con):
+            tried += 1
+            assert tried < 1000
+        return tried
+
+    async def retry(self) -> None:
+        """As if every pause and lease had run out."""
+        await self.con.execute(DUE_NOW)
+
+    async def accept(self, message_id: str) -> None:
+        """As if every recipient's server had taken the mail, for good."""
+        await self.con.execute("UPDATE message SET state = 'accepted' WHERE message_id = $1", message_id)
+        doomed = "UPDATE audio SET destroy_after = now(), reason = 'delivered' WHERE audio_id = $1"
+        await self.con.execute(doomed, message_id)
+
+    async def state(self, audio_id: str) -> str:
+        """Of the sound."""
+        return str(await self.con.fetchval("SELECT state FROM audio WHERE audio_id = $1", audio_id))
+
+    async def message(self, message_id: str) -> str:
+        """Of the message, with why."""
+        row = await self.con.fetchrow("SELECT state, why FROM message WHERE message_id = $1", message_id)
+        assert row is not None
+        return f"{row['state']} {row['why']}" if row["why"] else str(row["state"])
+
+    async def outbox(self) -> list[tuple[str, str]]:
+        rows = await self.con.fetch("SELECT message_id, recipient FROM outbox ORDER BY 1, 2")
+        return [(row["message_id"], row["recipient"]) for row in rows]
+
+    async def names(self) -> list[str]:
+        return sorted([stored.name async for stored in self.store.all()])
+
+    def spooled(self) -> list[str]:
+        return sorted(file.stem for file in self.spool.folder.iterdir())
+
+    async def dump(self) -> str:
+        """Everything the database holds, as text."""
+        tables = await self.con.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
+            "WHERE schemaname IN ('public', 'keys')"
+        )
+        told: dict[str, Any] = {}
+        for table in tables:
+            rows = await self.con.fetch(f"SELECT t::text AS row FROM {table['name']} AS t")  # noqa: S608
+            told[table["name"]] = [row["row"] for row in rows]
+        return json.dumps(told)
+
+
+@asynccontextmanager
+async def house_of(database: str, folder: Path, **more: Any) -> AsyncIterator[House]:
+    con = await asyncpg.connect(database)
+    try:
+        yield House(con, folder, **more)
+    finally:
+        await con.close()
