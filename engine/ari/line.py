@@ -120,6 +120,7 @@ class AriLine(Channel):
     async def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness
     ) -> AsyncIterator[AriRinging]:
+        self.alive()  # the caller may have gone while no engine was there
         self.lease(seconds + LEASE_GRACE_SECONDS)
         with ExitStack() as ears:
             attempts = [(ears.enter_context(self._next_leg(one.number, witness)), one) for one in to]
@@ -165,8 +166,9 @@ class AriLine(Channel):
     @contextmanager
     def old_leg(self, was: LegRecord, witness: LegWitness) -> Iterator[AriLeg]:
         """A leg that an earlier engine made."""
-        with self._listened_to(AriLeg(self, was.leg_id, was.to, witness)) as leg:
-            leg.remember(was.began, was.answered)
+        leg = AriLeg(self, was.leg_id, was.to, witness)
+        leg.remember(was)  # before it hears how it went on: what an end means depends on what was
+        with self._listened_to(leg):
             yield leg
 
     @contextmanager
@@ -249,8 +251,8 @@ class AriTalk:
 
 
 def first_gone(line: AriLine, leg: AriLeg) -> HungUp:
-    """Of two legs of which at least one has ended, the one that ended first."""
-    gone = [channel for channel in (leg, line) if channel.ended.done()]
+    """Of two legs of which at least one has ended, the one that ended first; lost with Asterisk: the line."""
+    gone = [channel for channel in (line, leg) if channel.ended.done()]
     if not gone:
         line.lose(datetime.now(UTC))
         gone = [line]
