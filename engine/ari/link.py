@@ -169,7 +169,7 @@ async def silence(client: Client, app: str) -> AsyncIterator[None]:
     An event that is being written when an outbound WebSocket ends is written to freed memory: the thread that
     frees it does not take the session's lock (res/ari/ari_websockets.c, 22.10.1 and later). Measured, with
     thousands of events a second: 6 crashes in 300 closes, 0 in 800 so. The price: what happens in these 20 ms
-    is told to nobody, and left to the takeover to find. A connection that is torn off, as by an engine killed,
+    is told to nobody, and left to the takeover to find. A connection that is torn off, as by a killed engine,
     has no such remedy: 10 crashes in 300.
     """
     await _filter(client, app, NOTHING)
