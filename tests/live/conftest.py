@@ -7,6 +7,7 @@ import pytest
 
 from engine.dev.asterisk import Asterisk, Options, start_asterisk
 from tests.live.ari import ask, left_in
+from tests.live.conversation import Wire, overheard
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
 
@@ -48,6 +49,13 @@ async def service(house: House) -> AsyncIterator[Service]:
     """The service with telephones at both ends; afterwards no call is left and no error was logged."""
     async with at_your_service(house) as it:
         yield it
+
+
+@pytest.fixture
+def wire(service: Service) -> Iterator[Wire]:
+    """What all telephones of `service` say and are told, by the instant."""
+    with overheard() as seen:
+        yield seen
 
 
 def write_fallbacks(asterisk: Asterisk, table: dict[str, str]) -> None:

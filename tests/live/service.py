@@ -32,7 +32,8 @@ from tests.live.sip import eventually
 Route = Sequence[Mapping[str, Any]]
 
 # The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
-PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320}
+PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
+SECONDS = {"long": 2.0}
 CALLER_HZ, DESTINATION_HZ = 1000, 600
 LOUD = {"error", "critical"}
 
@@ -237,7 +238,7 @@ def write_owner(routing: Path) -> None:
         (routing / name).mkdir(parents=True)
     (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
     for name, hz in PROMPTS.items():
-        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), RATE // 2))
+        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), round(SECONDS.get(name, 0.5) * RATE)))
 
 
 @asynccontextmanager

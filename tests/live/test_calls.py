@@ -1,22 +1,18 @@
 """Answered calls, from INVITE to record: what both ends hear, and when what happened."""
 
 import asyncio
-import logging
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from engine.dev.audio import RATE, Samples, level, loudness
+from engine.dev.audio import Samples, level, loudness
 from engine.dev.carrier import Answers, Dead, Refuses, Rings
-from engine.dev.handset import Handset
 from engine.dev.phones import shown
-from engine.dev.wire import Message
+from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_caller, until
 
 ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
-NEAR = timedelta(milliseconds=50)
 
 
 def others(sound: Samples, hz: float) -> float:
@@ -27,57 +23,6 @@ def others(sound: Samples, hz: float) -> float:
 def rest(sound: Samples, hz: float) -> float:
     """How loud (root mean square) everything is but the tone `hz`."""
     return float(np.sqrt(max(loudness(sound) ** 2 - level(sound, hz) ** 2 / 2, 0)))
-
-
-async def in_conversation(service: Service, number: str, to: str) -> tuple[Handset, Handset]:
-    """A caller and the destination `to`, each hearing the other."""
-    caller = await service.call(number)
-    destination = await service.network.picked_up(to)
-    await asyncio.gather(caller.hears(DESTINATION_HZ), destination.hears(CALLER_HZ))
-    return caller, destination
-
-
-async def more_heard(handset: Handset, seconds: float = 0.4) -> Samples:
-    """The next `seconds` that this handset hears."""
-    already, wanted = len(handset.heard), round(seconds * RATE)
-    await until(lambda: len(handset.heard) >= already + wanted)
-    return handset.heard[already : already + wanted]
-
-
-class Wire(logging.Handler):
-    """Every SIP message of all telephones, with the instant it was sent or came: their stack takes 20-40 ms
-    to end a call before it says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen: list[tuple[datetime, Message]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage().partition("\n")[2]
-        self._seen.append((datetime.fromtimestamp(record.created, UTC), Message.read(text.encode())))
-
-    def first(self, call: Handset, start: str, cseq: str) -> datetime:
-        """When the first message of this call that begins so was sent or came."""
-        return next(
-            at
-            for at, message in self._seen
-            if message.start.startswith(start)
-            and message.one("cseq").endswith(cseq)
-            and message.one("call-id") == call.call_id
-        )
-
-
-@pytest.fixture
-def wire(service: Service) -> Iterator[Wire]:
-    trace, log = Wire(), logging.getLogger("baresip.native.sip")
-    log.addHandler(trace)
-    yield trace
-    log.removeHandler(trace)
-
-
-def assert_near(recorded: datetime | None, seen: datetime) -> None:
-    assert recorded is not None
-    assert abs(recorded - seen) < NEAR, f"{(recorded - seen).total_seconds():+.3f} s"
 
 
 async def test_both_ends_hear_the_others_tone_and_nothing_else(service: Service) -> None:

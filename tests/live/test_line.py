@@ -1,0 +1,120 @@
+"""The fake line of the unit tests tells the same stories as Asterisk and real telephones do."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dialplan.number import Owner
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome
+from engine.call import Agreement
+from engine.dev import carrier
+from engine.handle import handle
+from storage.records import CallRecord, Entry, fold
+from tests.live.service import House, Route, Service, new_destination
+from tests.unit import fakes
+from tests.unit.routes import service_number
+
+FIRST, SECOND = new_destination(), new_destination()
+
+
+@dataclass(frozen=True)
+class Does:
+    """What a destination does, said to the fake line and to the carrier."""
+
+    fake: fakes.Answers | fakes.Says
+    real: carrier.Behaviour
+
+
+@dataclass(frozen=True)
+class Story:
+    route: Route
+    does: Mapping[str, Does] = field(default_factory=dict)
+    hangs_up_after: float | None = None
+
+
+def answers(after: float = 0.3, talks: float = 0.4) -> Does:
+    return Does(fakes.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
+
+
+def refuses(outcome: Outcome, code: int) -> Does:
+    return Does(fakes.Says(outcome, 0.05), carrier.Refuses(code))
+
+
+BUSY, GONE = refuses(Outcome.BUSY, 486), refuses(Outcome.UNREACHABLE, 404)
+ANSWERS, LATE = answers(), answers(after=60)
+BRANCH = {"to": FIRST, "busy": [{"announce": "sorry"}, {"ring": SECOND}]}
+STORIES = {
+    "the destination hangs up": Story([{"announce": "welcome"}, {"ring": FIRST}], {FIRST: ANSWERS}),
+    "the caller hangs up": Story([{"ring": FIRST}], {FIRST: answers(talks=60)}, 1.0),
+    "the caller gives up in a prompt": Story([{"announce": "welcome"}], {}, 0.25),
+    "the caller gives up while it rings": Story([{"ring": FIRST}], {FIRST: LATE}, 0.4),
+    "busy, then the branch": Story([{"ring": BRANCH}], {FIRST: BUSY, SECOND: ANSWERS}),
+    "busy, then the next step": Story([{"ring": FIRST}, {"ring": SECOND}], {FIRST: BUSY, SECOND: GONE}),
+    "the quicker of two": Story([{"ring": {"to": [FIRST, SECOND]}}], {FIRST: LATE, SECOND: ANSWERS}),
+    "two who cannot": Story([{"ring": {"to": [FIRST, SECOND]}}], {FIRST: BUSY, SECOND: GONE}),
+    "closed": Story([{"announce": "closed"}, {"hangup": "closed"}]),
+}
+
+
+@pytest.fixture(scope="module")
+def numbers(house: House) -> dict[str, str]:
+    return dict(zip(STORIES, house.agree(*(story.route for story in STORIES.values())), strict=True))
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_the_fake_line_tells_the_story_that_asterisk_tells(
+    service: Service, numbers: dict[str, str], name: str
+) -> None:
+    story = STORIES[name]
+    (faked, fake_entries), (real, entries) = await asyncio.gather(
+        on_the_fake_line(story), on_asterisk(service, numbers[name], story)
+    )
+    assert told(faked) == told(real)
+    assert Counter(map(kind, fake_entries)) == Counter(map(kind, entries))
+    for mine, theirs in ((faked.ring, real.ring), (faked.talk, real.talk)):
+        assert abs(mine - theirs) < timedelta(seconds=0.3)
+
+
+async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Entry]]:
+    agreed = Agreement(service_number([dict(step) for step in story.route]), Owner(name="ACME"), prompt)
+    desk = fakes.FakeDesk(agreed)
+    does = {to: does.fake for to, does in story.does.items()}
+    await handle(fakes.FakeLine(does, story.hangs_up_after), desk)
+    record = fold(desk.entries)
+    assert record is not None
+    return record, desk.entries
+
+
+async def on_asterisk(service: Service, number: str, story: Story) -> tuple[CallRecord, Sequence[Entry]]:
+    for to, does in story.does.items():
+        service.network.behave(to, does.real)
+    caller = await service.call(number)
+    if story.hangs_up_after is not None:
+        await asyncio.sleep(story.hangs_up_after)
+        await caller.hang_up()
+    await caller.wait_ended()
+    return await service.record(number), service.journal(number)
+
+
+def prompt(name: str) -> Prompt:
+    return Prompt(name, Path(f"{name}.wav"), 0.5, "")
+
+
+def told(record: CallRecord) -> tuple[Any, ...]:
+    """What both must say alike: everything but ids and instants."""
+    legs = sorted(
+        (leg.to, leg.outcome, leg.ringing is not None, leg.answered is not None, leg.ended is not None)
+        for leg in record.legs
+    )
+    return record.outcome, record.ended_by, record.cause, record.delivered_to, record.answered is None, legs
+
+
+def kind(entry: Entry) -> tuple[str, ...]:
+    return entry["kind"], entry.get("step", ""), entry.get("outcome", "")

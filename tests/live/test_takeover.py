@@ -1,0 +1,240 @@
+"""Calls outlive the engine: killed or stopped, the next one takes them over where they were."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.dev.audio import level
+from engine.dev.carrier import Answers, Rings
+from engine.dev.handset import Handset
+from engine.dev.parts import Part, ended
+from storage.records import CallRecord
+from tests.live.ari import ask
+from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_destination, until
+
+TO, FALLBACK = new_destination(), new_destination()
+ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+
+
+@pytest.fixture(scope="module")
+def plain(house: House) -> Callable[[], str]:
+    """Numbers that ring TO, one for each test."""
+    numbers = iter(house.agree(*[[{"ring": TO}]] * 20))
+    return lambda: next(numbers)
+
+
+@pytest.fixture
+async def engine(service: Service) -> AsyncIterator["Fragile"]:
+    """The engine, to be ended and started; it runs when the test is over, whatever became of the test."""
+    fragile = Fragile(service.house.engine)
+    yield fragile
+    await fragile.start()
+
+
+class Fragile:
+    """A part that a test ends and starts again."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    async def end(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send it that signal, and wait until it has ended."""
+        assert self._part.process is not None
+        self._part.process.send_signal(how)
+        async with asyncio.timeout(5):
+            await ended(self._part.process)
+
+    async def start(self) -> None:
+        """Start it, unless it runs; it is ready when this returns."""
+        if self._part.process is None or self._part.process.poll() is not None:
+            await self._part.start()
+
+
+async def still_talking(caller: Handset, destination: Handset) -> None:
+    """Both hear the other now, and had nothing else in between."""
+    heard = await asyncio.gather(more_heard(caller), more_heard(destination))
+    levels = [level(sound, hz) for sound, hz in zip(heard, (DESTINATION_HZ, CALLER_HZ), strict=True)]
+    assert levels == pytest.approx([0.3, 0.3], abs=0.03)
+
+
+def told(record: CallRecord) -> tuple[str, str, list[str]]:
+    return record.outcome, record.ended_by, [leg.outcome for leg in record.legs]
+
+
+@ENDS
+async def test_a_conversation_goes_on_and_ends_in_the_hands_of_the_next_engine(
+    service: Service, plain: Callable[[], str], engine: Fragile, wire: Wire, how: signal.Signals
+) -> None:
+    service.network.behave(TO, Answers())
+    caller, destination = await in_conversation(service, number := plain(), TO)
+    await engine.end(how)
+    await still_talking(caller, destination)
+    await engine.start()
+    await still_talking(caller, destination)
+    await caller.hang_up()
+    await destination.wait_ended()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["taken"])
+    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+
+
+async def test_a_conversation_outlives_two_engines(
+    service: Service, plain: Callable[[], str], engine: Fragile, wire: Wire
+) -> None:
+    service.network.behave(TO, Answers())
+    caller, destination = await in_conversation(service, number := plain(), TO)
+    for _ in range(2):
+        await engine.end()
+        await engine.start()
+    await still_talking(caller, destination)
+    await destination.hang_up()
+    await caller.wait_ended()
+    record = await service.record(number)
+    assert told(record) == ("answered", "destination", ["taken"])
+    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+
+
+@pytest.mark.parametrize("who", ["caller", "destination"])
+async def test_who_hung_up_while_no_engine_was_there_ended_the_call_at_that_moment(
+    service: Service, plain: Callable[[], str], engine: Fragile, wire: Wire, who: str
+) -> None:
+    service.network.behave(TO, Answers())
+    caller, destination = await in_conversation(service, number := plain(), TO)
+    first, last = (caller, destination) if who == "caller" else (destination, caller)
+    await engine.end()
+    await first.hang_up()
+    await first.wait_ended()
+    assert last.ending is None  # a bridge of Asterisk's never dissolves by itself
+    await engine.start()
+    await last.wait_ended()
+    record = await service.record(number)
+    assert told(record) == ("answered", who, ["taken"])
+    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(first, "BYE", "BYE"))
+
+
+async def test_a_call_that_ended_whole_while_no_engine_was_there_has_its_exact_record(
+    service: Service, plain: Callable[[], str], engine: Fragile, wire: Wire
+) -> None:
+    service.network.behave(TO, Answers())
+    caller, destination = await in_conversation(service, number := plain(), TO)
+    await engine.end()
+    for end in (caller, destination):
+        await end.hang_up()
+        await end.wait_ended()
+    await engine.start()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["taken"])
+    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+    assert_near(record.legs[0].ended, wire.first(destination, "BYE", "BYE"))
+
+
+@ENDS
+async def test_it_rings_again_under_the_next_engine(
+    service: Service, plain: Callable[[], str], engine: Fragile, how: signal.Signals
+) -> None:
+    service.network.behave(TO, Rings())
+    caller = await service.call(number := plain())
+    await caller.wait_ringing()
+    await engine.end(how)
+    service.network.behave(TO, Answers())
+    await engine.start()
+    await service.cancelled(TO)
+    destination = await service.network.picked_up(TO, 2)
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["no_answer", "taken"])
+
+
+@ENDS
+async def test_an_announcement_is_said_again_by_the_next_engine_and_the_route_goes_on(
+    service: Service, engine: Fragile, how: signal.Signals
+) -> None:
+    service.network.behave(TO, Answers())
+    (number,) = service.house.agree([{"announce": "long"}, {"ring": TO}])
+    caller = await service.call(number)
+    await caller.hears(PROMPTS["long"])
+    await engine.end(how)
+    await engine.start()
+    destination = await service.network.picked_up(TO, seconds=10)
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["taken"])
+    assert record.ring < timedelta(seconds=2)
+
+
+async def test_who_gives_up_while_no_engine_is_there_gave_up_at_that_moment(
+    service: Service, plain: Callable[[], str], engine: Fragile
+) -> None:
+    service.network.behave(TO, Rings())
+    caller = await service.call(number := plain())
+    await caller.wait_ringing()
+    await engine.end()
+    gave_up = datetime.now(UTC)
+    await caller.hang_up()
+    await caller.wait_ended()
+    await engine.start()
+    await service.cancelled(TO)
+    record = await service.record(number)
+    assert told(record) == ("abandoned", "caller", ["no_answer"])
+    assert_near(record.ended, gave_up)
+
+
+async def test_who_calls_during_a_restart_waits_for_the_next_engine(
+    service: Service, plain: Callable[[], str], engine: Fragile
+) -> None:
+    service.network.behave(TO, Answers())
+    await engine.end(signal.SIGTERM)
+    caller = await service.call(number := plain())
+    await engine.start()
+    await hear_each_other(caller, await service.network.picked_up(TO))
+    await caller.hang_up()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["taken"])
+    assert_near(record.began, caller.began)
+
+
+async def test_without_an_engine_callers_reach_the_fallback_once_it_is_clear_that_none_comes(
+    service: Service, engine: Fragile
+) -> None:
+    service.network.behave(FALLBACK, Answers())
+    (number,) = service.house.agree([{"ring": TO}], fallback=FALLBACK)
+    await until(lambda: FALLBACK in (service.house.endpoint.etc / "fallback.conf").read_text())
+    await engine.end()
+    early = await service.call(number)
+    await hear_each_other(early, await service.network.picked_up(FALLBACK, seconds=8))
+    assert timedelta(seconds=4) < datetime.now(UTC) - early.began < timedelta(seconds=6)
+    late = await service.call(number)
+    await hear_each_other(late, await service.network.picked_up(FALLBACK, 2))
+    assert datetime.now(UTC) - late.began < timedelta(seconds=1.5)
+    assert [arrival.number for arrival in service.network.arrivals] == [FALLBACK, FALLBACK]
+    for caller in (early, late):
+        await caller.hang_up()
+        await caller.wait_ended()
+
+
+async def test_when_asterisk_dies_the_conversation_is_lost_and_its_record_is_not(
+    service: Service, plain: Callable[[], str]
+) -> None:
+    service.network.behave(TO, Answers())
+    await in_conversation(service, number := plain(), TO)
+    asterisk = Fragile(service.house.asterisk)
+    await asterisk.end()
+    died = datetime.now(UTC)
+    await asterisk.start()
+    record = await service.record(number)
+    assert told(record) == ("lost", "lost", ["taken"])
+    assert_near(record.ended, died)
+    alive = "/asterisk/variable?variable=ENGINE_ALIVE"
+    await until(lambda: ask(service.house.endpoint, alive)["value"])  # of the new Asterisk
+    caller, _ = await in_conversation(service, number := plain(), TO)
+    await caller.hang_up()
+    assert told(await service.record(number)) == ("answered", "caller", ["taken"])
