@@ -25,7 +25,15 @@ from storage.records import fold, fold_messages
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# InternalClientError: "another operation is in progress", on a connection that the server is just closing. It is
+# no PostgresError, and ended the worker when PostgreSQL was stopped under calls (measured).
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 # asyncpg's own cancelling may hang for a minute on a dead network; a command's timeout does not (2 s for 1).
 COMMAND_SECONDS = 5
 log = structlog.get_logger()
