@@ -12,7 +12,7 @@ import structlog
 from config.policy import Policy
 from config.settings import Settings
 from engine.ari.client import Client
-from engine.ari.link import EventLink
+from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Switchboard
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
@@ -36,8 +36,9 @@ async def serve(settings: Settings) -> None:
     stop = told_to_stop()
     async with AsyncExitStack() as opened:
         engine = await open_engine(settings, opened)
-        await opened.enter_async_context(event_link(settings, engine.switchboard))
+        # The other way round at the end: no event comes any more, and then the calls are let be.
         opened.push_async_callback(engine.switchboard.detach)
+        await opened.enter_async_context(event_link(settings, engine.switchboard))
         await until(
             stop,
             watch_loop(engine.metrics),
@@ -130,6 +131,7 @@ def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
         on_connect=switchboard.connected,
         on_event=switchboard.heard,
         on_disconnect=switchboard.disconnected,
+        closing=lambda: silence(switchboard.exchange.client, switchboard.exchange.app),
     )
 
 

@@ -87,7 +87,7 @@ def outcome(cause: int, *, rang: bool, answered: bool = False) -> Outcome:
     `cause` is that of ChannelDestroyed; `rang` whether 180 or 183 was ever heard. Asterisk gives 19 for its
     own dial timeout alike when a phone rang and when a host is dead: only the ringing tells them apart.
     """
-    if answered and cause != Cause.ANSWERED_ELSEWHERE:  # two may answer at once; the slower one is let go
+    if answered:
         return Outcome.TAKEN
     if cause in (Cause.NO_ANSWER, Cause.NO_RESPONSE):
         return Outcome.NO_ANSWER if rang else Outcome.UNREACHABLE

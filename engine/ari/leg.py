@@ -40,6 +40,7 @@ class AriLeg(Channel):
         self.up: asyncio.Future[datetime] = loop.create_future()
         self._witness = witness
         self._told_nobody_answers = False
+        self._beaten = False
 
     @property
     def came(self) -> datetime | None:
@@ -96,8 +97,9 @@ class AriLeg(Channel):
             self._witness.leg_ended(self.id, self.ended.result())
 
     def outcome(self, cause: int) -> Outcome:
+        """Of two that answer at once only one takes the call: the slower one is let go by us."""
         rang = self.rings.done() or self._told_nobody_answers
-        return causes.outcome(cause, rang=rang, answered=self.up.done())
+        return causes.outcome(cause, rang=rang, answered=self.up.done() and not self._beaten)
 
     def remember(self, was: LegRecord) -> None:
         """What an earlier engine saw and noted."""
@@ -111,6 +113,7 @@ class AriLeg(Channel):
         """Hang up, unless it has ended, and wait until it has."""
         if self.ended.done():
             return
+        self._beaten = cause is Cause.ANSWERED_ELSEWHERE
         try:
             await self._line.exchange.client.channels.hangup(self.id, reason_code=cause)
         except Gone:

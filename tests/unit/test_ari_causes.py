@@ -36,13 +36,9 @@ def test_a_phone_that_rang_did_not_answer_and_one_that_never_rang_is_unreachable
     assert outcome(cause, rang=False) is Outcome.UNREACHABLE
 
 
-@pytest.mark.parametrize("cause", [cause for cause in Cause if cause != Cause.ANSWERED_ELSEWHERE])
+@pytest.mark.parametrize("cause", Cause)
 def test_a_leg_that_was_answered_took_the_call_however_it_ends(cause: int) -> None:
     assert outcome(cause, rang=True, answered=True) is Outcome.TAKEN
-
-
-def test_of_two_that_answer_at_once_the_one_let_go_did_not_take_the_call() -> None:
-    assert outcome(Cause.ANSWERED_ELSEWHERE, rang=True, answered=True) is Outcome.NO_ANSWER
 
 
 @pytest.mark.parametrize("cause", Cause)
