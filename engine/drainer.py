@@ -25,8 +25,8 @@ from storage.records import fold, fold_messages
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
-# InternalClientError: "another operation is in progress", on a connection that the server is just closing. It is
-# no PostgresError, and ended the worker when PostgreSQL was stopped under calls (measured).
+# InternalClientError: "another operation is in progress", on a connection that the server is just closing. It
+# is no PostgresError, and ended the worker when PostgreSQL was stopped under calls (measured).
 AWAY = (
     OSError,
     TimeoutError,
