@@ -16,6 +16,8 @@ from engine.dev.audio import RATE, SILENCE, Samples, level, levels, tone
 FRAME = 0.02
 # Enough for a late turn of the event loop, little enough that a changed voice is heard at once.
 AHEAD = round(0.06 * RATE)
+# Of a sound that is said to its end, more: what is compared with it afterwards must have no gaps.
+AHEAD_OF_A_SOUND = round(0.5 * RATE)
 PRESENT = 0.1  # a tone of 0.3 that comes through is heard above this; noise of A-law stays below 0.01
 
 
@@ -95,6 +97,10 @@ class Handset:
         """Wait until that tone is heard steadily for 0.2 s; its level. Raises TimeoutError, CallOver."""
         return await self._until(lambda: self._present(hz), seconds)
 
+    async def wait_said(self, seconds: float = 30) -> None:
+        """Wait until the sound of `play` has been said to its end. Raises TimeoutError, CallOver."""
+        await self._until(lambda: None if self._is_speaking() else True, seconds)
+
     async def press(self, keys: str) -> None:
         """Press keys (RFC 4733 telephone events), 100 ms each."""
         await self._call.send_dtmf(keys)
@@ -171,6 +177,12 @@ class Handset:
         steady = min(before, now) > max(PRESENT, 0.8 * max(before, now))
         return now if steady else None
 
+    def _is_speaking(self) -> bool:
+        try:
+            return bool(len(self._script) or self._call.audio.info().tx_buffered)
+        except (AudioNotActive, AudioRestarted):
+            return True
+
     def _last(self, samples: int) -> Samples:
         """The last `samples` heard, without putting a long call together for it fifty times a second."""
         pieces: list[Samples] = []
@@ -194,8 +206,9 @@ class Handset:
             self._heard.append(np.frombuffer(new, dtype=np.int16))
             if self._echoes:
                 audio.write(new)
-            self._changed.set()
-        missing = AHEAD - audio.info().tx_buffered // 2
+        self._changed.set()
+        ahead = AHEAD_OF_A_SOUND if len(self._script) else AHEAD
+        missing = ahead - audio.info().tx_buffered // 2
         if missing > 0 and (self._hz or len(self._script)):
             audio.write(self._next(missing).tobytes())
 
