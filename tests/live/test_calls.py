@@ -10,7 +10,7 @@ from engine.dev.audio import Samples, level, loudness
 from engine.dev.carrier import Answers, Dead, Refuses, Rings
 from engine.dev.phones import shown
 from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_caller, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, Service, new_caller, until
 
 ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
 
@@ -85,27 +85,17 @@ async def test_the_caller_hears_it_ring_when_a_destination_rings_and_not_before(
         await caller.hang_up()
 
 
-@pytest.fixture(scope="module")
-def three_at_once(house: House) -> tuple[str, list[str]]:
-    """A number that rings three destinations, and those."""
-    to = [f"+3247555000{n}" for n in range(3)]
-    (number,) = house.agree([{"ring": {"to": to}}])
-    return number, to
-
-
 async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_let_go_at_once(
-    service: Service, three_at_once: tuple[str, list[str]]
+    service: Service, wire: Wire
 ) -> None:
-    number, (slow, quick, mute) = three_at_once
-    service.network.behave(slow, Rings())
-    service.network.behave(quick, Answers(after=0.4))
-    service.network.behave(mute, Rings())
+    quick = service.destination(Answers(after=0.4))
+    slow, mute = service.destination(Rings()), service.destination(Rings())
+    (number,) = service.house.agree([{"ring": {"to": [slow, quick, mute]}}])
     caller = await service.call(number)
     winner = await service.network.picked_up(quick)
-    answered = await winner.wait_answered()
-    for loser in (slow, mute):
-        cancelled = await service.cancelled(loser)
-        assert cancelled - answered < timedelta(milliseconds=100)
+    cancelled = [await service.cancelled(loser) for loser in (slow, mute)]
+    answered = wire.first(winner, "SIP/2.0 200", "INVITE")
+    assert max(cancelled) - answered < timedelta(milliseconds=100)
     await caller.hears(DESTINATION_HZ)
     await caller.hang_up()
     record = await service.record(number)
@@ -118,11 +108,10 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
 
 
 async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_let_go(
-    service: Service, three_at_once: tuple[str, list[str]]
+    service: Service,
 ) -> None:
-    number, to = three_at_once
-    for n, destination in enumerate(to):
-        service.network.behave(destination, Answers(after=0.3, says=(600 + 200 * n,)))
+    to = [service.destination(Answers(after=0.3, says=(600 + 200 * n,))) for n in range(3)]
+    (number,) = service.house.agree([{"ring": {"to": to}}])
     caller = await service.call(number)
     ends = [await service.network.picked_up(destination) for destination in to]
     await until(lambda: sum(end.ending is None for end in ends) == 1)
@@ -130,7 +119,7 @@ async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_
     await asyncio.gather(caller.hears(600 + 200 * talking), ends[talking].hears(CALLER_HZ))
     assert others(await more_heard(caller), 600 + 200 * talking) < ABSENT
     await caller.hang_up()
-    record = max(await service.records(number, 2), key=lambda record: record.began)
+    record = await service.record(number)
     assert record.delivered_to == to[talking]
     assert [leg.to for leg in record.legs if leg.outcome == "taken"] == [to[talking]]
 
