@@ -10,14 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from statistics import median
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from engine.dev.carrier import Answers, Refuses
 from engine.dev.parts import ended
 from storage.records import CallRecord
+from tests.live.health import metric, readiness
 from tests.live.service import DESTINATION_HZ, House, Service, until
-from tests.live.sinks import metrics
 from tests.live.sip import Agent, Call
 
 CALLS = 30
@@ -51,22 +49,9 @@ async def setup_seconds(service: Service, number: str, to: str) -> list[float]:
     return took
 
 
-def readiness(health: str) -> int:
-    try:
-        with urlopen(f"{health}/ready", timeout=5) as reply:  # noqa: S310 - our own http address
-            return int(reply.status)
-    except HTTPError as refused:
-        return refused.code
-
-
 def backlog(house: House) -> float:
     """Bytes of the journal that the worker has not brought to PostgreSQL."""
-    (line,) = (
-        line
-        for line in metrics(house.worker.health).decode().splitlines()
-        if line.startswith("callengine_drain_backlog_bytes ")
-    )
-    return float(line.split(" ")[1])
+    return metric(house.worker.health, "drain_backlog_bytes")
 
 
 async def talk(service: Service, number: str) -> None:

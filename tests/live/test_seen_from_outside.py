@@ -8,9 +8,9 @@ from dialplan.result import Result
 from engine.dev.carrier import Answers, Refuses, Rings
 from engine.dev.parts import ended
 from engine.dev.phones import shown
+from tests.live.health import readiness
 from tests.live.service import DESTINATION_HZ, House, Service, until
 from tests.live.sinks import all_sinks, canary
-from tests.live.test_database_down import readiness
 
 CALLS = 30
 
