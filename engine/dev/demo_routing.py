@@ -12,6 +12,7 @@ OPEN = "+3280012301"
 BUSY_FIRST = "+3280012302"
 NOBODY = "+3280012303"
 CLOSED = "+3280012304"
+VOICEMAIL = "+3280012305"
 
 OFFICE = "+32470111221"
 COLLEAGUE = "+32470111222"
@@ -24,10 +25,10 @@ TELEPHONES: dict[str, Behaviour] = {
     ENGAGED: Refuses(486),
     ABSENT: Rings(),
 }
-CHIME, LOW_CHIME = (880, 660), (440, 330)  # Hz: the prompts; no voice is shipped
+CHIME, LOW_CHIME = (880, 660), (440, 330)  # Hz: the prompts, so that the demo can tell which is heard
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\n"
+OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\n"
 NUMBER = "number: {number}\nowner: demo\ntimezone: Europe/Brussels\nroute:\n{route}"
 ROUTES = {
     OPEN: f"""\
@@ -50,6 +51,9 @@ ROUTES = {
         - announce: closed
         - hangup: closed
   - ring: {OFFICE}
+""",
+    VOICEMAIL: """\
+  - voicemail: {}
 """,
 }
 
