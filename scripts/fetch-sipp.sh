@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Bring SIPp, the benchmark's caller and destination, from Debian's archive into a folder, without touching the system.
+#
+#   fetch-sipp.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/sipp-3   SUITES: "forky sid"
+#
+# Environment: SIPP_BIN (an installed SIPp to use instead), DEBIAN_MIRROR (instead of the machine's own archive).
+set -euo pipefail
+umask 022
+
+WHAT=sipp
+. "$(dirname "${BASH_SOURCE[0]}")/debian-archive.sh"
+DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/sipp-3}")
+SUITES=${2:-forky sid}
+# What SIPp needs to run, found by asking the loader; the package depends on Python too, for a helper of its own.
+CHOSEN="sip-tester libc6 libgcc-s1 libgsl28 libgslcblas0 libncursesw6 libpcap0.8t64 libdbus-1-3 libsystemd0 libcap2
+  libsctp1 libssl3t64 libstdc++6 libtinfo6 libpugixml1v5 zlib1g libzstd1"
+
+complete() { [ -z "$(strays_of "$WORK/tree/usr/bin/sipp")" ]; }
+
+fetch_chosen() {
+  (cd "$WORK/debs" && apt download $CHOSEN) && unpack "$WORK/debs" && complete
+}
+
+fetch_closure() {
+  say "the short list of libraries does not fit this release; fetching everything SIPp names"
+  download_closure sip-tester && unpack "$WORK/debs" && complete
+}
+
+fetch_into_work() {
+  local suite ring archive
+  ring=$(keyring); archive=$(mirror)
+  for suite in $SUITES; do
+    read_lists "$suite" "$ring" "$archive" || continue
+    say "fetching SIPp and its libraries (8 MB)"
+    fetch_chosen || fetch_closure || continue
+    return
+  done
+  fail "no suite of '$SUITES' gave a signed SIPp; is the network up? Another archive: DEBIAN_MIRROR=..."
+}
+
+if [ -n "${SIPP_BIN:-}" ]; then
+  command -v "$SIPP_BIN" >/dev/null || fail "SIPP_BIN=$SIPP_BIN is no command; correct it, or unset it to fetch SIPp"
+  exit
+fi
+command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+  fail "this needs Debian's apt-get and dpkg-deb; elsewhere install SIPp and set SIPP_BIN"
+bring "$DEST"
