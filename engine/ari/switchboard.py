@@ -133,7 +133,6 @@ class Switchboard:
         calls = frozenset(line.call_id for line in self._lines.values())
         for channel in await strays(self.exchange, there, frozenset(c.id for c in self._channels()), calls):
             self._take(overlooked(channel, self._country))
-        self.ready = True
 
     async def _inspect(self) -> None:
         if not self._inspected:
@@ -150,6 +149,7 @@ class Switchboard:
         while True:
             at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
             await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
+            self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
     def _lose_all_but(self, there: frozenset[str], asked: datetime) -> None:
