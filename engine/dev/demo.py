@@ -32,7 +32,7 @@ async def demo(*, once: bool, sip: str | None = None) -> bool:
         numbers.write_routing(folder / "routing", datetime.now(UTC).date())
         telephones = await held.enter_async_context(phones())
         network = await held.enter_async_context(carrier(telephones, numbers.TELEPHONES))
-        console.print("Starting Asterisk, PostgreSQL, engine and worker …")
+        console.print("Starting Asterisk, PostgreSQL, mailbox, engine and worker …")
         wish = Wish(folder / "routing", folder / "state", network.address, sip)
         run = await held.enter_async_context(stack(wish, console.print))
         console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
@@ -93,7 +93,9 @@ async def stay(stage: Stage) -> None:
         (numbers.BUSY_FIRST, "busy, then a colleague answers"),
         (numbers.NOBODY, "rings 5 s, nobody answers"),
         (numbers.CLOSED, "closed today"),
+        (numbers.VOICEMAIL, "takes a message, and mails it"),
     ):
         stage.console.print(f"  sip:{number}@{stage.run.sip}   {what}", highlight=False)
+    stage.console.print(f"What is mailed is to be seen and heard at {stage.run.mailbox}", highlight=False)
     stage.console.print("Ctrl-C ends everything and leaves nothing behind.")
     await stage.run.keep_running()
