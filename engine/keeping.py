@@ -21,7 +21,7 @@ from storage.sweeping import Sweeper
 from storage.vault import MasterKeyError, Vault
 
 SEAL_SECONDS = 1.0  # between looks, when nobody wakes us
-DESTROY_SECONDS = 5.0
+DESTROY_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 COUNT_SECONDS = 15.0
 CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock: is it to be trusted?
@@ -64,15 +64,14 @@ class Keeper:
         self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
         self.chores = [
             self.destroying,
-            Chore("sweep", self._sweep, SWEEP_SECONDS, (self.destroying.wake,)),
+            Chore("sweep", self._sweep, SWEEP_SECONDS),
             Chore("count", self._count, COUNT_SECONDS),
         ]
         if self.vault:
             self._safe = Safe(self.objects, self.vault)
             self._sealer = Sealer(self._node, spool, self._safe)
-            self.chores.append(
-                Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
-            )
+            self._sealing = Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
+            self.chores.append(self._sealing)
 
     @property
     def troubles(self) -> list[str]:
@@ -83,8 +82,8 @@ class Keeper:
 
     def wake(self) -> None:
         """There are new calls in the database."""
-        for chore in self.chores:
-            chore.wake()
+        if self.vault:
+            self._sealing.wake()
 
     async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """The WAV of a sound that is kept. Raises what `Safe.fetch` does; MasterKeyError without a key."""

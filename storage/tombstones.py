@@ -7,7 +7,8 @@ its head somewhere else, and have `callengine audit --head` look for it.
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -82,20 +83,27 @@ async def add(con: asyncpg.Connection, stone: Stone) -> Head:
 async def verify(con: asyncpg.Connection, noted: Head | None = None) -> Chain:
     """Walk along the whole chain. `noted`: a head of before, which it must still pass through."""
     chain = Chain(passed=noted is None or noted == Head())
-    async for row in rows(con):
-        stone = Stone(**{name: row[name] for name in Stone.__dataclass_fields__})
-        if row["seq"] != chain.head.seq + 1:
-            chain.broken = f"line {chain.head.seq + 1} is missing"
-        elif row["prev"] != chain.head.hash or row["hash"] != stone.hash(row["seq"], row["prev"]):
-            chain.broken = f"line {row['seq']} ({row['audio_id']}) was changed, or one before it"
-        if chain.broken:
-            break
-        chain.head = Head(row["seq"], row["hash"])
-        chain.passed = chain.passed or chain.head == noted
+    async with aclosing(rows(con)) as lines:
+        async for row in lines:
+            chain.broken = misfit(row, chain.head)
+            if chain.broken:
+                break
+            chain.head = Head(row["seq"], row["hash"])
+            chain.passed = chain.passed or chain.head == noted
     return chain
 
 
-async def rows(con: asyncpg.Connection) -> AsyncIterator[asyncpg.Record]:
+def misfit(row: asyncpg.Record, before: Head) -> str:
+    """Why this line cannot follow on that one; "" when it does."""
+    if row["seq"] != before.seq + 1:
+        return f"line {before.seq + 1} is missing"
+    stone = Stone(**{name: row[name] for name in Stone.__dataclass_fields__})
+    if row["prev"] != before.hash or row["hash"] != stone.hash(row["seq"], row["prev"]):
+        return f"line {row['seq']} ({row['audio_id']}) was changed, or one before it"
+    return ""
+
+
+async def rows(con: asyncpg.Connection) -> AsyncGenerator[asyncpg.Record]:
     """Every line, as of one moment."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
         cursor = await con.cursor(ALL)
