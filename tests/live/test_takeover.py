@@ -192,9 +192,13 @@ async def test_who_calls_during_a_restart_waits_for_the_next_engine(
     service: Service, plain: Callable[[], str], engine: Fragile
 ) -> None:
     service.network.behave(TO, Answers())
+    house = service.house
     await engine.end(signal.SIGTERM)
+    before = house.told("routing_in_force")
+    starting = asyncio.create_task(engine.start())
+    await until(lambda: house.told("routing_in_force") > before, 20)  # it takes no calls yet
     caller = await service.call(number := plain())
-    await engine.start()
+    await starting
     await hear_each_other(caller, await service.network.picked_up(TO))
     await caller.hang_up()
     record = await service.record(number)
