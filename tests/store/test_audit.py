@@ -87,8 +87,6 @@ OVERDUE = "UPDATE audio SET destroy_after = now() - interval '10 minutes' WHERE 
 WAITING = """
 UPDATE audio SET state = 'recorded', noted_at = now() - interval '10 minutes' WHERE state = 'stored'
 """
-    "UPDATE audio SET state = 'recorded', noted_at = now() - interval '10 minutes' WHERE state = 'stored'"
-)
 ENDLESS = "UPDATE message SET state = 'accepted', noted_at = now() - interval '10 minutes'"
 
 
