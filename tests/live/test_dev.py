@@ -21,8 +21,9 @@ import pytest
 
 from engine.dev.carrier import carrier
 from engine.dev.children import alive, wait_dead
-from engine.dev.demo_routing import OFFICE, OPEN, TELEPHONES, write_routing
+from engine.dev.demo_routing import CLOSED, OFFICE, OPEN, TELEPHONES, write_routing
 from engine.dev.handset import PRESENT, Handset
+from engine.dev.mailbox import Mailbox, identity_of, taking_mail
 from engine.dev.phones import phones, shown
 from engine.dev.ports import reserve_ports
 
@@ -182,6 +183,28 @@ def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) ->
         pids = it.pids()
         it.process.kill()
         assert wait_dead(list(pids.values()), 10) == []
+
+
+async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    theirs = Mailbox(folder)
+    async with (
+        phones() as telephones,
+        carrier(telephones) as network,
+        taking_mail(theirs, "127.0.0.1", 0, identity_of(folder)) as smtp,
+    ):
+        with running_dev(routing, tmp_path / "state", "--carrier", network.address, "--smtp", smtp) as it:
+            assert it.endpoints()["mailbox"] is None
+            caller = await telephones.dial(CLOSED, it.endpoints()["sip"], shown(CALLER))
+            await caller.wait_ended()
+            deadline = time.monotonic() + 10
+            while not theirs.letters:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+    (letter,) = theirs.letters
+    assert letter.recipients == ("office@demo.example",)
+    assert letter.tls == "TLSv1.3"  # though nobody vouches for this server
+    assert letter.subject.startswith("Missed call to 0800 12 304")
 
 
 def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
