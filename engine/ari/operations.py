@@ -296,18 +296,11 @@ class Recordings(Resource):
         """End it and throw the file away; its RecordingFinished says "done" all the same."""
         await self._delete("/recordings/live/{recordingName}", recordingName=recording_name)
 
-    async def list_stored(self) -> tuple[state.StoredInfo, ...]:
-        """What lies in the spool, recordings still in the making included."""
-        return tuple(map(state.stored_info, await self._get("/recordings/stored")))
-
     async def get_stored(self, recording_name: str) -> state.StoredInfo:
         """Also of a recording in the making: its file is there from the first moment."""
         return state.stored_info(
             await self._get("/recordings/stored/{recordingName}", recordingName=recording_name)
         )
-
-    async def delete_stored(self, recording_name: str) -> None:
-        await self._delete("/recordings/stored/{recordingName}", recordingName=recording_name)
 
 
 def _value(raw: state.Json) -> str:
