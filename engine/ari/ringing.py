@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dialplan.destination import Destination, Present
+from dialplan.number import dial_key
 from dialplan.result import Outcome, together
 from engine.ari.causes import Cause
 from engine.ari.errors import AriError
@@ -76,7 +77,7 @@ class AriRinging:
                 originator=caller,
                 variables={
                     "TIMEOUT(absolute)": str(self._seconds + ORPHAN_SECONDS),
-                    **presented(present, self._caller.dialled),
+                    **presented(present, f"+{dial_key(self._caller.dialled)}"),
                 },
             )
             await leg.until(leg.entered, ENTER_SECONDS)
