@@ -56,8 +56,9 @@ class Voice:
         return "+".join(self.names)
 
 
-# A Spanish and a French voice mixed speak Dutch and German: no single one comes near. Of about 60 words, Whisper
-# base at 8 kHz A-law misheard: de 2 % (best single voice 9 %), nl 14-22 % (29-36 %), fr 5 %, es and en none.
+# A Spanish and a French voice mixed speak Dutch and German: no single one comes near.
+# Words that Whisper base misheard at 8 kHz A-law, of about 60 a language:
+# de 2 % (best single voice 9 %), nl 14-22 % (29-36 %), fr 5 %, es and en none.
 VOICES = {
     "nl": Voice(("em_alex", "ff_siwis"), "nl", placeholder=True),
     "fr": Voice(("ff_siwis",), "fr"),
