@@ -1,4 +1,4 @@
-"""Messages reach their owners, and are gone then, whatever is killed. CALLENGINE_KILLS=n: more often."""
+"""Messages reach their owners, and are gone then, whatever is killed. KILLS=n: so often."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from tests.live.mails import (
 from tests.live.service import Service, new_number
 from tests.live.sinks import callengine
 
-KILLS = int(os.environ.get("CALLENGINE_KILLS", "5"))
+KILLS = int(os.environ.get("KILLS", "5"))
 LOST_BY_ASTERISK = 2.1  # s: what it has not written yet when it is killed
 
 
