@@ -61,13 +61,14 @@ async def test_the_record_says_when_what_happened_and_nothing_twice(service: Ser
     assert_near(leg.ended, wire.first(destination, "BYE", "BYE"))
 
 
-async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: Service) -> None:
+async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: Service, wire: Wire) -> None:
     to = service.destination(Rings())
     (number,) = service.house.agree([{"announce": "welcome"}, {"ring": to}])
     caller = await service.call(number)
     assert await caller.hears(PROMPTS["welcome"]) == pytest.approx(0.3, abs=0.03)
     arrival = await service.network.arrival(to)
-    assert arrival.at - caller.began > timedelta(seconds=0.5)  # the prompt is heard to its end first
+    began = wire.first(caller, "INVITE", "INVITE")
+    assert arrival.at - began > timedelta(seconds=0.48)  # to the prompt's end, its last frame of 20 ms
     assert caller.answered is None
     await caller.hang_up()
     assert (await service.record(number)).answered is None
