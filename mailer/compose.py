@@ -62,15 +62,17 @@ class Sender:
 
 
 def compose(message: Message, sound: Sound | None, sender: Sender) -> bytes:
-    """The mail, with its sound; without one it says that the message is too large and kept.
+    """The mail, with its sound; without one it is another mail: that the message is too large, and kept.
 
     Raises Unbuildable, or whatever a value breaks that should not be there.
     """
     _check(message)
     told = _told(message, sound)
-    letter = _letter(message, sender, _subject(message))
+    notice = ".notice" if sound is None and message.kind == "voicemail" else ""
+    letter = _letter(message, sender, _subject(message), notice)
     letter.set_content(_template("mail.txt").render(told), cte="quoted-printable")
     html = _template("mail.html").render(told | {"language": message.deliver.language})
+    letter.make_alternative(boundary=f"=_{message.message_id}_words")
     letter.add_alternative(html, subtype="html", cte="quoted-printable")
     return _sealed(letter, message.message_id, sound, file_name(message, sound) if sound else None)
 
@@ -95,7 +97,7 @@ def _check(message: Message) -> None:
         raise Unbuildable("the service number is none")
 
 
-def _letter(message: Message, sender: Sender, subject: str) -> EmailMessage:
+def _letter(message: Message, sender: Sender, subject: str, notice: str = "") -> EmailMessage:
     if not re.fullmatch(r"[0-9a-f-]{36}-[a-z0-9]+", message.message_id, re.ASCII):
         raise Unbuildable("the message's id is none of ours")
     letter = EmailMessage(policy=SMTP)
@@ -103,7 +105,7 @@ def _letter(message: Message, sender: Sender, subject: str) -> EmailMessage:
     letter["To"] = [Address(addr_spec=to) for to in message.deliver.to]
     letter["Subject"] = subject
     letter["Date"] = format_datetime(message.dated)
-    letter["Message-ID"] = f"<vm.{message.message_id}@{sender.domain}>"
+    letter["Message-ID"] = f"<vm.{message.message_id}{notice}@{sender.domain}>"
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday reply is wanted
     letter["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
     letter["X-Voicemail-Id"] = message.message_id
@@ -111,12 +113,10 @@ def _letter(message: Message, sender: Sender, subject: str) -> EmailMessage:
 
 
 def _sealed(letter: EmailMessage, message_id: str, sound: Sound | None, file: str | None) -> bytes:
-    """The bytes, with the sound attached and every boundary a function of the id."""
+    """The bytes, with the sound attached. Neither base64 nor quoted-printable can hold a boundary's `=_`."""
     if sound is not None:
+        letter.make_mixed(boundary=f"=_{message_id}_parts")
         letter.add_attachment(sound.data, maintype="audio", subtype=sound.subtype, filename=file)
-    for place, part in enumerate(part for part in letter.walk() if part.is_multipart()):
-        # Neither base64 nor quoted-printable can hold "=_".
-        part.set_boundary(f"=_{message_id}_{place}")
     return letter.as_bytes()
 
 

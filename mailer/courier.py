@@ -21,7 +21,7 @@ from mailer.postman import Postman
 from mailer.tls import Level
 
 POLL_SECONDS = 1.0
-SLOW_SECONDS = 3.0  # then its worker takes another mail
+SLOW_SECONDS = 1.0  # then its worker takes another mail, of another domain
 MOST = 200  # attempts at once, slow ones included: each holds one mail in memory
 GRACE_SECONDS = 0.7  # for what is under way at the end
 LONGEST_PAUSE_SECONDS = 5.0
@@ -60,6 +60,7 @@ class Courier:
         self._told = told
         self._attempts: set[asyncio.Task[None]] = set()
         self._live: Counter[str] = Counter()
+        self._slow: Counter[str] = Counter()
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._woken = asyncio.Event()
 
@@ -114,9 +115,16 @@ class Courier:
             attempt = asyncio.create_task(self._attempt(pool, claimed))
             self._attempts.add(attempt)
             attempt.add_done_callback(self._attempts.discard)
-            await asyncio.wait({attempt}, timeout=SLOW_SECONDS)
+            await self._see(attempt, claimed.domain)
             while len(self._attempts) >= MOST:
                 await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _see(self, attempt: asyncio.Task[None], domain: str) -> None:
+        """Stay with an attempt while it goes well. A smarthost may be slow: there is no other road."""
+        done, _ = await asyncio.wait({attempt}, timeout=None if self._terms.smarthost else SLOW_SECONDS)
+        if not done:
+            self._slow[domain] += 1
+            attempt.add_done_callback(lambda _: less(self._slow, domain))
 
     async def _claimed(self, pool: asyncpg.Pool) -> Claim | None:
         try:
@@ -127,10 +135,11 @@ class Courier:
             return None
 
     def _full(self) -> list[str]:
-        """Domains that have all the attempts they may have. A smarthost is one server for all of them."""
+        """Domains that have all the attempts they may have: no more than so many, none while one is slow."""
         if self._terms.smarthost:
             return []
-        return [domain for domain, live in self._live.items() if live >= self._manner.per_domain]
+        most = self._manner.per_domain
+        return [domain for domain, live in self._live.items() if live >= most or self._slow[domain] > 0]
 
     async def _attempt(self, pool: asyncpg.Pool, claimed: Claim) -> None:
         """Bring one mail; whatever comes of it is written down, or the lease runs out."""
@@ -142,9 +151,7 @@ class Courier:
         except Exception:
             log.exception("attempt failed", message=claimed.message_id)
         finally:
-            self._live[claimed.domain] -= 1
-            if not self._live[claimed.domain]:
-                del self._live[claimed.domain]
+            if not less(self._live, claimed.domain):
                 self._turns.pop(claimed.domain, None)
 
     async def _answer(self, pool: asyncpg.Pool, claimed: Claim) -> Answer:
@@ -192,6 +199,12 @@ class Courier:
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
         await self._postman.post.sessions.close()
+
+
+def less(counts: Counter[str], key: str) -> int:
+    """Count one less, and forget what has come to nothing; what is left."""
+    counts[key] -= 1
+    return counts[key] or counts.pop(key)
 
 
 def _log(claimed: Claim, answer: Answer) -> None:

@@ -17,7 +17,7 @@ from dialplan.delivery import Delivery
 from mailer.answer import Accepted, Answer, Later
 from mailer.backoff import REFUSALS, STEPS, given_up, next_wait
 from mailer.compose import Message
-from mailer.settling import settle
+from mailer.settling import lock, settle
 from storage.fault import point
 
 # $1 node, $2 lease, $3 waits by attempt, $4 domains that have all they may have, $5 whose TLS is meant: the
@@ -51,17 +51,19 @@ CROSS JOIN LATERAL (
 ) AS tally
 """
 
-NOTE = """
-INSERT INTO attempt (message_id, recipient, n, server, result, reply, tls) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (message_id, recipient, n) DO NOTHING
-"""
-# An acceptance counts whoever claimed it since; anything else only while the claim is ours.
+# The attempt, the domain's TLS if it is news, and how things stand with the recipient. An acceptance counts
+# whoever has claimed it since; anything else only while the claim is ours.
 WRITE = """
-UPDATE outbox SET lease_until = NULL, leased_by = NULL, reply = $4, tls = $5, next_at = now() + $6,
-    accepted_at = CASE WHEN $7 THEN now() END, final = $8, refused_at = CASE WHEN $9 THEN now() END
-WHERE message_id = $1 AND recipient = $2 AND accepted_at IS NULL AND (attempts = $3 OR $7)
+WITH noted AS (
+    INSERT INTO attempt (message_id, recipient, n, server, result, reply, tls)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient, n) DO NOTHING
+), spoken AS (
+    INSERT INTO tls_seen (domain, last) SELECT $8, $7 WHERE $8::text IS NOT NULL ON CONFLICT (domain) DO NOTHING
+)
+UPDATE outbox SET lease_until = NULL, leased_by = NULL, reply = $6, tls = $7, next_at = now() + $9,
+    accepted_at = CASE WHEN $10 THEN now() END, final = $11, refused_at = CASE WHEN $12 THEN now() END
+WHERE message_id = $1 AND recipient = $2 AND accepted_at IS NULL AND (attempts = $3 OR $10)
 """
-SPOKE_TLS = "INSERT INTO tls_seen (domain, last) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING"
 GIVE_BACK = """
 UPDATE outbox SET lease_until = NULL, leased_by = NULL, next_at = now() + $4
 WHERE message_id = $1 AND recipient = $2 AND attempts = $3 AND accepted_at IS NULL
@@ -151,23 +153,33 @@ async def write(
 
     `chance` in 0..1 spreads the next attempts. May be repeated: the second time changes nothing.
     """
-    key = (claim.message_id, claim.recipient, claim.attempt)
-    accepted = isinstance(answer, Accepted)
-    result = word(answer)
-    wait = next_wait(claim.attempt, answer.wait if isinstance(answer, Later) else None, chance)
     refused = settles(claim, answer)
     point("outbox.before_write")
     async with con.transaction():
-        await con.execute("SELECT FROM message WHERE message_id = $1 FOR UPDATE", key[0])
-        await con.execute(NOTE, *key, answer.server, result, answer.reply, answer.tls)
-        final = answer.final if isinstance(answer, Accepted) else None
-        await con.execute(WRITE, *key, answer.reply, answer.tls, wait, accepted, final, refused)
-        if not claim.tls_seen and "verified" in answer.tls:
-            await con.execute(SPOKE_TLS, terms.smarthost or claim.domain, answer.tls)
-        if accepted or refused:
-            await settle(con, claim.message_id, terms.window, terms.kept)
+        locked = await lock(con, claim.message_id)
+        await con.execute(WRITE, *columns(claim, answer, terms, chance), refused)
+        if isinstance(answer, Accepted) or refused:
+            await settle(con, locked, terms.window, terms.kept)
         point("outbox.before_commit")
     point("outbox.after_commit")
+
+
+def columns(claim: Claim, answer: Answer, terms: Terms, chance: float) -> tuple[Any, ...]:
+    """What `WRITE` is told, but for its last."""
+    news = "verified" in answer.tls and not claim.tls_seen  # unverified is verified's own word
+    return (
+        claim.message_id,
+        claim.recipient,
+        claim.attempt,
+        answer.server,
+        word(answer),
+        answer.reply,
+        answer.tls,
+        (terms.smarthost or claim.domain) if news else None,
+        next_wait(claim.attempt, answer.wait if isinstance(answer, Later) else None, chance),
+        isinstance(answer, Accepted),
+        answer.final if isinstance(answer, Accepted) else None,
+    )
 
 
 def word(answer: Answer) -> str:

@@ -72,8 +72,17 @@ class Post:
         return outcome
 
     async def _hand_over(self, server: Server, mail: Mail, policy: Policy) -> Outcome:
+        """Over an open session or a new one; over a new one, when the open one turns out to be dead."""
+        outcome, used = await self._once(server, mail, policy)
+        if used and isinstance(outcome, Later) and not outcome.unsure:
+            outcome, _ = await self._once(server, mail, policy, fresh=True)
+        return outcome
+
+    async def _once(
+        self, server: Server, mail: Mail, policy: Policy, *, fresh: bool = False
+    ) -> tuple[Outcome, int]:
         try:
-            async with self.sessions.to(server, policy) as session:
-                return await session.send(mail)
+            async with self.sessions.to(server, policy, fresh=fresh) as session:
+                return await session.send(mail), session.used
         except NoSession as none:
-            return none.outcome
+            return none.outcome, 0

@@ -1,4 +1,8 @@
-"""Sessions that are kept for the next mail: a new one costs 25 ms of TLS, an open one 1 ms."""
+"""Sessions that are kept for the next mail: a new one costs 25 ms of TLS, an open one 1 ms.
+
+A server may have closed one meanwhile. One that was used a moment ago is taken as it is; should it be dead, a
+mail that has not been sent over it yet is sent over a new one.
+"""
 
 import asyncio
 import time
@@ -9,6 +13,7 @@ from contextlib import asynccontextmanager
 from mailer.smtp import Server, Session, Speaker
 from mailer.tls import Policy
 
+FRESH_SECONDS = 1.0  # so long a session need not be asked whether it lives
 IDLE_SECONDS = 10  # servers hang up on who says nothing for longer; it is rude besides
 IDLE_MOST = 8  # to one server
 
@@ -23,10 +28,11 @@ class Sessions:
         self._idle: dict[Key, deque[tuple[float, Session]]] = defaultdict(deque)
 
     @asynccontextmanager
-    async def to(self, server: Server, policy: Policy) -> AsyncIterator[Session]:
-        """A session that is ready for a mail. Raises NoSession."""
+    async def to(self, server: Server, policy: Policy, *, fresh: bool = False) -> AsyncIterator[Session]:
+        """A session that is ready for a mail, a new one if `fresh`. Raises NoSession."""
         key = (server, policy)
-        session = await self._waiting(key) or await Session.open(server, policy, self._speaker)
+        waiting = None if fresh else await self._waiting(key)
+        session = waiting or await Session.open(server, policy, self._speaker)
         try:
             yield session
         except BaseException:
@@ -45,7 +51,8 @@ class Sessions:
     async def _waiting(self, key: Key) -> Session | None:
         while self._idle[key]:
             since, session = self._idle[key].pop()
-            if time.monotonic() - since < IDLE_SECONDS and await session.alive():
+            idle = time.monotonic() - since
+            if idle < IDLE_SECONDS and await session.ready(ask=idle > FRESH_SECONDS):
                 return session
             session.close()
         return None

@@ -19,7 +19,9 @@ from storage.fault import point
 
 log = structlog.get_logger()
 
-LOCK = "SELECT deliver ->> 'then' AS second, now() AS now FROM message WHERE message_id = $1 FOR UPDATE"
+LOCK = """
+SELECT message_id, deliver ->> 'then' AS second, now() AS now FROM message WHERE message_id = $1 FOR UPDATE
+"""
 RECIPIENTS = "SELECT * FROM outbox WHERE message_id = $1 ORDER BY turn, recipient"
 STATE = (
     "UPDATE message SET state = $2, why = $3 WHERE message_id = $1 AND state NOT IN ('destroyed', 'absent')"
@@ -87,27 +89,41 @@ def fate(recipients: Sequence[Recipient], second: str | None) -> Fate:
     return Fate.UNDELIVERABLE
 
 
-async def settle(con: asyncpg.Connection, message_id: str, window: timedelta, kept: timedelta) -> Fate:
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A message that nobody else settles until the transaction's end. `second`: its second address."""
+
+    message_id: str
+    second: str | None
+    now: datetime
+
+
+async def lock(con: asyncpg.Connection, message_id: str) -> Locked:
+    """Lock it, in the caller's transaction. Raises LookupError when there is none."""
+    row = await con.fetchrow(LOCK, message_id)
+    if row is None:
+        raise LookupError(message_id)
+    return Locked(**row)
+
+
+async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, kept: timedelta) -> Fate:
     """Draw the conclusion from what the recipients have answered, in the caller's transaction; repeatable.
 
-    `window`: in which a bounce may come; `kept`: how long what nobody took is kept. Raises LookupError.
+    `window`: in which a bounce may come; `kept`: how long what nobody took is kept.
     """
-    message = await con.fetchrow(LOCK, message_id)
-    if message is None:
-        raise LookupError(message_id)
-    second: str | None = message["second"]
+    message_id = message.message_id
     recipients = [Recipient.of(row) for row in await con.fetch(RECIPIENTS, message_id)]
-    decided = fate(recipients, second)
+    decided = fate(recipients, message.second)
     bounced = any(one.bounced for one in recipients)
-    now: datetime = message["now"]
     match decided:
         case Fate.ACCEPTED | Fate.FINAL:
             await con.execute(STATE, message_id, "accepted", None)
-            await doom(con, message_id, now if decided is Fate.FINAL else now + window, "delivered")
-        case Fate.SECOND if await _to_second(con, message_id, second or "", bounced=bounced):
+            until = message.now if decided is Fate.FINAL else message.now + window
+            await doom(con, message_id, until, "delivered")
+        case Fate.SECOND if await _to_second(con, message_id, message.second or "", bounced=bounced):
             pass
         case Fate.SECOND | Fate.UNDELIVERABLE:
-            await _undeliverable(con, message_id, now + kept, bounced=bounced)
+            await _undeliverable(con, message_id, message.now + kept, bounced=bounced)
     return decided
 
 
@@ -152,7 +168,9 @@ async def heard(
     """
     point("bounce.before_write")
     async with con.transaction():
-        if await con.fetchrow(LOCK, returned.message_id) is None:
+        try:
+            message = await lock(con, returned.message_id)
+        except LookupError:
             return
         row = await con.fetchrow(NAMED, *returned)
         if row is None or row["refused_at"] is not None or row["bounced_at"] is not None:
@@ -166,5 +184,5 @@ async def heard(
             await con.execute(ARRIVED, *told)
         else:
             return
-        await settle(con, returned.message_id, window, kept)
+        await settle(con, message, window, kept)
     point("bounce.after_write")

@@ -73,6 +73,8 @@ class Session:
 
     def __init__(self, client: aiosmtplib.SMTP, server: Server, tls: str) -> None:
         self.tls = tls
+        self.used = 0  # mails before this one
+        self._clean = True
         self._client = client
         self._server = server
 
@@ -118,16 +120,24 @@ class Session:
             raise
         return cls(client, server, tls)
 
-    async def alive(self) -> bool:
-        """Ready for another mail? What was begun is forgotten."""
-        try:
-            await self._client.rset(timeout=CONNECT_SECONDS)
-        except BROKEN:
-            self._client.close()
+    async def ready(self, *, ask: bool) -> bool:
+        """Fit for another mail? What was begun is forgotten; `ask` the server, even if nothing was."""
+        if ask or not self._clean:
+            try:
+                await self._client.rset(timeout=CONNECT_SECONDS)
+            except BROKEN:
+                self._client.close()
+        self.used += 1
+        self._clean = True
         return self._client.is_connected
 
     async def send(self, mail: Mail) -> Outcome:
         """Hand this mail over."""
+        outcome = await self._send(mail)
+        self._clean = isinstance(outcome, Accepted)
+        return outcome
+
+    async def _send(self, mail: Mail) -> Outcome:
         limit = self._client.esmtp_extensions.get("size", "")
         if limit.isdecimal() and 0 < int(limit) < len(mail.content):
             return TooBig(self._server.host, f"takes {limit} bytes, not {len(mail.content)}", self.tls)
@@ -189,7 +199,9 @@ async def _greeted(client: aiosmtplib.SMTP, server: Server, policy: Policy, cont
     await client.connect()
     try:
         await client.ehlo(timeout=COMMAND_SECONDS)
-    except aiosmtplib.SMTPHeloError:
+    except aiosmtplib.SMTPHeloError as no:
+        if no.code < 500:
+            raise
         await client.helo(timeout=COMMAND_SECONDS)
     if not server.implicit and policy is not Policy.PLAIN and client.supports_extension("starttls"):
         await _encrypted(client, server, context)

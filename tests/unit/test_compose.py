@@ -260,7 +260,7 @@ def voice(seconds: float) -> np.ndarray[Any, np.dtype[np.int16]]:
     t = np.arange(int(8000 * seconds)) / 8000
     pitch = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 0.7 * t)) / 8000
     voiced = sum(np.sin(k * pitch) / k for k in range(1, 20)) * (np.sin(2 * np.pi * 1.7 * t) > -0.3)
-    return (voiced / np.abs(voiced).max() * 12000).astype(np.int16)
+    return np.asarray(voiced / np.abs(voiced).max() * 12000, np.int16)
 
 
 def wav_of(samples: np.ndarray[Any, np.dtype[np.int16]]) -> bytes:
@@ -274,7 +274,7 @@ def test_the_owner_hears_what_was_said_in_every_format(chosen: Format) -> None:
     said = voice(6)
     sound = encode(wav_of(said), LADDER[chosen][0], serial=7)
     heard, rate = soundfile.read(io.BytesIO(sound.data))
-    # An encoder may be late by some samples, 138 ms at most; what is compared is the sound, not its beginning.
+    # An encoder may be late, by 138 ms at most; what is compared is the sound, not its beginning.
     compared = len(said) - 1200
     alike = max(np.corrcoef(said[:compared], heard[k : k + compared])[0, 1] for k in range(0, 1200, 2))
     assert (rate, alike > 0.95) == (8000, True), alike

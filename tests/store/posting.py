@@ -1,0 +1,181 @@
+"""Messages in the outbox, and a courier that brings them to servers of the test's own."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import numpy as np
+import soundfile
+
+from mailer.compose import Sender
+from mailer.courier import Courier, Manner
+from mailer.mx import NoMailTaken
+from mailer.outbox import Terms
+from mailer.post import Post, Road
+from mailer.postman import Postman
+from mailer.sessions import Sessions
+from mailer.smtp import Server, Speaker
+from mailer.tls import verifying
+from storage.messages import post
+from tests.store.calls import NOON, call_id
+from tests.store.smtp import MailServer
+
+TERMS = Terms(node="here", lease=timedelta(minutes=20), window=timedelta(hours=24), kept=timedelta(days=30))
+MANNER = Manner(deadline=10)
+SENDER = Sender("voicemail@provider.example", "Voicemail")
+
+
+def message_id(n: int, kind: str = "vm1") -> str:
+    return f"{call_id(n)}-{kind}"
+
+
+def spoken(seconds: float) -> bytes:
+    """A WAV of noise: what least of all can be made smaller."""
+    samples = np.random.default_rng(7).integers(-9000, 9000, int(8000 * seconds), np.int16)
+    made = io.BytesIO()
+    soundfile.write(made, samples, 8000, format="WAV", subtype="PCM_16")
+    return made.getvalue()
+
+
+WAV = spoken(1)
+
+
+async def leave_message(
+    con: asyncpg.Connection, n: int, *, to: Sequence[str] = ("office@acme.example",), **more: Any
+) -> str:
+    """A message that has been sealed and is to be mailed; `more`: columns of its row, or of its delivery."""
+    kind = more.pop("kind", "voicemail")
+    told = message_id(n, "missed" if kind == "missed" else "vm1")
+    deliver = {
+        "to": list(to),
+        "then": None,
+        "language": "en",
+        "audio": "mp3",
+        "zone": "Europe/Brussels",
+        "require_tls": False,
+        "label": "",
+        "path": [],
+    }
+    deliver |= {key: more.pop(key) for key in list(more) if key in deliver}
+    caller = more.pop("caller", "+32470111222")
+    assert not more
+    await con.execute(
+        """
+        INSERT INTO message (message_id, kind, call_id, owner, number, caller, withheld, began, outcome,
+            deliver, state)
+        VALUES ($1, $2, $3, 'acme', '+3280012345', $4, false, $5, 'voicemail', $6, 'waiting')
+        """,
+        told,
+        kind,
+        call_id(n),
+        caller,
+        NOON,
+        json.dumps(deliver),
+    )
+    if kind == "voicemail":
+        await con.execute(
+            """
+            INSERT INTO audio (audio_id, kind, call_id, owner, node, state, began, seconds, sha256)
+            VALUES ($1, 'message', $2, 'acme', 'here', 'stored', $3, 6.2, 'x')
+            """,
+            told,
+            call_id(n),
+            NOON,
+        )
+    await post(con, [told])
+    return told
+
+
+@dataclass
+class Roads:
+    """Each domain's servers; a domain that is not among them takes no mail."""
+
+    servers: Mapping[str, Sequence[Server]]
+
+    async def to(self, domain: str) -> Sequence[Server]:
+        try:
+            return self.servers[domain]
+        except KeyError:
+            raise NoMailTaken(f"there is no domain {domain}") from None
+
+
+def own(kept: MailServer) -> Server:
+    """The recipient's own: what it accepts has arrived."""
+    return replace(kept.server, final=True)
+
+
+class Office:
+    """A courier with its database: `round` makes attempts until nothing is due, `later` moves the clock."""
+
+    def __init__(self, pool: asyncpg.Pool, courier: Courier) -> None:
+        self.pool = pool
+        self.courier = courier
+
+    async def round(self) -> int:
+        """Bring all that is due; how many attempts that were."""
+        made = 0
+        while await self.courier.send_next(self.pool):
+            made += 1
+            assert made < 1000
+        return made
+
+    async def later(self, **much: float) -> None:
+        """Let so much time go by for everything in the outbox."""
+        await self.pool.execute(
+            "UPDATE outbox SET next_at = next_at - $1::interval, first_at = first_at - $1::interval,"
+            " lease_until = lease_until - $1::interval",
+            timedelta(**much),
+        )
+        await self.pool.execute("UPDATE attempt SET at = at - $1::interval", timedelta(**much))
+
+    async def row(self, told: str, recipient: str = "office@acme.example") -> asyncpg.Record:
+        row = await self.pool.fetchrow(
+            "SELECT *, next_at - now() AS wait FROM outbox WHERE message_id = $1 AND recipient = $2",
+            told,
+            recipient,
+        )
+        assert row
+        return row
+
+    async def state(self, told: str) -> str:
+        return str(await self.pool.fetchval("SELECT state FROM message WHERE message_id = $1", told))
+
+    async def keeping(self, told: str) -> timedelta | None:
+        """How long its sound is still kept; None without an end."""
+        kept: timedelta | None = await self.pool.fetchval(
+            "SELECT destroy_after - now() FROM audio WHERE audio_id = $1", told
+        )
+        return kept
+
+    async def results(self, told: str) -> list[str]:
+        rows = await self.pool.fetch(
+            "SELECT result FROM attempt WHERE message_id = $1 ORDER BY recipient, n", told
+        )
+        return [row["result"] for row in rows]
+
+    async def leave(self, n: int, **more: Any) -> str:
+        async with self.pool.acquire() as con:
+            return await leave_message(con, n, **more)  # type: ignore[arg-type]  # a proxy of one
+
+
+async def wav_of(_con: asyncpg.Connection, _audio_id: str) -> bytes:
+    return WAV
+
+
+@asynccontextmanager
+async def office(
+    database: str, road: Road, terms: Terms = TERMS, manner: Manner = MANNER
+) -> AsyncIterator[Office]:
+    """A courier over this database; its couriers' own connections are closed at the end."""
+    sessions = Sessions(Speaker("engine1.provider.example", verifying(None)))
+    courier = Courier(Postman(Post(road, sessions), SENDER), wav_of, terms, manner)
+    async with asyncpg.create_pool(database, min_size=0, max_size=16) as pool:
+        try:
+            yield Office(pool, courier)
+        finally:
+            await sessions.close()

@@ -1,0 +1,370 @@
+"""Mail servers in trouble: no message is lost, and none is doubled but where its answer was destroyed."""
+
+import asyncio
+from datetime import timedelta
+from email import policy
+from email.parser import BytesParser
+from itertools import count
+
+import pytest
+
+from mailer.answer import Outcome
+from mailer.courier import Manner
+from mailer.post import Direct
+from mailer.smtp import Mail, Server, Session, Speaker
+from mailer.tls import Policy, verifying
+from tests.store.posting import Roads, message_id, office, own, wav_of
+from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
+
+MINUTES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 240)]
+
+
+def roads(**servers: MailServer) -> Roads:
+    """`acme=server` for acme.example."""
+    return Roads({f"{name}.example": [own(kept)] for name, kept in servers.items()})
+
+
+def first(times: int, verb: str, answer: str) -> Reply:
+    """So often this answer to that verb, then the usual."""
+    left = count(times, -1)
+    return lambda said, _: answer if said == verb and next(left) > 0 else None
+
+
+def ids(kept: MailServer) -> set[str]:
+    read = BytesParser(policy=policy.default).parsebytes
+    return {str(read(mail.content)["Message-ID"]) for mail in kept.mails}
+
+
+async def test_a_message_arrives_under_a_return_address_of_its_own(database: str) -> None:
+    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1)
+        assert await it.round() == 1
+        (mail,) = kept.mails
+        assert mail.recipients == ("office@acme.example",)
+        assert mail.sender.startswith(f"vm+{told}=")
+        assert mail.sender.endswith("@provider.example")
+        assert ids(kept) == {f"<vm.{told}@provider.example>"}
+        assert await it.state(told) == "accepted"
+        assert (await it.row(told))["reply"] == "250 2.0.0 taken"
+        assert (await it.row(told))["tls"] == "none"
+        assert await it.round() == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("RCPT", "450 4.2.0 greylisted"),
+        ("RCPT", "552 5.2.2 mailbox full"),
+        ("MAIL", "451 4.3.0 not now"),
+        ("DATA", "421 4.3.2 going down"),
+        ("dot", "451 4.3.0 queue full"),
+        ("EHLO", "421 too many"),
+    ],
+)
+async def test_not_now_is_asked_again_in_five_minutes(database: str, verb: str, answer: str) -> None:
+    async with (
+        mail_server(Ways(reply=first(1, verb, answer))) as kept,
+        office(database, roads(acme=kept)) as it,
+    ):
+        told = await it.leave(1)
+        await it.round()
+        row = await it.row(told)
+        assert answer[:3] in row["reply"]
+        assert row["wait"] > timedelta(seconds=58 if verb == "EHLO" else 298)
+        await it.later(minutes=7)
+        await it.round()
+        assert await it.results(told) == ["later", "accepted"]
+        assert ids(kept) == {f"<vm.{told}@provider.example>"}
+
+
+@pytest.mark.parametrize(("verb", "answer"), [("RCPT", "550 5.1.1 unknown"), ("dot", "554 5.7.1 spam")])
+async def test_a_refusal_is_asked_about_once_more_then_kept_for_a_person(
+    database: str, verb: str, answer: str
+) -> None:
+    ways = Ways(reply=first(99, verb, answer))
+    async with mail_server(ways) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1)
+        await it.round()
+        assert await it.state(told) == "waiting"
+        assert await it.keeping(told) is None
+        await it.later(minutes=2)
+        await it.round()
+        assert await it.results(told) == ["refused", "refused"]
+        assert await it.state(told) == "undeliverable"
+        assert timedelta(days=29) < (await it.keeping(told) or timedelta()) < timedelta(days=31)
+        await it.later(days=1)
+        assert await it.round() == 0
+
+
+async def test_of_two_recipients_one_is_refused_the_other_has_the_message(database: str) -> None:
+    def reply(verb: str, argument: str) -> str | None:
+        return "550 5.1.1 unknown" if verb == "RCPT" and "gone@" in argument else None
+
+    async with mail_server(Ways(reply=reply)) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1, to=["gone@acme.example", "office@acme.example"])
+        await it.round()
+        assert await it.state(told) == "waiting", "one of them may still be asked"
+        await it.later(minutes=2)
+        await it.round()
+        assert await it.results(told) == ["refused", "refused", "accepted"]
+        assert [mail.recipients for mail in kept.mails] == [("office@acme.example",)]
+        assert await it.state(told) == "accepted"
+
+
+@pytest.mark.parametrize("to", ["office@nowhere.example"])
+async def test_a_domain_that_takes_no_mail_is_a_refusal(database: str, to: str) -> None:
+    async with office(database, roads()) as it:
+        told = await it.leave(1, to=[to])
+        await it.round()
+        await it.later(minutes=2)
+        await it.round()
+        assert await it.results(told) == ["refused", "refused"]
+        assert "no domain" in (await it.row(told, to))["reply"]
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        Ways(cut_after="MAIL"),
+        Ways(cut_after="354"),
+        Ways(endless_banner=True),
+        Ways(banner="554 no mail here"),
+        Ways(banner="what?"),
+        Ways(banner="220-" + "x" * 9000),
+    ],
+    ids=["cut at MAIL", "cut in DATA", "endless banner", "banner 554", "no SMTP", "long banner"],
+)
+async def test_whatever_the_server_does_it_is_tried_again(database: str, ways: Ways) -> None:
+    async with mail_server(ways) as kept, mail_server() as mended:
+        servers = roads(acme=kept)
+        async with office(database, servers) as it:
+            told = await it.leave(1)
+            await it.round()
+            assert await it.results(told) == ["later"]
+            servers.servers = roads(acme=mended).servers
+            await it.later(minutes=2)
+            await it.round()
+    assert kept.mails == []
+    assert len(mended.mails) == 1
+
+
+async def test_taken_and_hung_up_is_taken(database: str) -> None:
+    async with mail_server(Ways(cut_after="DATA")) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1)
+        await it.round()
+        assert await it.results(told) == ["accepted"]
+        assert len(kept.mails) == 1
+
+
+async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(database: str) -> None:
+    async with mail_servers(Ways(cut_after="dot"), Ways()) as (kept, other):
+        # The second server would take it at once, and must not be asked: the first one may have it.
+        servers = Roads({"acme.example": [own(kept), own(other)]})
+        async with office(database, servers) as it:
+            told = await it.leave(1)
+            await it.round()
+            assert other.mails == []
+            kept.ways.cut_after = ""
+            await it.later(minutes=2)
+            await it.round()
+            assert await it.results(told) == ["later", "accepted"]
+    once, again = kept.mails
+    assert once.content == again.content
+    assert ids(kept) == {f"<vm.{told}@provider.example>"}
+
+
+async def test_the_next_server_of_a_domain_is_tried_when_one_does_not_take_it(database: str) -> None:
+    async with mail_servers(Ways(reply=first(9, "RCPT", "450 not now")), Ways()) as (busy, idle):
+        nobody = Server("localhost", 1, final=True)
+        async with office(database, Roads({"acme.example": [nobody, own(busy), own(idle)]})) as it:
+            told = await it.leave(1)
+            await it.round()
+            assert await it.results(told) == ["accepted"]
+    assert (len(busy.mails), len(idle.mails)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        Ways(offers=("SIZE 9000",)),
+        Ways(reply=lambda verb, said: "552 5.3.4 too big" if verb == "MAIL" and size(said) > 9000 else None),
+    ],
+    ids=["said before", "said to MAIL"],
+)
+async def test_a_mail_too_big_for_its_server_goes_smaller(database: str, ways: Ways) -> None:
+    ways.offers = (*ways.offers, "SIZE") if "SIZE 9000" not in ways.offers else ways.offers
+    async with mail_server(ways) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1, audio="wav")
+        await it.round()
+        assert await it.results(told) == ["accepted"]
+        (mail,) = kept.mails
+        assert len(mail.content) < 9000
+        assert b"audio/mpeg" in mail.content
+
+
+def size(said: str) -> int:
+    found = [int(word[5:]) for word in said.split() if word.startswith("SIZE=")]
+    return found[0] if found else 0
+
+
+async def test_one_too_big_in_every_form_is_told_of_and_kept(database: str) -> None:
+    async with mail_server(Ways(offers=("SIZE 4000",))) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1)
+        await it.round()
+        (notice,) = kept.mails
+        assert b"attachment" not in notice.content
+        assert ids(kept) == {f"<vm.{told}.notice@provider.example>"}
+        assert await it.state(told) == "undeliverable"
+        assert await it.keeping(told) is not None
+
+
+async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str) -> None:
+    """The clock is moved to each next attempt; by four hours and more the server is back."""
+    servers = Roads({"acme.example": [Server("localhost", 1, final=True)]})
+    async with mail_server() as kept, office(database, servers) as it:
+        told = await it.leave(1)
+        gone = timedelta()
+        attempts = 0
+        while gone < timedelta(hours=6):
+            attempts += await it.round()
+            wait = (await it.row(told))["wait"]
+            assert MINUTES[attempts - 1] * 0.99 < wait < MINUTES[attempts - 1] * 1.25
+            await it.later(seconds=wait.total_seconds() + 1)
+            gone += wait
+        servers.servers = {"acme.example": [own(kept)]}
+        await it.round()
+        assert await it.results(told) == [*["later"] * attempts, "accepted"]
+    assert len(kept.mails) == 1
+    assert attempts <= 8
+
+
+async def test_after_five_days_it_is_kept_for_a_person(database: str) -> None:
+    servers = Roads({"acme.example": [Server("localhost", 1, final=True)]})
+    async with office(database, servers) as it:
+        told = await it.leave(1)
+        await it.round()
+        await it.later(days=5, seconds=-30)
+        await it.round()
+        assert await it.state(told) == "waiting"
+        await it.later(hours=4)
+        await it.round()
+        assert await it.state(told) == "undeliverable"
+        assert await it.keeping(told) is not None
+
+
+async def test_a_slow_server_is_left_at_the_deadline(database: str) -> None:
+    ways = Ways(silent_after="RCPT")
+    async with (
+        mail_server(ways) as kept,
+        office(database, roads(acme=kept), manner=Manner(deadline=0.3)) as it,
+    ):
+        told = await it.leave(1)
+        await it.round()
+        assert await it.results(told) == ["later"]
+        assert (await it.row(told))["reply"] == "no end in 0 s"
+        assert (await it.row(told))["lease_until"] is None
+
+
+TARPITS = [
+    Ways(silent_after="EHLO"),
+    Ways(silent_after="MAIL"),
+    Ways(silent_after="RCPT"),
+    Ways(silent_after="DATA"),
+    Ways(banner=""),
+]
+
+
+async def test_five_tarpits_hold_up_nobody_else(database: str) -> None:
+    """100 mails to five domains that never answer are due before one to a good server."""
+    async with mail_servers(*TARPITS, Ways()) as (*tarpits, good):
+        servers = {f"tar{n}.example": [own(tarpit)] for n, tarpit in enumerate(tarpits)}
+        servers["acme.example"] = [own(good)]
+        async with office(database, Roads(servers), manner=Manner(deadline=60)) as it:
+            for n in range(100):
+                await it.leave(n, kind="missed", to=[f"office@tar{n % 5}.example"])
+            told = await it.leave(100)
+            began = asyncio.get_running_loop().time()
+            bringing = asyncio.create_task(it.courier.run(it.pool))
+            try:
+                await good.has(1, 10)
+                lasted = asyncio.get_running_loop().time() - began
+            finally:
+                bringing.cancel()
+                await asyncio.wait({bringing})
+            assert [tarpit.most for tarpit in tarpits] <= [4] * 5
+    assert ids(good) == {f"<vm.{told}@provider.example>"}
+    assert lasted < 10
+
+
+async def test_a_connection_is_kept_for_the_next_mail(database: str) -> None:
+    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
+        for n in range(3):
+            await it.leave(n)
+        await it.round()
+        assert kept.commands == ["EHLO", *["MAIL", "RCPT", "DATA"] * 3]
+
+
+@pytest.mark.parametrize("verb", ["RSET", "MAIL"])
+async def test_one_that_died_meanwhile_costs_a_mail_nothing(database: str, verb: str) -> None:
+    """As servers do that take so many mails over one connection: the next command is answered 421."""
+    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
+        if verb == "RSET":  # asked for after a mail that was not taken
+            kept.ways.reply = first(1, "RCPT", "450 not now")
+        await it.leave(1)
+        await it.round()
+        kept.ways.reply = first(1, verb, "421 that was enough")
+        told = await it.leave(2)
+        await it.round()
+        assert await it.results(told) == ["accepted"]
+        assert kept.commands.count("EHLO") == 2
+
+
+async def test_what_cannot_be_read_now_is_read_later(database: str) -> None:
+    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
+
+        async def away(con: object, audio_id: str) -> bytes:
+            raise ConnectionError
+
+        it.courier._fetch_with = away
+        told = await it.leave(1)
+        await it.round()
+        assert await it.results(told) == ["later"]
+        it.courier._fetch_with = wav_of
+        await it.later(minutes=2)
+        await it.round()
+        assert await it.results(told) == ["later", "accepted"]
+
+
+async def test_a_report_is_asked_for_where_one_may_follow() -> None:
+    async with mail_server(Ways(offers=("DSN", "SIZE 9999"))) as kept:
+        said: list[str] = []
+        kept.ways.reply = lambda verb, argument: said.append(argument)
+        mail = Mail("vm+1=2@provider.example", "office+x@acme.example", b"Subject: a\r\n\r\nb\r\n")
+        for final in (False, True):
+            await handed_over(Server("localhost", kept.port, final=final), mail)
+    assert "TO:<office+x@acme.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;office+2Bx@acme.example" in said
+    assert "TO:<office+x@acme.example>" in said
+    assert said.count("FROM:<vm+1=2@provider.example> SIZE=17 RET=HDRS") == 2
+
+
+async def handed_over(server: Server, mail: Mail) -> Outcome:
+    session = await Session.open(server, Policy.OPPORTUNISTIC, Speaker("here.example", verifying(None)))
+    try:
+        return await session.send(mail)
+    finally:
+        await session.quit()
+
+
+async def test_directly_means_the_servers_of_the_domain_which_are_its_own() -> None:
+    class Asked:
+        async def of(self, domain: str) -> list[str]:
+            return [f"mx1.{domain}", f"mx2.{domain}"]
+
+    assert await Direct(Asked(), 2525).to("acme.example") == [
+        Server("mx1.acme.example", 2525, final=True),
+        Server("mx2.acme.example", 2525, final=True),
+    ]
+
+
+def test_message_ids_of_these_tests_are_those_of_calls() -> None:
+    assert message_id(1).endswith("-vm1")

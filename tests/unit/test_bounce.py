@@ -1,0 +1,109 @@
+"""What comes back to a mail's own address: reports of all kinds, and what is none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.bounce import News, Report, Returned, digest, read_report, return_address, returned
+
+ID = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"
+MISSED = f"{ID[:36]}-missed"
+
+REPORT = """\
+From: MAILER-DAEMON@mail.example
+To: vm+1=2@provider.example
+Subject: {subject}
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+I am sorry.
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example
+
+Final-Recipient: rfc822; office@acme.example
+Action: {action}
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1
+ unknown here
+
+--b
+Content-Type: text/rfc822-headers
+
+Subject: Voicemail
+
+--b--
+"""
+
+
+def report(action: str) -> bytes:
+    return REPORT.format(action=action, subject=action).replace("\n", "\r\n").encode()
+
+
+def test_an_address_stands_for_a_message_and_its_recipient() -> None:
+    address = return_address(ID, "office@acme.example", "provider.example")
+    assert address == f"vm+{ID}={digest('office@acme.example')}@provider.example"
+    assert returned(address) == Returned(ID, digest("office@acme.example"))
+    assert returned(address.upper()) == returned(address), "some servers shout"
+
+
+@pytest.mark.parametrize("message_id", [ID, MISSED, f"{ID[:36]}-vm99"])
+def test_every_address_is_short_enough(message_id: str) -> None:
+    address = return_address(message_id, "x" * 64 + "@acme.example", "provider.example")
+    assert len(address.partition("@")[0]) <= 64  # RFC 5321, 4.5.3.1.1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "office@acme.example",
+        "vm+@provider.example",
+        f"vm+{ID}@provider.example",
+        f"vm+{ID}=1234567@provider.example",
+        f"vm+../{ID}=12345678@provider.example",
+        f"vm+{ID}=12345678@a@b",
+        f"vm+{ID}=12345678@provider.example\n",
+    ],
+)
+def test_any_other_address_is_nobodys(address: str) -> None:
+    assert returned(address) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "news"),
+    [
+        ("failed", Report(News.FAILED, "smtp; 550 5.1.1 unknown here")),
+        ("Failed ", Report(News.FAILED, "smtp; 550 5.1.1 unknown here")),
+        ("delivered", Report(News.ARRIVED)),
+        ("delayed", Report(News.NOTHING)),
+        ("relayed", Report(News.NOTHING)),
+        ("expanded", Report(News.NOTHING)),
+    ],
+)
+def test_a_report_by_the_rules(action: str, news: Report) -> None:
+    assert read_report(report(action), "") == news
+
+
+def test_prose_without_a_sender_means_it_has_failed() -> None:
+    prose = b"Subject: failure notice\r\n\r\nHi. This is the qmail-send program.\r\n"
+    assert read_report(prose, "").news is News.FAILED
+    assert read_report(prose, "<>").news is News.FAILED
+
+
+def test_a_holiday_is_no_failure() -> None:
+    away = b"Subject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"
+    assert read_report(away, "").news is News.NOTHING
+    assert (
+        read_report(b"Subject: Re: Voicemail\r\n\r\nThanks!\r\n", "office@acme.example").news is News.NOTHING
+    )
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=40).map(lambda junk: report("failed")[:400] + junk))
+def test_any_bytes_are_read_without_an_error(content: bytes) -> None:
+    assert read_report(content, "office@acme.example").news in News
