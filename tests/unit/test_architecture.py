@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_every_package_is_in_the_distribution() -> None:
         str(file.parent.relative_to(ROOT)).replace("/", ".") for file in SOURCES if file.name == "__init__.py"
     }
     assert listed == there
+
+
+def test_every_file_beside_the_code_is_in_the_distribution() -> None:
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    listed = {
+        file for package, patterns in packed.items() for it in patterns for file in (ROOT / package).glob(it)
+    }
+    there = {file for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()}
+    assert {file for file in there - listed if file.suffix not in {".py", ".pyc"}} == set()
 
 
 def test_every_pin_has_its_hash_and_no_registry_its_address() -> None:
