@@ -106,7 +106,7 @@ class Options:
     """How an Asterisk is to be run.
 
     `carrier`: HOST:PORT that outgoing legs are sent to; calls from HOST are the carrier's.
-    `cap`: calls at once on the trunk, at most 223.
+    `cap`: calls at once on the trunk; each block of 1,024 ports is enough for 223.
     `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
     `events_address`: HOST:PORT where the engine listens; `sip`: HOST:PORT where Asterisk takes calls.
     Both are chosen free when not given.

@@ -15,31 +15,34 @@ class NoPorts(Exception):
 
 @contextmanager
 def reserve_ports(count: int) -> Iterator[range]:
-    """Keep `count` neighbouring ports (at most 1,023), the first of them odd, while the block lasts.
+    """Keep `count` neighbouring ports, the first of them odd, while the context lasts.
 
-    A bound socket on the port before them is the lock: the kernel lets go of it however we end.
+    A bound socket on the port before them is the lock: the kernel lets go of it however we end. More than
+    1,023 ports are several blocks, and the locks of the later ones lie among them: whoever binds ports of the
+    range must pass over one that is taken, as Asterisk does for RTP.
     """
-    if count > BLOCKS.step - 1:
-        raise ValueError(f"a block has {BLOCKS.step - 1} ports, {count} were asked for")
-    starts = random.sample(BLOCKS, len(BLOCKS))  # no secret: only to meet fewer others
+    blocks = -(-(count + 1) // BLOCKS.step)
+    starts = BLOCKS[: len(BLOCKS) - blocks + 1]
+    tried = random.sample(starts, len(starts))  # no secret: only to meet fewer others
     with ExitStack() as held:
-        start = next((start for start in starts if _hold(held, start)), None)
+        start = next((start for start in tried if _hold(held, start, blocks)), None)
         if start is None:
             raise NoPorts(
-                f"all {len(BLOCKS)} blocks of ports are taken; stop a run of callengine on this machine"
+                f"no {blocks} of {len(BLOCKS)} blocks of ports are free; stop another run of callengine"
             )
         yield range(start + 1, start + 1 + count)
 
 
-def _hold(held: ExitStack, start: int) -> bool:
+def _hold(held: ExitStack, start: int, blocks: int) -> bool:
     with ExitStack() as attempt:
-        lock = attempt.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        try:
-            lock.bind(("0.0.0.0", start))
-        except OSError:
-            return False
-        if not all(_is_free(port) for port in range(start + 1, start + 5)):
-            return False
+        for block in range(start, start + blocks * BLOCKS.step, BLOCKS.step):
+            lock = attempt.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            try:
+                lock.bind(("0.0.0.0", block))
+            except OSError:
+                return False
+            if not all(_is_free(port) for port in range(block + 1, block + 5)):
+                return False
         held.enter_context(attempt.pop_all())
         return True
 

@@ -32,7 +32,7 @@ class StateTaken(Exception):
 @dataclass(frozen=True)
 class Wish:
     """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
-    HOST:PORT of a mail server in place of ours."""
+    HOST:PORT of a mail server in place of ours. `cap`: calls at once."""
 
     routing: Path
     state: Path
@@ -40,6 +40,7 @@ class Wish:
     sip: str | None = None
     database: str | None = None
     smtp: str | None = None
+    cap: int = 200
 
 
 class Stack:
@@ -50,7 +51,7 @@ class Stack:
         self._tell = tell
         logs = wish.state / "log"
         self._postgres = None if wish.database else Postgres(wish.state)
-        self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip))
+        self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip, cap=wish.cap))
         self._ports = ports
         web = [f"http://{LOOPBACK}:{port}" for port in ports]
         self._engine = Command("engine", ["run"], web[0], logs / "engine.log", self.environment)

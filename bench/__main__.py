@@ -1,0 +1,60 @@
+"""python -m bench: see `--help`."""
+
+import asyncio
+import sys
+
+import click
+
+from bench import machine
+from bench.page import fill, keep
+from bench.plan import FULL, QUICK
+from bench.run import measure
+from bench.sipp import SippTrouble, command
+from bench.systems import Open, dialplan, engine, other
+from bench.tables import tables
+from engine.dev.stack import TROUBLE
+
+PAGE = machine.ROOT / "docs" / "performance.md"
+BUILD = machine.ROOT / "build" / "bench"
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="2 minutes instead of 10; the page is not touched.")
+@click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
+              help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
+@click.option("--anyway", is_flag=True, help="Fill the page although others use this machine.")
+def main(quick: bool, others: tuple[str, ...], anyway: bool) -> None:
+    """The engine beside a plain dialplan: same Asterisk, same load, in turn.
+
+    A COMMAND runs in the foreground until SIGTERM. Called for +32800000001 it dials +32470000001, called for
+    +32800000003 it dials +32470000001, +32470000009 and +32470000019 at once; destinations see the caller's
+    number.
+    """
+    systems: dict[str, Open] = {"dialplan": dialplan, "engine": engine}
+    for name, is_one, words in (one.partition("=") for one in others):
+        if not (name and is_one and words):
+            raise click.BadParameter("write NAME=COMMAND", param_hint="--other")
+        systems[name] = other(words)
+    busy = machine.is_busy()
+    if busy:
+        say("others use this machine: the figures will say more about them")
+    try:
+        command()
+        results = asyncio.run(measure(QUICK if quick else FULL, systems, say))
+    except (SippTrouble, *TROUBLE) as trouble:
+        raise click.ClickException(str(trouble)) from None
+    click.echo(tables(results))
+    into_page = not quick and (anyway or not busy)
+    for file in keep(results, PAGE.parent if into_page else BUILD):
+        say(f"written: {file}")
+    if into_page:
+        fill(PAGE, results)
+        say(f"written: {PAGE}")
+
+
+def say(line: str) -> None:
+    click.echo(f"bench: {line}", err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

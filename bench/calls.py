@@ -1,0 +1,136 @@
+"""Calls as both ends saw them, and what their delays come to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+Instant = float  # Unix seconds, of one clock at both ends
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call that went all the way, as its caller saw it; `ringing` None: the caller heard no 180."""
+
+    invite: Instant
+    ringing: Instant | None
+    answer: Instant
+    bye: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The same call where it was answered; `released`: when each of the others that rang was let go."""
+
+    invite: Instant
+    answer: Instant
+    bye: Instant
+    released: tuple[Instant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    sent: Sent
+    taken: Taken
+
+    @property
+    def setup(self) -> float:
+        """Post-dial delay: from the caller's INVITE to the destination's, ms."""
+        return (self.taken.invite - self.sent.invite) * 1000
+
+    @property
+    def answer(self) -> float:
+        """From the destination's 200 to the caller's, ms."""
+        return (self.sent.answer - self.taken.answer) * 1000
+
+    @property
+    def goodbye(self) -> float:
+        """From the caller's BYE to the destination's, ms."""
+        return (self.taken.bye - self.sent.bye) * 1000
+
+    @property
+    def release(self) -> float | None:
+        """From the answer until the last of the others was let go, ms; None when none rang."""
+        return (max(self.taken.released) - self.taken.answer) * 1000 if self.taken.released else None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What became of `placed` calls, `rate` a second."""
+
+    rate: float
+    placed: int
+    calls: tuple[Call, ...]
+
+    @property
+    def failed(self) -> int:
+        return self.placed - len(self.calls)
+
+
+def read_calls(caller_log: str, destination_log: str) -> tuple[Call, ...]:
+    """The calls that both ends have seen to their end; a line cut short is a call that failed."""
+    sent, taken = read_sent(caller_log), read_taken(destination_log)
+    return tuple(Call(sent[number], taken[number]) for number in sent if number in taken)
+
+
+def read_sent(log: str) -> dict[str, Sent]:
+    """By the caller's number, from the lines of scenarios/caller.xml."""
+    found = {}
+    for number, *fields in map(str.split, log.splitlines()):
+        if len(fields) == 10:
+            invite, ringing, answer, bye, _ = instants(fields)
+            found[number] = Sent(invite, ringing or None, answer, bye)
+    return found
+
+
+def read_taken(log: str) -> dict[str, Taken]:
+    """By the caller's number, from the lines of scenarios/destination.xml."""
+    taken: dict[str, Taken] = {}
+    released: dict[str, list[Instant]] = {}
+    for word, number, *fields in (line.split() for line in log.splitlines() if line.count(" ") >= 5):
+        if word == "took" and len(fields) == 6:
+            invite, answer, bye = instants(fields)
+            taken[number] = Taken(invite, answer, bye)
+        elif word == "lost" and len(fields) == 4:
+            released.setdefault(number, []).append(instants(fields)[1])
+    return {
+        number: Taken(call.invite, call.answer, call.bye, tuple(released.get(number, ())))
+        for number, call in taken.items()
+    }
+
+
+def instants(fields: Sequence[str]) -> list[Instant]:
+    """Pairs of seconds and microseconds, as SIPp writes them, as instants."""
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [float(seconds) + float(micros) / 1e6 for seconds, micros in pairs]
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The smallest value that is not exceeded by `share` of them; NaN when there are none."""
+    ranked = sorted(values)
+    if not ranked:
+        return float("nan")
+    return ranked[min(len(ranked) - 1, max(0, round(share * len(ranked) + 0.5) - 1))]
+
+
+def summary(load: Load) -> dict[str, float]:
+    """The delays of a load in ms: median and 99th percentile of setup, answer, goodbye and release."""
+    told: dict[str, float] = {"placed": load.placed, "failed": load.failed}
+    kinds = {
+        "setup": [call.setup for call in load.calls],
+        "answer": [call.answer for call in load.calls],
+        "goodbye": [call.goodbye for call in load.calls],
+        "release": [call.release for call in load.calls if call.release is not None],
+    }
+    for kind, delays in kinds.items():
+        if delays:
+            told[f"{kind}_p50"], told[f"{kind}_p99"] = quantile(delays, 0.5), quantile(delays, 0.99)
+    return told
+
+
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Name by name over several rounds; calls and failures are added up."""
+    names = {name: None for one in rounds for name in one}
+    return {
+        name: (sum if name in {"placed", "failed"} else median)([one[name] for one in rounds if name in one])
+        for name in names
+    }

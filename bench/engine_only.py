@@ -1,0 +1,116 @@
+"""What only the engine can be asked: memory of live calls, lag of its loop, a big folder reloaded."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from bench.calls import quantile
+from bench.processes import resident_bytes
+from bench.rates import rest
+from bench.sipp import NUMBER, Drive
+from bench.systems import ROUTE, System, write_routing
+from bench.waiting import until
+
+RAMP_RATE = 50.0
+SETTLE = 3.0
+LAG = re.compile(r'^callengine_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
+LIVE = re.compile(r"^callengine_calls_live (\S+)$", re.MULTILINE)
+IN_FORCE = re.compile(r'"numbers": ([0-9]+).*"event": "routing_in_force"')
+RELOAD_RATE = 50.0
+
+
+async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -> dict[str, dict[str, float]]:
+    """By number of live calls: KiB a call that engine and Asterisk take more than without any."""
+    idle = resident(system)
+    told = {}
+    for size in sizes:
+        ramp = size / RAMP_RATE
+        talk = ramp + 2 * SETTLE
+        driving = asyncio.create_task(
+            system.ends.drive(Drive(RAMP_RATE, ramp, talk=min(talk, 25)), media=media)
+        )
+        await asyncio.sleep(ramp + SETTLE)
+        live, now = await live_calls(system), resident(system)
+        load = await driving
+        told[str(size)] = {
+            "live": live,
+            "failed": load.failed,
+            **{name: (now[name] - idle[name]) / 1024 / max(live, 1) for name in now},
+        }
+    return told
+
+
+def resident(system: System) -> dict[str, int]:
+    return {name: resident_bytes(system.pids[name]) for name in ("engine", "asterisk")}
+
+
+async def loop_lag(system: System, rate: float, seconds: float) -> float:
+    """The 99th percentile of how late the engine's loop wakes up under such a load, ms."""
+    before = lag_buckets(await scraped(system))
+    await system.ends.drive(Drive(rate, seconds))
+    after = lag_buckets(await scraped(system))
+    return 1000 * bucket_quantile({le: after[le] - before[le] for le in after}, 0.99)
+
+
+async def reload(system: System, others: int) -> dict[str, float]:
+    """While calls come in, one file of a folder with so many others is changed."""
+    if system.routing is None:
+        raise ValueError("this system has no routing folder")
+    write_routing(system.routing, others)
+    log = system.state / "log" / "engine.log"
+    await until(lambda: routings(log)[-1] >= others)
+    await rest(system)
+    known = len(routings(log))
+    driving = asyncio.create_task(system.ends.drive(Drive(RELOAD_RATE, 14)))
+    await asyncio.sleep(4)
+    began = asyncio.get_running_loop().time()
+    changed = ROUTE.format(number=NUMBER, to="+32470000002")
+    (system.routing / "numbers" / f"{NUMBER[1:]}.yaml").write_text(changed)
+    await until(lambda: len(routings(log)) > known)
+    took = asyncio.get_running_loop().time() - began
+    load = await driving
+    setups = [call.setup for call in load.calls]
+    return {
+        "numbers": others,
+        "seconds": took,
+        "failed": load.failed,
+        "setup_p50": quantile(setups, 0.5),
+        "setup_p99": quantile(setups, 0.99),
+    }
+
+
+def routings(log: Path) -> list[int]:
+    """How many numbers were in force, each time the engine said so."""
+    return [int(numbers) for numbers in IN_FORCE.findall(log.read_text())]
+
+
+async def live_calls(system: System) -> int:
+    found = LIVE.search(await scraped(system))
+    return int(float(found[1])) if found else 0
+
+
+async def scraped(system: System) -> str:
+    """What the engine tells Prometheus."""
+
+    async with aiohttp.ClientSession() as session, session.get(str(system.metrics)) as reply:
+        return await reply.text()
+
+
+def lag_buckets(text: str) -> dict[float, float]:
+    return {float(le): float(count) for le, count in LAG.findall(text)}
+
+
+def bucket_quantile(buckets: Mapping[float, float], share: float) -> float:
+    """As Prometheus' histogram_quantile: within its bucket a value is anywhere; buckets are cumulative."""
+    total = max(buckets.values(), default=0)
+    lower, below = 0.0, 0.0
+    for le, count in sorted(buckets.items()):
+        if count >= share * total and count > below:
+            if le == float("inf"):
+                return lower
+            return lower + (le - lower) * (share * total - below) / (count - below)
+        lower, below = le, count
+    return float("nan")

@@ -1,0 +1,62 @@
+"""How much is measured, and so how long it takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told.
+
+    `hold`: seconds that a rate must be held. `cap`: calls at once, at 1.1 s each. `live`: how many calls to
+    take the memory of; `media`: the same with G.711, or 0. `records`: sizes of the database.
+    """
+
+    name: str
+    rounds: int
+    rates: Mapping[float, float]
+    hold: float
+    begin: float
+    close: float
+    cap: int
+    live: tuple[int, ...]
+    media: int
+    lag_seconds: float
+    numbers: int
+    drain: int
+    records: tuple[int, ...]
+    costs_at: float = 50
+
+
+FULL = Plan(
+    name="full",
+    rounds=2,
+    rates={5: 10, 20: 8, 50: 8, 100: 8},
+    hold=8,
+    begin=128,
+    close=1.07,
+    cap=1000,
+    live=(200, 1000, 2000),
+    media=200,
+    lag_seconds=20,
+    numbers=10_000,
+    drain=5_000,
+    records=(1_000_000,),
+)
+QUICK = Plan(
+    name="quick",
+    rounds=1,
+    rates={20: 4, 50: 4},
+    hold=3,
+    begin=100,
+    close=1.2,
+    cap=600,
+    live=(200,),
+    media=0,
+    lag_seconds=6,
+    numbers=2_000,
+    drain=2_000,
+    records=(100_000,),
+)
+HUGE = 10_000_000
+HUGE_SECONDS = 180.0

@@ -1,0 +1,81 @@
+"""How quick calls are set up at several rates, what they cost, and the highest rate that is held."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.calls import Load, quantile, summary
+from bench.processes import cpu_seconds
+from bench.sipp import RACE, Drive
+from bench.systems import System
+
+HELD_P99_MS = 500
+HIGHEST_THINKABLE = 1400.0
+LOOK_SECONDS = 0.5
+IDLE_CPU_SECONDS = 0.06  # in that time: the signs of life of a whole service without calls are 0.03
+LONGEST_REST = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round on one system: delays by rate, and CPU in ms a call of each process at `costs_at`."""
+
+    delays: Mapping[str, Mapping[str, float]]
+    race: Mapping[str, float]
+    cpu: Mapping[str, float]
+
+
+async def one_round(system: System, rates: Mapping[float, float], costs_at: float) -> Round:
+    """`rates`: calls a second, and for how many seconds."""
+    delays, cpu = {}, {}
+    for rate, seconds in rates.items():
+        await rest(system)
+        before = cpu_seconds(system.pids)
+        load = await system.ends.drive(Drive(rate, seconds))
+        await rest(system)  # the worker's part comes after the call
+        if rate == costs_at:
+            after = cpu_seconds(system.pids)
+            cpu = {name: (after[name] - before[name]) * 1000 / load.placed for name in after}
+        delays[f"{rate:g}"] = summary(load)
+    race = summary(await system.ends.drive(Drive(5, 4, number=RACE)))
+    return Round(delays, race, cpu)
+
+
+async def highest_rate(system: System, seconds: float, begin: float, close: float) -> float:
+    """The highest rate at which no call fails and 99 of 100 are set up within 0.5 s, for so many seconds.
+
+    By bisection; two rates of which one is less than `close` times the other are one.
+    """
+    good, bad = 0.0, begin
+    while bad < HIGHEST_THINKABLE and await is_held(system, bad, seconds):
+        good, bad = bad, bad * 2
+    if not good:
+        good, bad = 1.0, begin
+    while bad / good > close:
+        middle = (good * bad) ** 0.5
+        if await is_held(system, middle, seconds):
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+async def is_held(system: System, rate: float, seconds: float) -> bool:
+    await rest(system)
+    return held(await system.ends.drive(Drive(rate, seconds)))
+
+
+def held(load: Load) -> bool:
+    return not load.failed and quantile([call.setup for call in load.calls], 0.99) < HELD_P99_MS
+
+
+async def rest(system: System) -> None:
+    """Wait until the system has done what was left to do, at most 15 s."""
+    deadline = asyncio.get_running_loop().time() + LONGEST_REST
+    before = sum(cpu_seconds(system.pids).values())
+    while asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
+        now = sum(cpu_seconds(system.pids).values())
+        if now - before < IDLE_CPU_SECONDS:
+            return
+        before = now

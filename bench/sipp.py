@@ -1,0 +1,141 @@
+"""SIPp at both ends: it places calls at a rate, takes them, and notes when."""
+
+import asyncio
+import os
+import shutil
+import signal
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import SOCK_DGRAM
+from tempfile import TemporaryDirectory
+
+from bench.calls import Load, read_calls
+from engine.dev.children import free_port
+
+LOOPBACK = "127.0.0.1"
+SCENARIOS = Path(__file__).parent / "scenarios"
+NUMBER = "+32800000001"  # one destination, which answers
+RACE = "+32800000003"  # three: one answers, two ring
+DESTINATION = "+32470000001"
+RACERS = (DESTINATION, "+32470000009", "+32470000019")
+ANSWER_AFTER_MS = 100
+PATIENCE_MS = 5_000  # a call that waits longer for a reply has failed
+STREAM = '<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
+ALAW_SILENCE = b"\xd5"
+
+
+class SippTrouble(Exception):
+    """SIPp could not be run; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """So many calls a second to `number`, for so long, each talking for `talk` seconds."""
+
+    rate: float
+    seconds: float
+    talk: float = 1.0
+    number: str = NUMBER
+
+    @property
+    def calls(self) -> int:
+        return max(1, round(self.rate * self.seconds))
+
+
+def command() -> tuple[str, ...]:
+    """How SIPp is called: SIPP_BIN, else the tree that scripts/fetch-sipp.sh unpacks, by its own loader."""
+    if installed := os.environ.get("SIPP_BIN"):
+        return (installed,)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    tree = cache / "callengine" / "sipp-3" / "tree"
+    loader = next(tree.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*"), None)
+    if loader is None:
+        raise SippTrouble(f"there is no SIPp in {tree}; run scripts/fetch-sipp.sh (or make bench)")
+    return (str(loader), "--inhibit-cache", "--library-path", str(loader.parent), str(tree / "usr/bin/sipp"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where calls go (`sip`) and come out again (`carrier`), each HOST:PORT."""
+
+    sip: str
+    carrier: str
+
+    async def drive(self, drive: Drive, *, media: bool = False) -> Load:
+        """Place these calls and wait for their end; bounded in time whatever the other side does."""
+        with TemporaryDirectory(prefix="bench-") as scratch:
+            folder = Path(scratch)
+            async with destinations(self.carrier, folder, media=media):
+                await place(self.sip, drive, folder, media=media)
+            logs = [(folder / f"{name}.log").read_text() for name in ("caller", "destination")]
+        return Load(drive.rate, drive.calls, read_calls(*logs))
+
+
+@asynccontextmanager
+async def destinations(carrier: str, folder: Path, *, media: bool) -> AsyncIterator[None]:
+    port = carrier.rpartition(":")[2]
+    words = ["-p", port, "-d", str(ANSWER_AFTER_MS)]
+    process = await sipp("destination", words, folder, media=media)
+    try:
+        yield
+    finally:
+        await end(process)
+
+
+async def place(sip: str, drive: Drive, folder: Path, *, media: bool) -> None:
+    longest = drive.seconds + drive.talk + 2 * PATIENCE_MS / 1000
+    words = [sip, "-p", str(free_port(SOCK_DGRAM)), "-s", drive.number, "-r", f"{drive.rate:g}"]
+    words += ["-m", str(drive.calls), "-l", str(drive.calls), "-d", str(round(drive.talk * 1000))]
+    words += ["-recv_timeout", str(PATIENCE_MS), "-timeout", f"{longest:.0f}"]
+    process = await sipp("caller", words, folder, media=media)
+    try:
+        async with asyncio.timeout(longest + 5):
+            await process.wait()
+    except TimeoutError:
+        pass  # what it did not note has failed
+    finally:
+        await end(process)
+
+
+async def sipp(name: str, words: list[str], folder: Path, *, media: bool) -> Process:
+    """Start SIPp on the scenario of that name; it notes what it sees in `folder`/`name`.log."""
+    scenario = folder / f"{name}.xml"
+    scenario.write_text(written(name, folder, media=media))
+    log = folder / f"{name}.log"
+    log.touch()
+    words += ["-sf", str(scenario), "-i", LOOPBACK, "-ci", LOOPBACK, "-cp", str(free_port(SOCK_DGRAM))]
+    words += ["-trace_logs", "-log_file", str(log), "-nostdin", "-nd", "-buff_size", "212992"]
+    with (folder / f"{name}.out").open("wb") as output:
+        return await asyncio.create_subprocess_exec(
+            *command(), *words, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+        )
+
+
+def written(name: str, folder: Path, *, media: bool) -> str:
+    """The scenario, with or without G.711 for as long as the call talks."""
+    text = (SCENARIOS / f"{name}.xml").read_text()
+    if not media:
+        return text.replace("@MEDIA@", "")
+    sound = folder / "silence.al"
+    sound.write_bytes(ALAW_SILENCE * 8000)
+    return text.replace("@MEDIA@", STREAM.format(file=sound))
+
+
+async def end(process: Process) -> None:
+    """SIGUSR1 lets SIPp write what it has noted; it gets two seconds."""
+    for how in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        process.send_signal(how)
+        try:
+            async with asyncio.timeout(2):
+                await process.wait()
+        except TimeoutError:
+            continue
+
+
+def is_there() -> bool:
+    return shutil.which(command()[0]) is not None

@@ -1,0 +1,131 @@
+"""Results as tables, for the terminal and for the page alike (Markdown)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.goals import goals
+
+Row = Sequence[str]
+
+
+def tables(results: Mapping[str, Any]) -> str:
+    parts = [figures_of_delays, figures_of_rates, figures_of_goals, figures_of_engine, figures_of_records]
+    return "\n\n".join(filter(None, (part(results) for part in parts))) + "\n"
+
+
+def table(head: Row, rows: Iterable[Row]) -> str:
+    """A Markdown table whose columns stand under each other in a terminal too."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    written = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    written.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(written)
+
+
+def figures_of_delays(results: Mapping[str, Any]) -> str:
+    def rows() -> Iterator[Row]:
+        for name, system in results["systems"].items():
+            for rate, delays in system["delays"].items():
+                yield (
+                    name,
+                    rate,
+                    *(both(delays, kind) for kind in ("setup", "answer", "goodbye")),
+                    failures(delays),
+                )
+
+    head = ("system", "calls/s", "setup p50 / p99, ms", "answer, ms", "goodbye, ms", "failed")
+    return table(head, rows())
+
+
+def figures_of_rates(results: Mapping[str, Any]) -> str:
+    systems = results["systems"]
+    first = next(iter(systems.values()))["highest"]
+    rows = [
+        (name, f"{one['highest']:.0f}", f"{one['highest'] / first:.2f}", both(one["race"], "release"),
+         cpu(one["cpu"]))
+        for name, one in systems.items()
+    ]  # fmt: skip
+    head = (
+        "system",
+        "highest calls/s",
+        "of the first",
+        "losers let go p50 / p99, ms",
+        "CPU, ms a call at 50/s",
+    )
+    return table(head, rows)
+
+
+def figures_of_goals(results: Mapping[str, Any]) -> str:
+    rows = [
+        (goal.what, f"{goal.value:.3g} {goal.unit}".strip(), f"{'>=' if goal.least else '<='} {goal.limit:g}",
+         "yes" if goal.met else "NO")
+        for goal in goals(results)
+    ]  # fmt: skip
+    return table(("goal", "measured", "wanted", "met"), rows) if rows else ""
+
+
+def figures_of_engine(results: Mapping[str, Any]) -> str:
+    if "engine" not in results:
+        return ""
+    inside = results["engine"]
+    rows = [
+        *((f"{what} a call", traffic(inside["traffic"][what])) for what in ("commands", "events")),
+        *((f"memory of {n} live calls", memory(one)) for n, one in inside["memory"].items()),
+        *(
+            (f"memory of {n} live calls with G.711", memory(one))
+            for n, one in inside.get("memory_with_media", {}).items()
+        ),
+        (f"lag of the loop at {inside['lag']['rate']:.0f} calls/s", f"p99 {inside['lag']['p99']:.1f} ms"),
+        (f"one of {inside['reload']['numbers']:,} numbers changed at 50 calls/s", reloaded(inside["reload"])),
+    ]
+    return table(("engine", ""), rows)
+
+
+def figures_of_records(results: Mapping[str, Any]) -> str:
+    journal, records = results["journal"], results["records"]
+    durable = f"after p50 {journal['durable_p50']:.2f}, p99 {journal['durable_p99']:.2f} ms"
+    rows = [
+        ("an entry of the journal is on the disk", durable),
+        ("a burst of entries", f"{journal['burst']:,.0f}/s"),
+        *(
+            (f"calls drained, {int(size):,} records there", f"{rate:,.0f}/s")
+            for size, rate in records["drained"].items()
+        ),
+        *(
+            (f"`callengine calls`, {what} of {int(size):,}", f"{seconds:.2f} s")
+            for size, asked in records["asked"].items()
+            for what, seconds in asked.items()
+        ),
+    ]
+    return table(("records", ""), rows)
+
+
+def traffic(one: Mapping[str, Any]) -> str:
+    return f"{one['messages']:.1f}, {one['bytes'] / 1000:.1f} kB"
+
+
+def memory(one: Mapping[str, float]) -> str:
+    told = f"engine {one['engine']:.0f}, Asterisk {one['asterisk']:.0f} KiB a call"
+    return f"{told} ({one['failed']:.0f} failed)" if one["failed"] else told
+
+
+def reloaded(one: Mapping[str, float]) -> str:
+    setup = f"setup meanwhile p50 {one['setup_p50']:.1f}, p99 {one['setup_p99']:.1f} ms"
+    return f"in force after {one['seconds']:.1f} s; {setup}; {one['failed']:.0f} failed"
+
+
+def both(delays: Mapping[str, float], kind: str) -> str:
+    if f"{kind}_p50" not in delays:
+        return "-"
+    return f"{delays[f'{kind}_p50']:.2f} / {delays[f'{kind}_p99']:.2f}"
+
+
+def failures(delays: Mapping[str, float]) -> str:
+    return f"{delays['failed']:.0f} of {delays['placed']:.0f}"
+
+
+def cpu(costs: Mapping[str, float]) -> str:
+    return " + ".join(f"{name} {cost:.2f}" for name, cost in costs.items() if cost >= 0.005)
