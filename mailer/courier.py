@@ -6,6 +6,7 @@ the next mail, and a domain has only so many attempts at once.
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ SLOW_SECONDS = 1.0  # then its worker takes another mail, of another domain
 MOST = 200  # attempts at once, slow ones included: each holds one mail in memory
 GRACE_SECONDS = 0.7  # for what is under way at the end
 LONGEST_PAUSE_SECONDS = 5.0
+PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices that a worker was killed once its last statement has ended
 log = structlog.get_logger()
 
 # A message's WAV, from the object store.
@@ -96,12 +98,20 @@ class Courier:
         while True:
             try:
                 con = cast("asyncpg.Connection", await pool.acquire(timeout=5))
-                if not await give_all_back(con, self._terms.node):
-                    log.warning("another worker of this node sends mail too", node=self._terms.node)
+                await self._have_back(con)
             except AWAY:
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 return con
+
+    async def _have_back(self, con: asyncpg.Connection) -> None:
+        """Ask until the predecessor lives no more: who was killed still holds its lock for a moment."""
+        deadline = time.monotonic() + PREDECESSOR_SECONDS
+        while not await give_all_back(con, self._terms.node):
+            if time.monotonic() > deadline:
+                log.warning("another worker of this node sends mail too", node=self._terms.node)
+                return
+            await asyncio.sleep(PREDECESSOR_SECONDS / 50)
 
     async def _work(self, pool: asyncpg.Pool) -> None:
         """One worker: claim, attempt, again."""

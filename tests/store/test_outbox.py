@@ -121,6 +121,23 @@ async def test_a_worker_that_starts_again_has_what_its_predecessor_had_in_hand(d
             assert await claim(new, TERMS) is None
 
 
+async def test_a_courier_waits_for_the_end_of_its_predecessor_and_sends_what_that_had_in_hand(
+    database: str,
+) -> None:
+    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+        await it.leave(1)
+        async with taken(it.pool) as killed:
+            assert await give_all_back(killed, TERMS.node)
+            assert await claim(killed, TERMS)
+            sending = [asyncio.create_task(it.courier.run(it.pool))]
+            await asyncio.sleep(0.5)
+            assert kept.mails == []
+            await killed.close()
+        await kept.has(1, 5)
+        await stopped(sending)
+        assert len(kept.mails) == 1
+
+
 async def test_eight_workers_send_two_hundred_mails_once_each(database: str) -> None:
     async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
         for n in range(200):
@@ -281,7 +298,7 @@ async def test_an_answer_waits_for_a_database_that_is_away(database: str) -> Non
 
         kept.ways.reply = reply
         async with asyncio.timeout(20):
-            await it.round()
+            assert await it.courier.send_next(it.pool)  # nothing after it: that may meet a cut connection too
         await asyncio.gather(*cut)
         assert await it.state(told) == "accepted"
         assert len(kept.mails) == 1
