@@ -67,9 +67,10 @@ def compose(message: Message, sound: Sound | None, sender: Sender) -> bytes:
     Raises Unbuildable, or whatever a value breaks that should not be there.
     """
     _check(message)
-    told = _told(message, sound)
+    caller = _caller(message)
+    told = _told(message, sound, *caller)
     notice = ".notice" if sound is None and message.kind == "voicemail" else ""
-    letter = _letter(message, sender, _subject(message), notice)
+    letter = _letter(message, sender, _subject(message, caller[0]), notice)
     letter.set_content(_template("mail.txt").render(told), cte="quoted-printable")
     html = _template("mail.html").render(told | {"language": message.deliver.language})
     letter.make_alternative(boundary=f"=_{message.message_id}_words")
@@ -120,11 +121,11 @@ def _sealed(letter: EmailMessage, message_id: str, sound: Sound | None, file: st
     return letter.as_bytes()
 
 
-def _subject(message: Message) -> str:
+def _subject(message: Message, caller: str) -> str:
     words = phrases(message.deliver.language)
     return str(words["subject" if message.kind == "voicemail" else "missed_subject"]).format(
         number=local_number(message.number),
-        caller=_caller(message)[0],
+        caller=caller,
         when=short_instant(message.local, message.deliver.language),
     )
 
@@ -137,7 +138,7 @@ def _caller(message: Message) -> tuple[str, str]:
     return (words["withheld"] if message.withheld else words["unknown"]), ""
 
 
-def _told(message: Message, sound: Sound | None) -> dict[str, Any]:
+def _told(message: Message, sound: Sound | None, caller: str, link: str) -> dict[str, Any]:
     """What the templates show."""
     words = phrases(message.deliver.language)
     missed = message.kind == "missed"
@@ -149,7 +150,7 @@ def _told(message: Message, sound: Sound | None) -> dict[str, Any]:
         told = words["attached"].format(file=file_name(message, sound))
     return {
         "heading": words["missed_heading" if missed else "heading"].format(number=_named(message)),
-        "facts": list(_facts(message)),
+        "facts": list(_facts(message, caller, link)),
         "told": told,
         "footer": words["missed_footer" if missed or sound is None else "footer"],
     }
@@ -160,10 +161,10 @@ def _named(message: Message) -> str:
     return f"{local_number(message.number)} ({label})" if label else local_number(message.number)
 
 
-def _facts(message: Message) -> Iterator[tuple[str, str, str]]:
+def _facts(message: Message, caller: str, link: str) -> Iterator[tuple[str, str, str]]:
     """Name, value and link, empty where there is none."""
     words = phrases(message.deliver.language)
-    yield words["caller"], *_caller(message)
+    yield words["caller"], caller, link
     yield words["number"], _named(message), ""
     yield words["when"], full_instant(message.local, message.deliver.language), ""
     if message.seconds is not None:

@@ -58,7 +58,8 @@ WITH noted AS (
     INSERT INTO attempt (message_id, recipient, n, server, result, reply, tls)
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient, n) DO NOTHING
 ), spoken AS (
-    INSERT INTO tls_seen (domain, last) SELECT $8, $7 WHERE $8::text IS NOT NULL ON CONFLICT (domain) DO NOTHING
+    INSERT INTO tls_seen (domain, last) SELECT $8, $7 WHERE $8::text IS NOT NULL
+    ON CONFLICT (domain) DO NOTHING
 )
 UPDATE outbox SET lease_until = NULL, leased_by = NULL, reply = $6, tls = $7, next_at = now() + $9,
     accepted_at = CASE WHEN $10 THEN now() END, final = $11, refused_at = CASE WHEN $12 THEN now() END

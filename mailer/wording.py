@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -22,6 +22,7 @@ def phrases(language: str) -> Mapping[str, Any]:
     return tomllib.loads((resources.files("mailer") / "texts" / f"{language}.toml").read_text("utf-8"))
 
 
+@lru_cache(maxsize=10_000)
 def local_number(number: str) -> str:
     """An E.164 service number as people of its country write it: 0800 12 345."""
     parsed = phonenumbers.parse(number, None)
