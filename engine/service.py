@@ -68,7 +68,9 @@ class Engine:
 
     async def inspect(self) -> list[str]:
         """Why this Asterisk or this machine is not fit for calls, with the remedies."""
-        return refusals(await examine(self.client.asterisk, [self.settings.state]))
+        return refusals(
+            await examine(self.client.asterisk, [self.settings.state, self.settings.asterisk.recordings])
+        )
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
