@@ -20,7 +20,8 @@ from storage.fault import point
 log = structlog.get_logger()
 
 LOCK = """
-SELECT message_id, deliver ->> 'then' AS second, now() AS now FROM message WHERE message_id = $1 FOR UPDATE
+SELECT message_id, kind, state, deliver ->> 'then' AS second, now() AS now
+FROM message WHERE message_id = $1 FOR UPDATE
 """
 RECIPIENTS = "SELECT * FROM outbox WHERE message_id = $1 ORDER BY turn, recipient"
 STATE = (
@@ -78,6 +79,17 @@ class Recipient:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A message that nobody else settles until the transaction's end. `second`: its second address."""
+
+    message_id: str
+    kind: str
+    state: str
+    second: str | None
+    now: datetime
+
+
 def fate(recipients: Sequence[Recipient], second: str | None) -> Fate:
     """What is to become of a message with these recipients so far, and perhaps a second address."""
     if any(not one.accepted and not one.refused for one in recipients):
@@ -87,15 +99,6 @@ def fate(recipients: Sequence[Recipient], second: str | None) -> Fate:
     if second and second not in {one.address for one in recipients}:
         return Fate.SECOND
     return Fate.UNDELIVERABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """A message that nobody else settles until the transaction's end. `second`: its second address."""
-
-    message_id: str
-    second: str | None
-    now: datetime
 
 
 async def lock(con: asyncpg.Connection, message_id: str) -> Locked:
@@ -120,28 +123,26 @@ async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, ke
             await con.execute(STATE, message_id, "accepted", None)
             until = message.now if decided is Fate.FINAL else message.now + window
             await doom(con, message_id, until, "delivered")
-        case Fate.SECOND if await _to_second(con, message_id, message.second or "", bounced=bounced):
+        case Fate.SECOND if await _to_second(con, message, bounced=bounced):
             pass
         case Fate.SECOND | Fate.UNDELIVERABLE:
             await _undeliverable(con, message_id, message.now + kept, bounced=bounced)
     return decided
 
 
-async def _to_second(con: asyncpg.Connection, message_id: str, second: str, *, bounced: bool) -> bool:
+async def _to_second(con: asyncpg.Connection, message: Locked, *, bounced: bool) -> bool:
     """Put it into the outbox for the second address; False when its sound is gone already."""
-    if bounced and not await spared(con, message_id):
+    if bounced and not await spared(con, message):
         return False
-    await con.execute(SECOND, message_id, second)
-    await con.execute(STATE, message_id, "bounced" if bounced else "waiting", None)
-    log.warning("message to its second address", message=message_id, bounced=bounced)
+    await con.execute(SECOND, message.message_id, message.second)
+    await con.execute(STATE, message.message_id, "bounced" if bounced else "waiting", None)
+    log.warning("message to its second address", message=message.message_id, bounced=bounced)
     return True
 
 
-async def spared(con: asyncpg.Connection, message_id: str) -> bool:
+async def spared(con: asyncpg.Connection, message: Locked) -> bool:
     """Is what is to be mailed still there? Then it has no end set any more."""
-    if message_id.endswith("-missed"):  # there never was a sound
-        return True
-    return await con.fetchval(SPARE, message_id) is not None
+    return message.kind == "missed" or await con.fetchval(SPARE, message.message_id) is not None
 
 
 async def _undeliverable(con: asyncpg.Connection, message_id: str, until: datetime, *, bounced: bool) -> None:
