@@ -24,11 +24,12 @@ log = structlog.get_logger()
 
 # Keys go before objects, so that none of them waits for a store that is away. A plain file can only be
 # destroyed by the node that has it.
-TO_DESTROY = CLAIM.format(
-    due="""state IN ('stored', 'shredded', 'absent') AND hold IS NULL AND destroy_after <= now()
-           AND (state <> 'absent' OR node = $1)""",
-    first="state = 'shredded', destroy_after",
+TO_SHRED = CLAIM.format(
+    due="""state IN ('stored', 'absent') AND hold IS NULL AND destroy_after <= now()
+           AND (state = 'stored' OR node = $1)""",
+    first="destroy_after",
 )
+TO_CLEAR = CLAIM.format(due="state = 'shredded'", first="next_at")
 
 DOOM = """
 UPDATE audio SET destroy_after = $2, reason = $3, next_at = least(next_at, now())
@@ -68,7 +69,7 @@ class Destroyer:
 
         Not in a transaction. Raises asyncpg's errors.
         """
-        audio = await claim(con, TO_DESTROY, self.node)
+        audio = await claim(con, TO_SHRED, self.node) or await claim(con, TO_CLEAR, self.node)
         if audio is None:
             return False
         point("destroy.after_claim")

@@ -28,8 +28,8 @@ CREATE TABLE audio (
     noted_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX audio_to_seal ON audio (next_at) WHERE state = 'recorded';
-CREATE INDEX audio_to_destroy ON audio (destroy_after)
-    WHERE state IN ('stored', 'shredded', 'absent') AND hold IS NULL;
+CREATE INDEX audio_to_shred ON audio (destroy_after) WHERE state IN ('stored', 'absent') AND hold IS NULL;
+CREATE INDEX audio_to_clear ON audio (next_at) WHERE state = 'shredded';
 CREATE INDEX audio_in_being ON audio (state) WHERE state <> 'destroyed';
 
 -- One key a sound, wrapped by the operator's master key. Deleting it is what destroys the sound, wherever copies lie:

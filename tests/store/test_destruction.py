@@ -109,7 +109,7 @@ async def test_a_hold_put_on_it_after_it_was_claimed_still_wins(
     await con.execute("UPDATE audio SET hold = 'court' WHERE audio_id = $1", audio_id(1))
     # Claimed just before: SKIP LOCKED would else pass it over.
     claimed = "SELECT * FROM audio"
-    monkeypatch.setattr(destruction, "TO_DESTROY", claimed + " WHERE node = $1")
+    monkeypatch.setattr(destruction, "TO_SHRED", claimed + " WHERE node = $1")
     destroying = asyncio.create_task(house.destroyer.destroy_next(house.con))
     await asyncio.sleep(0.2)
     await transaction.commit()
