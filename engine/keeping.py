@@ -1,5 +1,6 @@
 """What the worker does for sounds: it seals, destroys, sweeps and counts them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -59,6 +60,7 @@ class Keeper:
         self._sweeper = Sweeper(self._node, spool)
         self._objections = ["the object store has not been looked at yet"]
         self._away: list[str] = []
+        self._looking = asyncio.Lock()
         self._apart = False
         self._begun = False
         self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
@@ -104,9 +106,12 @@ class Keeper:
         return not self._objections and await self._sealer.seal_next(con) is not None
 
     async def _look_at_objects(self) -> None:
-        before, self._objections = self._objections, await self.objects.objections()
-        if self._objections and self._objections != before:
-            log.critical("nothing is sealed", why=self._objections)
+        """Once for all hands: a look writes, reads and deletes."""
+        async with self._looking:
+            if self._objections:
+                before, self._objections = self._objections, await self.objects.objections()
+                if self._objections and self._objections != before:
+                    log.critical("nothing is sealed", why=self._objections)
 
     async def _destroy(self, con: asyncpg.Connection) -> bool:
         await self._begin(con)

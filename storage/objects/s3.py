@@ -6,9 +6,11 @@ only if the settings say so may such a bucket be used at all.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,8 +21,8 @@ THREADS = 8
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 TRIES = 2  # of one request; then the object waits for its next turn
-PROBE = "callengine-probe"
-PAGE = 1_000  # S3's own page
+PROBE = "callengine-probe-"
+LEFT_OVER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,20 @@ class S3:
         return lock
 
     def _try(self) -> None:
-        """See that we may write, read, list and delete."""
-        self._delete(PROBE)
-        self._put(PROBE, b"probe")
-        if self._get(PROBE) != b"probe":
+        """See that we may write, read, list and delete, by an object of this try alone."""
+        self._sweep()
+        probe = PROBE + secrets.token_hex(4)
+        self._put(probe, b"probe")
+        if self._get(probe) != b"probe":
             raise ObjectsTrouble(f"bucket {self._bucket.name} gives back other bytes than it was given")
-        self._delete(PROBE)
+        self._delete(probe)
+
+    def _sweep(self) -> None:
+        """What a try has left that was killed."""
+        for page in self._pages("list_object_versions", Prefix=PROBE):
+            for version in page.get("Versions", []):
+                if datetime.now(UTC) - version["LastModified"] > LEFT_OVER:
+                    self._delete(version["Key"])
 
     def _pages(self, verb: str, **said: Any) -> Iterator[Mapping[str, Any]]:
         pages = self._connected().get_paginator(verb).paginate(Bucket=self._bucket.name, **said)
