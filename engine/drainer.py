@@ -136,6 +136,7 @@ class Drainer:
             # One of them is no record. The others are kept one by one, and that one is set aside.
             for call in ended:
                 await self._keep_or_set_aside(con, call)
+            point("drain.before_late_mark")
             await mark(con, self._node, reached)
 
     async def _commit(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
@@ -149,10 +150,13 @@ class Drainer:
 
     async def _keep_or_set_aside(self, con: asyncpg.Connection, call: EndedCall) -> None:
         try:
+            point("drain.before_one")
             async with con.transaction():
                 await keep_all(con, [revised(call)])
+            point("drain.after_one")
         except (*REFUSED, KeyError, TypeError, ValueError) as error:
             log.critical("call set aside", call=call.call_id, error=type(error).__name__)
+            point("drain.before_set_aside")
             await set_aside(
                 con, self._node, call.call_id, rev=call.rev, entries=call.entries, why=repr(error)
             )

@@ -4,7 +4,6 @@ The points are read from the sources, so that none is forgotten. `CALLENGINE_KIL
 in turn at its first, second and third passing, and at 20 n random moments; `make test` does so once.
 """
 
-import ast
 import asyncio
 import email
 import json
@@ -26,7 +25,6 @@ from engine.dev.children import free_port
 from engine.dev.postgres import Running
 from engine.dev.seaweed import Seaweed
 from engine.journal.writer import Journal
-from storage import fault
 from storage.audit import Auditor
 from storage.objects import Objects
 from storage.objects.directory import Directory
@@ -34,20 +32,17 @@ from storage.spool import Spool
 from storage.vault import new_master_key
 from tests.store.calls import Entry, answered_call
 from tests.store.conftest import administer, numbers
+from tests.store.points import bare_transactions, points, stretch
 from tests.store.smtp import MailServer, Received, mail_server
 from tests.store.sounds import audio_id, record, samples, voicemail_call
 from tests.store.test_objects import s3_of
 from tests.store.worker_process import until, working
 
-ROOT = Path(__file__).parents[2]
-ROAD = [*ROOT.glob("storage/**/*.py"), *ROOT.glob("mailer/**/*.py")]
-ROAD += [ROOT / "engine/drainer.py", ROOT / "engine/journal/follower.py"]
-POINT = fault.point.__name__
 KILLS = int(os.environ.get("CALLENGINE_KILLS", "1"))
 
 SAID = (1, 2, 3)  # messages with something to be heard
 CUT_OFF = 3  # whose object half lies there already
-SILENT, ANSWERED, ORPHAN = 4, 5, 6
+SILENT, ANSWERED, ORPHAN, ASIDE = 4, 5, 6, 7
 MISSED = audio_id(SILENT).replace("vm1", "missed")
 EMPTIED = ("spool", "objects", "tmp")  # folders in which nothing is to be left
 
@@ -56,25 +51,12 @@ SELECT (SELECT count(*) FROM audio WHERE state <> 'destroyed')
      + (SELECT count(*) FROM outbox WHERE accepted_at IS NULL AND refused_at IS NULL)
      + (SELECT greatest(5 - count(*), 0) FROM audio)
      + (SELECT greatest(5 - count(*), 0) FROM call)
+     + (SELECT greatest(1 - count(*), 0) FROM set_aside)
 """
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables
 WHERE schemaname IN ('public', 'keys') AND tablename <> 'migration'
 """
-
-
-def points() -> list[str]:
-    """Every failpoint between the journal and the owner's mail server."""
-    trees = [ast.parse(file.read_text()) for file in ROAD]
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    of_point = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == POINT]
-    names = (call.args[0].value for call in of_point if isinstance(call.args[0], ast.Constant))
-    return sorted(str(name) for name in names)
-
-
-def stretch(*kinds: str) -> list[str]:
-    """The points of one stretch of the road; those of a bucket are not on it."""
-    return [name for name in points() if name.partition(".")[0] in kinds and "upload" not in name]
 
 
 # A night kills once on every stretch, for there is something left to do on the later ones.
@@ -104,13 +86,14 @@ def ledger(server: Running) -> Iterator[str]:
 def tonight() -> list[list[Entry]]:
     """The owner wants plain WAV, so that what arrives can be compared bit by bit; and missed calls."""
     calls = [voicemail_call(n) for n in SAID] + [voicemail_call(SILENT, missed=True), answered_call(ANSWERED)]
+    calls.insert(1, answered_call(ASIDE, owner="what PostgreSQL refuses: \0"))
     told: list[list[Entry]] = json.loads(json.dumps(calls).replace('"mp3"', '"wav"'))
     return told
 
 
 @dataclass
 class Night:
-    """Five calls and a stray file, and a worker that is to see to them whatever befalls it.
+    """Six calls, one of them no record, a stray file, and a worker that is to see to them whatever befalls.
 
     `may_come`: how often each mail may arrive in the end, when that is more than once.
     """
@@ -274,6 +257,10 @@ def test_there_is_a_point_for_every_effect_and_each_is_passed_at_one_place() -> 
     assert [name for name, times in Counter(points()).items() if times > 1] == []
 
 
+def test_every_transaction_has_a_point_before_and_after_it() -> None:
+    assert bare_transactions() == []
+
+
 def test_every_point_is_killed_at_by_one_of_these_tests() -> None:
     killed = [name for names in NIGHTS for name in names] + OF_BOUNCES + OF_BUCKETS
     assert sorted(killed) == points()
@@ -286,7 +273,7 @@ async def test_killed_at_a_point_it_loses_keeps_and_doubles_nothing(
 ) -> None:
     nth = 1 + turn % 3
     for name in names:
-        assert await night.kill_at(f"{name}:{nth}") or nth > 1, f"{name} is not passed"
+        assert await night.kill_at(f"{name}:{nth}") or nth > 1, f"{name} was not passed"
     await night.finish()
     await hold_against_what_was_promised(night)
 
