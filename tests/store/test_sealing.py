@@ -228,6 +228,22 @@ async def test_a_store_that_fails_loses_nothing(database: str, tmp_path: Path, v
         assert await house.safe.fetch(house.con, audio_id(1)) == raw
 
 
+async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
+    database: str, tmp_path: Path, s3: Seaweed, bucket: str
+) -> None:
+    async with house_of(database, tmp_path, objects=s3_of(s3, bucket)) as house:
+        raw = record(house.spool.folder, 1)
+        await house.drain(voicemail_call(1))
+        await asyncio.to_thread(s3.stop)
+        try:
+            assert await house.seal() == [Came.LATER]
+        finally:
+            await asyncio.to_thread(s3.restart)
+        await house.retry()
+        assert await house.seal() == [Came.STORED]
+        assert await house.safe.fetch(house.con, audio_id(1)) == raw
+
+
 async def test_what_is_read_back_otherwise_is_not_called_stored(database: str, tmp_path: Path) -> None:
     store = Broken(tmp_path / "objects")
     store.garbles = True
