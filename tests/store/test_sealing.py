@@ -234,11 +234,11 @@ async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
     async with house_of(database, tmp_path, objects=s3_of(s3, bucket)) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        await asyncio.to_thread(s3.stop)
+        s3.stop()
         try:
             assert await house.seal() == [Came.LATER]
         finally:
-            await asyncio.to_thread(s3.restart)
+            s3.restart()
         await house.retry()
         assert await house.seal() == [Came.STORED]
         assert await house.safe.fetch(house.con, audio_id(1)) == raw
