@@ -43,3 +43,9 @@ class TooBig(Answer):
 
 
 Outcome = Accepted | Later | Refused | TooBig
+
+
+def one_line(text: str) -> str:
+    """What a server said, fit for a log, a database and a terminal: printable, on one line, bounded."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return " ".join("".join(char if char.isprintable() else " " for char in plain).split())[:500]

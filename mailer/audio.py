@@ -4,11 +4,11 @@
 8 ms for a second of sound, beside the loop: libsndfile lets go of the interpreter's lock.
 """
 
-import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from dialplan.delivery import Format
+from storage.wave import in_memory
 
 Codec = Literal["wav", "mp3", "small", "opus"]
 
@@ -52,21 +52,12 @@ def encode(wav: bytes, codec: Codec, serial: int) -> Sound:
         return Sound(wav, suffix, subtype)
     import soundfile  # noqa: PLC0415 - 0.35 s, which only a worker with a message to send need spend
 
-    with in_memory(wav) as source, in_memory(b"") as made:
+    with in_memory(wav) as source, in_memory() as made:
         samples, rate = soundfile.read(source.fileno(), dtype="int16", closefd=False)
         soundfile.write(made.fileno(), samples, rate, closefd=False, **HOW[codec])
         made.seek(0)
         data = made.read()
     return Sound(numbered(data, serial) if codec == "opus" else data, suffix, subtype)
-
-
-def in_memory(data: bytes) -> BinaryIO:
-    """A file in no folder. Into a BytesIO libsndfile would write by callbacks, for which cffi wants memory to
-    execute what it writes: the worker's unit denies that (MemoryDenyWriteExecute)."""
-    file = os.fdopen(os.memfd_create("sound"), "w+b")
-    file.write(data)
-    file.seek(0)
-    return file
 
 
 def numbered(ogg: bytes, serial: int) -> bytes:

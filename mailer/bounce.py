@@ -14,6 +14,8 @@ from email.policy import default
 from enum import StrEnum
 from typing import NamedTuple
 
+from mailer.answer import one_line
+
 
 class Returned(NamedTuple):
     """What a return address stands for: a message, and eight digits for one of its recipients."""
@@ -84,7 +86,7 @@ def _summed(told: list[dict[str, str]]) -> Report:
     actions = {block["action"].strip().lower(): block for block in told}
     if failed := actions.get("failed"):
         why = failed.get("diagnostic-code") or failed.get("status") or "failed"
-        return Report(News.FAILED, " ".join(why.split())[:500])
+        return Report(News.FAILED, one_line(why))
     if "delivered" in actions:
         return Report(News.ARRIVED)
     return Report(News.NOTHING)  # delayed; relayed or expanded: nobody will say more, the window decides

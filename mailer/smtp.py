@@ -11,7 +11,7 @@ from typing import Self
 import aiosmtplib
 from pydantic import SecretStr
 
-from mailer.answer import Accepted, Later, Outcome, Refused, TooBig
+from mailer.answer import Accepted, Later, Outcome, Refused, TooBig, one_line
 from mailer.tls import Level, Policy, unverifying
 from storage.fault import point
 
@@ -154,7 +154,8 @@ class Session:
         except BROKEN as error:
             self._client.close()
             return Later(self._server.host, said(error), self.tls, unsure=dotted)
-        return Accepted(self._server.host, f"{reply.code} {reply.message}", self.tls, self._server.final)
+        told = one_line(f"{reply.code} {reply.message}")
+        return Accepted(self._server.host, told, self.tls, self._server.final)
 
     async def quit(self) -> None:
         """Say goodbye, if anybody is there."""
@@ -224,9 +225,7 @@ async def _encrypted(client: aiosmtplib.SMTP, server: Server, context: ssl.SSLCo
 
 
 def said(error: BaseException) -> str:
-    """An answer as it came, on one line and of bounded length; of anything else its kind and its words."""
+    """An answer as it came; of anything else its kind and its words."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        told = f"{error.code} {error.message}"
-    else:
-        told = f"{type(error).__name__}: {error}"
-    return " ".join(told.encode("utf-8", "backslashreplace").decode().replace("\0", " ").split())[:500]
+        return one_line(f"{error.code} {error.message}")
+    return one_line(f"{type(error).__name__}: {error}")

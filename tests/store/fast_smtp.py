@@ -1,4 +1,4 @@
-"""A mail server as fast as can be, in a process of its own: takes everything, and tells how often it took what.
+"""A mail server as fast as can be, in a process of its own: takes everything, and counts how often.
 
     python -m tests.store.fast_smtp
 

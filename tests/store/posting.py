@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ import asyncpg
 import numpy as np
 import soundfile
 
+from engine.worker import nothing_to_reset
 from mailer.compose import Sender
 from mailer.courier import Courier, Manner
 from mailer.mx import NoMailTaken
@@ -169,12 +170,16 @@ async def wav_of(_con: asyncpg.Connection, _audio_id: str) -> bytes:
 
 @asynccontextmanager
 async def office(
-    database: str, road: Road, terms: Terms = TERMS, manner: Manner = MANNER
+    database: str,
+    road: Road,
+    terms: Terms = TERMS,
+    manner: Manner = MANNER,
+    told: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Office]:
-    """A courier over this database; its couriers' own connections are closed at the end."""
+    """A courier over this database; `told` is called with each result."""
     sessions = Sessions(Speaker("engine1.provider.example", verifying(None)))
-    courier = Courier(Postman(Post(road, sessions), SENDER), wav_of, terms, manner)
-    async with asyncpg.create_pool(database, min_size=0, max_size=16) as pool:
+    courier = Courier(Postman(Post(road, sessions), SENDER), wav_of, terms, manner, told)
+    async with asyncpg.create_pool(database, min_size=0, max_size=16, reset=nothing_to_reset) as pool:
         try:
             yield Office(pool, courier)
         finally:

@@ -96,6 +96,18 @@ async def test_a_refusal_is_asked_about_once_more_then_kept_for_a_person(
         assert await it.round() == 0
 
 
+async def test_what_a_server_says_cannot_play_with_a_terminal_nor_fill_the_database(database: str) -> None:
+    words = "550-5.1.1 \x1b[2J\x1b]0;owned\x07\xff \u202e" + "x" * 2000 + "\r\n550 and\tso on"
+    ways = Ways(reply=first(9, "RCPT", words))
+    async with mail_server(ways) as kept, office(database, roads(acme=kept)) as it:
+        told = await it.leave(1)
+        await it.round()
+        reply = (await it.row(told))["reply"]
+    assert reply.startswith("550 5.1.1 [2J ]0;owned")
+    assert reply.isprintable()
+    assert len(reply) == 500
+
+
 async def test_of_two_recipients_one_is_refused_the_other_has_the_message(database: str) -> None:
     def reply(verb: str, argument: str) -> str | None:
         return "550 5.1.1 unknown" if verb == "RCPT" and "gone@" in argument else None

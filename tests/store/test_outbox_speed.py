@@ -1,0 +1,66 @@
+"""How many mails a second: claimed, built, handed over, written down; none twice.
+
+On two cores that have nothing else to do it is some 550, PostgreSQL and mail server included. What is held
+here is that nothing has become ten times slower; CALLENGINE_MAILS_PER_SECOND=500 holds the promise itself.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from mailer.post import Smarthost
+from mailer.smtp import Server
+from tests.store.posting import TERMS, office
+
+MAILS = 1000
+LEAST = float(os.environ.get("CALLENGINE_MAILS_PER_SECOND", "50"))
+
+
+@contextmanager
+def fast_server() -> Iterator[subprocess.Popen[str]]:
+    """In a process of its own, as a mail server is."""
+    command = [sys.executable, "-m", "tests.store.fast_smtp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def line(server: subprocess.Popen[str]) -> str:
+    assert server.stdout
+    return server.stdout.readline()
+
+
+async def test_eight_workers_send_five_hundred_mails_a_second(database: str) -> None:
+    done, results = asyncio.Event(), list[str]()
+
+    def told(result: str) -> None:
+        results.append(result)
+        if len(results) == MAILS:
+            done.set()
+
+    with fast_server() as server:
+        road = Smarthost(Server("127.0.0.1", int(await asyncio.to_thread(line, server))))
+        async with office(database, road, replace(TERMS, smarthost="127.0.0.1"), told=told) as it:
+            for n in range(MAILS):
+                await it.leave(n, kind="missed")
+            began = time.monotonic()
+            sending = asyncio.create_task(it.courier.run(it.pool))
+            try:
+                await asyncio.wait_for(done.wait(), MAILS / LEAST + 10)
+                rate = MAILS / (time.monotonic() - began)
+            finally:
+                sending.cancel()
+                await asyncio.wait({sending})
+        server.terminate()
+        taken = json.loads(await asyncio.to_thread(line, server))
+    assert (len(taken), set(taken.values())) == (MAILS, {1})
+    assert set(results) == {"accepted"}
+    assert rate >= LEAST
