@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +40,8 @@ async def demo(*, once: bool, sip: str | None = None) -> bool:
         stage = Stage(telephones, network, run, console)
         failed = [title for title, scene in SCENES if not await play(stage, title, scene)]
         await show_records(stage, len(SCENES))
+        if not await show_messages(stage):
+            failed.append("the messages")
         if failed:
             console.print(f"[red]Not as it should be: {', '.join(failed)}.[/red]")
         if not once:
@@ -63,26 +66,55 @@ async def play(stage: Stage, title: str, scene: Callable[[Stage], Awaitable[None
 async def show_records(stage: Stage, expected: int) -> None:
     """The table of `callengine calls`, once the worker has brought all records to PostgreSQL."""
     stage.console.print("[bold]The call records[/bold] (callengine calls)")
-    deadline = time.monotonic() + 10
-    records = await call_records(stage.run)
-    while len(records) < expected and time.monotonic() < deadline:
-        await asyncio.sleep(0.3)
-        records = await call_records(stage.run)
+    records = await told_by(stage.run, "calls", lambda records: len(records) >= expected)
     table = Table(*(column.replace("_", " ").replace("seconds", "s") for column in COLUMNS), box=None)
     for record in records:
         table.add_row(*(str(record.get(column, "") or "") for column in COLUMNS))
     stage.console.print(table)
 
 
-async def call_records(run: Stack) -> list[dict[str, object]]:
-    """What `callengine calls` says."""
+async def show_messages(stage: Stage) -> bool:
+    """The table of `callengine messages`; whether nothing of any message's sound is left here."""
+    stage.console.print("\n[bold]The messages[/bold] (callengine messages)")
+    messages = await told_by(stage.run, "messages", are_settled)
+    table = Table("number", "message", "accepted for", "over TLS", box=None)
+    for message in messages:
+        (to,) = message["recipients"]
+        accepted = to["recipient"] if to["state"] == "accepted" else to["state"]
+        tls = to["attempts"][-1]["tls"] if to["attempts"] else ""
+        what = f"{message['seconds']:.1f} s, {message['sound']}" if message["sound"] else "missed call"
+        table.add_row(message["number"], what, accepted, tls)
+    stage.console.print(table)
+    return are_settled(messages)
+
+
+def are_settled(messages: list[dict[str, Any]]) -> bool:
+    return bool(messages) and all(
+        message["state"] in ("accepted", "destroyed") and message["sound"] in ("", "destroyed")
+        for message in messages
+    )
+
+
+async def told_by(
+    run: Stack, command: str, enough: Callable[[list[dict[str, Any]]], bool]
+) -> list[dict[str, Any]]:
+    """What `callengine COMMAND --format json` says, once that is enough, or after 10 s."""
+    deadline = time.monotonic() + 10
+    told = await listed(run, command)
+    while not enough(told) and time.monotonic() < deadline:
+        await asyncio.sleep(0.3)
+        told = await listed(run, command)
+    return told
+
+
+async def listed(run: Stack, command: str) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "engine", "calls", "--format", "json",
+        sys.executable, "-P", "-m", "engine", command, "--format", "json",
         stdout=asyncio.subprocess.PIPE, env=run.full_environment(),
     )  # fmt: skip
     told, _ = await process.communicate()
-    records: list[dict[str, object]] = json.loads(told or "[]")
-    return records
+    found: list[dict[str, Any]] = json.loads(told or "[]")
+    return found
 
 
 async def stay(stage: Stage) -> None:

@@ -52,6 +52,7 @@ async def all_sinks(service: Service) -> Sinks:
             "dump": await output_of(house, binaries() / "pg_dump", house.run.database),
             "csv": await callengine(house, "calls", "--format", "csv"),
             "json": await callengine(house, "calls", "--format", "json"),
+            "messages": await callengine(house, "messages", "--format", "json"),
             "mails": "\n".join(mail.text for mail in await asyncio.to_thread(mails, house)).encode(),
             "wire": "\n".join(service.network.wire).encode(errors="surrogateescape"),
             **{f"{part.name} metrics": metrics(part.health) for part in (house.engine, house.worker)},
