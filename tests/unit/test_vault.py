@@ -63,7 +63,7 @@ def test_an_unknown_master_key_is_told_by_its_id() -> None:
         Vault(new_master_key()).unwrap(wrapped, "a-vm1")
 
 
-@pytest.mark.parametrize("text", ["", "  ", "c2hvcnQ=", "not base64!", new_master_key()[:-4]])
+@pytest.mark.parametrize("text", ["", "  ", "c2hvcnQ=", "not base64!", "QUJD" * 10])
 def test_what_is_no_master_key_is_refused_with_the_remedy(text: str) -> None:
     with pytest.raises(MasterKeyError, match="callengine settings --new-key"):
         Vault(text)
