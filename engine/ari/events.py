@@ -274,9 +274,14 @@ UNDERSTOOD: Mapping[str, Callable[[datetime, Json], Event]] = {
     "ApplicationReplaced": lambda at, raw: ApplicationReplaced(at, raw["application"]),
 }
 
-# What Asterisk may send that is of no use: a filter keeps it from the link, which is more than half of all
-# events.
+# What Asterisk may send that is of no use: a filter keeps it from the link. Of some 45 events of a call 15
+# are left, 10.1 kB; with the six that are understood but that nobody listens to, 19 and 13.9 kB.
+UNHEARD = (
+    "ChannelEnteredBridge", "ChannelHold", "ChannelLeftBridge", "ChannelUnhold",
+    "PlaybackStarted", "RecordingStarted",
+)  # fmt: skip
 UNUSED = (
+    *UNHEARD,
     "ApplicationMoveFailed", "ApplicationUnregistered",
     "BridgeAttendedTransfer", "BridgeBlindTransfer", "BridgeCreated", "BridgeDestroyed", "BridgeMerged",
     "BridgeVideoSourceChanged", "CallBroadcast", "CallClaimed",
