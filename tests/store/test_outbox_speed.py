@@ -18,7 +18,7 @@ from mailer.post import Smarthost
 from mailer.smtp import Server
 from tests.store.posting import TERMS, office
 
-MAILS = 1000
+MAILS = 500
 LEAST = float(os.environ.get("MAILS_PER_SECOND", "50"))
 
 
