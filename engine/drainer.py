@@ -16,12 +16,12 @@ import asyncpg
 import structlog
 
 from engine.journal.follower import EndedCall, Follower, backlog, sweep
-from storage import messages
+from storage import messages, recordings
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import Position, mark, position, set_aside
 from storage.fault import point
 from storage.migrate import migrate
-from storage.records import fold, fold_messages
+from storage.records import fold, fold_messages, fold_recordings
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
@@ -178,6 +178,8 @@ async def keep_all(con: asyncpg.Connection, calls: list[Revised]) -> None:
     await keep(con, calls)
     point("drain.before_messages")
     await messages.keep(con, calls)
+    point("drain.before_recordings")
+    await recordings.keep(con, calls)
 
 
 def revised(call: EndedCall) -> Revised:
@@ -185,4 +187,4 @@ def revised(call: EndedCall) -> Revised:
     record = fold(call.entries)
     if record is None or record.ended is None:
         raise ValueError("a call without beginning or end")
-    return Revised(record, call.rev, fold_messages(call.entries, record))
+    return Revised(record, call.rev, fold_messages(call.entries, record), fold_recordings(call.entries))

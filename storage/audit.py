@@ -24,7 +24,7 @@ CHANGED = "somebody has changed the database: look who may"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind`: chain, kept, missing, orphan, overdue, waiting or endless."""
+    """`kind`: chain, kept, missing, orphan, overdue, waiting, held or endless."""
 
     kind: str
     what: str
@@ -85,6 +85,12 @@ RULES = (
         "SELECT audio_id FROM audio WHERE state = 'recorded' AND noted_at < now() - interval '5 minutes'",
         "{} is not stored yet",
         "is the worker of its node running, and the object store there? its log says why it waits",
+    ),
+    Rule(
+        "held",
+        "SELECT audio_id FROM legal_hold WHERE released_at IS NULL AND review_on < now()",
+        "{} is under a legal hold whose review is due",
+        "callengine recordings list tells whose; release it, or hold it anew",
     ),
     Rule(
         "endless",
@@ -167,7 +173,7 @@ class Auditor:
 
     def _of_spool(self, spool: Spool, rows: dict[str, asyncpg.Record]) -> list[Finding]:
         findings = []
-        for file in spool.files():
+        for file in spool.sounds():
             age = datetime.now(UTC) - file.written
             if file.audio_id not in rows:
                 if age > ORPHANED + LEEWAY:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from storage.records import CallRecord, LegRecord, MessageRecord
+from storage.records import CallRecord, LegRecord, MessageRecord, RecordingRecord
 
 # What PostgreSQL says when it is the row that is wrong, not the weather.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
@@ -60,6 +60,7 @@ class Revised:
     record: CallRecord
     rev: int
     messages: tuple[MessageRecord, ...] = ()
+    recordings: tuple[RecordingRecord, ...] = ()
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:

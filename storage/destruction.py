@@ -1,9 +1,10 @@
 """Destruction: the key first, then every copy, then a tombstone.
 
-    stored -> (key deleted) shredded -> (object, file gone) -> tombstone, destroyed
-    absent ------------------------------> (file gone) ------> tombstone, destroyed
+    stored --------> (key deleted) shredded -> (object, file gone) -> tombstone, destroyed
+    recorded, absent -----------> shredded
 
-From `shredded` on the sound cannot be heard again, even while the object store is away.
+From `shredded` on a stored sound cannot be heard again, even while the object store is away; of one that was
+never stored, the plain file goes right then.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ log = structlog.get_logger()
 # Keys go before objects, so that none of them waits for a store that is away. A plain file can only be
 # destroyed by the node that has it.
 TO_SHRED = CLAIM.format(
-    due="""state IN ('stored', 'absent') AND hold IS NULL AND destroy_after <= now()
+    due="""state IN ('recorded', 'stored', 'absent') AND hold IS NULL AND destroy_after <= now()
            AND (state = 'stored' OR node = $1)""",
     first="destroy_after",
 )
-TO_CLEAR = CLAIM.format(due="state = 'shredded'", first="next_at")
+TO_CLEAR = CLAIM.format(
+    due="state = 'shredded' AND (cipher_sha256 IS NOT NULL OR node = $1)", first="next_at"
+)
 
 DOOM = """
 UPDATE audio SET destroy_after = $2, reason = $3, next_at = least(next_at, now())
@@ -38,15 +41,19 @@ WHERE audio_id = $1 AND state IN ('recorded', 'stored')
 
 # A hold may have been put on it since it was claimed. A row lock keeps one from being put on it now.
 STILL_DUE = """
-SELECT FROM audio WHERE audio_id = $1 AND state IN ('stored', 'absent')
+SELECT FROM audio WHERE audio_id = $1 AND state IN ('recorded', 'stored', 'absent')
     AND hold IS NULL AND destroy_after <= now() FOR UPDATE
 """
 
 FORGET_KEY = "DELETE FROM keys.audio_key WHERE audio_id = $1"
-SHREDDED = "UPDATE audio SET state = 'shredded' WHERE audio_id = $1 AND state = 'stored'"
+SHREDDED = "UPDATE audio SET state = 'shredded' WHERE audio_id = $1"
+TO_BE_CLEARED_NOW = """
+UPDATE audio SET lease_until = NULL, attempts = 0, next_at = now()
+WHERE audio_id = $1 AND attempts = $2 AND state = 'shredded'
+"""
 DESTROYED = """
 UPDATE audio SET state = 'destroyed', lease_until = NULL
-WHERE audio_id = $1 AND state IN ('shredded', 'absent') RETURNING now() AS at
+WHERE audio_id = $1 AND state = 'shredded' RETURNING now() AS at
 """
 MESSAGE_DESTROYED = "UPDATE message SET state = 'destroyed' WHERE message_id = $1 AND state <> 'absent'"
 
@@ -82,20 +89,41 @@ class Destroyer:
             await let_go(con, audio)
         return True
 
+    async def shred_next(self, con: asyncpg.Connection) -> bool:
+        """Only make the next sound that is due unreadable, which needs no object store; False when none is.
+
+        So no key waits for a store that takes its time. Not in a transaction. Raises asyncpg's errors.
+        """
+        audio = await claim(con, TO_SHRED, self.node)
+        if audio is None:
+            return False
+        if not await self._shred(con, audio):
+            await let_go(con, audio)
+            return True
+        try:
+            await self._remove_plain(audio)
+        except OSError as trouble:
+            log.warning("plain sound stays", audio=audio.audio_id, error=str(trouble))
+        await con.execute(TO_BE_CLEARED_NOW, audio.audio_id, audio.attempts)
+        return True
+
     async def _destroy(self, con: asyncpg.Connection, audio: Audio) -> None:
         if audio.state != "shredded" and not await self._shred(con, audio):
             await let_go(con, audio)
             return
+        await self._remove_plain(audio)
         point("destroy.before_delete")
         versions = await self.objects.delete(object_name(audio.kind, audio.audio_id))
         point("destroy.after_delete")
-        if audio.node == self.node:  # another node's spool is swept by its own worker
-            await asyncio.to_thread(self.spool.remove, audio.audio_id)
         point("destroy.before_tombstone")
         async with con.transaction():
             await self._bury(con, audio, versions)
         point("destroy.after_tombstone")
         log.info("sound destroyed", audio=audio.audio_id, reason=audio.reason, versions=versions)
+
+    async def _remove_plain(self, audio: Audio) -> None:
+        if audio.node == self.node:  # another node's spool is swept by its own worker
+            await asyncio.to_thread(self.spool.remove, audio.audio_id)
 
     async def _shred(self, con: asyncpg.Connection, audio: Audio) -> bool:
         """Delete its key; False when it is not to be destroyed after all."""

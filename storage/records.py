@@ -47,6 +47,23 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRecord:
+    """A recorded conversation. `keep`: the owner's retention when it began, counted from the call's end.
+
+    `evidence`: the announcement as it was heard on that leg and the answer to it; `changes`, each
+    `{"what": pause | resume | stop | end, "at", "how"}`. `ended` is None when nobody saw its end.
+    """
+
+    recording_id: str
+    format: str  # wav | flac | mp3 | opus
+    keep: timedelta
+    began: datetime
+    evidence: Mapping[str, Any]
+    ended: datetime | None = None
+    how: str | None = None  # it was stopped before the conversation was over: key | failed
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives."""
 
@@ -110,6 +127,46 @@ def fold_messages(entries: Iterable[Entry], record: CallRecord) -> tuple[Message
     return tuple(left.values())
 
 
+def fold_recordings(entries: Iterable[Entry]) -> tuple[RecordingRecord, ...]:
+    """The conversations that were recorded in this call."""
+    notice: Entry = {}
+    found: dict[str, RecordingRecord] = {}
+    latest = ""
+    for entry in entries:
+        match entry["kind"]:
+            case "notice":
+                notice = entry
+            case "rec_start" if entry["audio"] not in found:
+                latest = entry["audio"]
+                found[latest] = _recording(entry, notice)
+            case "rec_pause" | "rec_resume" | "rec_stop" | "rec_end" if latest:
+                found[latest] = _changed(found[latest], entry)
+    return tuple(found.values())
+
+
+def _recording(entry: Entry, notice: Entry) -> RecordingRecord:
+    known = ("call", "kind", "audio", "at", "keep_seconds", "format")
+    more = {key: told for key, told in entry.items() if key not in known}
+    heard = {key: told for key, told in notice.items() if key not in ("call", "kind")}
+    return RecordingRecord(
+        recording_id=entry["audio"],
+        format=entry["format"],
+        keep=timedelta(seconds=entry["keep_seconds"]),
+        began=_at(entry),
+        evidence={"notice": heard, **more, "changes": []},
+    )
+
+
+def _changed(recording: RecordingRecord, entry: Entry) -> RecordingRecord:
+    what, how = entry["kind"].removeprefix("rec_"), entry.get("how")
+    change = {"what": what, "at": entry["at"], "how": how}
+    changes = [*recording.evidence["changes"], change]
+    recording = replace(recording, evidence={**recording.evidence, "changes": changes})
+    if what in ("stop", "end"):
+        recording = replace(recording, ended=_at(entry), how=how or recording.how)
+    return recording
+
+
 def _message(entry: Entry, *, or_missed: bool) -> MessageRecord:
     return MessageRecord(entry["audio"], "voicemail", entry["deliver"], _at(entry), or_missed=or_missed)
 
@@ -142,6 +199,8 @@ def _with(record: CallRecord, entry: Entry) -> CallRecord:
             record = replace(record, answered=_at(entry), delivered_to=entry["to"])
         case "vm_start":
             record = replace(record, message_id=entry["audio"])
+        case "rec_start":
+            record = replace(record, recording_id=entry["audio"])
         case "call_end":
             ended = {key: entry[key] for key in ("outcome", "ended_by", "cause")}
             record = replace(record, ended=_at(entry), **ended)

@@ -14,14 +14,15 @@ from enum import StrEnum
 import asyncpg
 import structlog
 
-from storage import messages
+from storage import messages, recordings
+from storage.conversation import join
 from storage.fault import point
 from storage.lease import CLAIM, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
 from storage.safe import Safe, SoundGone, digest, object_name
 from storage.spool import Spool
 from storage.vault import MasterKeyError, SealBroken
-from storage.wave import Sound, whole
+from storage.wave import whole
 
 # A call that has ended has had its recording closed. Where nobody saw that, the file has to be still first.
 STILL = timedelta(seconds=5)
@@ -82,13 +83,31 @@ class Sealer:
         if self._may_grow(audio):
             await let_go(con, audio)
             return Came.LATER
+        seal = self._seal_message if audio.kind == "message" else self._seal_conversation
+        return await seal(con, audio)
+
+    async def _seal_message(self, con: asyncpg.Connection, audio: Audio) -> Came:
         raw = await asyncio.to_thread(self.spool.read, audio.audio_id)
         if raw is None:
             return await self._without_file(con, audio)
         sound = await asyncio.to_thread(whole, raw)
-        if audio.kind == "message" and sound.absence:
+        if sound.absence:
             return await self._absent(con, audio, sound.absence, sound.seconds)
-        return await self._store(con, audio, sound)
+        lasted = (audio.ended - audio.began).total_seconds() if audio.ended else 0
+        warn_if_cut(audio, sound.seconds, lasted)
+        return await self._store(con, audio, sound.wav, sound.seconds)
+
+    async def _seal_conversation(self, con: asyncpg.Connection, audio: Audio) -> Came:
+        caller, destination = await asyncio.to_thread(self.spool.read_sides, audio.audio_id)
+        if caller is None and destination is None:
+            return await self._without_file(con, audio)
+        form, lasted = await recordings.wanted(con, audio.audio_id)
+        talk = await asyncio.to_thread(join, caller, destination, form)
+        if not talk.seconds:
+            return await self._absent(con, audio, "empty", 0)
+        warn_if_cut(audio, talk.seconds, lasted)
+        await recordings.measured(con, audio.audio_id, talk, lasted)
+        return await self._store(con, audio, talk.data, talk.seconds)
 
     def _may_grow(self, audio: Audio) -> bool:
         written = self.spool.written(audio.audio_id)
@@ -102,12 +121,11 @@ class Sealer:
         await let_go(con, audio)
         return Came.LATER
 
-    async def _store(self, con: asyncpg.Connection, audio: Audio, sound: Sound) -> Came:
-        warn_if_cut(audio, sound)
-        cipher = await self.safe.keep(con, audio.kind, audio.audio_id, sound.wav)
+    async def _store(self, con: asyncpg.Connection, audio: Audio, data: bytes, seconds: float) -> Came:
+        cipher = await self.safe.keep(con, audio.kind, audio.audio_id, data)
         point("seal.before_commit")
         async with con.transaction():
-            told = (audio.audio_id, sound.seconds, len(sound.wav), digest(sound.wav), cipher)
+            told = (audio.audio_id, seconds, len(data), digest(data), cipher)
             ours = await con.execute(STORED, *told) == "UPDATE 1"
             if ours:
                 await messages.stored(con, audio.audio_id)
@@ -133,10 +151,9 @@ class Sealer:
         return Came.ABSENT
 
 
-def warn_if_cut(audio: Audio, sound: Sound) -> None:
-    """More is missing than a kill of Asterisk explains: a full disk, or a message cut by hand."""
-    lasted = (audio.ended - audio.began).total_seconds() if audio.ended else 0
-    if lasted - sound.seconds > CUT:
+def warn_if_cut(audio: Audio, seconds: float, lasted: float) -> None:
+    """More is missing than a kill of Asterisk explains: a full disk, or a sound cut by hand."""
+    if lasted - seconds > CUT:
         log.warning(
-            "sound shorter than its call", audio=audio.audio_id, seconds=round(sound.seconds, 1), call=lasted
+            "sound shorter than its call", audio=audio.audio_id, seconds=round(seconds, 1), call=lasted
         )

@@ -1,7 +1,6 @@
 """The spool: where Asterisk writes sounds, in plain, until they are sealed and stored."""
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,11 @@ from pathlib import Path
 from storage.disk import sync, sync_directory
 from storage.fault import point
 
-# Asterisk's files of ours are named by us: a call's id, and which of its sounds it is.
+# Asterisk's files of ours are named by us: a call's id, which of its sounds it is, and of a conversation the
+# side of the caller's leg: what came in from him, what went out to him.
 OURS = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-[a-z]+[0-9]+")
+SIDES = ("-in", "-out")
+FILES = ("", *SIDES)
 
 
 class SpoolAway(OSError):
@@ -20,7 +22,7 @@ class SpoolAway(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A file of ours: its sound's id, its call's, and when it was last written."""
+    """A sound of ours, in one file or two: its id, its call's, and when it was last written."""
 
     audio_id: str
     call_id: str
@@ -35,47 +37,69 @@ class Spool:
 
     def read(self, audio_id: str) -> bytes | None:
         """What Asterisk wrote, made durable first; None when it wrote nothing. Raises SpoolAway, OSError."""
+        return self._read(audio_id, "")
+
+    def read_sides(self, audio_id: str) -> tuple[bytes | None, bytes | None]:
+        """The same of a conversation: what the caller said, and what he heard."""
+        caller, destination = (self._read(audio_id, side) for side in SIDES)
+        return caller, destination
+
+    def written(self, audio_id: str) -> datetime | None:
+        """When it was last written; None when there is nothing of it."""
+        times = []
+        for file in self._paths(audio_id):
+            with suppress(FileNotFoundError):
+                times.append(written_at(file))
+        return max(times, default=None)
+
+    def remove(self, audio_id: str) -> bool:
+        """Have it gone from the disk; whether any of it was there. Raises SpoolAway, OSError."""
         self._look()
-        file = self._path(audio_id)
+        gone = False
+        for file in self._paths(audio_id):
+            point("spool.before_unlink")
+            with suppress(FileNotFoundError):
+                file.unlink()
+                gone = True
+        point("spool.after_unlink")
+        if gone:
+            sync_directory(self.folder)
+        return gone
+
+    def sounds(self) -> list[Spooled]:
+        """Every sound of ours. Raises SpoolAway."""
+        self._look()
+        found: dict[str, Spooled] = {}
+        for file in self.folder.glob("*.wav"):
+            audio_id = file.stem.removesuffix("-in").removesuffix("-out")
+            if named := OURS.fullmatch(audio_id):
+                with suppress(FileNotFoundError):
+                    one = Spooled(audio_id, named[1], written_at(file))
+                    found[audio_id] = max(found.get(audio_id, one), one, key=lambda it: it.written)
+        return list(found.values())
+
+    def _read(self, audio_id: str, side: str) -> bytes | None:
+        self._look()
+        file = self._path(audio_id, side)
         try:
             sync(file)
             return file.read_bytes()
         except FileNotFoundError:
             return None
 
-    def written(self, audio_id: str) -> datetime | None:
-        """When its file was last written; None when there is none."""
-        try:
-            return datetime.fromtimestamp(self._path(audio_id).stat().st_mtime, UTC)
-        except FileNotFoundError:
-            return None
+    def _paths(self, audio_id: str) -> list[Path]:
+        return [self._path(audio_id, which) for which in FILES]
 
-    def remove(self, audio_id: str) -> bool:
-        """Have it gone from the disk; whether it was there. Raises SpoolAway, OSError."""
-        self._look()
-        point("spool.before_unlink")
-        try:
-            self._path(audio_id).unlink()
-        except FileNotFoundError:
-            return False
-        point("spool.after_unlink")
-        sync_directory(self.folder)
-        return True
-
-    def files(self) -> Iterator[Spooled]:
-        """Every file of ours. Raises SpoolAway."""
-        self._look()
-        for file in self.folder.glob("*.wav"):
-            if named := OURS.fullmatch(file.stem):
-                with suppress(FileNotFoundError):
-                    written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-                    yield Spooled(file.stem, named[1], written)
-
-    def _path(self, audio_id: str) -> Path:
+    def _path(self, audio_id: str, which: str) -> Path:
         if not OURS.fullmatch(audio_id):
             raise ValueError(f"{audio_id!r} is no id of a sound")
-        return self.folder / f"{audio_id}.wav"
+        return self.folder / f"{audio_id}{which}.wav"
 
     def _look(self) -> None:
         if not self.folder.is_dir():
             raise SpoolAway(f"{self.folder} is not there: asterisk.recordings in the settings names it")
+
+
+def written_at(file: Path) -> datetime:
+    """Raises FileNotFoundError."""
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)

@@ -41,7 +41,7 @@ class Sweeper:
         `open_calls`: the calls in the journal that have not ended; None while the journal is not drained,
         when nothing can be called an orphan. Raises SpoolAway, OSError, asyncpg's errors.
         """
-        files = await asyncio.to_thread(lambda: list(self.spool.files()))
+        files = await asyncio.to_thread(self.spool.sounds)
         rows = await con.fetch(STATES, [file.audio_id for file in files])
         states: dict[str, str] = {row["audio_id"]: row["state"] for row in rows}
         for file in files:

@@ -9,13 +9,13 @@ from typing import Any
 
 import asyncpg
 
-from storage import messages
+from storage import messages, recordings
 from storage.calls import Revised
 from storage.calls import keep as keep_calls
 from storage.destruction import Destroyer
 from storage.objects import Objects
 from storage.objects.directory import Directory
-from storage.records import fold, fold_messages
+from storage.records import fold, fold_messages, fold_recordings
 from storage.safe import Safe
 from storage.sealing import Came, Sealer
 from storage.spool import Spool
@@ -51,10 +51,12 @@ class House:
         for rev, entries in enumerate(calls, start=1):
             record = fold(entries)
             assert record is not None
-            revised.append(Revised(record, rev, fold_messages(entries, record)))
+            told = (fold_messages(entries, record), fold_recordings(entries))
+            revised.append(Revised(record, rev, *told))
         async with self.con.transaction():
             await keep_calls(self.con, revised)
             await messages.keep(self.con, revised)
+            await recordings.keep(self.con, revised)
 
     async def seal(self) -> list[Came]:
         """Seal all that is due; what came of each."""

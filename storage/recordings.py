@@ -1,0 +1,234 @@
+"""Recordings and their time: kept as long as their owner said, longer only under a legal hold."""
+
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from storage.calls import FETCHED, Revised, as_text
+from storage.conversation import Conversation
+from storage.records import RecordingRecord
+
+KEEP_AUDIO = """
+INSERT INTO audio (audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, reason)
+SELECT audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, 'deadline'
+FROM json_populate_recordset(NULL::audio, $1) AS told
+WHERE NOT EXISTS (SELECT FROM tombstone WHERE tombstone.audio_id = told.audio_id)
+ON CONFLICT (audio_id) DO NOTHING
+"""
+
+KEEP_RECORDINGS = """
+INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence)
+SELECT audio_id, format, ended, keep_seconds, evidence
+FROM json_populate_recordset(NULL::recording, $1) AS told
+WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = told.audio_id)
+ON CONFLICT (audio_id) DO NOTHING
+"""
+
+WANTED = """
+SELECT format, extract(epoch FROM coalesce(audio.ended, recording.ended) - began)::float8 AS lasted
+FROM recording JOIN audio USING (audio_id) WHERE audio_id = $1
+"""
+MEASURED = "UPDATE recording SET short_by = $2, one_way = $3, silent = $4, clipping = $5 WHERE audio_id = $1"
+
+SEEN = """
+INSERT INTO retention (node, owner, keep_seconds) SELECT $1, * FROM unnest($2::text[], $3::bigint[])
+ON CONFLICT (node, owner) DO UPDATE SET
+    keep_seconds = EXCLUDED.keep_seconds,
+    shortened_at = CASE WHEN EXCLUDED.keep_seconds < retention.keep_seconds THEN now() END
+WHERE retention.keep_seconds <> EXCLUDED.keep_seconds
+"""
+
+# For two days, because a call that began before may last 12 h, and come into these tables even later.
+SHORTEN = """
+UPDATE audio SET
+    destroy_after = recording.ended + interval '1 second' * retention.keep_seconds,
+    reason = 'deadline', next_at = least(next_at, now())
+FROM recording, retention
+WHERE recording.audio_id = audio.audio_id AND retention.owner = audio.owner AND retention.node = $1
+  AND retention.shortened_at > now() - interval '2 days' AND audio.began < retention.shortened_at
+  AND audio.kind = 'recording' AND audio.state IN ('recorded', 'stored')
+  AND destroy_after > recording.ended + interval '1 second' * retention.keep_seconds
+RETURNING audio.audio_id
+"""
+
+HOLD = """
+WITH held AS (
+    UPDATE audio SET hold = $3
+    WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
+    RETURNING audio_id)
+INSERT INTO legal_hold (audio_id, reason, reference, by_one, by_other, review_on)
+SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
+"""
+
+RELEASE = """
+WITH released AS (
+    UPDATE legal_hold SET released_at = now(), released_by = $2
+    WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id)
+UPDATE audio SET hold = NULL, next_at = least(next_at, now()) FROM released
+WHERE audio.audio_id = released.audio_id RETURNING audio.audio_id
+"""
+
+DESTROY = """
+UPDATE audio SET destroy_after = now(), reason = $2, next_at = least(next_at, now())
+WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
+RETURNING audio_id
+"""
+
+STANDING = "SELECT state, hold FROM audio WHERE audio_id = $1 AND kind = 'recording'"
+
+FIND = """
+SELECT
+    audio.audio_id AS recording_id, audio.call_id, call.number, audio.owner, audio.began, seconds, state, why,
+    format, destroy_after, hold, review_on, short_by, one_way, silent, clipping, evidence
+FROM audio
+LEFT JOIN recording ON recording.audio_id = audio.audio_id
+LEFT JOIN call ON call.call_id = audio.call_id
+LEFT JOIN legal_hold ON legal_hold.audio_id = audio.audio_id AND released_at IS NULL
+WHERE kind = 'recording'
+  AND ($1::text IS NULL OR audio.owner = $1)
+  AND ($2::text IS NULL OR call.number = $2)
+  AND ($3::timestamptz IS NULL OR audio.began >= $3)
+  AND ($4::timestamptz IS NULL OR audio.began < $4)
+  AND ($5 OR state NOT IN ('destroyed', 'absent'))
+ORDER BY audio.began, audio.audio_id
+"""
+
+
+class Refused(Exception):
+    """What was asked cannot be done with this recording; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a recording is kept beyond its time: two names, and the day on which somebody looks again."""
+
+    reason: str
+    reference: str
+    by_one: str
+    by_other: str
+    review_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which recordings: None asks nothing; `gone`: those that are destroyed too."""
+
+    owner: str | None = None
+    number: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    gone: bool = False
+
+
+async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
+    """Write the recordings of these ended calls, unless they are known, in the caller's transaction."""
+    found = [(call, recording) for call in calls for recording in call.recordings]
+    if found:
+        found.sort(key=lambda it: it[1].recording_id)
+        await con.execute(KEEP_AUDIO, json.dumps([audio_row(*it) for it in found]))
+        await con.execute(KEEP_RECORDINGS, json.dumps([recording_row(*it) for it in found]))
+
+
+async def wanted(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
+    """The format its owner wants it in, and how many seconds it lasted."""
+    row = await con.fetchrow(WANTED, audio_id)
+    if row is None:  # adopted from the spool: nobody's
+        return "wav", 0
+    return row["format"], row["lasted"]
+
+
+async def measured(con: asyncpg.Connection, audio_id: str, it: Conversation, lasted: float) -> None:
+    """Write down what is wrong with it, if anything is."""
+    short_by = max(round(lasted - it.seconds, 3), 0)
+    await con.execute(MEASURED, audio_id, short_by, it.one_way, it.silent, it.clipping)
+
+
+async def see(con: asyncpg.Connection, node: str, keeps: Mapping[str, timedelta]) -> None:
+    """Note the retention of these owners as it is now on this node."""
+    await con.execute(SEEN, node, list(keeps), [int(keep.total_seconds()) for keep in keeps.values()])
+
+
+async def shorten(con: asyncpg.Connection, node: str) -> list[str]:
+    """Have what was seen to be shortened count for what exists already; return the ids it counted for.
+
+    What is lengthened counts only for what comes.
+    """
+    return [row["audio_id"] for row in await con.fetch(SHORTEN, node)]
+
+
+async def hold(con: asyncpg.Connection, audio_id: str, why: Hold) -> None:
+    """Keep it whatever its deadline says, until it is released. Raises Refused."""
+    told = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
+    if await con.fetchval(HOLD, audio_id, *told) is None:
+        raise Refused(await standing(con, audio_id))
+
+
+async def release(con: asyncpg.Connection, audio_id: str, by: str) -> None:
+    """End its hold: past its deadline it is destroyed at once. Raises Refused."""
+    if await con.fetchval(RELEASE, audio_id, by) is None:
+        raise Refused(await standing(con, audio_id))
+
+
+async def destroy(con: asyncpg.Connection, audio_id: str, reason: str = "operator") -> None:
+    """Let its time be over now. Raises Refused."""
+    if await con.fetchval(DESTROY, audio_id, reason) is None:
+        raise Refused(await standing(con, audio_id))
+
+
+async def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
+    """Rows as FIND has them, oldest first, as of one moment."""
+    async with con.transaction(isolation="repeatable_read", readonly=True):
+        told = (asked.owner, asked.number, asked.since, asked.until, asked.gone)
+        cursor = await con.cursor(FIND, *told)
+        while rows := await cursor.fetch(FETCHED):
+            for row in rows:
+                yield row
+
+
+async def standing(con: asyncpg.Connection, audio_id: str) -> str:
+    """How it is with this recording, in a sentence."""
+    row = await con.fetchrow(STANDING, audio_id)
+    if row is None:
+        return f"there is no recording {audio_id}"
+    if row["hold"]:
+        return f"{audio_id} is under a legal hold, {row['hold']}"
+    if row["state"] in ("recorded", "stored"):
+        return f"{audio_id} is under no legal hold"
+    return f"{audio_id} is {row['state']}: there is nothing to be heard any more"
+
+
+def audio_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
+    """The columns of `audio`."""
+    return {
+        "audio_id": recording.recording_id,
+        "kind": "recording",
+        "call_id": call.record.call_id,
+        "owner": call.record.owner,
+        "node": call.record.node,
+        "began": as_text(recording.began),
+        "ended": as_text(recording.ended),
+        "how": recording.how,
+        "destroy_after": as_text(over(call) + recording.keep),
+    }
+
+
+def recording_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
+    """The columns of `recording` that are known when the call has ended."""
+    return {
+        "audio_id": recording.recording_id,
+        "format": recording.format,
+        "ended": as_text(over(call)),
+        "keep_seconds": int(recording.keep.total_seconds()),
+        "evidence": recording.evidence,
+    }
+
+
+def over(call: Revised) -> datetime:
+    """When the call ended. Raises ValueError where it has not."""
+    if call.record.ended is None:
+        raise ValueError(f"{call.record.call_id} has not ended")
+    return call.record.ended

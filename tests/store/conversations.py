@@ -1,0 +1,94 @@
+"""Recorded conversations: what Asterisk leaves in the spool, and what the journal tells of them."""
+
+import io
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from tests.store.calls import Entry, answered_call, call_id
+from tests.store.sounds import RATE, wav_of
+
+NOTICE = {
+    "announcement": "recording-announcement",
+    "sha256": "0" * 64,
+    "language": "nl",
+    "began": "2026-11-24T12:00:01+00:00",
+    "ended": "2026-11-24T12:00:05+00:00",
+    "answer": None,
+    "result": "heard",
+}
+CALLER, DESTINATION = 880, 1000  # Hz
+Stereo = NDArray[np.float64]
+
+
+def recording_id(n: int) -> str:
+    return f"{call_id(n)}-rec1"
+
+
+def tone(frequency: float, seconds: float, level: float = 0.3) -> bytes:
+    at = np.arange(round(seconds * RATE)) / RATE
+    data: bytes = (np.sin(2 * np.pi * frequency * at) * level * 32767).astype("<i2").tobytes()
+    return data
+
+
+def record_sides(spool: Path, n: int, caller: bytes | None, destination: bytes | None) -> None:
+    """What Asterisk leaves of the recording of call `n`; None: that file is not there."""
+    spool.mkdir(exist_ok=True)
+    for side, data in (("in", caller), ("out", destination)):
+        if data is not None:
+            (spool / f"{recording_id(n)}-{side}.wav").write_bytes(wav_of(data))
+
+
+def record_talk(spool: Path, n: int, seconds: float = 2.0, level: float = 0.3) -> None:
+    """Both talk all the time, each in a tone of his own."""
+    record_sides(spool, n, tone(CALLER, seconds, level), tone(DESTINATION, seconds, level))
+
+
+def recorded_call(
+    n: int, *, form: str = "wav", days: float = 30, lasted: float = 2.0, end: bool = True, **start: object
+) -> list[Entry]:
+    """Call `n`, of which so many seconds were recorded; `end` False: nobody saw the recording's end."""
+    *before, over, ended = answered_call(n, **start)
+    answered = before[-1]
+    audio = recording_id(n)
+    until = str_of(answered, lasted)
+    began = {"audio": audio, "keep_seconds": round(days * 86400), "format": form}
+    entries = [
+        *before[:-3],
+        {**answered, "kind": "notice", **NOTICE},
+        *before[-3:],
+        {"call": answered["call"], "kind": "rec_start", "at": answered["at"], **began},
+        {"call": answered["call"], "kind": "rec_pause", "at": str_of(answered, 0.5)},
+        {"call": answered["call"], "kind": "rec_resume", "at": str_of(answered, 1.0), "how": "key"},
+        over,
+    ]
+    if end:
+        entries.append({"call": answered["call"], "kind": "rec_end", "at": until, "audio": audio})
+    return [*entries, ended]
+
+
+def str_of(entry: Entry, later: float) -> str:
+    """Its instant, so many seconds later."""
+    return (datetime.fromisoformat(entry["at"]) + timedelta(seconds=later)).isoformat()
+
+
+def heard(data: bytes) -> Stereo:
+    """What a player makes of it: one row a sample, left and right."""
+    samples, rate = soundfile.read(io.BytesIO(data), always_2d=True)
+    assert samples.shape[1] == 2
+    if rate != RATE:  # Opus is always played at 48 kHz
+        assert rate % RATE == 0
+        samples = samples[:: rate // RATE]
+    found: Stereo = samples
+    return found
+
+
+def level_at(samples: NDArray[np.float64], frequency: float) -> float:
+    """How loud that tone is in it, in dB of full scale (a sine from -1 to 1 has 0)."""
+    window = np.hanning(len(samples))
+    at = np.arange(len(samples)) / RATE
+    found = abs(np.sum(samples * window * np.exp(-2j * np.pi * frequency * at)))
+    return float(20 * np.log10(max(2 * found / np.sum(window), 1e-9)))
