@@ -10,6 +10,7 @@ import structlog
 from config.settings import Settings, SettingsError
 from engine.chore import Chore
 from engine.metrics import WorkerMetrics
+from engine.retention import Retention
 from storage.destruction import Destroyer
 from storage.lease import let_all_go
 from storage.objects import Objects
@@ -23,6 +24,7 @@ from storage.vault import MasterKeyError, Vault
 
 SEAL_SECONDS = 1.0  # between looks, when nobody wakes us
 DESTROY_SECONDS = 2.0
+RETAIN_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 COUNT_SECONDS = 15.0
 CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock: is it to be trusted?
@@ -66,6 +68,8 @@ class Keeper:
         self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
         self.chores = [
             self.destroying,
+            Chore("shred", self._shred, DESTROY_SECONDS),
+            Chore("retain", Retention(self._node, settings.snapshot).look, RETAIN_SECONDS),
             Chore("sweep", self._sweep, SWEEP_SECONDS),
             Chore("count", self._count, COUNT_SECONDS),
         ]
@@ -114,12 +118,18 @@ class Keeper:
                     log.critical("nothing is sealed", why=self._objections)
 
     async def _destroy(self, con: asyncpg.Connection) -> bool:
+        return await self._knows_the_time(con) and await self._destroyer.destroy_next(con)
+
+    async def _shred(self, con: asyncpg.Connection) -> bool:
+        return await self._knows_the_time(con) and await self._destroyer.shred_next(con)
+
+    async def _knows_the_time(self, con: asyncpg.Connection) -> bool:
         await self._begin(con)
         apart = abs(datetime.now(UTC) - await con.fetchval("SELECT clock_timestamp()")) > CLOCKS_APART
         if apart and not self._apart:
             log.critical("nothing is destroyed: the clocks of this host and of PostgreSQL differ")
         self._apart = apart
-        return not apart and await self._destroyer.destroy_next(con)
+        return not apart
 
     async def _sweep(self, con: asyncpg.Connection) -> bool:
         try:

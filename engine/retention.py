@@ -1,0 +1,53 @@
+"""What an owner's shortened retention does to recordings that exist already: it counts for them at once."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+from config.errors import ConfigErrors
+from config.owners import retentions
+from storage import recordings
+
+log = structlog.get_logger()
+
+
+class Retention:
+    """Reads owners in `snapshot`: the routing folder as the engine last found it without an error.
+
+    So one judge decides what is in force, and a folder that would not go live destroys nothing.
+    """
+
+    def __init__(self, node: str, snapshot: Path) -> None:
+        self._node = node
+        self._snapshot = snapshot
+        self._seen: tuple[int, int] | None = None
+
+    async def look(self, con: asyncpg.Connection) -> bool:
+        """Take what has changed, a chore's piece. Raises asyncpg's errors.
+
+        What was shortened is looked for again and again: a call that was live then comes in only later.
+        """
+        keeps = await asyncio.to_thread(self._changed)
+        if keeps is not None:
+            await recordings.see(con, self._node, keeps)
+        shortened = await recordings.shorten(con, self._node)
+        if shortened:
+            log.info("retention shortened", recordings=len(shortened))
+        return False
+
+    def _changed(self) -> Mapping[str, timedelta] | None:
+        """What owners say now, if the folder is another one than last time."""
+        try:
+            stat = self._snapshot.stat()
+            found = (stat.st_ino, stat.st_ctime_ns)
+            if found == self._seen:
+                return None
+            keeps = retentions(self._snapshot)
+        except (OSError, ConfigErrors):
+            return None  # it is just being replaced, or no engine has run here yet
+        self._seen = found
+        return keeps
