@@ -1,0 +1,282 @@
+"""callengine recordings: list, fetch, destroy, hold and release recorded conversations."""
+
+import asyncio
+import csv
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from engine.commands.calls import Instant
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from config.settings import Settings
+    from storage.recordings import Asked
+
+COLUMNS = (
+    "recording_id",
+    "call_id",
+    "number",
+    "owner",
+    "began",
+    "seconds",
+    "state",
+    "why",
+    "format",
+    "destroy_after",
+    "hold",
+    "review_on",
+    "short_by",
+    "one_way",
+    "silent",
+    "clipping",
+)
+
+
+class Day(click.ParamType[date]):
+    """A day to come."""
+
+    name = "DATE"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            day = value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value} is no day; write 2027-03-31")
+        if day <= datetime.now().astimezone().date():
+            self.fail(f"{value} is not a day to come")
+        return day
+
+
+def placed(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say whose recordings these are."""
+    state = click.Path(file_okay=False, path_type=Path)
+    for option in (
+        click.option("--state", type=state, help="Those of the `callengine dev` with this state folder."),
+        click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def command() -> None:
+    """List, fetch, destroy, hold and release recordings.
+
+    A recording is destroyed when its owner's retention ends, counted from the end of its call, unless a legal
+    hold keeps it. callengine audit proves what was destroyed.
+    """
+
+
+@command.command("list")
+@placed
+@click.option("--owner", metavar="NAME", help="Only those of this owner.")
+@click.option("--number", metavar="N", help="Only of calls to this service number: +3270012345.")
+@click.option("--since", type=Instant(), help="Only those that began then or later.")
+@click.option("--until", type=Instant(), help="Only those that began before then.")
+@click.option("--all", "gone", is_flag=True, help="Those that are destroyed too.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+def list_(*, form: str, state: Path | None, file: Path | None, **asked: Any) -> None:
+    """Print recordings, oldest first; as JSON with their evidence: announcement, answer, pauses.
+
+    `short_by` are the seconds missing in it, `one_way` is the only side that is heard in it.
+    """
+    from storage.recordings import Asked
+
+    work(file, state, lambda _, con: export(con, Asked(**asked), form, sys.stdout))
+
+
+@command.command()
+@placed
+@click.argument("recording")
+@click.option("--output", type=click.Path(path_type=Path, allow_dash=True),
+              help="A file that is not there yet; - is standard output. Default: ID.FORMAT.")  # fmt: skip
+def fetch(*, recording: str, output: Path | None, state: Path | None, file: Path | None) -> None:
+    """Write a recording to a file: the caller on the left, the destination on the right.
+
+    Nothing here knows of that file afterwards: it is destroyed by whoever fetched it.
+    """
+    work(file, state, lambda settings, con: save(settings, con, recording, output))
+
+
+@command.command()
+@placed
+@click.argument("recordings", nargs=-1, required=True)
+def destroy(*, recordings: tuple[str, ...], state: Path | None, file: Path | None) -> None:
+    """Let the time of recordings be over now: the worker destroys them within seconds."""
+    from storage.recordings import destroy
+
+    work(file, state, lambda _, con: each(recordings, lambda it: destroy(con, it), "will be destroyed"))
+
+
+@command.command()
+@placed
+@click.argument("recordings", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why: the dispute, the order of a court.")
+@click.option("--reference", required=True, help="The file's number, which is shown in lists.")
+@click.option("--by", "names", required=True, multiple=True, metavar="NAME",
+              help="Who decided it: two persons, --by NAME --by NAME.")  # fmt: skip
+@click.option("--review", type=Day(), required=True, help="When it is looked at again: 2027-03-31.")
+def hold(
+    *,
+    recordings: tuple[str, ...],
+    reason: str,
+    reference: str,
+    names: tuple[str, ...],
+    review: date,
+    state: Path | None,
+    file: Path | None,
+) -> None:
+    """Keep recordings beyond their time, until they are released.
+
+    callengine audit tells when a review is due.
+    """
+    from storage.recordings import Hold, hold
+
+    told = [name.strip() for name in names]
+    if len(told) != 2 or len({name.casefold() for name in told} - {""}) != 2:
+        raise click.BadParameter("write the names of two persons: --by NAME --by NAME")
+    if not (reason.strip() and reference.strip()):
+        raise click.BadParameter("a hold needs a reason and a reference")
+    why = Hold(reason, reference, told[0], told[1], review)
+    work(file, state, lambda _, con: each(recordings, lambda it: hold(con, it, why), "is held"))
+
+
+@command.command()
+@placed
+@click.argument("recordings", nargs=-1, required=True)
+@click.option("--by", required=True, metavar="NAME", help="Who decided it.")
+def release(*, recordings: tuple[str, ...], by: str, state: Path | None, file: Path | None) -> None:
+    """End the legal hold of recordings: past their time, they are destroyed within seconds."""
+    from storage.recordings import release
+
+    work(file, state, lambda _, con: each(recordings, lambda it: release(con, it, by), "is released"))
+
+
+Doing = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
+
+
+def work(file: Path | None, state: Path | None, doing: Doing) -> None:
+    """Do it with the settings and a connection; what goes wrong is told in a sentence."""
+    from config.settings import SettingsError, load_settings
+    from engine.database import told_plainly
+
+    try:
+        settings = load_settings(state / "callengine.toml" if state else file)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    with told_plainly():
+        asyncio.run(with_connection(settings, doing))
+
+
+async def with_connection(settings: "Settings", doing: Doing) -> None:
+    import asyncpg
+
+    con = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
+    try:
+        await doing(settings, con)
+    finally:
+        await con.close(timeout=5)
+
+
+async def each(recordings: tuple[str, ...], verb: Callable[[str], Awaitable[None]], done: str) -> None:
+    """Do it to each of them; those that it cannot be done to are told, and the exit status is 1."""
+    from storage.recordings import Refused
+
+    refused = False
+    for recording in recordings:
+        try:
+            await verb(recording)
+            click.echo(f"{recording} {done}")
+        except Refused as why:
+            refused = True
+            click.echo(f"Error: {why}", err=True)
+    if refused:
+        raise SystemExit(1)
+
+
+async def export(con: "asyncpg.Connection", asked: "Asked", form: str, out: TextIO) -> None:
+    from storage.export import as_cell, as_json
+    from storage.recordings import find
+
+    table = csv.writer(out, lineterminator="\n")
+    if form == "csv":
+        table.writerow(COLUMNS)
+    told = []
+    async with aclosing(find(con, asked)) as rows:
+        async for row in rows:
+            if form == "csv":
+                table.writerow([as_cell(plain(row[column])) for column in COLUMNS])
+            else:
+                evidence = json.loads(row["evidence"]) if row["evidence"] else None
+                told.append({it: as_json(plain(row[it])) for it in COLUMNS} | {"evidence": evidence})
+    if form == "json":
+        out.write(json.dumps(told, indent=1) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """A cell's value: what a spreadsheet and JSON know of UUIDs, days and decimals."""
+    from datetime import timedelta
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return timedelta(seconds=float(value))
+    known = value is None or isinstance(value, str | bool | int | datetime)
+    return value if known else str(value)
+
+
+async def save(settings: "Settings", con: "asyncpg.Connection", recording: str, output: Path | None) -> None:
+    from storage.objects import ObjectsTrouble
+    from storage.recordings import standing, wanted
+    from storage.safe import SoundDamaged, SoundGone
+    from storage.vault import MasterKeyError
+
+    async with safe_of(settings) as safe:
+        try:
+            data = await safe.fetch(con, recording)
+        except SoundGone:
+            raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
+        except (SoundDamaged, ObjectsTrouble, MasterKeyError) as trouble:
+            raise click.ClickException(str(trouble)) from None
+    if output == Path("-"):
+        sys.stdout.buffer.write(data)
+        return
+    form, _ = await wanted(con, recording)
+    file = output or Path(f"{recording}.{form}")
+    write_new(file, data)
+    click.echo(f"{file} ({len(data)} bytes)")
+
+
+@asynccontextmanager
+async def safe_of(settings: "Settings") -> "AsyncIterator[Any]":
+    from config.settings import SettingsError
+    from engine.keeping import objects_of, vault_of
+    from storage.safe import Safe
+
+    try:
+        settings.require("master_key")
+        vault = vault_of(settings)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    objects = objects_of(settings)
+    try:
+        yield Safe(objects, vault) if vault else None
+    finally:
+        await objects.close()
+
+
+def write_new(file: Path, data: bytes) -> None:
+    """For our eyes only, and over nothing that is there. Raises ClickException."""
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(data)
+    except OSError as wrong:
+        raise click.ClickException(f"{file}: {wrong.strerror}") from None

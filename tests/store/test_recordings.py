@@ -1,0 +1,416 @@
+"""Recordings after their call: sealed as a conversation, kept as long as agreed, held, destroyed."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from storage import recordings
+from storage.audit import Auditor
+from storage.recordings import Asked, Hold, Refused, find
+from storage.safe import SoundGone
+from storage.sealing import Came
+from storage.tombstones import verify
+from tests.store.calls import NOON, answered_call
+from tests.store.conversations import (
+    CALLER,
+    DESTINATION,
+    heard,
+    level_at,
+    record_sides,
+    record_talk,
+    recorded_call,
+    recording_id,
+    tone,
+)
+from tests.store.keeping import House, house_of
+from tests.store.sounds import samples
+from tests.store.test_sealing import Broken
+
+WHY = Hold("a dispute about a bill", "court 12/2026", "A. Peeters", "B. Janssens", date(2027, 3, 31))
+CALL_ENDED = 66.623  # s after its beginning: tests.store.calls
+KEYS = "SELECT count(*) FROM keys.audio_key"
+FOREVER = 36_500.0  # days: NOON is long ago for whoever runs this later
+
+
+@pytest.fixture
+async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with house_of(database, tmp_path) as found:
+        yield found
+
+
+async def store(house: House, *numbers: int, days: float = FOREVER, **more: Any) -> None:
+    """Have these recorded calls sealed."""
+    for n in numbers:
+        record_talk(house.spool.folder, n)
+    await house.drain(*(recorded_call(n, days=days, **more) for n in numbers))
+    assert set(await house.seal()) == {Came.STORED}
+    # Whenever this is run: their calls are over.
+    await house.con.execute("UPDATE audio SET began = now() - interval '1 hour'")
+
+
+async def age(house: House, n: int, **later: float) -> None:
+    """Let its deadline be as if so much time had gone by."""
+    gone_by = "UPDATE audio SET destroy_after = destroy_after - $2::interval WHERE audio_id = $1"
+    await house.con.execute(gone_by, recording_id(n), timedelta(**later))
+
+
+async def row(house: House, n: int) -> asyncpg.Record:
+    (found,) = [it async for it in find(house.con, Asked(gone=True)) if it["recording_id"] == recording_id(n)]
+    return found
+
+
+async def test_it_is_stored_as_one_stereo_file_and_no_longer_in_the_spool(house: House) -> None:
+    await store(house, 1, form="flac")
+    assert (house.spooled(), await house.names()) == ([], [f"recording/{recording_id(1)}"])
+    data = await house.safe.fetch(house.con, recording_id(1))
+    assert data[:4] == b"fLaC"
+    left, right = heard(data).T
+    assert level_at(left, CALLER) - level_at(left, DESTINATION) > 60
+    assert level_at(right, DESTINATION) - level_at(right, CALLER) > 60
+    told = await row(house, 1)
+    assert (told["state"], told["number"], told["owner"]) == ("stored", "+3270012345", "acme")
+    assert (float(told["seconds"]), float(told["short_by"])) == (2, 0)
+    assert (told["one_way"], told["silent"], told["clipping"]) == (None, False, False)
+
+
+async def test_the_call_record_names_it(house: House) -> None:
+    await store(house, 1)
+    assert await house.con.fetchval("SELECT recording_id FROM call") == recording_id(1)
+
+
+async def test_it_is_kept_from_the_end_of_its_call_for_as_long_as_the_owner_said(house: House) -> None:
+    await store(house, 1, days=36_500)
+    until = await house.con.fetchval("SELECT destroy_after FROM audio")
+    assert until == NOON + timedelta(seconds=1 + CALL_ENDED, days=36_500)
+
+
+async def test_its_evidence_is_kept_and_outlives_it(house: House) -> None:
+    await store(house, 1)
+    await recordings.destroy(house.con, recording_id(1))
+    await house.destroy()
+    evidence = json.loads((await row(house, 1))["evidence"])
+    assert evidence["notice"]["announcement"] == "recording-announcement"
+    assert [change["what"] for change in evidence["changes"]] == ["pause", "resume", "end"]
+
+
+async def test_there_is_no_recording_without_a_deadline(house: House) -> None:
+    await store(house, 1)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await house.con.execute("UPDATE audio SET destroy_after = NULL")
+
+
+async def test_drained_ten_times_it_is_one_and_once_destroyed_it_stays_so(house: House) -> None:
+    await store(house, 1)
+    for _ in range(10):
+        await house.drain(recorded_call(1))
+    assert await house.seal() == []
+    await recordings.destroy(house.con, recording_id(1))
+    await house.destroy()
+    await house.drain(recorded_call(1))
+    assert await house.state(recording_id(1)) == "destroyed"
+
+
+@pytest.mark.parametrize(
+    ("caller", "destination", "lasted", "flags"),
+    [
+        (2.0, 2.0, 5.0, (3.0, None, False)),
+        (2.0, None, 2.0, (0.0, "caller", False)),
+        (None, 2.0, 2.0, (0.0, "destination", False)),
+        (1.0, 2.0, 2.0, (0.0, None, False)),
+    ],
+)
+async def test_what_is_wrong_with_it_is_on_its_record(
+    house: House, caller: float | None, destination: float | None, lasted: float, flags: tuple[Any, ...]
+) -> None:
+    sides = [None if it is None else tone(CALLER, it) for it in (caller, destination)]
+    record_sides(house.spool.folder, 1, *sides)
+    await house.drain(recorded_call(1, lasted=lasted, days=FOREVER))
+    assert await house.seal() == [Came.STORED]
+    told = await row(house, 1)
+    assert (float(told["short_by"]), told["one_way"], told["silent"]) == flags
+
+
+async def test_a_recording_without_a_sample_does_not_exist(house: House) -> None:
+    record_sides(house.spool.folder, 1, b"", b"")
+    await house.drain(recorded_call(1, days=FOREVER))
+    assert await house.seal() == [Came.ABSENT]
+    await house.destroy()
+    told = await row(house, 1)
+    assert (told["state"], told["why"]) == ("destroyed", "empty")
+    assert (house.spooled(), await house.names()) == ([], [])
+
+
+async def test_what_was_announced_and_not_recorded_is_no_recording(house: House) -> None:
+    await house.drain(answered_call(1))
+    assert [it async for it in find(house.con, Asked(gone=True))] == []
+
+
+async def test_files_that_are_not_there_yet_are_waited_for(house: House) -> None:
+    await house.drain(recorded_call(1, days=FOREVER))
+    assert await house.seal() == [Came.LATER]
+    record_talk(house.spool.folder, 1)
+    await house.retry()
+    assert await house.seal() == [Came.STORED]
+
+
+async def test_at_its_deadline_nothing_is_left_but_tombstone_and_evidence(house: House) -> None:
+    await store(house, 1, 2)
+    await age(house, 1, days=36_600)
+    assert await house.destroy() == 1
+    stone = await house.con.fetchrow("SELECT * FROM tombstone")
+    assert stone is not None
+    assert (stone["audio_id"], stone["kind"], stone["reason"]) == (recording_id(1), "recording", "deadline")
+    assert await house.names() == [f"recording/{recording_id(2)}"]
+    with pytest.raises(SoundGone):
+        await house.safe.fetch(house.con, recording_id(1))
+
+
+async def test_past_its_deadline_it_is_destroyed_even_if_it_could_never_be_stored(
+    database: str, tmp_path: Path
+) -> None:
+    store = Broken(tmp_path / "objects")
+    store.fails = {"put", "get"}
+    async with house_of(database, tmp_path, objects=store) as house:
+        record_talk(house.spool.folder, 1)
+        await house.drain(recorded_call(1, days=FOREVER))
+        assert await house.seal() == [Came.LATER]
+        await age(house, 1, days=36_600)
+        await house.retry()
+        assert await house.destroy() == 1
+        assert (house.spooled(), await house.con.fetchval(KEYS)) == ([], 0)
+        assert await house.state(recording_id(1)) == "destroyed"
+
+
+async def test_with_the_store_away_even_a_plain_file_goes_at_its_deadline(
+    database: str, tmp_path: Path
+) -> None:
+    objects = Broken(tmp_path / "objects")
+    objects.fails = {"put", "get", "delete"}
+    async with house_of(database, tmp_path, objects=objects) as house:
+        record_talk(house.spool.folder, 1)
+        await house.drain(recorded_call(1, days=FOREVER))
+        await house.seal()
+        await age(house, 1, days=36_600)
+        await house.retry()
+        assert await house.destroy() == 1
+        assert house.spooled() == []
+        assert await house.state(recording_id(1)) == "shredded"
+        objects.fails = set()
+        await house.retry()
+        await house.destroy()
+        assert await house.state(recording_id(1)) == "destroyed"
+
+
+async def test_while_the_store_hangs_every_key_that_is_due_goes(database: str, tmp_path: Path) -> None:
+    """An hour by the clock: keys must not wait for deletions that do not come to an end."""
+
+    class Hanging(Broken):
+        async def delete(self, name: str) -> int:
+            await asyncio.sleep(3600)
+            return await super().delete(name)
+
+    async with house_of(database, tmp_path, objects=Hanging(tmp_path / "objects")) as house:
+        await store(house, *range(30))
+        await house.con.execute("UPDATE audio SET destroy_after = now()")
+        async with house_of(database, tmp_path, objects=house.store) as other:
+            hanging = asyncio.create_task(other.destroy())
+            while await house.destroyer.shred_next(house.con):
+                pass
+            assert await house.con.fetchval(KEYS) == 0
+            states = await house.con.fetch("SELECT state FROM audio GROUP BY state")
+            assert [it["state"] for it in states] == ["shredded"]
+            hanging.cancel()
+            await asyncio.wait([hanging])
+
+
+async def test_a_hold_beats_the_deadline_and_its_end_does_not_delay(house: House) -> None:
+    await store(house, 1)
+    await recordings.hold(house.con, recording_id(1), WHY)
+    await age(house, 1, days=36_600)
+    assert await house.destroy() == 0
+    assert len(await house.safe.fetch(house.con, recording_id(1))) > 0
+    told = await row(house, 1)
+    assert (told["hold"], told["review_on"]) == (WHY.reference, WHY.review_on)
+    await recordings.release(house.con, recording_id(1), "C. Claes")
+    assert await house.destroy() == 1
+    held = await house.con.fetchrow("SELECT * FROM legal_hold")
+    assert held is not None
+    assert (held["by_one"], held["by_other"], held["released_by"]) == (WHY.by_one, WHY.by_other, "C. Claes")
+
+
+async def test_a_recording_released_and_held_anew_is_listed_once(house: House) -> None:
+    await store(house, 1)
+    for _ in range(2):
+        await recordings.hold(house.con, recording_id(1), WHY)
+        await recordings.release(house.con, recording_id(1), "C. Claes")
+    assert (await row(house, 1))["hold"] is None
+    await recordings.hold(house.con, recording_id(1), WHY)
+    assert (await row(house, 1))["hold"] == WHY.reference
+
+
+async def test_what_cannot_be_done_is_refused_with_the_reason(house: House) -> None:
+    await store(house, 1)
+    held = recording_id(1)
+    with pytest.raises(Refused, match="under no legal hold"):
+        await recordings.release(house.con, held, "C. Claes")
+    await recordings.hold(house.con, held, WHY)
+    with pytest.raises(Refused, match="under a legal hold, court 12/2026"):
+        await recordings.destroy(house.con, held)
+    with pytest.raises(Refused, match="under a legal hold"):
+        await recordings.hold(house.con, held, WHY)
+    await recordings.release(house.con, held, "C. Claes")
+    await recordings.destroy(house.con, held)
+    await house.destroy()
+    with pytest.raises(Refused, match="is destroyed"):
+        await recordings.hold(house.con, held, WHY)
+    with pytest.raises(Refused, match="there is no recording"):
+        await recordings.destroy(house.con, recording_id(7))
+
+
+async def test_a_hold_whose_review_is_due_is_a_finding(house: House) -> None:
+    await store(house, 1)
+    await recordings.hold(house.con, recording_id(1), WHY)
+    auditor = Auditor(house.store, house.spool)
+    assert [it async for it in auditor.findings(house.con)] == []
+    await house.con.execute("UPDATE legal_hold SET review_on = now() - interval '1 day'")
+    (finding,) = [it async for it in auditor.findings(house.con)]
+    assert finding.kind == "held"
+
+
+DAY = timedelta(days=1)
+
+
+async def deadline(house: House, n: int) -> timedelta:
+    """From its call's end."""
+    query = "SELECT destroy_after - recording.ended FROM audio JOIN recording USING (audio_id)"
+    found: timedelta = await house.con.fetchval(f"{query} WHERE audio_id = $1", recording_id(n))
+    return found
+
+
+async def see(house: House, days: float, node: str = "here") -> list[str]:
+    await recordings.see(house.con, node, {"acme": DAY * days, "other": DAY})
+    return await recordings.shorten(house.con, node)
+
+
+async def test_a_retention_that_is_shortened_counts_at_once_for_what_exists(house: House) -> None:
+    await store(house, 1, days=FOREVER)
+    await store(house, 2, days=FOREVER, owner="third")
+    assert await see(house, FOREVER) == []
+    assert await see(house, 20_000) == [recording_id(1)]
+    assert (await deadline(house, 1), await deadline(house, 2)) == (DAY * 20_000, DAY * FOREVER)
+    assert await see(house, 0.5) == [recording_id(1)]
+    await age(house, 1, days=FOREVER)
+    assert await house.destroy() == 1
+
+
+async def test_a_retention_that_is_lengthened_counts_only_for_what_comes(house: House) -> None:
+    await store(house, 1, days=20_000)
+    await see(house, 20_000)
+    assert await see(house, 30_000) == []
+    assert await deadline(house, 1) == DAY * 20_000
+
+
+async def test_a_call_that_was_live_when_it_was_shortened_is_no_exception(house: House) -> None:
+    await see(house, FOREVER)
+    await see(house, 20_000)
+    await store(house, 1, days=FOREVER)
+    assert await see(house, 20_000) == [recording_id(1)]
+
+
+async def test_a_node_with_an_old_copy_of_the_owners_shortens_nothing(house: House) -> None:
+    """It has always seen 20,000 days; what another node has lengthened meanwhile is not its business."""
+    await see(house, 20_000, node="old")
+    await see(house, 20_000)
+    await see(house, 30_000)
+    await store(house, 1, days=30_000)
+    assert await see(house, 20_000, node="old") == []
+    assert await deadline(house, 1) == DAY * 30_000
+
+
+async def test_a_hold_is_not_touched_by_a_shorter_retention(house: House) -> None:
+    await store(house, 1)
+    await recordings.hold(house.con, recording_id(1), WHY)
+    await see(house, FOREVER)
+    await see(house, 0.01)
+    await age(house, 1, days=36_600)
+    assert await house.destroy() == 0
+
+
+MANY = int(os.environ.get("CALLENGINE_DEADLINES", "300"))
+OVER_SECONDS = 200 * MANY / 10_000  # three times as dense as 10,000 in ten minutes
+
+
+async def test_many_deadlines_are_all_kept_in_time_and_proved(
+    house: House, database: str, tmp_path: Path
+) -> None:
+    """`CALLENGINE_DEADLINES=10000` has the number that is promised; `make test` is content with less."""
+    pieces = [samples(n, 0.02) for n in range(MANY)]
+    for n, piece in enumerate(pieces):
+        record_sides(house.spool.folder, n, piece * 10, piece * 10)
+    for n in range(0, MANY, 500):
+        await house.drain(
+            *(recorded_call(it, lasted=0.2, days=FOREVER) for it in range(n, min(n + 500, MANY)))
+        )
+    while await house.sealer.seal_next(house.con):
+        pass
+    spread = """UPDATE audio SET destroy_after = now() + $1::interval * place FROM (
+        SELECT audio_id AS id, row_number() OVER () / count(*) OVER ()::float8 AS place FROM audio) AS placed
+        WHERE id = audio_id"""
+    await house.con.execute(spread, timedelta(seconds=OVER_SECONDS))
+    give_up = time.monotonic() + OVER_SECONDS + 90
+    while await house.con.fetchval("SELECT count(*) FROM audio WHERE state <> 'destroyed'"):
+        assert time.monotonic() < give_up
+        if not await house.destroyer.destroy_next(house.con):
+            await asyncio.sleep(0.05)
+    lag = "SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY destroyed_at - destroy_after) FROM tombstone"
+    assert await house.con.fetchval(lag) <= timedelta(seconds=60)
+    assert await house.con.fetchval("SELECT min(destroyed_at - destroy_after) FROM tombstone") >= timedelta(0)
+    chain = await verify(house.con)
+    assert (chain.broken, chain.head.seq) == ("", MANY)
+    assert await leftovers(house, pieces) == []
+    auditor = Auditor(house.store, house.spool, read=True)
+    assert [it async for it in auditor.findings(house.con, chain.head)] == []
+
+
+async def leftovers(house: House, pieces: list[bytes]) -> list[str]:
+    """Wherever a known sound can still be heard: on the disk, in the store, in the database."""
+    files = [path for path in house.folder.rglob("*") if path.is_file()]
+    found = [str(path) for path in files if any(piece[:64] in path.read_bytes() for piece in pieces)]
+    rows = await house.dump()
+    found += ["the database" for piece in pieces if piece[:64].hex() in rows]
+    return [*found, *house.spooled(), *await house.names()]
+
+
+async def test_a_byte_flipped_in_any_tombstone_is_found(house: House) -> None:
+    await store(house, *range(3))
+    await house.con.execute("UPDATE audio SET destroy_after = now()")
+    await house.destroy()
+    columns = {
+        "owner": "'b' || substr(owner, 2)",
+        "audio_id": "reverse(audio_id)",
+        "kind": "'message'",
+        "began": "began + interval '1 microsecond'",
+        "destroy_after": "destroy_after + interval '1 microsecond'",
+        "destroyed_at": "destroyed_at + interval '1 microsecond'",
+        "reason": "'operator'",
+        "method": "'file'",
+        "versions": "versions + 1",
+        "cipher_sha256": "reverse(cipher_sha256)",
+        "prev": "overlay(prev PLACING 'x' FROM 7)",
+        "hash": "reverse(hash)",
+    }
+    for seq in (1, 2, 3):
+        for column, other in columns.items():
+            before = await house.con.fetchval(f"SELECT {column} FROM tombstone WHERE seq = {seq}")  # noqa: S608
+            await house.con.execute(f"UPDATE tombstone SET {column} = {other} WHERE seq = {seq}")  # noqa: S608
+            assert (await verify(house.con)).broken, (seq, column)
+            await house.con.execute(f"UPDATE tombstone SET {column} = $1 WHERE seq = {seq}", before)  # noqa: S608
+    assert (await verify(house.con)).broken == ""
