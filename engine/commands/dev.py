@@ -32,7 +32,11 @@ def check_address(context: click.Context, parameter: click.Parameter, value: str
               help="Where mail is sent. Default: a mailbox of our own, shown in the browser.")  # fmt: skip
 @click.option("--sip", callback=check_address, metavar="HOST:PORT",
               help="Where Asterisk takes calls. Default: a free port.")  # fmt: skip
-def command(routing: Path, state: Path, carrier: str | None, smtp: str | None, sip: str | None) -> None:
+@click.option("--objects", type=click.Choice(["directory", "s3"]), default="directory", show_default=True,
+              help="Where sounds are kept: in STATE/objects, or in a bucket of our own.")  # fmt: skip
+def command(
+    *, routing: Path, state: Path, carrier: str | None, smtp: str | None, sip: str | None, objects: str
+) -> None:
     """Run everything embedded, on free loopback ports, until SIGTERM or Ctrl-C.
 
     STATE/endpoints.json tells where everything is as soon as it is ready, and `mailbox` in it the page that
@@ -42,7 +46,8 @@ def command(routing: Path, state: Path, carrier: str | None, smtp: str | None, s
     from engine.dev.stack import TROUBLE, StateTaken, Wish
 
     refuse_wrong_routing(routing)
-    wish = Wish(routing, state.absolute(), carrier or "", sip, os.environ.get("DATABASE_URL"), smtp)
+    database, s3 = os.environ.get("DATABASE_URL"), objects == "s3"
+    wish = Wish(routing, state.absolute(), carrier or "", sip, database, smtp, s3=s3)
     try:
         asyncio.run(until_told(serve(wish)))
     except (*TROUBLE, StateTaken) as trouble:

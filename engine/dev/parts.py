@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ import aiohttp
 from engine.dev import asterisk
 from engine.dev.children import spawn, tail
 from engine.dev.postgres import Running, start_postgres
+from engine.dev.seaweed import Seaweed, seaweed
 
 
 class PartTrouble(Exception):
@@ -70,6 +71,42 @@ class Postgres:
 
     def release(self) -> None:
         """It holds nothing."""
+
+
+@dataclass
+class Bucket:
+    """SeaweedFS on STATE/seaweed, with one bucket for the sounds."""
+
+    state: Path
+    name: str = "seaweed"
+    bucket: str = "callengine"
+    running: Seaweed | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+
+    async def start(self) -> None:
+        # Not in a thread: the process would end with the thread that has started it.
+        if self.running is None:
+            store = seaweed(self.state / "seaweed", self.state / "log" / "seaweed.log")
+            self.running = self._held.enter_context(store)
+            self.running.have_bucket(self.bucket)
+        else:
+            self.running.restart()
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        return self.running.process if self.running else None
+
+    @property
+    def store(self) -> Seaweed:
+        if self.running is None:
+            raise PartTrouble("SeaweedFS has not been started")
+        return self.running
+
+    def say_stop(self) -> None:
+        send(self.process, signal.SIGTERM)
+
+    def release(self) -> None:
+        self._held.close()
 
 
 @dataclass

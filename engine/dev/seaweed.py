@@ -67,6 +67,12 @@ class Seaweed:
         self.client().create_bucket(Bucket=name, **options)
         return name
 
+    def have_bucket(self, name: str) -> None:
+        """Make it, unless it is there."""
+        client = self.client()
+        if name not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket=name)
+
     def client(self) -> "boto3.client":
         config = botocore.config.Config(
             signature_version="s3v4",

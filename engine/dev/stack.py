@@ -12,14 +12,15 @@ from pathlib import Path
 
 from engine.dev.asterisk import AsteriskTrouble, Options
 from engine.dev.mailbox import authority
-from engine.dev.parts import Asterisk, Command, Part, PartTrouble, Postgres, end, ended
+from engine.dev.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres, end, ended
 from engine.dev.ports import reserve_ports
 from engine.dev.postgres import PostgresError
+from engine.dev.seaweed import SeaweedError
 from storage.vault import new_master_key
 
 LOOPBACK = "127.0.0.1"
 SENDER = "voicemail@callengine.example"
-TROUBLE = (PartTrouble, PostgresError, AsteriskTrouble, OSError)
+TROUBLE = (PartTrouble, PostgresError, SeaweedError, AsteriskTrouble, OSError)
 QUICK_DEATH = 10.0  # s: who lives shorter is started again later and later
 LONGEST_PAUSE = 5.0  # s
 LAST_WISHES = 3.0  # s for engine and worker, then LAST_WISHES + 1 for what they lean on: 7 s in all
@@ -32,7 +33,7 @@ class StateTaken(Exception):
 @dataclass(frozen=True)
 class Wish:
     """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
-    HOST:PORT of a mail server in place of ours. `cap`: calls at once."""
+    HOST:PORT of a mail server in place of ours. `cap`: calls at once. `s3`: sounds in a bucket of ours."""
 
     routing: Path
     state: Path
@@ -41,6 +42,7 @@ class Wish:
     database: str | None = None
     smtp: str | None = None
     cap: int = 200
+    s3: bool = False
 
 
 class Stack:
@@ -51,6 +53,7 @@ class Stack:
         self._tell = tell
         logs = wish.state / "log"
         self._postgres = None if wish.database else Postgres(wish.state)
+        self._bucket = Bucket(wish.state) if wish.s3 else None
         self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip, cap=wish.cap))
         self._ports = ports
         web = [f"http://{LOOPBACK}:{port}" for port in ports]
@@ -68,7 +71,7 @@ class Stack:
     @property
     def _below(self) -> list[Part]:
         """What engine and worker lean on. Asterisk first: it comes up by itself while a cluster is made."""
-        parts: list[Part | None] = [self._asterisk, self._mailbox, self._postgres]
+        parts: list[Part | None] = [self._asterisk, self._mailbox, self._postgres, self._bucket]
         return [part for part in parts if part is not None]
 
     @property
@@ -85,6 +88,13 @@ class Stack:
     def mailbox(self) -> str | None:
         """The address of the page that shows what was mailed; None where others take the mail."""
         return self._mailbox.health if self._mailbox else None
+
+    @property
+    def objects(self) -> str:
+        """Where sounds are kept: a directory, or the address of a bucket."""
+        if self._bucket:
+            return f"{self._bucket.store.endpoint}/{self._bucket.bucket}"
+        return str((self.wish.state / "objects").absolute())
 
     @property
     def metrics(self) -> str:
@@ -132,6 +142,7 @@ class Stack:
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
             **self._mail_settings(),
+            **self._objects_settings(),
         }
 
     def _mail_settings(self) -> dict[str, object]:
@@ -147,6 +158,17 @@ class Stack:
         if self._mailbox:
             told["mail.authorities"] = str(authority(self.wish.state / "mailbox").absolute())
         return {key: value for key, value in told.items() if variable(key) not in os.environ}
+
+    def _objects_settings(self) -> dict[str, object]:
+        if self._bucket is None:
+            return {}
+        store = self._bucket.store
+        return {
+            "objects.bucket": self._bucket.bucket,
+            "objects.endpoint": store.endpoint,
+            "objects.access_key": store.access_key,
+            "objects.secret_key": store.secret_key,
+        }
 
     def environment(self) -> Mapping[str, str]:
         """The settings as environment; a settings file of this machine is not read."""
@@ -165,13 +187,13 @@ class Stack:
 
     def write_endpoints(self) -> None:
         """STATE/endpoints.json: where everything is and which process it is."""
-        objects = self.wish.state / "objects"
-        objects.mkdir(exist_ok=True)
+        if self._bucket is None:
+            (self.wish.state / "objects").mkdir(exist_ok=True)
         where = {
             "sip": self.sip,
             "database": self.database,
             "mailbox": self.mailbox,
-            "objects": str(objects.absolute()),
+            "objects": self.objects,
             "metrics": self.metrics,
             "pids": {part.name: part.process.pid for part in self.parts if part.process is not None},
         }
