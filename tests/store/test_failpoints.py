@@ -14,6 +14,7 @@ import smtplib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.policy import default
 from itertools import zip_longest
 from pathlib import Path
@@ -26,11 +27,13 @@ from engine.dev.postgres import Running
 from engine.dev.seaweed import Seaweed
 from engine.journal.writer import Journal
 from storage.audit import Auditor
+from storage.calls import find
 from storage.objects import Objects
 from storage.objects.directory import Directory
+from storage.records import CallRecord, fold
 from storage.spool import Spool
 from storage.vault import new_master_key
-from tests.store.calls import Entry, answered_call
+from tests.store.calls import Entry, answered_call, call_id
 from tests.store.conftest import administer, numbers
 from tests.store.points import bare_transactions, points, stretch
 from tests.store.smtp import MailServer, Received, mail_server
@@ -225,11 +228,22 @@ async def hold_against_what_was_promised(night: Night) -> None:
         assert len({copy.content for copy in copies}) == 1
     for n in SAID:
         assert heard_in(mails[audio_id(n)][0])[44:] == samples(n, 2.0)
+    assert [record async for record in find(night.con)] == sorted(map(fold, recorded()), key=started)
     stones = await night.con.fetch("SELECT reason, count(*) FROM tombstone GROUP BY reason")
     assert dict(map(tuple, stones)) == {"delivered": 3, "absent": 1, "orphan": 1}
     assert await leftovers(night) == []
     auditor = Auditor(night.objects, Spool(night.state / "spool"), read=True)
     assert [str(finding) async for finding in auditor.findings(night.con)] == []
+
+
+def recorded() -> list[list[Entry]]:
+    """The calls that become records: all but the one that is set aside."""
+    return [entries for entries in tonight() if entries[0]["call"] != call_id(ASIDE)]
+
+
+def started(record: CallRecord | None) -> datetime:
+    assert record is not None
+    return record.began
 
 
 async def leftovers(night: Night) -> list[str]:

@@ -1,10 +1,8 @@
-"""`callengine work` as a process: killed anywhere, told to stop, without a database."""
+"""`callengine work` as a process: killed at any time, told to stop, without a database."""
 
-import ast
 import asyncio
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,10 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import asyncpg
-import pytest
 
-from engine import drainer
-from engine.journal import follower
 from engine.journal.writer import Journal
 from storage import fault
 from storage.calls import find
@@ -28,22 +23,6 @@ from storage.vault import new_master_key
 from tests.store.calls import answered_call
 
 SMALL = 16384
-
-
-def points() -> list[str]:
-    """Every failpoint on the drainer's way, read from its source: none is forgotten."""
-    found = []
-    for module in (drainer, follower):
-        tree = ast.parse(Path(str(module.__file__)).read_text())
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        found += [
-            call.args[0].value
-            for call in calls
-            if isinstance(call.func, ast.Name)
-            and call.func.id == fault.point.__name__
-            and isinstance(call.args[0], ast.Constant)
-        ]
-    return [str(name) for name in found]
 
 
 @contextmanager
@@ -104,23 +83,6 @@ def wait_for(state: Path, words: str) -> None:
 
 def records(numbers: range) -> list[CallRecord | None]:
     return [fold(answered_call(n)) for n in numbers]
-
-
-def test_the_drainer_has_failpoints_around_its_effects() -> None:
-    assert {"drain.before_transaction", "drain.before_mark", "drain.before_commit"} <= set(points())
-
-
-@pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("name", points())
-def test_killed_at_any_point_it_loses_and_doubles_nothing(
-    tmp_path: Path, database: str, name: str, nth: int
-) -> None:
-    asyncio.run(write(tmp_path, range(300)))
-    with working(tmp_path, database, f"{name}:{nth}") as worker:
-        assert worker.wait(20) == -signal.SIGKILL
-    with working(tmp_path, database):
-        wait_for_records(database, 300)
-    assert asyncio.run(kept(database)) == records(range(300))
 
 
 def test_killed_at_any_time_while_calls_come_it_loses_and_doubles_nothing(
