@@ -21,7 +21,8 @@ from engine.ari.events import UNUSED, ApplicationRegistered, Event, Other, Stasi
 from engine.ari.link import NOTHING, EventLink, marker, silence
 from engine.ari.operations import Reported
 from engine.dev.asterisk import Asterisk, Endpoint
-from tests.live.sip import Agent, Call
+from tests.live.ari import left_in
+from tests.live.sip import Agent, Call, eventually
 
 REGISTERED = (
     '{"type":"ApplicationRegistered","timestamp":"2026-11-24T10:00:00.000+0000","application":"engine"}'
@@ -379,8 +380,9 @@ async def test_what_happens_after_a_crash_is_told_to_the_successor_in_order(
         call.invite()
         await says(engine, "StasisStart")
     await asyncio.to_thread(call.cancel)
-    newcomer = Call(caller, endpoint.sip, "+3270012345").invite()
+    assert await asyncio.to_thread(eventually, lambda: left_in(endpoint) == [])
     back = datetime.now(UTC)
+    newcomer = Call(caller, endpoint.sip, "+3270012345").invite()
     async with desk_at(endpoint) as desk:
         start = await desk.calls.get()
         await desk.settle()
