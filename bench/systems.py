@@ -67,9 +67,10 @@ async def dialplan(state: Path, cap: int) -> AsyncIterator[System]:
     with start_asterisk(state, Options(carrier, cap=cap)) as asterisk:
         asterisk.wait_until_ready()
         (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
-        loaded = asterisk.cli("module load cdr_custom.so")
-        if "Loaded" not in loaded:
-            raise PartTrouble(f"cdr_custom.so does not load: {loaded.strip()}")
+        (etc / "cdr.conf").write_text("[general]\nenable = yes\n")
+        said = [asterisk.cli(line) for line in ("module reload cdr", "module load cdr_custom.so", "cdr show status")]
+        if "Enabled" not in said[-1] or "custom" not in said[-1]:
+            raise PartTrouble(f"Asterisk writes no CDRs: {said}")
         yield await warm(System(Ends(asterisk.endpoint.sip, carrier), {"asterisk": asterisk.pid}, state))
 
 
