@@ -145,7 +145,8 @@ class Auditor:
     ) -> AsyncIterator[Finding]:
         found = set()
         async for stored in self.objects.all():
-            audio_id = stored.name.rpartition("/")[2]
+            # What a killed upload has left beside an object (ID.abcd.part) is its sound's, and goes with it.
+            audio_id = stored.name.rpartition("/")[2].partition(".")[0]
             found.add(stored.name)
             known = rows.get(audio_id)
             if known is None and datetime.now(UTC) - stored.at > ORPHANED:
