@@ -34,6 +34,10 @@ class FileError:
         return ": ".join(_legible(part) for part in (where, self.at, self.what) if part)
 
 
+class UnplayableError(ValueError):
+    """No prompt can be made of this file; says what would mend it."""
+
+
 class ConfigErrors(Exception):
     """The routing folder cannot be used. `errors`: all that is wrong with it, sorted by place."""
 

@@ -1,4 +1,7 @@
-"""Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav."""
+"""Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
+
+A prompt may be an .mp3, .flac or .ogg as well.
+"""
 
 import os
 import re
@@ -9,6 +12,9 @@ from pathlib import Path
 from config.errors import NOWHERE, FileError
 from dialplan.model import NAME
 from dialplan.number import LANGUAGES
+
+YAML = (".yaml",)
+SOUND = (".wav", ".mp3", ".flac", ".ogg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +42,23 @@ def list_files(folder: Path) -> Files:
             refuse(
                 folder / part, f"this folder is missing; make it, with a .yaml file for each of the {part}"
             )
-    owners = sorted(_files(folder / "owners", ".yaml", refuse))
-    numbers = sorted(_files(folder / "numbers", ".yaml", refuse))
-    prompts = sorted(_files(folder / "prompts", ".wav", refuse))
+    owners = sorted(_files(folder / "owners", YAML, refuse))
+    numbers = sorted(_files(folder / "numbers", YAML, refuse))
+    prompts = sorted(_files(folder / "prompts", SOUND, refuse))
     prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
+    _refuse_twice(prompts, refuse)
     return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors))
 
 
-def _files(folder: Path, suffix: str, refuse: Callable[[Path, str], None]) -> Iterator[Path]:
+def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
     """The usable files in this folder and below it."""
     for entry in _entries(folder, refuse):
         path = Path(entry.path)
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(path, suffix, refuse)
-        elif what := _objection(entry, path, suffix):
+            yield from _files(path, suffixes, refuse)
+        elif what := _objection(entry, path, suffixes):
             refuse(path, what)
         else:
             yield path
@@ -68,16 +75,25 @@ def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEn
         return []
 
 
-def _objection(entry: os.DirEntry[str], path: Path, suffix: str) -> str | None:
+def _objection(entry: os.DirEntry[str], path: Path, suffixes: tuple[str, ...]) -> str | None:
     if entry.is_symlink():
         return "is a symbolic link; put the file itself here"
     if not entry.is_file():
         return "is not a file; remove it"
-    if path.suffix != suffix:
-        return f"its name does not end in {suffix}; name it {path.stem}{suffix}, or move it out of the folder"
+    if path.suffix not in suffixes:
+        return _wrong_suffix(path, suffixes)
     if not re.fullmatch(NAME, path.stem, re.ASCII):
-        return f"its name is not a word of a-z, 0-9, - and _; rename it, as in  main{suffix}"
+        return f"its name is not a word of a-z, 0-9, - and _; rename it, as in  main{path.suffix}"
     return None
+
+
+def _wrong_suffix(path: Path, suffixes: tuple[str, ...]) -> str:
+    *others, last = suffixes
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    nearest = path.suffix.lower() if path.suffix.lower() in suffixes else last
+    # A name does not make another sound of a sound.
+    better = "convert it" if others and nearest == last else f"name it {path.stem}{nearest}"
+    return f"its name does not end in {wanted}; {better}, or move it out of the folder"
 
 
 def _in_place(prompt: Path, prompts: Path, refuse: Callable[[Path, str], None]) -> bool:
@@ -89,3 +105,11 @@ def _in_place(prompt: Path, prompts: Path, refuse: Callable[[Path, str], None]) 
         prompt, f"is in a folder of no language; move it to prompts/ or prompts/{{{','.join(LANGUAGES)}}}/"
     )
     return False
+
+
+def _refuse_twice(prompts: list[Path], refuse: Callable[[Path, str], None]) -> None:
+    """Which of welcome.mp3 and welcome.wav is heard, nobody could tell."""
+    first: dict[Path, Path] = {}
+    for prompt in prompts:
+        if (other := first.setdefault(prompt.with_suffix(""), prompt)) is not prompt:
+            refuse(prompt, f"this prompt is also in {other}; remove one of the two")

@@ -1,6 +1,5 @@
 """The routing folder: everything in it as one value, or everything that is wrong with it."""
 
-import asyncio
 import gc
 import pickle
 import sys
@@ -9,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from config import agreement
+from config.child import ChildError, answer_of
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import list_files
 from config.packed import Packed
@@ -96,32 +96,13 @@ async def load_in_process(folder: Path, policy: Policy, seconds: float = 30) -> 
 
     Raises ConfigErrors, also when the process did not come to an end.
     """
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "config.load", str(folder), *policy.countries),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
     try:
-        async with asyncio.timeout(seconds):
-            answer, _ = await child.communicate()
-    except TimeoutError:
-        raise _unread(
-            folder, f"reading it took more than {seconds:g} s and was given up; try again"
-        ) from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode:
-        raise _unread(folder, f"the process reading it ended with {child.returncode}; see its log above")
-    routing = await asyncio.to_thread(pickle.loads, answer)  # our own child's
+        routing = await answer_of("config.load", str(folder), *policy.countries, seconds=seconds)
+    except ChildError as wrong:
+        raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {wrong}")]) from None
     if isinstance(routing, Routing):
         return routing
     raise ConfigErrors(routing)
-
-
-def _unread(folder: Path, what: str) -> ConfigErrors:
-    return ConfigErrors([FileError(folder, NOWHERE, "", what)])
 
 
 def _answer() -> None:

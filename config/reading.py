@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from config.errors import NOWHERE, At, FileError, spoken
-from config.prompts import UnplayableError, read_prompt
+from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
+from config.prompts import read_prompt
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
 from dialplan.model import Model
@@ -88,7 +88,7 @@ class Reading:
 
     def prompt_name(self, file: Path) -> str:
         """`welcome`, or of a language `nl/welcome`."""
-        return self._key(file).removeprefix("prompts/").removesuffix(".wav")
+        return file.relative_to(self.folder / "prompts").with_suffix("").as_posix()
 
     def _key(self, file: Path) -> str:
         return file.relative_to(self.folder).as_posix()

@@ -13,7 +13,7 @@ import watchfiles
 from config.errors import ConfigErrors
 from config.load import load_in_process
 from config.policy import Policy
-from dialplan.prompt import Prompt
+from config.publish import publish
 from dialplan.routing import Routing
 
 log = structlog.get_logger()
@@ -68,28 +68,12 @@ class Rulebook:
         if routing.digest == self.in_force.digest:
             self.refused = False
             return
-        prompts = await asyncio.to_thread(self._publish, routing)
+        prompts = await publish(routing.prompts, self._prompts)
         if folder is not self._snapshot:
             await asyncio.to_thread(self._copy, folder)
         self.in_force = replace(routing, prompts=prompts)
         self.refused = False
         log.info("routing_in_force", numbers=len(routing.numbers), owners=len(routing.owners))
-
-    def _publish(self, routing: Routing) -> dict[str, Prompt]:
-        """Prompts under the name of their content: no comma or space of a folder's name reaches Asterisk."""
-        self._prompts.mkdir(parents=True, exist_ok=True)
-        return {
-            name: replace(prompt, path=self._published(prompt)) for name, prompt in routing.prompts.items()
-        }
-
-    def _published(self, prompt: Prompt) -> Path:
-        path = self._prompts / f"{prompt.sha256}.wav"
-        if not path.exists():
-            draft = path.with_suffix(".draft")
-            shutil.copyfile(prompt.path, draft)
-            draft.chmod(0o644)  # Asterisk may run as another user
-            draft.rename(path)
-        return path
 
     def _copy(self, folder: Path) -> None:
         draft = self._snapshot.with_name(f"{self._snapshot.name}.draft")

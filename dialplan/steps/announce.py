@@ -10,7 +10,7 @@ from dialplan.walk import Facts, Plan
 class Announce(Model):
     """Play a prompt to its end, before the call is answered: the caller pays nothing for it.
 
-        - announce: welcome                     the file prompts/welcome.wav
+        - announce: welcome                     the file prompts/welcome.wav, .mp3, .flac or .ogg
         - announce: {prompt: welcome}           the same
 
     A prompt in the owner's language (prompts/nl/welcome.wav) is preferred.
