@@ -81,8 +81,12 @@ def states(dev: Dev) -> set[str]:
     return {it["state"] for it in listed(dev).values()}
 
 
+def is_state(dev: Dev, recording: str, state: str) -> Callable[[], bool]:
+    return lambda: listed(dev, "--all")[recording]["state"] == state
+
+
 def is_gone(dev: Dev, n: int) -> Callable[[], bool]:
-    return lambda: listed(dev, "--all")[named(n)]["state"] == "destroyed"
+    return is_state(dev, named(n), "destroyed")
 
 
 def test_sounds_lie_in_a_bucket_that_comes_back(dev: Dev, tmp_path: Path) -> None:
