@@ -18,7 +18,7 @@ HEARD = 0.3  # s of speech; less is a click on the line
 LOUDEST = 32_000  # of 32,767; what a line gives at most is 32,124 (mu-law) or 32,256 (A-law)
 CLIPPED = 0.001  # of the samples: speech that touches its top now and then has fewer
 
-# Per hour at 8 kHz stereo: WAV 115 MB, FLAC some 50, MP3 14, Opus 11. Constant rates, as in mails.
+# An hour of talk (measured): WAV 115 MB, FLAC 56, MP3 11, Opus 28. Constant rates, as in mails.
 HOW: Mapping[str, Mapping[str, Any]] = {
     "wav": {"format": "WAV", "subtype": "PCM_16"},
     "flac": {"format": "FLAC", "subtype": "PCM_16"},
@@ -68,7 +68,7 @@ class Conversation:
 def join(caller: bytes | None, destination: bytes | None, form: str) -> Conversation:
     """Both files as they lie on the disk, None for one that is not there, as one file of this format.
 
-    Blocks (FLAC takes 1.5 s an hour): call it in a thread.
+    Blocks, for an hour of talk 0.7 s as FLAC, 15 s as MP3, 33 s as Opus: call it in a thread.
     """
     import soundfile  # noqa: PLC0415 - 0.35 s, which only a worker with a recording to seal need spend
 
