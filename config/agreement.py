@@ -11,7 +11,7 @@ from typing import Any
 from config.errors import At
 from config.policy import Policy
 from dialplan.model import check_e164, check_name
-from dialplan.number import LANGUAGES, dial_key
+from dialplan.number import LANGUAGES, RecordingPolicy, dial_key
 from dialplan.prompt import VOICEMAIL_PROMPTS
 
 
@@ -20,12 +20,14 @@ class Folder:
     """What a number may refer to.
 
     `owners`: each one's language, empty where his own file is wrong; `without_mail`: who has no address;
+    `notices`: who announces recordings by a prompt of his own, and which;
     `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
     `keys`: the dial keys of all own numbers.
     """
 
     owners: Mapping[str, str]
     without_mail: Set[str]
+    notices: Mapping[str, str]
     heard: Mapping[str, Set[str]]
     built_in: Mapping[str, Set[str]]
     keys: Set[str]
@@ -54,6 +56,7 @@ def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At
             yield at, f"there is no prompt `{prompt}`; {remedy}"
     for at, _ in written(route, ("route",), "voicemail"):
         yield from ((at, what) for what in _of_voicemail(owner, folder))
+    yield from ((("record",), what) for what in _of_recording(number.get("record"), owner, folder))
     rung = mentioned(route, ("route",), "ring", "to")
     for at, to in [*_texts(number.get("fallback"), ("fallback",)), *rung]:
         if _is(check_e164, to) and (what := _objection(to, folder, policy)):
@@ -99,6 +102,15 @@ def _of_voicemail(owner: str, folder: Folder) -> Iterator[str]:
         yield f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
     if language := folder.owners.get(owner):
         for name in sorted({*VOICEMAIL_PROMPTS} - folder.heard[language] - folder.built_in[language]):
+            yield f"there is no prompt `{name}` in {language}; put the file at prompts/{language}/{name}.wav"
+
+
+def _of_recording(record: Any, owner: str, folder: Folder) -> Iterator[str]:
+    """What keeps this owner's callers from hearing that they are recorded."""
+    language = folder.owners.get(owner)
+    if language and isinstance(record, str) and record in set(RecordingPolicy):
+        name = folder.notices.get(owner) or RecordingPolicy(record).announcement
+        if record != RecordingPolicy.OFF and name not in folder.heard[language] | folder.built_in[language]:
             yield f"there is no prompt `{name}` in {language}; put the file at prompts/{language}/{name}.wav"
 
 

@@ -31,6 +31,7 @@ def load(folder: Path, policy: Policy) -> Routing:
     known = agreement.Folder(
         owners={file.stem: "" for file in files.owners} | _languages(owners),
         without_mail={owner.file.stem for owner in owners if owner.says and not owner.says.mail},
+        notices=_notices(owners),
         heard=agreement.by_language(map(reading.prompt_name, files.prompts)),
         built_in=agreement.by_language(name.removeprefix(BUILT_IN) for name in brought),
         keys=frozenset(filter(None, map(_key, numbers))),
@@ -66,6 +67,11 @@ def _disagreements(
 
 def _languages(owners: Iterable[Written[Owner]]) -> dict[str, str]:
     return {owner.file.stem: owner.says.language for owner in owners if owner.says}
+
+
+def _notices(owners: Iterable[Written[Owner]]) -> dict[str, str]:
+    said = {owner.file.stem: owner.says for owner in owners if owner.says}
+    return {name: owner.recording_notice for name, owner in said.items() if owner.recording_notice}
 
 
 def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:

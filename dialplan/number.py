@@ -17,6 +17,7 @@ from dialplan.delivery import Delivery, Format
 from dialplan.destination import refuse_short
 from dialplan.expect import Expect
 from dialplan.model import E164, Model, Name
+from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.steps import Steps
 from dialplan.walk import Facts, Plan, walk
 
@@ -31,6 +32,21 @@ class RecordingPolicy(StrEnum):
     ANNOUNCE = "announce"
     OPT_OUT = "opt_out"
     OPT_IN = "opt_in"
+
+    @property
+    def announcement(self) -> str:
+        """The prompt brought along that tells the caller so. Nothing is told where nothing is recorded."""
+        by_policy = zip((self.ANNOUNCE, self.OPT_OUT, self.OPT_IN), RECORDING_PROMPTS, strict=True)
+        return dict(by_policy).get(self, "")
+
+    @property
+    def asks(self) -> bool:
+        """Has the caller a say in it, by a key?"""
+        return self in (self.OPT_OUT, self.OPT_IN)
+
+    def allows(self, *, pressed: bool) -> bool:
+        """May he be recorded who has heard the announcement, and pressed the key or not?"""
+        return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
 
 
 UNITS: Mapping[str, timedelta] = {
@@ -121,6 +137,9 @@ class Owner(Model):
     missed_calls: mail                   a mail for a call that nobody took and that left no message; or off
     require_tls: true                    rather no mail than one that is not encrypted, or to a stranger
     keep_recordings: 30 days             hours, days or weeks
+    recordings: flac                     wav, flac, mp3 or opus
+    recording_notice: we-record          his own announcement, a prompt; else callengine's, in his language
+    caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
 
     name: Annotated[str, AfterValidator(check_label)]
@@ -131,6 +150,9 @@ class Owner(Model):
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
     keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+    recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
+    recording_notice: Name | None = None
+    caller_may_stop: bool = False
 
     @field_validator("mail_then", "missed_calls")
     @classmethod
@@ -172,6 +194,10 @@ class ServiceNumber(Model):
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)
+
+    def announcement(self, owner: Owner) -> str:
+        """The prompt by which a caller hears that he is recorded; empty where he is not."""
+        return self.record.announcement and (owner.recording_notice or self.record.announcement)
 
     def delivery(self, owner: Owner) -> Delivery:
         """How a message about a call to this number reaches its owner."""
