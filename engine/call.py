@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from dialplan.delivery import Delivery
@@ -12,6 +12,7 @@ from dialplan.result import Outcome, Result
 from dialplan.steps import Action
 from dialplan.walk import Turn
 from engine.line import Ended, How, Line, Recorded
+from engine.notice import Heard, Notice, Refusal
 from storage.records import Entry
 
 # Where a call was delivered to when it was delivered to no destination.
@@ -42,6 +43,9 @@ class Desk(Protocol):
     async def why_no_message(self) -> str | None:
         """Why no message can be taken now; None when one can."""
 
+    async def why_no_recording(self) -> str | None:
+        """Why no conversation can be recorded now; None when one can."""
+
     def note(self, entry: Entry) -> Awaitable[None]:
         """Write an entry of the journal at once; awaiting it waits until it is on the disk."""
 
@@ -61,6 +65,8 @@ class Call:
     """The only mutable thing: where a call stands. It is told what happens to each leg and notes it.
 
     `reached`: what it has come to once it is answered; `message_begun`, `recorded`: of the message it leaves.
+    `announced`: the caller was told of the recording, or it was tried; `notice`: he heard it, and may be
+    recorded; `is_recorded`: that has begun, and goes on; `paused`: since when, by key.
     """
 
     line: Line
@@ -70,6 +76,10 @@ class Call:
     reached: Result | None = None
     message_begun: bool = False
     recorded: Recorded | None = None
+    announced: bool = False
+    notice: Notice | None = None
+    is_recorded: bool = False
+    paused: datetime | None = None
     over: Ending | None = None
     spent: timedelta = timedelta(0)  # of the conversation, before this engine took the call over
 
@@ -82,6 +92,11 @@ class Call:
     def message_id(self) -> str:
         """The message it leaves, if it leaves one, and the file it is recorded to."""
         return f"{self.line.call_id}-vm1"
+
+    @property
+    def recording_id(self) -> str:
+        """The recording of its conversation, if there is one; its files are called so, and what they hold."""
+        return f"{self.line.call_id}-rec1"
 
     @property
     def delivery(self) -> Delivery:
@@ -106,6 +121,15 @@ class Call:
                     self.message_begun = True
                 case "vm_end" if at:
                     self.recorded = Recorded(How(entry["how"]), at)
+                case "notice":
+                    self.announced = True
+                    self.notice = Notice.recalled(entry) if entry["result"] == "heard" else None
+                case "rec_start":
+                    self.is_recorded = True
+                case "rec_pause" | "rec_resume" as kind:
+                    self.paused = at if kind == "rec_pause" else None
+                case "rec_stop" | "rec_end":
+                    self.is_recorded, self.notice = False, None
 
     def turned(self, turn: Turn) -> None:
         self._note("turn", step=turn.step, why=turn.why)
@@ -127,6 +151,49 @@ class Call:
     def message_ended(self, recorded: Recorded) -> Awaitable[None]:
         self.recorded = recorded
         return self._note("vm_end", at=recorded.at, audio=self.message_id, how=recorded.how)
+
+    def announced_as(self, heard: Heard) -> Awaitable[None]:
+        """The caller has heard that he will be recorded, or has been asked; this is the evidence of it."""
+        self.announced = True
+        self.notice = heard if isinstance(heard, Notice) else None
+        result = "refused" if isinstance(heard, Refusal) else "heard"
+        return self._note("notice", at=heard.ended, result=result, **heard.as_json())
+
+    def not_announced(self, result: str, why: str) -> Awaitable[None]:
+        """And so it is not recorded. `result`: failed, or skipped when it was not even tried."""
+        self.announced = True
+        policy = self.agreed.number.record
+        return self._note("notice", at=datetime.now(UTC), result=result, why=why, policy=policy)
+
+    def recording_begins(self) -> Awaitable[None]:
+        """Once this is on the disk there is a recording, and it will be destroyed, whatever becomes of us."""
+        self.is_recorded = True
+        owner = self.agreed.owner
+        return self._note(
+            "rec_start",
+            at=datetime.now(UTC),  # our clock is Asterisk's, or nearly: engine.checks
+            audio=self.recording_id,
+            keep_seconds=int(owner.keep_recordings.total_seconds()),
+            format=owner.recordings,
+        )
+
+    def recording_paused(self, at: datetime) -> Awaitable[None]:
+        self.paused = at
+        return self._note("rec_pause", at=at)
+
+    def recording_resumed(self, at: datetime, how: str) -> Awaitable[None]:
+        """`how`: by key, or auto."""
+        self.paused = None
+        return self._note("rec_resume", at=at, how=how)
+
+    def recording_stopped(self, at: datetime, how: str) -> Awaitable[None]:
+        """For good, and before the conversation is over. `how`: by key, or failed."""
+        self.notice = None
+        return self._note("rec_stop", at=at, how=how)
+
+    def recording_ended(self, at: datetime) -> Awaitable[None]:
+        self.is_recorded, self.notice = False, None
+        return self._note("rec_end", at=at, audio=self.recording_id)
 
     def end(self, ending: Ending) -> Awaitable[None]:
         return note_end(self.desk, self.line, ending)

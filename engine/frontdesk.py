@@ -18,11 +18,12 @@ from storage.records import Entry
 log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
-TOLD = frozenset({"call_start", "answered", "vm_end", "call_end"})
+TOLD = frozenset({"call_start", "answered", "vm_end", "rec_end", "call_end"})
 # Who called, and where his message goes: not for a log.
 UNTOLD = frozenset({"kind", "caller", "deliver", "missed"})
 
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
+LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
 LOOK_SECONDS = 1.0
 
 
@@ -55,9 +56,15 @@ class FrontDesk:
         return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
 
     async def why_no_message(self) -> str | None:
+        return await self._why_no_sound(LEAST_FREE_BYTES)
+
+    async def why_no_recording(self) -> str | None:
+        return await self._why_no_sound(LEAST_FREE_FOR_RECORDINGS)
+
+    async def _why_no_sound(self, least: int) -> str | None:
         if self._journal.degraded:
             return "the journal cannot be written"
-        return await why_no_room(self._recordings)
+        return await why_no_room(self._recordings, least)
 
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)

@@ -11,7 +11,7 @@ from dialplan.walk import Facts, Plan, Turn
 from engine.call import NO_SUCH_NUMBER, NORMAL_CLEARING, Call, Desk, Ending, note_end, note_start
 from engine.line import HungUp, Leg, Line
 from engine.steps import perform
-from engine.steps.ring import converse, talk
+from engine.steps.ring import talk
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ async def attend(call: Call, already: Sequence[Outcome] = (), leg: Leg | None = 
     """Walk the caller through the route, and end the call; returns how it ended."""
     try:
         if leg is not None:
-            await (talk(call, leg) if call.answered is None else converse(call, leg))
+            await talk(call, leg)
             result = Result.ANSWERED
         else:
             result = await route(call, already)

@@ -5,8 +5,8 @@ Every awaitable of a line or leg raises `HungUp` when that leg is gone. Whatever
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -15,6 +15,10 @@ from dialplan.caller import Caller
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from dialplan.steps import Destination
+from engine.notice import Announcement, Notice, Refusal
+
+# How long a caller may think about whether he wants to be recorded.
+ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,55 @@ class Recorded:
 
     how: How
     at: datetime
+
+
+class Party(StrEnum):
+    """Who of a conversation."""
+
+    CALLER = "caller"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that was pressed. It is in no `repr`, so that no log can show it."""
+
+    by: Party
+    digit: str = field(repr=False)
+    at: datetime
+
+
+class Tape(Protocol):
+    """A conversation being recorded: what the caller says in one file, what he hears in another."""
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it ended; None before that, and of one that is left to the next engine."""
+
+    async def place(self) -> datetime:
+        """Get ready, and tell when that was; nothing is recorded yet."""
+
+    async def start(self) -> None:
+        """Record from now on. Where an earlier engine has begun, record on."""
+
+    async def mute(self) -> datetime:
+        """From the instant returned, until `unmute`, silence is recorded: nothing else reaches the disk.
+
+        Never twice: Asterisk takes the second one back.
+        """
+
+    async def unmute(self) -> datetime:
+        """Record what is said again, from the instant returned."""
+
+    async def key(self, seconds: float | None) -> Key | None:
+        """The next key that either presses; None after `seconds`. Raises TapeEnded."""
+
+    async def stop(self) -> None:
+        """End it, unless it has ended or is left to the next engine."""
+
+
+class TapeEnded(Exception):
+    """Nothing is recorded any more: the caller has gone, or Asterisk could not go on."""
 
 
 class Talk(Protocol):
@@ -133,6 +186,15 @@ class Line(Protocol):
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
         """Wait for the end of a recording that an earlier engine began; None where there is none."""
+
+    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+        """Tell the caller that he will be recorded; where he is asked, wait for his key. None if it failed.
+
+        The answer counts once he has heard the whole question: a key pressed before is taken then.
+        """
+
+    def recording(self, notice: Notice, audio_id: str) -> AbstractContextManager[Tape]:
+        """A tape for the conversation, or the one that an earlier engine records on."""
 
     def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness

@@ -12,8 +12,15 @@ from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError, Gone
-from engine.ari.events import ChannelHangupRequest, ChannelStateChange, Dial, Event, StasisStart
-from engine.line import Ended, LegWitness, Talk
+from engine.ari.events import (
+    ChannelDtmfReceived,
+    ChannelHangupRequest,
+    ChannelStateChange,
+    Dial,
+    Event,
+    StasisStart,
+)
+from engine.line import Ended, Key, LegWitness, Party, Talk
 from storage.records import LegRecord
 
 if TYPE_CHECKING:
@@ -68,6 +75,8 @@ class AriLeg(Channel):
                 self.ring(event.at)
             case Dial(status="RINGING" | "PROGRESS"):
                 self.ring(event.at)
+            case ChannelDtmfReceived():
+                self._line.keys.press(Key(Party.DESTINATION, event.digit, event.at))
             case ChannelHangupRequest(tech_cause=sip) if sip == TEMPORARILY_UNAVAILABLE:
                 self._told_nobody_answers = True
         super().see(event)

@@ -19,14 +19,19 @@ from engine.ari.events import (
     Event,
     Kind,
     PlaybackFinished,
+    PlaybackStarted,
     StasisEnd,
 )
 from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.keys import Keys
 from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
 from engine.ari.recording import AriRecording
 from engine.ari.ringing import AriRinging
-from engine.line import Ended, HungUp, LegWitness, Limits, Recorded
+from engine.ari.talk import AriTalk, first_gone
+from engine.ari.tape import AriTape, Spy
+from engine.line import ANSWER_SECONDS, Ended, HungUp, Key, LegWitness, Limits, Party, Recorded
+from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from storage.records import LegRecord
 
 # Asterisk's PlaybackFinished may never come (a missing recording): the prompt's length and this much more.
@@ -34,7 +39,7 @@ PLAY_GRACE_SECONDS = 5.0
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
 HANG_UP_SECONDS = 2.0
-ANSWER_SECONDS = 0.5
+UP_SECONDS = 0.5
 MOST_AT_ONCE = 10  # destinations of one ring
 
 
@@ -53,9 +58,12 @@ class AriLine(Channel):
         self._legs = 0
         self._prompts = 0
         self.last_key = ""
+        self.keys = Keys()
+        self.spies: set[Spy] = set()
         self._rings = False
         self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._recording: AriRecording | None = None
+        self._tape: AriTape | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
@@ -68,6 +76,7 @@ class AriLine(Channel):
                 self._up.set_result(event.at)
             case ChannelDtmfReceived():
                 self.last_key = event.digit
+                self.keys.press(Key(Party.CALLER, event.digit, event.at))
         super().see(event)
 
     def left(self, event: StasisEnd) -> None:
@@ -77,26 +86,47 @@ class AriLine(Channel):
     # What a call does with its line (engine.line.Line).
 
     async def play(self, prompt: Prompt) -> datetime | None:
+        played = await self._play(prompt)
+        return played[1] if played else None
+
+    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+        self.keys.forget()
+        played = await self._play(announcement.prompt)
+        if played is None or not announcement.is_whole(*played):
+            return None
+        pressed = announcement.policy.asks and await self._answers()
+        return announcement.heard(*played, pressed=pressed)
+
+    @contextmanager
+    def recording(self, _notice: Notice, audio_id: str) -> Iterator[AriTape]:
+        if self._tape is None:  # what was pressed before was not meant for it
+            self.keys.forget()
+        with self.taped(audio_id) as tape:
+            yield tape
+
+    async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
         self._prompts += 1
         playback_id = f"{self.call_id}-p{self._prompts}"
         self.lease(prompt.seconds + LEASE_GRACE_SECONDS)
         self._rings = False
-        with self.exchange.dispatcher.expect((Kind.PLAYBACK, playback_id), PlaybackFinished) as finished:
+        expect, subject = self.exchange.dispatcher.expect, (Kind.PLAYBACK, playback_id)
+        with expect(subject, PlaybackStarted) as began, expect(subject, PlaybackFinished) as finished:
             await self.told(self._channels.play_with_id(self.id, playback_id, [media(prompt)]))
             try:
                 event = await self.until(finished, prompt.seconds + PLAY_GRACE_SECONDS)
             except TimeoutError:
                 await let_go(self.exchange.client.playbacks.stop(playback_id))
                 return None
-        if event.playback.state != "done":
-            await self._perhaps_hung_up()
-        return event.at if event.playback.state == "done" else None
+        if event.playback.state != "done" or not began.done():
+            await self.perhaps_hung_up()
+            return None
+        return began.result().at, event.at
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
             await self.told(self._channels.answer(self.id))
         try:
-            return await self.until(self._up, ANSWER_SECONDS)
+            return await self.until(self._up, UP_SECONDS)
         except TimeoutError:  # an earlier engine answered, and had no time to write it down
             self._up.set_result(datetime.now(UTC))
             return self._up.result()
@@ -104,7 +134,7 @@ class AriLine(Channel):
     async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
         self.last_key = ""
         await self._leased(limits.seconds + LEASE_GRACE_SECONDS, "talking")
-        with self.recording(name) as recording:
+        with self.spooled(name) as recording:
             return await recording.make(limits, warning)
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
@@ -172,11 +202,21 @@ class AriLine(Channel):
             yield leg
 
     @contextmanager
-    def recording(self, name: str) -> Iterator[AriRecording]:
-        """A recording to be made, or that an earlier engine began."""
+    def spooled(self, name: str) -> Iterator[AriRecording]:
+        """A message to be recorded, or that an earlier engine began."""
         self._recording = AriRecording(self, name)
         with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.see):
             yield self._recording
+
+    @contextmanager
+    def taped(self, audio_id: str) -> Iterator[AriTape]:
+        """A conversation to be recorded, or that an earlier engine records."""
+        if self._tape is not None:  # taken over, and listened to already
+            yield self._tape
+            return
+        self._tape = AriTape(self, audio_id)
+        with self._tape.listened_to() as tape:
+            yield tape
 
     @contextmanager
     def _next_leg(self, to: str, witness: LegWitness) -> Iterator[AriLeg]:
@@ -218,7 +258,24 @@ class AriLine(Channel):
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.outcome, ended.lost)
 
-    async def _perhaps_hung_up(self) -> None:
+    async def _answers(self) -> bool:
+        """Does the caller press the key, before he has thought about it for too long?"""
+        pressed = asyncio.ensure_future(self._answer())
+        try:
+            await self.until(pressed, ANSWER_SECONDS)
+        except TimeoutError:
+            return False
+        finally:
+            pressed.cancel()
+        return True
+
+    async def _answer(self) -> None:
+        """Wait for the key that is one; any other says nothing."""
+        key = await self.keys.next()
+        while (key.by, key.digit) != (Party.CALLER, ANSWER_KEY):
+            key = await self.keys.next()
+
+    async def perhaps_hung_up(self) -> None:
         """A hang-up fails a playback a moment before the channel says that it has left (0-1 ms, measured)."""
         await asyncio.wait({self.ended}, timeout=0.1)
         if self.ended.done():
@@ -229,32 +286,3 @@ class AriLine(Channel):
         task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
-
-
-class AriTalk:
-    """Caller and destination in one bridge."""
-
-    def __init__(self, line: AriLine, leg: AriLeg) -> None:
-        self._line = line
-        self._leg = leg
-
-    async def over(self, seconds: float) -> Ended | None:
-        """Whoever left first ended it: both may have, while no engine was there to see it."""
-        ends = {self._line.ended, self._leg.ended}
-        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not any(end.done() for end in ends):
-            return None
-        gone = first_gone(self._line, self._leg)
-        if gone.leg is self._line:
-            raise gone
-        return gone.ended
-
-
-def first_gone(line: AriLine, leg: AriLeg) -> HungUp:
-    """Of two legs of which at least one has ended, the one that ended first; lost with Asterisk: the line."""
-    gone = [channel for channel in (line, leg) if channel.ended.done()]
-    if not gone:
-        line.lose(datetime.now(UTC))
-        gone = [line]
-    first = min(gone, key=lambda channel: channel.ended.result().at)
-    return HungUp(first, first.ended.result())

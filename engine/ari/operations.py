@@ -292,6 +292,13 @@ class Recordings(Resource):
         """End it and keep the file, which is whole at RecordingFinished."""
         await self._post("/recordings/live/{recordingName}/stop", recordingName=recording_name)
 
+    async def mute(self, recording_name: str) -> None:
+        """Record digital silence from now on; the time goes on. (`pause` would take the time out.)"""
+        await self._post("/recordings/live/{recordingName}/mute", recordingName=recording_name)
+
+    async def unmute(self, recording_name: str) -> None:
+        await self._delete("/recordings/live/{recordingName}/mute", recordingName=recording_name)
+
     async def cancel(self, recording_name: str) -> None:
         """End it and throw the file away; its RecordingFinished says "done" all the same."""
         await self._delete("/recordings/live/{recordingName}", recordingName=recording_name)

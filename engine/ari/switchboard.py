@@ -159,7 +159,7 @@ class Switchboard:
                 channel.lose(self._deaf_since)
 
     def _channels(self) -> list[Channel]:
-        return [channel for line in self._lines.values() for channel in (line, *line.legs)]
+        return [channel for line in self._lines.values() for channel in (line, *line.legs, *line.spies)]
 
     # One call.
 

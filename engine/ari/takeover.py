@@ -43,7 +43,9 @@ def take_over(
     if call.answered is not None:
         call.spent = datetime.now(UTC) - call.answered
     if call.message_begun:
-        ears.enter_context(line.recording(call.message_id))
+        ears.enter_context(line.spooled(call.message_id))
+    if call.is_recorded:
+        ears.enter_context(line.taped(call.recording_id))
     line.skip_legs(len(record.legs))
     legs = [ears.enter_context(line.old_leg(leg, call)) for leg in record.legs if not leg.ended]
     talking = next((leg for leg in legs if leg.up.done()), None)

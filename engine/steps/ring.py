@@ -6,12 +6,14 @@ from dialplan.result import Outcome, Result
 from dialplan.steps import Ring
 from engine.call import NORMAL_CLEARING, Call, Ending
 from engine.line import HungUp, Leg
+from engine.recording import announce_recording, recorded
 
 # Asterisk ends the call by itself this long after we should have: only if the engine is gone.
 LEASE_BEYOND_LIMIT = 60.0
 
 
 async def ring(step: Ring, call: Call) -> Outcome:
+    await announce_recording(call)
     async with call.line.ringing(step.to, step.seconds, call) as legs:
         match await legs.first_answer():
             case Outcome() as outcome:
@@ -22,11 +24,13 @@ async def ring(step: Ring, call: Call) -> Outcome:
 
 
 async def talk(call: Call, leg: Leg) -> None:
-    """Answer the caller, now that somebody is there to talk to."""
-    written = call.mark_answered(leg.answered, leg.to)
-    await call.line.answer()
-    await written
-    await converse(call, leg)
+    """Answer the caller, now that somebody is there to talk to; an earlier engine may have done so."""
+    async with recorded(call):
+        if call.answered is None:
+            written = call.mark_answered(leg.answered, leg.to)
+            await call.line.answer()
+            await written
+        await converse(call, leg)
 
 
 async def converse(call: Call, leg: Leg) -> None:

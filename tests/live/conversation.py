@@ -22,9 +22,14 @@ async def in_conversation(service: Service, number: str, to: str) -> tuple[Hands
     return caller, destination
 
 
-async def hear_each_other(caller: Handset, destination: Handset) -> None:
+async def hear_each_other(
+    caller: Handset,
+    destination: Handset,
+    destination_hz: float = DESTINATION_HZ,
+    caller_hz: float = CALLER_HZ,
+) -> None:
     """Wait until they do. Raises TimeoutError, CallOver."""
-    await asyncio.gather(caller.hears(DESTINATION_HZ), destination.hears(CALLER_HZ))
+    await asyncio.gather(caller.hears(destination_hz), destination.hears(caller_hz))
 
 
 async def more_heard(handset: Handset, seconds: float = 0.4) -> Samples:

@@ -4,8 +4,8 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,19 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, together
 from dialplan.steps import Destination
 from engine.call import Agreement
-from engine.line import Ended, How, HungUp, LegWitness, Limits, Recorded
+from engine.line import (
+    ANSWER_SECONDS,
+    Ended,
+    How,
+    HungUp,
+    Key,
+    LegWitness,
+    Limits,
+    Party,
+    Recorded,
+    TapeEnded,
+)
+from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from storage.records import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -73,7 +85,9 @@ class FakeLine:
     """The caller: hangs up so many seconds after the call came in, or never.
 
     `message`: what ends the caller's message, and after how many seconds; `left_by_another`: what is found of
-    one that an earlier engine began; `lost`: Asterisk goes away instead of the caller.
+    one that an earlier engine began; `lost`: Asterisk goes away instead of the caller. `presses`: keys, by
+    whom, and how many seconds after the call came in; `unrecordable`: no recording can begin; `deaf_after`:
+    so many seconds on, one ends by itself.
     """
 
     destinations: dict[str, Answers | Says] = field(default_factory=dict)
@@ -87,6 +101,9 @@ class FakeLine:
     unplayable: frozenset[str] = frozenset()
     left_by_another: Recorded | None = None
     lost: bool = False
+    presses: Sequence[tuple[float, Party, str]] = ()
+    unrecordable: bool = False
+    deaf_after: float | None = None
     heard: list[str] = field(default_factory=list)
     entered: datetime = START
     legs: int = 0
@@ -95,8 +112,15 @@ class FakeLine:
     def __post_init__(self) -> None:
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self.entered = now()
+        self.keys: asyncio.Queue[Key] = asyncio.Queue()
+        for after, by, digits in self.presses:
+            asyncio.get_running_loop().call_later(after, self._press, by, digits)
         if self.hangs_up_after is not None:
             asyncio.get_running_loop().call_later(self.hangs_up_after, self._end, 16)
+
+    def _press(self, by: Party, digits: str) -> None:
+        for digit in digits:
+            self.keys.put_nowait(Key(by, digit, now()))
 
     def _end(self, cause: int) -> None:
         if not self.ended.done():
@@ -117,6 +141,24 @@ class FakeLine:
         self.heard.append(prompt.name)
         await self._until(prompt.seconds)
         return None if prompt.name in self.unplayable else now()
+
+    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+        began = now()
+        if await self.play(announcement.prompt) is None:
+            return None
+        ended, pressed = now(), False
+        if announcement.policy.asks:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    while not pressed:
+                        key = await self.keys.get()
+                        pressed = (key.by, key.digit) == (Party.CALLER, ANSWER_KEY)
+            self._alive()
+        return announcement.heard(began, ended, pressed=pressed)
+
+    @contextmanager
+    def recording(self, notice: Notice, audio_id: str) -> Iterator["FakeTape"]:
+        yield FakeTape(self, audio_id)
 
     async def answer(self) -> datetime:
         self._alive()
@@ -223,8 +265,51 @@ class FakeTalk:
 
 
 @dataclass
+class FakeTape:
+    """A recording of which what would be in it is told with what the caller hears."""
+
+    line: FakeLine
+    audio_id: str
+    ended: datetime | None = None
+
+    async def place(self) -> datetime:
+        self.line._alive()
+        return now()
+
+    async def start(self) -> None:
+        if self.line.unrecordable:
+            raise OSError("no room")
+        self.line.heard.append(f"recording as {self.audio_id}")
+
+    async def mute(self) -> datetime:
+        self.line.heard.append("muted")
+        return now()
+
+    async def unmute(self) -> datetime:
+        self.line.heard.append("unmuted")
+        return now()
+
+    async def key(self, seconds: float | None) -> Key | None:
+        deaf = self.line.deaf_after
+        try:
+            async with asyncio.timeout(seconds if deaf is None else deaf):
+                return await self.line.keys.get()
+        except TimeoutError:
+            if deaf is not None:
+                raise TapeEnded from None
+            return None
+
+    async def stop(self) -> None:
+        if self.ended is None and not self.line.detached:
+            self.ended = now()
+
+
+@dataclass
 class FakeDesk:
-    """A desk with one agreement, and a journal that is a list. `full`: why it takes no message."""
+    """A desk with one agreement, and a journal that is a list.
+
+    `full`: why it takes no message and no recording.
+    """
 
     agreement: Agreement | None
     node: str = "test1"
@@ -235,6 +320,9 @@ class FakeDesk:
         return self.agreement
 
     async def why_no_message(self) -> str | None:
+        return self.full
+
+    async def why_no_recording(self) -> str | None:
         return self.full
 
     def note(self, entry: Entry) -> Awaitable[None]:

@@ -1,0 +1,76 @@
+"""That a caller was told he would be recorded: the value without which nothing is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from dialplan.number import RecordingPolicy
+from dialplan.prompt import Prompt
+
+# What a caller presses to have the call recorded, or not recorded, where he is asked.
+ANSWER_KEY = "1"
+# Its events may come so much late, and the second one less.
+EVENTS_APART_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An announcement that the caller's leg has heard to its end, and the key he answered with, or "".
+
+    `announcement` and `sha256`: the prompt's name and content; the instants are Asterisk's, UTC.
+    """
+
+    policy: RecordingPolicy
+    announcement: str
+    sha256: str
+    language: str
+    began: datetime
+    ended: datetime
+    answer: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The evidence, for the journal."""
+        return asdict(self) | {"began": self.began.isoformat(), "ended": self.ended.isoformat()}
+
+    @classmethod
+    def recalled(cls, evidence: Mapping[str, Any]) -> Self:
+        """What an earlier engine has heard the end of, and journalled. Raises KeyError, ValueError."""
+        return cls(
+            policy=RecordingPolicy(evidence["policy"]),
+            announcement=evidence["announcement"],
+            sha256=evidence["sha256"],
+            language=evidence["language"],
+            began=datetime.fromisoformat(evidence["began"]),
+            ended=datetime.fromisoformat(evidence["ended"]),
+            answer=evidence["answer"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Heard):
+    """Heard, and the caller may be recorded. Only `Line.announce_recording` makes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Heard):
+    """Heard, and the caller is not to be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a caller is to hear before he is recorded, and in which language."""
+
+    policy: RecordingPolicy
+    prompt: Prompt
+    language: str
+
+    def is_whole(self, began: datetime, ended: datetime) -> bool:
+        """Did it take as long as it is? Asterisk's word that it was played is not proof of it."""
+        return (ended - began).total_seconds() > self.prompt.seconds - EVENTS_APART_SECONDS
+
+    def heard(self, began: datetime, ended: datetime, *, pressed: bool) -> Notice | Refusal:
+        """What it means that it was heard to its end, and the key pressed or not."""
+        kind = Notice if self.policy.allows(pressed=pressed) else Refusal
+        answer = ANSWER_KEY if pressed else ""
+        return kind(self.policy, self.prompt.name, self.prompt.sha256, self.language, began, ended, answer)
