@@ -68,8 +68,9 @@ async def dialplan(state: Path, cap: int) -> AsyncIterator[System]:
         asterisk.wait_until_ready()
         (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
         (etc / "cdr.conf").write_text("[general]\nenable = yes\n")
-        said = [asterisk.cli(line) for line in ("module reload cdr", "module load cdr_custom.so", "cdr show status")]
-        if "Enabled" not in said[-1] or "custom" not in said[-1]:
+        lines = ("module reload cdr", "module load cdr_custom.so", "cdr show status")
+        *_, said = map(asterisk.cli, lines)
+        if "Enabled" not in said or "custom" not in said:
             raise PartTrouble(f"Asterisk writes no CDRs: {said}")
         yield await warm(System(Ends(asterisk.endpoint.sip, carrier), {"asterisk": asterisk.pid}, state))
 

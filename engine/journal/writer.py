@@ -5,10 +5,11 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from engine.journal.reader import Entry
 from engine.journal.recovery import Recovered, recover
@@ -16,6 +17,9 @@ from engine.journal.scribe import Book, Noted, Scribe
 from engine.journal.segment import Stamp, epoch_of
 
 SEGMENT_BYTES = 64 * 2**20
+# How long an entry nobody waits for may wait for company. Two of the eight of an answered call are waited
+# for. Without it 5.1 syncs and 43 futexes a call at 40 calls/s, with it 2.4 and 18.
+LAZY_SECONDS = 0.02
 
 
 class JournalInUse(Exception):
@@ -24,6 +28,22 @@ class JournalInUse(Exception):
 
 class JournalClosed(Exception):
     """Something was noted after the journal was closed: that fact would be lost."""
+
+
+class Durable(asyncio.Future[None]):
+    """Done when an entry is on the disk. To wait for it is to `hurry` it there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hurry: Callable[[], None]) -> None:
+        super().__init__(loop=loop)
+        self._hurry = hurry
+
+    def __await__(self) -> Generator[Any]:
+        self._hurry()
+        return super().__await__()
+
+    def add_done_callback(self, told: Callable[[Self], object], /, *, context: Context | None = None) -> None:
+        self._hurry()
+        super().add_done_callback(told, context=context)
 
 
 class Journal:
@@ -42,6 +62,7 @@ class Journal:
         }
         self._scribe = Scribe(book, entries, recovered.wall, self._tell_durable)
         self._closed = False
+        self._lazy: list[Noted] = []
 
     @classmethod
     async def open(cls, directory: Path, node: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
@@ -65,20 +86,22 @@ class Journal:
     def note(self, entry: Mapping[str, Any]) -> asyncio.Future[None]:
         """Append an entry `{"call": id, "kind": word, "at": ISO 8601, ...}`; done when it is on the disk.
 
-        Entries become durable in the order noted, so whoever awaits one has awaited all before it; a future
-        that nobody awaits says nothing. While `degraded`, it is done at once. To correct a call that has
-        ended, note all of its entries again: the later record wins. Raises TypeError when the entry is not
-        JSON, JournalClosed.
+        Entries become durable in the order noted, so whoever awaits one has awaited all before it. One that
+        nobody awaits is written 20 ms later, and its future says nothing. While `degraded`, it is done at
+        once. To correct a call that has ended, note all of its entries again: the later record wins. Raises
+        TypeError when the entry is not JSON, JournalClosed.
         """
         if self._closed:
             raise JournalClosed(entry["kind"])
         payload = as_payload(entry)
-        durable = self._loop.create_future()
+        durable = Durable(self._loop, self._hand_over)
         if self.degraded:
             durable.set_result(None)
         self._wall = max(time.time_ns(), self._wall + 1)
         stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
-        self._scribe.put(Noted(entry["call"], entry["kind"], payload, stamp, time.monotonic(), durable))
+        if not self._lazy:
+            self._loop.call_later(LAZY_SECONDS, self._hand_over)
+        self._lazy.append(Noted(entry["call"], entry["kind"], payload, stamp, time.monotonic(), durable))
         return durable
 
     @property
@@ -97,9 +120,16 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         self._scribe.put(None)
         await asyncio.to_thread(self._scribe.join)
         os.close(self._lock)
+
+    def _hand_over(self) -> None:
+        """To the scribe, who writes at once."""
+        lazy, self._lazy = self._lazy, []
+        for noted in lazy:
+            self._scribe.put(noted)
 
     def _tell_durable(self, group: Sequence[Noted]) -> None:
         """Called in the scribe's thread."""
