@@ -36,12 +36,12 @@ demo: setup
 
 test: unit live
 
-# Unit tests need no Asterisk and no clock: both cores. The others measure times and levels: one after the other.
+# Both cores. The tests apart have a whole service for each of the two, on ports of its own.
 unit: .venv/ready
 	@$(BIN)/pytest tests/unit -n 2
 
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART))
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2
 
 check: .venv/ready
 	@$(BIN)/ruff check .
