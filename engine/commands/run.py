@@ -1,6 +1,5 @@
 """callengine run: the engine."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -20,12 +19,13 @@ def command(file: Path | None) -> None:
     from engine.health import CannotServe
     from engine.journal.writer import JournalInUse
     from engine.log import configure
+    from engine.loop import run
     from engine.service import serve
 
     try:
         settings = load_settings(file)
         settings.require("ari.password", "ari.events_password")
         configure(settings.log.level)
-        asyncio.run(serve(settings))
+        run(serve(settings))
     except (SettingsError, ConfigErrors, PortTaken, CannotServe, JournalInUse) as wrong:
         raise click.ClickException(str(wrong)) from None

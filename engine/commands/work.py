@@ -1,6 +1,5 @@
 """callengine work: the worker, which brings the journal of this host's engine into PostgreSQL."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -17,12 +16,13 @@ def command(file: Path | None) -> None:
     from config.settings import SettingsError, load_settings
     from engine.health import CannotServe
     from engine.log import configure
+    from engine.loop import run
     from engine.worker import work
     from storage.migrate import MigrationChanged
 
     try:
         settings = load_settings(file)
         configure(settings.log.level)
-        asyncio.run(work(settings))
+        run(work(settings))
     except (SettingsError, CannotServe, MigrationChanged) as wrong:
         raise click.ClickException(str(wrong)) from None
