@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 Instant = float  # Unix seconds, of one clock at both ends
@@ -105,11 +106,11 @@ def instants(fields: Sequence[str]) -> list[Instant]:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """The smallest value that is not exceeded by `share` of them; NaN when there are none."""
+    """The least of the values that so large a share of them does not exceed; NaN when there are none."""
     ranked = sorted(values)
     if not ranked:
         return float("nan")
-    return ranked[min(len(ranked) - 1, max(0, round(share * len(ranked) + 0.5) - 1))]
+    return ranked[max(ceil(share * len(ranked) - 1e-9), 1) - 1]
 
 
 def summary(load: Load) -> dict[str, float]:
