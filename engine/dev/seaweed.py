@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 import boto3
 import botocore.config
@@ -113,6 +114,14 @@ def seaweed(folder: Path, log: Path) -> Iterator[Seaweed]:
             yield store
         finally:
             store.stop()
+            tidy(ports)
+
+
+def tidy(ports: range) -> None:
+    """Sockets of its gRPC services, which it makes in the system's temporary folder and leaves there."""
+    for socket in Path(gettempdir()).glob("seaweedfs-*-grpc-*.sock"):
+        if int(socket.stem.rpartition("-")[2]) in ports:
+            socket.unlink(missing_ok=True)
 
 
 def keys_of(folder: Path) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
 
@@ -64,7 +65,18 @@ def dev_command(routing: Path, state: Path, *more: str) -> list[str]:
 
 @contextmanager
 def running_dev(routing: Path, state: Path, *more: str) -> Iterator[Dev]:
-    process = subprocess.Popen(dev_command(routing, state, *more), stderr=subprocess.PIPE, text=True)
+    # What a killed run cannot take away lies here: its SIP stack's folder.
+    with TemporaryDirectory(prefix="dev-") as scratch:
+        process = subprocess.Popen(
+            dev_command(routing, state, *more),
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": scratch},
+        )
+        yield from _until_stopped(process, state)
+
+
+def _until_stopped(process: "subprocess.Popen[str]", state: Path) -> Iterator[Dev]:
     try:
         eventually(lambda: (state / "endpoints.json").exists() or process.poll() is not None, 40)
         assert process.poll() is None, process.communicate()[1]
