@@ -280,17 +280,20 @@ async def test_a_reported_variable_stands_in_every_later_event(desk: Desk, call:
 async def test_events_of_no_use_stay_away_once_filtered(desk: Desk, call: Call) -> None:
     call.invite()
     channel_id = (await desk.calls.get()).channel.id
+    bridge = await desk.client.bridges.create_with_id("call-br")
 
-    async def others() -> set[str]:
+    async def heard() -> set[str]:
         desk.events.clear()
-        await desk.client.channels.set_channel_var(channel_id, "COLOUR", "blue")
+        await desk.client.bridges.add_channel(bridge.id, [channel_id])
+        await desk.client.bridges.remove_channel(bridge.id, [channel_id])
         await desk.settle()
-        return {event.type for event in desk.events if isinstance(event, Other)}
+        return {event.type if isinstance(event, Other) else type(event).__name__ for event in desk.events}
 
     await desk.client.applications.filter(desk.app, [])
-    assert "ChannelVarset" in await others()
+    assert await heard() >= {"ChannelEnteredBridge", "ChannelLeftBridge"}
     await desk.client.applications.filter(desk.app, UNUSED)
-    assert await others() == set()
+    assert await heard() == {"ChannelUserevent"}
+    await desk.client.bridges.destroy(bridge.id)
     await desk.client.channels.hangup(channel_id, reason_code=Cause.BUSY)
     await asyncio.to_thread(call.final)
 
