@@ -118,7 +118,8 @@ def written(name: str, folder: Path, *, media: bool) -> str:
     """The scenario, with or without G.711 for as long as the call talks."""
     text = (SCENARIOS / f"{name}.xml").read_text()
     if not media:
-        return text.replace("@MEDIA@", "")
+        return text.replace("@MEDIA@", "").replace("@PORT@", "media_port")
+    text = text.replace("@PORT@", "rtpstream_audio_port")
     sound = folder / "silence.al"
     sound.write_bytes(ALAW_SILENCE * 8000)
     return text.replace("@MEDIA@", STREAM.format(file=sound))

@@ -110,7 +110,7 @@ def other(command: str) -> Open:
         words = [word.format(sip=ends.sip, carrier=ends.carrier, cap=cap) for word in shlex.split(command)]
         process = spawn(words, state / "log")
         try:
-            yield await warm(System(ends, {words[0]: process.pid}, state))
+            yield await warm(System(ends, {Path(words[0]).name: process.pid}, state))
         finally:
             stop(process)
 
