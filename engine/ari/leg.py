@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LET_GO_SECONDS = 2.0
+LET_GO_SECONDS = 4.0
 # SIP: the far end itself says that nobody answers. Only the hang-up request tells it apart: Asterisk's own
 # timeout ends the channel with 480 too (measured), when a dead host never said anything.
 TEMPORARILY_UNAVAILABLE = 480

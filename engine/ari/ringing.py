@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-ENTER_SECONDS = 3.0
+# A created leg is ours within a millisecond; so long only on a machine that is overloaded.
+ENTER_SECONDS = 10.0
 # Asterisk ends an attempt by itself when its seconds are over; so much later, Asterisk has forgotten it.
 GRACE_SECONDS = 5.0
 

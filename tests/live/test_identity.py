@@ -138,7 +138,8 @@ async def test_every_hostile_call_is_taken_and_leaves_one_clean_record(service: 
     watching = asyncio.create_task(listings(service, enough))
     statuses = await place_all(service, calls)
     enough.set()
-    assert set(statuses) == {486}
+    warnings = [line for line in service.house.log() if line["level"] == "warning"]
+    assert set(statuses) == {486}, warnings[-5:]
     assert max(len(channels) for channels in await watching) > 1  # hostile calls were in it
     records = await records_of(service, calls)
     assert {call: [record.caller for record in records[call.number]] for call in calls} == {
