@@ -13,8 +13,8 @@ from engine.ari.errors import Conflict, Gone
 from engine.ari.events import ChannelDestroyed, Event, StasisEnd
 from engine.line import Ended, HungUp
 
-# ChannelDestroyed, which has the cause, follows StasisEnd within milliseconds; the end stands without it too. Not
-# too near: a loop that has stalled runs its timers before it has read what came meanwhile.
+# ChannelDestroyed, which has the cause, follows StasisEnd within milliseconds; the end stands without it too.
+# Not too near: a loop that has stalled runs its timers before it has read what came meanwhile.
 CAUSE_SECONDS = 3.0
 INTERWORKING = 127  # Q.850: nobody said why
 
