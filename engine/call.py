@@ -82,6 +82,7 @@ class Call:
     paused: datetime | None = None
     over: Ending | None = None
     spent: timedelta = timedelta(0)  # of the conversation, before this engine took the call over
+    started: Awaitable[None] | None = None  # its start in the journal; None: an earlier engine wrote it
 
     @property
     def limit(self) -> timedelta:
@@ -103,11 +104,16 @@ class Call:
         """How a message of this call reaches the owner."""
         return self.agreed.number.delivery(self.agreed.owner)
 
-    def start(self) -> Awaitable[None]:
+    def start(self) -> None:
         number, missed = self.agreed.number, {}
         if self.agreed.owner.missed_calls == "mail":
             missed["missed"] = self.delivery.as_json()
-        return note_start(self.desk, self.line, number.number, number.owner, **missed)
+        self.started = note_start(self.desk, self.line, number.number, number.owner, **missed)
+
+    async def is_written(self) -> None:
+        """Wait until the journal has this call: before that nobody is answered."""
+        if self.started is not None:
+            await self.started
 
     def remember(self, entries: Iterable[Entry]) -> None:
         """How far an earlier engine had come with this call."""

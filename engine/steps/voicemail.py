@@ -56,5 +56,6 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
 async def greet(step: Voicemail, call: Call) -> None:
     """Answer, on purpose and first: recording would do it by itself, and nobody would know when."""
     if call.answered is None:
+        await call.is_written()
         await call.mark_answered(await call.line.answer(), to=VOICEMAIL)
     await say(step.prompt, call)
