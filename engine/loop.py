@@ -1,15 +1,10 @@
-"""The event loop that engine and worker run on: uvloop's where it is installed, else asyncio's own."""
+"""The event loop of engine and worker: uvloop's, with which a call costs the engine 11 to 20 % less CPU."""
 
-import asyncio
 from collections.abc import Coroutine
-from importlib.util import find_spec
+
+import uvloop
 
 
 def run(process: Coroutine[object, object, None]) -> None:
-    """Run to the end. With uvloop a call costs the engine 11 to 20 % less CPU."""
-    if find_spec("uvloop") is None:
-        asyncio.run(process)
-        return
-    import uvloop  # noqa: PLC0415 - it need not be there
-
+    """Run to the end."""
     uvloop.run(process)
