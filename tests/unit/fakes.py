@@ -72,6 +72,7 @@ class FakeLeg:
     answered: datetime
     talks: float
     line: "FakeLine"
+    connected: bool = False
 
     @asynccontextmanager
     async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:
