@@ -28,6 +28,7 @@ ARI_USER = "engine"
 EVENTS_USER = "asterisk"
 SOCKET_PATH_LIMIT = 108  # bytes of sockaddr_un.sun_path, the closing zero among them
 PORTS_PER_CALL = 4  # two legs, each with RTP and RTCP
+REAL_TIME = 10  # the priority that Asterisk gives itself by `highpriority = yes`, if root starts it
 SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it: without them 488 instead of 503
 
 
@@ -195,7 +196,19 @@ def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> A
 
 def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
     command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
-    return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
+    process = spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
+    _put_first(process.pid)
+    return process
+
+
+def _put_first(pid: int) -> None:
+    """Real-time priority, where we may give it, before its threads are made, which inherit it.
+
+    A recording is as even as the 20 ms clock of the threads that make it: on a machine with nine processes to
+    a core 120 s of talk were 1.1 s short without, and 7 ms with it, both sides 20 ms apart (measured).
+    """
+    with suppress(OSError):
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(REAL_TIME))
 
 
 @contextmanager
