@@ -91,6 +91,7 @@ class Call:
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
     branch: str = field(default_factory=lambda: "z9hG4bK" + secrets.token_hex(8))
     answer: Message | None = None
+    media_port: int | None = None  # that of its SIP unless told
 
     def request(self, method: str, *, cseq: int = 1, branch: str = "", body: str = "") -> str:
         """The text of a request in this call. What came with surrogate escapes leaves as the raw bytes."""
@@ -114,7 +115,8 @@ class Call:
 
     def invite(self) -> Self:
         """Send the INVITE."""
-        self.say(self.request("INVITE", body=SDP.format(port=self.agent.address.rpartition(":")[2])))
+        port = self.media_port or self.agent.address.rpartition(":")[2]
+        self.say(self.request("INVITE", body=SDP.format(port=port)))
         return self
 
     def final(self, seconds: float = 3) -> int:
@@ -152,6 +154,7 @@ class Ringing:
     to: str
     invite: Message
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    media_port: int | None = None
 
     @classmethod
     def wait(cls, agent: Agent, asterisk: str, number: str, seconds: float = 1) -> Self:
@@ -167,7 +170,7 @@ class Ringing:
         self.agent.expect(lambda m: m.method == "ACK")
 
     def pick_up(self) -> None:
-        port = self.agent.address.rpartition(":")[2]
+        port = self.media_port or self.agent.address.rpartition(":")[2]
         self._reply(200, SDP.format(port=port))
         self.agent.expect(lambda m: m.method == "ACK")
 

@@ -213,10 +213,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_5000_numbers_are_read_in_under_3_seconds(many: Path) -> None:
+def test_5000_numbers_are_read_in_seconds_and_not_in_minutes(many: Path) -> None:
+    """1.5 to 3 s of CPU on the machines it was measured on; what grows with the square takes minutes."""
     began = time.process_time()
     assert len(load(many, Policy()).numbers) == MANY
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 15
 
 
 @pytest.fixture
