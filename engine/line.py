@@ -138,19 +138,12 @@ class Leg(Protocol):
     def to(self) -> str: ...
     @property
     def answered(self) -> datetime: ...
-    @property
-    def connected(self) -> bool:
-        """Whether the caller was answered with it: the two could hear each other before."""
-
     def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
         """Bridge it with the caller; should the engine be gone, Asterisk ends the call `lease` seconds on."""
 
 
 class LegWitness(Protocol):
     """Who is told what happens to each attempt, at the instant of Asterisk's clock."""
-
-    async def is_written(self) -> None:
-        """Wait until the journal has the call: before that nobody is answered."""
 
     def dialled(self, leg_id: str, to: str, at: datetime) -> None: ...
     def rang(self, leg_id: str, at: datetime) -> None: ...

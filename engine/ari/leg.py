@@ -42,7 +42,6 @@ class AriLeg(Channel):
         self._line = line
         loop = asyncio.get_running_loop()
         self.to = to
-        self.connected = False
         self.entered: asyncio.Future[datetime] = loop.create_future()
         self.rings: asyncio.Future[datetime] = loop.create_future()
         self.up: asyncio.Future[datetime] = loop.create_future()

@@ -11,9 +11,8 @@ from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
-from engine.ari.bridge import AriBridge
 from engine.ari.channel import Channel
-from engine.ari.errors import BadState
+from engine.ari.errors import BadState, Conflict, Gone, Refused
 from engine.ari.events import (
     ChannelDtmfReceived,
     ChannelStateChange,
@@ -29,7 +28,7 @@ from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
 from engine.ari.recording import AriRecording
 from engine.ari.ringing import AriRinging
-from engine.ari.talk import AriTalk
+from engine.ari.talk import AriTalk, first_gone
 from engine.ari.tape import AriTape, Spy
 from engine.line import ANSWER_SECONDS, Ended, HungUp, Key, LegWitness, Limits, Party, Recorded
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
@@ -65,7 +64,6 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._recording: AriRecording | None = None
         self._tape: AriTape | None = None
-        self.bridge = AriBridge(self)
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
@@ -127,15 +125,11 @@ class AriLine(Channel):
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
             await self.told(self._channels.answer(self.id))
-        if not await self.is_up():  # an earlier engine answered, and had no time to write it down
+        try:
+            return await self.until(self._up, UP_SECONDS)
+        except TimeoutError:  # an earlier engine answered, and had no time to write it down
             self._up.set_result(datetime.now(UTC))
-        return self._up.result()
-
-    async def is_up(self) -> bool:
-        """Whether the caller is answered, now or in a moment."""
-        with suppress(TimeoutError):
-            await self.until(self._up, UP_SECONDS)
-        return self._up.done()
+            return self._up.result()
 
     async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
         self.last_key = ""
@@ -160,7 +154,7 @@ class AriLine(Channel):
         self.lease(seconds + LEASE_GRACE_SECONDS)
         with ExitStack() as ears:
             attempts = [(ears.enter_context(self._next_leg(one.number, witness)), one) for one in to]
-            ringing = AriRinging(self.exchange, self, attempts, seconds, witness)
+            ringing = AriRinging(self.exchange, self, attempts, seconds)
             try:
                 yield ringing
             finally:
@@ -172,14 +166,16 @@ class AriLine(Channel):
     @asynccontextmanager
     async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
         """Both in one bridge; afterwards neither bridge nor leg is left."""
+        bridge_id = f"{self.call_id}-br"
         self.lease(lease, "talking")
         self._aside(let_go(leg.lease(lease)))
         try:
-            await self.bridge.join(leg)
+            await self._bridge(bridge_id, leg)
             yield AriTalk(self, leg)
         finally:
             if not self.exchange.detached:
-                await asyncio.gather(leg.let_go(causes.Cause.NORMAL), self.bridge.dissolve())
+                destroyed = let_go(self.exchange.client.bridges.destroy(bridge_id))
+                await asyncio.gather(leg.let_go(causes.Cause.NORMAL), destroyed)
 
     async def hang_up(self, result: Result) -> Ended:
         return await self._end_with(causes.farewell(result))
@@ -243,6 +239,18 @@ class AriLine(Channel):
             "TIMEOUT(absolute)": str(int(seconds)),
         }
         await let_go(self._channels.set_channel_vars(self.id, variables))
+
+    async def _bridge(self, bridge_id: str, leg: AriLeg) -> None:
+        """Both into one bridge, which may be there already; who hung up in between raises HungUp."""
+        bridges = self.exchange.client.bridges
+        with suppress(Conflict):
+            await bridges.create_with_id(bridge_id)
+        try:
+            await bridges.add_channel(bridge_id, [self.id, leg.id])
+        except (Gone, Conflict, Refused):
+            ends = {self.ended, leg.ended}
+            await asyncio.wait(ends, timeout=HANG_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            raise first_gone(self, leg) from None
 
     async def _end_with(self, cause: int) -> Ended:
         if not self.ended.done():

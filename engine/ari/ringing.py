@@ -1,8 +1,4 @@
-"""Ringing destinations: all at once, the first to answer wins, the others are let go at once.
-
-A destination that rings alone, and may see the caller's number, is in one bridge with the caller before it is
-dialled (engine.ari.bridge), if the journal has the call by then: nobody is answered before it has.
-"""
+"""Ringing destinations: all at once, the first to answer wins, the others are let go at once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,12 +9,11 @@ import structlog
 from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
 from dialplan.result import Outcome, together
-from engine.ari.bridge import EarlyBridge
 from engine.ari.causes import Cause
 from engine.ari.errors import AriError
 from engine.ari.exchange import ORPHAN_SECONDS, Exchange, presented, shown_to
 from engine.ari.leg import AriLeg
-from engine.line import HungUp, LegWitness
+from engine.line import HungUp
 
 if TYPE_CHECKING:
     from engine.ari.line import AriLine
@@ -40,7 +35,6 @@ class AriRinging:
         caller: "AriLine",
         attempts: Sequence[tuple[AriLeg, Destination]],
         seconds: int,
-        witness: LegWitness,
     ) -> None:
         self._exchange = exchange
         self._caller = caller
@@ -48,7 +42,6 @@ class AriRinging:
         self._legs = [leg for leg, _ in attempts]
         self._closing = False
         self._goodbyes: set[asyncio.Task[None]] = set()
-        self._early = EarlyBridge(caller, witness) if may_meet_early(attempts, caller) else None
         self._dialling = {asyncio.create_task(self._dial(leg, to)) for leg, to in attempts}
 
     async def first_answer(self) -> AriLeg | Outcome:
@@ -77,32 +70,26 @@ class AriRinging:
         present = shown_to(to, self._caller.caller)
         caller = self._caller.id if present is Present.CALLER else None
         try:
-            await self._create(leg, to, present, caller)
+            await self._exchange.client.channels.create(
+                self._exchange.address(to),
+                self._exchange.app,
+                channel_id=leg.id,
+                app_args="b",
+                originator=caller,
+                variables={
+                    "TIMEOUT(absolute)": str(self._seconds + ORPHAN_SECONDS),
+                    **presented(present, f"+{dial_key(self._caller.dialled)}"),
+                },
+            )
             await leg.until(leg.entered, ENTER_SECONDS)
-            if self._early is not None and self._early.is_ready:
-                await self._caller.bridge.join_early(leg)  # before it rings: else the caller is not told
             if not self._closing:
                 await self._exchange.client.channels.dial(leg.id, caller=caller, timeout=self._seconds)
-                if not leg.connected:
-                    await self._ring_back(leg)
+                await self._ring_back(leg)
         except HungUp:
             pass  # the leg has ended, and says itself how
         except (AriError, TimeoutError) as trouble:
             log.warning("leg_failed", leg=leg.id, error=str(trouble))
             leg.never_was()
-
-    async def _create(self, leg: AriLeg, to: Destination, present: Present, caller: str | None) -> None:
-        await self._exchange.client.channels.create(
-            self._exchange.address(to),
-            self._exchange.app,
-            channel_id=leg.id,
-            app_args="b",
-            originator=caller,
-            variables={
-                "TIMEOUT(absolute)": str(self._seconds + ORPHAN_SECONDS),
-                **presented(present, f"+{dial_key(self._caller.dialled)}"),
-            },
-        )
 
     async def _ring_back(self, leg: AriLeg) -> None:
         """Once a telephone rings, the caller hears it ring."""
@@ -125,19 +112,12 @@ class AriRinging:
         self._let_go_of(self._living(), Cause.NORMAL)
         await self._settle(self._dialling)
         self._let_go_of(self._living(), Cause.NORMAL)
-        await asyncio.gather(self._settle(self._goodbyes), self._dissolve_bridge())
-
-    async def _dissolve_bridge(self) -> None:
-        if self._early is not None:
-            await self._early.settle()
-            await self._caller.bridge.dissolve()
+        await self._settle(self._goodbyes)
 
     def detach(self) -> None:
         """Leave the legs as they are, for the engine that comes after this one."""
         for task in self._dialling | self._goodbyes:
             task.cancel()
-        if self._early is not None:
-            self._early.cancel()
 
     def _living(self) -> set[AriLeg]:
         return {leg for leg in self._legs if not leg.ended.done()}
@@ -145,8 +125,3 @@ class AriRinging:
     async def _settle(self, tasks: set[asyncio.Task[None]]) -> None:
         if tasks:
             await asyncio.gather(*tasks)
-
-
-def may_meet_early(attempts: Sequence[tuple[AriLeg, Destination]], caller: "AriLine") -> bool:
-    """A bridge shows each the other's number: whoever is to see another one, or none, is dialled first."""
-    return [shown_to(to, caller.caller) for _, to in attempts] == [Present.CALLER]

@@ -27,10 +27,8 @@ async def talk(call: Call, leg: Leg) -> None:
     """Answer the caller, now that somebody is there to talk to; an earlier engine may have done so."""
     async with recorded(call):
         if call.answered is None:
-            written = call.mark_answered(leg.answered, leg.to)
-            if not leg.connected:
-                await written  # on the disk before the caller is charged
-                await call.line.answer()
+            await call.mark_answered(leg.answered, leg.to)  # on the disk before the caller is charged
+            await call.line.answer()
         await converse(call, leg)
 
 

@@ -72,7 +72,6 @@ class FakeLeg:
     answered: datetime
     talks: float
     line: "FakeLine"
-    connected: bool = False
 
     @asynccontextmanager
     async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:
