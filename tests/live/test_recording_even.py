@@ -46,6 +46,7 @@ def carrier(house: House) -> Iterator[sip.Agent]:
         yield agent
 
 
+@pytest.mark.timeout(TALK_SECONDS + 120)
 def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     house: House, carrier: sip.Agent, tmp_path: Path
 ) -> None:
