@@ -8,8 +8,9 @@ from dataclasses import dataclass
 class Plan:
     """`rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told.
 
-    `hold`: seconds that a rate must be held. `cap`: calls at once, at 1.1 s each. `live`: how many calls to
-    take the memory of; `media`: the same with G.711, or 0. `records`: sizes of the database.
+    `hold`: seconds that a rate must be held. `cap`: calls at once, at 1.1 s each. `sounds`: seconds that
+    calls with sound come in. `live`: how many calls to take the memory of; `media`: the same with G.711, or 0.
+    `records`: sizes of the database.
     """
 
     name: str
@@ -19,11 +20,13 @@ class Plan:
     begin: float
     close: float
     cap: int
+    sounds: float
     live: tuple[int, ...]
     media: int
     lag_seconds: float
     numbers: int
     drain: int
+    mails: int
     records: tuple[int, ...]
     costs_at: float = 50
 
@@ -31,16 +34,18 @@ class Plan:
 FULL = Plan(
     name="full",
     rounds=2,
-    rates={5: 10, 20: 8, 50: 8, 100: 8},
+    rates={5: 8, 20: 6, 50: 8, 100: 6},
     hold=8,
     begin=128,
     close=1.07,
     cap=1000,
+    sounds=20,
     live=(200, 1000, 2000),
     media=200,
-    lag_seconds=20,
+    lag_seconds=12,
     numbers=10_000,
     drain=5_000,
+    mails=3_000,
     records=(1_000_000,),
 )
 QUICK = Plan(
@@ -51,12 +56,13 @@ QUICK = Plan(
     begin=100,
     close=1.2,
     cap=600,
+    sounds=5,
     live=(200,),
     media=0,
     lag_seconds=6,
     numbers=2_000,
     drain=2_000,
+    mails=1_000,
     records=(100_000,),
 )
 HUGE = 10_000_000
-HUGE_SECONDS = 180.0

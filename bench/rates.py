@@ -10,7 +10,7 @@ from bench.sipp import RACE, Drive
 from bench.systems import System
 
 HELD_P99_MS = 500
-HIGHEST_THINKABLE = 1400.0
+LOWEST_THINKABLE, HIGHEST_THINKABLE = 1.0, 1400.0
 LOOK_SECONDS = 0.5
 IDLE_CPU_SECONDS = 0.06  # in that time: the signs of life of a whole service without calls are 0.03
 LONGEST_REST = 15.0
@@ -41,17 +41,30 @@ async def one_round(system: System, rates: Mapping[float, float], costs_at: floa
     return Round(delays, race, cpu)
 
 
-async def highest_rate(system: System, seconds: float, begin: float, close: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where to look for the highest rate first, and by what factor to go on from there."""
+
+    begin: float
+    stride: float = 2.0
+
+
+async def highest_rate(system: System, seconds: float, search: Search, close: float) -> float:
     """The highest rate at which no call fails and 99 of 100 are set up within 0.5 s, for so many seconds.
 
-    By bisection; two rates of which one is less than `close` times the other are one.
+    From where the search begins up, or down, until it lies between two rates; then by bisection. Two rates of
+    which one is at most `close` times the other are one.
     """
-    good, bad = 0.0, begin
+    good, bad = 0.0, search.begin
     while bad < HIGHEST_THINKABLE and await is_held(system, bad, seconds):
-        good, bad = bad, bad * 2
-    if not good:
-        good, bad = 1.0, begin
-    while bad / good > close:
+        good, bad = bad, bad * search.stride
+    while not good:
+        lower = bad / search.stride
+        if lower < LOWEST_THINKABLE or await is_held(system, lower, seconds):
+            good = lower
+        else:
+            bad = lower
+    while bad / good > close * 1.0001:
         middle = (good * bad) ** 0.5
         if await is_held(system, middle, seconds):
             good = middle

@@ -7,16 +7,21 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import asyncpg
+import structlog
 
+from bench import outbox
 from bench.calls import quantile
-from bench.waiting import until
+from bench.past import fill
+from bench.waiting import Tell, until
 from engine.dev.postgres import start_postgres
 from engine.drainer import Drainer
 from engine.ids import new_call_id
 from engine.journal.writer import Journal
+from engine.log import configure
 from storage.migrate import migrate
 from storage.records import Entry
 
@@ -24,22 +29,7 @@ NODE = "bench"
 ALONE = 300  # entries noted one after the other
 BURST = 20_000
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-NUMBERS = 10_000
-
-FILL_CALLS = """
-INSERT INTO call (call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds,
-    talk_seconds, delivered_to, outcome, ended_by, cause, node, rev)
-SELECT md5('call' || i)::uuid, '+3290' || lpad((i % $3)::text, 7, '0'), 'bench', '+32471234567', false,
-    at, at + interval '8 s', at + interval '98 s', 8, 90, '+32470000001', 'answered', 'caller', 16, 'past', i
-FROM generate_series($1::bigint, $2::bigint - 1) AS i,
-    LATERAL (SELECT timestamptz '2025-01-01 00:00Z' + i * interval '3 s' AS at) AS moment
-"""
-FILL_LEGS = """
-INSERT INTO leg (call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause)
-SELECT call_id, 1, call_id::text || '-b1', delivered_to, began, began + interval '1 s', answered, ended,
-    'taken', 16
-FROM call WHERE node = 'past' AND rev >= $1::bigint AND rev < $2::bigint
-"""
+DRAINS = 3
 
 
 async def journal(folder: Path) -> dict[str, float]:
@@ -66,24 +56,45 @@ async def noted(book: Journal, entry: Entry) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-async def storage(folder: Path, calls: int, sizes: Sequence[int]) -> dict[str, Any]:
-    """Drained calls a second, and seconds of `callengine calls`, with so many records there already."""
-    told: dict[str, Any] = {"drained": {}, "asked": {}}
-    async with database(folder) as url:
-        con = await asyncpg.connect(url, command_timeout=600)
-        try:
-            await migrate(con)
-            await drained(folder / "drain-first", url, calls)  # tables grow, plans are made
-            told["drained"]["0"] = await drained(folder / "drain-0", url, calls)
-            there = 0
-            for size in sizes:
-                await fill(con, there, size)
+async def storage(folder: Path, calls: int, mails: int, sizes: Sequence[int], tell: Tell) -> dict[str, Any]:
+    """With so many records there, none at first: drained calls a second, what a claim takes (ms), and seconds
+    of `callengine calls`. And mails a second."""
+    told: dict[str, Any] = {"drained": {}, "claims": {}, "asked": {}}
+    async with logging_to(folder / "log"), database(folder) as url, connection(url) as con:
+        await migrate(con)
+        there = 0
+        for size in (0, *sizes):
+            if size:
+                tell(f"records: {size:,} of them")
+                await fill(url, there, size)
                 there = size
-                told["drained"][str(size)] = await drained(folder / f"drain-{size}", url, calls)
+            told["claims"][str(size)] = await outbox.claims(con)
+            told["drained"][str(size)] = await median_drained(folder / f"drain-{size}", url, calls)
+            if size:
                 told["asked"][str(size)] = await asked(url)
-        finally:
-            await con.close()
+            if mails and not there:
+                told["mailed"] = await mailed(con, url, folder / "smtp", mails)
     return told
+
+
+async def mailed(con: asyncpg.Connection, url: str, folder: Path, mails: int) -> dict[str, float]:
+    """Mails a second: words alone, and with a sound to be made an MP3."""
+    few = mails // 5
+    await outbox.mailed(con, url, folder, "missed", few)  # tables grow, plans are made
+    return {
+        "words": await outbox.mailed(con, url, folder, "missed", mails),
+        "sound": await outbox.mailed(con, url, folder, "voicemail", few),
+    }
+
+
+@asynccontextmanager
+async def logging_to(file: Path) -> AsyncIterator[None]:
+    """What is measured logs as it does in the worker."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as stream:
+        configure(stream=stream)
+        yield
+    structlog.reset_defaults()
 
 
 @asynccontextmanager
@@ -95,13 +106,19 @@ async def database(folder: Path) -> AsyncIterator[str]:
         running.stop()
 
 
-async def fill(con: asyncpg.Connection, there: int, size: int) -> None:
-    """Records of the past, one every three seconds, an answered call with one leg each."""
-    for start in range(there, size, 200_000):
-        until = min(start + 200_000, size)
-        await con.execute(FILL_CALLS, start, until, NUMBERS)
-        await con.execute(FILL_LEGS, start, until)
-    await con.execute("ANALYZE call, leg")
+@asynccontextmanager
+async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    con = await asyncpg.connect(url, command_timeout=600)
+    try:
+        yield con
+    finally:
+        await con.close()
+
+
+async def median_drained(folder: Path, url: str, calls: int) -> float:
+    """Of several times, after one that is not counted: tables grow, plans are made."""
+    rates = [await drained(folder.with_name(f"{folder.name}-{n}"), url, calls) for n in range(DRAINS + 1)]
+    return median(rates[1:])
 
 
 async def drained(folder: Path, url: str, calls: int) -> float:
@@ -134,6 +151,7 @@ async def asked(url: str) -> Mapping[str, float]:
     return {
         "one number's": await seconds_of(url, number),
         "a day's (28,800)": await seconds_of(url, day),
+        "all": await seconds_of(url, []),
     }
 
 

@@ -2,35 +2,41 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import engine_only, machine, records, traffic
+from bench import engine_only, machine, past, records, sounds, traffic
 from bench.calls import medians
-from bench.plan import HUGE, HUGE_SECONDS, Plan
-from bench.rates import Round, highest_rate, one_round
+from bench.plan import HUGE, Plan
+from bench.rates import Round, Search, highest_rate, one_round
 from bench.systems import Open, System, engine
+from bench.waiting import Tell
 from engine.dev.ports import NoPorts
 
-Tell = Callable[[str], None]
 Results = dict[str, Any]
+# Those whose numbers record and take messages.
+OURS = {"dialplan", "engine"}
 
 
-async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell) -> Results:
-    """All there is to measure; `tell` gets a line now and then. Figures are medians of the rounds, in ms."""
+async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: bool = False) -> Results:
+    """All there is to measure; `tell` gets a line now and then. Figures are medians of the rounds, in ms.
+
+    `huge`: with ten million records too.
+    """
     results: Results = {"plan": plan.name, "machine": machine.described()}
     results["systems"] = await compare(plan, systems, tell)
+    tell("calls with sound, recorded calls and messages, side by side")
+    results["sounds"] = await with_sounds(plan, {name: systems[name] for name in systems if name in OURS})
     if "engine" in systems:
         highest = results["systems"]["engine"]["highest"]
         results["engine"] = await look_into_engine(plan, highest / 2, tell)
-    tell("journal, drainer and records")
+    tell("journal, drainer, outbox and records")
     async with folder() as state:
         results["journal"] = await records.journal(state / "journal")
-        results["records"] = await ask_for_records(plan, state / "records")
+        results["records"] = await ask_for_records(plan, state / "records", tell, huge=huge)
     return results
 
 
@@ -44,7 +50,8 @@ async def compare(plan: Plan, systems: Mapping[str, Open], tell: Tell) -> Result
                 tell(f"round {number} of {plan.rounds}: {name}, delays")
                 rounds[name].append(await one_round(system, plan.rates, plan.costs_at))
                 tell(f"round {number} of {plan.rounds}: {name}, highest rate")
-                highest[name].append(await highest_rate(system, plan.hold, plan.begin, plan.close))
+                search = Search(highest[name][-1], plan.close) if highest[name] else Search(plan.begin)
+                highest[name].append(await highest_rate(system, plan.hold, search, plan.close))
     return {name: over_rounds(rounds[name]) | {"highest": median(highest[name])} for name in systems}
 
 
@@ -54,6 +61,11 @@ def over_rounds(rounds: Sequence[Round]) -> Results:
         "race": medians([one.race for one in rounds]),
         "cpu": medians([one.cpu for one in rounds]),
     }
+
+
+async def with_sounds(plan: Plan, systems: Mapping[str, Open]) -> Results:
+    async with folder() as state:
+        return await sounds.measure(systems, state, plan.sounds)
 
 
 async def look_into_engine(plan: Plan, rate: float, tell: Tell) -> Results:
@@ -85,16 +97,14 @@ async def memory_of_many(size: int, tell: Tell) -> Results:
         return {}
 
 
-async def ask_for_records(plan: Plan, state: Path) -> Results:
-    """With the sizes of the plan, and with ten million where that can be done in three minutes."""
-    began = time.monotonic()
-    told = await records.storage(state, plan.drain, plan.records)
-    took = time.monotonic() - began
-    if plan.rounds > 1 and took * HUGE / plan.records[-1] < HUGE_SECONDS:
-        huge = await records.storage(state.with_name("huge"), plan.drain, (HUGE,))
-        for part in told:
-            told[part] |= {size: figure for size, figure in huge[part].items() if size != "0"}
-    return told
+async def ask_for_records(plan: Plan, state: Path, tell: Tell, *, huge: bool) -> Results:
+    """With the sizes of the plan, and with ten million where they are wanted and there is room for them."""
+    sizes = [*plan.records]
+    if huge and past.has_room(state, HUGE):
+        sizes.append(HUGE)
+    elif huge:
+        tell(f"{HUGE:,} records are not measured: there is too little room in {state}; set TMPDIR")
+    return await records.storage(state, plan.drain, plan.mails, sizes, tell)
 
 
 @asynccontextmanager

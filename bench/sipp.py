@@ -12,19 +12,26 @@ from pathlib import Path
 from socket import SOCK_DGRAM
 from tempfile import TemporaryDirectory
 
-from bench.calls import Load, read_calls
+import soundfile
+
+from bench.calls import Load, read_calls, read_sent
+from config.prompts import VOICES
 from engine.dev.children import free_port
 
 LOOPBACK = "127.0.0.1"
 SCENARIOS = Path(__file__).parent / "scenarios"
 NUMBER = "+32800000001"  # one destination, which answers
 RACE = "+32800000003"  # three: one answers, two ring
+RECORDED = "+32800000005"  # one destination, which answers; the caller is told that he is recorded
+MESSAGES = "+32800000007"  # no destination: a message is taken
 DESTINATION = "+32470000001"
 RACERS = (DESTINATION, "+32470000009", "+32470000019")
 ANSWER_AFTER_MS = 100
 PATIENCE_MS = 5_000  # a call that waits longer for a reply has failed
 STREAM = '<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
-ALAW_SILENCE = b"\xd5"
+SPEECH = VOICES / "en" / "greeting.wav"  # what is said with media, again and again
+# Above Asterisk's ports (engine.dev.ports), and apart.
+RTP_PORTS = {"caller": (34_000, 46_999), "destination": (47_000, 60_000)}
 
 
 class SippTrouble(Exception):
@@ -33,12 +40,16 @@ class SippTrouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """So many calls a second to `number`, for so long, each talking for `talk` seconds."""
+    """So many calls a second to `number`, for so long, each talking for `talk` seconds.
+
+    `media`: both ends say something, in G.711.
+    """
 
     rate: float
     seconds: float
     talk: float = 1.0
     number: str = NUMBER
+    media: bool = False
 
     @property
     def calls(self) -> int:
@@ -64,14 +75,20 @@ class Ends:
     sip: str
     carrier: str
 
-    async def drive(self, drive: Drive, *, media: bool = False) -> Load:
+    async def drive(self, drive: Drive) -> Load:
         """Place these calls and wait for their end; bounded in time whatever the other side does."""
         with TemporaryDirectory(prefix="bench-") as scratch:
             folder = Path(scratch)
-            async with destinations(self.carrier, folder, media=media):
-                await place(self.sip, drive, folder, media=media)
+            async with destinations(self.carrier, folder, media=drive.media):
+                await place(self.sip, drive, folder)
             logs = [(folder / f"{name}.log").read_text() for name in ("caller", "destination")]
         return Load(drive.rate, drive.calls, read_calls(*logs))
+
+    async def leave(self, drive: Drive) -> int:
+        """Place these calls, which the system itself is to take; how many went all the way."""
+        with TemporaryDirectory(prefix="bench-") as scratch:
+            await place(self.sip, drive, Path(scratch))
+            return len(read_sent((Path(scratch) / "caller.log").read_text()))
 
 
 @asynccontextmanager
@@ -85,12 +102,12 @@ async def destinations(carrier: str, folder: Path, *, media: bool) -> AsyncItera
         await end(process)
 
 
-async def place(sip: str, drive: Drive, folder: Path, *, media: bool) -> None:
+async def place(sip: str, drive: Drive, folder: Path) -> None:
     longest = drive.seconds + drive.talk + 2 * PATIENCE_MS / 1000
     words = [sip, "-p", str(free_port(SOCK_DGRAM)), "-s", drive.number, "-r", f"{drive.rate:g}"]
     words += ["-m", str(drive.calls), "-l", str(drive.calls), "-d", str(round(drive.talk * 1000))]
     words += ["-recv_timeout", str(PATIENCE_MS), "-timeout", f"{longest:.0f}"]
-    process = await sipp("caller", words, folder, media=media)
+    process = await sipp("caller", words, folder, media=drive.media)
     try:
         async with asyncio.timeout(longest + 5):
             await process.wait()
@@ -107,6 +124,8 @@ async def sipp(name: str, words: list[str], folder: Path, *, media: bool) -> Pro
     log = folder / f"{name}.log"
     log.touch()
     words += ["-sf", str(scenario), "-i", LOOPBACK, "-ci", LOOPBACK, "-cp", str(free_port(SOCK_DGRAM))]
+    low, high = RTP_PORTS[name]
+    words += ["-min_rtp_port", str(low), "-max_rtp_port", str(high)]
     words += ["-trace_logs", "-log_file", str(log), "-nostdin", "-nd", "-buff_size", "212992"]
     with (folder / f"{name}.out").open("wb") as output:
         return await asyncio.create_subprocess_exec(
@@ -120,8 +139,8 @@ def written(name: str, folder: Path, *, media: bool) -> str:
     if not media:
         return text.replace("@MEDIA@", "").replace("@PORT@", "media_port")
     text = text.replace("@PORT@", "rtpstream_audio_port")
-    sound = folder / "silence.al"
-    sound.write_bytes(ALAW_SILENCE * 8000)
+    sound = folder / "speech.al"
+    soundfile.write(sound, *soundfile.read(SPEECH), format="RAW", subtype="ALAW")
     return text.replace("@MEDIA@", STREAM.format(file=sound))
 
 

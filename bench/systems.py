@@ -12,30 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import SOCK_DGRAM
 
-from bench.sipp import DESTINATION, LOOPBACK, NUMBER, RACE, RACERS, Drive, Ends, SippTrouble
+from bench.plain import lay_out, load, write_prompt
+from bench.sipp import (
+    DESTINATION,
+    LOOPBACK,
+    MESSAGES,
+    NUMBER,
+    RACE,
+    RACERS,
+    RECORDED,
+    Drive,
+    Ends,
+    SippTrouble,
+)
 from engine.dev.asterisk import Options, start_asterisk
 from engine.dev.children import free_port, spawn, stop
-from engine.dev.parts import PartTrouble
 from engine.dev.stack import Wish, stack
 
 READY_SECONDS = 20.0
 
-PLAIN = """\
-[inbound]
-exten => {number},1,Dial({one},30)
-exten => {race},1,Dial({three},30)
-"""
-# What a user of the plain dialplan would keep of his calls.
-CDR = """\
-[mappings]
-Master.csv => ${CSV_QUOTE(${CDR(src)})},${CSV_QUOTE(${CDR(dst)})},${CSV_QUOTE(${CDR(start)})},\
-${CSV_QUOTE(${CDR(answer)})},${CSV_QUOTE(${CDR(end)})},${CSV_QUOTE(${CDR(disposition)})},${CSV_QUOTE(${CDR(uniqueid)})}
-"""
-
-OWNER = "name: Benchmark\nlanguage: en\n"
-ROUTE = (
-    "number: {number}\nowner: bench\ntimezone: Europe/Brussels\nroute:\n  - ring: {{to: {to}, seconds: 30}}\n"
-)
+OWNER = "name: Benchmark\nlanguage: en\nmail: office@bench.example\nrecording_notice: prompt\n"
+FILE = "number: {number}\nowner: bench\ntimezone: Europe/Brussels\n{more}route:\n  - {step}\n"
+RING = "ring: {{to: {to}, seconds: 30}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +56,12 @@ Open = Callable[[Path, int], Opened]
 @asynccontextmanager
 async def dialplan(state: Path, cap: int) -> AsyncIterator[System]:
     """`Dial()`, with CDR and CEL written to files."""
-    etc = state / "etc"
-    etc.mkdir(parents=True)
-    one, three = (dial(*numbers) for numbers in ((DESTINATION,), RACERS))
-    (etc / "fallback.conf").write_text(PLAIN.format(number=NUMBER, race=RACE, one=one, three=three))
-    (etc / "cdr_custom.conf").write_text(CDR)
+    lay_out(state)
     carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
     with start_asterisk(state, Options(carrier, cap=cap)) as asterisk:
         asterisk.wait_until_ready()
-        (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
-        (etc / "cdr.conf").write_text("[general]\nenable = yes\n")
-        lines = ("module reload cdr", "module load cdr_custom.so", "cdr show status")
-        *_, said = map(asterisk.cli, lines)
-        if "Enabled" not in said or "custom" not in said:
-            raise PartTrouble(f"Asterisk writes no CDRs: {said}")
+        load(asterisk)
         yield await warm(System(Ends(asterisk.endpoint.sip, carrier), {"asterisk": asterisk.pid}, state))
-
-
-def dial(*numbers: str) -> str:
-    return "&".join(f"PJSIP/{number}@trunk" for number in numbers)
 
 
 @asynccontextmanager
@@ -91,14 +76,27 @@ async def engine(state: Path, cap: int) -> AsyncIterator[System]:
 
 def write_routing(folder: Path, others: int = 0) -> Path:
     """A routing folder with the benchmark's numbers, and `others` beside them."""
-    for name in ("owners", "numbers"):
+    for name in ("owners", "numbers", "prompts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "owners" / "bench.yaml").write_text(OWNER)
-    routes = {NUMBER: DESTINATION, RACE: f"[{', '.join(RACERS)}]"}
-    routes |= {f"+3290{number:07d}": DESTINATION for number in range(others)}
-    for number, to in routes.items():
-        (folder / "numbers" / f"{number[1:]}.yaml").write_text(ROUTE.format(number=number, to=to))
+    write_prompt(folder / "prompts" / "prompt.wav")
+    write_number(folder, NUMBER)
+    write_number(folder, RACE, ring(f"[{', '.join(RACERS)}]"))
+    write_number(folder, RECORDED, more="record: announce\n")
+    write_number(folder, MESSAGES, "voicemail: prompt")
+    for number in range(others):
+        write_number(folder, f"+3290{number:07d}")
     return folder
+
+
+def write_number(folder: Path, number: str, step: str = "", more: str = "") -> None:
+    """A number's file; its one step rings the destination unless said otherwise."""
+    text = FILE.format(number=number, step=step or ring(DESTINATION), more=more)
+    (folder / "numbers" / f"{number[1:]}.yaml").write_text(text)
+
+
+def ring(to: str) -> str:
+    return RING.format(to=to)
 
 
 def other(command: str) -> Open:

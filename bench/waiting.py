@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 LOOK_EVERY = 0.02
 
+# Tells whoever waits how far things are, in a line.
+Tell = Callable[[str], None]
+
 
 async def until(is_so: Callable[[], object], seconds: float = 60) -> None:
     """Look until it is so; TimeoutError after so many seconds."""

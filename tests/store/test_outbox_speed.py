@@ -25,7 +25,7 @@ LEAST = float(os.environ.get("MAILS_PER_SECOND", "50"))
 @contextmanager
 def fast_server() -> Iterator[subprocess.Popen[str]]:
     """In a process of its own, as a mail server is."""
-    command = [sys.executable, "-m", "tests.store.fast_smtp"]
+    command = [sys.executable, "-m", "bench.fast_smtp"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             yield server

@@ -1,0 +1,180 @@
+"""The outbox: mails a second, and what a claim takes; whatever else lies in the database."""
+
+import asyncio
+import json
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+
+from bench.calls import quantile
+from bench.sipp import SPEECH
+from dialplan.delivery import Delivery
+from engine.dev.mailbox import authority, identity_of
+from engine.ids import new_call_id
+from engine.worker import CONNECTIONS, nothing_to_reset
+from mailer.compose import Sender
+from mailer.courier import Courier
+from mailer.outbox import Terms, claim
+from mailer.post import Post, Smarthost
+from mailer.postman import Postman
+from mailer.sessions import Sessions
+from mailer.smtp import Server, Speaker
+from mailer.tls import verifying
+from storage import lease
+from storage.destruction import TO_SHRED
+from storage.messages import post
+from storage.sealing import TO_SEAL
+
+NODE = "bench"
+HOST = "localhost"
+SENDER = Sender("voicemail@provider.example", "Voicemail")
+TERMS = Terms(NODE, timedelta(minutes=20), window=timedelta(0), kept=timedelta(days=30), smarthost=HOST)
+TO_ONE = Delivery(("office@bench.example",), None, "en", "mp3", "Europe/Brussels", False, "")
+CLAIMS = 300
+MAILS_SECONDS = 120.0
+LONGEST_LINE = 16_000_000
+
+WAITING = """
+INSERT INTO message (message_id, kind, call_id, owner, number, caller, withheld, began, outcome, deliver,
+    state)
+SELECT id, $2, gen_random_uuid(), 'bench', '+32800000007', '+32471234567', false, now(), 'voicemail', $3,
+    'waiting'
+FROM unnest($1::text[]) AS id
+"""
+SOUNDS = """
+INSERT INTO audio (audio_id, kind, call_id, owner, node, state, began, seconds, sha256, destroy_after)
+SELECT id, 'message', gen_random_uuid(), 'bench', $2, $3, now(), 4.2, 'x', $4
+FROM unnest($1::text[]) AS id
+"""
+FORGET = "DELETE FROM {} WHERE {} = ANY($1)"
+
+
+async def claims(con: asyncpg.Connection) -> dict[str, float]:
+    """Milliseconds of a claim, the median of three hundred, one after the other."""
+    told = {}
+    ids = await leave(con, CLAIMS, "missed")
+    told["outbox"] = await median_ms(partial(claim, con, TERMS))
+    await forget(con, ids)
+    now = await con.fetchval("SELECT now()")
+    for name, state, due, statement in (
+        ("seal", "recorded", None, TO_SEAL),
+        ("destroy", "stored", now, TO_SHRED),
+    ):
+        await con.execute(SOUNDS, ids, NODE, state, due)
+        told[name] = await median_ms(partial(lease.claim, con, statement, NODE))
+        await forget(con, ids)
+    return told
+
+
+async def median_ms(take: Callable[[], Awaitable[object]]) -> float:
+    taken = []
+    for _ in range(CLAIMS):
+        began = time.perf_counter()
+        if await take() is None:
+            raise RuntimeError("nothing was claimed, where there was something due")
+        taken.append((time.perf_counter() - began) * 1000)
+    return quantile(taken, 0.5)
+
+
+async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mails: int) -> float:
+    """Mails a second to one server with STARTTLS: `missed` are words, `voicemail` an MP3 of four seconds.
+
+    From the first claim to the last answer written down. Raises TimeoutError; RuntimeError when one of them
+    was not accepted, or was mailed twice.
+    """
+    results, done = list[str](), asyncio.Event()
+
+    def told(result: str) -> None:
+        results.append(result)
+        if len(results) == mails:
+            done.set()
+
+    async with fast_server(folder) as server, pool_of(url) as pool:
+        ids = await leave(con, mails, kind)
+        courier, sessions = courier_to(server, told)
+        began = time.perf_counter()
+        sending = asyncio.create_task(courier.run(pool))
+        try:
+            await asyncio.wait_for(done.wait(), MAILS_SECONDS)
+            took = time.perf_counter() - began
+        finally:
+            sending.cancel()
+            await asyncio.wait({sending})
+            await sessions.close()
+    await forget(con, ids)
+    if server.taken != [1] * mails or set(results) != {"accepted"}:
+        raise RuntimeError(f"of {mails} mails {sum(server.taken)} have come, and it was said: {set(results)}")
+    return mails / took
+
+
+def courier_to(server: "Fast", told: Callable[[str], None]) -> tuple[Courier, Sessions]:
+    wav = SPEECH.read_bytes()
+
+    async def fetch(_con: asyncpg.Connection, _audio_id: str) -> bytes:
+        return wav
+
+    sessions = Sessions(Speaker("engine.provider.example", verifying(server.authority)))
+    post_office = Post(Smarthost(Server(HOST, server.port)), sessions)
+    return Courier(Postman(post_office, SENDER), fetch, TERMS, told=told), sessions
+
+
+async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:
+    """So many messages that are due, with a sound each where they are voicemail; their ids."""
+    ids = [f"{new_call_id()}-vm1" for _ in range(count)]
+    if kind == "voicemail":
+        await con.execute(SOUNDS, ids, NODE, "stored", None)
+    await con.execute(WAITING, ids, kind, json.dumps(TO_ONE.as_json()))
+    await post(con, ids)
+    return ids
+
+
+async def forget(con: asyncpg.Connection, ids: list[str]) -> None:
+    """What was due; outbox rows go with their messages."""
+    for table, column in (("message", "message_id"), ("attempt", "message_id"), ("audio", "audio_id")):
+        await con.execute(FORGET.format(table, column), ids)
+
+
+@dataclass
+class Fast:
+    """bench.fast_smtp, running; `taken`, once it has ended: how often each mail has come."""
+
+    port: int
+    authority: Path
+    taken: list[int] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def fast_server(folder: Path) -> AsyncIterator[Fast]:
+    identity_of(folder)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.fast_smtp", str(folder)),
+        stdout=PIPE,
+        stdin=DEVNULL,
+        limit=LONGEST_LINE,
+    )
+    told = cast("asyncio.StreamReader", process.stdout)
+    try:
+        fast = Fast(int(await told.readline()), authority(folder))
+        yield fast
+        process.terminate()
+        fast.taken = list(json.loads(await told.readline()).values())
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def pool_of(url: str) -> AsyncIterator[asyncpg.Pool]:
+    """As the worker's."""
+    async with asyncpg.create_pool(url, min_size=0, max_size=CONNECTIONS, reset=nothing_to_reset) as pool:
+        yield pool

@@ -1,0 +1,82 @@
+"""The plain dialplan: what a user would otherwise write, for calls, recordings and messages.
+
+Nothing of it is in asterisk/etc: what it needs beyond that, an Asterisk of the benchmark's own loads at its
+start.
+"""
+
+from pathlib import Path
+
+from bench.sipp import DESTINATION, MESSAGES, NUMBER, RACE, RACERS, RECORDED
+from config.prompts import VOICES
+from engine.dev.asterisk import Asterisk
+from engine.dev.audio import RATE, tone, write_wav
+from engine.dev.parts import PartTrouble
+
+# What MixMonitor hears (r) and says (t) in two files, as the engine has them before it seals them; mixed into
+# one it costs the same. `b`: only while the two are connected. `u`: the mailbox's own greeting; `s`: no
+# instructions after it.
+DIALPLAN = """\
+[inbound]
+exten => {number},1,Dial({one},30)
+exten => {race},1,Dial({three},30)
+exten => {recorded},1,Playback({prompt},noanswer)
+ same => n,MixMonitor(,br(${{UNIQUEID}}-in.wav)t(${{UNIQUEID}}-out.wav))
+ same => n,Dial({one},30)
+exten => {messages},1,VoiceMail(${{CALLERID(num):-2}}@default,ust({beep}))
+"""
+# What a user of the plain dialplan would keep of his calls.
+CDR = """\
+[mappings]
+Master.csv => ${CSV_QUOTE(${CDR(src)})},${CSV_QUOTE(${CDR(dst)})},${CSV_QUOTE(${CDR(start)})},\
+${CSV_QUOTE(${CDR(answer)})},${CSV_QUOTE(${CDR(end)})},${CSV_QUOTE(${CDR(disposition)})},${CSV_QUOTE(${CDR(uniqueid)})}
+"""
+# A hundred: what a folder with very many messages costs is not what is measured.
+MAILBOXES = [f"{number:02}" for number in range(100)]
+VOICEMAIL = """\
+[general]
+format = wav
+maxsecs = 180
+maxsilence = 5
+silencethreshold = 128
+[default]
+""" + "".join(f"{mailbox} => 1234,Benchmark\n" for mailbox in MAILBOXES)
+MODULES = ("app_mixmonitor", "res_adsi", "res_smdi", "app_voicemail", "cdr_custom")
+
+
+def lay_out(state: Path) -> None:
+    """Write what Asterisk finds at its start."""
+    etc, prompt = state / "etc", state / "prompts" / "prompt"
+    for folder in (etc, prompt.parent):
+        folder.mkdir(parents=True)
+    write_prompt(prompt.with_suffix(".wav"))
+    one, three = (dial(*numbers) for numbers in ((DESTINATION,), RACERS))
+    numbers = {"number": NUMBER, "race": RACE, "recorded": RECORDED, "messages": MESSAGES}
+    text = DIALPLAN.format(**numbers, one=one, three=three, prompt=prompt, beep=VOICES / "beep")
+    (etc / "fallback.conf").write_text(text)
+    (etc / "cdr_custom.conf").write_text(CDR)
+    (etc / "voicemail.conf").write_text(VOICEMAIL)
+    for mailbox in MAILBOXES:
+        greeting = state / "spool" / "voicemail" / "default" / mailbox / "unavail.wav"
+        greeting.parent.mkdir(parents=True)
+        greeting.symlink_to(prompt.with_suffix(".wav"))
+
+
+def load(asterisk: Asterisk) -> None:
+    """Load what the dialplan needs, into the Asterisk that runs on it. Raises PartTrouble."""
+    (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
+    (asterisk.endpoint.etc / "cdr.conf").write_text("[general]\nenable = yes\n")
+    asterisk.cli("module reload cdr")
+    for module in MODULES:
+        if "Loaded" not in (said := asterisk.cli(f"module load {module}.so")):
+            raise PartTrouble(f"Asterisk does not load {module}: {said}")
+    if "Enabled" not in (said := asterisk.cli("cdr show status")) or "custom" not in said:
+        raise PartTrouble(f"Asterisk writes no CDRs: {said}")
+
+
+def dial(*numbers: str) -> str:
+    return "&".join(f"PJSIP/{number}@trunk" for number in numbers)
+
+
+def write_prompt(path: Path) -> None:
+    """What both systems say before they record: half a second."""
+    write_wav(path, tone((440,), RATE // 2))
