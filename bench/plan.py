@@ -9,8 +9,8 @@ class Plan:
     """`rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told.
 
     `hold`: seconds that a rate must be held. `cap`: calls at once, at 1.1 s each. `sounds`: seconds that
-    calls with sound come in. `live`: how many calls to take the memory of; `media`: the same with G.711, or 0.
-    `records`: sizes of the database.
+    calls with sound come in. `live`: how many calls to take the memory of; `media`: the same with G.711, or
+    0. `drain`, `mails`: how many calls, and mails. `records`: sizes of the database.
     """
 
     name: str

@@ -1,15 +1,22 @@
 """Results as tables, for the terminal and for the page alike (Markdown)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.goals import goals
+from bench.goals import DURING, during, goals
 
 Row = Sequence[str]
 
 
 def tables(results: Mapping[str, Any]) -> str:
-    parts = [figures_of_delays, figures_of_rates, figures_of_goals, figures_of_engine, figures_of_records]
+    parts = [
+        figures_of_delays,
+        figures_of_rates,
+        figures_of_sounds,
+        figures_of_goals,
+        figures_of_engine,
+        figures_of_records,
+    ]
     return "\n\n".join(filter(None, (part(results) for part in parts))) + "\n"
 
 
@@ -58,6 +65,33 @@ def figures_of_rates(results: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
+SOUNDS = {
+    "talk": "a call of 10 s with G.711",
+    "recorded": "the same, recorded",
+    "message": "a message of 5 s",
+}
+
+
+def figures_of_sounds(results: Mapping[str, Any]) -> str:
+    def rows() -> Iterator[Row]:
+        for kind, systems in results["sounds"].items():
+            first = during(next(iter(systems.values()))["cpu"])
+            for name, one in systems.items():
+                cost = during(one["cpu"])
+                after = {part: of for part, of in one["cpu"].items() if part not in DURING}
+                yield (
+                    SOUNDS[kind],
+                    name,
+                    f"{cost:.1f} ({cpu(one['cpu'], only=DURING)})",
+                    f"{cost / first:.2f}",
+                    cpu(after) or "-",
+                    failures(one),
+                )
+
+    head = ("with sound", "system", "CPU of the call, ms", "of the first", "and after it, ms", "failed")
+    return table(head, rows())
+
+
 def figures_of_goals(results: Mapping[str, Any]) -> str:
     rows = [
         (goal.what, f"{goal.value:.3g} {goal.unit}".strip(), f"{'>=' if goal.least else '<='} {goal.limit:g}",
@@ -90,9 +124,15 @@ def figures_of_records(results: Mapping[str, Any]) -> str:
     rows = [
         ("an entry of the journal is on the disk", durable),
         ("a burst of entries", f"{journal['burst']:,.0f}/s"),
+        ("mails sent, without sound", f"{records['mailed']['words']:,.0f}/s"),
+        ("mails sent, each with an MP3 to be made", f"{records['mailed']['sound']:,.0f}/s"),
         *(
             (f"calls drained, {int(size):,} records there", f"{rate:,.0f}/s")
             for size, rate in records["drained"].items()
+        ),
+        *(
+            (f"a claim, {int(size):,} records there", claimed(claims))
+            for size, claims in records["claims"].items()
         ),
         *(
             (f"`callengine calls`, {what} of {int(size):,}", f"{seconds:.2f} s")
@@ -127,5 +167,10 @@ def failures(delays: Mapping[str, float]) -> str:
     return f"{delays['failed']:.0f} of {delays['placed']:.0f}"
 
 
-def cpu(costs: Mapping[str, float]) -> str:
-    return " + ".join(f"{name} {cost:.2f}" for name, cost in costs.items() if cost >= 0.005)
+def claimed(claims: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {ms:.2f}" for kind, ms in claims.items()) + " ms"
+
+
+def cpu(costs: Mapping[str, float], only: Collection[str] = ()) -> str:
+    told = {name: cost for name, cost in costs.items() if name in only or not only}
+    return " + ".join(f"{name} {cost:.2f}" for name, cost in told.items() if cost >= 0.005)

@@ -24,6 +24,10 @@ DELAYS = {
     "placed": 80, "failed": 0, "setup_p50": 2.0, "setup_p99": 4.0, "answer_p50": 1.0, "answer_p99": 2.0,
     "goodbye_p50": 1.0, "goodbye_p99": 2.0, "release_p50": 2.0, "release_p99": 3.0,
 }  # fmt: skip
+SOUND = {
+    "dialplan": {"placed": 60, "failed": 0, "cpu": {"asterisk": 80.0}},
+    "engine": {"placed": 60, "failed": 0, "cpu": {"asterisk": 90.0, "engine": 10.0, "worker": 12.0}},
+}
 TRAFFIC = {"messages": 11.0, "bytes": 5500.0, "kinds": {}}
 RESULTS: dict[str, Any] = {
     "plan": "quick",
@@ -52,7 +56,13 @@ RESULTS: dict[str, Any] = {
         "reload": {"numbers": 2000, "seconds": 1.4, "failed": 0, "setup_p50": 3.9, "setup_p99": 11.4},
     },
     "journal": {"durable_p50": 0.2, "durable_p99": 0.3, "burst": 138_000.0},
-    "records": {"drained": {"0": 8500.0}, "asked": {"100000": {"one number's": 0.45}}},
+    "sounds": {"talk": SOUND, "recorded": SOUND, "message": SOUND},
+    "records": {
+        "drained": {"0": 8500.0, "100000": 8000.0},
+        "claims": {"0": {"outbox": 0.5, "seal": 0.4}, "100000": {"outbox": 0.5, "seal": 0.6}},
+        "asked": {"100000": {"one number's": 0.45}},
+        "mailed": {"words": 300.0, "sound": 80.0},
+    },
 }  # fmt: skip
 
 
@@ -128,9 +138,13 @@ async def test_the_highest_rate_is_found_from_below(limit: float, monkeypatch: p
 
     monkeypatch.setattr(rates, "is_held", is_held)
     system = System(Ends("", ""), {}, Path())
-    found = await rates.highest_rate(system, 8, begin=128, close=1.07)
+    found = await rates.highest_rate(system, 8, rates.Search(begin=128), close=1.07)
     assert limit / 1.07 <= found <= limit
     assert len(tried) < 12
+    tried.clear()
+    again = await rates.highest_rate(system, 8, rates.Search(found, stride=1.07), close=1.07)
+    assert again == found
+    assert len(tried) == 2
 
 
 def test_a_rate_is_held_without_a_failed_call_and_with_quick_setups() -> None:
@@ -194,6 +208,21 @@ def test_a_goal_is_met_or_not() -> None:
     told = {goal.what: goal.met for goal in goals(RESULTS)}
     assert told["CPU of the engine"]
     assert not told["highest rate, of the dialplan's"]
+
+
+def test_a_call_costs_what_its_own_processes_take_and_not_what_comes_after() -> None:
+    told = {goal.what: goal for goal in goals(RESULTS)}
+    recorded = told["CPU of a recorded call, of MixMonitor's"]
+    assert recorded.value == pytest.approx(100 / 80)
+    assert not recorded.met
+
+
+def test_the_claim_that_many_records_slow_down_most_is_the_one_that_counts() -> None:
+    told = {goal.what: goal for goal in goals(RESULTS)}
+    slowest = told["the slowest claim with 100,000 records there, of that with none"]
+    assert slowest.value == pytest.approx(1.5)
+    assert not slowest.met
+    assert told["calls drained with 100,000 records there, of that with none"].met
 
 
 def test_the_goals_of_a_run_without_dialplan_cannot_be_told() -> None:
