@@ -27,9 +27,11 @@ async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -
 
     All of them come in within 18 s: after 30 without media Asterisk would hang up (pjsip.conf).
     """
+    await rest(system)
     idle = resident(system)
     told = {}
     for size in sizes:
+        await rest(system)
         rate = max(RAMP_RATE, size / LONGEST_RAMP)
         ramp = size / rate
         drive = Drive(rate, ramp, talk=ramp + 2 * SETTLE, media=media)

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def described() -> dict[str, str | int | float]:
 def is_busy() -> bool:
     """Whether others use this machine so much that figures of this run say more about them."""
     return os.getloadavg()[0] > 0.5 * len(os.sched_getaffinity(0))
+
+
+class Others:
+    """What others take of this machine's processor, from here on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._before = self._taken()
+
+    def share(self) -> float:
+        """Of all its cores, 0 to 1. Our children count as ours once they have ended."""
+        cores = len(os.sched_getaffinity(0))
+        return max(self._taken() - self._before, 0) / (time.monotonic() - self._began) / cores
+
+    def _taken(self) -> float:
+        """CPU seconds of everybody, but for ours."""
+        first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+        user, nice, system, _idle, _waits, irq, softirq, steal, *_guests = map(int, first)
+        everybody = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        return everybody - sum(os.times()[:4])
 
 
 def commit() -> str:

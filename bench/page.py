@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.bars import bars
 from bench.plot import plot
 from bench.tables import tables
 
@@ -12,9 +13,13 @@ BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -
 
 
 def keep(results: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write performance.json and performance.svg into `folder`."""
+    """Write performance.json and the two pictures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"performance.json": json.dumps(results, indent=1) + "\n", "performance.svg": plot(results)}
+    files = {
+        "performance.json": json.dumps(results, indent=1) + "\n",
+        "performance.svg": plot(results),
+        "performance-sound.svg": bars(results),
+    }
     for name, content in files.items():
         (folder / name).write_text(content, "utf-8")
     return [folder / name for name in files]
@@ -26,7 +31,11 @@ def fill(page: Path, results: Mapping[str, Any]) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page} lacks `{BEGIN}` or `{END}`; write them where the figures belong")
-    told = [heading(results["machine"]), "![Setup time against call rate](performance.svg)", tables(results)]
+    pictures = (
+        "![Setup time against call rate](performance.svg)",
+        "![CPU of calls with sound](performance-sound.svg)",
+    )
+    told = [heading(results["machine"]), *pictures, tables(results)]
     page.write_text("\n\n".join([before + begin, *told]) + f"\n{end}{after}", "utf-8")
 
 
@@ -34,5 +43,6 @@ def heading(machine: Mapping[str, Any]) -> str:
     return (
         f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gb']:g} GB, Linux {machine['kernel']}; Asterisk {machine['asterisk']}, "
-        f"Python {machine['python']}; load average before the run {machine['load']:g}."
+        f"Python {machine['python']}; load average before the run {machine['load']:g}, and while it lasted others "
+        f"took {machine['others']:.0%} of the processor."
     )

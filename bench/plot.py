@@ -5,8 +5,9 @@ from html import escape
 from math import log10
 from typing import Any
 
-WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 50
+WIDTH, HEIGHT = 720, 470
+LEFT, RIGHT, TOP, BOTTOM = 60, 20, 100, 50
+TITLE, LEGEND = 24, 44  # from the top; the curves begin below
 COLOURS = ("#6b7280", "#2563eb", "#d97706", "#059669")
 STYLE = "font-family: sans-serif; font-size: 13px"
 
@@ -56,7 +57,7 @@ class Canvas:
             yield text(LEFT - 8, y + 4, f"{delay:g}", "end")
         for rate in self.rates:
             yield text(self.at(rate, 0)[0], HEIGHT - BOTTOM + 20, f"{rate:g}", "middle")
-        yield text(LEFT, TOP - 16, "setup, ms: from the caller's INVITE to the destination's", "start")
+        yield text(LEFT, TITLE, "setup, ms: from the caller's INVITE to the destination's", "start")
         yield text(WIDTH / 2, HEIGHT - 10, "calls a second", "middle")
 
     def curves(self, index: int, name: str, delays: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
@@ -66,7 +67,7 @@ class Canvas:
             path = " ".join(f"{x},{y}" for x, y in points)
             yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
             yield from (f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in points)
-        y = TOP + 4 + 18 * index
+        y = LEGEND + 18 * index
         yield f'<path d="M{LEFT + 16} {y} h24" stroke="{colour}" stroke-width="2"/>'
         yield text(LEFT + 48, y + 4, f"{name}: median, and dashed the 99th percentile", "start")
 

@@ -27,6 +27,7 @@ async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: 
     `huge`: with ten million records too.
     """
     results: Results = {"plan": plan.name, "machine": machine.described()}
+    others = machine.Others()
     results["systems"] = await compare(plan, systems, tell)
     tell("calls with sound, recorded calls and messages, side by side")
     results["sounds"] = await with_sounds(plan, {name: systems[name] for name in systems if name in OURS})
@@ -37,6 +38,7 @@ async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: 
     async with folder() as state:
         results["journal"] = await records.journal(state / "journal")
         results["records"] = await ask_for_records(plan, state / "records", tell, huge=huge)
+    results["machine"]["others"] = round(others.share(), 3)
     return results
 
 

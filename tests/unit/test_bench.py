@@ -9,9 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import rates
+from bench.bars import bars
 from bench.calls import Call, Load, Sent, Taken, medians, quantile, read_calls, summary
 from bench.engine_only import bucket_quantile, lag_buckets
 from bench.goals import goals
+from bench.machine import Others
 from bench.page import BEGIN, END, fill
 from bench.plot import plot, ticks
 from bench.processes import Status, below, cpu_seconds, status
@@ -34,6 +36,7 @@ RESULTS: dict[str, Any] = {
     "machine": {
         "date": "2026-11-24 12:00 UTC", "commit": "abc1234", "processor": "a processor", "cores": 2,
         "memory_gb": 24.0, "kernel": "6.18", "python": "3.13.5", "asterisk": "22.10.1", "load": 0.1,
+        "others": 0.02,
     },
     "systems": {
         "dialplan": {
@@ -195,6 +198,13 @@ def test_the_kernel_counts_our_own_cpu() -> None:
     assert isinstance(status(os.getpid()), Status)
 
 
+def test_our_own_work_is_not_that_of_others() -> None:
+    others = Others()
+    spent = sum(index * index for index in range(3_000_000))
+    assert spent
+    assert 0 <= others.share() <= 1
+
+
 def test_the_lag_of_a_loop_is_read_from_its_histogram() -> None:
     text = (
         'callengine_loop_lag_seconds_bucket{le="0.001"} 90.0\n'
@@ -238,6 +248,13 @@ def test_the_plot_is_a_picture_of_every_system() -> None:
               for n in re.findall(r"[\d.]+", line.attrib["points"])]  # fmt: skip
     assert points
     assert all(0 <= point <= 720 for point in points)
+
+
+def test_each_system_has_its_bars_and_the_longest_fits() -> None:
+    picture = ElementTree.fromstring(bars(RESULTS))  # noqa: S314 - our own
+    drawn = list(picture.iter("{http://www.w3.org/2000/svg}rect"))
+    assert len([one for one in drawn if one.attrib["height"] == "18"]) == 3 * 2 * 2
+    assert all(float(one.attrib.get("x", 0)) + float(one.attrib["width"]) <= 720 for one in drawn)
 
 
 @pytest.mark.parametrize("highest", [0.7, 4.4, 11.0, 480.0])
