@@ -43,6 +43,6 @@ def heading(machine: Mapping[str, Any]) -> str:
     return (
         f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gb']:g} GB, Linux {machine['kernel']}; Asterisk {machine['asterisk']}, "
-        f"Python {machine['python']}; load average before the run {machine['load']:g}, and while it lasted others "
-        f"took {machine['others']:.0%} of the processor."
+        f"Python {machine['python']}; load average before the run {machine['load']:g}; meanwhile others took "
+        f"{machine['others']:.0%} of the processor."
     )
