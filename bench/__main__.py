@@ -6,6 +6,7 @@ import click
 import uvloop
 
 from bench import machine
+from bench.bare import bare
 from bench.page import fill, keep
 from bench.plan import FULL, QUICK
 from bench.run import measure
@@ -24,8 +25,10 @@ OTHERS_MOST = 0.08  # of the processor: the kernel's own work for us counts as o
 @click.option("--huge", is_flag=True, help="With ten million records too: 5 minutes more, and 20 GB of disk.")
 @click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
               help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
+@click.option("--limit", is_flag=True, help="The least ARI control beside them, which is what Asterisk "
+              "itself takes: 4 minutes more.")  # fmt: skip
 @click.option("--anyway", is_flag=True, help="Fill the page although others use this machine.")
-def main(*, quick: bool, huge: bool, others: tuple[str, ...], anyway: bool) -> None:
+def main(*, quick: bool, huge: bool, others: tuple[str, ...], limit: bool, anyway: bool) -> None:
     """The engine beside a plain dialplan: same Asterisk, same load, in turn.
 
     A COMMAND runs in the foreground until SIGTERM. Called for +32800000001 it dials +32470000001, called for
@@ -33,6 +36,8 @@ def main(*, quick: bool, huge: bool, others: tuple[str, ...], anyway: bool) -> N
     number.
     """
     systems: dict[str, Open] = {"dialplan": dialplan, "engine": engine}
+    if limit:
+        systems["bare ARI"] = bare
     for name, is_one, words in (one.partition("=") for one in others):
         if not (name and is_one and words):
             raise click.BadParameter("write NAME=COMMAND", param_hint="--other")
