@@ -11,8 +11,9 @@ from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
+from engine.ari.bridge import AriBridge
 from engine.ari.channel import Channel
-from engine.ari.errors import BadState, Conflict, Gone, Refused
+from engine.ari.errors import BadState
 from engine.ari.events import (
     ChannelDtmfReceived,
     ChannelStateChange,
@@ -28,7 +29,7 @@ from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
 from engine.ari.recording import AriRecording
 from engine.ari.ringing import AriRinging
-from engine.ari.talk import AriTalk, first_gone
+from engine.ari.talk import AriTalk
 from engine.ari.tape import AriTape, Spy
 from engine.line import ANSWER_SECONDS, Ended, HungUp, Key, LegWitness, Limits, Party, Recorded
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
@@ -64,6 +65,7 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._recording: AriRecording | None = None
         self._tape: AriTape | None = None
+        self.bridge = AriBridge(self)
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
@@ -166,16 +168,14 @@ class AriLine(Channel):
     @asynccontextmanager
     async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
         """Both in one bridge; afterwards neither bridge nor leg is left."""
-        bridge_id = f"{self.call_id}-br"
         self.lease(lease, "talking")
         self._aside(let_go(leg.lease(lease)))
         try:
-            await self._bridge(bridge_id, leg)
+            await self.bridge.join(leg)
             yield AriTalk(self, leg)
         finally:
             if not self.exchange.detached:
-                destroyed = let_go(self.exchange.client.bridges.destroy(bridge_id))
-                await asyncio.gather(leg.let_go(causes.Cause.NORMAL), destroyed)
+                await asyncio.gather(leg.let_go(causes.Cause.NORMAL), self.bridge.dissolve())
 
     async def hang_up(self, result: Result) -> Ended:
         return await self._end_with(causes.farewell(result))
@@ -239,18 +239,6 @@ class AriLine(Channel):
             "TIMEOUT(absolute)": str(int(seconds)),
         }
         await let_go(self._channels.set_channel_vars(self.id, variables))
-
-    async def _bridge(self, bridge_id: str, leg: AriLeg) -> None:
-        """Both into one bridge, which may be there already; who hung up in between raises HungUp."""
-        bridges = self.exchange.client.bridges
-        with suppress(Conflict):
-            await bridges.create_with_id(bridge_id)
-        try:
-            await bridges.add_channel(bridge_id, [self.id, leg.id])
-        except (Gone, Conflict, Refused):
-            ends = {self.ended, leg.ended}
-            await asyncio.wait(ends, timeout=HANG_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            raise first_gone(self, leg) from None
 
     async def _end_with(self, cause: int) -> Ended:
         if not self.ended.done():

@@ -50,14 +50,16 @@ def take_over(
     legs = [ears.enter_context(line.old_leg(leg, call)) for leg in record.legs if not leg.ended]
     talking = next((leg for leg in legs if leg.up.done()), None)
     performed = [Outcome(entry["outcome"]) for entry in entries if entry["kind"] == "step"]
-    return _go_on(call, performed, talking, [leg for leg in legs if leg is not talking])
+    return _go_on(line, call, performed, talking, [leg for leg in legs if leg is not talking])
 
 
 async def _go_on(
-    call: Call, performed: Sequence[Outcome], talking: AriLeg | None, others: Sequence[AriLeg]
+    line: AriLine, call: Call, performed: Sequence[Outcome], talking: AriLeg | None, others: Sequence[AriLeg]
 ) -> None:
     log.info("call_taken_over", talking=talking is not None)
     await asyncio.gather(*(leg.let_go(Cause.NORMAL) for leg in others))
+    if talking is None:  # one for a destination that had not answered may be there
+        await line.bridge.dissolve_old()
     await resume(call, performed, talking)
 
 
