@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import time
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +15,6 @@ from storage.audit import Auditor
 from storage.recordings import Asked, Hold, Refused, find
 from storage.safe import SoundGone
 from storage.sealing import Came
-from storage.tombstones import verify
 from tests.store.calls import NOON, answered_call
 from tests.store.conversations import (
     CALLER,
@@ -31,7 +28,6 @@ from tests.store.conversations import (
     tone,
 )
 from tests.store.keeping import House, house_of
-from tests.store.sounds import samples
 from tests.store.test_sealing import Broken
 
 WHY = Hold("a dispute about a bill", "court 12/2026", "A. Peeters", "B. Janssens", date(2027, 3, 31))
@@ -342,75 +338,3 @@ async def test_a_hold_is_not_touched_by_a_shorter_retention(house: House) -> Non
     await see(house, 0.01)
     await age(house, 1, days=36_600)
     assert await house.destroy() == 0
-
-
-MANY = int(os.environ.get("CALLENGINE_DEADLINES", "300"))
-OVER_SECONDS = 200 * MANY / 10_000  # three times as dense as 10,000 in ten minutes
-
-
-async def test_many_deadlines_are_all_kept_in_time_and_proved(
-    house: House, database: str, tmp_path: Path
-) -> None:
-    """`CALLENGINE_DEADLINES=10000` has the number that is promised; `make test` is content with less."""
-    pieces = [samples(n, 0.02) for n in range(MANY)]
-    for n, piece in enumerate(pieces):
-        record_sides(house.spool.folder, n, piece * 10, piece * 10)
-    for n in range(0, MANY, 500):
-        await house.drain(
-            *(recorded_call(it, lasted=0.2, days=FOREVER) for it in range(n, min(n + 500, MANY)))
-        )
-    while await house.sealer.seal_next(house.con):
-        pass
-    spread = """UPDATE audio SET destroy_after = now() + $1::interval * place FROM (
-        SELECT audio_id AS id, row_number() OVER () / count(*) OVER ()::float8 AS place FROM audio) AS placed
-        WHERE id = audio_id"""
-    await house.con.execute(spread, timedelta(seconds=OVER_SECONDS))
-    give_up = time.monotonic() + OVER_SECONDS + 90
-    while await house.con.fetchval("SELECT count(*) FROM audio WHERE state <> 'destroyed'"):
-        assert time.monotonic() < give_up
-        if not await house.destroyer.destroy_next(house.con):
-            await asyncio.sleep(0.05)
-    lag = "SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY destroyed_at - destroy_after) FROM tombstone"
-    assert await house.con.fetchval(lag) <= timedelta(seconds=60)
-    assert await house.con.fetchval("SELECT min(destroyed_at - destroy_after) FROM tombstone") >= timedelta(0)
-    chain = await verify(house.con)
-    assert (chain.broken, chain.head.seq) == ("", MANY)
-    assert await leftovers(house, pieces) == []
-    auditor = Auditor(house.store, house.spool, read=True)
-    assert [it async for it in auditor.findings(house.con, chain.head)] == []
-
-
-async def leftovers(house: House, pieces: list[bytes]) -> list[str]:
-    """Wherever a known sound can still be heard: on the disk, in the store, in the database."""
-    files = [path for path in house.folder.rglob("*") if path.is_file()]
-    found = [str(path) for path in files if any(piece[:64] in path.read_bytes() for piece in pieces)]
-    rows = await house.dump()
-    found += ["the database" for piece in pieces if piece[:64].hex() in rows]
-    return [*found, *house.spooled(), *await house.names()]
-
-
-async def test_a_byte_flipped_in_any_tombstone_is_found(house: House) -> None:
-    await store(house, *range(3))
-    await house.con.execute("UPDATE audio SET destroy_after = now()")
-    await house.destroy()
-    columns = {
-        "owner": "'b' || substr(owner, 2)",
-        "audio_id": "reverse(audio_id)",
-        "kind": "'message'",
-        "began": "began + interval '1 microsecond'",
-        "destroy_after": "destroy_after + interval '1 microsecond'",
-        "destroyed_at": "destroyed_at + interval '1 microsecond'",
-        "reason": "'operator'",
-        "method": "'file'",
-        "versions": "versions + 1",
-        "cipher_sha256": "reverse(cipher_sha256)",
-        "prev": "overlay(prev PLACING 'x' FROM 7)",
-        "hash": "reverse(hash)",
-    }
-    for seq in (1, 2, 3):
-        for column, other in columns.items():
-            before = await house.con.fetchval(f"SELECT {column} FROM tombstone WHERE seq = {seq}")  # noqa: S608
-            await house.con.execute(f"UPDATE tombstone SET {column} = {other} WHERE seq = {seq}")  # noqa: S608
-            assert (await verify(house.con)).broken, (seq, column)
-            await house.con.execute(f"UPDATE tombstone SET {column} = $1 WHERE seq = {seq}", before)  # noqa: S608
-    assert (await verify(house.con)).broken == ""
