@@ -28,8 +28,33 @@ WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = told.audio_id)
 ON CONFLICT (audio_id) DO NOTHING
 """
 
+# A call whose record was written anew ended at another time than was thought. The record is right: by it the
+# deadline is put right, or drawn nearer if somebody has shortened it since; what is destroyed stays so.
+CORRECT = """
+WITH told AS (
+    SELECT told.* FROM json_to_recordset($1) AS told (audio_id text, call_id uuid, rev bigint,
+        ended timestamptz, how text, call_ended timestamptz, evidence jsonb)
+    JOIN call ON call.call_id = told.call_id AND call.rev = told.rev
+), wrong AS (
+    SELECT told.*, told.call_ended + interval '1 second' * keep_seconds AS until,
+        destroy_after < recording.ended + interval '1 second' * keep_seconds AS shortened
+    FROM told JOIN audio USING (audio_id) JOIN recording USING (audio_id)
+    WHERE state IN ('recorded', 'stored') AND (recording.ended, recording.evidence, audio.ended, audio.how)
+        IS DISTINCT FROM (told.call_ended, told.evidence, told.ended, told.how)
+    FOR UPDATE OF audio
+), corrected AS (
+    UPDATE audio SET
+        ended = wrong.ended, how = wrong.how, next_at = least(next_at, now()),
+        destroy_after = CASE WHEN shortened THEN least(destroy_after, until) ELSE until END
+    FROM wrong WHERE audio.audio_id = wrong.audio_id
+)
+UPDATE recording SET ended = wrong.call_ended, evidence = wrong.evidence
+FROM wrong WHERE recording.audio_id = wrong.audio_id
+"""
+
+# Asterisk killed ends both; that the recording has ended is then noticed later than that the call has.
 WANTED = """
-SELECT format, extract(epoch FROM coalesce(audio.ended, recording.ended) - began)::float8 AS lasted
+SELECT format, extract(epoch FROM least(audio.ended, recording.ended) - began)::float8 AS lasted
 FROM recording JOIN audio USING (audio_id) WHERE audio_id = $1
 """
 MEASURED = "UPDATE recording SET short_by = $2, one_way = $3, silent = $4, clipping = $5 WHERE audio_id = $1"
@@ -125,12 +150,18 @@ class Asked:
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
-    """Write the recordings of these ended calls, unless they are known, in the caller's transaction."""
+    """Write the recordings of these ended calls, in the caller's transaction that has written the calls.
+
+    Of those that are known only what a later record puts right is written. What is destroyed stays so.
+    """
     found = [(call, recording) for call in calls for recording in call.recordings]
-    if found:
-        found.sort(key=lambda it: it[1].recording_id)
-        await con.execute(KEEP_AUDIO, json.dumps([audio_row(*it) for it in found]))
-        await con.execute(KEEP_RECORDINGS, json.dumps([recording_row(*it) for it in found]))
+    if not found:
+        return
+    found.sort(key=lambda it: it[1].recording_id)
+    new = await con.execute(KEEP_AUDIO, json.dumps([audio_row(*it) for it in found]))
+    await con.execute(KEEP_RECORDINGS, json.dumps([recording_row(*it) for it in found]))
+    if new != f"INSERT 0 {len(found)}":
+        await con.execute(CORRECT, json.dumps([corrected_row(*it) for it in found]))
 
 
 async def wanted(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
@@ -223,6 +254,19 @@ def recording_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any
         "format": recording.format,
         "ended": as_text(over(call)),
         "keep_seconds": int(recording.keep.total_seconds()),
+        "evidence": recording.evidence,
+    }
+
+
+def corrected_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
+    """What another record of the same call may tell otherwise."""
+    return {
+        "audio_id": recording.recording_id,
+        "call_id": call.record.call_id,
+        "rev": call.rev,
+        "ended": as_text(recording.ended),
+        "how": recording.how,
+        "call_ended": as_text(over(call)),
         "evidence": recording.evidence,
     }
 

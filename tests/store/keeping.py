@@ -45,14 +45,14 @@ class House:
         self.destroyer = Destroyer(self.node, self.spool, self.store)
         self.sweeper = Sweeper(self.node, self.spool)
 
-    async def drain(self, *calls: Sequence[Entry]) -> None:
-        """Write these ended calls, as the drainer does."""
+    async def drain(self, *calls: Sequence[Entry], rev: int = 1) -> None:
+        """Write these ended calls, as the drainer does; the first one is revision `rev`."""
         revised = []
-        for rev, entries in enumerate(calls, start=1):
+        for nth, entries in enumerate(calls, start=rev):
             record = fold(entries)
             assert record is not None
             told = (fold_messages(entries, record), fold_recordings(entries))
-            revised.append(Revised(record, rev, *told))
+            revised.append(Revised(record, nth, *told))
         async with self.con.transaction():
             await keep_calls(self.con, revised)
             await messages.keep(self.con, revised)

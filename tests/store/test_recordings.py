@@ -15,7 +15,7 @@ from storage.audit import Auditor
 from storage.recordings import Asked, Hold, Refused, find
 from storage.safe import SoundGone
 from storage.sealing import Came
-from tests.store.calls import NOON, answered_call
+from tests.store.calls import NOON, Entry, answered_call
 from tests.store.conversations import (
     CALLER,
     DESTINATION,
@@ -25,6 +25,7 @@ from tests.store.conversations import (
     record_talk,
     recorded_call,
     recording_id,
+    str_of,
     tone,
 )
 from tests.store.keeping import House, house_of
@@ -33,6 +34,7 @@ from tests.store.test_sealing import Broken
 WHY = Hold("a dispute about a bill", "court 12/2026", "A. Peeters", "B. Janssens", date(2027, 3, 31))
 CALL_ENDED = 66.623  # s after its beginning: tests.store.calls
 KEYS = "SELECT count(*) FROM keys.audio_key"
+DAY = timedelta(days=1)
 FOREVER = 36_500.0  # days: NOON is long ago for whoever runs this later
 
 
@@ -112,6 +114,75 @@ async def test_drained_ten_times_it_is_one_and_once_destroyed_it_stays_so(house:
     await house.destroy()
     await house.drain(recorded_call(1))
     assert await house.state(recording_id(1)) == "destroyed"
+
+
+def ended(n: int, later: float, **more: Any) -> list[Entry]:
+    """Recorded call `n` as another record tells it: it ended so many seconds later."""
+    *before, last = recorded_call(n, days=FOREVER, **more)
+    return [*before, {**last, "at": str_of(last, later)}]
+
+
+@pytest.mark.parametrize("seconds", [100, -30])
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_a_record_written_anew_with_another_end_puts_its_deadline_right(
+    house: House, seconds: float, sealed: bool
+) -> None:
+    record_talk(house.spool.folder, 1)
+    await house.drain(recorded_call(1, days=FOREVER))
+    if sealed:
+        assert await house.seal() == [Came.STORED]
+    await house.drain(ended(1, seconds, end=False), rev=2)
+    until = await house.con.fetchval("SELECT destroy_after FROM audio")
+    assert until == NOON + timedelta(seconds=1 + CALL_ENDED + seconds, days=FOREVER)
+    assert await deadline(house, 1) == DAY * FOREVER
+    evidence = json.loads((await row(house, 1))["evidence"])
+    assert [change["what"] for change in evidence["changes"]] == ["pause", "resume"]
+
+
+async def test_a_record_of_before_puts_nothing_right(house: House) -> None:
+    await house.drain(recorded_call(1, days=FOREVER), rev=2)
+    await house.drain(ended(1, 100), rev=1)
+    until = await house.con.fetchval("SELECT destroy_after FROM audio")
+    assert until == NOON + timedelta(seconds=1 + CALL_ENDED, days=FOREVER)
+
+
+async def test_what_somebody_has_shortened_no_record_lengthens(house: House) -> None:
+    await store(house, 1, 2, 3)
+    await recordings.destroy(house.con, recording_id(1))
+    await house.con.execute("UPDATE audio SET destroy_after = now() WHERE audio_id = $1", recording_id(2))
+    await house.destroy()
+    before = await house.con.fetch("SELECT audio_id, destroy_after, state FROM audio ORDER BY audio_id")
+    await see(house, FOREVER)
+    assert await see(house, 20_000) == [recording_id(3)]
+    await house.drain(ended(1, 100), ended(2, 100), ended(3, 100), rev=4)
+    after = await house.con.fetch("SELECT audio_id, destroy_after, state FROM audio ORDER BY audio_id")
+    assert after[:2] == before[:2]
+    assert after[2]["destroy_after"] == before[2]["destroy_after"] - DAY * (FOREVER - 20_000)
+
+
+async def test_what_is_doomed_goes_at_its_time_whatever_a_later_record_says(house: House) -> None:
+    await store(house, 1)
+    await recordings.destroy(house.con, recording_id(1))
+    await house.drain(ended(1, 100), rev=2)
+    assert await house.destroy() == 1
+    assert await house.con.fetchval("SELECT reason FROM tombstone") == "operator"
+
+
+async def test_a_record_written_anew_leaves_a_hold_alone(house: House) -> None:
+    await store(house, 1)
+    await recordings.hold(house.con, recording_id(1), WHY)
+    await house.drain(ended(1, -60), rev=2)
+    await age(house, 1, days=36_600)
+    assert await house.destroy() == 0
+    assert (await row(house, 1))["hold"] == WHY.reference
+
+
+async def test_what_asterisk_took_with_it_is_counted_to_the_end_of_the_call(house: House) -> None:
+    """That the recording has ended was noticed a minute after that: it is not short by that minute."""
+    record_talk(house.spool.folder, 1)
+    await house.drain(recorded_call(1, lasted=120.5, days=FOREVER))
+    assert await house.seal() == [Came.STORED]
+    assert float((await row(house, 1))["short_by"]) == pytest.approx(58.5)
 
 
 @pytest.mark.parametrize(
@@ -279,9 +350,6 @@ async def test_a_hold_whose_review_is_due_is_a_finding(house: House) -> None:
     await house.con.execute("UPDATE legal_hold SET review_on = now() - interval '1 day'")
     (finding,) = [it async for it in auditor.findings(house.con)]
     assert finding.kind == "held"
-
-
-DAY = timedelta(days=1)
 
 
 async def deadline(house: House, n: int) -> timedelta:
