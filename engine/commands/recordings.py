@@ -1,13 +1,14 @@
-"""callengine recordings: list, fetch, destroy, hold and release recorded conversations."""
+"""callengine recordings: list, fetch, destroy, hold and release recorded conversations, and tell who did."""
 
 import asyncio
 import csv
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import asyncpg
 
     from config.settings import Settings
-    from storage.recordings import Asked
 
 COLUMNS = (
     "recording_id",
@@ -39,6 +39,8 @@ COLUMNS = (
     "silent",
     "clipping",
 )
+
+ACCESS_COLUMNS = ("at", "what", "recording_id", "owner", "operator", "host")
 
 
 class Day(click.ParamType[date]):
@@ -72,7 +74,7 @@ def command() -> None:
     """List, fetch, destroy, hold and release recordings.
 
     A recording is destroyed when its owner's retention ends, counted from the end of its call, unless a legal
-    hold keeps it. callengine audit proves what was destroyed.
+    hold keeps it. callengine audit proves what was destroyed, callengine recordings accesses who heard what.
     """
 
 
@@ -89,9 +91,9 @@ def list_(*, form: str, state: Path | None, file: Path | None, **asked: Any) -> 
 
     `short_by` are the seconds missing in it, `one_way` is the only side that is heard in it.
     """
-    from storage.recordings import Asked
+    from storage.recordings import Asked, find
 
-    work(file, state, lambda _, con: export(con, Asked(**asked), form, sys.stdout))
+    work(file, state, lambda _, con: export(find(con, Asked(**asked)), COLUMNS, form, sys.stdout))
 
 
 @command.command()
@@ -102,7 +104,8 @@ def list_(*, form: str, state: Path | None, file: Path | None, **asked: Any) -> 
 def fetch(*, recording: str, output: Path | None, state: Path | None, file: Path | None) -> None:
     """Write a recording to a file: the caller on the left, the destination on the right.
 
-    Nothing here knows of that file afterwards: it is destroyed by whoever fetched it.
+    That you have fetched it is written down. Nothing here knows of that file afterwards: it is destroyed by
+    whoever fetched it.
     """
     work(file, state, lambda settings, con: save(settings, con, recording, output))
 
@@ -114,7 +117,7 @@ def destroy(*, recordings: tuple[str, ...], state: Path | None, file: Path | Non
     """Let the time of recordings be over now: the worker destroys them within seconds."""
     from storage.recordings import destroy
 
-    work(file, state, lambda _, con: each(recordings, lambda it: destroy(con, it), "will be destroyed"))
+    work(file, state, lambda _, con: each(con, recordings, destroy, "destroy", "will be destroyed"))
 
 
 @command.command()
@@ -147,7 +150,7 @@ def hold(
     if not (reason.strip() and reference.strip()):
         raise click.BadParameter("a hold needs a reason and a reference")
     why = Hold(reason, reference, told[0], told[1], review)
-    work(file, state, lambda _, con: each(recordings, lambda it: hold(con, it, why), "is held"))
+    work(file, state, lambda _, con: each(con, recordings, partial(hold, why=why), "hold", "is held"))
 
 
 @command.command()
@@ -158,9 +161,23 @@ def release(*, recordings: tuple[str, ...], by: str, state: Path | None, file: P
     """End the legal hold of recordings: past their time, they are destroyed within seconds."""
     from storage.recordings import release
 
-    work(file, state, lambda _, con: each(recordings, lambda it: release(con, it, by), "is released"))
+    work(file, state, lambda _, con: each(con, recordings, partial(release, by=by), "release", "is released"))
 
 
+@command.command()
+@placed
+@click.argument("recording", required=False)
+@click.option("--since", type=Instant(), help="Only what was done then or later.")
+@click.option("--until", type=Instant(), help="Only what was done before then.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+def accesses(*, form: str, state: Path | None, file: Path | None, **looked: Any) -> None:
+    """Print who fetched, destroyed, held or released recordings, or one RECORDING, and when; oldest first."""
+    from storage.access import Looked, find
+
+    work(file, state, lambda _, con: export(find(con, Looked(**looked)), ACCESS_COLUMNS, form, sys.stdout))
+
+
+Verb = Callable[..., Awaitable[None]]  # of a connection and a recording
 Doing = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
 
 
@@ -187,14 +204,20 @@ async def with_connection(settings: "Settings", doing: Doing) -> None:
         await con.close(timeout=5)
 
 
-async def each(recordings: tuple[str, ...], verb: Callable[[str], Awaitable[None]], done: str) -> None:
-    """Do it to each of them; those that it cannot be done to are told, and the exit status is 1."""
+async def each(
+    con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, what: str, done: str
+) -> None:
+    """Do it to each of them, and write down who did; those that it cannot be done to are told, and the exit
+    status is 1."""
+    from storage.access import note
     from storage.recordings import Refused
 
     refused = False
     for recording in recordings:
         try:
-            await verb(recording)
+            async with con.transaction():
+                await verb(con, recording)
+                await note(con, recording, what)
             click.echo(f"{recording} {done}")
         except Refused as why:
             refused = True
@@ -203,23 +226,29 @@ async def each(recordings: tuple[str, ...], verb: Callable[[str], Awaitable[None
         raise SystemExit(1)
 
 
-async def export(con: "asyncpg.Connection", asked: "Asked", form: str, out: TextIO) -> None:
+async def export(
+    found: "AsyncGenerator[asyncpg.Record]", columns: Sequence[str], form: str, out: TextIO
+) -> None:
+    """Write these rows; as JSON with their evidence, where they have any."""
     from storage.export import as_cell, as_json
-    from storage.recordings import find
 
     table = csv.writer(out, lineterminator="\n")
     if form == "csv":
-        table.writerow(COLUMNS)
+        table.writerow(columns)
     told = []
-    async with aclosing(find(con, asked)) as rows:
+    async with aclosing(found) as rows:
         async for row in rows:
             if form == "csv":
-                table.writerow([as_cell(plain(row[column])) for column in COLUMNS])
+                table.writerow([as_cell(plain(row[column])) for column in columns])
             else:
-                evidence = json.loads(row["evidence"]) if row["evidence"] else None
-                told.append({it: as_json(plain(row[it])) for it in COLUMNS} | {"evidence": evidence})
+                told.append({it: as_json(plain(row[it])) for it in columns} | evidence_of(row))
     if form == "json":
         out.write(json.dumps(told, indent=1) + "\n")
+
+
+def evidence_of(row: "asyncpg.Record") -> dict[str, Any]:
+    evidence = row.get("evidence")
+    return {"evidence": json.loads(evidence) if evidence else None} if "evidence" in row else {}
 
 
 def plain(value: Any) -> Any:
@@ -234,6 +263,7 @@ def plain(value: Any) -> Any:
 
 
 async def save(settings: "Settings", con: "asyncpg.Connection", recording: str, output: Path | None) -> None:
+    from storage.access import note
     from storage.objects import ObjectsTrouble
     from storage.recordings import standing, wanted
     from storage.safe import SoundDamaged, SoundGone
@@ -246,6 +276,7 @@ async def save(settings: "Settings", con: "asyncpg.Connection", recording: str, 
             raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
         except (SoundDamaged, ObjectsTrouble, MasterKeyError) as trouble:
             raise click.ClickException(str(trouble)) from None
+    await note(con, recording, "fetch")  # before anybody can hear it
     if output == Path("-"):
         sys.stdout.buffer.write(data)
         return

@@ -58,7 +58,7 @@ SELECT (SELECT count(*) FROM audio WHERE state <> 'destroyed')
 """
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables
-WHERE schemaname IN ('public', 'keys') AND tablename <> 'migration'
+WHERE schemaname IN ('public', 'keys') AND tablename NOT IN ('migration', 'access')
 """
 
 
