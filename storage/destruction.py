@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 
 from storage.fault import point
-from storage.lease import CLAIM, Audio, claim, let_go
+from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import Objects, ObjectsTrouble
 from storage.safe import object_name
 from storage.spool import Spool
@@ -24,14 +24,15 @@ from storage.tombstones import Stone, add
 log = structlog.get_logger()
 
 # Keys go before objects, so that none of them waits for a store that is away. A plain file can only be
-# destroyed by the node that has it.
+# destroyed by the node that has it, and is taken out of the hands of whoever tries to seal it: where the
+# store hangs, that takes a minute, and it may be another one to the next attempt.
 TO_SHRED = CLAIM.format(
-    due="""state IN ('recorded', 'stored', 'absent') AND hold IS NULL AND destroy_after <= now()
-           AND (state = 'stored' OR node = $1)""",
+    due=f"""state IN ('recorded', 'stored', 'absent') AND hold IS NULL AND destroy_after <= now()
+           AND (state = 'stored' OR node = $1) AND (state = 'recorded' OR {FREE})""",
     first="destroy_after",
 )
 TO_CLEAR = CLAIM.format(
-    due="state = 'shredded' AND (cipher_sha256 IS NOT NULL OR node = $1)", first="next_at"
+    due=f"state = 'shredded' AND (cipher_sha256 IS NOT NULL OR node = $1) AND {FREE}", first="next_at"
 )
 
 DOOM = """
@@ -53,7 +54,7 @@ WHERE audio_id = $1 AND attempts = $2 AND state = 'shredded'
 """
 DESTROYED = """
 UPDATE audio SET state = 'destroyed', lease_until = NULL
-WHERE audio_id = $1 AND state = 'shredded' RETURNING now() AS at
+WHERE audio_id = $1 AND state = 'shredded' RETURNING now() AS at, *
 """
 MESSAGE_DESTROYED = "UPDATE message SET state = 'destroyed' WHERE message_id = $1 AND state <> 'absent'"
 
@@ -137,11 +138,12 @@ class Destroyer:
         return True
 
     async def _bury(self, con: asyncpg.Connection, audio: Audio, versions: int) -> None:
-        at = await con.fetchval(DESTROYED, audio.audio_id)
-        if at is None:  # somebody else has, while we stood still
+        row = await con.fetchrow(DESTROYED, audio.audio_id)
+        if row is None:  # somebody else has, while we stood still
             return
         await con.execute(MESSAGE_DESTROYED, audio.audio_id)
-        await add(con, stone_of(audio, at, versions))
+        # As it is now: it may have been stored since it was claimed, in the very moment its time was over.
+        await add(con, stone_of(Audio.of(row), row["at"], versions))
 
 
 def stone_of(audio: Audio, at: datetime, versions: int) -> Stone:

@@ -10,6 +10,8 @@ from typing import Self
 
 import asyncpg
 
+# Nobody has it in hand, and it need not wait after an attempt that came to nothing.
+FREE = "next_at <= now() AND (lease_until IS NULL OR lease_until < now())"
 # What a claim writes: the lease, and when to try again should it come to nothing (1, 2, 4 ... 64 s).
 CLAIM = """
 UPDATE audio SET
@@ -17,7 +19,7 @@ UPDATE audio SET
     next_at = now() + interval '1 second' * 2 ^ least(attempts, 6)
 WHERE audio_id = (
     SELECT audio_id FROM audio
-    WHERE next_at <= now() AND (lease_until IS NULL OR lease_until < now()) AND {due}
+    WHERE {due}
     ORDER BY {first} LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING *
 """

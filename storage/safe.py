@@ -11,10 +11,10 @@ from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
 from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
 
 KNOWN = "SELECT wrapped FROM keys.audio_key WHERE audio_id = $1"
-# A straggler must not make a key for what has been destroyed meanwhile.
+# A straggler must not make a key for what has been destroyed meanwhile, nor for what just is.
 ADD = """
 INSERT INTO keys.audio_key (audio_id, wrapped)
-SELECT audio_id, $2 FROM audio WHERE audio_id = $1 AND state = 'recorded'
+SELECT audio_id, $2 FROM audio WHERE audio_id = $1 AND state = 'recorded' FOR SHARE
 ON CONFLICT (audio_id) DO NOTHING
 """
 WANTED = """

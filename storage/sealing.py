@@ -17,7 +17,7 @@ import structlog
 from storage import messages, recordings
 from storage.conversation import join
 from storage.fault import point
-from storage.lease import CLAIM, Audio, claim, let_go
+from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
 from storage.safe import Safe, SoundGone, digest, object_name
 from storage.spool import Spool
@@ -32,7 +32,7 @@ CUT = 2.5  # s: Asterisk killed loses 2.05 s; more missing than this is told
 TROUBLE = (ObjectsTrouble, MasterKeyError, SealBroken, SoundGone, OSError)
 log = structlog.get_logger()
 
-TO_SEAL = CLAIM.format(due="state = 'recorded' AND node = $1", first="next_at")
+TO_SEAL = CLAIM.format(due=f"state = 'recorded' AND node = $1 AND {FREE}", first="next_at")
 
 STORED = """
 UPDATE audio SET state = 'stored', seconds = $2, bytes = $3, sha256 = $4, cipher_sha256 = $5,

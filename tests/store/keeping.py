@@ -106,15 +106,19 @@ class House:
 
     async def dump(self) -> str:
         """Everything the database holds, as text."""
-        tables = await self.con.fetch(
-            "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
-            "WHERE schemaname IN ('public', 'keys')"
-        )
-        told: dict[str, Any] = {}
-        for table in tables:
-            rows = await self.con.fetch(f"SELECT t::text AS row FROM {table['name']} AS t")  # noqa: S608
-            told[table["name"]] = [row["row"] for row in rows]
-        return json.dumps(told)
+        return await dump(self.con)
+
+
+async def dump(con: asyncpg.Connection) -> str:
+    """Everything its database holds, as text."""
+    tables = await con.fetch(
+        "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname IN ('public', 'keys')"
+    )
+    told: dict[str, Any] = {}
+    for table in tables:
+        rows = await con.fetch(f"SELECT t::text AS row FROM {table['name']} AS t")  # noqa: S608
+        told[table["name"]] = [row["row"] for row in rows]
+    return json.dumps(told)
 
 
 @asynccontextmanager

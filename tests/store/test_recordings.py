@@ -12,9 +12,11 @@ import pytest
 
 from storage import recordings
 from storage.audit import Auditor
+from storage.destruction import Destroyer
+from storage.lease import Audio, claim
 from storage.recordings import Asked, Hold, Refused, find
 from storage.safe import SoundGone
-from storage.sealing import Came
+from storage.sealing import TO_SEAL, Came
 from tests.store.calls import NOON, Entry, answered_call
 from tests.store.conversations import (
     CALLER,
@@ -274,6 +276,62 @@ async def test_with_the_store_away_even_a_plain_file_goes_at_its_deadline(
         await house.retry()
         await house.destroy()
         assert await house.state(recording_id(1)) == "destroyed"
+
+
+async def test_who_tries_to_seal_it_does_not_keep_it_beyond_its_deadline(house: House) -> None:
+    """Where the store hangs, an attempt takes a minute, and the pause after it may be another one."""
+    record_talk(house.spool.folder, 1)
+    await house.drain(recorded_call(1, days=FOREVER))
+    await house.con.execute("UPDATE audio SET attempts = 6, next_at = now()")
+    assert await claim(house.con, TO_SEAL, "here") is not None
+    await age(house, 1, days=36_600)
+    assert await house.destroyer.shred_next(house.con)
+    assert house.spooled() == []
+    assert await house.destroy() == 1
+    assert await house.state(recording_id(1)) == "destroyed"
+
+
+async def test_what_is_stored_in_the_moment_its_time_is_over_is_destroyed_whole(
+    house: House, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claimed as a plain file, it has become an object by the time it is destroyed."""
+    record_talk(house.spool.folder, 1)
+    await house.drain(recorded_call(1, days=FOREVER))
+    await age(house, 1, days=36_600)
+    shred = Destroyer._shred
+
+    async def stored_first(self: Destroyer, con: asyncpg.Connection, audio: Audio) -> bool:
+        await house.con.execute("UPDATE audio SET next_at = now(), lease_until = NULL")
+        assert await house.seal() == [Came.STORED]
+        return await shred(self, con, audio)
+
+    monkeypatch.setattr(Destroyer, "_shred", stored_first)
+    async with house_of(database, house.folder, vault=house.vault) as other:
+        assert await other.destroy() == 1
+    assert (await house.names(), await house.con.fetchval(KEYS)) == ([], 0)
+    stone = await house.con.fetchrow("SELECT method, cipher_sha256 IS NULL AS plain FROM tombstone")
+    assert stone is not None
+    assert tuple(stone) == ("key+object", False)
+
+
+async def test_no_key_is_made_for_what_is_just_being_destroyed(house: House, database: str) -> None:
+    record_talk(house.spool.folder, 1)
+    await house.drain(recorded_call(1, days=FOREVER))
+    con = await asyncpg.connect(database)
+    destroying = con.transaction()
+    await destroying.start()
+    await con.execute("UPDATE audio SET state = 'shredded'")
+    sealing = asyncio.create_task(house.safe.keep(house.con, "recording", recording_id(1), b"too late"))
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
+    for _ in range(500):
+        if sealing.done() or await con.fetchval(waits, database.rpartition("/")[2]):
+            break
+        await asyncio.sleep(0.01)
+    await destroying.commit()
+    with pytest.raises(SoundGone):
+        await sealing
+    await con.close()
+    assert await house.con.fetchval(KEYS) == 0
 
 
 async def test_while_the_store_hangs_every_key_that_is_due_goes(database: str, tmp_path: Path) -> None:

@@ -6,24 +6,18 @@ as dense. With -s it shows how late they were.
 
 import os
 import random
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from engine.dev.seaweed import Seaweed
 from storage.audit import Auditor
 from storage.tombstones import Stone, verify
-from storage.vault import Vault, new_master_key
 from tests.store.conversations import record_sides, recorded_call, recording_id
 from tests.store.keeping import House, house_of
+from tests.store.own_worker import Keeping, keeping
 from tests.store.sounds import samples
-from tests.store.test_objects import s3_of
 from tests.store.worker_process import until
 
 MANY = int(os.environ.get("CALLENGINE_DEADLINES", "60"))
@@ -49,73 +43,31 @@ FROM (SELECT destroyed_at - destroy_after AS lag FROM tombstone) AS lags
 """
 
 
-@dataclass
-class Store:
-    """A house, and what its worker is told of it. `folders`: what is on the disk of it, and of the store."""
+@pytest.fixture(params=["directory", "bucket"])
+async def kept(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> AsyncIterator[Keeping]:
+    s3, bucket = None, ""
+    if request.param == "bucket":
+        s3, bucket = request.getfixturevalue("s3"), request.getfixturevalue("bucket")
+    async with keeping(database, tmp_path, s3, bucket) as it:
+        yield it
 
-    house: House
-    told: Mapping[str, str]
-    folders: list[Path]
 
-    async def is_so(self, state: str) -> bool:
-        query = "SELECT count(*) FROM audio WHERE state = $1"
-        return bool(await self.house.con.fetchval(query, state) == MANY)
+async def are_all(kept: Keeping, state: str) -> bool:
+    query = "SELECT count(*) FROM audio WHERE state = $1"
+    return bool(await kept.house.con.fetchval(query, state) == MANY)
 
-    async def traces(self) -> list[str]:
-        """Wherever the sounds can still be heard: on any disk, in the database, in temporary files."""
-        database = Path(await self.house.con.fetchval("SHOW data_directory"))
-        files = [path for folder in (*self.folders, database) for path in folder.rglob("*")]
-        found = [str(path) for path in files if path.is_file() and holds(path.read_bytes())]
-        dump = await self.house.dump()
-        return found + ["a table"] * (KNOWN.hex() in dump or TWICE.hex() in dump)
+
+async def traces(kept: Keeping) -> list[str]:
+    """Wherever the sounds can still be heard: on any disk, in the database, in temporary files."""
+    database = Path(await kept.house.con.fetchval("SHOW data_directory"))
+    files = [path for folder in (*kept.folders, database) for path in folder.rglob("*")]
+    found = [str(path) for path in files if path.is_file() and holds(path.read_bytes())]
+    dump = await kept.house.dump()
+    return found + ["a table"] * (KNOWN.hex() in dump or TWICE.hex() in dump)
 
 
 def holds(data: bytes) -> bool:
     return KNOWN in data or TWICE in data
-
-
-@pytest.fixture(params=["directory", "bucket"])
-async def store(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> AsyncIterator[Store]:
-    key = new_master_key()
-    told = {
-        "CALLENGINE_NODE": "here",
-        "CALLENGINE_STATE": str(tmp_path),
-        "CALLENGINE_DATABASE": database,
-        "CALLENGINE_HTTP__WORKER_PORT": "0",
-        "CALLENGINE_MASTER_KEY": key,
-        "CALLENGINE_ASTERISK__RECORDINGS": str(tmp_path / "spool"),
-        "TMPDIR": str(tmp_path / "tmp"),
-    }
-    (tmp_path / "tmp").mkdir()
-    objects, folders = None, [tmp_path]
-    if request.param == "bucket":
-        s3: Seaweed = request.getfixturevalue("s3")
-        bucket: str = request.getfixturevalue("bucket")
-        objects = s3_of(s3, bucket)
-        folders.append(s3.folder)
-        told |= {
-            "CALLENGINE_OBJECTS__BUCKET": bucket,
-            "CALLENGINE_OBJECTS__ENDPOINT": s3.endpoint,
-            "CALLENGINE_OBJECTS__ACCESS_KEY": s3.access_key,
-            "CALLENGINE_OBJECTS__SECRET_KEY": s3.secret_key,
-        }
-    async with house_of(database, tmp_path, objects=objects, vault=Vault(key)) as house:
-        yield Store(house, told, folders)
-        await house.store.close()
-
-
-@contextmanager
-def working(told: Mapping[str, str], log: Path) -> Iterator[None]:
-    """A worker as operators have it; ours is no variable of the environment that it would know."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("CALLENGINE_")}
-    with log.open("ab") as out:
-        command = [sys.executable, "-P", "-m", "engine", "work"]
-        worker = subprocess.Popen(command, env={**ours, **told}, stdout=out, stderr=out)
-    try:
-        yield
-    finally:
-        worker.terminate()
-        worker.wait(10)
 
 
 async def record_all(house: House) -> None:
@@ -128,20 +80,20 @@ async def record_all(house: House) -> None:
 
 
 @pytest.mark.timeout(120 + OVER_SECONDS + MANY / SEALED_PER_SECOND)
-async def test_many_deadlines_are_all_kept_in_time_and_proved(store: Store, tmp_path: Path) -> None:
-    house = store.house
+async def test_many_deadlines_are_all_kept_in_time_and_proved(kept: Keeping) -> None:
+    house = kept.house
     await record_all(house)
-    assert len(await store.traces()) == 2 * MANY, "what is looked for is found where it is"
-    with working(store.told, tmp_path / "log"):
-        await until(lambda: store.is_so("stored"), "all are stored", 60 + MANY / SEALED_PER_SECOND)
+    assert len(await traces(kept)) == 2 * MANY, "what is looked for is found where it is"
+    with kept.working():
+        await until(lambda: are_all(kept, "stored"), "all are stored", 60 + MANY / SEALED_PER_SECOND)
         await house.con.execute(SPREAD, timedelta(seconds=OVER_SECONDS))
-        await until(lambda: store.is_so("destroyed"), "all are destroyed", OVER_SECONDS + 90)
+        await until(lambda: are_all(kept, "destroyed"), "all are destroyed", OVER_SECONDS + 90)
     late = await house.con.fetchrow(LATE)
     assert late is not None
     print(f"{MANY} in {OVER_SECONDS:g} s late by", {name: round(it, 2) for name, it in late.items()})
     assert late["p99"] <= 60
     assert late["min"] >= 0
-    assert await store.traces() == []
+    assert await traces(kept) == []
     assert (house.spooled(), await house.names()) == ([], [])
     assert await house.con.fetchval("SELECT count(*) FROM keys.audio_key") == 0
     chain = await verify(house.con)
