@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 from urllib.request import urlopen
 
 import asyncpg
@@ -66,20 +66,18 @@ def dev_command(routing: Path, state: Path, *more: str) -> list[str]:
 @contextmanager
 def running_dev(routing: Path, state: Path, *more: str) -> Iterator[Dev]:
     # What a killed run cannot take away lies here: its SIP stack's folder.
-    with TemporaryDirectory(prefix="dev-") as scratch:
+    # Not a pipe for what it says: nobody reads it while the run lasts, and a full one would stop it.
+    with TemporaryDirectory(prefix="dev-") as scratch, (Path(scratch) / "said").open("w+") as said:
         process = subprocess.Popen(
-            dev_command(routing, state, *more),
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": scratch},
+            dev_command(routing, state, *more), stderr=said, text=True, env={**os.environ, "TMPDIR": scratch}
         )
-        yield from _until_stopped(process, state)
+        yield from _until_stopped(process, state, said)
 
 
-def _until_stopped(process: "subprocess.Popen[str]", state: Path) -> Iterator[Dev]:
+def _until_stopped(process: "subprocess.Popen[str]", state: Path, said: TextIO) -> Iterator[Dev]:
     try:
         eventually(lambda: (state / "endpoints.json").exists() or process.poll() is not None, 40)
-        assert process.poll() is None, process.communicate()[1]
+        assert process.poll() is None, Path(said.name).read_text()
         yield Dev(process, state)
     finally:
         process.terminate()
