@@ -9,6 +9,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import structlog
+
 from engine.ari.errors import AriError, Conflict, Gone, Refused
 from engine.ari.exchange import let_go
 from engine.ari.leg import AriLeg
@@ -16,6 +18,8 @@ from engine.ari.talk import first_gone
 
 if TYPE_CHECKING:
     from engine.ari.line import AriLine
+
+log = structlog.get_logger()
 
 HANG_UP_SECONDS = 2.0
 
@@ -27,25 +31,30 @@ class AriBridge:
         self.id = f"{line.call_id}-br"
         self._line = line
         self._bridges = line.exchange.client.bridges
-        self._made = False
+        self._asked_for = False
+        self._early: asyncio.Task[bool] | None = None
         self._leg = ""
 
-    async def make(self) -> None:
-        """Raises AriError. It may be there already."""
-        self._made = True
-        with suppress(Conflict):
-            await self._bridges.create_with_id(self.id)
+    def prepare(self) -> None:
+        """Begin to make it."""
+        self._asked_for = True
+        self._early = asyncio.create_task(self._make_early())
 
     async def take_in(self, leg: AriLeg) -> None:
-        """The leg alone. Where that fails it is joined later, or has gone, and says so itself."""
+        """The leg alone, if the bridge is there by now: nobody waits for it to dial.
+
+        Where that fails it is joined later, or has gone, and says so itself.
+        """
+        if self._early is None or not self._early.done() or not self._early.result():
+            return
         with suppress(AriError):
             await self._bridges.add_channel(self.id, [leg.id])
             self._leg = leg.id
 
     async def join(self, leg: AriLeg) -> None:
         """Both. Who hung up in between raises HungUp."""
-        if self._leg != leg.id:
-            await self.make()
+        if self._early is None or not await self._early:
+            await self._make()
         both = [self._line.id] if self._leg == leg.id else [self._line.id, leg.id]
         try:
             await self._bridges.add_channel(self.id, both)
@@ -54,13 +63,36 @@ class AriBridge:
             await asyncio.wait(ends, timeout=HANG_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             raise first_gone(self._line, leg) from None
 
+    async def dissolve(self) -> None:
+        """Who is in it stays, each for himself: a bridge never hangs up.
+
+        What is in the making is waited for: that command may come seconds late, and would make it anew.
+        """
+        if not self._asked_for:
+            return
+        early, self._early, self._asked_for, self._leg = self._early, None, False, ""
+        if early is not None:
+            await asyncio.wait({early})
+        await self.dissolve_old()
+
     async def dissolve_old(self) -> None:
         """One that an earlier engine may have made."""
-        self._made = True
-        await self.dissolve()
+        await let_go(self._bridges.destroy(self.id))
 
-    async def dissolve(self) -> None:
-        """Who is in it stays, each for himself: a bridge never hangs up."""
-        if self._made:
-            self._made, self._leg = False, ""
-            await let_go(self._bridges.destroy(self.id))
+    def detach(self) -> None:
+        if self._early is not None:
+            self._early.cancel()
+
+    async def _make_early(self) -> bool:
+        try:
+            await self._make()
+        except AriError as trouble:  # once more when somebody has answered
+            log.warning("bridge_not_made", error=str(trouble))
+            return False
+        return True
+
+    async def _make(self) -> None:
+        """Raises AriError. It may be there already."""
+        self._asked_for = True
+        with suppress(Conflict):
+            await self._bridges.create_with_id(self.id)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -43,8 +42,8 @@ class AriRinging:
         self._legs = [leg for leg, _ in attempts]
         self._closing = False
         self._goodbyes: set[asyncio.Task[None]] = set()
-        # Of one that rings alone: see engine.ari.bridge.
-        self._bridge = asyncio.create_task(caller.bridge.make()) if len(attempts) == 1 else None
+        if len(attempts) == 1:  # why: engine.ari.bridge
+            caller.bridge.prepare()
         self._dialling = {asyncio.create_task(self._dial(leg, to)) for leg, to in attempts}
 
     async def first_answer(self) -> AriLeg | Outcome:
@@ -87,18 +86,13 @@ class AriRinging:
             await leg.until(leg.entered, ENTER_SECONDS)
             if not self._closing:
                 dial = self._exchange.client.channels.dial(leg.id, caller=caller, timeout=self._seconds)
-                await asyncio.gather(self._take_in(leg), dial)
+                await asyncio.gather(self._caller.bridge.take_in(leg), dial)
                 await self._ring_back(leg)
         except HungUp:
             pass  # the leg has ended, and says itself how
         except (AriError, TimeoutError) as trouble:
             log.warning("leg_failed", leg=leg.id, error=str(trouble))
             leg.never_was()
-
-    async def _take_in(self, leg: AriLeg) -> None:
-        """If the bridge is there by now: nobody waits for it to be dialled."""
-        if self._bridge is not None and self._bridge.done() and self._bridge.exception() is None:
-            await self._caller.bridge.take_in(leg)
 
     async def _ring_back(self, leg: AriLeg) -> None:
         """Once a telephone rings, the caller hears it ring."""
@@ -121,19 +115,13 @@ class AriRinging:
         self._let_go_of(self._living(), Cause.NORMAL)
         await self._settle(self._dialling)
         self._let_go_of(self._living(), Cause.NORMAL)
-        await asyncio.gather(self._settle(self._goodbyes), self._dissolve_bridge())
-
-    async def _dissolve_bridge(self) -> None:
-        """It may be in the making: that is waited for, since cancelling would not undo it."""
-        if self._bridge is not None:
-            with suppress(AriError):
-                await self._bridge
-            await self._caller.bridge.dissolve()
+        await asyncio.gather(self._settle(self._goodbyes), self._caller.bridge.dissolve())
 
     def detach(self) -> None:
         """Leave the legs as they are, for the engine that comes after this one."""
-        for task in self._dialling | self._goodbyes | ({self._bridge} if self._bridge else set()):
+        for task in self._dialling | self._goodbyes:
             task.cancel()
+        self._caller.bridge.detach()
 
     def _living(self) -> set[AriLeg]:
         return {leg for leg in self._legs if not leg.ended.done()}

@@ -78,8 +78,8 @@ async def strays(
             continue
         log.warning("stray_let_go", channel=channel_id)
         await let_go(exchange.client.channels.hangup(channel_id))
-    for bridge_id in there.bridge_ids:
-        ours = OUR_BRIDGE.fullmatch(bridge_id)
+    for bridge in await exchange.client.bridges.list():  # an empty one is in no application
+        ours = OUR_BRIDGE.fullmatch(bridge.id)
         if ours and ours["call"] not in calls:
-            await let_go(exchange.client.bridges.destroy(bridge_id))
+            await let_go(exchange.client.bridges.destroy(bridge.id))
     return callers
