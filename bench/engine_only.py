@@ -14,7 +14,7 @@ from bench.sipp import NUMBER, Drive
 from bench.systems import System, ring, write_number, write_routing
 from bench.waiting import until
 
-RAMP_RATE, LONGEST_RAMP = 50.0, 18.0
+RAMP_RATE, LONGEST_RAMP = 50.0, 21.0
 SETTLE = 3.0
 LAG = re.compile(r'^callengine_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
 LIVE = re.compile(r"^callengine_calls_live (\S+)$", re.MULTILINE)
@@ -25,7 +25,7 @@ RELOAD_RATE = 50.0
 async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -> dict[str, dict[str, float]]:
     """By number of live calls: KiB a call that engine and Asterisk take more than without any.
 
-    All of them come in within 18 s: after 30 without media Asterisk would hang up (pjsip.conf).
+    All of them come in within 21 s: after 30 without media Asterisk would hang up (pjsip.conf).
     """
     await rest(system)
     idle = resident(system)

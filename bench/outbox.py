@@ -58,6 +58,10 @@ FROM unnest($1::text[]) AS id
 FORGET = "DELETE FROM {} WHERE {} = ANY($1)"
 
 
+class Lost(Exception):
+    """A mail was not accepted, or came twice."""
+
+
 async def claims(con: asyncpg.Connection) -> dict[str, float]:
     """Milliseconds of a claim, the median of three hundred, one after the other."""
     told = {}
@@ -88,8 +92,7 @@ async def median_ms(take: Callable[[], Awaitable[object]]) -> float:
 async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mails: int) -> float:
     """Mails a second to one server with STARTTLS: `missed` are words, `voicemail` an MP3 of four seconds.
 
-    From the first claim to the last answer written down. Raises TimeoutError; RuntimeError when one of them
-    was not accepted, or was mailed twice.
+    From the first claim to the last answer written down. Raises TimeoutError, Lost.
     """
     results, done = list[str](), asyncio.Event()
 
@@ -112,7 +115,7 @@ async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mai
             await sessions.close()
     await forget(con, ids)
     if server.taken != [1] * mails or set(results) != {"accepted"}:
-        raise RuntimeError(f"of {mails} mails {sum(server.taken)} have come, and it was said: {set(results)}")
+        raise Lost(f"of {mails} mails {sum(server.taken)} have come, and it was said: {set(results)}")
     return mails / took
 
 

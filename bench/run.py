@@ -29,8 +29,8 @@ async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: 
     results: Results = {"plan": plan.name, "machine": machine.described()}
     others = machine.Others()
     results["systems"] = await compare(plan, systems, tell)
-    tell("calls with sound, recorded calls and messages, side by side")
-    results["sounds"] = await with_sounds(plan, {name: systems[name] for name in systems if name in OURS})
+    ours = {name: open_it for name, open_it in systems.items() if name in OURS}
+    results["sounds"] = await with_sounds(plan, ours, tell)
     if "engine" in systems:
         highest = results["systems"]["engine"]["highest"]
         results["engine"] = await look_into_engine(plan, highest / 2, tell)
@@ -65,9 +65,9 @@ def over_rounds(rounds: Sequence[Round]) -> Results:
     }
 
 
-async def with_sounds(plan: Plan, systems: Mapping[str, Open]) -> Results:
+async def with_sounds(plan: Plan, systems: Mapping[str, Open], tell: Tell) -> Results:
     async with folder() as state:
-        return await sounds.measure(systems, state, plan.sounds)
+        return await sounds.measure(systems, state, plan.sounds, tell)
 
 
 async def look_into_engine(plan: Plan, rate: float, tell: Tell) -> Results:

@@ -15,6 +15,7 @@ from bench.processes import cpu_seconds
 from bench.rates import rest
 from bench.sipp import MESSAGES, RECORDED, Drive
 from bench.systems import Open, System
+from bench.waiting import Tell
 
 CAP = 200
 IDLE_SECONDS = 4.0
@@ -32,7 +33,9 @@ class Cost:
     cpu: Mapping[str, float]
 
 
-async def measure(systems: Mapping[str, Open], folder: Path, seconds: float) -> dict[str, dict[str, Any]]:
+async def measure(
+    systems: Mapping[str, Open], folder: Path, seconds: float, tell: Tell
+) -> dict[str, dict[str, Any]]:
     """By kind of call and system: calls that come in for so long, and what they cost."""
     kinds = {"talk": (TALK, talked), "recorded": (RECORDED_TALK, talked), "message": (MESSAGE, left)}
     async with AsyncExitStack() as held:
@@ -40,10 +43,11 @@ async def measure(systems: Mapping[str, Open], folder: Path, seconds: float) -> 
             name: await held.enter_async_context(open_it(folder / name, CAP))
             for name, open_it in systems.items()
         }
-        return {
-            kind: await side_by_side(running, replace(drive, seconds=seconds), calls)
-            for kind, (drive, calls) in kinds.items()
-        }
+        told = {}
+        for kind, (drive, calls) in kinds.items():
+            tell(f"side by side: {kind}")
+            told[kind] = await side_by_side(running, replace(drive, seconds=seconds), calls)
+        return told
 
 
 async def side_by_side(systems: Mapping[str, System], drive: Drive, calls: "Calls") -> dict[str, Any]:

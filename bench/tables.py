@@ -107,15 +107,18 @@ def figures_of_engine(results: Mapping[str, Any]) -> str:
     inside = results["engine"]
     rows = [
         *((f"{what} a call", traffic(inside["traffic"][what])) for what in ("commands", "events")),
-        *((f"memory of {n} live calls", memory(one)) for n, one in inside["memory"].items()),
         *(
-            (f"memory of {n} live calls with G.711", memory(one))
-            for n, one in inside.get("memory_with_media", {}).items()
+            (f"memory of {one['live']:,.0f} live calls{words}", memory(one))
+            for part, words in (("memory", ""), ("memory_with_media", " with G.711"))
+            for one in inside.get(part, {}).values()
         ),
         (f"lag of the loop at {inside['lag']['rate']:.0f} calls/s", f"p99 {inside['lag']['p99']:.1f} ms"),
         (f"one of {inside['reload']['numbers']:,} numbers changed at 50 calls/s", reloaded(inside["reload"])),
     ]
     return table(("engine", ""), rows)
+
+
+MAILS = {"words": "mails sent, without sound", "sound": "mails sent, each with an MP3 to be made"}
 
 
 def figures_of_records(results: Mapping[str, Any]) -> str:
@@ -124,8 +127,7 @@ def figures_of_records(results: Mapping[str, Any]) -> str:
     rows = [
         ("an entry of the journal is on the disk", durable),
         ("a burst of entries", f"{journal['burst']:,.0f}/s"),
-        ("mails sent, without sound", f"{records['mailed']['words']:,.0f}/s"),
-        ("mails sent, each with an MP3 to be made", f"{records['mailed']['sound']:,.0f}/s"),
+        *((MAILS[kind], f"{rate:,.0f}/s") for kind, rate in records["mailed"].items()),
         *(
             (f"calls drained, {int(size):,} records there", f"{rate:,.0f}/s")
             for size, rate in records["drained"].items()
