@@ -22,7 +22,9 @@ OTHERS_MOST = 0.08  # of the processor: the kernel's own work for us counts as o
 
 @click.command()
 @click.option("--quick", is_flag=True, help="3 minutes instead of 12; the page is not touched.")
-@click.option("--huge", is_flag=True, help="With ten million records too: 5 minutes more, and 20 GB of disk.")
+@click.option(
+    "--huge", is_flag=True, help="With ten million records too: 15 minutes more, and 20 GB of disk."
+)
 @click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
               help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
 @click.option("--limit", is_flag=True, help="The least ARI control beside them, which is what Asterisk "
