@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -175,6 +176,20 @@ async def test_an_announcement_is_said_again_by_the_next_engine_and_the_route_go
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
     assert record.ring < timedelta(seconds=2)
+
+
+async def test_a_bridge_that_a_dead_engine_left_empty_is_let_go(service: Service, engine: Fragile) -> None:
+    """It is in no application: only a look at all of them finds it. Another's bridge stays."""
+    endpoint = service.house.endpoint
+    ours, others = f"{uuid.uuid4()}-br", "somebody-elses"
+    await engine.end()
+    for bridge in (ours, others):
+        ask(endpoint, f"/bridges/{bridge}", "POST")
+    try:
+        await engine.start()
+        await until(lambda: [it["id"] for it in ask(endpoint, "/bridges")] == [others])
+    finally:
+        ask(endpoint, f"/bridges/{others}", "DELETE")
 
 
 async def test_who_gives_up_while_no_engine_is_there_gave_up_at_that_moment(
