@@ -29,9 +29,9 @@ def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
 class Agent:
     """One UDP socket on loopback, and everything it has heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind(("127.0.0.1", port))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.heard: list[Message] = []

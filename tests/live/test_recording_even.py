@@ -6,7 +6,6 @@ is busy with other tests. The telephones are bare: those of the other tests are 
 
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -29,20 +28,10 @@ WINDOW = 20  # samples, 2.5 ms
 LOUD = 1500  # RMS of a burst's windows is 7,000, of the hiss 24
 
 
-class Carrier(sip.Agent):
-    """The far end of the trunk, on the port that the service sends its calls to."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self._socket.close()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", port))
-        self.address = f"127.0.0.1:{port}"
-
-
 @pytest.fixture
 def carrier(house: House) -> Iterator[sip.Agent]:
-    with Carrier(house.carrier_port) as agent:
+    """The far end of the trunk, on the port that the service sends its calls to."""
+    with sip.Agent(house.carrier_port) as agent:
         yield agent
 
 
