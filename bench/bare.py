@@ -1,6 +1,6 @@
 """The least that can control a call over ARI, as a system to measure: what of a call's price is Asterisk's.
 
-Six commands a call, of eleven: no lease, no journal, no record, no metrics and no log; both legs are in one
+Six commands a call, of twelve: no lease, no journal, no record, no metrics and no log; both legs are in one
 bridge before the destination is dialled, so that Asterisk passes ringing and answer on by itself. Nobody
 should serve callers so (docs/decisions/010): whoever is faster than this has left ARI.
 """

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
-from structlog.typing import FilteringBoundLogger
 
 from dialplan.number import international
 from engine.call import Agreement
@@ -15,6 +14,8 @@ from engine.journal.writer import Journal
 from engine.metrics import EngineMetrics
 from engine.rulebook import Rulebook
 from storage.records import Entry
+
+log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
 TOLD = frozenset({"call_start", "answered", "vm_end", "rec_end", "call_end"})
@@ -45,7 +46,6 @@ class FrontDesk:
         self._tally = tally
         self._longest = longest
         self._recordings = recordings
-        self._log = structlog.get_logger().bind()  # else each line makes a logger of its own
 
     def agreed(self, dialled: str) -> Agreement | None:
         routing = self._rulebook.in_force
@@ -69,7 +69,7 @@ class FrontDesk:
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
         self._tally.see(entry)
-        tell(self._log, entry)
+        tell(entry)
         return written
 
 
@@ -119,7 +119,7 @@ class Tally:
             self._metrics.setup_seconds.labels(until).observe(seconds)
 
 
-def tell(log: FilteringBoundLogger, entry: Entry) -> None:
+def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
     level = log.info if entry["kind"] in TOLD else log.debug
     level(entry["kind"], **{key: value for key, value in entry.items() if key not in UNTOLD})

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from dialplan.caller import UNKNOWN
@@ -206,7 +205,7 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
     await handle(FakeLine(), desk)
     with capture_logs() as lines:
         for entry in desk.entries:
-            tell(structlog.get_logger(), entry)
+            tell(entry)
     assert [line["event"] for line in lines] == kinds(desk)
     assert "acme.example" not in str(lines)
     assert str(FakeLine().caller.number) not in str(lines)
