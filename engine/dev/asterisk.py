@@ -204,8 +204,7 @@ def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
 def _put_first(pid: int) -> None:
     """Real-time priority, where we may give it, before its threads are made, which inherit it.
 
-    A recording is as even as the 20 ms clock of the threads that make it: on a machine with nine processes to
-    a core 120 s of talk were 1.1 s short without, and 7 ms with it, both sides 20 ms apart (measured).
+    A recording is as even as the 20 ms clock of the threads that make it; what it does: docs/decisions/011.
     """
     with suppress(OSError):
         os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(REAL_TIME))
