@@ -83,7 +83,7 @@ class Courier:
                 group.create_task(self._tidy())
         finally:
             await self._finish()
-            lock.terminate()
+            end_connection(lock)
 
     async def send_next(self, pool: asyncpg.Pool) -> bool:
         """Make one attempt with the mail that is due first; False when none is. Raises asyncpg's errors."""
@@ -94,12 +94,18 @@ class Courier:
         return claimed is not None
 
     async def _take_over(self, pool: asyncpg.Pool) -> asyncpg.Connection:
-        """Have back what a predecessor had in hand; the connection holds the lock that says who lives."""
+        """Have back what a predecessor had in hand; the connection holds the lock that says who lives.
+
+        One that fails is ended, for it may hold that lock already: then we would wait for ourselves.
+        """
         while True:
+            con: asyncpg.Connection | None = None
             try:
                 con = cast("asyncpg.Connection", await pool.acquire(timeout=5))
                 await self._have_back(con)
             except AWAY:
+                if con is not None:
+                    end_connection(con)
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 return con
@@ -224,3 +230,9 @@ def _log(claimed: Claim, answer: Answer) -> None:
         tell("mail waits", reply=answer.reply, attempt=claimed.attempt, **told)
     else:
         log.info("mail answered", result=word(answer), reply=answer.reply, **told)
+
+
+def end_connection(con: asyncpg.Connection) -> None:
+    """Let go of a connection of a pool, and of its locks, at once."""
+    with suppress(asyncpg.InterfaceError):  # it has gone by itself
+        con.terminate()
