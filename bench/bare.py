@@ -27,6 +27,7 @@ from engine.ari.exchange import let_go
 from engine.ari.link import EventLink
 from engine.dev.asterisk import Options, start_asterisk
 from engine.dev.children import free_port, spawn, stop
+from engine.loop import keep_what_is_there
 
 PASSWORDS = ("BENCH_ARI_PASSWORD", "BENCH_EVENTS_PASSWORD")
 LONGEST = 60.0
@@ -99,6 +100,7 @@ class Controller:
 
 
 async def control(url: str, address: str) -> None:
+    keep_what_is_there()
     host, _, port = address.rpartition(":")
     ari_password, events_password = (os.environ[name] for name in PASSWORDS)
     async with Client(url, "engine", ari_password) as client:

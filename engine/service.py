@@ -19,6 +19,7 @@ from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.journal.writer import Journal
+from engine.loop import keep_what_is_there
 from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
 from engine.signals import told_to_reload, told_to_stop
@@ -36,6 +37,7 @@ async def serve(settings: Settings) -> None:
     stop = told_to_stop()
     async with AsyncExitStack() as opened:
         engine = await open_engine(settings, opened)
+        keep_what_is_there()
         # The other way round at the end: no event comes any more, and then the calls are let be.
         opened.push_async_callback(engine.switchboard.detach)
         await opened.enter_async_context(event_link(settings, engine.switchboard))

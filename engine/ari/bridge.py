@@ -15,6 +15,7 @@ from engine.ari.errors import AriError, Conflict, Gone, Refused
 from engine.ari.exchange import let_go
 from engine.ari.leg import AriLeg
 from engine.ari.talk import first_gone
+from engine.line import HungUp
 
 if TYPE_CHECKING:
     from engine.ari.line import AriLine
@@ -25,7 +26,11 @@ HANG_UP_SECONDS = 2.0
 
 
 class AriBridge:
-    """One for a call, of a name that the next engine knows too; made when it is needed."""
+    """One for a call, of a name that the next engine knows too; made when it is needed, gone with the call.
+
+    It is not made anew between two destinations: Asterisk takes a moment to let go of one, and says until
+    then that it is there. Of 96 callers whose first destination was busy 12 heard nothing of the second.
+    """
 
     def __init__(self, line: "AriLine") -> None:
         self.id = f"{line.call_id}-br"
@@ -36,9 +41,14 @@ class AriBridge:
         self._leg = ""
 
     def prepare(self) -> None:
-        """Begin to make it."""
+        """Begin to make it, unless it is there or in the making."""
+        if self._early is None or (self._early.done() and not self._early.result()):
+            self._asked_for = True
+            self._early = asyncio.create_task(self._make_early())
+
+    def adopt(self) -> None:
+        """An earlier engine may have made it."""
         self._asked_for = True
-        self._early = asyncio.create_task(self._make_early())
 
     async def take_in(self, leg: AriLeg) -> None:
         """The leg alone, if the bridge is there by now: nobody waits for it to dial.
@@ -52,7 +62,7 @@ class AriBridge:
             self._leg = leg.id
 
     async def join(self, leg: AriLeg) -> None:
-        """Both. Who hung up in between raises HungUp."""
+        """Both. Who hung up in between raises HungUp; AriError when they are there and yet not joined."""
         if self._early is None or not await self._early:
             await self._make()
         both = [self._line.id] if self._leg == leg.id else [self._line.id, leg.id]
@@ -60,11 +70,14 @@ class AriBridge:
             await self._bridges.add_channel(self.id, both)
         except (Gone, Conflict, Refused):
             ends = {self._line.ended, leg.ended}
-            await asyncio.wait(ends, timeout=HANG_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            raise first_gone(self._line, leg) from None
+            done, _ = await asyncio.wait(ends, timeout=HANG_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                raise
+            gone = first_gone(self._line, leg)
+            raise HungUp(gone, gone.ended.result()) from None
 
     async def dissolve(self) -> None:
-        """Who is in it stays, each for himself: a bridge never hangs up.
+        """For good. Who is in it stays, each for himself: a bridge never hangs up.
 
         What is in the making is waited for: that command may come seconds late, and would make it anew.
         """
@@ -73,10 +86,6 @@ class AriBridge:
         early, self._early, self._asked_for, self._leg = self._early, None, False, ""
         if early is not None:
             await asyncio.wait({early})
-        await self.dissolve_old()
-
-    async def dissolve_old(self) -> None:
-        """One that an earlier engine may have made."""
         await let_go(self._bridges.destroy(self.id))
 
     def detach(self) -> None:

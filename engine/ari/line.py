@@ -167,7 +167,7 @@ class AriLine(Channel):
 
     @asynccontextmanager
     async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
-        """Both in one bridge; afterwards neither bridge nor leg is left."""
+        """Both in one bridge; afterwards the leg is let go."""
         self.lease(lease, "talking")
         self._aside(let_go(leg.lease(lease)))
         try:
@@ -175,13 +175,19 @@ class AriLine(Channel):
             yield AriTalk(self, leg)
         finally:
             if not self.exchange.detached:
-                await asyncio.gather(leg.let_go(causes.Cause.NORMAL), self.bridge.dissolve())
+                await leg.let_go(causes.Cause.NORMAL)
 
     async def hang_up(self, result: Result) -> Ended:
         return await self._end_with(causes.farewell(result))
 
     async def turn_away(self) -> Ended:
         return await self._end_with(causes.UNKNOWN_NUMBER)
+
+    async def close(self) -> None:
+        """The call is over, and nothing of it is left: not even a caller whom we only think to have lost."""
+        if self.ended.done() and self.ended.result().lost:
+            await let_go(self._channels.hangup(self.id))
+        await self.bridge.dissolve()
 
     # How it does that.
 

@@ -20,6 +20,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from engine.ari.acknowledger import Acknowledger
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, PortTaken
@@ -104,9 +105,11 @@ class EventLink:
         connection = _Connection(request, _websocket())
         await connection.socket.prepare(request)
         self._begin(connection)
+        acknowledger = Acknowledger(request.transport)
         try:
             async for message in connection.socket:
                 if self._live is connection and message.type is aiohttp.WSMsgType.TEXT:
+                    acknowledger.received()
                     self._read(message.data)
         finally:
             self._end(connection)

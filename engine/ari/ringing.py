@@ -115,7 +115,7 @@ class AriRinging:
         self._let_go_of(self._living(), Cause.NORMAL)
         await self._settle(self._dialling)
         self._let_go_of(self._living(), Cause.NORMAL)
-        await asyncio.gather(self._settle(self._goodbyes), self._caller.bridge.dissolve())
+        await self._settle(self._goodbyes)
 
     def detach(self) -> None:
         """Leave the legs as they are, for the engine that comes after this one."""

@@ -186,3 +186,4 @@ class Switchboard:
                 await let_go(self.exchange.client.channels.hangup(line.id))
             finally:
                 del self._lines[line.id]
+            await line.close()

@@ -58,8 +58,7 @@ async def _go_on(
 ) -> None:
     log.info("call_taken_over", talking=talking is not None)
     await asyncio.gather(*(leg.let_go(Cause.NORMAL) for leg in others))
-    if talking is None:  # one for a destination that had not answered may be there
-        await line.bridge.dissolve_old()
+    line.bridge.adopt()
     await resume(call, performed, talking)
 
 

@@ -1,9 +1,9 @@
 """Two legs in one bridge, and which of them left it first."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.ari.channel import Channel
 from engine.ari.leg import AriLeg
 from engine.line import Ended, HungUp
 
@@ -24,17 +24,13 @@ class AriTalk:
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not any(end.done() for end in ends):
             return None
-        gone = first_gone(self._line, self._leg)
-        if gone.leg is self._line:
-            raise gone
-        return gone.ended
+        first = first_gone(self._line, self._leg)
+        if first is self._line:
+            raise HungUp(first, first.ended.result())
+        return first.ended.result()
 
 
-def first_gone(line: "AriLine", leg: AriLeg) -> HungUp:
-    """Of two legs of which at least one has ended, the one that ended first; lost with Asterisk: the line."""
-    gone = [channel for channel in (line, leg) if channel.ended.done()]
-    if not gone:
-        line.lose(datetime.now(UTC))
-        gone = [line]
-    first = min(gone, key=lambda channel: channel.ended.result().at)
-    return HungUp(first, first.ended.result())
+def first_gone(line: "AriLine", leg: AriLeg) -> Channel:
+    """Of two legs of which at least one has ended, the one that ended first."""
+    gone = (channel for channel in (line, leg) if channel.ended.done())
+    return min(gone, key=lambda channel: channel.ended.result().at)

@@ -1,9 +1,9 @@
-"""Sixty calls in the same moment, each looked at for itself."""
+"""Many calls in the same moment, each looked at for itself."""
 
 import asyncio
 from datetime import UTC, datetime
 
-from engine.dev.carrier import Answers
+from engine.dev.carrier import Answers, Refuses
 from engine.dev.phones import shown
 from storage.records import CallRecord
 from tests.live.service import Service, new_caller, new_destination
@@ -41,6 +41,24 @@ async def conversation(service: Service, number: str, who: str, to: str, n: int)
     )
     await caller.hang_up()
     await destination.wait_ended(seconds=PATIENCE)
+
+
+async def test_forty_callers_whose_first_destination_is_busy_all_hear_the_second(service: Service) -> None:
+    """They come at once, so that Asterisk takes its time for what was of the first."""
+    busy, answers = service.destination(Refuses(486)), service.destination(Answers(after=0.1, says=(600,)))
+    (number,) = service.house.agree([{"ring": {"to": busy, "busy": [{"ring": answers}]}}])
+
+    async def hears_the_second() -> None:
+        caller = await service.call(number)
+        await caller.hears(600, seconds=PATIENCE)
+        await caller.hang_up()
+        await caller.wait_ended(seconds=PATIENCE)
+
+    await asyncio.gather(*(hears_the_second() for _ in range(40)))
+    records = await service.records(number, 40)
+    assert {(told(record)[2], record.outcome, len(record.legs)) for record in records} == {
+        (answers, "answered", 2)
+    }
 
 
 def told(record: CallRecord) -> tuple[str, str, str, str, str, list[tuple[str, str]]]:

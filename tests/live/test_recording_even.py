@@ -23,8 +23,9 @@ from tests.live.test_recording_call import recorded_number
 
 TALK_SECONDS = float(os.environ.get("TALK_SECONDS", "0")) or 15.0
 EXACT = "TALK_SECONDS" in os.environ
-APART, SHORT = (0.02, 0.04) if EXACT else (0.1, 0.25)  # s
 WINDOW = 20  # samples, 2.5 ms
+APART = (0.02 if EXACT else 0.1) * RATE / WINDOW  # windows; one frame of 20 ms is 8
+SHORT = 0.04 if EXACT else 0.25  # s
 LOUD = 1500  # RMS of a burst's windows is 7,000, of the hiss 24
 
 
@@ -60,7 +61,8 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     bursts = [onsets(side)[1:-1] for side in sides]
     assert min(map(len, bursts)) > TALK_SECONDS - 4
     apart = max(abs(said - min(bursts[1], key=lambda heard: abs(heard - said))) for said in bursts[0])
-    print(f"of {talked:.3f} s: {short:.3f} s off its length, the sides {apart:.4f} s apart at most")
+    told = f"{apart * WINDOW / RATE:.4f} s apart at most"
+    print(f"of {talked:.3f} s: {short:.3f} s off its length, the sides {told}")
     assert short <= SHORT
     assert apart <= APART
     assert sip.eventually(lambda: left_in(house.endpoint) == [])
@@ -101,8 +103,8 @@ def talk(house: House, number: str) -> float:
     return (instants()["call_end"] - instants()["answered"]).total_seconds()
 
 
-def onsets(sound: Samples) -> list[float]:
-    """When each burst begins, s."""
+def onsets(sound: Samples) -> list[int]:
+    """The windows in which each burst begins."""
     windows = sound[: len(sound) // WINDOW * WINDOW].astype(np.float64).reshape(-1, WINDOW)
     loud = np.sqrt(np.mean(windows**2, axis=1)) > LOUD
-    return [float(at + 1) * WINDOW / RATE for at in np.flatnonzero(np.diff(loud.astype(int)) == 1)]
+    return [int(at) + 1 for at in np.flatnonzero(np.diff(loud.astype(int)) == 1)]

@@ -13,7 +13,7 @@ from engine.dev.phones import phones, shown
 from engine.dev.ports import reserve_ports
 from tests.live.test_dev import CALLER, Dev, eventually, records, running_dev
 from tests.live.test_recordings_kept import is_state, listed, said
-from tests.store.conversations import heard, level_at
+from tests.store.conversations import heard, usual_level_at
 from tests.store.sounds import RATE
 
 # Hz: the caller, and the office's telephone. A-law adds lines to a tone, at multiples of the greatest common
@@ -56,8 +56,8 @@ async def test_a_recorded_call_is_what_was_said_and_then_is_not(routing: Path, t
         file = tmp_path / "fetched"
         await asyncio.to_thread(said, dev, "fetch", audio_id, "--output", str(file))
         left, right = heard(file.read_bytes())[RATE:-RATE].T  # between click and clack of their beginnings
-        assert level_at(left, SAYS) - level_at(left, HEARS) > 60
-        assert level_at(right, HEARS) - level_at(right, SAYS) > 60
+        assert usual_level_at(left, SAYS) - usual_level_at(left, HEARS) > 60
+        assert usual_level_at(right, HEARS) - usual_level_at(right, SAYS) > 60
         await asyncio.to_thread(said, dev, "destroy", audio_id)
         assert await asyncio.to_thread(eventually, is_state(dev, audio_id, "destroyed"), 15)
         assert not list((dev.state / "asterisk").rglob("*-rec1-*.wav"))

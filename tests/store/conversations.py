@@ -3,6 +3,7 @@
 import io
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import soundfile
@@ -92,3 +93,11 @@ def level_at(samples: NDArray[np.float64], frequency: float) -> float:
     at = np.arange(len(samples)) / RATE
     found = abs(np.sum(samples * window * np.exp(-2j * np.pi * frequency * at)))
     return float(20 * np.log10(max(2 * found / np.sum(window), 1e-9)))
+
+
+def usual_level_at(samples: NDArray[np.float64], frequency: float) -> float:
+    """The same in every fifth of a second, the median: where a telephone stutters are all frequencies."""
+    size = RATE // 5
+    pieces = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
+    assert len(pieces) >= 3
+    return median(level_at(piece, frequency) for piece in pieces)

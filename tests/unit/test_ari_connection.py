@@ -7,7 +7,7 @@ import pytest
 
 from engine.ari.connection import Broken, Connection, Reply
 from engine.ari.errors import Gone, NoReply, Unavailable
-from engine.ari.http import KEEP_ALIVE_SECONDS, Http
+from engine.ari.http import KEEP_ALIVE_SECONDS, OPENED_AT_ONCE, TAKEN_SECONDS, Http
 
 OK = b'HTTP/1.1 200 OK\r\nContent-type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
 NOTHING = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
@@ -197,13 +197,30 @@ async def test_a_refusal_leaves_the_connection_as_good_as_before(wires: list[Wir
     assert len(wire.asked) == 2
 
 
+@pytest.mark.looptime
+async def test_four_connections_are_opened_at_a_time(wires: list[Wire]) -> None:
+    opened = [Wire([]) for _ in range(6)]
+    wires.extend(opened)
+    async with client() as ari:
+        asked = [asyncio.ensure_future(ari.send("POST", f"/{n}")) for n in range(7)]
+        await asyncio.sleep(TAKEN_SECONDS / 2)
+        assert [len(wire.asked) for wire in opened] == [1] * OPENED_AT_ONCE + [0, 0]
+        opened[0].say(NOTHING)
+        await asked[0]
+        await asyncio.sleep(TAKEN_SECONDS)
+        assert [len(wire.asked) for wire in opened] == [2, 1, 1, 1, 1, 1], "an idle one is not passed by"
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+@pytest.mark.looptime
 async def test_forty_commands_are_under_way_and_no_more(wires: list[Wire]) -> None:
     opened = [Wire([]) for _ in range(41)]
     wires.extend(opened)
     async with client() as ari:
         asked = [asyncio.ensure_future(ari.send("POST", f"/{n}")) for n in range(41)]
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await asyncio.sleep(1)
         assert [len(wire.asked) for wire in opened] == [1] * 40 + [0]
         opened[0].say(NOTHING)
         await asked[0]

@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import pytest
 
 from engine.ari.bridge import AriBridge
-from engine.ari.errors import Conflict, Unavailable
+from engine.ari.errors import Conflict, Gone, Unavailable
 from engine.ari.leg import AriLeg
 from engine.ari.line import AriLine
 
@@ -17,12 +18,14 @@ class Bridges:
     """Asterisk's, which has a bridge from when its creation gets through to when it is destroyed.
 
     `slow`: until it is set, creations are on their way; `through`: one has come; `refused`: so many fail.
+    One that is destroyed is `going`, and refuses to be made anew.
     """
 
     slow: asyncio.Event = field(default_factory=asyncio.Event)
     through: asyncio.Event = field(default_factory=asyncio.Event)
     refused: int = 0
     there: set[str] = field(default_factory=set)
+    going: set[str] = field(default_factory=set)
     added: list[list[str]] = field(default_factory=list)
 
     async def create_with_id(self, bridge_id: str) -> None:
@@ -30,17 +33,19 @@ class Bridges:
         if self.refused:
             self.refused -= 1
             raise Unavailable(500, "no room")
-        if bridge_id in self.there:
+        if bridge_id in self.there | self.going:
             raise Conflict(409, "it is there")
         self.there.add(bridge_id)
         self.through.set()
 
     async def add_channel(self, bridge_id: str, channel: list[str]) -> None:
-        assert bridge_id in self.there
+        if bridge_id not in self.there:
+            raise Gone(404, "there is none")
         self.added.append(channel)
 
     async def destroy(self, bridge_id: str) -> None:
         self.there.discard(bridge_id)
+        self.going.add(bridge_id)
 
 
 @dataclass
@@ -51,6 +56,10 @@ class Fake:
     bridges: Bridges = field(default_factory=Bridges)
     call_id: str = "call"
 
+    @cached_property
+    def ended(self) -> asyncio.Future[object]:
+        return asyncio.get_running_loop().create_future()
+
     def __getattr__(self, name: str) -> Any:
         if name in ("exchange", "client"):
             return self
@@ -58,6 +67,7 @@ class Fake:
 
 
 LEG = cast(AriLeg, Fake("leg"))
+NEXT = cast(AriLeg, Fake("next"))
 
 
 def bridge_in(bridges: Bridges) -> AriBridge:
@@ -115,11 +125,42 @@ async def test_it_is_made_for_those_who_answer_if_it_is_not_there(prepared: bool
     assert bridges.there == set()
 
 
-async def test_it_is_prepared_anew_for_the_next_who_rings() -> None:
+async def test_the_next_who_rings_finds_it_there() -> None:
     bridge = await made(bridges := Bridges())
     await bridge.take_in(LEG)
+    bridge.prepare()
+    await bridge.take_in(NEXT)
+    await bridge.join(NEXT)
+    assert bridges.added == [["leg"], ["next"], ["caller"]]
     await bridge.dissolve()
     assert bridges.there == set()
+
+
+async def test_one_that_could_not_be_made_is_tried_again_for_the_next_who_rings() -> None:
+    bridges = Bridges(refused=1)
+    bridges.slow.set()
+    bridge = bridge_in(bridges)
     bridge.prepare()
-    await bridge.join(LEG)
-    assert bridges.added == [["leg"], ["caller", "leg"]]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bridges.refused == 0
+    bridge.prepare()
+    await bridges.through.wait()
+    await bridge.join(NEXT)
+    assert bridges.added == [["caller", "next"]]
+
+
+@pytest.mark.looptime
+async def test_who_is_there_and_cannot_be_joined_is_not_thought_to_have_hung_up() -> None:
+    bridge = await made(bridges := Bridges())
+    await bridges.destroy(bridge.id)  # by somebody else
+    with pytest.raises(Gone):
+        await bridge.join(LEG)
+
+
+async def test_what_an_earlier_engine_made_goes_with_the_call() -> None:
+    bridges = Bridges(there={"call-br"})
+    bridge = bridge_in(bridges)
+    bridge.adopt()
+    await bridge.dissolve()
+    assert bridges.there == set()
