@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.request import urlopen
 
+import asyncpg
+
 from engine.dev.postgres import binaries
 from tests.live.mails import mails
 from tests.live.service import House, Service
@@ -47,6 +49,7 @@ class Sinks:
 async def all_sinks(service: Service) -> Sinks:
     """What all places hold now. Ask once the calls' records have reached the database."""
     house = service.house
+    await write_out(house.run.database)
     return Sinks(
         {
             "dump": await output_of(house, binaries() / "pg_dump", house.run.database),
@@ -59,6 +62,15 @@ async def all_sinks(service: Service) -> Sinks:
             **files_below(house.state),
         }
     )
+
+
+async def write_out(database: str) -> None:
+    """Have PostgreSQL write all it holds to its files: it commits before it does (engine.dev.postgres)."""
+    con = await asyncpg.connect(database)
+    try:
+        await con.execute("CHECKPOINT")
+    finally:
+        await con.close()
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
