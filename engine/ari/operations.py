@@ -190,6 +190,10 @@ class Channels(Resource):
     async def progress(self, channel_id: str) -> None:
         await self._post("/channels/{channelId}/progress", channelId=channel_id)
 
+    async def start_silence(self, channel_id: str) -> None:
+        """Send silence to the channel, until something is played to it."""
+        await self._post("/channels/{channelId}/silence", channelId=channel_id)
+
     async def play_with_id(
         self, channel_id: str, playback_id: str, media: Sequence[str]
     ) -> state.PlaybackInfo:

@@ -63,6 +63,8 @@ class AriRecording:
         return await self._end(limits, 0) if await self._is_stored() else None
 
     async def _ask(self, limits: Limits) -> None:
+        """He hears silence meanwhile: a network may end a call in which no RTP comes."""
+        await self._client.channels.start_silence(self._line.id)
         await self._client.channels.record(
             self._line.id,
             self._name,
