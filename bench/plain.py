@@ -63,6 +63,7 @@ def lay_out(state: Path) -> None:
 
 def load(asterisk: Asterisk) -> None:
     """Load what the dialplan needs, into the Asterisk that runs on it. Raises PartTrouble."""
+    send_silence(asterisk)
     (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
     (asterisk.endpoint.etc / "cdr.conf").write_text("[general]\nenable = yes\n")
     asterisk.cli("module reload cdr")
@@ -71,6 +72,16 @@ def load(asterisk: Asterisk) -> None:
             raise PartTrouble(f"Asterisk does not load {module}: {said}")
     if "Enabled" not in (said := asterisk.cli("cdr show status")) or "custom" not in said:
         raise PartTrouble(f"Asterisk writes no CDRs: {said}")
+
+
+def send_silence(asterisk: Asterisk) -> None:
+    """Start it anew so that who leaves a message hears silence; the engine asks for that call by call."""
+    settings = asterisk.endpoint.etc / "asterisk.conf"
+    settings.write_text(settings.read_text().replace("transmit_silence = no", "transmit_silence = yes"))
+    asterisk.cli("core stop now")
+    asterisk.process.wait(timeout=10)
+    asterisk.restart()
+    asterisk.wait_until_ready()
 
 
 def dial(*numbers: str) -> str:
