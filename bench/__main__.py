@@ -1,6 +1,9 @@
 """python -m bench: see `--help`."""
 
+import asyncio
+import signal
 import sys
+from collections.abc import Coroutine
 
 import click
 import uvloop
@@ -9,7 +12,7 @@ from bench import machine
 from bench.bare import bare
 from bench.page import fill, keep
 from bench.plan import FULL, QUICK
-from bench.run import measure
+from bench.run import Results, measure
 from bench.sipp import SippTrouble, command
 from bench.systems import Open, dialplan, engine, other
 from bench.tables import tables
@@ -48,7 +51,9 @@ def main(*, quick: bool, huge: bool, others: tuple[str, ...], limit: bool, anywa
         say("others use this machine: the figures will say more about them")
     try:
         command()
-        results = uvloop.run(measure(QUICK if quick else FULL, systems, say, huge=huge))
+        results = uvloop.run(ended_by_sigterm(measure(QUICK if quick else FULL, systems, say, huge=huge)))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     except (SippTrouble, *TROUBLE) as trouble:
         raise click.ClickException(str(trouble)) from None
     click.echo(tables(results))
@@ -61,6 +66,13 @@ def main(*, quick: bool, huge: bool, others: tuple[str, ...], limit: bool, anywa
     if into_page:
         fill(PAGE, results)
         say(f"written: {PAGE}")
+
+
+async def ended_by_sigterm(work: Coroutine[object, object, Results]) -> Results:
+    """SIGTERM ends it as Ctrl-C does: what it has started is stopped, and its folders are gone."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def say(line: str) -> None:
