@@ -184,9 +184,7 @@ class AriLine(Channel):
         return await self._end_with(causes.UNKNOWN_NUMBER)
 
     async def close(self) -> None:
-        """The call is over, and nothing of it is left: not even a caller whom we only think to have lost."""
-        if self.ended.done() and self.ended.result().lost:
-            await let_go(self._channels.hangup(self.id))
+        """The call is over. The caller is let be: if he is there still, Asterisk's fallback has him."""
         await self.bridge.dissolve()
 
     # How it does that.

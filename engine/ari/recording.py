@@ -64,7 +64,7 @@ class AriRecording:
 
     async def _ask(self, limits: Limits) -> None:
         """He hears silence meanwhile: a network may end a call in which no RTP comes."""
-        await self._client.channels.start_silence(self._line.id)
+        await let_go(self._client.channels.start_silence(self._line.id))  # no message is refused for that
         await self._client.channels.record(
             self._line.id,
             self._name,
