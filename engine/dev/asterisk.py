@@ -153,6 +153,7 @@ class Asterisk:
             if time.monotonic() > deadline:
                 raise AsteriskTrouble(f"ARI does not answer after {seconds:.0f} s: {self._last_words()}")
             time.sleep(0.02)
+        put_first(self.pid)
 
     def cli(self, command: str) -> str:
         """What Asterisk's console prints for `command`."""
@@ -196,18 +197,26 @@ def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> A
 
 def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
     command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
-    process = spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
-    _put_first(process.pid)
-    return process
+    return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
 
 
-def _put_first(pid: int) -> None:
-    """Real-time priority, where we may give it, before its threads are made, which inherit it.
+def put_first(pid: int) -> None:
+    """Give every thread of a process real-time priority, where we may; those it makes later inherit it.
 
-    A recording is as even as the 20 ms clock of the threads that make it; what it does: docs/decisions/011.
+    Not before Asterisk has begun: started by root it gives back what it was given (main/asterisk.c). Not by
+    its `-p`, as Debian's unit does: killed, it leaves `astcanary` behind. Why: docs/decisions/011.
     """
-    with suppress(OSError):
-        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(REAL_TIME))
+    while sum(_raise(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()):
+        pass  # a thread may have made others meanwhile
+
+
+def _raise(thread: int) -> bool:
+    """Whether it had to be, and could be."""
+    with suppress(OSError):  # it has ended; or we may not
+        if os.sched_getscheduler(thread) != os.SCHED_RR:
+            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(REAL_TIME))
+            return True
+    return False
 
 
 @contextmanager
