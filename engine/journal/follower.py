@@ -34,6 +34,7 @@ class Follower:
     def __init__(self, directory: Path, since: Position) -> None:
         names = [path.name for path in segments(directory) if path.name >= since.segment]
         self.position = Position(names[0] if names else "")
+        self.has_more = True  # than was read the last time
         self._directory = directory
         self._since = since
         self._open = OpenCalls()
@@ -44,10 +45,11 @@ class Follower:
         return frozenset(self._open)
 
     def read(self) -> list[EndedCall]:
-        """The calls that ended in the next few records; an unmoved `position` says that there were none."""
+        """The calls that ended in the next few records."""
         # Looked for before reading: once there is a newer segment, this one gets no more records.
         newer = self._newer()
         records = self._records()
+        self.has_more = len(records) == RECORDS or bool(newer)
         if not records and newer:
             self._move(newer)
         ended: list[EndedCall] = []
@@ -56,6 +58,7 @@ class Follower:
             if call := self._take(record):
                 ended.append(call)
             if len(ended) == ENDED:
+                self.has_more = True
                 break
         return ended
 

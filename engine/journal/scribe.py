@@ -23,7 +23,7 @@ import structlog
 from engine.journal.segment import HEADER, Segment, Stamp, encode, segment_name
 from storage.fault import point
 
-GROUP = 2_000  # entries; about 0.5 MB
+GROUP = 2_000  # entries and more; about 0.5 MB
 RETRY_SECONDS = 1.0
 KEPT = (
     500_000  # entries of a degraded journal kept in memory, about 200 MB: half an hour of 30 calls a second
@@ -73,7 +73,7 @@ class Scribe(Thread):
         self._open = open_calls
         self._wall = wall
         self._tell_durable = tell_durable
-        self._noted: SimpleQueue[Noted | None] = SimpleQueue()
+        self._noted: SimpleQueue[list[Noted] | None] = SimpleQueue()
         self._unsaved: list[Noted] = []
         self._segment: Segment | None = None
         self._after = book.after
@@ -81,9 +81,13 @@ class Scribe(Thread):
         self._n = 0
         self._next_try = 0.0
 
-    def put(self, noted: Noted | None) -> None:
-        """Hand over an entry; None: write what is left, and end."""
+    def put(self, noted: list[Noted]) -> None:
+        """Hand over entries, all at once: each time may cost a change of threads."""
         self._noted.put(noted)
+
+    def finish(self) -> None:
+        """Write what is left, and end."""
+        self._noted.put(None)
 
     def begin(self) -> None:
         """Begin the first segment, before the thread is started. Raises OSError."""
@@ -107,8 +111,8 @@ class Scribe(Thread):
         try:
             noted = self._noted.get(timeout=RETRY_SECONDS if self.degraded else None)
             while noted is not None:
-                group.append(noted)
-                if len(group) == GROUP:
+                group += noted
+                if len(group) >= GROUP:
                     return group, True
                 noted = self._noted.get_nowait()
         except Empty:

@@ -121,15 +121,15 @@ class Journal:
             return
         self._closed = True
         self._hand_over()
-        self._scribe.put(None)
+        self._scribe.finish()
         await asyncio.to_thread(self._scribe.join)
         os.close(self._lock)
 
     def _hand_over(self) -> None:
         """To the scribe, who writes at once."""
-        lazy, self._lazy = self._lazy, []
-        for noted in lazy:
-            self._scribe.put(noted)
+        if self._lazy:
+            lazy, self._lazy = self._lazy, []
+            self._scribe.put(lazy)
 
     def _tell_durable(self, group: Sequence[Noted]) -> None:
         """Called in the scribe's thread."""

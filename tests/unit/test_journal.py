@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.journal.follower import Follower, backlog, sweep
+from engine.journal.follower import ENDED, Follower, backlog, sweep
 from engine.journal.reader import Read, read
 from engine.journal.recovery import OpenCalls, recover
 from engine.journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
@@ -379,6 +379,18 @@ async def test_a_follower_reads_on_while_the_journal_is_written(tmp_path: Path) 
         (call,) = follower.read()
         assert [fact["kind"] for fact in call.entries] == ["call_start", "call_end"]
         assert backlog(tmp_path, follower.position) == 0
+
+
+async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) -> None:
+    """Else a drainer would wait between two batches of a long journal, or make one of each call."""
+    async with opened(tmp_path) as journal:
+        for n in range(ENDED + 1):
+            journal.note(entry(str(n), "call_start"))
+            journal.note(entry(str(n), "call_end"))
+        await journal.note(entry("open", "call_start"))
+        follower = Follower(tmp_path, Position())
+        told = [(len(follower.read()), follower.has_more) for _ in range(3)]
+    assert told == [(ENDED, True), (1, False), (0, False)]
 
 
 async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
