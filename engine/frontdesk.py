@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
+from contextvars import Context
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,9 @@ UNTOLD = frozenset({"kind", "caller", "deliver", "missed"})
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
 LOOK_SECONDS = 1.0
+# What was noted is counted and logged a moment later: between a caller and his destination nothing stands
+# that may come after.
+TELL_SECONDS = 0.05
 
 
 class FrontDesk:
@@ -46,6 +50,7 @@ class FrontDesk:
         self._tally = tally
         self._longest = longest
         self._recordings = recordings
+        self._untold: list[Entry] = []
 
     def agreed(self, dialled: str) -> Agreement | None:
         routing = self._rulebook.in_force
@@ -68,9 +73,17 @@ class FrontDesk:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
-        self._tally.see(entry)
-        tell(entry)
+        if not self._untold:  # in a context of its own: the next entry may be another call's
+            asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell, context=Context())
+        self._untold.append(entry)
         return written
+
+    def tell(self) -> None:
+        """Count and log what was noted and is not told yet."""
+        untold, self._untold = self._untold, []
+        for entry in untold:
+            self._tally.see(entry)
+            tell(entry)
 
 
 async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:

@@ -48,7 +48,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,  # else each line makes a logger anew, one that is not written too
     )
     _adopt_libraries(level, stream, chain)
 

@@ -19,7 +19,7 @@ from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.journal.writer import Journal
-from engine.loop import keep_what_is_there
+from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
 from engine.signals import told_to_reload, told_to_stop
@@ -37,7 +37,7 @@ async def serve(settings: Settings) -> None:
     stop = told_to_stop()
     async with AsyncExitStack() as opened:
         engine = await open_engine(settings, opened)
-        keep_what_is_there()
+        let_nothing_hold_it_up()
         # The other way round at the end: no event comes any more, and then the calls are let be.
         opened.push_async_callback(engine.switchboard.detach)
         await opened.enter_async_context(event_link(settings, engine.switchboard))
@@ -114,6 +114,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     longest = timedelta(minutes=settings.limits.max_call_minutes)
     desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
+    opened.callback(desk.tell)
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
                               country=settings.country, unfinished=unfinished)  # fmt: skip
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)

@@ -153,10 +153,10 @@ class AriLine(Channel):
         self, to: Sequence[Destination], seconds: int, witness: LegWitness
     ) -> AsyncIterator[AriRinging]:
         self.alive()  # the caller may have gone while no engine was there
-        self.lease(seconds + LEASE_GRACE_SECONDS)
         with ExitStack() as ears:
             attempts = [(ears.enter_context(self._next_leg(one.number, witness)), one) for one in to]
             ringing = AriRinging(self.exchange, self, attempts, seconds)
+            self.lease(seconds + LEASE_GRACE_SECONDS)  # asked for after the leg, which is waited for
             try:
                 yield ringing
             finally:

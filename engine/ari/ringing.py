@@ -42,9 +42,9 @@ class AriRinging:
         self._legs = [leg for leg, _ in attempts]
         self._closing = False
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._dialling = {asyncio.create_task(self._dial(leg, to)) for leg, to in attempts}
         if len(attempts) == 1:  # why: engine.ari.bridge
             caller.bridge.prepare()
-        self._dialling = {asyncio.create_task(self._dial(leg, to)) for leg, to in attempts}
 
     async def first_answer(self) -> AriLeg | Outcome:
         """The first leg to answer, or what came of all of them. Raises HungUp when the caller gives up."""
