@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
@@ -100,7 +100,7 @@ def eventually(true: Callable[[], object], seconds: float) -> bool:
 @pytest.fixture(scope="module")
 def routing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dev") / "routing"
-    write_routing(folder, date(2026, 11, 24))
+    write_routing(folder, datetime.now(UTC).date())
     return folder
 
 
@@ -219,7 +219,7 @@ async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> N
 
 def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
     folder = tmp_path / "routing"
-    write_routing(folder, date(2026, 11, 24))
+    write_routing(folder, datetime.now(UTC).date())
     wrong = folder / "numbers" / "wrong.yaml"
     wrong.write_text(
         "number: +3280012399\nowner: nobody\ntimezone: Europe/Brussels\nroute:\n  - rings: +32470111221\n"

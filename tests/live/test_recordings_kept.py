@@ -6,7 +6,7 @@ import os
 import signal
 import tomllib
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ OWNER = "demo"
 @pytest.fixture(scope="module")
 def routing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept") / "routing"
-    write_routing(folder, date(2026, 11, 24))
+    write_routing(folder, datetime.now(UTC).date())
     return folder
 
 

@@ -1,7 +1,7 @@
 """A call that is announced, recorded, sealed, fetched, held against what was said, and destroyed."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ SAYS, HEARS = 880, 1000
 
 @pytest.fixture
 def routing(tmp_path: Path) -> Path:
-    write_routing(tmp_path / "routing", date(2026, 11, 24))
+    write_routing(tmp_path / "routing", datetime.now(UTC).date())
     (number,) = [file for file in (tmp_path / "routing/numbers").glob("*.yaml") if OPEN in file.read_text()]
     number.write_text(number.read_text().replace("route:", "record: announce\nroute:", 1))
     return tmp_path / "routing"
