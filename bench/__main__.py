@@ -26,7 +26,7 @@ OTHERS_MOST = 0.08  # of the processor: the kernel's own work for us counts as o
 @click.command()
 @click.option("--quick", is_flag=True, help="Some 5 minutes instead of 15; the page is not touched.")
 @click.option(
-    "--huge", is_flag=True, help="With ten million records too, never yet run to its end: 20 GB of disk."
+    "--huge", is_flag=True, help="With ten million records too: some 15 minutes more, 20 GB of disk."
 )
 @click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
               help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
