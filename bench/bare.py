@@ -93,7 +93,7 @@ class Controller:
             try:
                 await self.connect(caller, leg, bridge)
                 await asyncio.wait(ends, timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
-            except AriError:
+            except (AriError, TimeoutError):
                 pass  # one of them has hung up
             other = channels.hangup(leg if left.done() else caller)
             await asyncio.gather(let_go(other), let_go(self.client.bridges.destroy(bridge)))
