@@ -139,6 +139,7 @@ class Owner(Model):
     keep_recordings: 30 days             hours, days or weeks
     recordings: flac                     wav, flac, mp3 or opus
     recording_notice: we-record          his own announcement, a prompt; else callengine's, in his language
+    destinations_know: true              who answers has agreed once and for all: only the caller hears it
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
 
@@ -152,6 +153,7 @@ class Owner(Model):
     keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
+    destinations_know: bool = False
     caller_may_stop: bool = False
 
     @field_validator("mail_then", "missed_calls")
@@ -198,6 +200,11 @@ class ServiceNumber(Model):
     def announcement(self, owner: Owner) -> str:
         """The prompt by which a caller hears that he is recorded; empty where he is not."""
         return self.record.announcement and (owner.recording_notice or self.record.announcement)
+
+    def statement(self, owner: Owner) -> str:
+        """The prompt by which whoever joins the caller hears it too: nobody asks him."""
+        asked = self.record.asks
+        return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
     def delivery(self, owner: Owner) -> Delivery:
         """How a message about a call to this number reaches its owner."""

@@ -12,7 +12,7 @@ from dialplan.result import Outcome, Result
 from dialplan.steps import Action
 from dialplan.walk import Turn
 from engine.line import Ended, How, Line, Recorded
-from engine.notice import Heard, Notice, Refusal
+from engine.notice import Heard, Informed, Notice, Refusal
 from storage.records import Entry
 
 # Where a call was delivered to when it was delivered to no destination.
@@ -66,7 +66,8 @@ class Call:
 
     `reached`: what it has come to once it is answered; `message_begun`, `recorded`: of the message it leaves.
     `announced`: the caller was told of the recording, or it was tried; `notice`: he heard it, and may be
-    recorded; `is_recorded`: that has begun, and goes on; `paused`: since when, by key.
+    recorded; `informed`: so did who joined him, or he knows; `is_recorded`: that has begun, and goes on;
+    `paused`: since when, by key.
     """
 
     line: Line
@@ -78,6 +79,7 @@ class Call:
     recorded: Recorded | None = None
     announced: bool = False
     notice: Notice | None = None
+    informed: Informed | None = None
     is_recorded: bool = False
     paused: datetime | None = None
     over: Ending | None = None
@@ -130,6 +132,10 @@ class Call:
                 case "notice":
                     self.announced = True
                     self.notice = Notice.recalled(entry) if entry["result"] == "heard" else None
+                case "informed" if entry["result"] == "failed":
+                    self.notice = None
+                case "informed":
+                    self.informed = Informed.recalled(entry)
                 case "rec_start":
                     self.is_recorded = True
                 case "rec_pause" | "rec_resume" as kind:
@@ -170,6 +176,17 @@ class Call:
         self.announced = True
         policy = self.agreed.number.record
         return self._note("notice", at=datetime.now(UTC), result=result, why=why, policy=policy)
+
+    def joined_by(self, informed: Informed) -> Awaitable[None]:
+        """Who has joined the caller knows that he will be recorded; this is the evidence of it."""
+        self.informed = informed
+        at = informed.heard.ended if informed.heard else datetime.now(UTC)
+        return self._note("informed", at=at, **informed.as_json())
+
+    def not_informed(self, leg_id: str, why: str) -> Awaitable[None]:
+        """And so neither of the two is recorded."""
+        self.notice = None
+        return self._note("informed", at=datetime.now(UTC), leg=leg_id, result="failed", why=why)
 
     def recording_begins(self) -> Awaitable[None]:
         """Once this is on the disk there is a recording, and it will be destroyed, whatever becomes of us."""

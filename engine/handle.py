@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 
 import structlog
 
@@ -11,7 +12,7 @@ from dialplan.walk import Facts, Plan, Turn
 from engine.call import NO_SUCH_NUMBER, NORMAL_CLEARING, Call, Desk, Ending, note_end, note_start
 from engine.line import HungUp, Leg, Line
 from engine.steps import perform
-from engine.steps.ring import talk
+from engine.steps.ring import put_through
 
 log = structlog.get_logger()
 
@@ -45,8 +46,7 @@ async def turn_away(line: Line, desk: Desk) -> None:
 async def attend(call: Call, already: Sequence[Outcome] = (), leg: Leg | None = None) -> Ending:
     """Walk the caller through the route, and end the call; returns how it ended."""
     try:
-        if leg is not None:
-            await talk(call, leg)
+        if leg is not None and await put_through(call, leg, datetime.now(UTC)) is Outcome.TAKEN:
             result = Result.ANSWERED
         else:
             result = await route(call, already)

@@ -15,7 +15,7 @@ from dialplan.caller import Caller
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from dialplan.steps import Destination
-from engine.notice import Announcement, Notice, Refusal
+from engine.notice import Announcement, Informed, Notice, Refusal
 
 # How long a caller may think about whether he wants to be recorded.
 ANSWER_SECONDS = 5.0
@@ -138,6 +138,12 @@ class Leg(Protocol):
     def to(self) -> str: ...
     @property
     def answered(self) -> datetime: ...
+    async def announce_recording(self, announcement: Announcement) -> Informed | None:
+        """Tell who has answered, alone, that he will be recorded; None if it failed.
+
+        The caller hears a telephone ring meanwhile. The end of either leg is `HungUp`.
+        """
+
     def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
         """Bridge it with the caller; should the engine be gone, Asterisk ends the call `lease` seconds on."""
 
@@ -193,8 +199,8 @@ class Line(Protocol):
         The answer counts once he has heard the whole question: a key pressed before is taken then.
         """
 
-    def recording(self, notice: Notice, audio_id: str) -> AbstractContextManager[Tape]:
-        """A tape for the conversation, or the one that an earlier engine records on."""
+    def recording(self, notice: Notice, informed: Informed, audio_id: str) -> AbstractContextManager[Tape]:
+        """A tape for a conversation of which both know, or the one that an earlier engine records on."""
 
     def ringing(
         self, to: Sequence[Destination], seconds: int, witness: LegWitness

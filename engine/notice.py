@@ -1,4 +1,4 @@
-"""That a caller was told he would be recorded: the value without which nothing is recorded."""
+"""That each of a conversation was told it would be recorded: the values without which nothing is recorded."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ EVENTS_APART_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An announcement that the caller's leg has heard to its end, and the key he answered with, or "".
+    """An announcement that a leg has heard to its end, and the key the caller answered with, or "".
 
     `announcement` and `sha256`: the prompt's name and content; the instants are Asterisk's, UTC.
     """
@@ -58,8 +58,30 @@ class Refusal(Heard):
 
 
 @dataclass(frozen=True, slots=True)
+class Informed:
+    """That whoever joins the caller knows of the recording as well, on which leg.
+
+    `heard`: the announcement, as that leg heard it; only `Leg.announce_recording` makes one so. None: the
+    owner vouches for those who answer (`destinations_know`).
+    """
+
+    leg: str
+    heard: Heard | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The evidence, for the journal."""
+        told = {"result": "known"} if self.heard is None else {"result": "heard", **self.heard.as_json()}
+        return {"leg": self.leg, **told}
+
+    @classmethod
+    def recalled(cls, evidence: Mapping[str, Any]) -> Self:
+        """What an earlier engine has journalled. Raises KeyError, ValueError."""
+        return cls(evidence["leg"], Heard.recalled(evidence) if evidence["result"] == "heard" else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a caller is to hear before he is recorded, and in which language."""
+    """What somebody is to hear before he is recorded, and in which language."""
 
     policy: RecordingPolicy
     prompt: Prompt

@@ -1,4 +1,4 @@
-"""Recording a conversation: never before the caller has heard of it to the end, never at the call's cost.
+"""Recording a conversation: never before both have heard of it to the end, never at the call's cost.
 
 The destination presses *1 before a card number is said, and after it; the caller presses *9 to be recorded no
 more, where the owner allows it.
@@ -13,8 +13,8 @@ import structlog
 
 from dialplan.number import RecordingPolicy
 from engine.call import Call
-from engine.line import HungUp, Key, Party, Tape, TapeEnded
-from engine.notice import Announcement
+from engine.line import HungUp, Key, Leg, Party, Tape, TapeEnded
+from engine.notice import Announcement, Informed
 from storage.fault import point
 
 log = structlog.get_logger()
@@ -59,14 +59,47 @@ async def _announce(call: Call) -> bool:
     return heard is not None
 
 
+async def inform(call: Call, leg: Leg) -> datetime:
+    """Tell who has answered that he will be recorded too, unless he knows; since when he may talk.
+
+    Before the caller is answered: he pays nothing for it either. Whatever fails, the call goes on without.
+    """
+    if call.notice is None or (call.informed is not None and call.informed.leg == leg.id):
+        return leg.answered
+    if call.agreed.owner.destinations_know:
+        call.joined_by(Informed(leg.id))
+        return leg.answered
+    try:
+        informed = await _inform(call, leg)
+    except HungUp:
+        raise
+    except Exception:
+        log.exception("announcement_failed")
+        informed = None
+    if informed is None or informed.heard is None:
+        log.error("call_not_recorded", why="the destination did not hear the announcement to its end")
+        call.not_informed(leg.id, "the announcement was not heard to its end")
+        return datetime.now(UTC)
+    call.joined_by(informed)
+    return informed.heard.ended
+
+
+async def _inform(call: Call, leg: Leg) -> Informed | None:
+    number, owner = call.agreed.number, call.agreed.owner
+    prompt = call.agreed.prompt(number.statement(owner))
+    if prompt is None:
+        return None
+    return await leg.announce_recording(Announcement(RecordingPolicy.ANNOUNCE, prompt, owner.language))
+
+
 @asynccontextmanager
 async def recorded(call: Call) -> AsyncIterator[None]:
     """While this lasts the call is recorded, if it may be, beside whatever else is done with it."""
-    if call.notice is None:
+    if call.notice is None or call.informed is None:
         yield
         return
     written = None if call.is_recorded else call.recording_begins()
-    with call.line.recording(call.notice, call.recording_id) as tape:
+    with call.line.recording(call.notice, call.informed, call.recording_id) as tape:
         work = asyncio.create_task(_record(tape, call, written))
         try:
             yield

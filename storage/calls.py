@@ -18,11 +18,11 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, node, rev
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, node, rev
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -30,7 +30,7 @@ ON CONFLICT (call_id) DO UPDATE SET
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
-    node = EXCLUDED.node, rev = EXCLUDED.rev
+    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev
 WHERE call.rev < EXCLUDED.rev
 RETURNING call_id
 """
@@ -114,6 +114,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "cause": record.cause,
         "recording_id": record.recording_id or None,
         "message_id": record.message_id or None,
+        "notice": record.notice or None,
         "node": record.node,
         "rev": call.rev,
     }
@@ -155,6 +156,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         cause=row["cause"],
         recording_id=row["recording_id"] or "",
         message_id=row["message_id"] or "",
+        notice=json.loads(row["notice"] or "{}"),
         legs=legs,
     )
 

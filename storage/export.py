@@ -39,9 +39,12 @@ def as_cells(record: CallRecord) -> list[str]:
 
 
 def as_object(record: CallRecord) -> dict[str, Any]:
-    """The record by COLUMNS, and its `legs`: where there is none a text is "", an instant or a cause null."""
+    """The record by COLUMNS, its `notice` of the recording (null where nothing is recorded), and its `legs`.
+
+    Where there is none a text is "", an instant or a cause null.
+    """
     told = {column: as_json(value_of(record, column)) for column in COLUMNS}
-    return told | {"legs": [leg_as_object(leg) for leg in record.legs]}
+    return told | {"notice": record.notice or None, "legs": [leg_as_object(leg) for leg in record.legs]}
 
 
 def leg_as_object(leg: LegRecord) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Instants are aware UTC datetimes of Asterisk's clock; durations are computed fro
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,7 +50,7 @@ class MessageRecord:
 class RecordingRecord:
     """A recorded conversation. `keep`: the owner's retention when it began, counted from the call's end.
 
-    `evidence`: the announcement as it was heard on that leg and the answer to it; `changes`, each
+    `evidence`: `notice`, as the call's record has it; `changes`, each
     `{"what": pause | resume | stop | end, "at", "how"}`. `ended` is None when nobody saw its end.
     """
 
@@ -65,7 +65,12 @@ class RecordingRecord:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives."""
+    """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives.
+
+    `notice`: what came of telling the caller that he is recorded: `result` heard, refused, failed or skipped,
+    the announcement as his leg heard it and his answer, or `why`; `joined`, the same of whoever has answered,
+    by `leg`: heard, known or failed. Empty where nothing is recorded.
+    """
 
     call_id: str
     number: str
@@ -82,6 +87,7 @@ class CallRecord:
     cause: int | None = None  # Q.850
     recording_id: str = ""
     message_id: str = ""
+    notice: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[LegRecord, ...] = ()
 
     @property
@@ -129,13 +135,13 @@ def fold_messages(entries: Iterable[Entry], record: CallRecord) -> tuple[Message
 
 def fold_recordings(entries: Iterable[Entry]) -> tuple[RecordingRecord, ...]:
     """The conversations that were recorded in this call."""
-    notice: Entry = {}
+    notice: Mapping[str, Any] = {}
     found: dict[str, RecordingRecord] = {}
     latest = ""
     for entry in entries:
         match entry["kind"]:
-            case "notice":
-                notice = entry
+            case "notice" | "informed":
+                notice = noticed(notice, entry)
             case "rec_start" if entry["audio"] not in found:
                 latest = entry["audio"]
                 found[latest] = _recording(entry, notice)
@@ -144,16 +150,23 @@ def fold_recordings(entries: Iterable[Entry]) -> tuple[RecordingRecord, ...]:
     return tuple(found.values())
 
 
-def _recording(entry: Entry, notice: Entry) -> RecordingRecord:
+def noticed(notice: Mapping[str, Any], entry: Entry) -> Mapping[str, Any]:
+    """The record's `notice` with this entry, of kind `notice` or `informed`."""
+    told = {key: fact for key, fact in entry.items() if key not in ("call", "kind")}
+    if entry["kind"] == "notice":
+        return {**told, "joined": []}
+    return {**notice, "joined": [*notice["joined"], told]} if notice else notice
+
+
+def _recording(entry: Entry, notice: Mapping[str, Any]) -> RecordingRecord:
     known = ("call", "kind", "audio", "at", "keep_seconds", "format")
     more = {key: told for key, told in entry.items() if key not in known}
-    heard = {key: told for key, told in notice.items() if key not in ("call", "kind")}
     return RecordingRecord(
         recording_id=entry["audio"],
         format=entry["format"],
         keep=timedelta(seconds=entry["keep_seconds"]),
         began=_at(entry),
-        evidence={"notice": heard, **more, "changes": []},
+        evidence={"notice": notice, **more, "changes": []},
     )
 
 
@@ -197,6 +210,8 @@ def _with(record: CallRecord, entry: Entry) -> CallRecord:
             record = _with_leg(record, entry["leg"], **ended)
         case "answered":
             record = replace(record, answered=_at(entry), delivered_to=entry["to"])
+        case "notice" | "informed":
+            record = replace(record, notice=noticed(record.notice, entry))
         case "vm_start":
             record = replace(record, message_id=entry["audio"])
         case "rec_start":

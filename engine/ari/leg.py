@@ -20,7 +20,9 @@ from engine.ari.events import (
     Event,
     StasisStart,
 )
+from engine.ari.playing import playing
 from engine.line import Ended, Key, LegWitness, Party, Talk
+from engine.notice import Announcement, Informed
 from storage.records import LegRecord
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class AriLeg(Channel):
         self._witness = witness
         self._told_nobody_answers = False
         self._beaten = False
+        self._is_told = False
 
     @property
     def came(self) -> datetime | None:
@@ -57,12 +60,22 @@ class AriLeg(Channel):
     def answered(self) -> datetime:
         return self.up.result()
 
+    async def announce_recording(self, announcement: Announcement) -> Informed | None:
+        self._is_told = True
+        try:
+            played = await self._line.announced_to(self, announcement.prompt)
+        finally:
+            self._is_told = False
+        if played is None or not announcement.is_whole(*played):
+            return None
+        return Informed(self.id, announcement.heard(*played, pressed=False))
+
     def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
         return self._line.talking(self, lease)
 
-    async def lease(self, seconds: float) -> None:
+    async def lease(self, seconds: float, playback: str = "") -> None:
         """Let Asterisk end this leg after `seconds`: it was made with a lease for its ringing only."""
-        variables = {"TIMEOUT(absolute)": str(int(seconds))}
+        variables = {"TIMEOUT(absolute)": str(int(seconds)), **playing(playback)}
         await self._line.exchange.client.channels.set_channel_vars(self.id, variables)
 
     def see(self, event: Event) -> None:
@@ -106,7 +119,12 @@ class AriLeg(Channel):
             self._witness.leg_ended(self.id, self.ended.result())
 
     def outcome(self, cause: int) -> Outcome:
-        """Of two that answer at once only one takes the call: the slower one is let go by us."""
+        """Of two that answer at once only one takes the call: the slower one is let go by us.
+
+        Who hangs up when he hears that he will be recorded does not take it either.
+        """
+        if self._is_told:
+            return Outcome.REJECTED
         rang = self.rings.done() or self._told_nobody_answers
         return causes.outcome(cause, rang=rang, answered=self.up.done() and not self._beaten)
 

@@ -19,24 +19,21 @@ from engine.ari.events import (
     ChannelStateChange,
     Event,
     Kind,
-    PlaybackFinished,
-    PlaybackStarted,
     StasisEnd,
 )
-from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.exchange import Exchange, let_go
 from engine.ari.keys import Keys
 from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
+from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
 from engine.ari.ringing import AriRinging
 from engine.ari.talk import AriTalk
 from engine.ari.tape import AriTape, Spy
-from engine.line import ANSWER_SECONDS, Ended, HungUp, Key, LegWitness, Limits, Party, Recorded
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.line import ANSWER_SECONDS, Ended, Key, LegWitness, Limits, Party, Recorded
+from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
 from storage.records import LegRecord
 
-# Asterisk's PlaybackFinished may never come (a missing recording): the prompt's length and this much more.
-PLAY_GRACE_SECONDS = 5.0
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
 HANG_UP_SECONDS = 2.0
@@ -57,7 +54,6 @@ class AriLine(Channel):
         self.exchange = exchange
         self._channels = exchange.client.channels
         self._legs = 0
-        self._prompts = 0
         self.last_key = ""
         self.keys = Keys()
         self.spies: set[Spy] = set()
@@ -100,29 +96,30 @@ class AriLine(Channel):
         return announcement.heard(*played, pressed=pressed)
 
     @contextmanager
-    def recording(self, _notice: Notice, audio_id: str) -> Iterator[AriTape]:
+    def recording(self, _notice: Notice, _informed: Informed, audio_id: str) -> Iterator[AriTape]:
         if self._tape is None:  # what was pressed before was not meant for it
             self.keys.forget()
         with self.taped(audio_id) as tape:
             yield tape
 
     async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
-        self._prompts += 1
-        playback_id = f"{self.call_id}-p{self._prompts}"
-        self.lease(prompt.seconds + LEASE_GRACE_SECONDS)
+        """The lease is waited for: a leg that is being played something takes no other command meanwhile."""
+        playback = playback_id(self.call_id)
+        await self._leased(prompt.seconds + LEASE_GRACE_SECONDS, playback=playback)
         self._rings = False
-        expect, subject = self.exchange.dispatcher.expect, (Kind.PLAYBACK, playback_id)
-        with expect(subject, PlaybackStarted) as began, expect(subject, PlaybackFinished) as finished:
-            await self.told(self._channels.play_with_id(self.id, playback_id, [media(prompt)]))
-            try:
-                event = await self.until(finished, prompt.seconds + PLAY_GRACE_SECONDS)
-            except TimeoutError:
-                await let_go(self.exchange.client.playbacks.stop(playback_id))
-                return None
-        if event.playback.state != "done" or not began.done():
-            await self.perhaps_hung_up()
-            return None
-        return began.result().at, event.at
+        return await play(self.exchange, self, playback, prompt)
+
+    async def announced_to(self, leg: AriLeg, prompt: Prompt) -> tuple[datetime, datetime] | None:
+        """Play the prompt to a destination that has answered, while the caller hears a telephone ring."""
+        lease, playback = prompt.seconds + LEASE_GRACE_SECONDS, playback_id(leg.id)
+        self.lease(lease)
+        await self.ring_back()
+        await let_go(leg.lease(lease, playback))
+        heard = asyncio.ensure_future(play(self.exchange, leg, playback, prompt))
+        try:
+            return await self.until(heard)
+        finally:
+            heard.cancel()
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
@@ -169,7 +166,7 @@ class AriLine(Channel):
     async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
         """Both in one bridge; afterwards the leg is let go."""
         self.lease(lease, "talking")
-        self._aside(let_go(leg.lease(lease)))
+        self.aside(let_go(leg.lease(lease)))
         try:
             await self.bridge.join(leg)
             yield AriTalk(self, leg)
@@ -191,7 +188,13 @@ class AriLine(Channel):
 
     def lease(self, seconds: float, state: str = "routing") -> None:
         """Let Asterisk take the call back when we have not said otherwise for `seconds`; not waited for."""
-        self._aside(self._leased(seconds, state))
+        self.aside(self._leased(seconds, state))
+
+    async def hush(self, leg: AriLeg | None) -> None:
+        """Stop what an earlier engine has left playing to the caller, or to this destination."""
+        await asyncio.gather(
+            *(hush(self.exchange, channel) for channel in (self, leg) if channel is not None)
+        )
 
     def skip_legs(self, numbers: int) -> None:
         """Ids that an earlier engine has used, or may have used for legs it had no time to note."""
@@ -235,12 +238,13 @@ class AriLine(Channel):
             yield leg
         self.legs.discard(leg)
 
-    async def _leased(self, seconds: float, state: str) -> None:
+    async def _leased(self, seconds: float, state: str = "routing", playback: str = "") -> None:
         """`talking`: the call ends with the lease; else it is taken to its fallback (extensions.conf, 6)."""
         variables: Variables = {
             "CALL_UUID": Reported(self.call_id),
             "ENGINE_STATE": Reported(state),
             "TIMEOUT(absolute)": str(int(seconds)),
+            **playing(playback),
         }
         await let_go(self._channels.set_channel_vars(self.id, variables))
 
@@ -267,13 +271,7 @@ class AriLine(Channel):
         while (key.by, key.digit) != (Party.CALLER, ANSWER_KEY):
             key = await self.keys.next()
 
-    async def perhaps_hung_up(self) -> None:
-        """A hang-up fails a playback a moment before the channel says that it has left (0-1 ms, measured)."""
-        await asyncio.wait({self.ended}, timeout=0.1)
-        if self.ended.done():
-            raise HungUp(self, self.ended.result())
-
-    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Something the call does not wait for; kept until it is done."""
         task = asyncio.create_task(work)
         self._asides.add(task)

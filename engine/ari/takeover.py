@@ -58,6 +58,8 @@ async def _go_on(
 ) -> None:
     log.info("call_taken_over", talking=talking is not None)
     await asyncio.gather(*(leg.let_go(Cause.NORMAL) for leg in others))
+    if call.answered is None or talking is None:
+        await line.hush(talking)
     line.bridge.adopt()
     await resume(call, performed, talking)
 

@@ -70,7 +70,8 @@ def command(
     CSV is for spreadsheets: UTF-8, commas, a first line of names, instants in UTC, durations in seconds. No
     cell can be read as a formula: a text that does not begin with a letter or digit has an apostrophe before
     it ('+3270012345); a program takes one leading apostrophe off. JSON is for programs: an array of objects
-    with the same names and exact texts, and `legs`, one for each attempt at a destination.
+    with the same names and exact texts; `notice`, how both were told of the recording, or why there is none;
+    and `legs`, one for each attempt at a destination.
     """
     from engine.database import told_plainly, url_of
 

@@ -1,12 +1,12 @@
 """Perform `ring`: every destination at once, the first to answer talks with the caller."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dialplan.result import Outcome, Result
 from dialplan.steps import Ring
 from engine.call import NORMAL_CLEARING, Call, Ending
 from engine.line import HungUp, Leg
-from engine.recording import announce_recording, recorded
+from engine.recording import announce_recording, inform, recorded
 
 # Asterisk ends the call by itself this long after we should have: only if the engine is gone.
 LEASE_BEYOND_LIMIT = 60.0
@@ -19,15 +19,26 @@ async def ring(step: Ring, call: Call) -> Outcome:
             case Outcome() as outcome:
                 return outcome
             case leg:
-                await talk(call, leg)
-                return Outcome.TAKEN
+                return await put_through(call, leg, leg.answered)
 
 
-async def talk(call: Call, leg: Leg) -> None:
+async def put_through(call: Call, leg: Leg, since: datetime) -> Outcome:
+    """Let the two talk, once the destination, there `since` then, knows that it is recorded. To the end."""
+    try:
+        since = max(since, await inform(call, leg))
+    except HungUp as gone:
+        if gone.leg is call.line:
+            raise
+        return gone.ended.outcome  # it did not want to: the caller goes on in the route
+    await talk(call, leg, since)
+    return Outcome.TAKEN
+
+
+async def talk(call: Call, leg: Leg, since: datetime) -> None:
     """Answer the caller, now that somebody is there to talk to; an earlier engine may have done so."""
     async with recorded(call):
         if call.answered is None:
-            await call.mark_answered(leg.answered, leg.to)  # on the disk before the caller is charged
+            await call.mark_answered(since, leg.to)  # on the disk before the caller is charged
             await call.line.answer()
         await converse(call, leg)
 
@@ -43,6 +54,7 @@ async def converse(call: Call, leg: Leg) -> None:
             raise
         ended = gone.ended  # the destination left before the two were bridged
     if ended is None:
-        call.over = Ending(Result.ANSWERED, "limit", leg.answered + call.limit, NORMAL_CLEARING)
+        began = call.answered or leg.answered
+        call.over = Ending(Result.ANSWERED, "limit", began + call.limit, NORMAL_CLEARING)
     else:
         call.over = Ending(Result.ANSWERED, "destination", ended.at, ended.cause)

@@ -1,8 +1,13 @@
 """Leases: Asterisk ends by itself what the engine no longer looks after, and nothing before that."""
 
+import pytest
+
 from engine.ari.client import Client
+from engine.dev.audio import RATE, tone, write_wav
 from engine.dev.carrier import Answers
-from tests.live.service import DESTINATION_HZ, Service
+from tests.live.conversation import hear_each_other
+from tests.live.mails import BEEP_HZ
+from tests.live.service import DESTINATION_HZ, PROMPTS, Service, new_destination
 
 LONGEST = 240 * 60
 
@@ -23,3 +28,23 @@ async def test_both_legs_of_a_conversation_are_leased_beyond_the_longest_call(se
     await caller.hang_up()
     assert len(leases) == 2
     assert all(lease > LONGEST for lease in leases), leases
+
+
+@pytest.mark.parametrize("step", ["announce", "voicemail"])
+async def test_a_prompt_may_be_longer_than_the_dialplan_waits_for_an_engine(
+    service: Service, step: str
+) -> None:
+    """A channel that is being played something takes no other command: its lease has to be there before."""
+    seconds, to, prompt = 6.0, new_destination(), f"long-{step}"
+    file = service.house.routing / "prompts" / f"{prompt}.wav"
+    write_wav(file, tone((PROMPTS["long"],), round(seconds * RATE)))
+    service.network.behave(to, Answers())
+    (number,) = service.house.agree([{step: prompt}, {"ring": to}])
+    caller = await service.call(number)
+    await caller.hears(PROMPTS["long"])
+    if step == "announce":
+        await hear_each_other(caller, await service.network.picked_up(to, seconds=seconds + 3))
+    else:
+        await caller.hears(BEEP_HZ, seconds + 3)
+    await caller.hang_up()
+    assert (await service.record(number)).outcome == ("answered" if step == "announce" else "voicemail")

@@ -7,16 +7,13 @@ import asyncio
 import hashlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
-from watchfiles import Change, awatch
 
 from engine.dev.audio import RATE, Samples, level, levels, read_wav, tone, write_wav
 from engine.dev.carrier import Answers
@@ -25,14 +22,14 @@ from engine.dev.parts import ended
 from storage.records import Entry
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
-from tests.live.service import PROMPTS, House, Service, until
+from tests.live.recordings import NOTICE_HZ, instant, of_kind, recorded_number, watched
+from tests.live.service import House, Service, until
 
-BEFORE_HZ, CALLER_HZ, DESTINATION_HZ, NOTICE_HZ = 440, 880, 1000, PROMPTS["long"]
+BEFORE_HZ, CALLER_HZ, DESTINATION_HZ = 440, 880, 1000
 ABSENT = 0.001  # -60 dB
 PRESENT = 0.25
 NEAR = timedelta(milliseconds=40)
 BUSY = timedelta(milliseconds=250)  # what an engine beside others' tests may be late by
-_owners = count(1)
 
 
 @dataclass
@@ -56,24 +53,6 @@ def spool(house: House, tmp_path: Path) -> Iterator[Spool]:
     yield Spool(house.endpoint.recordings, tmp_path)
     for link in tmp_path.glob("*.wav"):
         link.unlink()
-
-
-def recorded_number(house: House, to: str, record: str = "announce", **settings: str) -> str:
-    """A number that rings `to` and is recorded, with an owner of its own."""
-    owner = f"recorded{next(_owners)}"
-    written = {"name": "ACME", "language": "en", "recording_notice": "long", **settings}
-    text = "".join(f"{key}: {value}\n" for key, value in written.items())
-    (house.routing / "owners" / f"{owner}.yaml").write_text(text)
-    (number,) = house.agree([{"ring": to}], owner=owner, record=record)
-    return number
-
-
-def of_kind(service: Service, number: str, kind: str) -> list[Entry]:
-    return [entry for entry in service.journal(number) if entry["kind"] == kind]
-
-
-def instant(entry: Entry) -> datetime:
-    return datetime.fromisoformat(entry["at"])
 
 
 @dataclass
@@ -187,27 +166,6 @@ def onsets(sound: Samples, hz: float) -> list[float]:
     """When that tone begins, in seconds, each time."""
     there = np.array(levels(sound, hz, 0.005)) > 0.1
     return [float(at) * 0.005 for at in np.flatnonzero(np.diff(there.astype(int)) == 1)]
-
-
-@asynccontextmanager
-async def watched(folder: Path) -> AsyncIterator[set[str]]:
-    """The names of all files that come to be in the folder, for however short a time."""
-    seen: set[str] = set()
-    over, watching = asyncio.Event(), asyncio.Event()
-
-    async def watch() -> None:
-        async for changes in awatch(
-            folder, step=20, debounce=50, stop_event=over, yield_on_timeout=True, rust_timeout=50
-        ):
-            watching.set()
-            seen.update(Path(path).name for change, path in changes if change is Change.added)
-
-    task = asyncio.create_task(watch())
-    await asyncio.wait_for(watching.wait(), 5)
-    yield seen
-    await asyncio.sleep(0.2)
-    over.set()
-    await task
 
 
 @pytest.mark.parametrize(

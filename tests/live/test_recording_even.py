@@ -17,9 +17,9 @@ import pytest
 from engine.dev.audio import RATE, Samples, read_wav
 from tests.live import sip
 from tests.live.ari import left_in
+from tests.live.recordings import recorded_number
 from tests.live.service import House, journalled, new_destination
 from tests.live.speakers import speakers
-from tests.live.test_recording_call import recorded_number
 
 TALK_SECONDS = float(os.environ.get("TALK_SECONDS", "0")) or 15.0
 EXACT = "TALK_SECONDS" in os.environ

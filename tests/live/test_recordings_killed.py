@@ -38,9 +38,9 @@ from storage.records import Entry
 from storage.safe import Safe, SoundGone
 from tests.live.conversation import hear_each_other
 from tests.live.mails import alaw, from_alaw, probes, speech
+from tests.live.recordings import of_kind, recorded_number
 from tests.live.service import Service, journalled, new_caller, until
 from tests.live.test_dev import Dev, running_dev
-from tests.live.test_recording_call import of_kind, recorded_number
 from tests.live.test_voicemail_killed import kill as kill_part
 from tests.store.conversations import heard
 from tests.store.keeping import dump
@@ -169,10 +169,13 @@ async def somewhere(tmp_path: Path) -> AsyncIterator[Field]:
 
 
 async def call_again_and_again(it: Field, line: int, over: asyncio.Event, dice: random.Random) -> None:
-    """One call after the other, now to this owner and then to that, until it is over and one got through."""
-    owners, through, who = [KEEPER, FLEETING], False, shown(new_caller())
-    while not (over.is_set() and through):
-        through = False
+    """One call after the other, now to this owner and then to that, until it is over and the last got through.
+
+    And one to each of them did.
+    """
+    owners, through, last, who = [KEEPER, FLEETING], set[str](), False, shown(new_caller())
+    while not (over.is_set() and last and through == {KEEPER, FLEETING}):
+        last = False
         owners.reverse()
         try:
             await call(it, who, *numbers(owners[0], line), dice.uniform(2.5, 6))
@@ -180,7 +183,8 @@ async def call_again_and_again(it: Field, line: int, over: asyncio.Event, dice: 
             it.calls["cut off"] += 1
             await asyncio.sleep(0.5)
         else:
-            through = True
+            last = True
+            through.add(owners[0])
             it.calls["to its end"] += 1
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.dev.audio import level
+from engine.dev.audio import RATE, level, tone, write_wav
 from engine.dev.carrier import Answers, Rings
 from engine.dev.handset import Handset
 from engine.dev.parts import Part, ended
@@ -176,6 +176,27 @@ async def test_an_announcement_is_said_again_by_the_next_engine_and_the_route_go
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
     assert record.ring < timedelta(seconds=2)
+
+
+@ENDS
+async def test_what_the_engine_before_left_playing_is_stopped_and_its_end_is_not_taken_for_ours(
+    service: Service, engine: Fragile, how: signal.Signals
+) -> None:
+    seconds = 6.0
+    write_wav(
+        service.house.routing / "prompts" / "longer.wav", tone((PROMPTS["long"],), round(seconds * RATE))
+    )
+    service.network.behave(TO, Answers())
+    (number,) = service.house.agree([{"announce": "longer"}, {"ring": TO}])
+    caller = await service.call(number)
+    await caller.hears(PROMPTS["long"])
+    await engine.end(how)
+    await engine.start()
+    began = time.monotonic()
+    await service.network.picked_up(TO, seconds=2 * seconds)
+    assert time.monotonic() - began < seconds + 1
+    await caller.hang_up()
+    await service.record(number)
 
 
 async def test_a_bridge_that_a_dead_engine_left_empty_is_let_go(service: Service, engine: Fragile) -> None:

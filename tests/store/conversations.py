@@ -60,7 +60,9 @@ def recorded_call(
     entries = [
         *before[:-3],
         {**answered, "kind": "notice", **NOTICE},
-        *before[-3:],
+        *before[-3:-1],
+        {**answered, "kind": "informed", "leg": f"{call_id(n)}-b2", **NOTICE},
+        answered,
         {"call": answered["call"], "kind": "rec_start", "at": answered["at"], **began},
         {"call": answered["call"], "kind": "rec_pause", "at": str_of(answered, 0.5)},
         {"call": answered["call"], "kind": "rec_resume", "at": str_of(answered, 1.0), "how": "key"},

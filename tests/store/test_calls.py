@@ -14,6 +14,7 @@ from storage.calls import FETCHED, REFUSED, Revised, find, keep
 from storage.migrate import MigrationChanged, migrate, migrations
 from storage.records import CallRecord, fold
 from tests.store.calls import NOON, answered_call, call_id, lost_call
+from tests.store.conversations import recorded_call
 
 
 @pytest.fixture
@@ -36,6 +37,14 @@ async def everything(con: asyncpg.Connection) -> list[CallRecord]:
 async def test_a_record_comes_back_as_it_was_kept(con: asyncpg.Connection) -> None:
     await keep(con, [Revised(record(1), rev=1)])
     assert await everything(con) == [record(1)]
+
+
+async def test_so_does_one_that_was_announced(con: asyncpg.Connection) -> None:
+    announced = fold(recorded_call(1))
+    assert announced is not None
+    await keep(con, [Revised(announced, rev=1)])
+    assert await everything(con) == [announced]
+    assert announced.notice["joined"][0]["result"] == "heard"
 
 
 async def test_durations_stand_in_the_row_for_who_bills_from_the_table(con: asyncpg.Connection) -> None:

@@ -26,7 +26,7 @@ from engine.line import (
     Recorded,
     TapeEnded,
 )
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
 from storage.records import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -49,10 +49,14 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Answers:
-    """A destination that answers after so many seconds and hangs up after so many more."""
+    """A destination that answers after so many seconds and hangs up after so many more.
+
+    `leaves`: or so soon after it has answered, if it is told meanwhile that it will be recorded.
+    """
 
     after: float = 2
     talks: float = 60
+    leaves: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,19 @@ class FakeLeg:
     answered: datetime
     talks: float
     line: "FakeLine"
+    leaves: float | None = None
+
+    async def announce_recording(self, announcement: Announcement) -> Informed | None:
+        self.line._alive()
+        prompt, began = announcement.prompt, now()
+        self.line.heard.append(f"{self.to} hears {prompt.name}")
+        if self.leaves is not None and self.leaves < prompt.seconds:
+            await self.line._until(self.leaves)
+            raise HungUp(self, Ended(now(), 16, Outcome.REJECTED))
+        await self.line._until(prompt.seconds)
+        if prompt.name in self.line.unplayable_to_destinations:
+            return None
+        return Informed(self.id, announcement.heard(began, now(), pressed=False))
 
     @asynccontextmanager
     async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:
@@ -99,6 +116,7 @@ class FakeLine:
     breaks_on: str = ""
     message: tuple[How, float] = (How.HANGUP, 6)
     unplayable: frozenset[str] = frozenset()
+    unplayable_to_destinations: frozenset[str] = frozenset()
     left_by_another: Recorded | None = None
     lost: bool = False
     presses: Sequence[tuple[float, Party, str]] = ()
@@ -157,7 +175,7 @@ class FakeLine:
         return announcement.heard(began, ended, pressed=pressed)
 
     @contextmanager
-    def recording(self, notice: Notice, audio_id: str) -> Iterator["FakeTape"]:
+    def recording(self, notice: Notice, informed: Informed, audio_id: str) -> Iterator["FakeTape"]:
         yield FakeTape(self, audio_id)
 
     async def answer(self) -> datetime:
@@ -248,7 +266,7 @@ class FakeRinging:
         self._taken = self._ids.pop(number)
         self._witness.leg_answered(self._taken, now())
         self._let_go()
-        return FakeLeg(self._taken, number, now(), what.talks, self._line)
+        return FakeLeg(self._taken, number, now(), what.talks, self._line, what.leaves)
 
     def _ended(self, number: str, cause: int, outcome: Outcome) -> None:
         self._witness.leg_ended(self._ids.pop(number), Ended(now(), cause, outcome))

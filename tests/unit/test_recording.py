@@ -1,6 +1,7 @@
 """Recording a conversation: what the caller hears before it, what the journal is told, what keys do to it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from engine.ari.keys import MOST_WAITING, Keys
 from engine.call import Agreement, Call
 from engine.handle import handle, resume
 from engine.line import Key, Party
-from engine.notice import Announcement, Notice, Refusal
+from engine.notice import Announcement, Informed, Notice, Refusal
 from engine.recording import LONGEST_PAUSE_SECONDS, Codes
-from storage.records import Entry
+from storage.records import Entry, fold
 from tests.unit.fakes import START, Answers, FakeDesk, FakeLeg, FakeLine, Says
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.routes import Raw, service_number
@@ -28,6 +29,8 @@ OFFICE, COLLEAGUE = "+3221112233", "+3221112244"
 ROUTE: list[Raw] = [{"ring": OFFICE}]
 AUDIO = "0199-call-rec1"
 SECONDS = 3.0
+RINGS = 2  # seconds
+TALK = SECONDS + RINGS + SECONDS  # begins, when caller and destination have heard it
 CALLER, DESTINATION = Party.CALLER, Party.DESTINATION
 
 
@@ -42,8 +45,8 @@ def desk_of(
     return FakeDesk(Agreement(service_number(route, record=record), owner, prompt), full=full)
 
 
-def line_of(talks: float = 60, **settings: Any) -> FakeLine:
-    return FakeLine({OFFICE: Answers(after=2, talks=talks)}, **settings)
+def line_of(talks: float = 60, leaves: float | None = None, **settings: Any) -> FakeLine:
+    return FakeLine({OFFICE: Answers(after=RINGS, talks=talks, leaves=leaves)}, **settings)
 
 
 def of_kind(desk: FakeDesk, *kinds: str) -> list[Entry]:
@@ -131,12 +134,13 @@ def test_who_refuses_gives_no_notice() -> None:
 
 
 @pytest.mark.looptime
-async def test_the_announcement_is_heard_before_anything_rings_and_recording_begins_with_the_talk() -> None:
+async def test_the_caller_hears_it_before_anything_rings_and_the_destination_before_they_talk() -> None:
     line, desk = line_of(), desk_of(keep_recordings="2 weeks", recordings="opus")
     await handle(line, desk)
     assert line.heard == [
         "recording-announcement",
         "ringing",
+        f"{OFFICE} hears recording-announcement",
         "answered",
         f"talking to {OFFICE}",
         f"recording as {AUDIO}",
@@ -154,7 +158,7 @@ async def test_the_announcement_is_heard_before_anything_rings_and_recording_beg
     assert (notice["began"], notice["ended"], notice["answer"]) == (after(0), after(SECONDS), "")
     begun, ended = of_kind(desk, "rec_start", "rec_end")
     assert (begun["audio"], begun["keep_seconds"], begun["format"]) == (AUDIO, 14 * 86400, "opus")
-    assert (ended["audio"], ended["at"]) == (AUDIO, after(SECONDS + 2 + 60))
+    assert (ended["audio"], ended["at"]) == (AUDIO, after(TALK + 60))
     assert desk.entries[-1]["kind"] == "call_end"
 
 
@@ -162,8 +166,8 @@ async def test_the_announcement_is_heard_before_anything_rings_and_recording_beg
 async def test_where_nothing_is_recorded_nothing_is_announced() -> None:
     line, desk = line_of(), desk_of("off")
     await handle(line, desk)
-    assert line.heard[0] == "ringing"
-    assert of_kind(desk, "notice", "rec_start") == []
+    assert line.heard[:2] == ["ringing", "answered"]
+    assert of_kind(desk, "notice", "informed", "rec_start") == []
 
 
 @pytest.mark.looptime
@@ -216,6 +220,75 @@ async def test_who_hangs_up_in_the_announcement_is_not_recorded() -> None:
     assert desk.entries[-1]["outcome"] == "abandoned"
 
 
+# Who joins the caller.
+
+
+@pytest.mark.looptime
+async def test_who_has_answered_hears_it_alone_and_the_caller_pays_nothing_for_it() -> None:
+    line, desk = line_of(), desk_of(recording_notice="ours")
+    await handle(line, desk)
+    (informed,) = of_kind(desk, "informed")
+    (leg,) = of_kind(desk, "leg_answer")
+    assert (leg["at"], informed["began"], informed["ended"]) == (after(5), after(5), after(TALK))
+    assert (informed["leg"], informed["result"], informed["announcement"]) == (leg["leg"], "heard", "ours")
+    assert of_kind(desk, "answered")[0]["at"] == after(TALK)
+    record = fold(desk.entries)
+    assert record is not None
+    assert (record.ring, record.talk) == (timedelta(seconds=5), timedelta(seconds=60))
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("policy", ["opt_in", "opt_out"])
+async def test_who_has_answered_is_told_and_not_asked(policy: str) -> None:
+    line, desk = line_of(presses=[(4, CALLER, "1")]), desk_of(policy, recording_notice="ours")
+    await handle(line, desk)
+    heard = f"{OFFICE} hears recording-announcement"
+    assert (heard in line.heard) is (policy == "opt_in")
+    assert "ours" in line.heard
+
+
+@pytest.mark.looptime
+async def test_who_has_agreed_once_and_for_all_hears_nothing() -> None:
+    line, desk = line_of(), desk_of(destinations_know="true")
+    await handle(line, desk)
+    assert f"{OFFICE} hears recording-announcement" not in line.heard
+    (informed,) = of_kind(desk, "informed")
+    assert (informed["result"], informed["leg"]) == ("known", "0199-call-b1")
+    assert of_recording(desk) == ["rec_start", "rec_end"]
+    assert of_kind(desk, "answered")[0]["at"] == after(SECONDS + RINGS)
+
+
+@pytest.mark.looptime
+async def test_who_leaves_when_he_hears_it_has_not_taken_the_call_and_the_route_goes_on() -> None:
+    does: dict[str, Answers | Says] = {OFFICE: Answers(leaves=1), COLLEAGUE: Answers()}
+    line, desk = FakeLine(does), desk_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
+    await handle(line, desk)
+    assert [step["outcome"] for step in of_kind(desk, "step")] == ["rejected", "taken"]
+    (informed,) = of_kind(desk, "informed")
+    assert informed["leg"] == "0199-call-b2"
+    assert of_kind(desk, "answered")[0]["to"] == COLLEAGUE
+    assert of_recording(desk) == ["rec_start", "rec_end"]
+
+
+@pytest.mark.looptime
+async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_answered() -> None:
+    line, desk = line_of(hangs_up_after=6), desk_of()
+    await handle(line, desk)
+    assert of_kind(desk, "answered", "informed", "rec_start") == []
+    assert (desk.entries[-1]["kind"], desk.entries[-1]["outcome"]) == ("call_end", "abandoned")
+
+
+@pytest.mark.looptime
+async def test_what_the_destination_did_not_hear_to_its_end_leaves_both_unrecorded_and_talking() -> None:
+    line = line_of(unplayable_to_destinations=frozenset({"recording-announcement"}))
+    desk = desk_of()
+    await handle(line, desk)
+    (informed,) = of_kind(desk, "informed")
+    assert (informed["result"], informed["why"]) == ("failed", "the announcement was not heard to its end")
+    assert of_recording(desk) == []
+    assert desk.entries[-1]["outcome"] == "answered"
+
+
 # What goes wrong costs the recording, and not the call.
 
 
@@ -253,15 +326,15 @@ async def test_a_recording_that_cannot_begin_does_not_end_the_conversation() -> 
     await handle(line, desk)
     assert of_recording(desk) == ["rec_start", "rec_stop", "rec_end"]
     assert of_kind(desk, "rec_stop")[0]["how"] == "failed"
-    assert (desk.entries[-1]["outcome"], desk.entries[-1]["at"]) == ("answered", after(SECONDS + 2 + 60))
+    assert (desk.entries[-1]["outcome"], desk.entries[-1]["at"]) == ("answered", after(TALK + 60))
 
 
 @pytest.mark.looptime
 async def test_a_recording_that_ends_by_itself_does_not_end_the_conversation() -> None:
     line, desk = line_of(deaf_after=10), desk_of()
     await handle(line, desk)
-    assert of_kind(desk, "rec_end")[0]["at"] == after(SECONDS + 2 + 10)
-    assert desk.entries[-1]["at"] == after(SECONDS + 2 + 60)
+    assert of_kind(desk, "rec_end")[0]["at"] == after(TALK + 10)
+    assert desk.entries[-1]["at"] == after(TALK + 60)
 
 
 # Keys.
@@ -303,7 +376,7 @@ async def test_the_caller_stops_it_for_good_where_the_owner_lets_him(
         ]
     else:
         assert of_recording(desk) == ["rec_start", "rec_pause", "rec_resume", "rec_end"]
-    assert desk.entries[-1]["at"] == after(SECONDS + 2 + 60)
+    assert desk.entries[-1]["at"] == after(TALK + 60)
 
 
 @pytest.mark.looptime
@@ -390,6 +463,45 @@ async def test_who_has_heard_the_announcement_does_not_hear_it_from_the_next_eng
     await resume(await killed_after(SECONDS + 1, line, desk), [], None)
     assert line.heard[0] == "ringing"
     assert of_recording(desk) == ["rec_start", "rec_end"]
+
+
+@pytest.mark.looptime
+async def test_who_had_begun_to_hear_it_hears_it_whole_from_the_next_engine() -> None:
+    line, desk = line_of(talks=600), desk_of()
+    call = await killed_after(SECONDS + RINGS + 1, line, desk)
+    await resume(call, [], talking(line, 60))
+    assert line.heard[0] == f"{OFFICE} hears recording-announcement"
+    assert [it["result"] for it in of_kind(desk, "informed")] == ["heard"]
+    assert of_recording(desk) == ["rec_start", "rec_end"]
+
+
+@pytest.mark.looptime
+async def test_who_has_heard_it_does_not_hear_it_again() -> None:
+    line, desk = line_of(talks=600), desk_of()
+    call = await killed_after(TALK - 0.1, line, desk)
+    call.joined_by(Informed("0199-call-b1"))
+    await resume(recalled(line, desk), [], talking(line, 60))
+    assert line.heard[0] == "answered"
+    assert of_recording(desk) == ["rec_start", "rec_end"]
+
+
+@pytest.mark.looptime
+async def test_who_leaves_while_the_next_engine_tells_him_leaves_the_caller_to_the_route() -> None:
+    line, desk = line_of(), desk_of()
+    call = await killed_after(SECONDS + RINGS + 1, line, desk)
+    await resume(call, [], replace(talking(line, 60), leaves=1))
+    assert line.heard[1] == "ringing"
+    assert desk.entries[-1]["outcome"] == "answered"
+
+
+@pytest.mark.looptime
+async def test_what_was_not_told_to_the_destination_stays_unrecorded_with_the_next_engine() -> None:
+    line, desk = line_of(talks=600), desk_of()
+    call = await killed_after(SECONDS + RINGS + 1, line, desk)
+    call.not_informed("0199-call-b1", "the announcement was not heard to its end")
+    await resume(recalled(line, desk), [], talking(line, 60))
+    assert line.heard[0] == "answered"
+    assert of_recording(desk) == []
 
 
 @pytest.mark.looptime

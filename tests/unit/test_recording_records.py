@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from storage.records import fold, fold_recordings
-from tests.store.calls import answered_call
+from tests.store.calls import answered_call, call_id
 from tests.store.conversations import NOTICE, recorded_call, recording_id, str_of
 
 START = recorded_call(1)[-6]
@@ -19,8 +19,11 @@ def test_a_recording_begins_ends_and_is_kept_as_the_owner_said_then() -> None:
 
 def test_its_evidence_is_the_announcement_as_it_was_heard_and_every_change() -> None:
     (it,) = fold_recordings(recorded_call(1))
-    assert it.evidence["notice"].items() >= NOTICE.items()
-    assert not {"call", "kind"} & set(it.evidence["notice"])
+    (joined,) = it.evidence["notice"]["joined"]
+    for heard in (it.evidence["notice"], joined):
+        assert heard.items() >= NOTICE.items()
+        assert not {"call", "kind"} & set(heard)
+    assert joined["leg"] == f"{call_id(1)}-b2"
     assert it.evidence["changes"] == [
         {"what": "pause", "at": str_of(START, 0.5), "how": None},
         {"what": "resume", "at": str_of(START, 1.0), "how": "key"},
@@ -44,6 +47,20 @@ def test_the_call_record_names_its_recording() -> None:
     record = fold(recorded_call(1))
     assert record is not None
     assert (record.recording_id, record.outcome) == (recording_id(1), "answered")
+
+
+def test_the_call_record_says_that_it_was_announced_or_why_it_was_not() -> None:
+    announced, plain = fold(recorded_call(1)), fold(answered_call(1))
+    assert announced is not None
+    assert plain is not None
+    assert announced.notice == fold_recordings(recorded_call(1))[0].evidence["notice"]
+    assert plain.notice == {}
+    start, *entries = answered_call(1)
+    skipped = fold(
+        [start, {**start, "kind": "notice", "result": "skipped", "why": "1.5 GB are free"}, *entries]
+    )
+    assert skipped is not None
+    assert (skipped.notice["why"], skipped.notice["joined"]) == ("1.5 GB are free", [])
 
 
 def test_a_recording_whose_end_nobody_saw_is_one_all_the_same() -> None:
