@@ -115,6 +115,7 @@ class AriLeg(Channel):
 
     def lose(self, at: datetime) -> None:
         if not self.ended.done():
+            self._is_told = False  # nobody has hung up
             super().lose(at)
             self._witness.leg_ended(self.id, self.ended.result())
 

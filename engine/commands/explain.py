@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 
 from dialplan.caller import UNKNOWN, Caller
 from dialplan.expect import read_caller
-from dialplan.number import Owner, ServiceNumber
+from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal, rehearse
 from dialplan.result import Outcome, Result
 from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring, Voicemail
@@ -105,6 +105,7 @@ class Explanation:
         who = self.facts.caller.number or f"a caller whose number is {self.facts.caller.presentation}"
         yield f"{self.number.number} of {self.number.owner} ({self.owner.name})"
         yield f"called by {who} on {local:%a %Y-%m-%d %H:%M %Z}, {self.number.zone.key}"
+        yield from self._recording()
         yield ""
         for index, passed in enumerate(self.call.path, start=1):
             yield f"{index:3}  {_line(passed)}"
@@ -112,6 +113,21 @@ class Explanation:
         yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+
+    def _recording(self) -> Iterator[str]:
+        number, owner = self.number, self.owner
+        if number.record is RecordingPolicy.OFF:
+            return
+        caller, destination = number.announcement(owner), number.statement(owner)
+        if owner.destinations_know:
+            hears = f"the caller hears {caller}, the destination has agreed to it"
+        elif caller == destination:
+            hears = f"caller and destination hear {caller}"
+        else:
+            hears = f"the caller hears {caller}, the destination {destination}"
+        hours = owner.keep_recordings // timedelta(hours=1)
+        kept = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+        yield f"recorded ({number.record}): {hears}; kept for {kept}"
 
     def data(self) -> dict[str, Any]:
         """Turns and steps are named as in the journal: kind, step, why or outcome."""
@@ -122,6 +138,7 @@ class Explanation:
             "timezone": self.number.zone.key,
             "caller": self.facts.caller.number or "",
             "withheld": self.facts.caller.withheld,
+            "record": self.number.record,
             "path": [_entry(passed) for passed in self.call.path],
             "result": self.call.result,
             "sip": SIP[self.call.result],

@@ -1,8 +1,6 @@
 """`callengine demo`: real SIP calls with sound through everything there is, told as they happen."""
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.dev import demo_routing as numbers
+from engine.dev.beside import listed
 from engine.dev.carrier import carrier
 from engine.dev.handset import CallOver
 from engine.dev.phones import phones
@@ -107,16 +106,6 @@ async def told_by(
     return told
 
 
-async def listed(run: Stack, command: str) -> list[dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "engine", command, "--format", "json",
-        stdout=asyncio.subprocess.PIPE, env=run.full_environment(),
-    )  # fmt: skip
-    told, _ = await process.communicate()
-    found: list[dict[str, Any]] = json.loads(told or "[]")
-    return found
-
-
 async def stay(stage: Stage) -> None:
     """Let people call in until Ctrl-C, and tell of every call what became of it."""
     stage.console.print("\nIt stays up: call from a softphone on this machine, without an account.")
@@ -126,6 +115,7 @@ async def stay(stage: Stage) -> None:
         (numbers.NOBODY, "rings 5 s, nobody answers"),
         (numbers.CLOSED, "closed today"),
         (numbers.VOICEMAIL, "takes a message, and mails it"),
+        (numbers.RECORDED, "announces that it is recorded, to both; answered"),
     ):
         stage.console.print(f"  sip:{number}@{stage.run.sip}   {what}", highlight=False)
     stage.console.print(f"What is mailed is to be seen and heard at {stage.run.mailbox}", highlight=False)

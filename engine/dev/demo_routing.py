@@ -13,6 +13,7 @@ BUSY_FIRST = "+3280012302"
 NOBODY = "+3280012303"
 CLOSED = "+3280012304"
 VOICEMAIL = "+3280012305"
+RECORDED = "+3280012306"
 
 OFFICE = "+32470111221"
 COLLEAGUE = "+32470111222"
@@ -28,7 +29,9 @@ TELEPHONES: dict[str, Behaviour] = {
 CHIME, LOW_CHIME = (880, 660), (440, 330)  # Hz: the prompts, so that the demo can tell which is heard
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\n"
+OWNER = (
+    "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\nkeep_recordings: 30 days\n"
+)
 NUMBER = "number: {number}\nowner: demo\ntimezone: Europe/Brussels\nroute:\n{route}"
 ROUTES = {
     OPEN: f"""\
@@ -54,6 +57,10 @@ ROUTES = {
 """,
     VOICEMAIL: """\
   - voicemail: {}
+""",
+    RECORDED: f"""\
+  - ring: {OFFICE}
+record: announce
 """,
 }
 

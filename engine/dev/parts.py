@@ -17,7 +17,7 @@ import aiohttp
 from engine.dev import asterisk
 from engine.dev.children import spawn, tail
 from engine.dev.postgres import Running, start_postgres
-from engine.dev.seaweed import Seaweed, seaweed
+from engine.dev.seaweed import Seaweed, starting, wait_ready
 
 
 class PartTrouble(Exception):
@@ -84,13 +84,13 @@ class Bucket:
     _held: ExitStack = field(default_factory=ExitStack)
 
     async def start(self) -> None:
-        # Not in a thread: the process would end with the thread that has started it.
         if self.running is None:
-            store = seaweed(self.state / "seaweed", self.state / "log" / "seaweed.log")
+            store = starting(self.state / "seaweed", self.state / "log" / "seaweed.log")
             self.running = self._held.enter_context(store)
-            self.running.have_bucket(self.bucket)
         else:
             self.running.restart()
+        await asyncio.to_thread(wait_ready, self.running)
+        await asyncio.to_thread(self.running.have_bucket, self.bucket)
 
     @property
     def process(self) -> "subprocess.Popen[bytes] | None":
@@ -123,8 +123,7 @@ class Asterisk:
             self.running = asterisk.start_asterisk(self.state / "asterisk", self.options)
         else:
             self.running.restart()
-        await asyncio.sleep(0)
-        self.running.wait_until_ready()
+        await asyncio.to_thread(self.running.wait_until_ready)
 
     @property
     def process(self) -> "subprocess.Popen[bytes] | None":

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from config.prompts import VOICES
 from engine.dev import demo_routing as numbers
-from engine.dev.audio import RATE, Samples, correlation, read_wav
+from engine.dev.audio import RATE, Samples, correlation, level, read_wav
+from engine.dev.beside import callengine, listed
 from engine.dev.carrier import Arrival, Carrier
 from engine.dev.handset import Handset
 from engine.dev.phones import WITHHELD, Identity, Phones, shown
@@ -133,6 +134,44 @@ async def withheld(stage: Stage) -> None:
         raise AssertionError("a withheld number was given away")
 
 
+async def recorded(stage: Stage) -> None:
+    coming = asyncio.create_task(stage.reaches(numbers.OFFICE))
+    caller = await stage.call(numbers.RECORDED, shown(CALLER))
+    destination = await stage.network.handset_of(await coming, 10)
+    await caller.wait_answered()
+    notice = read_wav(VOICES / "en" / "recording-announcement.wav")[RATE // 20 :]  # it begins with silence
+    heard = [correlation(notice, who.heard) for who in (caller, destination)]
+    stage.tell(f'first the caller, then who answers, has heard "This call will be recorded": {both(heard)}')
+    await asyncio.gather(destination.hears(HZ), caller.hears(600))
+    await asyncio.sleep(2)
+    await caller.hang_up()
+    await destination.wait_ended()
+    stage.tell("they have talked, and the caller hangs up")
+    (it,) = await stored(stage)
+    sound = await callengine(stage.run, "recordings", "fetch", it["recording_id"], "--output", "-")
+    caller_side, other_side = soundfile.read(io.BytesIO(sound), dtype="int16")[0].T
+    there = [level(caller_side, HZ), level(other_side, 600)]
+    crossed = [level(caller_side, 600), level(other_side, HZ)]
+    stage.tell(f"recorded, {it['seconds']:.1f} s as {it['format']}, and kept until {it['destroy_after']}")
+    stage.tell(f"the caller left, the destination right, at {both(there)}; of the other {both(crossed)}")
+    if min(heard) < ALIKE or min(there) < 0.2 or max(crossed) > 0.01:
+        raise AssertionError("that is not what was said")
+
+
+def both(two: Sequence[float]) -> str:
+    return " and ".join(f"{one:.2f}" for one in two)
+
+
+async def stored(stage: Stage, seconds: float = 10) -> list[dict[str, Any]]:
+    """The recordings, once there are some and all are in the store. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = await listed(stage.run, "recordings", "list")
+            if found and all(it["state"] == "stored" for it in found):
+                return found
+            await asyncio.sleep(0.1)
+
+
 async def closed(stage: Stage) -> None:
     caller = await stage.call(numbers.CLOSED, shown(CALLER))
     await caller.hears(numbers.LOW_CHIME[0])
@@ -170,6 +209,7 @@ SCENES: Sequence[tuple[str, Callable[[Stage], Awaitable[None]]]] = (
     ("Nobody answers", nobody_answers),
     ("The caller gives up", gives_up),
     ("A withheld caller", withheld),
+    ("Announced, and recorded", recorded),
     ("Closed at this hour", closed),
     ("Nobody there: a message", leaves_a_message),
 )

@@ -23,7 +23,7 @@ import botocore.exceptions
 from engine.dev.children import spawn, stop, tail
 from engine.dev.ports import reserve_ports
 
-READY_SECONDS = 20
+READY_SECONDS = 60  # usually 2 to 3
 SERVICES = ("master", "volume", "filer", "s3", "admin")
 QUIET = (
     *("-master.telemetry=false", "-master.resumeState=false", "-webdav=false", "-admin.ui=false"),
@@ -58,10 +58,9 @@ class Seaweed:
         stop(self.process)
 
     def restart(self) -> None:
-        """Start it again, at the same address, on what it has."""
+        """Start it again, at the same address, on what it has; wait_ready() before use."""
         self.stop()
         self.process = launch(self.folder, self.log, self.ports)
-        wait_ready(self)
 
     def make_bucket(self, name: str, **options: object) -> str:
         """A new bucket (at least 3 characters); `options` as boto3's create_bucket has them."""
@@ -106,11 +105,18 @@ def seaweed(folder: Path, log: Path) -> Iterator[Seaweed]:
 
     Raises SeaweedError.
     """
+    with starting(folder, log) as store:
+        wait_ready(store)
+        yield store
+
+
+@contextmanager
+def starting(folder: Path, log: Path) -> Iterator[Seaweed]:
+    """The same, not ready yet. The process ends with the thread that starts it; any other may wait for it."""
     with reserve_ports(2 * len(SERVICES)) as ports:
         access_key, secret_key = keys_of(folder)
         store = Seaweed(folder, log, ports, access_key, secret_key, launch(folder, log, ports))
         try:
-            wait_ready(store)
             yield store
         finally:
             store.stop()

@@ -169,9 +169,9 @@ async def somewhere(tmp_path: Path) -> AsyncIterator[Field]:
 
 
 async def call_again_and_again(it: Field, line: int, over: asyncio.Event, dice: random.Random) -> None:
-    """One call after the other, now to this owner and then to that, until it is over and the last got through.
+    """One call after the other, to one owner and then the other, until it is over.
 
-    And one to each of them did.
+    At least one to each of them has got through then, and the last one.
     """
     owners, through, last, who = [KEEPER, FLEETING], set[str](), False, shown(new_caller())
     while not (over.is_set() and last and through == {KEEPER, FLEETING}):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.seaweed import Seaweed, seaweed
+from engine.dev.seaweed import Seaweed, seaweed, wait_ready
 from storage.audit import Auditor
 from storage.objects import ObjectsTrouble
 from storage.safe import SoundGone
@@ -103,6 +103,7 @@ def away(store: Seaweed, how: str) -> Iterator[None]:
         store.stop()
         yield
         store.restart()
+        wait_ready(store)
         return
     store.process.send_signal(signal.SIGSTOP)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev.seaweed import Seaweed
+from engine.dev.seaweed import Seaweed, wait_ready
 from storage.objects import Objects, ObjectsTrouble
 from storage.objects.directory import Directory
 from storage.safe import SoundDamaged, SoundGone
@@ -239,6 +239,7 @@ async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
             assert await house.seal() == [Came.LATER]
         finally:
             s3.restart()
+            wait_ready(s3)
         await house.retry()
         assert await house.seal() == [Came.STORED]
         assert await house.safe.fetch(house.con, audio_id(1)) == raw

@@ -11,6 +11,7 @@ import config
 from dialplan.result import Result as CallResult
 from engine.ari.causes import Cause, farewell
 from engine.commands.explain import SIP, command
+from tests.unit.folders import NUMBER, good_folder
 
 DENTIST = Path(config.__file__).parent / "samples" / "dentist"
 # What Asterisk answers an unanswered caller for each cause (measured).
@@ -41,6 +42,7 @@ def test_a_call_is_told_step_by_step() -> None:
         == """\
 +3270012345 of acme (ACME Tandartsen)
 called by a caller whose number is unknown on Tue 2026-11-24 10:00 CET, Europe/Brussels
+recorded (announce): caller and destination hear recording-announcement; kept for 30 days
 
   1  announce  welcome -> done
   2  hours     open: tue 10:00 is in mon-fri 09:00-12:30
@@ -51,6 +53,33 @@ called by a caller whose number is unknown on Tue 2026-11-24 10:00 CET, Europe/B
 busy: the caller's network is answered SIP 486
 """
     )
+
+
+@pytest.mark.parametrize(
+    ("record", "more", "told"),
+    [
+        ("off", "", ""),
+        ("opt_in", "", "(opt_in): the caller hears recording-opt-in, the destination recording-announcement"),
+        (
+            "announce",
+            "destinations_know: true\n",
+            "(announce): the caller hears recording-announcement, the dest",
+        ),
+        (
+            "opt_out",
+            "keep_recordings: 12 hours\n",
+            "the destination recording-announcement; kept for 12 hours",
+        ),
+    ],
+)
+def test_who_hears_of_a_recording_is_told(tmp_path: Path, record: str, more: str, told: str) -> None:
+    good_folder(tmp_path)
+    owner, number = tmp_path / "owners" / "acme.yaml", tmp_path / "numbers" / "main.yaml"
+    owner.write_text(f"name: ACME\nlanguage: nl\n{more}")
+    number.write_text(NUMBER.replace("route:", f"record: {record}\nroute:", 1))
+    said = explain(folder=tmp_path, number="+3270012345").output
+    assert told in said
+    assert ("recorded" in said) is (record != "off")
 
 
 def test_a_message_is_told_with_its_greeting_and_its_length() -> None:
