@@ -106,6 +106,10 @@ class Call:
         """How a message of this call reaches the owner."""
         return self.agreed.number.delivery(self.agreed.owner)
 
+    def knows(self, leg_id: str) -> bool:
+        """Has this leg been told of the recording?"""
+        return self.informed is not None and self.informed.leg == leg_id
+
     def start(self) -> None:
         number, missed = self.agreed.number, {}
         if self.agreed.owner.missed_calls == "mail":

@@ -64,7 +64,7 @@ async def inform(call: Call, leg: Leg) -> datetime:
 
     Before the caller is answered: he pays nothing for it either. Whatever fails, the call goes on without.
     """
-    if call.notice is None or (call.informed is not None and call.informed.leg == leg.id):
+    if call.notice is None or call.answered is not None or call.knows(leg.id):
         return leg.answered
     if call.agreed.owner.destinations_know:
         call.joined_by(Informed(leg.id))

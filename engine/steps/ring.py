@@ -29,7 +29,7 @@ async def put_through(call: Call, leg: Leg, since: datetime) -> Outcome:
     except HungUp as gone:
         if gone.leg is call.line:
             raise
-        return gone.ended.outcome  # it did not want to: the caller goes on in the route
+        return Outcome.REJECTED  # it did not want to: the caller goes on in the route
     await talk(call, leg, since)
     return Outcome.TAKEN
 

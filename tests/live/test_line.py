@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+from config.prompts import built_in
 from dialplan.number import Owner
-from dialplan.prompt import Prompt
+from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.result import Outcome
+from dialplan.routing import BUILT_IN
 from engine.call import Agreement
 from engine.dev import carrier
 from engine.handle import handle
 from storage.records import CallRecord, Entry, fold
-from tests.live.service import House, Route, Service, new_destination
+from tests.live.service import House, Route, Service, new_destination, new_number
 from tests.unit import fakes
 from tests.unit.routes import service_number
 
@@ -37,10 +39,22 @@ class Story:
     route: Route
     does: Mapping[str, Does] = field(default_factory=dict)
     hangs_up_after: float | None = None
+    record: str = "off"
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
     return Does(fakes.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
+
+
+def listens(seconds: float, after: float = 0.3) -> Does:
+    """Hangs up so long after the answer: during the announcement, or what is left of that after it."""
+    told = announcement("recording-announcement").seconds
+    fake = fakes.Answers(after, max(seconds - told, 0), leaves=seconds)
+    return Does(fake, carrier.Answers(after, hangs_up_after=seconds))
+
+
+def announcement(name: str) -> Prompt:
+    return built_in()[f"{BUILT_IN}en/{name}"]
 
 
 def refuses(outcome: Outcome, code: int) -> Does:
@@ -59,13 +73,19 @@ STORIES = {
     "busy, then the next step": Story([{"ring": FIRST}, {"ring": SECOND}], {FIRST: BUSY, SECOND: GONE}),
     "the quicker of two": Story([{"ring": {"to": [FIRST, SECOND]}}], {FIRST: LATE, SECOND: ANSWERS}),
     "two who cannot": Story([{"ring": {"to": [FIRST, SECOND]}}], {FIRST: BUSY, SECOND: GONE}),
+    "recorded": Story([{"ring": FIRST}], {FIRST: listens(2.2)}, record="announce"),
+    "who leaves when he is told": Story(
+        [{"ring": FIRST}, {"ring": SECOND}], {FIRST: listens(0.6), SECOND: listens(2.2)}, record="announce"
+    ),
     "closed": Story([{"announce": "closed"}, {"hangup": "closed"}]),
 }
 
 
 @pytest.fixture(scope="module")
 def numbers(house: House) -> dict[str, str]:
-    return dict(zip(STORIES, house.agree(*(story.route for story in STORIES.values())), strict=True))
+    files = {name: new_number() for name in STORIES}
+    house.write({files[name]: {"route": it.route, "record": it.record} for name, it in STORIES.items()})
+    return files
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -83,7 +103,8 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
 
 
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Entry]]:
-    agreed = Agreement(service_number([dict(step) for step in story.route]), Owner(name="ACME"), prompt)
+    number = service_number([dict(step) for step in story.route], record=story.record)
+    agreed = Agreement(number, Owner(name="ACME"), prompt)
     desk = fakes.FakeDesk(agreed)
     does = {to: does.fake for to, does in story.does.items()}
     await handle(fakes.FakeLine(does, story.hangs_up_after), desk)
@@ -104,7 +125,7 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
 
 
 def prompt(name: str) -> Prompt:
-    return Prompt(name, Path(f"{name}.wav"), 0.5, "")
+    return announcement(name) if name in RECORDING_PROMPTS else Prompt(name, Path(f"{name}.wav"), 0.5, "")
 
 
 def told(record: CallRecord) -> tuple[Any, ...]:

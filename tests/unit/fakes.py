@@ -4,7 +4,7 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +77,7 @@ class FakeLeg:
     talks: float
     line: "FakeLine"
     leaves: float | None = None
+    left: Callable[[Ended], None] = lambda _ended: None
 
     async def announce_recording(self, announcement: Announcement) -> Informed | None:
         self.line._alive()
@@ -84,7 +85,9 @@ class FakeLeg:
         self.line.heard.append(f"{self.to} hears {prompt.name}")
         if self.leaves is not None and self.leaves < prompt.seconds:
             await self.line._until(self.leaves)
-            raise HungUp(self, Ended(now(), 16, Outcome.REJECTED))
+            ended = Ended(now(), 16, Outcome.REJECTED)
+            self.left(ended)
+            raise HungUp(self, ended)
         await self.line._until(prompt.seconds)
         if prompt.name in self.line.unplayable_to_destinations:
             return None
@@ -266,7 +269,11 @@ class FakeRinging:
         self._taken = self._ids.pop(number)
         self._witness.leg_answered(self._taken, now())
         self._let_go()
-        return FakeLeg(self._taken, number, now(), what.talks, self._line, what.leaves)
+        return FakeLeg(self._taken, number, now(), what.talks, self._line, what.leaves, self._left)
+
+    def _left(self, ended: Ended) -> None:
+        self._witness.leg_ended(self._taken, ended)
+        self._taken = ""
 
     def _ended(self, number: str, cause: int, outcome: Outcome) -> None:
         self._witness.leg_ended(self._ids.pop(number), Ended(now(), cause, outcome))
