@@ -29,9 +29,7 @@ TELEPHONES: dict[str, Behaviour] = {
 CHIME, LOW_CHIME = (880, 660), (440, 330)  # Hz: the prompts, so that the demo can tell which is heard
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-OWNER = (
-    "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\nkeep_recordings: 30 days\n"
-)
+OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\n"
 NUMBER = "number: {number}\nowner: demo\ntimezone: Europe/Brussels\nroute:\n{route}"
 ROUTES = {
     OPEN: f"""\
