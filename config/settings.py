@@ -96,6 +96,12 @@ class Asterisk(Model):
         Path("/var/spool/asterisk/recording"),
         description="Where Asterisk writes what it records; the worker has to be allowed to delete there",
     )
+    cel: Path | None = Field(
+        None,
+        examples=["/var/log/asterisk/cel-custom/Master.csv"],
+        description="What cel_custom.conf writes: the engine reads there which calls Asterisk took to their "
+        "fallback while it was away. Unset: those have no record, or one that says abandoned",
+    )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"
     )

@@ -13,6 +13,7 @@ from dialplan.steps import Action
 from dialplan.walk import Turn
 from engine.line import Ended, How, Line, Recorded
 from engine.notice import Heard, Informed, Notice, Refusal
+from engine.served import Served, entries_of
 from storage.records import Entry
 
 # Where a call was delivered to when it was delivered to no destination.
@@ -221,6 +222,12 @@ class Call:
     def recording_ended(self, at: datetime) -> Awaitable[None]:
         self.is_recorded, self.notice = False, None
         return self._note("rec_end", at=at, audio=self.recording_id)
+
+    def served(self, served: Served) -> Ending:
+        """What Asterisk alone did with the call, after us."""
+        for entry in entries_of(served, self.line.call_id):
+            self.desk.note(entry)
+        return Ending(served.result, served.by, served.ended, served.cause)
 
     def end(self, ending: Ending) -> Awaitable[None]:
         return note_end(self.desk, self.line, ending)

@@ -51,7 +51,7 @@ async def attend(call: Call, already: Sequence[Outcome] = (), leg: Leg | None = 
         else:
             result = await route(call, already)
     except HungUp as gone:  # only ever the caller: a destination's end is an outcome of its step
-        return left(call, gone)
+        return await left(call, gone)
     except Exception:
         log.exception("call_failed")
         result = Result.FAILED
@@ -97,11 +97,14 @@ async def outcome_of(step: Action | Turn, call: Call, past: Iterator[Outcome]) -
     return outcome
 
 
-def left(call: Call, gone: HungUp) -> Ending:
+async def left(call: Call, gone: HungUp) -> Ending:
     """The caller's leg has ended: by hanging up (unanswered: abandoned), or lost with Asterisk itself.
 
-    What a caller had said to the voicemail is not lost with it.
+    What a caller had said to the voicemail is not lost with it. One whom we had not answered may have been
+    taken to the fallback by Asterisk, when an engine before us had died, and talked to somebody there.
     """
+    if call.answered is None and (served := await call.line.served(gone.ended)):
+        return call.served(served)
     if gone.ended.lost:
         result = Result.VOICEMAIL if call.reached is Result.VOICEMAIL else Result.LOST
         return Ending(result, "lost", gone.ended.at, gone.ended.cause)

@@ -16,6 +16,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from dialplan.steps import Destination
 from engine.notice import Announcement, Informed, Notice, Refusal
+from engine.served import Served
 
 # How long a caller may think about whether he wants to be recorded.
 ANSWER_SECONDS = 5.0
@@ -206,6 +207,12 @@ class Line(Protocol):
         self, to: Sequence[Destination], seconds: int, witness: LegWitness
     ) -> AbstractAsyncContextManager[Ringing]:
         """Ring all of these at once, for so many seconds."""
+
+    async def served(self, ended: Ended) -> Served | None:
+        """What Asterisk did with a caller who left us so, and was not answered: its lease may have run out.
+
+        Then it dials the number's fallback, by itself; waited for until that is over. None: he hung up.
+        """
 
     async def hang_up(self, result: Result) -> Ended:
         """End the call with the SIP answer that says what came of it; never raises HungUp."""

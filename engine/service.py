@@ -22,7 +22,9 @@ from engine.journal.writer import Journal
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
+from engine.served import Served, record
 from engine.signals import told_to_reload, told_to_stop
+from engine.witness import Witness
 
 log = structlog.get_logger()
 
@@ -47,6 +49,7 @@ async def serve(settings: Settings) -> None:
             engine.watch(),
             engine.rulebook.watch(engine.publish_fallback),
             engine.reload_when_told(),
+            engine.hear_the_witness(),
         )
         log.info("engine stops", calls=engine.switchboard.live)
 
@@ -62,6 +65,8 @@ class Engine:
     client: Client
     switchboard: Switchboard
     fallbacks: FallbackTable
+    witness: Witness | None
+    settled: asyncio.Event  # which calls there are is known
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
@@ -73,6 +78,17 @@ class Engine:
         return refusals(
             await examine(self.client.asterisk, [self.settings.state, self.settings.asterisk.recordings])
         )
+
+    async def settle(self) -> None:
+        """What is done at every connection to Asterisk."""
+        await self.publish_fallback()
+        self.settled.set()
+
+    async def hear_the_witness(self) -> None:
+        """Read which calls Asterisk served alone, once it is known which are ours."""
+        await self.settled.wait()
+        if self.witness is not None:
+            await self.witness.run()
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
@@ -118,12 +134,29 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
                               country=settings.country, unfinished=unfinished)  # fmt: skip
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-    engine = Engine(settings, journal, rulebook, metrics, client, switchboard, fallbacks)
+    witness = witness_of(settings, desk, switchboard)
+    engine = Engine(
+        settings, journal, rulebook, metrics, client, switchboard, fallbacks, witness, asyncio.Event()
+    )
     switchboard.inspect = engine.inspect
-    switchboard.settled = engine.publish_fallback
+    switchboard.settled = engine.settle
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
     return engine
+
+
+def witness_of(settings: Settings, desk: FrontDesk, switchboard: Switchboard) -> Witness | None:
+    """None where it is not known where Asterisk writes its CEL."""
+    if settings.asterisk.cel is None:
+        return None
+
+    async def alone(served: Served) -> None:
+        log.info("served_alone", outcome=served.result)
+        await record(served, desk, settings.country)
+
+    witness = Witness(settings.asterisk.cel, settings.state / "witness.json", switchboard.attends, alone)
+    switchboard.exchange.witness = witness
+    return witness
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:

@@ -8,7 +8,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
-from engine.ids import new_call_id
+from engine.ids import call_id_of
 from storage.records import Entry
 
 
@@ -23,14 +23,14 @@ class Arrival:
     entered: datetime
 
 
-def arrival(event: StasisStart, country: str) -> Arrival:
+def arrival(event: StasisStart, country: str, node: str) -> Arrival:
     """A new call. `country` is the calling code of numbers in national form, or empty."""
-    return _arrival(event.channel, event.args[1], event.at, country)
+    return _arrival(event.channel, event.args[1], event.at, country, node)
 
 
-def overlooked(channel: ChannelInfo, country: str) -> Arrival:
+def overlooked(channel: ChannelInfo, country: str, node: str) -> Arrival:
     """A call that an engine was told of and died before it wrote that down."""
-    return _arrival(channel, channel.exten, channel.created, country)
+    return _arrival(channel, channel.exten, channel.created, country, node)
 
 
 def journalled(entries: Sequence[Entry]) -> Arrival:
@@ -46,8 +46,9 @@ def journalled(entries: Sequence[Entry]) -> Arrival:
     )
 
 
-def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str) -> Arrival:
+def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str) -> Arrival:
     presentation = channel.variables.get("CALLERID(pres)", "")
     privacy = channel.variables.get("X_PRIVACY", "")
     caller = identify(international(channel.caller_number, country), presentation, privacy)
-    return Arrival(channel.id, new_call_id(), international(dialled, country), caller, entered)
+    call_id = call_id_of(channel.id, node)
+    return Arrival(channel.id, call_id, international(dialled, country), caller, entered)

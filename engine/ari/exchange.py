@@ -13,6 +13,7 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, Gone
 from engine.ari.operations import Variables
+from engine.witness import Witness
 
 log = structlog.get_logger()
 
@@ -22,13 +23,14 @@ ORPHAN_SECONDS = 30
 
 @dataclass(slots=True)
 class Exchange:
-    """`endpoint` is where a number is dialled; `detached`: calls live on without us."""
+    """`endpoint` is where a number is dialled; `detached`: calls live on without us; `witness` reads CEL."""
 
     client: Client
     dispatcher: Dispatcher
     app: str = "engine"
     endpoint: str = "PJSIP/{number}@trunk"
     detached: bool = False
+    witness: Witness | None = None
 
     def address(self, to: Destination) -> str:
         return self.endpoint.format(number=to.number)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dialplan.destination import Destination
@@ -13,7 +13,7 @@ from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.bridge import AriBridge
 from engine.ari.channel import Channel
-from engine.ari.errors import BadState
+from engine.ari.errors import AriError, BadState, Gone
 from engine.ari.events import (
     ChannelDtmfReceived,
     ChannelStateChange,
@@ -32,10 +32,14 @@ from engine.ari.talk import AriTalk
 from engine.ari.tape import AriTape, Spy
 from engine.line import ANSWER_SECONDS, Ended, Key, LegWitness, Limits, Party, Recorded
 from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
+from engine.served import Served
 from storage.records import LegRecord
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
+# The dialplan gives an engine so long to take a call (extensions.conf, 5); a lease may end a little early.
+DIALPLAN_LEASE = timedelta(seconds=5)
+LEASE_SLACK = timedelta(seconds=1)
 HANG_UP_SECONDS = 2.0
 UP_SECONDS = 0.5
 MOST_AT_ONCE = 10  # destinations of one ring
@@ -58,6 +62,7 @@ class AriLine(Channel):
         self.keys = Keys()
         self.spies: set[Spy] = set()
         self._rings = False
+        self._leased_until = self.entered + DIALPLAN_LEASE
         self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._recording: AriRecording | None = None
         self._tape: AriTape | None = None
@@ -174,6 +179,21 @@ class AriLine(Channel):
             if not self.exchange.detached:
                 await leg.let_go(causes.Cause.NORMAL)
 
+    async def served(self, ended: Ended) -> Served | None:
+        if self.exchange.witness is None or ended.at < self._leased_until - LEASE_SLACK:
+            return None
+        return await self.exchange.witness.became(self.id, self._exists)
+
+    async def _exists(self) -> bool:
+        """Whether Asterisk has this channel still, in the dialplan."""
+        try:
+            await self._channels.get(self.id)
+        except Gone:
+            return False
+        except AriError:
+            return True  # it cannot be asked now
+        return True
+
     async def hang_up(self, result: Result) -> Ended:
         return await self._end_with(causes.farewell(result))
 
@@ -196,9 +216,13 @@ class AriLine(Channel):
             *(hush(self.exchange, channel) for channel in (self, leg) if channel is not None)
         )
 
-    def skip_legs(self, numbers: int) -> None:
-        """Ids that an earlier engine has used, or may have used for legs it had no time to note."""
-        self._legs = numbers + MOST_AT_ONCE
+    def take_over(self, legs: int) -> None:
+        """From an engine that has used so many ids of legs, and maybe more that it had no time to note.
+
+        How long its lease lasts is not known.
+        """
+        self._legs = legs + MOST_AT_ONCE
+        self._leased_until = self.entered
 
     @contextmanager
     def old_leg(self, was: LegRecord, witness: LegWitness) -> Iterator[AriLeg]:
@@ -240,6 +264,7 @@ class AriLine(Channel):
 
     async def _leased(self, seconds: float, state: str = "routing", playback: str = "") -> None:
         """`talking`: the call ends with the lease; else it is taken to its fallback (extensions.conf, 6)."""
+        self._leased_until = datetime.now(UTC) + timedelta(seconds=seconds)
         variables: Variables = {
             "CALL_UUID": Reported(self.call_id),
             "ENGINE_STATE": Reported(state),

@@ -78,6 +78,10 @@ class Switchboard:
         """Calls going on now."""
         return len(self._lines)
 
+    def attends(self, channel: str) -> bool:
+        """Is this the caller's channel of a call that is going on?"""
+        return channel in self._lines
+
     # What the event link says.
 
     def connected(self) -> None:
@@ -132,7 +136,7 @@ class Switchboard:
         await self.settled()
         calls = frozenset(line.call_id for line in self._lines.values())
         for channel in await strays(self.exchange, there, frozenset(c.id for c in self._channels()), calls):
-            self._take(overlooked(channel, self._country))
+            self._take(overlooked(channel, self._country, self._desk.node))
 
     async def _inspect(self) -> None:
         if not self._inspected:
@@ -164,7 +168,7 @@ class Switchboard:
     # One call.
 
     def _on_call(self, event: StasisStart) -> None:
-        self._take(arrival(event, self._country))
+        self._take(arrival(event, self._country, self._desk.node))
 
     def _take(self, came: Arrival, entries: Sequence[Entry] = ()) -> None:
         """Give the call a task of its own; it is listened to before the next event is read."""

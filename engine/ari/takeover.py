@@ -46,7 +46,7 @@ def take_over(
         ears.enter_context(line.spooled(call.message_id))
     if call.is_recorded:
         ears.enter_context(line.taped(call.recording_id))
-    line.skip_legs(len(record.legs))
+    line.take_over(len(record.legs))
     legs = [ears.enter_context(line.old_leg(leg, call)) for leg in record.legs if not leg.ended]
     talking = next((leg for leg in legs if leg.up.done()), None)
     performed = [Outcome(entry["outcome"]) for entry in entries if entry["kind"] == "step"]

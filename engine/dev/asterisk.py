@@ -98,6 +98,11 @@ class Endpoint:
     app: str = APP
 
     @property
+    def cel(self) -> Path:
+        """What cel_custom.conf writes."""
+        return self.log.with_name("cel-custom") / "Master.csv"
+
+    @property
     def ari_port(self) -> int:
         return int(self.ari_url.removesuffix("/ari").rpartition(":")[2])
 

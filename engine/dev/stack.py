@@ -138,6 +138,7 @@ class Stack:
             "ari.events_password": asterisk.events_password,
             "asterisk.etc_dir": str(asterisk.etc.absolute()),
             "asterisk.recordings": str(asterisk.recordings.absolute()),
+            "asterisk.cel": str(asterisk.cel.absolute()),
             "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],

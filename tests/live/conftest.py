@@ -8,6 +8,7 @@ import pytest
 from engine.dev.asterisk import Asterisk, Options, start_asterisk
 from tests.live.ari import ask, left_in
 from tests.live.conversation import Wire, overheard
+from tests.live.fragile import Fragile
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
 
@@ -49,6 +50,14 @@ async def service(house: House) -> AsyncIterator[Service]:
     """The service with telephones at both ends; afterwards no call is left and no error was logged."""
     async with at_your_service(house) as it:
         yield it
+
+
+@pytest.fixture
+async def engine(service: Service) -> AsyncIterator[Fragile]:
+    """The engine, to be ended and started; it runs when the test is over, whatever became of the test."""
+    fragile = Fragile(service.house.engine)
+    yield fragile
+    await fragile.start()
 
 
 @pytest.fixture

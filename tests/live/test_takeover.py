@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +12,10 @@ import pytest
 from engine.dev.audio import RATE, level, tone, write_wav
 from engine.dev.carrier import Answers, Rings
 from engine.dev.handset import Handset
-from engine.dev.parts import Part, ended
 from storage.records import CallRecord
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
+from tests.live.fragile import Fragile
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_destination, until
 
 TO, FALLBACK = new_destination(), new_destination()
@@ -27,33 +27,6 @@ def plain(house: House) -> Callable[[], str]:
     """Numbers that ring TO, one for each test."""
     numbers = iter(house.agree(*[[{"ring": TO}]] * 20))
     return lambda: next(numbers)
-
-
-@pytest.fixture
-async def engine(service: Service) -> AsyncIterator["Fragile"]:
-    """The engine, to be ended and started; it runs when the test is over, whatever became of the test."""
-    fragile = Fragile(service.house.engine)
-    yield fragile
-    await fragile.start()
-
-
-class Fragile:
-    """A part that a test ends and starts again."""
-
-    def __init__(self, part: Part) -> None:
-        self._part = part
-
-    async def end(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """Send it that signal, and wait until it has ended."""
-        assert self._part.process is not None
-        self._part.process.send_signal(how)
-        async with asyncio.timeout(5):
-            await ended(self._part.process)
-
-    async def start(self) -> None:
-        """Start it, unless it runs; it is ready when this returns."""
-        if self._part.process is None or self._part.process.poll() is not None:
-            await self._part.start()
 
 
 async def still_talking(caller: Handset, destination: Handset) -> None:

@@ -27,6 +27,7 @@ from engine.line import (
     TapeEnded,
 )
 from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
+from engine.served import Served
 from storage.records import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -125,6 +126,7 @@ class FakeLine:
     presses: Sequence[tuple[float, Party, str]] = ()
     unrecordable: bool = False
     deaf_after: float | None = None
+    served_alone: Served | None = None
     heard: list[str] = field(default_factory=list)
     entered: datetime = START
     legs: int = 0
@@ -211,6 +213,9 @@ class FakeLine:
             if not self.detached:  # else the telephones ring on, for the next engine
                 ringing.close()
                 self.heard.append("let go")
+
+    async def served(self, ended: Ended) -> Served | None:
+        return self.served_alone
 
     async def hang_up(self, result: Result) -> Ended:
         self.heard.append(f"hung up: {result}")

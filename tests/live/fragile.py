@@ -1,0 +1,25 @@
+"""Parts of a running service that a test ends, and starts again."""
+
+import asyncio
+import signal
+
+from engine.dev.parts import Part, ended
+
+
+class Fragile:
+    """A part that a test ends and starts again."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    async def end(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send it that signal, and wait until it has ended."""
+        assert self._part.process is not None
+        self._part.process.send_signal(how)
+        async with asyncio.timeout(5):
+            await ended(self._part.process)
+
+    async def start(self) -> None:
+        """Start it, unless it runs; it is ready when this returns."""
+        if self._part.process is None or self._part.process.poll() is not None:
+            await self._part.start()

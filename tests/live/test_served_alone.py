@@ -1,0 +1,125 @@
+"""Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
+
+import time
+from urllib.parse import quote
+
+from engine.dev.carrier import Answers, Refuses, Rings
+from engine.dev.handset import Handset
+from engine.dev.phones import WITHHELD
+from storage.records import CallRecord
+from tests.live.ari import ask
+from tests.live.conversation import Wire, assert_near, hear_each_other
+from tests.live.fragile import Fragile
+from tests.live.service import Service, new_caller, new_destination, until
+
+TO = new_destination()
+
+
+async def with_fallback(service: Service, fallback: str) -> str:
+    """A number whose fallback Asterisk knows."""
+    (number,) = service.house.agree([{"ring": TO}], fallback=fallback)
+    await until(lambda: fallback in (service.house.endpoint.etc / "fallback.conf").read_text())
+    return number
+
+
+async def gone(service: Service, engine: Fragile) -> None:
+    """The engine is killed, and Asterisk knows by now that it is away."""
+    await engine.end()
+    alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
+    await until(lambda: int(time.time()) > alive + 5, 10)
+
+
+def told(record: CallRecord) -> tuple[str, str, str, list[str]]:
+    return record.outcome, record.ended_by, record.delivered_to, [leg.outcome for leg in record.legs]
+
+
+async def test_each_call_of_an_outage_is_recorded_as_it_was(
+    service: Service, engine: Fragile, wire: Wire
+) -> None:
+    network, to = service.network, new_destination()
+    number = await with_fallback(service, to)
+    await gone(service, engine)
+
+    network.behave(to, Answers())
+    first, second = [await answered(service, number, to, n) for n in (1, 2)]
+    await first[0].hang_up()
+    await first[1].wait_ended()
+    await second[1].hang_up()
+    await second[0].wait_ended()
+    network.behave(to, Refuses(486))
+    assert (await (await service.call(number)).wait_ended()).code == 486
+    network.behave(to, Rings())
+    impatient = await service.call(number)
+    await impatient.wait_ringing()
+    await impatient.hang_up()
+    await impatient.wait_ended()
+
+    await engine.start()
+    records = await service.records(number, 4)
+    assert [told(record) for record in records] == [
+        ("answered", "caller", to, ["taken"]),
+        ("answered", "destination", to, ["taken"]),
+        ("busy", "engine", "", ["busy"]),
+        ("abandoned", "caller", "", ["no_answer"]),
+    ]
+    for record, (caller, _) in zip(records, (first, second), strict=False):
+        assert_near(record.began, caller.began)
+        assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(records[0].ended, wire.first(first[0], "BYE", "BYE"))
+    assert_near(records[1].ended, wire.first(second[1], "BYE", "BYE"))
+    assert {(record.owner, record.caller, record.withheld) for record in records} == {("acme", "", False)}
+
+    await engine.end()  # read again, they are the same calls
+    await engine.start()
+    network.behave(TO, Refuses(486))
+    await (await service.call(number)).wait_ended()
+    assert len(await service.records(number, 5)) == 5
+
+
+async def answered(service: Service, number: str, to: str, count: int) -> tuple[Handset, Handset]:
+    """A caller, and the fallback that has answered him."""
+    caller = await service.call(number)
+    destination = await service.network.picked_up(to, count)
+    await hear_each_other(caller, destination)
+    return caller, destination
+
+
+async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence_has_one_record(
+    service: Service, engine: Fragile, wire: Wire
+) -> None:
+    to = service.destination(Answers())
+    number = await with_fallback(service, to)
+    await engine.end()
+    caller = await service.call(number)  # Asterisk waits for 5 s: the engine has just been there
+    destination = await service.network.picked_up(to, seconds=8)
+    await hear_each_other(caller, destination)
+    await engine.start()
+    await hear_each_other(caller, destination)
+    await destination.hang_up()
+    await caller.wait_ended()
+    record = await service.record(number)
+    assert told(record) == ("answered", "destination", to, ["taken"])
+    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+
+
+async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
+    service: Service, engine: Fragile
+) -> None:
+    service.network.behave(TO, Rings())
+    to = service.destination(Answers())
+    number = await with_fallback(service, to)
+    caller = await service.call(number, WITHHELD["asserted and private"](new_caller()))
+    await until(lambda: [it for it in service.journal(number) if it["kind"] == "leg_ringing"])
+    await engine.end()
+    (start,) = [it for it in service.journal(number) if it["kind"] == "call_start"]
+    lease = f"variable={quote('TIMEOUT(absolute)')}&value=1"  # as if half a minute had passed
+    ask(service.house.endpoint, f"/channels/{start['channel']}/variable?{lease}", "POST")
+    destination = await service.network.picked_up(to)
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    await destination.wait_ended()
+    await engine.start()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", to, ["no_answer", "taken"])
+    assert (record.call_id, record.withheld, record.caller) == (start["call"], True, "")
