@@ -4,8 +4,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.journal.follower import ENDED, Follower, backlog, sweep
-from engine.journal.reader import Read, read
-from engine.journal.recovery import OpenCalls, recover
-from engine.journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
+from engine.journal.reader import read
+from engine.journal.recovery import recover
+from engine.journal.segment import Segment, epoch_of, segment_name, segments, used
 from engine.journal.writer import Journal, JournalClosed, JournalInUse, as_payload
-from storage.drained import Position
-
-SMALL = 4096
-
-
-def entry(call: str, kind: str, **more: Any) -> dict[str, Any]:
-    return {"call": call, "kind": kind, "at": "2026-11-24T10:00:00.123+00:00", **more}
-
-
-@asynccontextmanager
-async def opened(directory: Path, segment_bytes: int = 2**16) -> AsyncIterator[Journal]:
-    journal = await Journal.open(directory, "here", segment_bytes)
-    try:
-        yield journal
-    finally:
-        await journal.close()
-
-
-def written(directory: Path) -> list[dict[str, Any]]:
-    """All entries of the journal, without its checkpoints."""
-    records = [record for path in segments(directory) for record in read(path).records]
-    return [record.entry for record in records if record.entry["kind"] != "checkpoint"]
+from tests.unit.journals import FACTS, SMALL, checkpoint, ended, entry, opened, whole, written
 
 
 async def test_what_was_noted_is_read_back_in_order(tmp_path: Path) -> None:
@@ -268,25 +245,6 @@ def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
 # A segment that was torn
 
 
-FACTS = [
-    entry("a", "call_start", number="+3270012345", owner="acme"),
-    entry("a", "leg_start", leg="a-b1", to="+3221112233"),
-    entry("b", "call_start", number="+3270012345", owner="acme"),
-    entry("a", "call_end", outcome="abandoned"),
-]
-
-
-def checkpoint() -> bytes:
-    return encode(
-        7, 1, Stamp(1, 1), as_payload({"kind": "checkpoint", "node": "here", "after": "", "open": []})
-    )
-
-
-def whole() -> bytes:
-    records = [encode(7, n + 2, Stamp(n, n), as_payload(fact)) for n, fact in enumerate(FACTS)]
-    return b"".join([checkpoint(), *records]) + bytes(100)
-
-
 def is_prefix(path: Path) -> bool:
     found = [record.entry for record in read(path).records[1:]]
     return found == FACTS[: len(found)]
@@ -341,128 +299,3 @@ async def test_an_engine_goes_on_after_a_torn_record(tmp_path: Path) -> None:
         journal.note(entry("a", "call_end", outcome="lost"))
     (call,) = ended(tmp_path)
     assert [fact["kind"] for fact in call] == ["call_start", "leg_start", "call_end"]
-
-
-# Reading along
-
-
-BEGINNING = Position()
-
-
-def ended(directory: Path, since: Position = BEGINNING) -> list[list[dict[str, Any]]]:
-    """The entries of every call that ended, as a drainer sees them that reads to the end."""
-    follower = Follower(directory, since)
-    found = []
-    for _ in range(10_000):
-        before = follower.position
-        found += [call.entries for call in follower.read()]
-        if follower.position == before:
-            return found
-    raise AssertionError("the follower finds no end")
-
-
-async def test_a_follower_sees_each_call_end_once_over_many_segments(tmp_path: Path) -> None:
-    async with opened(tmp_path, SMALL) as journal:
-        for n in range(300):
-            journal.note(entry(str(n), "call_start"))
-            await journal.note(entry(str(n - 7), "call_end"))
-    assert [call[0]["call"] for call in ended(tmp_path)] == [str(n) for n in range(293)]
-
-
-async def test_a_follower_reads_on_while_the_journal_is_written(tmp_path: Path) -> None:
-    follower = Follower(tmp_path, Position())
-    assert follower.read() == []  # the worker may be there before the first engine
-    async with opened(tmp_path) as journal:
-        await journal.note(entry("a", "call_start"))
-        assert [follower.read() for _ in range(3)] == [[], [], []]
-        await journal.note(entry("a", "call_end"))
-        (call,) = follower.read()
-        assert [fact["kind"] for fact in call.entries] == ["call_start", "call_end"]
-        assert backlog(tmp_path, follower.position) == 0
-
-
-async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) -> None:
-    """Else a drainer would wait between two batches of a long journal, or make one of each call."""
-    async with opened(tmp_path) as journal:
-        for n in range(ENDED + 1):
-            journal.note(entry(str(n), "call_start"))
-            journal.note(entry(str(n), "call_end"))
-        await journal.note(entry("open", "call_start"))
-        follower = Follower(tmp_path, Position())
-        told = [(len(follower.read()), follower.has_more) for _ in range(3)]
-    assert told == [(ENDED, True), (1, False), (0, False)]
-
-
-async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path, SMALL) as journal:
-        for n in range(100):
-            journal.note(entry(str(n), "call_start"))
-            await journal.note(entry(str(n - 5), "call_end"))
-    everything = ended(tmp_path)
-    places = [Position(path.name, record.end) for path in segments(tmp_path) for record in read(path).records]
-    told = [len(ended(tmp_path, since)) for since in places]
-    assert told == sorted(told, reverse=True)
-    assert told[-1] == 0
-    assert all(
-        ended(tmp_path, since) == everything[len(everything) - n :]
-        for since, n in zip(places, told, strict=True)
-    )
-
-
-def test_what_is_written_just_before_a_segment_changes_is_not_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between a read that finds nothing and the look for a newer segment, the writer may do both."""
-    old, new = tmp_path / segment_name(7, 1), tmp_path / segment_name(7, 2)
-    old.write_bytes(whole()[: -100 - len(encode(7, 5, Stamp(3, 3), as_payload(FACTS[3])))])
-    follower = Follower(tmp_path, BEGINNING)
-    assert follower.read() == []
-
-    def read_and_then_go_on(path: Path, offset: int, most: int) -> Read:
-        found = read(path, offset, most)
-        old.write_bytes(whole())
-        new.write_bytes(checkpoint())
-        return found
-
-    monkeypatch.setattr("engine.journal.follower.read", read_and_then_go_on)
-    assert [call.call_id for _ in range(3) for call in follower.read()] == ["a"]
-
-
-def test_only_what_a_checkpoint_names_is_open_after_it() -> None:
-    """A segment that somebody deleted must not leave its calls open for ever."""
-    calls = OpenCalls()
-    calls.add(entry("forgotten", "call_start"))
-    calls.add({"kind": "checkpoint", "open": [[entry("open", "call_start")]]})
-    assert list(calls) == ["open"]
-
-
-async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_revision(tmp_path: Path) -> None:
-    follower = Follower(tmp_path, Position())
-    async with opened(tmp_path) as journal:
-        for outcome in ("lost", "answered"):
-            journal.note(entry("a", "call_start"))
-            journal.note(entry("a", "turn", step="hours", why="open"))
-            await journal.note(entry("a", "call_end", outcome=outcome))
-    first, second = [call for _ in range(3) for call in follower.read()]
-    assert (first.entries[-1]["outcome"], second.entries[-1]["outcome"]) == ("lost", "answered")
-    assert second.rev > first.rev
-
-
-async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp_path: Path) -> None:
-    async with opened(tmp_path, 2**20) as journal:
-        await journal.note(entry("a", "call_start"))
-        (path,) = segments(tmp_path)
-        assert path.stat().st_size == 2**20
-        assert backlog(tmp_path, Position()) == read(path).next_offset < 1000
-
-
-async def test_only_drained_and_old_segments_are_swept(tmp_path: Path) -> None:
-    async with opened(tmp_path, SMALL) as journal:
-        for n in range(100):
-            await journal.note(entry(str(n), "call_start"))
-    first, second, third, *_ = segments(tmp_path)
-    os.utime(first, (1000, 1000))
-    os.utime(third, (1000, 1000))
-    assert sweep(tmp_path, Position(third.name, 10), older_than=2000) == [first.name]
-    assert not first.exists()
-    assert second.exists()
