@@ -9,7 +9,7 @@ import pytest
 
 from engine import witness as module
 from engine.served import Served
-from engine.witness import Witness
+from engine.witness import Witness, read_place
 from tests.unit.test_served import ANSWERED, UNANSWERED
 
 
@@ -37,6 +37,10 @@ class Told:
 
     async def until(self, *channels: str) -> None:
         await until(lambda: self.channels == list(channels))
+
+    async def kept(self, cel: Path) -> None:
+        """Wait until it is written down that all of the file was read."""
+        await until(lambda: read_place(self.witness._kept) == (cel.stat().st_ino, cel.stat().st_size))
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -96,7 +100,7 @@ async def test_what_came_while_nobody_read_is_told_by_the_next(cel: Path) -> Non
     async with reading(Told(cel)) as told:
         write(cel, UNANSWERED + ANSWERED[:700])
         await told.until(SECOND)
-        await asyncio.sleep(0.03)
+        await until(lambda: read_place(told.witness._kept) == (cel.stat().st_ino, len(UNANSWERED)))
     write(cel, ANSWERED[700:])
     async with reading(Told(cel)) as told:
         await told.until(FIRST)
@@ -106,6 +110,7 @@ async def test_a_rotated_file_is_read_to_its_end(cel: Path) -> None:
     async with reading(Told(cel)) as told:
         write(cel, UNANSWERED)
         await told.until(SECOND)
+        await told.kept(cel)
     write(cel, ANSWERED)
     rotate(cel, "Master.csv.1")
     write(cel, UNANSWERED)
