@@ -204,10 +204,13 @@ async def call(it: Field, who: Identity, number: str, to: str, seconds: float) -
 
 
 async def talk(caller: Handset, destination: Handset, seconds: float) -> None:
+    """For so long. Raises CallOver when it is cut off: one kill may do so to all lines at once."""
     caller.play(ASKED)
     destination.play(REPLIED)
     with suppress(TimeoutError):
         await until(lambda: caller.ending or destination.ending, seconds)
+    if (ending := caller.ending or destination.ending) is not None:
+        raise CallOver(ending)
 
 
 # Kills.
