@@ -2,8 +2,11 @@
 
 import asyncio
 import signal
+import time
 
 from engine.dev.parts import Part, ended
+from tests.live.ari import ask
+from tests.live.service import Service, until
 
 
 class Fragile:
@@ -23,3 +26,9 @@ class Fragile:
         """Start it, unless it runs; it is ready when this returns."""
         if self._part.process is None or self._part.process.poll() is not None:
             await self._part.start()
+
+
+async def away(service: Service) -> None:
+    """Wait until Asterisk knows that no engine is there: it counts whole seconds, a tick late."""
+    alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
+    await until(lambda: time.time() > alive + 6.1, 10)

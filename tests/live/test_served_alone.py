@@ -1,6 +1,5 @@
 """Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
 
-import time
 from urllib.parse import quote
 
 from engine.dev.carrier import Answers, Refuses, Rings
@@ -9,7 +8,7 @@ from engine.dev.phones import WITHHELD
 from storage.records import CallRecord
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other
-from tests.live.fragile import Fragile
+from tests.live.fragile import Fragile, away
 from tests.live.service import Service, new_caller, new_destination, until
 
 TO = new_destination()
@@ -22,13 +21,6 @@ async def with_fallback(service: Service, fallback: str) -> str:
     return number
 
 
-async def gone(service: Service, engine: Fragile) -> None:
-    """The engine is killed, and Asterisk knows by now that it is away."""
-    await engine.end()
-    alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
-    await until(lambda: int(time.time()) > alive + 5, 10)
-
-
 def told(record: CallRecord) -> tuple[str, str, str, list[str]]:
     return record.outcome, record.ended_by, record.delivered_to, [leg.outcome for leg in record.legs]
 
@@ -38,7 +30,8 @@ async def test_each_call_of_an_outage_is_recorded_as_it_was(
 ) -> None:
     network, to = service.network, new_destination()
     number = await with_fallback(service, to)
-    await gone(service, engine)
+    await engine.end()
+    await away(service)
 
     network.behave(to, Answers())
     first, second = [await answered(service, number, to, n) for n in (1, 2)]
