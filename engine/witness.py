@@ -1,7 +1,7 @@
 """The witness: Asterisk's CEL, read along for the calls that Asterisk served alone while no engine was there.
 
-Where it has come to is kept in a file, never beyond the beginning of a call that is not over: what is read
-twice is told twice, under the same call id, and is one record.
+Where it has come to is kept in a file, never beyond the beginning of a call that is not over; and beside it,
+which calls were told beyond that place: the next engine reads them again.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Going:
 class Witness:
     """`ours`: is this channel one that the engine attends to? Of others `alone` is told, once they are over.
 
-    `cel`: the file that cel_custom.conf writes; `kept`: where the place is kept that it was read up to.
+    `cel`: the file that cel_custom.conf writes; `kept`: where it is kept how far that was read.
     """
 
     def __init__(
@@ -56,15 +56,18 @@ class Witness:
         self._told: dict[str, asyncio.Future[Served | None]] = {}
         self._file: BinaryIO | None = None
         self._place: Place = (0, 0)  # behind the last whole line
-        self._saved: Place | None = None
+        self._past: frozenset[str] = frozenset()  # told, and beyond the place that is kept
+        self._saved: tuple[Place, frozenset[str]] | None = None
         self._blind = False
 
     async def run(self) -> None:
-        """Read along, until cancelled."""
-        await asyncio.to_thread(self._begin)
+        """Read along, until cancelled. Whatever goes wrong with it is no call's concern."""
         try:
             while True:
-                await self._try_to_read_on()
+                try:
+                    await self._try_to_read_on()
+                except Exception:
+                    log.exception("witness_failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             if self._file is not None:
@@ -100,6 +103,8 @@ class Witness:
         self._blind = True
 
     async def _read_on(self) -> None:
+        if self._saved is None:
+            await asyncio.to_thread(self._begin)
         while lines := await asyncio.to_thread(self._lines):
             for line in lines:
                 await self._take(line)
@@ -107,11 +112,12 @@ class Witness:
 
     def _begin(self) -> None:
         """What stands there before the first engine runs is none of ours."""
-        self._saved = read_place(self._kept)
-        if self._saved is None:
-            there = self._cel.stat() if self._cel.exists() else None
-            self._place = (there.st_ino, there.st_size) if there else (0, 0)
-            self._save()
+        if (kept := read_kept(self._kept)) is not None:
+            self._saved, self._past = kept, kept[1]
+            return
+        there = self._cel.stat() if self._cel.exists() else None
+        self._place = (there.st_ino, there.st_size) if there else (0, 0)
+        self._save()
 
     def _lines(self) -> list[bytes]:
         """The next whole lines, those of a file that was rotated first. Raises OSError."""
@@ -129,7 +135,7 @@ class Witness:
     def _open(self) -> BinaryIO:
         """The file that was read last, at its place; where it is gone, or written anew, the one there is."""
         now = self._cel.stat()
-        inode, offset = self._saved or (0, 0)
+        inode, offset = self._saved[0] if self._saved else (0, 0)
         files = {path.stat().st_ino: path for path in self._cel.parent.iterdir()}
         if inode not in files or files[inode].stat().st_size < offset:
             inode, offset = now.st_ino, 0
@@ -154,13 +160,17 @@ class Witness:
                 alone = served([seen(line.decode()) for line in lines])
             except (ValueError, KeyError, TypeError):
                 log.exception("cel_unreadable", channel=channel)
-        if (told := self._told.get(channel)) is not None:
+        told = self._told.get(channel)
+        if told is not None and not told.done():
             told.set_result(alone)
-        elif alone is not None and self._ours(channel):
+        if alone is None or channel in self._past:
+            return
+        if told is None and self._ours(channel):
             self._told[channel] = asyncio.get_running_loop().create_future()
             self._told[channel].set_result(alone)
-        elif alone is not None:
+        elif told is None:
             await self._alone(alone)
+        self._past |= {channel}
 
     def _save(self) -> None:
         """Not beyond a call that is going on. One that has done so for a day died with Asterisk."""
@@ -168,17 +178,21 @@ class Witness:
         for call in [call for call, it in self._going.items() if it.lines[0].split(b'","', 2)[1] < old]:
             del self._going[call]
         place = next((going.place for going in self._going.values()), self._place)
-        if place != self._saved:
+        if place == self._place:  # nothing will be read again
+            self._past = frozenset()
+        now = (place, self._past)
+        if now != self._saved:
             draft = self._kept.with_suffix(".draft")
-            draft.write_text(json.dumps(place))
+            draft.write_text(json.dumps({"place": place, "past": sorted(self._past)}))
             draft.rename(self._kept)
-            self._saved = place
+            self._saved = now
 
 
-def read_place(file: Path) -> Place | None:
+def read_kept(file: Path) -> tuple[Place, frozenset[str]] | None:
     """What was kept, if anything was."""
     try:
-        inode, offset = json.loads(file.read_text())
-        return int(inode), int(offset)
-    except (OSError, ValueError, TypeError):
+        kept = json.loads(file.read_text())
+        inode, offset = kept["place"]
+        return (int(inode), int(offset)), frozenset(kept["past"])
+    except (OSError, ValueError, TypeError, KeyError):
         return None

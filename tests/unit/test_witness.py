@@ -9,7 +9,7 @@ import pytest
 
 from engine import witness as module
 from engine.served import Served
-from engine.witness import Witness, read_place
+from engine.witness import Place, Witness, read_kept
 from tests.unit.test_served import ANSWERED, UNANSWERED
 
 
@@ -40,7 +40,13 @@ class Told:
 
     async def kept(self, cel: Path) -> None:
         """Wait until it is written down that all of the file was read."""
-        await until(lambda: read_place(self.witness._kept) == (cel.stat().st_ino, cel.stat().st_size))
+        await until(lambda: place(self) == (cel.stat().st_ino, cel.stat().st_size))
+
+
+def place(told: Told) -> Place | None:
+    """Up to where it is written down that it was read."""
+    kept = read_kept(told.witness._kept)
+    return kept[0] if kept else None
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -72,7 +78,8 @@ def write_anew(cel: Path, text: str) -> None:
     cel.write_text(text)
 
 
-FIRST, SECOND = "dev-1795777790.0", "dev-1795777796.32"
+FIRST, SECOND, THIRD = "dev-1795777790.0", "dev-1795777796.32", "dev-1795777990.0"
+LATER = ANSWERED.replace(FIRST, THIRD)
 
 
 async def test_what_stood_there_before_is_not_told_and_what_comes_is(cel: Path) -> None:
@@ -100,7 +107,7 @@ async def test_what_came_while_nobody_read_is_told_by_the_next(cel: Path) -> Non
     async with reading(Told(cel)) as told:
         write(cel, UNANSWERED + ANSWERED[:700])
         await told.until(SECOND)
-        await until(lambda: read_place(told.witness._kept) == (cel.stat().st_ino, len(UNANSWERED)))
+        await until(lambda: place(told) == (cel.stat().st_ino, len(UNANSWERED)))
     write(cel, ANSWERED[700:])
     async with reading(Told(cel)) as told:
         await told.until(FIRST)
@@ -117,16 +124,16 @@ async def test_a_rotated_file_is_read_to_its_end(cel: Path) -> None:
     async with reading(Told(cel)) as told:
         await told.until(FIRST, SECOND)
         rotate(cel, "Master.csv.2")
-        write(cel, ANSWERED)
-        await told.until(FIRST, SECOND, FIRST)
+        write(cel, LATER)
+        await told.until(FIRST, SECOND, THIRD)
 
 
 async def test_a_file_that_is_written_anew_is_read_from_its_beginning(cel: Path) -> None:
     async with reading(Told(cel)) as told:
-        write(cel, ANSWERED + ANSWERED)
-        await told.until(FIRST, FIRST)
+        write(cel, ANSWERED + LATER)
+        await told.until(FIRST, THIRD)
         write_anew(cel, UNANSWERED)
-        await told.until(FIRST, FIRST, SECOND)
+        await told.until(FIRST, THIRD, SECOND)
 
 
 async def test_lines_that_are_none_of_ours_hold_nothing_up(cel: Path) -> None:
@@ -136,16 +143,45 @@ async def test_lines_that_are_none_of_ours_hold_nothing_up(cel: Path) -> None:
 
 
 async def test_one_of_ours_is_told_to_who_asks_before_and_after(cel: Path) -> None:
-    async with reading(Told(cel, ours=lambda channel: channel == FIRST)) as told:
+    async with reading(Told(cel, ours=lambda channel: channel in (FIRST, THIRD))) as told:
         asked = asyncio.create_task(told.witness.became(FIRST, exists))
         await asyncio.sleep(0)
         write(cel, ANSWERED)
         it = await asked
         assert it is not None
         assert it.channel == FIRST
-        write(cel, ANSWERED + UNANSWERED)
+        write(cel, LATER + UNANSWERED)
         await told.until(SECOND)
-        assert await told.witness.became(FIRST, exists) == it
+        it = await told.witness.became(THIRD, exists)
+        assert it is not None
+        assert it.channel == THIRD
+
+
+async def test_what_was_told_is_not_told_again_by_the_next_who_reads_it_again(cel: Path) -> None:
+    going_on = LATER.splitlines(keepends=True)
+    async with reading(Told(cel)) as told:
+        write(cel, going_on[0])
+        await until(lambda: place(told) == (cel.stat().st_ino, 0))
+        write(cel, ANSWERED)
+        await told.until(FIRST)
+        await until(lambda: (read_kept(told.witness._kept) or ())[1:] == (frozenset({FIRST}),))
+    async with reading(Told(cel)) as told:
+        write(cel, "".join(going_on[1:]))
+        await told.until(THIRD)
+
+
+async def test_a_place_that_cannot_be_kept_ends_nothing(cel: Path) -> None:
+    told = Told(cel)
+    told.witness._kept.with_suffix(".draft").mkdir()
+    work = asyncio.create_task(told.witness.run())
+    await asyncio.sleep(0.05)
+    assert not work.done()
+    told.witness._kept.with_suffix(".draft").rmdir()
+    await until(told.witness._kept.exists)
+    write(cel, ANSWERED)
+    await told.until(FIRST)
+    work.cancel()
+    await asyncio.wait({work})
 
 
 async def test_who_has_gone_and_of_whom_nothing_is_told_is_not_waited_for(cel: Path) -> None:
