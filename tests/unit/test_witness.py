@@ -98,7 +98,7 @@ async def test_a_file_that_comes_to_be_is_read_from_its_beginning(cel: Path) -> 
 async def test_a_line_that_is_not_whole_yet_waits(cel: Path) -> None:
     async with reading(Told(cel)) as told:
         write(cel, ANSWERED[:333])
-        await asyncio.sleep(0.03)
+        await until(lambda: told.witness._place[1] == ANSWERED[:333].rfind("\n") + 1 > 0)
         write(cel, ANSWERED[333:])
         await told.until(FIRST)
 
@@ -174,8 +174,7 @@ async def test_a_place_that_cannot_be_kept_ends_nothing(cel: Path) -> None:
     told = Told(cel)
     told.witness._kept.with_suffix(".draft").mkdir()
     work = asyncio.create_task(told.witness.run())
-    await asyncio.sleep(0.05)
-    assert not work.done()
+    await until(lambda: told.witness._blind)
     told.witness._kept.with_suffix(".draft").rmdir()
     await until(told.witness._kept.exists)
     write(cel, ANSWERED)
