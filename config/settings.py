@@ -99,8 +99,7 @@ class Asterisk(Model):
     cel: Path | None = Field(
         None,
         examples=["/var/log/asterisk/cel-custom/Master.csv"],
-        description="What cel_custom.conf writes: the engine reads there which calls Asterisk took to their "
-        "fallback while it was away. Unset: those have no record, or one that says abandoned",
+        description="What cel_custom.conf writes: records of calls that Asterisk served alone come from it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"
