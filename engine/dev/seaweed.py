@@ -11,10 +11,9 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
 
 import boto3
 import botocore.config
@@ -23,6 +22,7 @@ import botocore.exceptions
 from engine.dev.children import spawn, stop, tail
 from engine.dev.ports import reserve_ports
 
+SOCKETS = Path("/tmp")  # noqa: S108 - it is written so in SeaweedFS, whatever TMPDIR says
 READY_SECONDS = 60  # usually 2 to 3
 SERVICES = ("master", "volume", "filer", "s3", "admin")
 QUIET = (
@@ -113,7 +113,8 @@ def seaweed(folder: Path, log: Path) -> Iterator[Seaweed]:
 @contextmanager
 def starting(folder: Path, log: Path) -> Iterator[Seaweed]:
     """The same, not ready yet. The process ends with the thread that starts it; any other may wait for it."""
-    with reserve_ports(2 * len(SERVICES)) as ports:
+    with ExitStack() as held:
+        ports = free_ports(held)
         access_key, secret_key = keys_of(folder)
         store = Seaweed(folder, log, ports, access_key, secret_key, launch(folder, log, ports))
         try:
@@ -123,11 +124,26 @@ def starting(folder: Path, log: Path) -> Iterator[Seaweed]:
             tidy(ports)
 
 
-def tidy(ports: range) -> None:
-    """Sockets of its gRPC services, which it makes in the system's temporary folder and leaves there."""
-    for socket in Path(gettempdir()).glob("seaweedfs-*-grpc-*.sock"):
+def free_ports(held: ExitStack) -> range:
+    """Ports of which no other user's socket is left: SeaweedFS would take it for a service that runs already.
+
+    Those that will not do are held as well, so as not to be found again. Raises NoPorts.
+    """
+    while True:
+        ports = held.enter_context(reserve_ports(2 * len(SERVICES)))
+        if tidy(ports):
+            return ports
+
+
+def tidy(ports: range) -> bool:
+    """Remove the sockets of its gRPC services, which it leaves there; whether that could be done."""
+    for socket in SOCKETS.glob("seaweedfs-*-grpc-*.sock"):
         if int(socket.stem.rpartition("-")[2]) in ports:
-            socket.unlink(missing_ok=True)
+            try:
+                socket.unlink(missing_ok=True)
+            except OSError:
+                return False
+    return True
 
 
 def keys_of(folder: Path) -> tuple[str, str]:
