@@ -91,6 +91,10 @@ class Announcement:
         """Did it take as long as it is? Asterisk's word that it was played is not proof of it."""
         return (ended - began).total_seconds() > self.prompt.seconds - EVENTS_APART_SECONDS
 
+    def told(self, began: datetime, ended: datetime) -> Heard:
+        """That somebody heard it to its end who is not asked."""
+        return Heard(self.policy, self.prompt.name, self.prompt.sha256, self.language, began, ended)
+
     def heard(self, began: datetime, ended: datetime, *, pressed: bool) -> Notice | Refusal:
         """What it means that it was heard to its end, and the key pressed or not."""
         kind = Notice if self.policy.allows(pressed=pressed) else Refusal

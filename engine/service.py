@@ -14,6 +14,7 @@ from config.settings import Settings
 from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Switchboard
+from engine.ari.witness import Witness
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
@@ -24,7 +25,6 @@ from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
 from engine.served import Served, record
 from engine.signals import told_to_reload, told_to_stop
-from engine.witness import Witness
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, Gone
 from engine.ari.operations import Variables
-from engine.witness import Witness
+from engine.ari.witness import Witness
 
 log = structlog.get_logger()
 

@@ -68,7 +68,7 @@ class AriLeg(Channel):
             self._is_told = False
         if played is None or not announcement.is_whole(*played):
             return None
-        return Informed(self.id, announcement.heard(*played, pressed=False))
+        return Informed(self.id, announcement.told(*played))
 
     def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
         return self._line.talking(self, lease)

@@ -171,7 +171,7 @@ class AriLine(Channel):
     async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
         """Both in one bridge; afterwards the leg is let go."""
         self.lease(lease, "talking")
-        self.aside(let_go(leg.lease(lease)))
+        self._aside(let_go(leg.lease(lease)))
         try:
             await self.bridge.join(leg)
             yield AriTalk(self, leg)
@@ -208,7 +208,7 @@ class AriLine(Channel):
 
     def lease(self, seconds: float, state: str = "routing") -> None:
         """Let Asterisk take the call back when we have not said otherwise for `seconds`; not waited for."""
-        self.aside(self._leased(seconds, state))
+        self._aside(self._leased(seconds, state))
 
     async def hush(self, leg: AriLeg | None) -> None:
         """Stop what an earlier engine has left playing to the caller, or to this destination."""
@@ -296,7 +296,7 @@ class AriLine(Channel):
         while (key.by, key.digit) != (Party.CALLER, ANSWER_KEY):
             key = await self.keys.next()
 
-    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Something the call does not wait for; kept until it is done."""
         task = asyncio.create_task(work)
         self._asides.add(task)

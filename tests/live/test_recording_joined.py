@@ -1,6 +1,5 @@
 """Who joins the caller of a recorded number: he hears the announcement too, before he can be recorded."""
 
-import asyncio
 import hashlib
 import signal
 from datetime import datetime, timedelta
@@ -11,8 +10,8 @@ import pytest
 from engine.dev.audio import levels, tone, write_wav
 from engine.dev.carrier import Answers
 from engine.dev.handset import Handset
-from engine.dev.parts import ended
 from tests.live.conversation import Wire, assert_near, hear_each_other
+from tests.live.fragile import Fragile
 from tests.live.recordings import NOTICE_HZ, of_kind, recorded_number, recorded_route, watched
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, new_destination, until
 
@@ -122,7 +121,7 @@ async def test_where_it_cannot_be_played_to_who_answers_nobody_is_recorded_and_b
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 async def test_who_was_hearing_it_when_the_engine_ended_hears_it_whole_from_the_next(
-    service: Service, how: signal.Signals
+    service: Service, engine: Fragile, how: signal.Signals
 ) -> None:
     house, to = service.house, new_destination()
     service.network.behave(to, Answers(says=(DESTINATION_HZ,)))
@@ -130,12 +129,8 @@ async def test_who_was_hearing_it_when_the_engine_ended_hears_it_whole_from_the_
     caller = await service.call(number)
     destination = await service.network.picked_up(to, seconds=10)
     await destination.hears(NOTICE_HZ)
-    process = house.engine.process
-    assert process is not None
-    process.send_signal(how)
-    async with asyncio.timeout(5):
-        await ended(process)
-    await house.engine.start()
+    await engine.end(how)
+    await engine.start()
     await hear_each_other(caller, destination)
     await until(lambda: of_kind(service, number, "rec_start"))
     await caller.hang_up()

@@ -92,7 +92,7 @@ class FakeLeg:
         await self.line._until(prompt.seconds)
         if prompt.name in self.line.unplayable_to_destinations:
             return None
-        return Informed(self.id, announcement.heard(began, now(), pressed=False))
+        return Informed(self.id, announcement.told(began, now()))
 
     @asynccontextmanager
     async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:

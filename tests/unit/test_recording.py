@@ -238,13 +238,26 @@ async def test_who_has_answered_hears_it_alone_and_the_caller_pays_nothing_for_i
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("policy", ["opt_in", "opt_out"])
-async def test_who_has_answered_is_told_and_not_asked(policy: str) -> None:
-    line, desk = line_of(presses=[(4, CALLER, "1")]), desk_of(policy, recording_notice="ours")
+@pytest.mark.parametrize(("policy", "presses"), [("opt_in", [(4, CALLER, "1")]), ("opt_out", [])])
+async def test_who_has_answered_is_told_and_not_asked(
+    policy: str, presses: list[tuple[float, Party, str]]
+) -> None:
+    line, desk = line_of(presses=presses), desk_of(policy, recording_notice="ours")
     await handle(line, desk)
-    heard = f"{OFFICE} hears recording-announcement"
-    assert (heard in line.heard) is (policy == "opt_in")
-    assert "ours" in line.heard
+    assert [words for words in line.heard if words == "ours" or "hears" in words] == [
+        "ours",
+        f"{OFFICE} hears recording-announcement",
+    ]
+    (informed,) = of_kind(desk, "informed")
+    assert (informed["policy"], informed["answer"]) == ("announce", "")
+
+
+@pytest.mark.looptime
+async def test_of_a_call_that_is_not_recorded_who_answers_hears_nothing() -> None:
+    line, desk = line_of(presses=[(4, CALLER, "1")]), desk_of("opt_out")
+    await handle(line, desk)
+    assert not [words for words in line.heard if "hears" in words]
+    assert of_kind(desk, "informed") == []
 
 
 @pytest.mark.looptime

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import witness as module
+from engine.ari import witness as module
+from engine.ari.witness import Place, Witness, read_kept
 from engine.served import Served
-from engine.witness import Place, Witness, read_kept
 from tests.unit.test_served import ANSWERED, UNANSWERED
 
 

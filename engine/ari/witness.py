@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 import structlog
 
-from engine.served import CONTEXT, Served, seen, served
+from engine.ari.cel import CONTEXT, seen, served
+from engine.served import Served
 
 LOOK_SECONDS = 0.5
 READ_BYTES = 1 << 14  # 100 lines: no call waits for long
