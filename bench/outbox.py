@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import cast
 
 import asyncpg
@@ -19,7 +20,7 @@ from bench.calls import quantile
 from bench.sipp import SPEECH
 from dialplan.delivery import Delivery
 from engine.dev.mailbox import authority, identity_of
-from engine.ids import new_call_id
+from engine.ids import call_id_of
 from engine.worker import CONNECTIONS, nothing_to_reset
 from mailer.compose import Sender
 from mailer.courier import Courier
@@ -132,7 +133,7 @@ def courier_to(server: "Fast", told: Callable[[str], None]) -> tuple[Courier, Se
 
 async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:
     """So many messages that are due, with a sound each where they are voicemail; their ids."""
-    ids = [f"{new_call_id()}-vm1" for _ in range(count)]
+    ids = [f"{call_id_of(token_hex(8), 'bench')}-vm1" for _ in range(count)]
     if kind == "voicemail":
         await con.execute(SOUNDS, ids, NODE, "stored", None)
     await con.execute(WAITING, ids, kind, json.dumps(TO_ONE.as_json()))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from statistics import median
 from typing import Any
 
@@ -19,7 +20,7 @@ from bench.past import fill
 from bench.waiting import Tell, until
 from engine.dev.postgres import start_postgres
 from engine.drainer import Drainer
-from engine.ids import new_call_id
+from engine.ids import call_id_of
 from engine.journal.writer import Journal
 from engine.log import configure
 from storage.migrate import migrate
@@ -190,7 +191,7 @@ async def seconds_of(url: str, words: Sequence[str]) -> float | None:
 
 def a_call() -> list[Entry]:
     """The entries of an answered call."""
-    call_id = new_call_id()
+    call_id = call_id_of(token_hex(8), "bench")
 
     def entry(kind: str, after: float, **facts: Any) -> Entry:
         at = (BEGAN + timedelta(seconds=after)).isoformat()

@@ -1,21 +1,16 @@
 """Ids are ours, chosen before the request they name."""
 
 import hashlib
-import os
 import re
 import time
 import uuid
 
 
-def new_call_id() -> str:
-    """A UUIDv7 (RFC 9562 5.7): 48 bits of Unix milliseconds, then chance. Python 3.13 has none of its own."""
-    return _uuid7(time.time_ns() // 1_000_000, os.urandom(10))
-
-
 def call_id_of(channel: str, node: str) -> str:
     """The id of the call that came in on this channel of this node, the same whoever asks.
 
-    A UUIDv7 too. Asterisk's own ids of channels end in the second they began and a number: NODE-1795776979.0.
+    A UUIDv7 (RFC 9562 5.7; Python 3.13 makes none). Asterisk's ids of channels end in the second they began
+    and a number: NODE-1795776979.0.
     """
     seconds = re.search(r"(\d{9,11})\.\d+$", channel, re.ASCII)
     digest = hashlib.sha256(f"{node}\n{channel}".encode()).digest()
