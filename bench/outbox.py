@@ -20,8 +20,8 @@ from bench.calls import quantile
 from bench.sipp import SPEECH
 from dialplan.delivery import Delivery
 from engine.dev.mailbox import authority, identity_of
-from engine.ids import call_id_of
 from engine.worker import CONNECTIONS, nothing_to_reset
+from journal.ids import call_id_of
 from mailer.compose import Sender
 from mailer.courier import Courier
 from mailer.outbox import Terms, claim

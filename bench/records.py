@@ -20,9 +20,9 @@ from bench.past import fill
 from bench.waiting import Tell, until
 from engine.dev.postgres import start_postgres
 from engine.drainer import Drainer
-from engine.ids import call_id_of
-from engine.journal.writer import Journal
 from engine.log import configure
+from journal.ids import call_id_of
+from journal.writer import Journal
 from storage.migrate import migrate
 from storage.records import Entry
 

@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from config.errors import UnplayableError
-from storage.wave import in_memory
+from config.memory_file import in_memory
 
 type Samples = NDArray[np.float32]
 

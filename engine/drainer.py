@@ -15,11 +15,12 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from engine.journal.follower import EndedCall, Follower, backlog, sweep
+from journal.fault import point
+from journal.follower import EndedCall, Follower, backlog, sweep
+from journal.position import Position
 from storage import messages, recordings
 from storage.calls import REFUSED, Revised, keep
-from storage.drained import Position, mark, position, set_aside
-from storage.fault import point
+from storage.drained import mark, position, set_aside
 from storage.migrate import migrate
 from storage.records import fold, fold_messages, fold_recordings
 

@@ -11,9 +11,9 @@ import structlog
 
 from dialplan.number import international
 from engine.call import Agreement
-from engine.journal.writer import Journal
 from engine.metrics import EngineMetrics
 from engine.rulebook import Rulebook
+from journal.writer import Journal
 from storage.records import Entry
 
 log = structlog.get_logger()

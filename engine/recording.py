@@ -15,7 +15,7 @@ from dialplan.number import RecordingPolicy
 from engine.call import Call
 from engine.line import HungUp, Key, Leg, Party, Tape, TapeEnded
 from engine.notice import Announcement, Informed
-from storage.fault import point
+from journal.fault import point
 
 log = structlog.get_logger()
 

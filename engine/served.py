@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dialplan.number import international
 from dialplan.result import Outcome, Result
-from engine.ids import call_id_of
+from journal.ids import call_id_of
 from storage.records import Entry
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
-from engine.journal.writer import Journal
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
 from engine.served import Served, record
 from engine.signals import told_to_reload, told_to_stop
+from journal.writer import Journal
 
 log = structlog.get_logger()
 

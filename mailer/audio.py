@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from config.memory_file import in_memory
 from dialplan.delivery import Format
-from storage.wave import in_memory
 
 Codec = Literal["wav", "mp3", "small", "opus"]
 

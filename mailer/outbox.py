@@ -14,11 +14,11 @@ from typing import Any, Self, cast
 import asyncpg
 
 from dialplan.delivery import Delivery
+from journal.fault import point
 from mailer.answer import Accepted, Answer, Later
 from mailer.backoff import REFUSALS, STEPS, given_up, next_wait
 from mailer.compose import Message
 from mailer.settling import lock, settle
-from storage.fault import point
 
 # $1 node, $2 lease, $3 waits by attempt, $4 domains that have all they may have, $5 whose TLS is meant: the
 # smarthost's, or if NULL each domain's own. Only what came after `first_at` counts against a recipient.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from journal.fault import point
 from mailer.answer import Answer, Later, Refused, TooBig
 from mailer.audio import LADDER, Codec
 from mailer.bounce import return_address
@@ -15,7 +16,6 @@ from mailer.outbox import Claim, Unbuilt
 from mailer.post import Post
 from mailer.smtp import Mail
 from mailer.tls import Level, policy_for
-from storage.fault import point
 
 log = structlog.get_logger()
 

@@ -13,9 +13,9 @@ from typing import Self
 import asyncpg
 import structlog
 
+from journal.fault import point
 from mailer.bounce import News, Report, Returned
 from storage.destruction import doom
-from storage.fault import point
 
 log = structlog.get_logger()
 

@@ -11,9 +11,9 @@ from typing import Self
 import aiosmtplib
 from pydantic import SecretStr
 
+from journal.fault import point
 from mailer.answer import Accepted, Later, Outcome, Refused, TooBig, one_line
 from mailer.tls import Level, Policy, unverifying
-from storage.fault import point
 
 # RFC 5321, 4.5.3.2: five minutes a command, ten for the answer to the final dot, or duplicates are made.
 CONNECT_SECONDS = 30

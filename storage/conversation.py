@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.wave import RATE, Samples, in_memory, samples, speech
+from config.memory_file import in_memory
+from storage.wave import RATE, Samples, samples, speech
 
 BLOCK = 60 * RATE  # a four-hour call is 230 MB a side: never laid side by side as a whole
 HEARD = 0.3  # s of speech; less is a click on the line

@@ -14,7 +14,7 @@ from datetime import datetime
 import asyncpg
 import structlog
 
-from storage.fault import point
+from journal.fault import point
 from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import Objects, ObjectsTrouble
 from storage.safe import object_name

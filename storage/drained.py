@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import asyncpg
 
+from journal.position import Position
 from storage.records import Entry
 
 MARK = """
@@ -17,13 +17,6 @@ SET_ASIDE = """
 INSERT INTO set_aside (call_id, rev, node, why, entries) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (call_id, rev) DO NOTHING
 """
-
-
-class Position(NamedTuple):
-    """A place in a journal: a segment's file name ("": before the first) and the byte to read on from."""
-
-    segment: str = ""
-    offset: int = 0
 
 
 async def position(con: asyncpg.Connection, node: str) -> Position:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from storage.fault import point
+from journal.fault import point
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
 from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
 

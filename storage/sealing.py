@@ -14,9 +14,9 @@ from enum import StrEnum
 import asyncpg
 import structlog
 
+from journal.fault import point
 from storage import messages, recordings
 from storage.conversation import join
-from storage.fault import point
 from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
 from storage.safe import Safe, SoundGone, digest, object_name

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.disk import sync, sync_directory
-from storage.fault import point
+from journal.disk import sync, sync_directory
+from journal.fault import point
 
 # Asterisk's files of ours are named by us: a call's id, which of its sounds it is, and of a conversation the
 # side of the caller's leg: what came in from him, what went out to him.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
-from storage.fault import point
+from journal.fault import point
 from storage.spool import Spool, Spooled
 
 # A file whose call is in no record by then has no call. The longest call lasts 12 h.

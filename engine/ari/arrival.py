@@ -8,7 +8,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
-from engine.ids import call_id_of
+from journal.ids import call_id_of
 from storage.records import Entry
 
 

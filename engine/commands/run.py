@@ -17,10 +17,10 @@ def command(file: Path | None) -> None:
     from config.settings import SettingsError, load_settings
     from engine.ari.errors import PortTaken
     from engine.health import CannotServe
-    from engine.journal.writer import JournalInUse
     from engine.log import configure
     from engine.loop import run
     from engine.service import serve
+    from journal.writer import JournalInUse
 
     try:
         settings = load_settings(file)

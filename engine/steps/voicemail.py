@@ -11,7 +11,7 @@ from dialplan.walk import Turn
 from engine.call import VOICEMAIL, Call
 from engine.line import How, Limits, Recorded
 from engine.steps.announce import say
-from storage.fault import point
+from journal.fault import point
 
 log = structlog.get_logger()
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.disk import sync_directory
-from storage.fault import point
+from journal.disk import sync_directory
+from journal.fault import point
 from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
 
 PART = ".part"  # the end of a draft's name: NAME.<random>.part

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from storage.fault import point
+from journal.fault import point
 from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
 
 THREADS = 8

@@ -22,8 +22,8 @@ from engine.dev.parts import Asterisk, Command, Part, Postgres
 from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.dev.stack import Stack, Wish, stack
-from engine.journal.reader import read
-from engine.journal.segment import segments
+from journal.reader import read
+from journal.segment import segments
 from storage.calls import find
 from storage.records import CallRecord, Entry
 from tests.live.ari import hang_up_all, left_in

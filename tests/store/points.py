@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeIs
 
-from storage import fault
+from journal import fault
 
 ROOT = Path(__file__).parents[2]
 ROAD = [*ROOT.glob("storage/**/*.py"), *ROOT.glob("mailer/**/*.py")]
-ROAD += [ROOT / "engine/drainer.py", ROOT / "engine/journal/follower.py"]
+ROAD += [ROOT / "engine/drainer.py", ROOT / "journal/follower.py"]
 POINT = fault.point.__name__
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from engine.dev.postgres import Running, start_postgres
 from engine.drainer import Drainer
-from engine.journal.follower import backlog
-from engine.journal.writer import Journal
+from journal.follower import backlog
+from journal.writer import Journal
 from storage.calls import find
 from storage.drained import position
 from storage.records import CallRecord, fold

@@ -25,7 +25,7 @@ import pytest
 from engine.dev.children import free_port
 from engine.dev.postgres import Running
 from engine.dev.seaweed import Seaweed
-from engine.journal.writer import Journal
+from journal.writer import Journal
 from storage.audit import Auditor
 from storage.calls import find
 from storage.objects import Objects

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.journal.reader import read
-from engine.journal.recovery import recover
-from engine.journal.segment import segments
-from engine.journal.writer import Journal
-from storage import fault
+from journal import fault
+from journal.reader import read
+from journal.recovery import recover
+from journal.segment import segments
+from journal.writer import Journal
 
 # Notes calls, ten at a time, and tells each that is durable, as an answer would be sent after it.
 ENGINE = """
 import asyncio, pathlib, sys
-from engine.journal.writer import Journal
+from journal.writer import Journal
 
 async def tell(journal, n):
     await journal.note({"call": str(n), "kind": "call_start", "at": ""})

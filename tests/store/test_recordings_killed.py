@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.journal.writer import Journal
+from journal.writer import Journal
 from storage.audit import Auditor
 from storage.conversation import join
 from storage.objects.directory import Directory

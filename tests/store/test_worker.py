@@ -15,8 +15,8 @@ from urllib.request import urlopen
 
 import asyncpg
 
-from engine.journal.writer import Journal
-from storage import fault
+from journal import fault
+from journal.writer import Journal
 from storage.calls import find
 from storage.records import CallRecord, fold
 from storage.vault import new_master_key

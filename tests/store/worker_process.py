@@ -16,7 +16,7 @@ from pathlib import Path
 from config.settings import load_settings
 from engine import keeping, log
 from engine.worker import work
-from storage import fault
+from journal import fault
 
 START = multiprocessing.get_context("forkserver")
 START.set_forkserver_preload(["__main__", __name__])

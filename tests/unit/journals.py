@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.journal.follower import Follower
-from engine.journal.reader import read
-from engine.journal.segment import Stamp, encode, segments
-from engine.journal.writer import Journal, as_payload
-from storage.drained import Position
+from journal.follower import Follower
+from journal.position import Position
+from journal.reader import read
+from journal.segment import Stamp, encode, segments
+from journal.writer import Journal, as_payload
 
 SMALL = 4096
 BEGINNING = Position()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("dialplan", "config", "engine", "storage", "mailer")
+PACKAGES = ("dialplan", "config", "journal", "engine", "storage", "mailer")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 

@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
-from storage import fault
-from storage.fault import Failpoint, Fault, parse, point
+from journal import fault
+from journal.fault import Failpoint, Fault, parse, point
 
 
 @pytest.fixture

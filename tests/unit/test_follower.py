@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.journal.follower import ENDED, Follower, backlog, sweep
-from engine.journal.reader import Read, read
-from engine.journal.recovery import OpenCalls
-from engine.journal.segment import Stamp, encode, segment_name, segments
-from engine.journal.writer import as_payload
-from storage.drained import Position
+from journal.follower import ENDED, Follower, backlog, sweep
+from journal.position import Position
+from journal.reader import Read, read
+from journal.recovery import OpenCalls
+from journal.segment import Stamp, encode, segment_name, segments
+from journal.writer import as_payload
 from tests.unit.journals import BEGINNING, FACTS, SMALL, checkpoint, ended, entry, opened, whole
 
 
@@ -77,7 +77,7 @@ def test_what_is_written_just_before_a_segment_changes_is_not_missed(
         new.write_bytes(checkpoint())
         return found
 
-    monkeypatch.setattr("engine.journal.follower.read", read_and_then_go_on)
+    monkeypatch.setattr("journal.follower.read", read_and_then_go_on)
     assert [call.call_id for _ in range(3) for call in follower.read()] == ["a"]
 
 

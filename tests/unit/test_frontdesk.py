@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.frontdesk import TELL_SECONDS, FrontDesk, Tally
-from engine.journal.writer import Journal
 from engine.metrics import EngineMetrics
 from engine.rulebook import Rulebook
+from journal.writer import Journal
 from storage.records import Entry
 
 START: Entry = {

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.journal.reader import read
-from engine.journal.recovery import recover
-from engine.journal.segment import Segment, epoch_of, segment_name, segments, used
-from engine.journal.writer import Journal, JournalClosed, JournalInUse, as_payload
+from journal.reader import read
+from journal.recovery import recover
+from journal.segment import Segment, epoch_of, segment_name, segments, used
+from journal.writer import Journal, JournalClosed, JournalInUse, as_payload
 from tests.unit.journals import FACTS, SMALL, checkpoint, ended, entry, opened, whole, written
 
 

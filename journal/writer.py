@@ -11,10 +11,10 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any, Self
 
-from engine.journal.reader import Entry
-from engine.journal.recovery import Recovered, recover
-from engine.journal.scribe import Book, Noted, Scribe
-from engine.journal.segment import Stamp, epoch_of
+from journal.reader import Entry
+from journal.recovery import Recovered, recover
+from journal.scribe import Book, Noted, Scribe
+from journal.segment import Stamp, epoch_of
 
 SEGMENT_BYTES = 64 * 2**20
 # How long an entry nobody waits for may wait for company. Two of the eight of an answered call are waited

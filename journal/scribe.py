@@ -20,8 +20,8 @@ from threading import Thread
 
 import structlog
 
-from engine.journal.segment import HEADER, Segment, Stamp, encode, segment_name
-from storage.fault import point
+from journal.fault import point
+from journal.segment import HEADER, Segment, Stamp, encode, segment_name
 
 GROUP = 2_000  # entries and more; about 0.5 MB
 RETRY_SECONDS = 1.0

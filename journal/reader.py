@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.journal.segment import HEADER, Head, checksum, epoch_of
+from journal.segment import HEADER, Head, checksum, epoch_of
 
 Entry = dict[str, Any]
 

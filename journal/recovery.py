@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.journal.reader import Entry, Record, read
-from engine.journal.segment import cut_zeros, segments
+from journal.reader import Entry, Record, read
+from journal.segment import cut_zeros, segments
 
 
 class OpenCalls(dict[str, list[Entry]]):

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from storage.disk import sync_directory
+from journal.disk import sync_directory
 
 HEADER = struct.Struct("<IIQQQQ")
 CRC_AT = 4

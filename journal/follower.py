@@ -5,11 +5,11 @@ from pathlib import Path
 
 import structlog
 
-from engine.journal.reader import Entry, Record, read
-from engine.journal.recovery import OpenCalls
-from engine.journal.segment import segments, used
-from storage.drained import Position
-from storage.fault import point
+from journal.fault import point
+from journal.position import Position
+from journal.reader import Entry, Record, read
+from journal.recovery import OpenCalls
+from journal.segment import segments, used
 
 RECORDS = 1_000  # read at a time: about 10 ms of the event loop
 ENDED = 200  # calls to a transaction
