@@ -96,10 +96,9 @@ class Asterisk(Model):
         Path("/var/spool/asterisk/recording"),
         description="Where Asterisk writes what it records; the worker has to be allowed to delete there",
     )
-    cel: Path | None = Field(
-        None,
-        examples=["/var/log/asterisk/cel-custom/Master.csv"],
-        description="What cel_custom.conf writes: records of calls that Asterisk served alone come from it",
+    cel: Path = Field(
+        Path("/var/log/asterisk/cel-custom/Master.csv"),
+        description="What cel_custom.conf writes. Call records come from it; the engine rotates and deletes it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"

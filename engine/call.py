@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
@@ -32,10 +32,9 @@ from journal.state import CallState
 
 # Where a call was delivered to when it was delivered to no destination.
 VOICEMAIL = "voicemail"
-# Q.850 causes a record may end with when no leg gave one.
-NORMAL_CLEARING = 16
-NO_SUCH_NUMBER = 1
+# Q.850 cause of a destination that Asterisk could not dial at all.
 NETWORK_OUT_OF_ORDER = 38
+NoticeResult = Literal["heard", "refused", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +154,10 @@ class Call:
 
     def announced_as(self, heard: Heard) -> Awaitable[None]:
         """The caller has heard that the call is recorded, or has been asked; this is the evidence of it."""
-        result = "refused" if isinstance(heard, Refusal) else "heard"
+        result: NoticeResult = "refused" if isinstance(heard, Refusal) else "heard"
         return self._note(CallerNotified(self._id, heard.ended, result, **heard.as_fields()))
 
-    def not_announced(self, result: str, why: str) -> Awaitable[None]:
+    def not_announced(self, result: NoticeResult, why: str) -> Awaitable[None]:
         """And so it is not recorded. `result`: failed, or skipped when it was not even tried."""
         policy = self.agreed.number.record.value
         return self._note(CallerNotified(self._id, now(), result, policy, why))
@@ -213,6 +212,7 @@ class Call:
             audio=recorder.audio_id,
             keep_seconds=int(owner.keep_recordings.total_seconds()),
             format=owner.recordings,
+            policy=self.agreed.number.record.value,
             announcement=prompt.name if prompt else "",
             sha256=prompt.sha256 if prompt else "",
             language=owner.language if prompt else "",

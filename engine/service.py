@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -13,8 +13,7 @@ from config.policy import Policy
 from config.settings import Settings
 from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
-from engine.ari.switchboard import Switchboard
-from engine.ari.witness import Witness
+from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
@@ -22,7 +21,6 @@ from engine.health import health
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
 from engine.rulebook import Rulebook
-from engine.served import Served, record
 from engine.signals import told_to_reload, told_to_stop
 from journal.writer import Journal
 
@@ -49,9 +47,28 @@ async def serve(settings: Settings) -> None:
             engine.watch(),
             engine.rulebook.watch(engine.publish_fallback),
             engine.reload_when_told(),
-            engine.hear_the_witness(),
+            engine.switchboard.cel.run(),
         )
         log.info("engine stops", calls=engine.switchboard.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """engine.ari.switchboard.Setting: what is done beside the calls at a connection to Asterisk."""
+
+    settings: Settings
+    client: Client
+    rulebook: Rulebook
+    fallbacks: FallbackTable
+
+    async def inspect(self) -> list[str]:
+        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
+        asterisk = self.settings.asterisk
+        folders = [self.settings.state, asterisk.recordings, asterisk.cel.parent]
+        return refusals(await examine(self.client.asterisk, folders))
+
+    async def settled(self) -> None:
+        await self.fallbacks.publish(self.rulebook.in_force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +82,11 @@ class Engine:
     client: Client
     switchboard: Switchboard
     fallbacks: FallbackTable
-    witness: Witness | None
-    settled: asyncio.Event  # which calls there are is known
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
         return [*troubles, *self.switchboard.refusals]
-
-    async def inspect(self) -> list[str]:
-        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
-        return refusals(
-            await examine(self.client.asterisk, [self.settings.state, self.settings.asterisk.recordings])
-        )
-
-    async def settle(self) -> None:
-        """What is done at every connection to Asterisk."""
-        await self.publish_fallback()
-        self.settled.set()
-
-    async def hear_the_witness(self) -> None:
-        """Read which calls Asterisk served alone, once it is known which are ours."""
-        await self.settled.wait()
-        if self.witness is not None:
-            await self.witness.run()
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
@@ -117,6 +115,7 @@ class Engine:
 
 async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     """Everything but the link by which calls come."""
+    is_new = not settings.journal_dir.exists()
     journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
     opened.push_async_callback(journal.close)
     policy = Policy(settings.destinations.countries)
@@ -131,32 +130,21 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
     opened.callback(desk.tell)
-    switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
-                              country=settings.country, unfinished=unfinished)  # fmt: skip
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-    witness = witness_of(settings, desk, switchboard)
-    engine = Engine(
-        settings, journal, rulebook, metrics, client, switchboard, fallbacks, witness, asyncio.Event()
+    surroundings = Surroundings(settings, client, rulebook, fallbacks)
+    switchboard = Switchboard(
+        client,
+        desk,
+        surroundings,
+        Trunk(ari.app, settings.asterisk.trunk, settings.country),
+        cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
+        unfinished=unfinished,
+        last_known=journal.last_known or datetime.now(UTC),
     )
-    switchboard.inspect = engine.inspect
-    switchboard.settled = engine.settle
+    engine = Engine(settings, journal, rulebook, metrics, client, switchboard, fallbacks)
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
     return engine
-
-
-def witness_of(settings: Settings, desk: FrontDesk, switchboard: Switchboard) -> Witness | None:
-    """None where it is not known where Asterisk writes its CEL."""
-    if settings.asterisk.cel is None:
-        return None
-
-    async def alone(served: Served) -> None:
-        log.info("served_alone", outcome=served.result)
-        await record(served, desk, settings.country)
-
-    witness = Witness(settings.asterisk.cel, settings.state / "witness.json", switchboard.attends, alone)
-    switchboard.exchange.witness = witness
-    return witness
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:

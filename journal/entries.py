@@ -75,11 +75,35 @@ class StepPerformed(_Step, frozen=True, tag="step", gc=False):
     at: datetime | None = None
 
 
+class RecorderTerms(Struct, frozen=True, gc=False):
+    """How the conversation of a hand-over is recorded, if it comes to one. `audio`: the recording's id.
+
+    `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256`, `language`:
+    the prompt that the destination hears; "" where it has agreed once and for all.
+    """
+
+    audio: str
+    keep_seconds: int
+    format: str
+    policy: str
+    announcement: str = ""
+    sha256: str = ""
+    language: str = ""
+
+
 class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
-    """The caller's channel was continued into the dialplan's Dial() to these destinations."""
+    """The caller's channel is continued into the dialplan's Dial() to these destinations.
+
+    `recorder`: None where nothing is recorded.
+    """
 
     to: tuple[str, ...]
     seconds: int
+    recorder: RecorderTerms | None = None
+
+
+class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
+    """Asterisk took the caller to the number's fallback by itself: no engine was there, or it lost its lease."""
 
 
 class LegStarted(_Entry, frozen=True, tag="leg_start", gc=False):
@@ -231,6 +255,7 @@ CallEntry = (
     | Turned
     | StepPerformed
     | HandedOver
+    | FellBack
     | LegStarted
     | LegRang
     | LegAnswered

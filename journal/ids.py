@@ -1,7 +1,8 @@
 """The ids of calls and of what belongs to them: the engine chooses each before the request that names it.
 
     call            a UUIDv7
-    leg             <call>-b1, -b2, ...   attempts at destinations; <call>-f1: the fallback
+    leg             <call>-b42            an attempt at a destination, by the number of its channel
+                    <call>-n100           one that Asterisk could not dial at all
     message         <call>-vm1            and the file it is recorded to
     recording       <call>-rec1           and its files
     missed call     <call>-missed         a message without sound
@@ -33,14 +34,14 @@ def call_id_of(channel: str, node: str) -> str:
     return _uuid7(int(seconds[1]) * 1000 if seconds else time.time_ns() // 1_000_000, digest[:10])
 
 
-def leg_id(call: str, n: int) -> str:
-    """The n-th attempt at a destination, counted from 1 over the whole call."""
-    return f"{call}-b{n}"
+def leg_id_of(call: str, channel: str) -> str:
+    """The attempt at a destination that has this channel: the same for every reader of it."""
+    return f"{call}-b{channel.rpartition('.')[2]}"
 
 
-def fallback_leg_id(call: str) -> str:
-    """The attempt at the number's fallback, which Asterisk makes without an engine."""
-    return f"{call}-f1"
+def undialled_leg_id(call: str, ring: int, place: int) -> str:
+    """The attempt at a destination that Asterisk could not dial at all: of this ring, from 1; its place, from 0."""
+    return f"{call}-n{ring * 100 + place}"
 
 
 def message_id(call: str, n: int = 1) -> str:

@@ -20,6 +20,7 @@ from journal.entries import (
     CallerNotified,
     CallStarted,
     Entry,
+    FellBack,
     HandedOver,
     LegAnswered,
     LegConnected,
@@ -50,6 +51,7 @@ class CallState:
     Three instants: `answered` (the caller's bill begins), `connected` (a destination talks with the caller),
     and the `began` of a recording. `answered_to`: in older journals, the destination or "voicemail".
     `handed_over`: the hand-over whose Dial() runs; None before the first and after the step that it was for.
+    `fell_back`: since when Asterisk alone has the caller, at the number's fallback.
     `left`: the end of the caller's channel; `ending`: that of the call.
     """
 
@@ -67,6 +69,7 @@ class CallState:
     performed: list[StepPerformed] = field(default_factory=list)
     handovers: list[HandedOver] = field(default_factory=list)
     handed_over: HandedOver | None = None
+    fell_back: datetime | None = None
     answered: datetime | None = None
     answered_to: str = ""
     connected: Connected | None = None
@@ -139,6 +142,8 @@ class CallState:
                 self._apply_instant(entry)
             case StepPerformed() | HandedOver():
                 self._apply_step(entry)
+            case FellBack():
+                self.fell_back = self.fell_back or entry.at
             case CallerNotified() | PartyNotified():
                 self.consent = self.consent.after(entry)
             case MessageStarted() | MessageEnded():

@@ -6,8 +6,8 @@ translated by itself, with what the journal already knows of the call, so that a
 middle of a call reads on.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from engine.ari import causes
 from engine.ari.causes import Cause
@@ -33,9 +33,16 @@ from journal.state import CallState
 DIALPLAN = "dialplan/builtin"
 
 
-def entries_of(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The entries that this line amounts to, for the call that `state` is of. Raises ValueError, KeyError."""
+def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) -> Iterator[Entry]:
+    """The entries that this line amounts to, for the call that `state` is of.
+
+    `rang`: when each leg of a ring of several rang, as far as their Dial events have come. Raises ValueError,
+    KeyError.
+    """
     of_caller = event.channel == event.call
+    leg = state.legs.get(leg_id_of(state.call_id, event.channel))
+    if leg is not None and leg.ringing is None and leg.leg_id in rang:
+        yield LegRang(state.call_id, rang[leg.leg_id], leg.leg_id)
     match event.kind:
         case "LEG":
             yield LegStarted(state.call_id, event.at, _leg(event, state), event.extra["to"])

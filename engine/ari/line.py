@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dialplan.prompt import Prompt
-from dialplan.result import Result
+from dialplan.result import Outcome, Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.channel import Channel
@@ -28,9 +28,10 @@ from engine.ari.keys import Keys
 from engine.ari.operations import Reported, Variables
 from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
-from engine.line import ANSWER_SECONDS, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
+from engine.line import ANSWER_SECONDS, Attempt, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.ids import leg_id_of
+from journal.state import CallState
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
@@ -185,6 +186,33 @@ class AriLine(Channel):
     def hand_over(self) -> None:
         """From now on a StasisEnd is no hang-up."""
         self._returned = asyncio.get_running_loop().create_future()
+
+    async def look(self, state: CallState, *, in_stasis: bool) -> None:
+        """After an outage: is the call where its journal says it was?
+
+        In our application, though it was handed over: it came back to an engine that died then, or was never
+        sent on. Nowhere: it ended with Asterisk, as far as nothing has said how it ended.
+        """
+        if in_stasis:
+            if self._returned is not None and not self._returned.done():
+                self._came_back(state)
+        elif not self._over.done() and not self.ended.done():
+            if not await self._exists():
+                self.lose(self.exchange.last_known)
+            elif not self.handed_over:  # at the fallback
+                self.end(self.exchange.last_known, causes.Cause.NORMAL)
+
+    def _came_back(self, state: CallState) -> None:
+        """With what the journal knows of the legs; without any leg, the caller was never sent on."""
+        over = state.handovers[-1]
+        legs = [leg for leg in state.legs.values() if leg.began >= over.at]
+        if not legs:
+            self._returned = None
+            return
+        tried = (
+            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip) for leg in legs
+        )
+        self.back(Returned(len(state.handovers), tuple(tried), self.exchange.last_known))
 
     async def hush(self) -> None:
         """Stop what an earlier engine has left playing to the caller."""
