@@ -73,7 +73,8 @@ HEARD_NOW: dict[str, Any] = HEARD | {
 OLD: list[tuple[dict[str, Any], Entry]] = [
     (
         {"kind": "call_start", "at": OLD_AT, "number": "+3270012345", "owner": "acme",
-         "caller": "+32470111222", "withheld": False, "node": "here", "channel": "here-1795776979.0", "missed": DELIVER},
+         "caller": "+32470111222", "withheld": False, "node": "here",
+         "channel": "here-1795776979.0", "missed": DELIVER},
         CallStarted(CALL, AT, "+3270012345", "acme", False, "here", "here-1795776979.0", "+32470111222",
                     missed=DELIVER),
     ),
