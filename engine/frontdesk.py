@@ -14,7 +14,7 @@ from engine.call import Agreement
 from engine.metrics import EngineMetrics
 from engine.rulebook import Rulebook
 from journal.writer import Journal
-from storage.records import Entry
+from journal.entries import CallEnded, CallStarted, Entry, kind_of
 
 log = structlog.get_logger()
 
@@ -60,6 +60,9 @@ class FrontDesk:
         owner = routing.owner(number)
         return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
 
+    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+        return self.agreed(dialled)
+
     async def why_no_message(self) -> str | None:
         return await self._why_no_sound(LEAST_FREE_BYTES)
 
@@ -99,40 +102,21 @@ async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | 
 
 
 class Tally:
-    """Calls in numbers, from what is noted of them."""
+    """TEMPORARY."""
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
-        self._began: dict[str, datetime] = {}
-        self._dialled: set[str] = set()
-        for entries in unfinished.values():
-            for entry in entries:
-                self.see(entry)
+        for _ in unfinished:
+            metrics.calls_live.inc()
 
     def see(self, entry: Entry) -> None:
-        call = entry["call"]
-        match entry["kind"]:
-            case "call_start":
-                self._began[call] = datetime.fromisoformat(entry["at"])
-                self._metrics.calls_live.inc()
-            case "leg_start" if call not in self._dialled:
-                self._dialled.add(call)
-                self._setup("dialled", entry)
-            case "answered":
-                self._setup("answered", entry)
-            case "call_end":
-                self._metrics.calls.labels(entry["outcome"]).inc()
-                self._metrics.calls_live.dec()
-                self._began.pop(call, None)
-                self._dialled.discard(call)
-
-    def _setup(self, until: str, entry: Entry) -> None:
-        if began := self._began.get(entry["call"]):
-            seconds = (datetime.fromisoformat(entry["at"]) - began).total_seconds()
-            self._metrics.setup_seconds.labels(until).observe(seconds)
+        if isinstance(entry, CallStarted):
+            self._metrics.calls_live.inc()
+        if isinstance(entry, CallEnded):
+            self._metrics.calls.labels(entry.outcome).inc()
+            self._metrics.calls_live.dec()
 
 
 def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
-    level = log.info if entry["kind"] in TOLD else log.debug
-    level(entry["kind"], **{key: value for key, value in entry.items() if key not in UNTOLD})
+    log.info(kind_of(entry), call=entry.call)
