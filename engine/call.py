@@ -31,6 +31,7 @@ class Agreement:
     owner: Owner
     prompt: Callable[[str], Prompt | None]
     longest: timedelta = timedelta(hours=4)
+    routing: str = ""  # the digest of the routing version
 
 
 class Desk(Protocol):

@@ -11,6 +11,7 @@ import structlog
 
 from config.policy import Policy
 from config.settings import Settings
+from config.versions import Versions
 from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Switchboard
@@ -22,7 +23,7 @@ from engine.health import health
 from engine.journal.writer import Journal
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
-from engine.rulebook import Rulebook
+from engine.routing_store import RoutingStore
 from engine.served import Served, record
 from engine.signals import told_to_reload, told_to_stop
 
@@ -47,7 +48,7 @@ async def serve(settings: Settings) -> None:
             stop,
             watch_loop(engine.metrics),
             engine.watch(),
-            engine.rulebook.watch(engine.publish_fallback),
+            engine.routing_store.watch(engine.publish_fallback, engine.live_versions),
             engine.reload_when_told(),
             engine.hear_the_witness(),
         )
@@ -60,7 +61,7 @@ class Engine:
 
     settings: Settings
     journal: Journal
-    rulebook: Rulebook
+    routing_store: RoutingStore
     metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
@@ -92,7 +93,16 @@ class Engine:
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
-        await self.fallbacks.publish(self.rulebook.in_force)
+        await self.fallbacks.publish(self.routing_store.in_force)
+
+    def live_versions(self) -> frozenset[str]:
+        """The routing versions that calls of an earlier engine began under.
+
+        Calls of this engine need none here: each is over long before the version it began under leaves the
+        history (12 hours at most, limits.max_call_minutes, against a day at least, history_days).
+        """
+        starts = (entries[0] for entries in self.journal.open_calls.values() if entries)
+        return frozenset(start.get("routing", "") for start in starts)
 
     async def reload_when_told(self) -> None:
         """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
@@ -100,7 +110,7 @@ class Engine:
         while True:
             await told.wait()
             told.clear()
-            if await self.rulebook.reload():
+            if await self.routing_store.reload():
                 await self.publish_fallback()
 
     async def watch(self) -> None:
@@ -110,8 +120,8 @@ class Engine:
             metrics.ari_connected.set(self.switchboard.ready)
             metrics.journal_lag_seconds.set(self.journal.lag)
             metrics.journal_degraded.set(self.journal.degraded)
-            metrics.routing_numbers.set(len(self.rulebook.in_force.numbers))
-            metrics.routing_reload_failed.set(self.rulebook.refused)
+            metrics.routing_numbers.set(len(self.routing_store.in_force.numbers))
+            metrics.routing_reload_failed.set(self.routing_store.refused)
             await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -120,15 +130,16 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
     opened.push_async_callback(journal.close)
     policy = Policy(settings.destinations.countries)
-    rulebook = Rulebook(settings.routing, settings.snapshot, settings.prompts_dir, policy)
-    await rulebook.open()
+    history, versions = timedelta(days=settings.history_days), Versions(settings.routing_versions)
+    routing_store = RoutingStore(settings.routing, versions, settings.prompts_dir, policy, history)
+    await routing_store.open()
     ari, metrics = settings.ari, EngineMetrics()
     client = await opened.enter_async_context(
         Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
     )
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
-    desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
+    desk = FrontDesk(settings.node, routing_store, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
     opened.callback(desk.tell)
     switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
@@ -136,7 +147,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
     witness = witness_of(settings, desk, switchboard)
     engine = Engine(
-        settings, journal, rulebook, metrics, client, switchboard, fallbacks, witness, asyncio.Event()
+        settings, journal, routing_store, metrics, client, switchboard, fallbacks, witness, asyncio.Event()
     )
     switchboard.inspect = engine.inspect
     switchboard.settled = engine.settle
