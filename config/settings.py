@@ -168,6 +168,13 @@ class Settings(BaseSettings):
     state: Path = Field(
         Path("/var/lib/callengine"), description="The journal and whatever else survives a restart"
     )
+    history_days: int = Field(
+        90,
+        ge=1,
+        le=3653,
+        description="A routing version that is no longer in force is kept this long, for `callengine explain "
+        "--call`; one that a live call began under, until it ends",
+    )
     database: SecretStr = Field(
         SecretStr("postgresql:///callengine"),
         description="PostgreSQL: postgresql://USER:PASSWORD@HOST/NAME; better as a credential, see above",
@@ -206,8 +213,8 @@ class Settings(BaseSettings):
         return self.state / "prompts"
 
     @property
-    def snapshot(self) -> Path:
-        return self.state / "routing.snapshot"
+    def routing_versions(self) -> Path:
+        return self.state / "routing-versions"
 
     def require(self, *names: str) -> None:
         """Raise SettingsError unless each of these, as `ari.password`, has a value: few commands need all."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import structlog
 
 from dialplan.number import international
+from dialplan.routing import Routing
 from engine.call import Agreement
 from engine.metrics import EngineMetrics
-from engine.rulebook import Rulebook
-from journal.writer import Journal
+from engine.routing_store import RoutingStore
 from journal.entries import CallEnded, CallStarted, Entry, kind_of
+from journal.writer import Journal
 
 log = structlog.get_logger()
 
@@ -32,12 +33,12 @@ TELL_SECONDS = 0.05
 
 
 class FrontDesk:
-    """engine.call.Desk on the rulebook and the journal. `recordings`: where Asterisk puts messages."""
+    """engine.call.Desk on the routing store and the journal. `recordings`: where Asterisk puts messages."""
 
     def __init__(
         self,
         node: str,
-        rulebook: Rulebook,
+        routing_store: RoutingStore,
         journal: Journal,
         *,
         tally: "Tally",
@@ -45,7 +46,7 @@ class FrontDesk:
         recordings: Path,
     ) -> None:
         self.node = node
-        self._rulebook = rulebook
+        self._routing_store = routing_store
         self._journal = journal
         self._tally = tally
         self._longest = longest
@@ -53,15 +54,28 @@ class FrontDesk:
         self._untold: list[Entry] = []
 
     def agreed(self, dialled: str) -> Agreement | None:
-        routing = self._rulebook.in_force
+        """The terms of a call that comes in now; None where the number is not ours."""
+        return self._terms(dialled, self._routing_store.in_force)
+
+    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+        """The terms of a call that began under this routing version, for its takeover.
+
+        Where the version cannot be had, or the call's entry names none, they are those in force now.
+        """
+        routing = await self._routing_store.version(digest) if digest else None
+        terms = routing and self._terms(dialled, routing)
+        if terms is None and digest:
+            log.warning("routing_version_missing", digest=digest)
+        return terms or self.agreed(dialled)
+
+    def _terms(self, dialled: str, routing: Routing) -> Agreement | None:
         number = routing.number(international(dialled))
         if number is None:
             return None
         owner = routing.owner(number)
-        return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
-
-    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
-        return self.agreed(dialled)
+        return Agreement(
+            number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
+        )
 
     async def why_no_message(self) -> str | None:
         return await self._why_no_sound(LEAST_FREE_BYTES)

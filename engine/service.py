@@ -11,6 +11,7 @@ import structlog
 
 from config.policy import Policy
 from config.settings import Settings
+from config.versions import Versions
 from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Cel, Switchboard, Trunk
@@ -20,7 +21,7 @@ from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
-from engine.rulebook import Rulebook
+from engine.routing_store import RoutingStore
 from engine.signals import told_to_reload, told_to_stop
 from journal.writer import Journal
 
@@ -45,7 +46,7 @@ async def serve(settings: Settings) -> None:
             stop,
             watch_loop(engine.metrics),
             engine.watch(),
-            engine.rulebook.watch(engine.publish_fallback),
+            engine.routing_store.watch(engine.publish_fallback, engine.live_versions),
             engine.reload_when_told(),
             engine.switchboard.cel.run(),
         )
@@ -58,7 +59,7 @@ class Surroundings:
 
     settings: Settings
     client: Client
-    rulebook: Rulebook
+    routing_store: RoutingStore
     fallbacks: FallbackTable
 
     async def inspect(self) -> list[str]:
@@ -68,7 +69,7 @@ class Surroundings:
         return refusals(await examine(self.client.asterisk, folders))
 
     async def settled(self) -> None:
-        await self.fallbacks.publish(self.rulebook.in_force)
+        await self.fallbacks.publish(self.routing_store.in_force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Engine:
 
     settings: Settings
     journal: Journal
-    rulebook: Rulebook
+    routing_store: RoutingStore
     metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
@@ -90,7 +91,11 @@ class Engine:
 
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
-        await self.fallbacks.publish(self.rulebook.in_force)
+        await self.fallbacks.publish(self.routing_store.in_force)
+
+    def live_versions(self) -> frozenset[str]:
+        """The routing versions that calls began under which are not over."""
+        return self.switchboard.routings
 
     async def reload_when_told(self) -> None:
         """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
@@ -98,7 +103,7 @@ class Engine:
         while True:
             await told.wait()
             told.clear()
-            if await self.rulebook.reload():
+            if await self.routing_store.reload():
                 await self.publish_fallback()
 
     async def watch(self) -> None:
@@ -108,8 +113,8 @@ class Engine:
             metrics.ari_connected.set(self.switchboard.ready)
             metrics.journal_lag_seconds.set(self.journal.lag)
             metrics.journal_degraded.set(self.journal.degraded)
-            metrics.routing_numbers.set(len(self.rulebook.in_force.numbers))
-            metrics.routing_reload_failed.set(self.rulebook.refused)
+            metrics.routing_numbers.set(len(self.routing_store.in_force.numbers))
+            metrics.routing_reload_failed.set(self.routing_store.refused)
             await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -119,19 +124,20 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
     opened.push_async_callback(journal.close)
     policy = Policy(settings.destinations.countries)
-    rulebook = Rulebook(settings.routing, settings.snapshot, settings.prompts_dir, policy)
-    await rulebook.open()
+    history, versions = timedelta(days=settings.history_days), Versions(settings.routing_versions)
+    routing_store = RoutingStore(settings.routing, versions, settings.prompts_dir, policy, history)
+    await routing_store.open()
     ari, metrics = settings.ari, EngineMetrics()
     client = await opened.enter_async_context(
         Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
     )
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
-    desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
+    desk = FrontDesk(settings.node, routing_store, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
     opened.callback(desk.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-    surroundings = Surroundings(settings, client, rulebook, fallbacks)
+    surroundings = Surroundings(settings, client, routing_store, fallbacks)
     switchboard = Switchboard(
         client,
         desk,
@@ -141,7 +147,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         unfinished=unfinished,
         last_known=journal.last_known or datetime.now(UTC),
     )
-    engine = Engine(settings, journal, rulebook, metrics, client, switchboard, fallbacks)
+    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, fallbacks)
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
     return engine

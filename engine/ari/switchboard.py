@@ -116,6 +116,12 @@ class Switchboard:
         """Calls going on now."""
         return len(self._lives)
 
+    @property
+    def routings(self) -> frozenset[str]:
+        """The routing versions that these calls began under, by digest."""
+        left = (fold(entries).routing for entries in self._unfinished.values())
+        return frozenset(left) | {live.journal.state.routing for live in self._lives.values()}
+
     # What the event link says.
 
     def connected(self) -> None:

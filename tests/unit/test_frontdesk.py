@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from engine.frontdesk import TELL_SECONDS, FrontDesk, Tally
 from engine.metrics import EngineMetrics
-from engine.rulebook import Rulebook
+from engine.routing_store import RoutingStore
 from journal.writer import Journal
 from storage.records import Entry
 
@@ -39,8 +39,8 @@ class Paper:
 
 
 def front_desk(paper: Paper, metrics: EngineMetrics) -> FrontDesk:
-    journal, rulebook = cast(Journal, paper), cast(Rulebook, None)
-    return FrontDesk("node", rulebook, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
+    journal, store = cast(Journal, paper), cast(RoutingStore, None)
+    return FrontDesk("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
                      recordings=Path("/"))  # fmt: skip
 
 
