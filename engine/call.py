@@ -1,4 +1,4 @@
-"""One call: the caller's line, what was agreed for the number, and its journal, of which its state is the fold."""
+"""One call: the caller's line, what was agreed for the number, and the journal whose fold is its state."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result, together
+from dialplan.result import Outcome, together
 from dialplan.steps import Action, Ring
 from dialplan.walk import Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned

@@ -28,8 +28,9 @@ async def handle(line: Line, agreed: Agreement | None, journal: CallJournal) -> 
 
 async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> Result | None:
     """Walk the caller through the route, and end the call; None where it ended without us."""
-    if journal.state.fell_back is not None:  # Asterisk has the caller, at the number's fallback
-        return None
+    state = journal.state
+    if state.fell_back is not None or (agreed is None and state.handed_over is not None):
+        return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
     if agreed is None:
         await line.turn_away()
         return Result.FAILED

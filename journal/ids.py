@@ -40,7 +40,7 @@ def leg_id_of(call: str, channel: str) -> str:
 
 
 def undialled_leg_id(call: str, ring: int, place: int) -> str:
-    """The attempt at a destination that Asterisk could not dial at all: of this ring, from 1; its place, from 0."""
+    """A destination that Asterisk could not dial at all. `ring` counts from 1, its `place` in it from 0."""
     return f"{call}-n{ring * 100 + place}"
 
 

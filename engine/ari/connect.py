@@ -1,4 +1,4 @@
-"""Handing a caller over: the variables that [connect] of extensions.conf reads, and what it says on the way back."""
+"""Handing a caller over: the variables that [connect] of extensions.conf reads, and what [back] returns."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,8 +20,8 @@ SHOWN: Mapping[Present, str] = {
     Present.ANONYMOUS: "nobody",
 }
 RINGING = "Ringing"
-# SIP: 180, 181, 182, 183 say that the destination is being alerted or looked for. The far end itself says with
-# 480 that nobody answers, also where it never rang.
+# SIP: 180 to 183 say that the destination is being alerted or looked for. With 480 the far end itself says that
+# nobody answers, also where it never rang.
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480
 

@@ -1,9 +1,9 @@
 """What CEL says of a call, as entries of its journal: legs, answer, connection, recorder, and who ended it.
 
-Asterisk's CEL is the ledger of what Asterisk does by itself, for handed-over calls and fallback calls alike. The
-user events are those of extensions.conf ([connect], [leg], [back], [fallback]) and recorder.conf. Each line is
-translated by itself, with what the journal already knows of the call, so that an engine which starts in the
-middle of a call reads on.
+Asterisk's CEL is the ledger of what Asterisk does by itself, for handed-over calls and fallback calls alike.
+The user events are those of extensions.conf ([connect], [leg], [back], [fallback]) and recorder.conf. Each
+line is translated by itself, with what the journal already knows of the call, so that an engine which starts
+in the middle of a call reads on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The instant is this line's. What [leg] has told of a leg that did not take the call says more of the rest."""
+    """The instant is this line's; outcome and SIP status are those that [leg] has told, if it has."""
     leg = state.legs.get(_leg(event, state))
     if leg is None:  # not an attempt of ours
         return
@@ -82,7 +82,7 @@ def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
 
 
 def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """What [back], or the end of the call, says of all legs of this ring, and when the one that rang did so."""
+    """What [back], or the end of the call, says of the legs of this ring, and when they rang."""
     given_up = event.extra.get("status") == "CANCEL"
     told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, told)

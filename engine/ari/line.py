@@ -32,6 +32,7 @@ from engine.line import ANSWER_SECONDS, Attempt, Connect, Ended, HungUp, Key, Li
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.ids import leg_id_of
 from journal.state import CallState
+from journal.values import Leg
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
@@ -104,7 +105,7 @@ class AriLine(Channel):
         self.end(event.at, causes.Cause.NORMAL)
 
     def back(self, returned: Returned) -> None:
-        """The caller is back in our application, or CEL says that they came back; of another ring: too late."""
+        """The caller is back in our application."""
         if self._returned is not None and not self._returned.done():
             self._returned.set_result(returned)
 
@@ -210,7 +211,8 @@ class AriLine(Channel):
             self._returned = None
             return
         tried = (
-            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip) for leg in legs
+            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
+            for leg in legs
         )
         self.back(Returned(len(state.handovers), tuple(tried), self.exchange.last_known))
 
@@ -305,3 +307,8 @@ class AriLine(Channel):
         task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
+
+
+def _tried(leg: Leg) -> Attempt:
+    """An attempt as the journal knows it; one whose end was not read had no answer."""
+    return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)

@@ -1,4 +1,4 @@
-"""Perform `ring`: hand the caller over to Asterisk, which rings all destinations at once and connects the first."""
+"""Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first to answer."""
 
 from dialplan.result import Outcome
 from dialplan.steps import Ring

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from engine.served import Served
+
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, together
@@ -27,7 +29,6 @@ from engine.line import (
     TapeEnded,
 )
 from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
-from engine.served import Served
 from storage.records import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

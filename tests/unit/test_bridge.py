@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, cast
 
 import pytest
-
 from engine.ari.bridge import AriBridge
-from engine.ari.errors import Conflict, Gone, Unavailable
 from engine.ari.leg import AriLeg
+
+from engine.ari.errors import Conflict, Gone, Unavailable
 from engine.ari.line import AriLine
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.recording import LONGEST_PAUSE_SECONDS, Codes
 
 from config.errors import ConfigErrors
 from config.load import load
@@ -19,7 +20,6 @@ from engine.call import Agreement, Call
 from engine.handle import handle, resume
 from engine.line import Key, Party
 from engine.notice import Announcement, Informed, Notice, Refusal
-from engine.recording import LONGEST_PAUSE_SECONDS, Codes
 from storage.records import Entry, fold
 from tests.unit.fakes import START, Answers, FakeDesk, FakeLeg, FakeLine, Says
 from tests.unit.folders import NUMBER, good_folder, write_prompt

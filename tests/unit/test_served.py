@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
+from engine.served import Served, record
 
 from dialplan.result import Outcome, Result
 from engine.ari.cel import seen, served
 from engine.handle import handle
-from engine.served import Served, record
 from journal.ids import call_id_of
 from storage.records import fold
 from tests.unit.fakes import FakeDesk, FakeLine, Says

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
-from engine.ari import witness as module
 from engine.ari.witness import Place, Witness, read_kept
 from engine.served import Served
+
+from engine.ari import witness as module
 from tests.unit.test_served import ANSWERED, UNANSWERED
 
 
