@@ -131,7 +131,7 @@ class Call:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
     def performed(self, step: Action, outcome: Outcome) -> None:
-        self._note(StepPerformed(self._id, step.step, outcome, at=now()))
+        self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """The voicemail has answered; on the disk, this is what the bill counts from."""

@@ -20,7 +20,7 @@ SHOWN: Mapping[Present, str] = {
     Present.ANONYMOUS: "nobody",
 }
 RINGING = "Ringing"
-# SIP: 180 to 183 say that the destination is being alerted or looked for. With 480 the far end itself says that
+# SIP: 180 to 183 say that the destination is alerted or looked for. With 480 the far end itself says that
 # nobody answers, also where it never rang.
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480

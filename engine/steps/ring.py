@@ -1,4 +1,4 @@
-"""Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first to answer."""
+"""Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first."""
 
 from dialplan.result import Outcome
 from dialplan.steps import Ring
