@@ -8,7 +8,7 @@ import pytest
 from engine.dev.audio import level
 from engine.dev.carrier import Announces, Answers, Mismatches, Refuses, Rings
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service
 
 ANNOUNCED_HZ = 700
 
