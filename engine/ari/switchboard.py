@@ -96,9 +96,8 @@ class Switchboard:
         unfinished: Mapping[str, Sequence[Entry]],
         last_known: datetime,
     ) -> None:
-        self.exchange = Exchange(
-            client, Dispatcher(self._on_call), trunk.app, trunk.endpoint, last_known=last_known
-        )
+        dispatcher = Dispatcher(self._on_call)
+        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint)
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
         self.refusals: list[str] = []
