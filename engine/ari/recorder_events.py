@@ -1,4 +1,4 @@
-"""What recorder.conf says in CEL, as entries: who heard the announcement, and what was recorded from when to when."""
+"""What recorder.conf says in CEL, as entries: who heard the announcement, and what was recorded when."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
