@@ -17,16 +17,17 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 
 KEEP_CALLS = """
 INSERT INTO call (
-    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
+    call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
 )
 SELECT
-    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
+    call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
-    began = EXCLUDED.began, answered = EXCLUDED.answered, ended = EXCLUDED.ended,
+    began = EXCLUDED.began, answered = EXCLUDED.answered, connected = EXCLUDED.connected,
+    ended = EXCLUDED.ended,
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
@@ -36,8 +37,9 @@ RETURNING call_id
 """
 
 KEEP_LEGS = """
-INSERT INTO leg (call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause
+INSERT INTO leg
+    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip)
+SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -105,6 +107,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "withheld": record.withheld,
         "began": as_text(record.began),
         "answered": as_text(record.answered),
+        "connected": as_text(record.connected),
         "ended": as_text(record.ended),
         "ring_seconds": record.ring.total_seconds(),
         "talk_seconds": record.talk.total_seconds(),
@@ -131,9 +134,11 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "began": as_text(leg.began),
             "ringing": as_text(leg.ringing),
             "answered": as_text(leg.answered),
+            "connected": as_text(leg.connected),
             "ended": as_text(leg.ended),
             "outcome": leg.outcome,
             "cause": leg.cause,
+            "sip": leg.sip or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -149,6 +154,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         began=row["began"],
         node=row["node"],
         answered=row["answered"],
+        connected=row["connected"],
         ended=row["ended"],
         delivered_to=row["delivered_to"] or "",
         outcome=row["outcome"],
@@ -168,9 +174,11 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         began=row["began"],
         ringing=row["ringing"],
         answered=row["answered"],
+        connected=row["connected"],
         ended=row["ended"],
         outcome=row["outcome"],
         cause=row["cause"],
+        sip=row["sip"] or 0,
     )
 
 

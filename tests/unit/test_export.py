@@ -29,9 +29,7 @@ RECORD = CallRecord(
     outcome="answered",
     ended_by="caller",
     cause=16,
-    legs=(
-        LegRecord("018f0000-0000-7000-8000-000000000001-b1", "+3221112233", NOON, None, None, None, "", None),
-    ),
+    legs=(LegRecord("018f0000-0000-7000-8000-000000000001-b1", "+3221112233", NOON),),
 )
 
 # With what a spreadsheet begins a formula; the full-width ones too, in Japanese Excel.
