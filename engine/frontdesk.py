@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
