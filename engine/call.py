@@ -14,7 +14,7 @@ from dialplan.walk import Turn
 from engine.line import Ended, How, Line, Recorded
 from engine.notice import Heard, Informed, Notice, Refusal
 from engine.served import Served, entries_of
-from storage.records import Entry
+from journal.entries import Entry
 
 # Where a call was delivered to when it was delivered to no destination.
 VOICEMAIL = "voicemail"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dialplan.number import international
 from dialplan.result import Outcome, Result
+from journal.entries import Entry
 from journal.ids import call_id_of
-from storage.records import Entry
 
 if TYPE_CHECKING:
     from engine.call import Desk

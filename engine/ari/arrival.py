@@ -8,8 +8,8 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
+from journal.entries import Entry
 from journal.ids import call_id_of
-from storage.records import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from engine.ari.link import marker
 from engine.ari.takeover import strays, take_over
 from engine.call import Desk
 from engine.handle import handle
-from storage.records import Entry
+from journal.entries import Entry
 
 log = structlog.get_logger()
 

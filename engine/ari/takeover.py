@@ -17,7 +17,8 @@ from engine.ari.line import AriLine
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.call import Call, Desk
 from engine.handle import resume, turn_away
-from storage.records import Entry, fold
+from journal.entries import Entry
+from journal.state import fold
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from storage.records import Entry
+from journal.entries import Entry
 from tests.live.service import PROMPTS, House, Route, Service
 
 NOTICE_HZ = PROMPTS["long"]  # the announcement: 2 s of it

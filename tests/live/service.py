@@ -22,10 +22,11 @@ from engine.dev.parts import Asterisk, Command, Part, Postgres
 from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.dev.stack import Stack, Wish, stack
+from journal.entries import Entry
 from journal.reader import read
 from journal.segment import segments
 from storage.calls import find
-from storage.records import CallRecord, Entry
+from storage.records import CallRecord
 from tests.live.ari import hang_up_all, left_in
 from tests.live.sip import eventually
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from engine.dev.carrier import Answers, Behaviour, Refuses, Rings
 from engine.dev.phones import WITHHELD, Identity
-from storage.records import Entry
+from journal.entries import Entry
 from tests.live.service import Route, Service
 from tests.live.sinks import callengine, canary
 

@@ -19,7 +19,7 @@ from engine.dev.audio import RATE, Samples, level, levels, read_wav, tone, write
 from engine.dev.carrier import Answers
 from engine.dev.handset import Handset
 from engine.dev.parts import ended
-from storage.records import Entry
+from journal.entries import Entry
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.recordings import NOTICE_HZ, instant, of_kind, recorded_number, watched

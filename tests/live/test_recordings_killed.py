@@ -33,8 +33,8 @@ from engine.dev.parts import ended
 from engine.dev.phones import Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.keeping import objects_of, vault_of
+from journal.entries import Entry
 from journal.fault import VARIABLE
-from storage.records import Entry
 from storage.safe import Safe, SoundGone
 from tests.live.conversation import hear_each_other
 from tests.live.mails import alaw, from_alaw, probes, speech

@@ -19,7 +19,7 @@ import pytest
 from engine.dev.audio import RATE, Samples, correlation, level, levels, read_wav
 from engine.dev.handset import Handset
 from engine.dev.parts import Part, ended
-from storage.records import Entry
+from journal.entries import Entry
 from tests.live.service import PROMPTS, House, Service, until
 
 GREETING_HZ, BEEP_HZ = PROMPTS["closed"], 1000

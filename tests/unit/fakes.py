@@ -28,7 +28,7 @@ from engine.line import (
 )
 from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
 from engine.served import Served
-from storage.records import Entry
+from journal.entries import Entry
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CALLER = Caller(Presentation.SHOWN, "+3225551234")

@@ -20,7 +20,8 @@ from engine.handle import handle, resume
 from engine.line import Key, Party
 from engine.notice import Announcement, Informed, Notice, Refusal
 from engine.recording import LONGEST_PAUSE_SECONDS, Codes
-from storage.records import Entry, fold
+from journal.entries import Entry
+from journal.state import fold
 from tests.unit.fakes import START, Answers, FakeDesk, FakeLeg, FakeLine, Says
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.routes import Raw, service_number
