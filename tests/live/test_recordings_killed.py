@@ -33,6 +33,7 @@ from engine.dev.parts import ended
 from engine.dev.phones import Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.keeping import objects_of, vault_of
+from journal.entries import Entry
 from journal.fault import VARIABLE
 from storage.safe import Safe, SoundGone
 from tests.live.conversation import hear_each_other

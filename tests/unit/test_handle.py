@@ -14,7 +14,9 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome
 from engine.call import Agreement, Call
 from engine.handle import handle, resume
-from storage.records import CallRecord, Entry, fold
+from journal.entries import Entry
+from journal.state import fold
+from storage.records import CallRecord
 from tests.unit.fakes import Answers, FakeDesk, FakeLeg, FakeLine, Says, now
 from tests.unit.routes import service_number
 

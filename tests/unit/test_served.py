@@ -9,7 +9,7 @@ from dialplan.result import Outcome, Result
 from engine.ari.cel import seen, served
 from engine.handle import handle
 from journal.ids import call_id_of
-from storage.records import fold
+from journal.state import fold
 from tests.unit.fakes import FakeDesk, FakeLine, Says
 from tests.unit.test_recording import OFFICE, desk_of
 

@@ -17,7 +17,8 @@ from engine.call import Agreement, Call
 from engine.frontdesk import tell, why_no_room
 from engine.handle import handle, resume
 from engine.line import How, Recorded
-from storage.records import Entry, fold
+from journal.entries import Entry
+from journal.state import fold
 from tests.unit.fakes import START, Answers, FakeDesk, FakeLine
 from tests.unit.routes import Raw, service_number
 
