@@ -164,10 +164,14 @@ class Versions:
     def read(self, digest: str, policy: Policy | None = None) -> Routing:
         """A kept version, its files compared with its digest. With a policy it is judged anew.
 
-        Raises VersionError.
+        Raises VersionError, and PermissionError.
         """
         place = self.root / digest
-        if not is_digest(digest) or not place.is_dir():
+        try:
+            there = is_digest(digest) and bool(place.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
             raise VersionError(digest, Why.GONE)
         if content_digest(place) != digest:
             raise VersionError(digest, Why.DAMAGED)
@@ -239,7 +243,10 @@ def is_digest(text: str) -> bool:
 
 
 def content_digest(folder: Path) -> str:
-    """The digest of the files of a folder as they are; empty where the folder holds what cannot be read."""
+    """The digest of the files of a folder as they are; empty where the folder holds what cannot be read.
+
+    Raises PermissionError.
+    """
     files = list_files(folder)
     if files.errors:
         return ""
@@ -250,6 +257,8 @@ def content_digest(folder: Path) -> str:
                 for file in (*files.owners, *files.numbers, *files.prompts)
             }
         )
+    except PermissionError:
+        raise
     except OSError:
         return ""
 

@@ -89,6 +89,7 @@ class CallRecord:
     message_id: str = ""
     notice: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[LegRecord, ...] = ()
+    routing: str = ""  # the digest of the routing version that the call began under
 
     @property
     def talk(self) -> timedelta:
@@ -193,6 +194,7 @@ def _started(entry: Entry) -> CallRecord:
         withheld=entry["withheld"],
         began=_at(entry),
         node=entry["node"],
+        routing=entry.get("routing", ""),
     )
 
 
