@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -18,11 +19,11 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -31,7 +32,7 @@ ON CONFLICT (call_id) DO UPDATE SET
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
-    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev
+    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing
 WHERE call.rev < EXCLUDED.rev
 RETURNING call_id
 """
@@ -51,6 +52,8 @@ WHERE ($1::text IS NULL OR number = $1)
   AND ($3::timestamptz IS NULL OR began < $3)
 ORDER BY began, call_id
 """
+
+GET = "SELECT * FROM call WHERE call_id = $1"
 
 LEGS_OF = "SELECT * FROM leg WHERE call_id = ANY($1) ORDER BY call_id, place"
 
@@ -96,6 +99,14 @@ async def find(
                 yield as_record(row, tuple(legs[row["call_id"]]))
 
 
+async def get(con: asyncpg.Connection, call_id: UUID) -> CallRecord | None:
+    """The record of one call; None where there is none (yet)."""
+    async with con.transaction(isolation="repeatable_read", readonly=True):
+        row = await con.fetchrow(GET, call_id)
+        legs = await con.fetch(LEGS_OF, [call_id]) if row else []
+    return as_record(row, tuple(map(as_leg, legs))) if row else None
+
+
 def as_row(call: Revised) -> dict[str, Any]:
     """The columns of `call`."""
     record = call.record
@@ -120,6 +131,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "notice": record.notice or None,
         "node": record.node,
         "rev": call.rev,
+        "routing": record.routing or None,
     }
 
 
@@ -164,6 +176,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         message_id=row["message_id"] or "",
         notice=json.loads(row["notice"] or "{}"),
         legs=legs,
+        routing=row["routing"] or "",
     )
 
 

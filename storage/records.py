@@ -104,6 +104,7 @@ class CallRecord:
     message_id: str = ""
     notice: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[LegRecord, ...] = ()
+    routing: str = ""  # the digest of the routing version that the call began under
 
     @property
     def talk(self) -> timedelta:
@@ -137,6 +138,7 @@ def call_record(state: CallState) -> CallRecord:
         withheld=state.withheld,
         began=state.began,
         node=state.node,
+        routing=state.routing,
         answered=state.answered,
         connected=state.connected.at if state.connected else None,
         ended=ending.at if ending else None,
