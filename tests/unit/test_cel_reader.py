@@ -18,11 +18,11 @@ from engine.ari import cel_file, cel_reader
 from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
+from engine.ari.cel_source import GzipSource
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cel_reader, "LOOK_SECONDS", 0.002)
     monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
@@ -368,6 +368,22 @@ async def test_gzip_files_of_several_members_are_read_whole(cel: Path) -> None:
     assert await taken(cel) == [1, 2, 3]
 
 
+async def test_a_gzip_file_is_unpacked_once(cel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[GzipSource] = []
+    begin = GzipSource._begin
+
+    def noted(self: GzipSource) -> None:
+        begun.append(self)
+        begin(self)
+
+    monkeypatch.setattr(GzipSource, "_begin", noted)
+    write(cel, *range(5000))
+    renamed_and_gzipped(cel)
+    os.utime(cel.with_name("Master.csv.1.gz"), (9000, 9000))
+    assert await taken(cel) == [*range(5000)]
+    assert len(begun) == 1
+
+
 # Cut and damaged lines.
 
 
@@ -452,15 +468,18 @@ async def test_a_large_file_is_renamed_and_removed_when_it_is_old(cel: Path) -> 
 
 
 async def test_lines_that_come_while_it_renames_are_taken_once_and_in_order(cel: Path) -> None:
-    def store() -> None:
-        for number in range(3000):
+    def store() -> int:
+        number = 0
+        while number < 50_000 and (number % 100 or len([*cel.parent.iterdir()]) < 5):
             write(cel, number)
+            number += 1
+        return number
 
-    async with reading(cel, max_bytes=20_000) as taker:
-        await asyncio.to_thread(store)
+    async with reading(cel, max_bytes=5_000) as taker:
+        stored = await asyncio.to_thread(store)
         await asyncio.wait_for(taker.reader.drained(), 5)
-        assert taker.numbers == [*range(3000)]
-        assert len([*cel.parent.iterdir()]) > 3
+        assert taker.numbers == [*range(stored)]
+        assert stored < 50_000
 
 
 async def test_an_old_file_stays_until_it_has_been_taken(cel: Path) -> None:
