@@ -20,7 +20,7 @@ from engine.ari.cel import CelEvent, parse, records
 from engine.ari.cel_marks import Mark, Marks
 from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
 
-READ_BYTES = 1 << 16  # some 300 records
+READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
 LONGEST_LINE = 8192
 SETTLED_SECONDS = 5.0  # nobody writes to a rotated file of this age, nor copies or gzips into it
 FORGOTTEN_SECONDS = 3600.0  # of a content that no file holds any longer

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from engine.ari import cel_file, cel_reader
+from engine.ari import cel_file, cel_reader, cel_watch
 from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
@@ -177,6 +178,37 @@ async def test_a_position_that_cannot_be_stored_ends_nothing(cel: Path) -> None:
             kept(cel).with_suffix(".draft").rmdir()
             await until(kept(cel).exists)
     assert [entry["event"] for entry in logs] == ["cel_position_not_saved"]
+
+
+async def test_a_slow_disk_for_the_position_holds_no_line_up(
+    cel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, begun = threading.Event(), threading.Event()
+
+    def save(self: Marks, text: str) -> None:
+        begun.set()
+        assert slow.wait(5)
+
+    monkeypatch.setattr(Marks, "save", save)
+    async with reading(cel) as taker:
+        await until(begun.is_set)
+        write(cel, 1)
+        await taker.until(1)
+        slow.set()
+
+
+async def test_lines_are_taken_without_inotify_too(cel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def inotify_init1(self, flags: int) -> int:
+            return -1
+
+    monkeypatch.setattr(cel_watch, "_libc", Refusing())
+    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 60.0)
+    async with reading(cel) as taker:
+        write(cel, 1)
+        await taker.until(1)
+        write(cel, 2)
+        await taker.until(1, 2)
 
 
 async def test_what_cannot_be_made_durable_is_offered_again(cel: Path) -> None:
@@ -520,28 +552,33 @@ def test_marks_of_contents_that_are_gone_are_forgotten(cel: Path, monkeypatch: p
 # Much at once.
 
 
-async def test_the_lines_of_20000_calls_are_taken_in_linear_time_and_bounded_memory(cel: Path) -> None:
-    await asyncio.to_thread(append, cel, lines(*range(160_000)))
+@pytest.mark.parametrize("rotated", [None, renamed_and_gzipped])
+async def test_the_lines_of_5000_calls_are_taken_in_linear_time_and_bounded_memory(
+    cel: Path, rotated: Callable[[Path], None] | None
+) -> None:
+    """With 20,000 calls it takes four times as long (docs/decisions/017); the loop goes on meanwhile."""
+    append(cel, lines(*range(40_000)))
+    if rotated:
+        rotated(cel)
+        os.utime(cel.with_name("Master.csv.1.gz"), (9000, 9000))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    count, waits = 0, []
+    count, looks = 0, 0
 
     async def take(events: Sequence[CelEvent]) -> None:
         nonlocal count
         assert len(events) < 1000
         count += len(events)
 
-    work = asyncio.create_task((reader := CelReader(cel, kept(cel), take)).run())
+    reader = CelReader(cel, kept(cel), take)
+    work = asyncio.create_task(reader.run())
     drained = asyncio.create_task(reader.drained())
-    began = time.monotonic()
+    began = time.process_time()
     while not drained.done():
-        asked = time.monotonic()
         await asyncio.sleep(0.001)
-        waits.append(time.monotonic() - asked)
-    seconds = time.monotonic() - began
+        looks += 1
+    assert time.process_time() - began < 8
     work.cancel()
     await asyncio.wait({work})
-    assert count == 160_000
-    assert seconds < 20, seconds
-    assert sorted(waits)[len(waits) * 9 // 10] < 0.1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
-    print(f"{seconds:.1f} s, longest wait {max(waits):.3f} s")
+    assert count == 40_000
+    assert looks > 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # KiB
