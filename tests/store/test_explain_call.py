@@ -12,8 +12,9 @@ from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from engine.__main__ import main
+from journal.state import fold
 from storage.calls import Revised, find, get, keep
-from storage.records import fold
+from storage.records import call_record
 from tests.store.calls import NOON, answered_call, call_id
 from tests.unit.folders import NUMBER, good_folder
 
@@ -35,7 +36,7 @@ async def stored(database: str, routing: str) -> list[str]:
     """The versions that records of two calls name when they are read again, the first one's by its id."""
     con = await asyncpg.connect(database)
     calls = [answered_call(1, routing=routing), answered_call(2)]
-    await keep(con, [Revised(record, 1) for call in calls if (record := fold(call))])
+    await keep(con, [Revised(call_record(fold(call)), 1) for call in calls])
     found = [record.routing async for record in find(con)]
     first = fold(calls[0])
     assert first is not None
