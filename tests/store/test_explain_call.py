@@ -38,7 +38,7 @@ async def stored(database: str, routing: str) -> list[str]:
     calls = [answered_call(1, routing=routing), answered_call(2)]
     await keep(con, [Revised(call_record(fold(call)), 1) for call in calls])
     found = [record.routing async for record in find(con)]
-    first = fold(calls[0])
+    first = call_record(fold(calls[0]))
     assert first is not None
     assert await get(con, UUID(call_id(1))) == first
     await con.close()

@@ -156,6 +156,7 @@ async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route(
         ("ring", "busy"),
         ("announce", "done"),
         ("ring", "no_answer"),
+        ("ring", "taken"),
     ]
     assert outcomes(state) == [(OFFICE, "busy"), (COLLEAGUE, "no_answer"), (HOME, "taken")]
 
