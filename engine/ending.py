@@ -41,8 +41,8 @@ def _ending(state: CallState, result: Result | None, ended: Ended) -> Ending:
         return Ending(at, result, "engine", ended.cause)
     if state.fell_back is not None:
         return _without_engine(state, at)
-    if left is not None and left.by == "network":
-        return Ending(at, reached or Result.ABANDONED, "network", left.cause)
+    if left is not None and left.by in ("network", "engine"):  # Asterisk stopped, or the lease ran out
+        return Ending(at, reached or Result.ABANDONED, left.by, left.cause)
     return Ending(at, reached or Result.ABANDONED, "caller", NORMAL_CLEARING)
 
 
