@@ -245,10 +245,10 @@ class ForgetsSteps(FakeDesk):
     """A desk with a bug."""
 
     def note(self, entry: Entry) -> Awaitable[None]:
-        if isinstance(entry, StepPerformed):
-            self.entries.append(entry)
-            raise RuntimeError("a bug outside of any step")  # noqa: TRY004
-        return super().note(entry)
+        if not isinstance(entry, StepPerformed):
+            return super().note(entry)
+        self.entries.append(entry)
+        raise ValueError("a bug outside of any step")
 
 
 async def test_a_crash_outside_of_any_step_ends_the_call_with_a_goodbye_and_a_record() -> None:
