@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialplan.result import Outcome, Result
-from engine.ending import ending_of
+from engine.ending import Farewell, ending_of
 from engine.line import Ended
 from journal.entries import (
     Answered,
@@ -57,7 +57,7 @@ CONNECTED: list[Row] = [
     ([*TALKS, *left("network", 44)], None, HUNG_UP, ("answered", "network", 44, 9)),
     ([*TALKS, *left("engine")], Result.FAILED, HUNG_UP, ("answered", "engine", 16, 9)),
     (TALKS, None, HUNG_UP, ("answered", "caller", 16, 8.5)),  # CEL could not be read
-    (TALKS, None, LOST, ("answered", "lost", 127, 7)),
+    (TALKS, None, LOST, ("lost", "lost", 127, 7)),
     ([*TALKS, *left("network", 16)], None, LOST, ("answered", "network", 16, 9)),  # what is told counts
     ([*AT_FALLBACK, *TALKS, *left("destination")], None, HUNG_UP, ("answered", "destination", 16, 9)),
 ]
@@ -124,7 +124,8 @@ def test_how_a_call_ended(
     entries: list[Entry], result: Result | None, ended: Ended, expected: tuple[str, EndedBy, int, float]
 ) -> None:
     outcome, by, cause, seconds = expected
-    told = ending_of(fold([START, *entries]), result, ended)
+    farewell = Farewell(result, ended.cause) if result else None
+    told = ending_of(fold([START, *entries]), farewell, ended)
     assert told == CallEnded("c", at(seconds), Result(outcome), by, cause)
 
 
