@@ -8,9 +8,10 @@ from pathlib import Path
 
 from journal.disk import sync, sync_directory
 from journal.fault import point
+from storage.parts import NAME, Part
 
 # Asterisk's files of ours are named by us: a call's id, which of its sounds it is, and of a conversation the
-# side of the caller's leg: what came in from him, what went out to him.
+# part (storage/parts.py). Versions before left two files of one: what the caller said, what they heard.
 OURS = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-[a-z]+[0-9]+")
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
@@ -22,7 +23,7 @@ class SpoolAway(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A sound of ours, in one file or two: its id, its call's, and when it was last written."""
+    """A sound of ours, in one file or several: its id, its call's, and when it was last written."""
 
     audio_id: str
     call_id: str
@@ -40,9 +41,19 @@ class Spool:
         return self._read(audio_id, "")
 
     def read_sides(self, audio_id: str) -> tuple[bytes | None, bytes | None]:
-        """The same of a conversation: what the caller said, and what he heard."""
+        """The same of a conversation of a version before: what the caller said, and what they heard."""
         caller, destination = (self._read(audio_id, side) for side in SIDES)
         return caller, destination
+
+    def read_parts(self, audio_id: str) -> list[Part]:
+        """The parts of a conversation, made durable first. Raises SpoolAway, OSError."""
+        self._look()
+        parts = []
+        for file in self._parts(audio_id):
+            sync(file)
+            if named := NAME.fullmatch(file.name.removeprefix(audio_id)):
+                parts.append(Part.read(file, named))
+        return parts
 
     def written(self, audio_id: str) -> datetime | None:
         """When it was last written; None when there is nothing of it."""
@@ -70,8 +81,8 @@ class Spool:
         """Every sound of ours. Raises SpoolAway."""
         self._look()
         found: dict[str, Spooled] = {}
-        for file in self.folder.glob("*.wav"):
-            audio_id = file.stem.removesuffix("-in").removesuffix("-out")
+        for file in self.folder.iterdir():
+            audio_id = sound_of(file.name)
             if named := OURS.fullmatch(audio_id):
                 with suppress(FileNotFoundError):
                     one = Spooled(audio_id, named[1], written_at(file))
@@ -88,7 +99,12 @@ class Spool:
             return None
 
     def _paths(self, audio_id: str) -> list[Path]:
-        return [self._path(audio_id, which) for which in FILES]
+        return [*(self._path(audio_id, which) for which in FILES), *self._parts(audio_id)]
+
+    def _parts(self, audio_id: str) -> list[Path]:
+        if not OURS.fullmatch(audio_id):
+            raise ValueError(f"{audio_id!r} is no id of a sound")
+        return [file for file in self.folder.glob(f"{audio_id}-*.raw") if sound_of(file.name) == audio_id]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not OURS.fullmatch(audio_id):
@@ -98,6 +114,13 @@ class Spool:
     def _look(self) -> None:
         if not self.folder.is_dir():
             raise SpoolAway(f"{self.folder} is not there: asterisk.recordings in the settings names it")
+
+
+def sound_of(name: str) -> str:
+    """The id in the name of a file, if it is one of ours; else something that is no id."""
+    if name.endswith(".wav"):
+        return name.removesuffix(".wav").removesuffix("-in").removesuffix("-out")
+    return NAME.sub("", name, 1) if name.endswith(".raw") else ""
 
 
 def written_at(file: Path) -> datetime:
