@@ -7,8 +7,8 @@ from typing import BinaryIO
 def in_memory(data: bytes = b"") -> BinaryIO:
     """A file in no folder, which holds `data` and is read from its beginning.
 
-    libsndfile writes into a BytesIO by callbacks. For these cffi needs memory that is writable and executable,
-    which the worker's unit denies (MemoryDenyWriteExecute).
+    libsndfile writes into a BytesIO by callbacks. For these cffi needs memory that is writable and
+    executable, which the worker's unit denies (MemoryDenyWriteExecute).
     """
     file = os.fdopen(os.memfd_create("sound"), "w+b")
     file.write(data)

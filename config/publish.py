@@ -8,7 +8,7 @@ import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +63,13 @@ def make(prompts: Iterable[Prompt], folder: Path) -> list[FileError]:
         except OSError as wrong:
             errors.append(_error(prompt, f"cannot be published ({wrong}); check disk and modes"))
     return errors
+
+
+def prune(folder: Path, keep: Collection[str]) -> None:
+    """Remove the published prompts whose source's SHA-256 is not among those to keep. Raises OSError."""
+    for file in folder.glob("*.wav"):
+        if file.name.partition("-")[0] not in keep:
+            file.unlink(missing_ok=True)
 
 
 def _converted(prompt: Prompt) -> bytes:

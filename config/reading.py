@@ -38,8 +38,7 @@ class Reading:
     @property
     def digest(self) -> str:
         """One hash for all files, in hex: equal if and only if names and contents are."""
-        lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(self.hashes.items()))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return digest_of(self.hashes)
 
     def models[T: Model](self, files: Iterable[Path], model: type[T]) -> list[Written[T]]:
         """What these YAML files say; those that cannot be read are left out. Errors are kept."""
@@ -92,6 +91,12 @@ class Reading:
 
     def _key(self, file: Path) -> str:
         return file.relative_to(self.folder).as_posix()
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """The digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path in it."""
+    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def error_in(file: Path, document: Document, at: At, what: str) -> FileError:

@@ -96,10 +96,9 @@ class Asterisk(Model):
         Path("/var/spool/asterisk/recording"),
         description="Where Asterisk writes what it records; the worker has to be allowed to delete there",
     )
-    cel: Path | None = Field(
-        None,
-        examples=["/var/log/asterisk/cel-custom/Master.csv"],
-        description="What cel_custom.conf writes: records of calls that Asterisk served alone come from it",
+    cel: Path = Field(
+        Path("/var/log/asterisk/cel-custom/Master.csv"),
+        description="What cel_custom.conf writes: call records come from it. The engine rotates it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"
@@ -169,6 +168,13 @@ class Settings(BaseSettings):
     state: Path = Field(
         Path("/var/lib/callengine"), description="The journal and whatever else survives a restart"
     )
+    history_days: int = Field(
+        90,
+        ge=1,
+        le=3653,
+        description="A routing version that is no longer in force is kept this long, for `callengine explain "
+        "--call`; one that a live call began under, until it ends",
+    )
     database: SecretStr = Field(
         SecretStr("postgresql:///callengine"),
         description="PostgreSQL: postgresql://USER:PASSWORD@HOST/NAME; better as a credential, see above",
@@ -207,8 +213,8 @@ class Settings(BaseSettings):
         return self.state / "prompts"
 
     @property
-    def snapshot(self) -> Path:
-        return self.state / "routing.snapshot"
+    def routing_versions(self) -> Path:
+        return self.state / "routing-versions"
 
     def require(self, *names: str) -> None:
         """Raise SettingsError unless each of these, as `ari.password`, has a value: few commands need all."""

@@ -19,13 +19,14 @@ FREE_BYTES = 2 * 10**9
 
 # What the engine asks of Asterisk; asterisk/etc/modules.conf names these and what they need themselves.
 NAMES = """
-app_dial app_stasis
-bridge_simple bridge_softmix
-chan_bridge_media chan_pjsip
+app_celgenuserevent app_dial app_mixmonitor app_playback app_stack app_stasis
+bridge_simple
+cel_custom chan_pjsip
 format_wav
-func_callerid func_channel func_global func_groupcount func_logic func_strings func_timeout
+func_callerid func_channel func_cut func_global func_groupcount func_hangupcause func_logic func_strings
+func_timeout
 pbx_config
-res_ari res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_events
+res_ari res_ari_applications res_ari_asterisk res_ari_channels res_ari_events
 res_ari_playbacks res_ari_recordings
 res_pjsip_caller_id res_pjsip_header_funcs res_pjsip_sdp_rtp
 res_rtp_asterisk

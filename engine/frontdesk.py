@@ -8,20 +8,32 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from msgspec import to_builtins
 
 from dialplan.number import international
+from dialplan.routing import Routing
 from engine.call import Agreement
 from engine.metrics import EngineMetrics
-from engine.rulebook import Rulebook
+from engine.routing_store import RoutingStore
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Entry,
+    Heartbeat,
+    LegStarted,
+    MessageEnded,
+    RecordingEnded,
+)
+from journal.state import CallState
 from journal.writer import Journal
-from storage.records import Entry
 
 log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
-TOLD = frozenset({"call_start", "answered", "vm_end", "rec_end", "call_end"})
-# Who called, and where his message goes: not for a log.
-UNTOLD = frozenset({"kind", "caller", "deliver", "missed"})
+LOGGED = (CallStarted, Answered, MessageEnded, RecordingEnded, CallEnded)
+# Who called, and where the caller's message goes: not for a log. A heartbeat's `call` is empty.
+NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
 
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
@@ -32,12 +44,12 @@ TELL_SECONDS = 0.05
 
 
 class FrontDesk:
-    """engine.call.Desk on the rulebook and the journal. `recordings`: where Asterisk puts messages."""
+    """engine.call.Desk on the routing store and the journal. `recordings`: where Asterisk puts messages."""
 
     def __init__(
         self,
         node: str,
-        rulebook: Rulebook,
+        routing_store: RoutingStore,
         journal: Journal,
         *,
         tally: "Tally",
@@ -45,7 +57,7 @@ class FrontDesk:
         recordings: Path,
     ) -> None:
         self.node = node
-        self._rulebook = rulebook
+        self._routing_store = routing_store
         self._journal = journal
         self._tally = tally
         self._longest = longest
@@ -53,12 +65,28 @@ class FrontDesk:
         self._untold: list[Entry] = []
 
     def agreed(self, dialled: str) -> Agreement | None:
-        routing = self._rulebook.in_force
+        """The terms of a call that comes in now; None where the number is not ours."""
+        return self._terms(dialled, self._routing_store.in_force)
+
+    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+        """The terms of a call that began under this routing version, for its takeover.
+
+        Where the version cannot be had, or the call's entry names none, they are those in force now.
+        """
+        routing = await self._routing_store.version(digest) if digest else None
+        terms = routing and self._terms(dialled, routing)
+        if terms is None and digest:
+            log.warning("routing_version_missing", digest=digest)
+        return terms or self.agreed(dialled)
+
+    def _terms(self, dialled: str, routing: Routing) -> Agreement | None:
         number = routing.number(international(dialled))
         if number is None:
             return None
         owner = routing.owner(number)
-        return Agreement(number, owner, lambda name: routing.prompt(name, owner.language), self._longest)
+        return Agreement(
+            number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
+        )
 
     async def why_no_message(self) -> str | None:
         return await self._why_no_sound(LEAST_FREE_BYTES)
@@ -99,40 +127,41 @@ async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | 
 
 
 class Tally:
-    """Calls in numbers, from what is noted of them."""
+    """TEMPORARY."""
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
-        self._began: dict[str, datetime] = {}
-        self._dialled: set[str] = set()
+        self._calls: dict[str, CallState] = {}
         for entries in unfinished.values():
             for entry in entries:
                 self.see(entry)
 
     def see(self, entry: Entry) -> None:
-        call = entry["call"]
-        match entry["kind"]:
-            case "call_start":
-                self._began[call] = datetime.fromisoformat(entry["at"])
-                self._metrics.calls_live.inc()
-            case "leg_start" if call not in self._dialled:
-                self._dialled.add(call)
-                self._setup("dialled", entry)
-            case "answered":
-                self._setup("answered", entry)
-            case "call_end":
-                self._metrics.calls.labels(entry["outcome"]).inc()
+        """Take in one more entry."""
+        if isinstance(entry, CallStarted) and entry.call not in self._calls:
+            self._calls[entry.call] = CallState.begun(entry)
+            self._metrics.calls_live.inc()
+        if (state := self._calls.get(entry.call)) is None:
+            return
+        match entry:
+            case LegStarted() if not state.legs:
+                self._setup("dialled", state, entry.at)
+            case Answered() if state.answered is None:
+                self._setup("answered", state, entry.at)
+            case CallEnded():
+                self._metrics.calls.labels(entry.outcome).inc()
                 self._metrics.calls_live.dec()
-                self._began.pop(call, None)
-                self._dialled.discard(call)
+                del self._calls[entry.call]
+        state.apply(entry)
 
-    def _setup(self, until: str, entry: Entry) -> None:
-        if began := self._began.get(entry["call"]):
-            seconds = (datetime.fromisoformat(entry["at"]) - began).total_seconds()
-            self._metrics.setup_seconds.labels(until).observe(seconds)
+    def _setup(self, until: str, state: CallState, at: datetime) -> None:
+        self._metrics.setup_seconds.labels(until).observe((at - state.began).total_seconds())
 
 
 def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
-    level = log.info if entry["kind"] in TOLD else log.debug
-    level(entry["kind"], **{key: value for key, value in entry.items() if key not in UNTOLD})
+    if isinstance(entry, Heartbeat):
+        return
+    level = log.info if isinstance(entry, LOGGED) else log.debug
+    facts = to_builtins(entry)
+    level(facts.pop("kind"), **{key: fact for key, fact in facts.items() if key not in NOT_LOGGED})

@@ -2,73 +2,60 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 
 import structlog
 
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps import Action
 from dialplan.walk import Facts, Plan, Turn
-from engine.call import NO_SUCH_NUMBER, NORMAL_CLEARING, Call, Desk, Ending, note_end, note_start
-from engine.line import HungUp, Leg, Line
+from engine.call import Agreement, Call, CallJournal
+from engine.ending import Farewell, ending_of, loose_ends
+from engine.line import HungUp, Line
 from engine.steps import perform
-from engine.steps.ring import put_through
 
 log = structlog.get_logger()
 
 
-async def handle(line: Line, desk: Desk) -> None:
-    """Take one call from its first ring to its record.
+async def handle(line: Line, agreed: Agreement | None, journal: CallJournal) -> None:
+    """Take one call from its first ring to its record; or go on with one that an earlier engine began.
 
-    Cancelled, it detaches: the call lives on in Asterisk, for the engine that comes after this one.
+    `agreed` is None where the number is not ours. Cancelled, it detaches: the call lives on in Asterisk, for
+    the engine that comes after this one.
     """
-    agreed = desk.agreed(line.dialled)
+    farewell = await attend(line, agreed, journal)
+    ended = await line.over()
+    for entry in loose_ends(journal.state, ended):
+        journal.note(entry)
+    await journal.note(ending_of(journal.state, farewell, ended))
+
+
+async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> Farewell | None:
+    """Walk the caller through the route, and end the call; None where it ended without us."""
+    state = journal.state
+    if state.fell_back is not None or (agreed is None and state.handed_over is not None):
+        return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
     if agreed is None:
-        await turn_away(line, desk)
-        return
-    call = Call(line, agreed, desk)
-    call.start()
-    await call.end(await attend(call))
-
-
-async def resume(call: Call, already: Sequence[Outcome], leg: Leg | None) -> None:
-    """Take a call over from an engine that is gone: go on talking, else replay what has been performed."""
-    await call.end(await attend(call, already, leg))
-
-
-async def turn_away(line: Line, desk: Desk) -> None:
-    """A call to a number that is not ours: 404, and a record without an owner."""
-    note_start(desk, line, number=line.dialled, owner="")
-    ended = await line.turn_away()
-    await note_end(desk, line, Ending(Result.FAILED, "engine", ended.at, NO_SUCH_NUMBER))
-
-
-async def attend(call: Call, already: Sequence[Outcome] = (), leg: Leg | None = None) -> Ending:
-    """Walk the caller through the route, and end the call; returns how it ended."""
+        return Farewell(Result.FAILED, (await line.turn_away()).cause)
     try:
-        if leg is not None and await put_through(call, leg, datetime.now(UTC)) is Outcome.TAKEN:
-            result = Result.ANSWERED
-        else:
-            result = await route(call, already)
-    except HungUp as gone:  # only ever the caller: a destination's end is an outcome of its step
-        return await left(call, gone)
+        result = await route(Call(line, agreed, journal))
+    except HungUp:
+        return None
     except Exception:
         log.exception("call_failed")
         result = Result.FAILED
-    ended = await call.line.hang_up(result)
-    return call.over or Ending(result, "engine", ended.at, ended.cause)
+    return Farewell(result, (await line.hang_up(result)).cause)
 
 
-async def route(call: Call, already: Sequence[Outcome]) -> Result:
+async def route(call: Call) -> Result:
     """What the number's route comes to for this caller."""
     number = call.agreed.number
     facts = Facts(call.line.entered, call.line.caller, number.zone, number.calendar)
-    return (await follow(number.plan(facts), call, already)).result
+    return (await follow(number.plan(facts), call, call.state.outcomes)).result
 
 
 async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Verdict:
-    """Perform the steps of a plan, telling it what came of each; the first have been performed `already`."""
-    past = iter(already)
+    """Perform the steps of a plan and send it what came of each; the first have been performed `already`."""
+    past = iter(tuple(already))
     with closing(plan):
         try:
             step = next(plan)
@@ -95,17 +82,3 @@ async def outcome_of(step: Action | Turn, call: Call, past: Iterator[Outcome]) -
         outcome = Outcome.FAILED
     call.performed(step, outcome)
     return outcome
-
-
-async def left(call: Call, gone: HungUp) -> Ending:
-    """The caller's leg has ended: by hanging up (unanswered: abandoned), or lost with Asterisk itself.
-
-    What a caller had said to the voicemail is not lost with it. One whom we had not answered may have been
-    taken to the fallback by Asterisk, when an engine before us had died, and talked to somebody there.
-    """
-    if call.answered is None and (served := await call.line.served(gone.ended)):
-        return call.served(served)
-    if gone.ended.lost:
-        result = Result.VOICEMAIL if call.reached is Result.VOICEMAIL else Result.LOST
-        return Ending(result, "lost", gone.ended.at, gone.ended.cause)
-    return Ending(call.reached or Result.ABANDONED, "caller", gone.ended.at, NORMAL_CLEARING)

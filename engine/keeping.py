@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 from config.settings import Settings, SettingsError
+from config.versions import Versions
 from engine.chore import Chore
 from engine.metrics import WorkerMetrics
 from engine.retention import Retention
@@ -69,7 +70,11 @@ class Keeper:
         self.chores = [
             self.destroying,
             Chore("shred", self._shred, DESTROY_SECONDS),
-            Chore("retain", Retention(self._node, settings.snapshot).look, RETAIN_SECONDS),
+            Chore(
+                "retain",
+                Retention(self._node, Versions(settings.routing_versions).in_force).look,
+                RETAIN_SECONDS,
+            ),
             Chore("sweep", self._sweep, SWEEP_SECONDS),
             Chore("count", self._count, COUNT_SECONDS),
         ]

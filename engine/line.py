@@ -1,11 +1,10 @@
-"""What a call needs of telephony: the caller's line and its outgoing legs. `engine.ari` has it, and fakes do.
+"""What a call needs of telephony: the caller's line. `engine.ari` has it, and fakes do.
 
-Every awaitable of a line or leg raises `HungUp` when that leg is gone. Whatever is opened is opened with
-`async with` and let go on every way out, unless the engine is detaching for its successor.
+Every awaitable of a line raises `HungUp` when the caller is gone. Whatever is opened is released on every way
+out, unless the engine is detaching for its successor.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,36 +14,29 @@ from dialplan.caller import Caller
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from dialplan.steps import Destination
-from engine.notice import Announcement, Informed, Notice, Refusal
-from engine.served import Served
+from engine.notice import Announcement, Notice, Refusal
 
-# How long a caller may think about whether he wants to be recorded.
+# How long a caller may think about whether the call may be recorded.
 ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a leg ended: when (Asterisk's clock, UTC), its Q.850 cause, and that cause as an outcome."""
+    """How the caller's leg ended: when (Asterisk's clock, UTC) and its Q.850 cause.
+
+    `lost`: nobody saw it end, because Asterisk itself ended; `at` is then the last instant it was known.
+    """
 
     at: datetime
     cause: int
-    outcome: Outcome
-    lost: bool = False  # nobody saw it end: Asterisk itself went away
-
-
-class AnyLeg(Protocol):
-    """The caller's leg or a destination's."""
-
-    @property
-    def id(self) -> str: ...
+    lost: bool = False
 
 
 class HungUp(Exception):
-    """A leg has ended."""
+    """The caller's leg has ended."""
 
-    def __init__(self, leg: AnyLeg, ended: Ended) -> None:
-        super().__init__(leg.id)
-        self.leg = leg
+    def __init__(self, leg_id: str, ended: Ended) -> None:
+        super().__init__(leg_id)
         self.ended = ended
 
 
@@ -74,95 +66,64 @@ class Recorded:
     at: datetime
 
 
-class Party(StrEnum):
-    """Who of a conversation."""
-
-    CALLER = "caller"
-    DESTINATION = "destination"
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that was pressed. It is in no `repr`, so that no log can show it."""
+    """A key that the caller pressed. It is in no `repr`, so that no log can show it."""
 
-    by: Party
     digit: str = field(repr=False)
     at: datetime
 
 
-class Tape(Protocol):
-    """A conversation being recorded: what the caller says in one file, what he hears in another."""
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """How the conversation is recorded, once the destination knows of it too.
 
-    @property
-    def ended(self) -> datetime | None:
-        """When it ended; None before that, and of one that is left to the next engine."""
+    `audio_id` names the files. `prompt`: what the destination hears first; None where it has agreed once and
+    for all. `caller_may_stop`: *9 ends the recording.
+    """
 
-    async def place(self) -> datetime:
-        """Get ready, and tell when that was; nothing is recorded yet."""
-
-    async def start(self) -> None:
-        """Record from now on. Where an earlier engine has begun, record on."""
-
-    async def mute(self) -> datetime:
-        """From the instant returned, until `unmute`, silence is recorded: nothing else reaches the disk.
-
-        Never twice: Asterisk takes the second one back.
-        """
-
-    async def unmute(self) -> datetime:
-        """Record what is said again, from the instant returned."""
-
-    async def key(self, seconds: float | None) -> Key | None:
-        """The next key that either presses; None after `seconds`. Raises TapeEnded."""
-
-    async def stop(self) -> None:
-        """End it, unless it has ended or is left to the next engine."""
+    audio_id: str
+    prompt: Prompt | None
+    caller_may_stop: bool
 
 
-class TapeEnded(Exception):
-    """Nothing is recorded any more: the caller has gone, or Asterisk could not go on."""
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A ring to be handed over to Asterisk: the `number`-th of its call, from 1.
+
+    `seconds`: how long it rings; `limit`: how long they may talk, in seconds. `answered`: the caller has been
+    answered before, and hears ringing as sound. `recorder`: None where nothing is recorded.
+    """
+
+    number: int
+    to: Sequence[Destination]
+    seconds: int
+    limit: int
+    answered: bool = False
+    recorder: Recorder | None = None
 
 
-class Talk(Protocol):
-    """Caller and destination in one bridge."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0."""
 
-    async def over(self, seconds: float) -> Ended | None:
-        """Wait for the destination to hang up; None after `seconds`. The caller's end is `HungUp`."""
-
-
-class Leg(Protocol):
-    """A leg towards a destination that has answered."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def to(self) -> str: ...
-    @property
-    def answered(self) -> datetime: ...
-    async def announce_recording(self, announcement: Announcement) -> Informed | None:
-        """Tell who has answered, alone, that he will be recorded; None if it failed.
-
-        The caller hears a telephone ring meanwhile. The end of either leg is `HungUp`.
-        """
-
-    def talking(self, lease: float) -> AbstractAsyncContextManager[Talk]:
-        """Bridge it with the caller; should the engine be gone, Asterisk ends the call `lease` seconds on."""
+    leg: str
+    to: str
+    outcome: Outcome
+    cause: int
+    sip: int
 
 
-class LegWitness(Protocol):
-    """Who is told what happens to each attempt, at the instant of Asterisk's clock."""
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A caller whom nobody took: back from the `number`-th ring of the call, with what came of each leg.
 
-    def dialled(self, leg_id: str, to: str, at: datetime) -> None: ...
-    def rang(self, leg_id: str, at: datetime) -> None: ...
-    def leg_answered(self, leg_id: str, at: datetime) -> None: ...
-    def leg_ended(self, leg_id: str, ended: Ended) -> None: ...
+    A destination that could not be dialled at all has no leg.
+    """
 
-
-class Ringing(Protocol):
-    """Legs being rung at once."""
-
-    async def first_answer(self) -> Leg | Outcome:
-        """Wait for the first to answer (the others are let go at once), or for what came of them all."""
+    number: int
+    attempts: tuple[Attempt, ...]
+    at: datetime
 
 
 class Line(Protocol):
@@ -179,7 +140,7 @@ class Line(Protocol):
     @property
     def entered(self) -> datetime: ...
     async def play(self, prompt: Prompt) -> datetime | None:
-        """Play a prompt to its end, and tell when that was; None if it failed. Unanswered: as early media."""
+        """Play a prompt to its end, and return when that was; None if it failed. Unanswered: early media."""
 
     async def answer(self) -> datetime:
         """Answer the caller: the caller's charging starts here, at the instant returned."""
@@ -195,27 +156,28 @@ class Line(Protocol):
         """Wait for the end of a recording that an earlier engine began; None where there is none."""
 
     async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
-        """Tell the caller that he will be recorded; where he is asked, wait for his key. None if it failed.
+        """Tell the caller that the call will be recorded; where asked, wait for a key. None if it failed.
 
-        The answer counts once he has heard the whole question: a key pressed before is taken then.
+        The answer counts once the caller has heard the whole question: a key pressed before is taken then.
         """
 
-    def recording(self, notice: Notice, informed: Informed, audio_id: str) -> AbstractContextManager[Tape]:
-        """A tape for a conversation of which both know, or the one that an earlier engine records on."""
+    async def connect(self, connect: Connect) -> Returned:
+        """Hand the caller over to Asterisk, which rings, connects and lets them talk without the engine.
 
-    def ringing(
-        self, to: Sequence[Destination], seconds: int, witness: LegWitness
-    ) -> AbstractAsyncContextManager[Ringing]:
-        """Ring all of these at once, for so many seconds."""
-
-    async def served(self, ended: Ended) -> Served | None:
-        """What Asterisk did with a caller who left us so, and was not answered: its lease may have run out.
-
-        Then it dials the number's fallback, by itself; waited for until that is over. None: he hung up.
+        Returns when nobody took the call. The end of a conversation is HungUp, whoever ended it.
         """
+
+    async def connecting(self, connect: Connect) -> Returned:
+        """The same for a ring that an earlier engine has handed over, or was about to."""
 
     async def hang_up(self, result: Result) -> Ended:
         """End the call with the SIP answer that says what came of it; never raises HungUp."""
 
     async def turn_away(self) -> Ended:
         """End a call to a number that is not ours (404)."""
+
+    async def over(self) -> Ended:
+        """Wait until nothing of the call is left in Asterisk, and the journal has all of it.
+
+        A caller who has left the engine may still be talking: at the number's fallback.
+        """

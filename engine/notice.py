@@ -1,9 +1,8 @@
 """That each of a conversation was told it would be recorded: the values without which nothing is recorded."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from dialplan.number import RecordingPolicy
 from dialplan.prompt import Prompt
@@ -29,22 +28,9 @@ class Heard:
     ended: datetime
     answer: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The evidence, for the journal."""
-        return asdict(self) | {"began": self.began.isoformat(), "ended": self.ended.isoformat()}
-
-    @classmethod
-    def recalled(cls, evidence: Mapping[str, Any]) -> Self:
-        """What an earlier engine has heard the end of, and journalled. Raises KeyError, ValueError."""
-        return cls(
-            policy=RecordingPolicy(evidence["policy"]),
-            announcement=evidence["announcement"],
-            sha256=evidence["sha256"],
-            language=evidence["language"],
-            began=datetime.fromisoformat(evidence["began"]),
-            ended=datetime.fromisoformat(evidence["ended"]),
-            answer=evidence["answer"],
-        )
+    def as_fields(self) -> dict[str, Any]:
+        """The evidence, as fields of journal.entries.CallerNotified."""
+        return asdict(self) | {"policy": self.policy.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +44,6 @@ class Refusal(Heard):
 
 
 @dataclass(frozen=True, slots=True)
-class Informed:
-    """That whoever joins the caller knows of the recording as well, on which leg.
-
-    `heard`: the announcement, as that leg heard it; only `Leg.announce_recording` makes one so. None: the
-    owner vouches for those who answer (`destinations_know`).
-    """
-
-    leg: str
-    heard: Heard | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The evidence, for the journal."""
-        told = {"result": "known"} if self.heard is None else {"result": "heard", **self.heard.as_json()}
-        return {"leg": self.leg, **told}
-
-    @classmethod
-    def recalled(cls, evidence: Mapping[str, Any]) -> Self:
-        """What an earlier engine has journalled. Raises KeyError, ValueError."""
-        return cls(evidence["leg"], Heard.recalled(evidence) if evidence["result"] == "heard" else None)
-
-
-@dataclass(frozen=True, slots=True)
 class Announcement:
     """What somebody is to hear before he is recorded, and in which language."""
 
@@ -90,10 +54,6 @@ class Announcement:
     def is_whole(self, began: datetime, ended: datetime) -> bool:
         """Did it take as long as it is? Asterisk's word that it was played is not proof of it."""
         return (ended - began).total_seconds() > self.prompt.seconds - EVENTS_APART_SECONDS
-
-    def told(self, began: datetime, ended: datetime) -> Heard:
-        """That somebody heard it to its end who is not asked."""
-        return Heard(self.policy, self.prompt.name, self.prompt.sha256, self.language, began, ended)
 
     def heard(self, began: datetime, ended: datetime, *, pressed: bool) -> Notice | Refusal:
         """What it means that it was heard to its end, and the key pressed or not."""

@@ -16,14 +16,14 @@ log = structlog.get_logger()
 
 
 class Retention:
-    """Reads owners in `snapshot`: the routing folder as the engine last found it without an error.
+    """Reads owners in `in_force`: the files of the routing version that the engine last put into force.
 
     So one judge decides what is in force, and a folder that would not go live destroys nothing.
     """
 
-    def __init__(self, node: str, snapshot: Path) -> None:
+    def __init__(self, node: str, in_force: Path) -> None:
         self._node = node
-        self._snapshot = snapshot
+        self._in_force = in_force
         self._seen: tuple[int, int] | None = None
 
     async def look(self, con: asyncpg.Connection) -> bool:
@@ -42,11 +42,11 @@ class Retention:
     def _changed(self) -> Mapping[str, timedelta] | None:
         """What owners say now, if the folder is another one than last time."""
         try:
-            stat = self._snapshot.stat()
+            stat = self._in_force.stat()
             found = (stat.st_ino, stat.st_ctime_ns)
             if found == self._seen:
                 return None
-            keeps = retentions(self._snapshot)
+            keeps = retentions(self._in_force)
         except (OSError, ConfigErrors):
             return None  # it is just being replaced, or no engine has run here yet
         self._seen = found

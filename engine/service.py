@@ -4,25 +4,24 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
 from config.policy import Policy
 from config.settings import Settings
+from config.versions import Versions
 from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
-from engine.ari.switchboard import Switchboard
-from engine.ari.witness import Witness
+from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.health import health
 from engine.loop import let_nothing_hold_it_up
 from engine.metrics import EngineMetrics, watch_loop
-from engine.rulebook import Rulebook
-from engine.served import Served, record
+from engine.routing_store import RoutingStore
 from engine.signals import told_to_reload, told_to_stop
 from journal.writer import Journal
 
@@ -47,11 +46,30 @@ async def serve(settings: Settings) -> None:
             stop,
             watch_loop(engine.metrics),
             engine.watch(),
-            engine.rulebook.watch(engine.publish_fallback),
+            engine.routing_store.watch(engine.publish_fallback, engine.live_versions),
             engine.reload_when_told(),
-            engine.hear_the_witness(),
+            engine.switchboard.cel.run(),
         )
         log.info("engine stops", calls=engine.switchboard.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """engine.ari.switchboard.Setting: what is done beside the calls at a connection to Asterisk."""
+
+    settings: Settings
+    client: Client
+    routing_store: RoutingStore
+    fallbacks: FallbackTable
+
+    async def inspect(self) -> list[str]:
+        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
+        asterisk = self.settings.asterisk
+        folders = [self.settings.state, asterisk.recordings, asterisk.cel.parent]
+        return refusals(await examine(self.client.asterisk, folders))
+
+    async def settled(self) -> None:
+        await self.fallbacks.publish(self.routing_store.in_force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +78,24 @@ class Engine:
 
     settings: Settings
     journal: Journal
-    rulebook: Rulebook
+    routing_store: RoutingStore
     metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
     fallbacks: FallbackTable
-    witness: Witness | None
-    settled: asyncio.Event  # which calls there are is known
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
         return [*troubles, *self.switchboard.refusals]
 
-    async def inspect(self) -> list[str]:
-        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
-        return refusals(
-            await examine(self.client.asterisk, [self.settings.state, self.settings.asterisk.recordings])
-        )
-
-    async def settle(self) -> None:
-        """What is done at every connection to Asterisk."""
-        await self.publish_fallback()
-        self.settled.set()
-
-    async def hear_the_witness(self) -> None:
-        """Read which calls Asterisk served alone, once it is known which are ours."""
-        await self.settled.wait()
-        if self.witness is not None:
-            await self.witness.run()
-
     async def publish_fallback(self) -> None:
         """Keep Asterisk's own table of fallbacks in step with the routing."""
-        await self.fallbacks.publish(self.rulebook.in_force)
+        await self.fallbacks.publish(self.routing_store.in_force)
+
+    def live_versions(self) -> frozenset[str]:
+        """The routing versions that calls began under which are not over."""
+        return self.switchboard.routings
 
     async def reload_when_told(self) -> None:
         """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
@@ -100,7 +103,7 @@ class Engine:
         while True:
             await told.wait()
             told.clear()
-            if await self.rulebook.reload():
+            if await self.routing_store.reload():
                 await self.publish_fallback()
 
     async def watch(self) -> None:
@@ -110,53 +113,44 @@ class Engine:
             metrics.ari_connected.set(self.switchboard.ready)
             metrics.journal_lag_seconds.set(self.journal.lag)
             metrics.journal_degraded.set(self.journal.degraded)
-            metrics.routing_numbers.set(len(self.rulebook.in_force.numbers))
-            metrics.routing_reload_failed.set(self.rulebook.refused)
+            metrics.routing_numbers.set(len(self.routing_store.in_force.numbers))
+            metrics.routing_reload_failed.set(self.routing_store.refused)
             await asyncio.sleep(WATCH_SECONDS)
 
 
 async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     """Everything but the link by which calls come."""
+    is_new = not settings.journal_dir.exists()
     journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
     opened.push_async_callback(journal.close)
     policy = Policy(settings.destinations.countries)
-    rulebook = Rulebook(settings.routing, settings.snapshot, settings.prompts_dir, policy)
-    await rulebook.open()
+    history, versions = timedelta(days=settings.history_days), Versions(settings.routing_versions)
+    routing_store = RoutingStore(settings.routing, versions, settings.prompts_dir, policy, history)
+    await routing_store.open()
     ari, metrics = settings.ari, EngineMetrics()
     client = await opened.enter_async_context(
         Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
     )
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
-    desk = FrontDesk(settings.node, rulebook, journal, tally=Tally(metrics, unfinished), longest=longest,
+    desk = FrontDesk(settings.node, routing_store, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
     opened.callback(desk.tell)
-    switchboard = Switchboard(client, desk, app=ari.app, endpoint=settings.asterisk.trunk,
-                              country=settings.country, unfinished=unfinished)  # fmt: skip
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-    witness = witness_of(settings, desk, switchboard)
-    engine = Engine(
-        settings, journal, rulebook, metrics, client, switchboard, fallbacks, witness, asyncio.Event()
+    surroundings = Surroundings(settings, client, routing_store, fallbacks)
+    switchboard = Switchboard(
+        client,
+        desk,
+        surroundings,
+        Trunk(ari.app, settings.asterisk.trunk, settings.country),
+        cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
+        unfinished=unfinished,
+        last_known=journal.last_known or datetime.now(UTC),
     )
-    switchboard.inspect = engine.inspect
-    switchboard.settled = engine.settle
+    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, fallbacks)
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
     return engine
-
-
-def witness_of(settings: Settings, desk: FrontDesk, switchboard: Switchboard) -> Witness | None:
-    """None where it is not known where Asterisk writes its CEL."""
-    if settings.asterisk.cel is None:
-        return None
-
-    async def alone(served: Served) -> None:
-        log.info("served_alone", outcome=served.result)
-        await record(served, desk, settings.country)
-
-    witness = Witness(settings.asterisk.cel, settings.state / "witness.json", switchboard.attends, alone)
-    switchboard.exchange.witness = witness
-    return witness
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import structlog
 
+from journal.entries import Entry
 from journal.fault import point
 from journal.position import Position
-from journal.reader import Entry, Record, read
+from journal.reader import Record, read
 from journal.recovery import OpenCalls
 from journal.segment import segments, used
 
@@ -18,11 +19,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """All entries of a call. `rev` is the wall stamp of the one that ended it: it grows with every entry."""
+    """All entries of a call. `rev` is the wall stamp of the one that ended it: it grows with every entry.
+
+    `payloads`: as they stand on the disk, with those that cannot be read.
+    """
 
     call_id: str
     rev: int
     entries: list[Entry]
+    payloads: list[bytes]
+
+    @property
+    def unreadable(self) -> int:
+        """How many of its entries cannot be read."""
+        return len(self.payloads) - len(self.entries)
 
 
 class Follower:
@@ -55,9 +65,8 @@ class Follower:
         ended: list[EndedCall] = []
         for record in records:
             self.position = Position(self.position.segment, record.end)
-            if call := self._take(record):
-                ended.append(call)
-            if len(ended) == ENDED:
+            ended += self._take(record)
+            if len(ended) >= ENDED:
                 self.has_more = True
                 break
         return ended
@@ -68,11 +77,11 @@ class Follower:
         except (FileNotFoundError, IsADirectoryError):  # swept away by hand; or no segment yet
             return []
 
-    def _take(self, record: Record) -> EndedCall | None:
-        entries = self._open.add(record.entry)
-        if entries is None or self.position <= self._since:
-            return None
-        return EndedCall(record.entry["call"], record.wall, entries)
+    def _take(self, record: Record) -> list[EndedCall]:
+        ended = self._open.add(record)
+        if self.position <= self._since:
+            return []
+        return [EndedCall(call, record.wall, it.entries, it.payloads) for call, it in ended.items()]
 
     def _newer(self) -> str:
         names = (path.name for path in segments(self._directory))

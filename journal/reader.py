@@ -1,13 +1,34 @@
 """Reading a segment back: a prefix of what was written, never a wrong record."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import structlog
+from msgspec import DecodeError, Struct
+from msgspec.json import Decoder
+
+from journal.checkpoint import Checkpoint, decode_checkpoint, is_checkpoint
+from journal.entries import CallStarted, Entry, UnreadableEntry, decode
 from journal.segment import HEADER, Head, checksum, epoch_of
 
-Entry = dict[str, Any]
+log = structlog.get_logger()
+
+
+class Unreadable(Struct, frozen=True):
+    """A payload that is whole and no entry of this version; it costs nothing but itself.
+
+    `call` and `kind` are "" where even these cannot be read.
+    """
+
+    call: str = ""
+    kind: str = ""
+    why: str = ""
+
+    @property
+    def begins(self) -> bool:
+        """Would it begin a call?"""
+        return self.kind == BEGINS
 
 
 class Record(NamedTuple):
@@ -17,7 +38,12 @@ class Record(NamedTuple):
     seq: int
     boottime: int
     wall: int
-    entry: Entry
+    payload: bytes
+    entry: Entry | Checkpoint | Unreadable
+
+
+BEGINS = str(CallStarted.__struct_config__.tag)
+_name = Decoder(Unreadable).decode
 
 
 class Read(NamedTuple):
@@ -57,4 +83,31 @@ def read_one(fd: int, offset: int, epoch: int) -> Record | None:
     payload = os.pread(fd, head.length, offset + HEADER.size)
     if len(payload) < head.length or checksum(raw, payload) != head.crc:
         return None
-    return Record(end, head.seq, head.boottime, head.wall, json.loads(payload))
+    return Record(end, head.seq, head.boottime, head.wall, payload, content_of(payload))
+
+
+def content_of(payload: bytes) -> Entry | Checkpoint | Unreadable:
+    """What a record holds."""
+    if not is_checkpoint(payload):
+        return entry_of(payload)
+    try:
+        return decode_checkpoint(payload)
+    except UnreadableEntry as error:
+        return unreadable(payload, str(error))
+
+
+def entry_of(payload: bytes) -> Entry | Unreadable:
+    """The entry of this payload."""
+    try:
+        return decode(payload)
+    except UnreadableEntry as error:
+        return unreadable(payload, str(error))
+
+
+def unreadable(payload: bytes, why: str) -> Unreadable:
+    try:
+        name = _name(payload)
+    except DecodeError:
+        name = Unreadable()
+    log.error("journal_entry_unreadable", call=name.call, kind=name.kind, why=why)
+    return Unreadable(name.call, name.kind, why)

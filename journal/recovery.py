@@ -1,37 +1,122 @@
 """What the engine finds in its journal at start: the calls that have no end yet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from journal.reader import Entry, Record, read
+from journal.checkpoint import Checkpoint
+from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
+from journal.reader import Record, Unreadable, entry_of, read
 from journal.segment import cut_zeros, segments
 
 
-class OpenCalls(dict[str, list[Entry]]):
-    """The entries, in order, of every call that has begun and not ended."""
+@dataclass(slots=True)
+class OpenCall:
+    """A call's entries so far: as they stand on the disk, and those of them that this program reads."""
 
-    def add(self, entry: Entry) -> list[Entry] | None:
-        """Take note of one entry; if it ends its call, all of that call's entries."""
-        if entry["kind"] == "checkpoint":
-            self.clear()
-            self.update({entries[0]["call"]: entries for entries in entry["open"]})
-            return None
-        if entry["kind"] == "call_start":
-            self[entry["call"]] = []
-        entries = self.get(entry["call"])
-        if entries is None:  # said after the call's end: part of its story, not of its record
-            return None
-        entries.append(entry)
-        return self.pop(entry["call"]) if entry["kind"] == "call_end" else None
+    payloads: list[bytes] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def has_begun(self) -> bool:
+        """Is its beginning among those that can be read?"""
+        return any(isinstance(entry, CallStarted) for entry in self.entries)
+
+    def add(self, payload: bytes, entry: Entry | Unreadable) -> None:
+        self.payloads.append(payload)
+        if not isinstance(entry, Unreadable):
+            self.entries.append(entry)
+
+
+class OpenCalls(dict[str, OpenCall]):
+    """Every call that has begun and not ended.
+
+    `damaged`: something could not be read since the last checkpoint; it may have been the end of a call.
+    """
+
+    damaged = False
+
+    def add(self, record: Record) -> dict[str, OpenCall]:
+        """Take in one record; return the calls that are not open after it, each whole.
+
+        That is the call which the record ends; after damage, also each call that a checkpoint does not name.
+        """
+        match record.entry:
+            case Checkpoint(open=calls):
+                return self._begin_again(calls)
+            case Heartbeat():
+                return {}
+            case entry:
+                return self._add(record.payload, entry)
+
+    def _add(self, payload: bytes, entry: Entry | Unreadable) -> dict[str, OpenCall]:
+        self.damaged |= isinstance(entry, Unreadable)
+        if begins(entry) and entry.call not in self:
+            self[entry.call] = OpenCall()
+        found = self.get(entry.call)
+        if found is None:
+            if not self.damaged or not entry.call:
+                return {}  # noted after the call's end: part of its story, not of its record
+            found = self[entry.call] = OpenCall()  # its beginning may be what could not be read
+        found.add(payload, entry)
+        return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}
+
+    def _begin_again(self, calls: Iterable[tuple[bytes, ...]]) -> dict[str, OpenCall]:
+        before, was_damaged = dict(self), self.damaged
+        self.clear()
+        self.damaged = False
+        for payloads in calls:
+            self._restore(payloads)
+        gone = {call: found for call, found in before.items() if call not in self}
+        return gone if was_damaged else {}
+
+    def _restore(self, payloads: tuple[bytes, ...]) -> None:
+        entries = [entry_of(payload) for payload in payloads]
+        if entries:
+            found = self[entries[0].call] = OpenCall()
+            for payload, entry in zip(payloads, entries, strict=True):
+                found.add(payload, entry)
+
+
+def begins(entry: Entry | Unreadable) -> bool:
+    return isinstance(entry, CallStarted) or (isinstance(entry, Unreadable) and entry.begins)
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns."""
+    """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
+
+    `heartbeat`: the payload of the latest, or b"". `last_known`: the greatest instant that any entry tells.
+    """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
     newest: str = ""
     wall: int = 0
+    heartbeat: bytes = b""
+    last_known: datetime | None = None
+
+    def add(self, record: Record) -> None:
+        self.open_calls.add(record)
+        self.wall = max(self.wall, record.wall)
+        match record.entry:
+            case Checkpoint(heartbeat=heartbeat):
+                self.heartbeat = heartbeat or self.heartbeat
+                for found in self.open_calls.values():
+                    self._see(*found.entries)
+                if heartbeat:
+                    self._see(entry_of(heartbeat))
+            case Heartbeat() as entry:
+                self.heartbeat = record.payload
+                self._see(entry)
+            case entry:
+                self._see(entry)
+
+    def _see(self, *entries: Entry | Unreadable) -> None:
+        instants = [it.at for it in entries if not isinstance(it, Unreadable) and it.at is not None]
+        if self.last_known is not None:
+            instants.append(self.last_known)
+        self.last_known = max(instants, default=None)
 
 
 def recover(directory: Path) -> Recovered:
@@ -42,8 +127,7 @@ def recover(directory: Path) -> Recovered:
     for path in from_checkpoint(segments(directory)):
         cut_zeros(path)
         for record in read(path).records:
-            found.open_calls.add(record.entry)
-            found.wall = max(found.wall, record.wall)
+            found.add(record)
         found.newest = path.name
     return found
 
@@ -51,10 +135,10 @@ def recover(directory: Path) -> Recovered:
 def from_checkpoint(paths: list[Path]) -> list[Path]:
     """The newest segment that begins with a readable checkpoint, and any after it; as a rule, one."""
     for i in reversed(range(len(paths))):
-        if first_record(paths[i]) is not None:
+        if begins_whole(paths[i]):
             return paths[i:]
     return paths
 
 
-def first_record(path: Path) -> Record | None:
-    return next(iter(read(path, most=1).records), None)
+def begins_whole(path: Path) -> bool:
+    return any(isinstance(record.entry, Checkpoint) for record in read(path, most=1).records)

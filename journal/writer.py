@@ -2,16 +2,17 @@
 
 import asyncio
 import fcntl
-import json
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from contextvars import Context
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from journal.reader import Entry
+from dialplan.result import Result
+from journal.entries import CallEnded, Entry, encode, kind_of
 from journal.recovery import Recovered, recover
 from journal.scribe import Book, Noted, Scribe
 from journal.segment import Stamp, epoch_of
@@ -50,17 +51,17 @@ class Journal:
     """The journal, open for writing by this process alone.
 
     `open_calls`: by call id, the entries of each call that an earlier engine began and did not end.
+    `last_known`: the last instant (Asterisk's clock) that any entry of an earlier engine tells.
     """
 
     def __init__(self, lock: int, recovered: Recovered, book: Book) -> None:
-        self.open_calls: dict[str, list[Entry]] = recovered.open_calls
+        readable = {call: found for call, found in recovered.open_calls.items() if found.has_begun}
+        self.open_calls: dict[str, list[Entry]] = {call: found.entries for call, found in readable.items()}
+        self.last_known: datetime | None = recovered.last_known
         self._lock = lock
         self._wall = recovered.wall
         self._loop = asyncio.get_running_loop()
-        entries = {
-            call: [as_payload(entry) for entry in entries] for call, entries in self.open_calls.items()
-        }
-        self._scribe = Scribe(book, entries, recovered.wall, self._tell_durable)
+        self._scribe = Scribe(book, recovered, self._tell_durable)
         self._closed = False
         self._lazy: list[Noted] = []
 
@@ -81,19 +82,20 @@ class Journal:
             os.close(lock)
             raise
         journal._scribe.start()
+        journal._end_unreadable(recovered)
         return journal
 
-    def note(self, entry: Mapping[str, Any]) -> asyncio.Future[None]:
-        """Append an entry `{"call": id, "kind": word, "at": ISO 8601, ...}`; done when it is on the disk.
+    def note(self, entry: Entry) -> asyncio.Future[None]:
+        """Append an entry; the future is done when it is on the disk.
 
         Entries become durable in the order noted, so whoever awaits one has awaited all before it. One that
         nobody awaits is written 20 ms later, and its future says nothing. While `degraded`, it is done at
         once. To correct a call that has ended, note all of its entries again: the later record wins. Raises
-        TypeError when the entry is not JSON, JournalClosed.
+        ValueError when the instant has no time zone, JournalClosed.
         """
         if self._closed:
-            raise JournalClosed(entry["kind"])
-        payload = as_payload(entry)
+            raise JournalClosed(kind_of(entry))
+        payload = encode(entry)
         durable = Durable(self._loop, self._hand_over)
         if self.degraded:
             durable.set_result(None)
@@ -101,7 +103,7 @@ class Journal:
         stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
         if not self._lazy:
             self._loop.call_later(LAZY_SECONDS, self._hand_over)
-        self._lazy.append(Noted(entry["call"], entry["kind"], payload, stamp, time.monotonic(), durable))
+        self._lazy.append(Noted(entry, payload, stamp, time.monotonic(), durable))
         return durable
 
     @property
@@ -124,6 +126,13 @@ class Journal:
         self._scribe.finish()
         await asyncio.to_thread(self._scribe.join)
         os.close(self._lock)
+
+    def _end_unreadable(self, recovered: Recovered) -> None:
+        """End the calls whose beginning cannot be read: the worker keeps them for a person to look at."""
+        at = recovered.last_known or datetime.now(UTC)
+        for call, found in recovered.open_calls.items():
+            if not found.has_begun:
+                self.note(CallEnded(call, at, Result.LOST, "lost"))
 
     def _hand_over(self) -> None:
         """To the scribe, who writes at once."""
@@ -155,8 +164,3 @@ def mark_durable(waiting: Sequence[asyncio.Future[None]]) -> None:
     for durable in waiting:
         if not durable.done():  # who waited may have been cancelled
             durable.set_result(None)
-
-
-def as_payload(entry: Mapping[str, Any]) -> bytes:
-    """One line of ASCII: whatever a caller sent is escaped, lone surrogates too."""
-    return json.dumps(entry, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,15 +1,15 @@
 """A call as it comes in: the one place where what a network says becomes a caller and a dialled number."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
+from engine.ari.cel import CelEvent
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
 from journal.ids import call_id_of
-from storage.records import Entry
+from journal.state import CallState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,19 @@ def overlooked(channel: ChannelInfo, country: str, node: str) -> Arrival:
     return _arrival(channel, channel.exten, channel.created, country, node)
 
 
-def journalled(entries: Sequence[Entry]) -> Arrival:
+def journalled(state: CallState) -> Arrival:
     """A call that an earlier engine wrote down."""
-    start = entries[0]
-    caller = Caller(Presentation.SHOWN, start["caller"]) if start["caller"] else UNKNOWN
+    caller = Caller(Presentation.SHOWN, state.caller) if state.caller else UNKNOWN
     return Arrival(
-        start["channel"],
-        start["call"],
-        start["number"],
-        WITHHELD if start["withheld"] else caller,
-        datetime.fromisoformat(start["at"]),
+        state.channel, state.call_id, state.number, WITHHELD if state.withheld else caller, state.began
     )
+
+
+def fallen_back(event: CelEvent, country: str, node: str) -> Arrival:
+    """A call that no engine was told of. Who called is not in CEL, but whether the number was withheld."""
+    withheld = event.extra.get("presentation", "").startswith("prohib")
+    call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
+    return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, event.at)
 
 
 def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str) -> Arrival:

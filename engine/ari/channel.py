@@ -8,7 +8,6 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
-from dialplan.result import Outcome
 from engine.ari.errors import Conflict, Gone
 from engine.ari.events import ChannelDestroyed, Event, StasisEnd
 from engine.line import Ended, HungUp
@@ -48,21 +47,17 @@ class Channel:
 
     def end(self, at: datetime, cause: int) -> None:
         if not self.ended.done():
-            self.ended.set_result(Ended(at, cause, self.outcome(cause)))
+            self.ended.set_result(Ended(at, cause))
 
     def lose(self, at: datetime) -> None:
         """Asterisk does not know this channel any more and never said how it ended."""
         if not self.ended.done():
-            self.ended.set_result(Ended(at, INTERWORKING, self.outcome(INTERWORKING), lost=True))
-
-    def outcome(self, cause: int) -> Outcome:
-        """What an end with this cause means for the route."""
-        return Outcome.DONE
+            self.ended.set_result(Ended(at, INTERWORKING, lost=True))
 
     def alive(self) -> None:
         """Raise HungUp if this leg has ended."""
         if self.ended.done():
-            raise HungUp(self, self.ended.result())
+            raise HungUp(self.id, self.ended.result())
 
     async def until[T](self, future: asyncio.Future[T], seconds: float | None = None) -> T:
         """Wait for `future`; raises HungUp when this leg ends first, TimeoutError after `seconds`."""
@@ -83,7 +78,7 @@ class Channel:
         try:
             return await request
         except (Gone, Conflict):
-            raise HungUp(self, await self.end_of()) from None
+            raise HungUp(self.id, await self.end_of()) from None
 
     async def end_of(self, seconds: float = 2.0) -> Ended:
         """The end of a channel that must have ended: at most `seconds` for Asterisk to say so."""

@@ -114,12 +114,14 @@ class ChannelUnhold(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class Dial(ChannelEvent):
-    """How a leg we dial gets on: `status` "" when the dialling begins, RINGING, PROGRESS, ANSWER.
-
-    A leg that was created and then dialled gives no Dial when it fails: its ChannelDestroyed has the cause.
-    """
+    """The state of a leg that Dial() made: `status` "" at its beginning, RINGING, PROGRESS, ANSWER."""
 
     status: str
+    caller: str  # the caller's channel, "" where there is none
+
+    @property
+    def about(self) -> tuple[Subject, ...]:
+        return ((Kind.CHANNEL, self.caller),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,9 @@ UNDERSTOOD: Mapping[str, Callable[[datetime, Json], Event]] = {
     "ChannelStateChange": _of_channel(ChannelStateChange),
     "ChannelHold": _of_channel(ChannelHold),
     "ChannelUnhold": _of_channel(ChannelUnhold),
-    "Dial": lambda at, raw: Dial(at, channel_info(raw["peer"]), raw["dialstatus"]),
+    "Dial": lambda at, raw: Dial(
+        at, channel_info(raw["peer"]), raw["dialstatus"], raw.get("caller", {}).get("id", "")
+    ),
     "ChannelDestroyed": lambda at, raw: ChannelDestroyed(
         at, channel_info(raw["channel"]), raw["cause"], raw.get("tech_cause")
     ),

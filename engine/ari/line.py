@@ -1,52 +1,57 @@
 """The caller's line, on Asterisk: engine.line.Line by ARI commands and the events of its channel."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
-from dialplan.destination import Destination
 from dialplan.prompt import Prompt
-from dialplan.result import Result
+from dialplan.result import Outcome, Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
-from engine.ari.bridge import AriBridge
 from engine.ari.channel import Channel
-from engine.ari.errors import AriError, BadState, Gone
+from engine.ari.connect import CONTEXT, EXTENSION, returned, variables
+from engine.ari.errors import AriError, BadState, Conflict, Gone
 from engine.ari.events import (
+    ChannelDestroyed,
     ChannelDtmfReceived,
     ChannelStateChange,
+    Dial,
     Event,
     Kind,
     StasisEnd,
+    StasisStart,
 )
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.keys import Keys
-from engine.ari.leg import AriLeg
 from engine.ari.operations import Reported, Variables
 from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
-from engine.ari.ringing import AriRinging
-from engine.ari.talk import AriTalk
-from engine.ari.tape import AriTape, Spy
-from engine.line import ANSWER_SECONDS, Ended, Key, LegWitness, Limits, Party, Recorded
-from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
-from engine.served import Served
-from storage.records import LegRecord
+from engine.line import ANSWER_SECONDS, Attempt, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
+from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from journal.ids import leg_id_of
+from journal.state import CallState
+from journal.values import Leg
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
-# The dialplan gives an engine so long to take a call (extensions.conf, 5); a lease may end a little early.
-DIALPLAN_LEASE = timedelta(seconds=5)
-LEASE_SLACK = timedelta(seconds=1)
 HANG_UP_SECONDS = 2.0
 UP_SECONDS = 0.5
-MOST_AT_ONCE = 10  # destinations of one ring
+# CEL tells the end of a call within milliseconds. Later, the channel itself is asked for: it may talk at the
+# number's fallback, or CEL cannot be read.
+TOLD_SECONDS = 2.0
+LOOKED_FOR_SECONDS = 30.0
+# A call that Asterisk does not have any more is given up so much later: CEL may be read late.
+GIVEN_UP_SECONDS = 5.0
 
 
 class AriLine(Channel):
-    """A call that came in, from StasisStart to StasisEnd."""
+    """A call that came in, from StasisStart to the end that CEL tells.
+
+    Handed over, it is in the dialplan: its StasisEnd is not its end then. `rang`: when each leg of a ring of
+    several rang, by leg id.
+    """
 
     def __init__(self, exchange: Exchange, came: Arrival) -> None:
         super().__init__(came.channel_id)
@@ -54,37 +59,60 @@ class AriLine(Channel):
         self.dialled = came.dialled
         self.caller = came.caller
         self.entered = came.entered
-        self.legs: set[AriLeg] = set()
         self.exchange = exchange
-        self._channels = exchange.client.channels
-        self._legs = 0
         self.last_key = ""
         self.keys = Keys()
-        self.spies: set[Spy] = set()
-        self._rings = False
-        self._leased_until = self.entered + DIALPLAN_LEASE
-        self._up: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self.rang: dict[str, datetime] = {}
+        self._channels = exchange.client.channels
+        loop = asyncio.get_running_loop()
+        self._up: asyncio.Future[datetime] = loop.create_future()
+        self._over: asyncio.Future[datetime] = loop.create_future()
+        self._returned: asyncio.Future[Returned] | None = None
         self._recording: AriRecording | None = None
-        self._tape: AriTape | None = None
-        self.bridge = AriBridge(self)
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def came(self) -> datetime:
         return self.entered
 
+    @property
+    def handed_over(self) -> bool:
+        """Whether the caller is in the dialplan, and not in our application."""
+        return self._returned is not None
+
+    # What Asterisk tells.
+
     def see(self, event: Event) -> None:
         match event:
+            case StasisStart(args=("back", number, _, *legs)):
+                self.back(returned(self.call_id, number, "".join(legs), event.at))
+            case StasisEnd() if self.handed_over:
+                self._left = event
+                return
+            case ChannelDestroyed() if self.handed_over:  # CEL says it, and what ended it
+                return
+            case Dial(status="RINGING" | "PROGRESS"):
+                self.rang.setdefault(leg_id_of(self.call_id, event.channel.id), event.at)
             case ChannelStateChange(channel=channel) if channel.state == "Up" and not self._up.done():
                 self._up.set_result(event.at)
             case ChannelDtmfReceived():
                 self.last_key = event.digit
-                self.keys.press(Key(Party.CALLER, event.digit, event.at))
+                self.keys.press(Key(event.digit, event.at))
         super().see(event)
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
         self.end(event.at, causes.Cause.NORMAL)
+
+    def back(self, returned: Returned) -> None:
+        """The caller is back in our application."""
+        if self._returned is not None and not self._returned.done():
+            self._returned.set_result(returned)
+
+    def told_over(self, at: datetime) -> None:
+        """CEL says that nothing is left of the call."""
+        if not self._over.done():
+            self._over.set_result(at)
 
     # What a call does with its line (engine.line.Line).
 
@@ -99,32 +127,6 @@ class AriLine(Channel):
             return None
         pressed = announcement.policy.asks and await self._answers()
         return announcement.heard(*played, pressed=pressed)
-
-    @contextmanager
-    def recording(self, _notice: Notice, _informed: Informed, audio_id: str) -> Iterator[AriTape]:
-        if self._tape is None:  # what was pressed before was not meant for it
-            self.keys.forget()
-        with self.taped(audio_id) as tape:
-            yield tape
-
-    async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
-        """The lease is waited for: a leg that is being played something takes no other command meanwhile."""
-        playback = playback_id(self.call_id)
-        await self._leased(prompt.seconds + LEASE_GRACE_SECONDS, playback=playback)
-        self._rings = False
-        return await play(self.exchange, self, playback, prompt)
-
-    async def announced_to(self, leg: AriLeg, prompt: Prompt) -> tuple[datetime, datetime] | None:
-        """Play the prompt to a destination that has answered, while the caller hears a telephone ring."""
-        lease, playback = prompt.seconds + LEASE_GRACE_SECONDS, playback_id(leg.id)
-        self.lease(lease)
-        await self.ring_back()
-        await let_go(leg.lease(lease, playback))
-        heard = asyncio.ensure_future(play(self.exchange, leg, playback, prompt))
-        try:
-            return await self.until(heard)
-        finally:
-            heard.cancel()
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
@@ -144,55 +146,24 @@ class AriLine(Channel):
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
         return await self._recording.take_over(limits) if self._recording else None
 
-    async def ring_back(self) -> None:
-        """The caller hears that a telephone rings: 180, unless the call is answered."""
-        if not self._rings and not self._up.done():
-            self._rings = True
-            await self.told(self._channels.ring(self.id))
-
-    @asynccontextmanager
-    async def ringing(
-        self, to: Sequence[Destination], seconds: int, witness: LegWitness
-    ) -> AsyncIterator[AriRinging]:
-        self.alive()  # the caller may have gone while no engine was there
-        with ExitStack() as ears:
-            attempts = [(ears.enter_context(self._next_leg(one.number, witness)), one) for one in to]
-            ringing = AriRinging(self.exchange, self, attempts, seconds)
-            self.lease(seconds + LEASE_GRACE_SECONDS)  # asked for after the leg, which is waited for
-            try:
-                yield ringing
-            finally:
-                if self.exchange.detached:
-                    ringing.detach()
-                else:
-                    await ringing.close()
-
-    @asynccontextmanager
-    async def talking(self, leg: AriLeg, lease: float) -> AsyncIterator["AriTalk"]:
-        """Both in one bridge; afterwards the leg is let go."""
-        self.lease(lease, "talking")
-        self._aside(let_go(leg.lease(lease)))
+    async def connect(self, connect: Connect) -> Returned:
+        self.alive()
+        self.hand_over()
         try:
-            await self.bridge.join(leg)
-            yield AriTalk(self, leg)
-        finally:
-            if not self.exchange.detached:
-                await leg.let_go(causes.Cause.NORMAL)
+            await self._continue(connect)
+        except (Gone, Conflict):  # the caller has hung up, or the lease has run out
+            self._returned = None
+            if self._left is not None:
+                self.left(self._left)
+            raise HungUp(self.id, await self.end_of()) from None
+        return await self.connecting(connect)
 
-    async def served(self, ended: Ended) -> Served | None:
-        if self.exchange.witness is None or ended.at < self._leased_until - LEASE_SLACK:
-            return None
-        return await self.exchange.witness.became(self.id, self._exists)
-
-    async def _exists(self) -> bool:
-        """Whether Asterisk has this channel still, in the dialplan."""
-        try:
-            await self._channels.get(self.id)
-        except Gone:
-            return False
-        except AriError:
-            return True  # it cannot be asked now
-        return True
+    async def connecting(self, connect: Connect) -> Returned:
+        if self._returned is None:
+            return await self.connect(connect)
+        back = await self._until_back(self._returned)
+        self._returned = self._left = None
+        return back
 
     async def hang_up(self, result: Result) -> Ended:
         return await self._end_with(causes.farewell(result))
@@ -200,37 +171,54 @@ class AriLine(Channel):
     async def turn_away(self) -> Ended:
         return await self._end_with(causes.UNKNOWN_NUMBER)
 
-    async def close(self) -> None:
-        """The call is over. The caller is let be: if he is there still, Asterisk's fallback has him."""
-        await self.bridge.dissolve()
+    async def over(self) -> Ended:
+        seconds = TOLD_SECONDS
+        while not self._over.done():
+            await asyncio.wait({self._over}, timeout=seconds)
+            seconds = LOOKED_FOR_SECONDS
+            if not self._over.done() and not await self._exists():
+                await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
+                break
+        self.lose(self.exchange.last_known)
+        return self.ended.result()
 
     # How it does that.
 
-    def lease(self, seconds: float, state: str = "routing") -> None:
-        """Let Asterisk take the call back when we have not said otherwise for `seconds`; not waited for."""
-        self._aside(self._leased(seconds, state))
+    def hand_over(self) -> None:
+        """From now on a StasisEnd is no hang-up."""
+        self._returned = asyncio.get_running_loop().create_future()
 
-    async def hush(self, leg: AriLeg | None) -> None:
-        """Stop what an earlier engine has left playing to the caller, or to this destination."""
-        await asyncio.gather(
-            *(hush(self.exchange, channel) for channel in (self, leg) if channel is not None)
-        )
+    async def look(self, state: CallState, *, in_stasis: bool) -> None:
+        """After an outage: is the call where its journal says it was?
 
-    def take_over(self, legs: int) -> None:
-        """From an engine that has used so many ids of legs, and maybe more that it had no time to note.
-
-        How long its lease lasts is not known.
+        In our application, though it was handed over: it came back to an engine that died then, or was never
+        sent on. Nowhere: it ended with Asterisk, as far as nothing has said how it ended.
         """
-        self._legs = legs + MOST_AT_ONCE
-        self._leased_until = self.entered
+        if in_stasis:
+            if self._returned is not None and not self._returned.done():
+                self._came_back(state)
+        elif not self._over.done() and not self.ended.done():
+            if not await self._exists():
+                self.lose(self.exchange.last_known)
+            elif not self.handed_over:  # at the fallback
+                self.end(self.exchange.last_known, causes.Cause.NORMAL)
 
-    @contextmanager
-    def old_leg(self, was: LegRecord, witness: LegWitness) -> Iterator[AriLeg]:
-        """A leg that an earlier engine made."""
-        leg = AriLeg(self, was.leg_id, was.to, witness)
-        leg.remember(was)  # before it hears how it went on: what an end means depends on what was
-        with self._listened_to(leg):
-            yield leg
+    def _came_back(self, state: CallState) -> None:
+        """With what the journal knows of the legs; without any leg, the caller was never sent on."""
+        over = state.handovers[-1]
+        legs = [leg for leg in state.legs.values() if leg.began >= over.at]
+        if not legs:
+            self._returned = None
+            return
+        tried = (
+            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
+            for leg in legs
+        )
+        self.back(Returned(len(state.handovers), tuple(tried), self.exchange.last_known))
+
+    async def hush(self) -> None:
+        """Stop what an earlier engine has left playing to the caller."""
+        await hush(self.exchange, self)
 
     @contextmanager
     def spooled(self, name: str) -> Iterator[AriRecording]:
@@ -239,48 +227,67 @@ class AriLine(Channel):
         with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.see):
             yield self._recording
 
-    @contextmanager
-    def taped(self, audio_id: str) -> Iterator[AriTape]:
-        """A conversation to be recorded, or that an earlier engine records."""
-        if self._tape is not None:  # taken over, and listened to already
-            yield self._tape
-            return
-        self._tape = AriTape(self, audio_id)
-        with self._tape.listened_to() as tape:
-            yield tape
+    async def _continue(self, connect: Connect) -> None:
+        """Two commands; a third where several ring, whose events say when each did. Raises AriError."""
+        if len(connect.to) > 1:
+            self._aside(let_go(self._hear_legs()))
+        values = variables(connect, self.caller, self.dialled, self.exchange.endpoint)
+        await self._channels.set_channel_vars(self.id, values)
+        await self._channels.continue_in_dialplan(self.id, context=CONTEXT, extension=EXTENSION, priority=1)
 
-    @contextmanager
-    def _next_leg(self, to: str, witness: LegWitness) -> Iterator[AriLeg]:
-        self._legs += 1
-        with self._listened_to(AriLeg(self, f"{self.call_id}-b{self._legs}", to, witness)) as leg:
-            yield leg
+    async def _hear_legs(self) -> None:
+        exchange = self.exchange
+        await exchange.client.applications.subscribe(exchange.app, [f"channel:{self.id}"])
 
-    @contextmanager
-    def _listened_to(self, leg: AriLeg) -> Iterator[AriLeg]:
-        self.legs.add(leg)
-        with self.exchange.dispatcher.listen((Kind.CHANNEL, leg.id), leg.see):
-            yield leg
-        self.legs.discard(leg)
+    async def _until_back(self, back: asyncio.Future[Returned]) -> Returned:
+        """Wait for it, for as long as they ring and talk. Raises HungUp when CEL tells the call's end."""
+        seconds = LOOKED_FOR_SECONDS
+        while not back.done():
+            ends: set[asyncio.Future[Any]] = {back, self._over, self.ended}
+            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if back.done():
+                break
+            if self._over.done():
+                self.end(self._over.result(), causes.Cause.NORMAL)
+            elif not done and not await self._exists():
+                await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
+                self.lose(self.exchange.last_known)
+            self.alive()
+        return back.result()
+
+    async def _exists(self) -> bool:
+        """Whether Asterisk still has this channel."""
+        try:
+            await self._channels.get(self.id)
+        except Gone:
+            return False
+        except AriError:
+            return True  # it cannot be asked now
+        return True
+
+    async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
+        """The lease is waited for: a leg that is being played something takes no other command meanwhile."""
+        playback = playback_id(self.call_id)
+        await self._leased(prompt.seconds + LEASE_GRACE_SECONDS, playback=playback)
+        return await play(self.exchange, self, playback, prompt)
 
     async def _leased(self, seconds: float, state: str = "routing", playback: str = "") -> None:
-        """`talking`: the call ends with the lease; else it is taken to its fallback (extensions.conf, 6)."""
-        self._leased_until = datetime.now(UTC) + timedelta(seconds=seconds)
-        variables: Variables = {
-            "CALL_UUID": Reported(self.call_id),
+        """`talking`: the call ends with the lease; else it is taken to its fallback ([lease])."""
+        values: Variables = {
             "ENGINE_STATE": Reported(state),
             "TIMEOUT(absolute)": str(int(seconds)),
             **playing(playback),
         }
-        await let_go(self._channels.set_channel_vars(self.id, variables))
+        await let_go(self._channels.set_channel_vars(self.id, values))
 
     async def _end_with(self, cause: int) -> Ended:
         if not self.ended.done():
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
-        return Ended(ended.at, cause, ended.outcome, ended.lost)
+        return Ended(ended.at, cause, ended.lost)
 
     async def _answers(self) -> bool:
-        """Does the caller press the key, before he has thought about it for too long?"""
+        """Does the caller press the key, before having thought about it for too long?"""
         pressed = asyncio.ensure_future(self._answer())
         try:
             await self.until(pressed, ANSWER_SECONDS)
@@ -292,12 +299,16 @@ class AriLine(Channel):
 
     async def _answer(self) -> None:
         """Wait for the key that is one; any other says nothing."""
-        key = await self.keys.next()
-        while (key.by, key.digit) != (Party.CALLER, ANSWER_KEY):
-            key = await self.keys.next()
+        while (await self.keys.next()).digit != ANSWER_KEY:
+            pass
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Something the call does not wait for; kept until it is done."""
         task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
+
+
+def _tried(leg: Leg) -> Attempt:
+    """An attempt as the journal knows it; one whose end was not read had no answer."""
+    return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)

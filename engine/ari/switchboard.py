@@ -1,86 +1,127 @@
 """Where calls come in: one task per call, the engine's sign of life for the dialplan, and taking over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 
-from engine.ari.arrival import Arrival, arrival, journalled, overlooked
-from engine.ari.channel import Channel
+from engine.ari import takeover
+from engine.ari.arrival import Arrival, arrival, fallen_back, journalled, overlooked
+from engine.ari.cel import CelEvent
+from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, Kind, StasisStart
 from engine.ari.exchange import Exchange, let_go
+from engine.ari.ledger import entries_of
 from engine.ari.line import AriLine
 from engine.ari.link import marker
-from engine.ari.takeover import strays, take_over
-from engine.call import Desk
+from engine.call import CallJournal, Desk, begin
 from engine.handle import handle
-from storage.records import Entry
+from journal.entries import Entry, Heartbeat
+from journal.state import fold
 
 log = structlog.get_logger()
 
 MARKER_SECONDS = 5.0
-# The dialplan takes calls to their fallback when this sign of life is older than 5 s.
-ALIVE_EVERY_SECONDS = 1.0
+# The dialplan takes calls to their fallback when this sign of life is older than 5 s. A call that ends with
+# Asterisk and engine together is billed until the last one.
+ALIVE_EVERY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+# CEL is read within milliseconds. A disk that hangs keeps no call that comes in.
+DRAINED_SECONDS = 5.0
 
 
 class Unfit(Exception):
     """This Asterisk cannot serve us as it is."""
 
 
-async def nothing_wrong() -> list[str]:
-    return []
+class Setting(Protocol):
+    """What the process does around the calls (engine.service)."""
+
+    async def inspect(self) -> list[str]:
+        """Why this Asterisk will not do; asked once, before the first call."""
+
+    async def settled(self) -> None:
+        """Awaited at every connection, once commands work: what is kept in Asterisk is renewed then."""
 
 
-async def nothing_to_do() -> None:
-    pass
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """The application that calls come to, where a number is dialled, and its country's calling code or ""."""
+
+    app: str
+    endpoint: str
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cel:
+    """The file that cel_custom.conf writes; `kept`: how far it was read; `first`: this engine is new here."""
+
+    file: Path
+    kept: Path
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A call that is not over."""
+
+    line: AriLine
+    journal: CallJournal
+    ears: ExitStack
 
 
 class Switchboard:
     """`unfinished`: by call id, the journal's entries of calls that an earlier engine has left to us.
 
-    `inspect` is awaited once, before the first call, and says why this Asterisk will not do (`refusals`).
-    `settled` is awaited at every connection, once commands work: what is kept in Asterisk is renewed then.
+    `last_known`: the last instant of Asterisk's clock that the journal knows.
     """
 
     def __init__(
         self,
         client: Client,
         desk: Desk,
+        setting: Setting,
+        trunk: Trunk,
         *,
-        app: str,
-        endpoint: str,
-        country: str = "",
+        cel: Cel,
         unfinished: Mapping[str, Sequence[Entry]],
+        last_known: datetime,
     ) -> None:
-        self.exchange = Exchange(client, Dispatcher(self._on_call), app, endpoint)
+        dispatcher = Dispatcher(self._on_call)
+        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint)
+        self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
         self.refusals: list[str] = []
-        self.inspect: Callable[[], Awaitable[list[str]]] = nothing_wrong
-        self.settled: Callable[[], Awaitable[None]] = nothing_to_do
         self._desk = desk
-        self._country = country
+        self._setting = setting
+        self._country = trunk.country
         self._unfinished = dict(unfinished)
-        self._lines: dict[str, AriLine] = {}
+        self._lives: dict[str, Live] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._care: asyncio.Task[None] | None = None
-        self._deaf_since = datetime.now(UTC)
+        self._known = asyncio.Event()  # which calls there are
+        self._settled = False
         self._inspected = False
 
     @property
     def live(self) -> int:
         """Calls going on now."""
-        return len(self._lines)
+        return len(self._lives)
 
-    def attends(self, channel: str) -> bool:
-        """Is this the caller's channel of a call that is going on?"""
-        return channel in self._lines
+    @property
+    def routings(self) -> frozenset[str]:
+        """The routing versions that these calls began under, by digest."""
+        left = (fold(entries).routing for entries in self._unfinished.values())
+        return frozenset(left) | {live.journal.state.routing for live in self._lives.values()}
 
     # What the event link says.
 
@@ -90,12 +131,13 @@ class Switchboard:
         self._care = asyncio.create_task(self._look_after())
 
     def disconnected(self) -> None:
-        self._deaf_since = datetime.now(UTC)
-        self.ready = False
+        self.ready = self._settled = False
         if self._care is not None:
             self._care.cancel()
 
     def heard(self, event: Event) -> None:
+        if self._settled:
+            self.exchange.last_known = event.at
         self.exchange.dispatcher.dispatch(event)
 
     async def detach(self) -> None:
@@ -105,6 +147,38 @@ class Switchboard:
             task.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
+    # What CEL says.
+
+    async def take(self, events: Sequence[CelEvent]) -> None:
+        """Note what these events amount to; returns when that is on the disk."""
+        await self._known.wait()
+        written: Awaitable[None] | None = None
+        for event in events:
+            live = self._lives.get(event.call) or self._fallen_back(event)
+            if live is not None:
+                written = self._take_one(event, live) or written
+        if written is not None:
+            await written
+
+    def _take_one(self, event: CelEvent, live: Live) -> Awaitable[None] | None:
+        written: Awaitable[None] | None = None
+        try:
+            for entry in entries_of(event, live.journal.state, live.line.rang):
+                written = live.journal.note(entry)
+        except (ValueError, KeyError, TypeError):
+            log.exception("cel_not_understood", kind=event.kind, call=live.line.call_id)
+        if event.kind == "LINKEDID_END":
+            live.line.told_over(event.at)
+        return written
+
+    def _fallen_back(self, event: CelEvent) -> Live | None:
+        """A call that no engine has seen: Asterisk has it, at the number's fallback."""
+        if event.kind != "FALLBACK":
+            return None
+        came = fallen_back(event, self._country, self._desk.node)
+        log.info("call_without_engine", call=came.call_id)
+        return self._take_call(came)
+
     # One connection.
 
     async def _look_after(self) -> None:
@@ -113,7 +187,7 @@ class Switchboard:
                 await self._settle()
                 await self._stay_alive()
             except Unfit:
-                pass  # told already; whoever mends it need not restart us
+                pass  # logged already; whoever mends it need not restart us
             except (AriError, TimeoutError) as trouble:
                 log.warning("asterisk_unsettled", error=str(trouble) or "its events do not come back")
             self.ready = False
@@ -129,65 +203,98 @@ class Switchboard:
         asked = await marker(client, dispatcher, app, MARKER_SECONDS)  # behind it, the backlog is complete
         there = await client.applications.get(app)
         unfinished, self._unfinished = self._unfinished, {}
-        for entries in unfinished.values():
-            self._take(journalled(entries), entries)
-        self._lose_all_but(frozenset(there.channel_ids), asked)
+        left = [self._left_to_us(entries) for entries in unfinished.values()]
+        old = list(self._lives.values())
         dispatcher.release()
-        await self.settled()
-        calls = frozenset(line.call_id for line in self._lines.values())
-        for channel in await strays(self.exchange, there, frozenset(c.id for c in self._channels()), calls):
-            self._take(overlooked(channel, self._country, self._desk.node))
+        self._known.set()
+        await self._setting.settled()
+        await self._drain_cel()
+        await self._lose(old, frozenset(there.channel_ids), asked)
+        for live in filter(None, left):
+            self._start(live, takeover.resume(live.line, live.journal))
+        for channel in await takeover.strays(self.exchange, there, frozenset(self._lives)):
+            self._take_call(overlooked(channel, self._country, self._desk.node))
+        self._settled = True
 
     async def _inspect(self) -> None:
         if not self._inspected:
-            self.refusals = await self.inspect()
+            self.refusals = await self._setting.inspect()
             for refusal in self.refusals:
                 log.critical("asterisk_refused", why=refusal)
             if self.refusals:
                 raise Unfit
             self._inspected = True
 
+    async def _drain_cel(self) -> None:
+        try:
+            async with asyncio.timeout(DRAINED_SECONDS):
+                await self.cel.drained()
+        except TimeoutError:
+            log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
+
     async def _stay_alive(self) -> None:
-        """Say that we are here, once a second, for as long as Asterisk's events come back."""
+        """Say that we are here, twice a second, for as long as Asterisk's events come back."""
         exchange = self.exchange
         while True:
             at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
+            if self._lives:
+                self._desk.note(Heartbeat(at))
             await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
-    def _lose_all_but(self, there: frozenset[str], asked: datetime) -> None:
-        """Channels from before we asked that Asterisk does not know, and that never said how they ended."""
-        for channel in self._channels():
-            if channel.id not in there and channel.came and channel.came < asked:
-                channel.lose(self._deaf_since)
-
-    def _channels(self) -> list[Channel]:
-        return [channel for line in self._lines.values() for channel in (line, *line.legs, *line.spies)]
+    async def _lose(self, old: Sequence[Live], there: frozenset[str], asked: datetime) -> None:
+        """Which of these calls Asterisk does not have any more, though nothing said how they ended."""
+        await asyncio.gather(
+            *(
+                live.line.look(live.journal.state, in_stasis=live.line.id in there)
+                for live in old
+                if live.line.entered < asked
+            )
+        )
 
     # One call.
 
     def _on_call(self, event: StasisStart) -> None:
-        self._take(arrival(event, self._country, self._desk.node))
+        self._take_call(arrival(event, self._country, self._desk.node))
 
-    def _take(self, came: Arrival, entries: Sequence[Entry] = ()) -> None:
+    def _take_call(self, came: Arrival) -> Live:
         """Give the call a task of its own; it is listened to before the next event is read."""
+        agreed = self._desk.agreed(came.dialled)
         line = AriLine(self.exchange, came)
-        ears = ExitStack()
-        ears.enter_context(self.exchange.dispatcher.listen((Kind.CHANNEL, line.id), line.see))
-        self._lines[line.id] = line
-        work = take_over(line, entries, self._desk, ears) if entries else handle(line, self._desk)
-        task = asyncio.create_task(self._attend(line, ears, work))
+        live = self._listen(line, begin(line, agreed, self._desk))
+        self._start(live, handle(line, agreed, live.journal))
+        return live
+
+    def _left_to_us(self, entries: Sequence[Entry]) -> Live | None:
+        """A call that an earlier engine has left: listened to, and not gone on with yet."""
+        try:
+            state = fold(entries)
+            live = self._listen(AriLine(self.exchange, journalled(state)), CallJournal(self._desk, state))
+        except Exception:  # one call that cannot be read keeps no other from being taken
+            log.exception("call_unreadable", call=entries[0].call if entries else "")
+            return None
+        takeover.listen(live.line, live.journal, live.ears)
+        return live
+
+    def _listen(self, line: AriLine, journal: CallJournal) -> Live:
+        live = Live(line, journal, ExitStack())
+        live.ears.enter_context(self.exchange.dispatcher.listen((Kind.CHANNEL, line.id), line.see))
+        self._lives[line.id] = live
+        return live
+
+    def _start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._attend(live, work))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _attend(self, line: AriLine, ears: ExitStack, work: Coroutine[Any, Any, None]) -> None:
-        with ears, structlog.contextvars.bound_contextvars(call=line.call_id):
+    async def _attend(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
+        line = live.line
+        with live.ears, structlog.contextvars.bound_contextvars(call=line.call_id):
             try:
                 await work
             except Exception:
                 log.exception("call_lost_its_task")
                 await let_go(self.exchange.client.channels.hangup(line.id))
             finally:
-                del self._lines[line.id]
-            await line.close()
+                del self._lives[line.id]

@@ -18,19 +18,21 @@ log = structlog.get_logger()
 
 async def voicemail(step: Voicemail, call: Call) -> Outcome:
     """Take a message, or go on taking the one that an earlier engine began."""
-    if not call.message_begun and (why := await call.desk.why_no_message()):
+    if call.state.message is None and (why := await call.desk.why_no_message()):
         return await decline(call, why)
-    if call.recorded is None:
-        await call.message_ended(await take_message(step, call))
+    recorded = call.message_recorded
+    if recorded is None:
+        recorded = await take_message(step, call)
+        await call.message_ended(recorded)
         point("voicemail.after_end")
-    if call.recorded and call.recorded.how is How.FAILED:
+    if recorded.how is How.FAILED:
         return await decline(call, "Asterisk could not record it")
     await say(GOODBYE, call)  # raises HungUp where it was a hang-up that ended the message
     return Outcome.DONE
 
 
 async def decline(call: Call, why: str) -> Outcome:
-    """Tell the caller that no message can be taken; who is not answered yet does not pay for hearing it."""
+    """Tell the caller that no message can be taken; a caller not answered yet does not pay for hearing it."""
     log.error("message_declined", why=why)
     call.turned(Turn(VOICEMAIL, f"no message taken: {why}"))
     await say(MAILBOX_FULL, call)
@@ -40,12 +42,13 @@ async def decline(call: Call, why: str) -> Outcome:
 async def take_message(step: Voicemail, call: Call) -> Recorded:
     """From the greeting on. On the disk the message has begun before Asterisk is told to record it."""
     limits = Limits(step.seconds, step.silence)
-    if not call.message_begun:
+    begun = call.state.message is not None
+    if not begun:
         await greet(step, call)
     elif recorded := await call.line.rejoin(call.message_id, limits):
         return recorded
     began = await say(BEEP, call) or datetime.now(UTC)  # our clock is Asterisk's, or nearly: engine.checks
-    if not call.message_begun:
+    if not begun:
         await call.message_begins(began)
     point("voicemail.before_record")
     recorded = await call.line.record(call.message_id, limits, warning=call.agreed.prompt(BEEP))
@@ -55,7 +58,7 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
 
 async def greet(step: Voicemail, call: Call) -> None:
     """Answer, on purpose and first: recording would do it by itself, and nobody would know when."""
-    if call.answered is None:
-        await call.is_written()
+    if call.state.answered is None:
+        await call.journal.written()
         await call.mark_answered(await call.line.answer(), to=VOICEMAIL)
     await say(step.prompt, call)

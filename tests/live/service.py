@@ -22,14 +22,16 @@ from engine.dev.parts import Asterisk, Command, Part, Postgres
 from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.dev.stack import Stack, Wish, stack
+from journal.entries import Entry
 from journal.reader import read
 from journal.segment import segments
 from storage.calls import find
-from storage.records import CallRecord, Entry
+from storage.records import CallRecord
 from tests.live.ari import hang_up_all, left_in
 from tests.live.sip import eventually
 
 Route = Sequence[Mapping[str, Any]]
+Json = dict[str, Any]
 
 # The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
 PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
@@ -180,7 +182,7 @@ class Service:
             await con.close()
         return found
 
-    def journal(self, number: str) -> list[Entry]:
+    def journal(self, number: str) -> list[Json]:
         """What the journal says of the calls to `number`, in the order of writing."""
         written = journalled(self.house.state / "journal")
         calls = {it["call"] for it in written if it["kind"] == "call_start" and it["number"] == number}
@@ -196,9 +198,9 @@ class Service:
         return not left_in(self.house.endpoint) and self.house.metric("calls_live") == 0
 
 
-def journalled(folder: Path) -> list[Entry]:
-    """Every entry of a journal, without the checkpoints, which repeat some."""
-    entries = [record.entry for path in segments(folder) for record in read(path).records]
+def journalled(folder: Path) -> list[Json]:
+    """Every entry of a journal as it stands on the disk, without the checkpoints, which repeat some."""
+    entries = [json.loads(record.payload) for path in segments(folder) for record in read(path).records]
     return [entry for entry in entries if entry["kind"] != "checkpoint"]
 
 

@@ -18,7 +18,7 @@ from dialplan.routing import BUILT_IN
 from engine.call import Agreement
 from engine.dev import carrier
 from engine.handle import handle
-from storage.records import CallRecord, Entry, fold
+from storage.records import CallRecord
 from tests.live.service import House, Route, Service, new_destination, new_number
 from tests.unit import fakes
 from tests.unit.routes import service_number

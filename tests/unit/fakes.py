@@ -1,37 +1,54 @@
-"""A telephone line without a telephone: destinations answer as told, what the caller heard is a list.
+"""A caller's line without Asterisk: destinations answer as told, what the caller heard is a list.
 
 Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result, together
-from dialplan.steps import Destination
-from engine.call import Agreement
+from dialplan.result import Outcome, Result
+from engine.call import Agreement, CallJournal, begin
+from engine.handle import handle
 from engine.line import (
     ANSWER_SECONDS,
+    Attempt,
+    Connect,
     Ended,
     How,
     HungUp,
     Key,
-    LegWitness,
     Limits,
-    Party,
     Recorded,
-    TapeEnded,
+    Recorder,
+    Returned,
 )
-from engine.notice import ANSWER_KEY, Announcement, Informed, Notice, Refusal
-from engine.served import Served
-from storage.records import Entry
+from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from journal.entries import (
+    Answered,
+    CallerLeft,
+    EndedBy,
+    Entry,
+    FellBack,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+    PartyNotified,
+    RecordingEnded,
+    RecordingStarted,
+)
+from journal.ids import leg_id_of
+from journal.state import CallState, fold
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CALLER = Caller(Presentation.SHOWN, "+3225551234")
+FALLBACK = "+32470000002"
 CAUSES = {Outcome.BUSY: 17, Outcome.NO_ANSWER: 19, Outcome.REJECTED: 21, Outcome.UNREACHABLE: 1}
 FAREWELLS = {
     Result.CLOSED: 19,
@@ -52,7 +69,7 @@ def now() -> datetime:
 class Answers:
     """A destination that answers after so many seconds and hangs up after so many more.
 
-    `leaves`: or so soon after it has answered, if it is told meanwhile that it will be recorded.
+    `leaves`: or so soon after it has answered, if it hears meanwhile that the call is recorded.
     """
 
     after: float = 2
@@ -68,47 +85,15 @@ class Says:
     after: float = 1
 
 
-@dataclass(frozen=True)
-class FakeLeg:
-    """A destination that has answered."""
-
-    id: str
-    to: str
-    answered: datetime
-    talks: float
-    line: "FakeLine"
-    leaves: float | None = None
-    left: Callable[[Ended], None] = lambda _ended: None
-
-    async def announce_recording(self, announcement: Announcement) -> Informed | None:
-        self.line._alive()
-        prompt, began = announcement.prompt, now()
-        self.line.heard.append(f"{self.to} hears {prompt.name}")
-        if self.leaves is not None and self.leaves < prompt.seconds:
-            await self.line._until(self.leaves)
-            ended = Ended(now(), 16, Outcome.REJECTED)
-            self.left(ended)
-            raise HungUp(self, ended)
-        await self.line._until(prompt.seconds)
-        if prompt.name in self.line.unplayable_to_destinations:
-            return None
-        return Informed(self.id, announcement.told(began, now()))
-
-    @asynccontextmanager
-    async def talking(self, lease: float) -> AsyncIterator["FakeTalk"]:
-        self.line._alive()
-        self.line.heard.append(f"talking to {self.to}")
-        yield FakeTalk(self.line, self)
-
-
 @dataclass
 class FakeLine:
     """The caller: hangs up so many seconds after the call came in, or never.
 
-    `message`: what ends the caller's message, and after how many seconds; `left_by_another`: what is found of
-    one that an earlier engine began; `lost`: Asterisk goes away instead of the caller. `presses`: keys, by
-    whom, and how many seconds after the call came in; `unrecordable`: no recording can begin; `deaf_after`:
-    so many seconds on, one ends by itself.
+    `destinations`: one that is not in it cannot be dialled at all. `message`: what ends the caller's message,
+    and after how many seconds; `left_by_another`: what is found of one that an earlier engine began; `lost`:
+    Asterisk goes away instead of the caller. `presses`: keys, and how many seconds after the call came in.
+    `falls_back_after`: so many seconds on, Asterisk takes the caller to `fallback`, if there is one.
+    `handed_over`: what the engine asked Asterisk to connect.
     """
 
     destinations: dict[str, Answers | Says] = field(default_factory=dict)
@@ -123,31 +108,62 @@ class FakeLine:
     unplayable_to_destinations: frozenset[str] = frozenset()
     left_by_another: Recorded | None = None
     lost: bool = False
-    presses: Sequence[tuple[float, Party, str]] = ()
-    unrecordable: bool = False
-    deaf_after: float | None = None
-    served_alone: Served | None = None
+    presses: Sequence[tuple[float, str]] = ()
+    falls_back_after: float | None = None
+    fallback: Answers | Says | None = None
     heard: list[str] = field(default_factory=list)
+    handed_over: list[Connect] = field(default_factory=list)
     entered: datetime = START
     legs: int = 0
-    detached: bool = False
+    journal: CallJournal = field(init=False)  # that of the engine which has the call; Asterisk notes to it
 
     def __post_init__(self) -> None:
-        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self.entered = now()
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Ended] = loop.create_future()  # the caller has left the engine
+        self.gone: asyncio.Future[Ended] = loop.create_future()  # the caller has left Asterisk
+        self.dial: asyncio.Task[Returned | None] | None = None
         self.keys: asyncio.Queue[Key] = asyncio.Queue()
-        for after, by, digits in self.presses:
-            asyncio.get_running_loop().call_later(after, self._press, by, digits)
+        self.entered = now()
+        for after, digits in self.presses:
+            loop.call_later(after, self._press, digits)
         if self.hangs_up_after is not None:
-            asyncio.get_running_loop().call_later(self.hangs_up_after, self._end, 16)
+            loop.call_later(self.hangs_up_after, self.leave, "caller", 16)
+        if self.falls_back_after is not None:
+            loop.call_later(self.falls_back_after, self._fall_back)
 
-    def _press(self, by: Party, digits: str) -> None:
+    # What Asterisk does.
+
+    def _press(self, digits: str) -> None:
         for digit in digits:
-            self.keys.put_nowait(Key(by, digit, now()))
+            self.keys.put_nowait(Key(digit, now()))
 
-    def _end(self, cause: int) -> None:
+    def leave(self, by: EndedBy, cause: int) -> None:
+        """The caller's channel ends; CEL says so, unless Asterisk is gone itself."""
+        if self.gone.done():
+            return
+        if not self.lost:
+            self.journal.note(CallerLeft(self.call_id, now(), by, cause))
+        self.gone.set_result(Ended(now(), cause, self.lost))
+        self._leave_the_engine(cause)
+
+    def _leave_the_engine(self, cause: int) -> None:
         if not self.ended.done():
-            self.ended.set_result(Ended(now(), cause, Outcome.DONE, self.lost))
+            self.ended.set_result(Ended(now(), cause, self.lost))
+
+    def _fall_back(self) -> None:
+        self.journal.note(FellBack(self.call_id, now()))
+        self._leave_the_engine(16)
+        self.dial = asyncio.create_task(self._without_engine())
+
+    async def _without_engine(self) -> None:
+        if self.fallback is None:
+            self.leave("engine", 34)
+            return
+        dial = FakeDial(self, {FALLBACK: self.fallback}, seconds=30, limit=14400)
+        if (returned := await dial.run()) is not None:
+            self.leave("engine", returned.attempts[-1].cause)
+
+    # What a call does with its line.
 
     async def _until(self, seconds: float) -> None:
         await asyncio.wait({self.ended}, timeout=seconds)
@@ -155,7 +171,7 @@ class FakeLine:
 
     def _alive(self) -> None:
         if self.ended.done():
-            raise HungUp(self, self.ended.result())
+            raise HungUp(self.id, self.ended.result())
 
     async def play(self, prompt: Prompt) -> datetime | None:
         self._alive()
@@ -174,14 +190,9 @@ class FakeLine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     while not pressed:
-                        key = await self.keys.get()
-                        pressed = (key.by, key.digit) == (Party.CALLER, ANSWER_KEY)
+                        pressed = (await self.keys.get()).digit == ANSWER_KEY
             self._alive()
         return announcement.heard(began, ended, pressed=pressed)
-
-    @contextmanager
-    def recording(self, notice: Notice, informed: Informed, audio_id: str) -> Iterator["FakeTape"]:
-        yield FakeTape(self, audio_id)
 
     async def answer(self) -> datetime:
         self._alive()
@@ -193,145 +204,165 @@ class FakeLine:
         self.heard.append(f"recorded as {name}, at most {limits.seconds} s")
         await asyncio.wait({self.ended}, timeout=after)
         if how is How.HANGUP:
-            self._end(16)
+            self.leave("caller", 16)
         return Recorded(How.HANGUP if self.ended.done() else how, now())
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
         self.heard.append(f"looked for {name}")
         return self.left_by_another
 
-    @asynccontextmanager
-    async def ringing(
-        self, to: Sequence[Destination], seconds: int, witness: LegWitness
-    ) -> AsyncIterator["FakeRinging"]:
+    async def connect(self, connect: Connect) -> Returned:
         self._alive()
-        self.heard.append("ringing")
-        ringing = FakeRinging(self, to, seconds, witness)
-        try:
-            yield ringing
-        finally:
-            if not self.detached:  # else the telephones ring on, for the next engine
-                ringing.close()
-                self.heard.append("let go")
+        self.handed_over.append(connect)
+        to = {one.number: self.destinations.get(one.number) for one in connect.to}
+        dial = FakeDial(self, to, connect.seconds, connect.limit, connect.number, connect.recorder)
+        self.dial = asyncio.create_task(dial.run())
+        return await self.connecting(connect)
 
-    async def served(self, ended: Ended) -> Served | None:
-        return self.served_alone
+    async def connecting(self, connect: Connect) -> Returned:
+        if self.dial is None:
+            return await self.connect(connect)
+        returned = await asyncio.shield(self.dial)  # it goes on without the engine
+        if returned is None:
+            raise HungUp(self.id, self.ended.result())
+        self.dial = None
+        return returned
 
     async def hang_up(self, result: Result) -> Ended:
         self.heard.append(f"hung up: {result}")
-        self._end(FAREWELLS.get(result, 16))
+        self.leave("engine", FAREWELLS.get(result, 16))
         return self.ended.result()
 
     async def turn_away(self) -> Ended:
         self.heard.append("no such number")
-        self._end(1)
+        self.leave("engine", 1)
         return self.ended.result()
 
-
-class FakeRinging:
-    """Destinations that ring from the first moment, unless all they will say is an outcome."""
-
-    def __init__(self, line: FakeLine, to: Sequence[Destination], seconds: int, witness: LegWitness) -> None:
-        self._line = line
-        self._seconds = seconds
-        self._witness = witness
-        self._began = asyncio.get_running_loop().time()
-        self._taken = ""
-        self._ids = {one.number: self._dial(one.number) for one in to}
-
-    def _dial(self, number: str) -> str:
-        self._line.legs += 1
-        leg_id = f"{self._line.call_id}-b{self._line.legs}"
-        self._witness.dialled(leg_id, number, now())
-        if isinstance(self._line.destinations[number], Answers):
-            self._witness.rang(leg_id, now())
-        return leg_id
-
-    async def first_answer(self) -> FakeLeg | Outcome:
-        outcomes = []
-        for number in sorted(self._ids, key=lambda number: self._line.destinations[number].after):
-            what = self._line.destinations[number]
-            wait = self._began + min(what.after, self._seconds) - asyncio.get_running_loop().time()
-            await self._line._until(max(wait, 0))
-            if isinstance(what, Answers) and what.after < self._seconds:
-                return self._picked_up(number, what)
-            outcome = what.outcome if isinstance(what, Says) else Outcome.NO_ANSWER
-            self._ended(number, CAUSES.get(outcome, 127), outcome)
-            outcomes.append(outcome)
-        return together(outcomes)
-
-    def close(self) -> None:
-        """Let go of all that are still there."""
-        self._let_go()
-        if self._taken:
-            self._witness.leg_ended(self._taken, Ended(now(), 16, Outcome.TAKEN))
-
-    def _let_go(self) -> None:
-        for number in tuple(self._ids):
-            self._ended(number, 16, Outcome.NO_ANSWER)
-
-    def _picked_up(self, number: str, what: Answers) -> FakeLeg:
-        self._taken = self._ids.pop(number)
-        self._witness.leg_answered(self._taken, now())
-        self._let_go()
-        return FakeLeg(self._taken, number, now(), what.talks, self._line, what.leaves, self._left)
-
-    def _left(self, ended: Ended) -> None:
-        self._witness.leg_ended(self._taken, ended)
-        self._taken = ""
-
-    def _ended(self, number: str, cause: int, outcome: Outcome) -> None:
-        self._witness.leg_ended(self._ids.pop(number), Ended(now(), cause, outcome))
+    async def over(self) -> Ended:
+        if self.dial is not None:
+            await asyncio.wait({self.dial})
+        return await asyncio.shield(self.gone)
 
 
 @dataclass
-class FakeTalk:
-    line: FakeLine
-    leg: FakeLeg
+class FakeDial:
+    """Dial() of one ring, and the entries that the ledger makes of what CEL says about it.
 
-    async def over(self, seconds: float) -> Ended | None:
-        await self.line._until(min(self.leg.talks, seconds))
-        return Ended(now(), 16, Outcome.DONE) if self.leg.talks <= seconds else None
-
-
-@dataclass
-class FakeTape:
-    """A recording of which what would be in it is told with what the caller hears."""
+    Destinations ring from the first moment, unless all they will say is an outcome.
+    """
 
     line: FakeLine
-    audio_id: str
-    ended: datetime | None = None
+    to: dict[str, Answers | Says | None]
+    seconds: int
+    limit: int
+    number: int = 0
+    recorder: Recorder | None = None
+    ids: dict[str, str] = field(default_factory=dict)  # of the legs that have not ended
+    attempts: list[Attempt] = field(default_factory=list)
+    connected: bool = False
+    recording: bool = False
 
-    async def place(self) -> datetime:
-        self.line._alive()
-        return now()
+    def __post_init__(self) -> None:
+        self.began = now()
 
-    async def start(self) -> None:
-        if self.line.unrecordable:
-            raise OSError("no room")
-        self.line.heard.append(f"recording as {self.audio_id}")
-
-    async def mute(self) -> datetime:
-        self.line.heard.append("muted")
-        return now()
-
-    async def unmute(self) -> datetime:
-        self.line.heard.append("unmuted")
-        return now()
-
-    async def key(self, seconds: float | None) -> Key | None:
-        deaf = self.line.deaf_after
+    async def run(self) -> Returned | None:
+        """Until nobody takes the call; None when the caller's channel has ended."""
+        self.line.heard.append("ringing")
+        for number, does in self.to.items():
+            if does is not None:
+                self._dial(number, does)
         try:
-            async with asyncio.timeout(seconds if deaf is None else deaf):
-                return await self.line.keys.get()
-        except TimeoutError:
-            if deaf is not None:
-                raise TapeEnded from None
+            taken = await self._first_answer()
+            if taken is not None and await self._hears_of_it(*taken):
+                await self._talk(*taken)
+        except HungUp as caller:
+            if not caller.ended.lost:
+                self._let_go(16)
             return None
+        return Returned(self.number, tuple(self.attempts), now())
 
-    async def stop(self) -> None:
-        if self.ended is None and not self.line.detached:
-            self.ended = now()
+    def _dial(self, number: str, does: Answers | Says) -> None:
+        self.line.legs += 1
+        leg = self.ids[number] = leg_id_of(self._call, f"fake.{self.line.legs}")
+        self._note(LegStarted(self._call, now(), leg, number))
+        if isinstance(does, Answers):
+            self._note(LegRang(self._call, now(), leg))
+
+    async def _first_answer(self) -> tuple[str, Answers] | None:
+        dialled = [(number, does) for number, does in self.to.items() if does is not None]
+        for number, does in sorted(dialled, key=lambda it: it[1].after):
+            due = self.began + timedelta(seconds=min(does.after, self.seconds))
+            await self._until(max((due - now()).total_seconds(), 0))
+            if isinstance(does, Answers) and does.after < self.seconds:
+                self._note(LegAnswered(self._call, now(), self.ids[number]))
+                self._let_go(26, besides=number)
+                return number, does
+            outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER
+            self._ended(number, outcome, CAUSES.get(outcome, 127))
+        return None
+
+    async def _hears_of_it(self, number: str, does: Answers) -> bool:
+        """Whether the destination, which may hear that it will be recorded, still takes the call."""
+        if self.recorder is None:
+            return True
+        leg, prompt, began = self.ids[number], self.recorder.prompt, now()
+        if prompt is None:
+            self._note(PartyNotified(self._call, now(), leg, "known"))
+        else:
+            self.line.heard.append(f"{number} hears {prompt.name}")
+            if does.leaves is not None and does.leaves < prompt.seconds:
+                await self._until(does.leaves)
+                self._note(PartyNotified(self._call, now(), leg, "left", began=began, ended=now()))
+                self._ended(number, Outcome.REJECTED, 16)
+                return False
+            await self._until(prompt.seconds)
+            if prompt.name in self.line.unplayable_to_destinations:
+                self._note(PartyNotified(self._call, now(), leg, "failed", began=began, ended=now()))
+                return True
+            self._note(PartyNotified(self._call, now(), leg, "heard", began=began, ended=now()))
+        self._record(self.recorder, leg)
+        return True
+
+    def _record(self, recorder: Recorder, leg: str) -> None:
+        self.recording = True
+        self.line.heard.append(f"recording as {recorder.audio_id}")
+        self._note(RecordingStarted(self._call, now(), recorder.audio_id, 0, "wav", leg))
+
+    async def _talk(self, number: str, does: Answers) -> None:
+        """Raises HungUp at its end, whoever ended it."""
+        self.connected = True
+        if self.line.journal.state.answered is None:
+            self.line.heard.append("answered")
+            self._note(Answered(self._call, now()))
+        self._note(LegConnected(self._call, now(), self.ids[number]))
+        self.line.heard.append(f"talking to {number}")
+        await self._until(min(does.talks, self.limit))
+        self.line.leave("destination" if does.talks <= self.limit else "limit", 16)
+        await self._until(0)
+
+    def _let_go(self, cause: int, besides: str = "") -> None:
+        """End what is left of the legs; the one that is connected has taken the call."""
+        if self.recording and self.recorder is not None:
+            self._note(RecordingEnded(self._call, now(), self.recorder.audio_id))
+        for number in [number for number in self.ids if number != besides]:
+            self._ended(number, Outcome.TAKEN if self.connected else Outcome.NO_ANSWER, cause)
+
+    def _ended(self, number: str, outcome: Outcome, cause: int) -> None:
+        leg = self.ids.pop(number)
+        self.attempts.append(Attempt(leg, number, outcome, cause, 0))
+        self._note(LegEnded(self._call, now(), leg, outcome, cause))
+
+    async def _until(self, seconds: float) -> None:
+        await asyncio.wait({self.line.gone}, timeout=seconds)
+        if self.line.gone.done():
+            raise HungUp(self.line.id, self.line.gone.result())
+
+    @property
+    def _call(self) -> str:
+        return self.line.call_id
+
+    def _note(self, entry: Entry) -> None:
+        self.line.journal.note(entry)
 
 
 @dataclass
@@ -349,6 +380,9 @@ class FakeDesk:
     def agreed(self, dialled: str) -> Agreement | None:
         return self.agreement
 
+    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+        return self.agreement
+
     async def why_no_message(self) -> str | None:
         return self.full
 
@@ -360,3 +394,41 @@ class FakeDesk:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
+
+    def of[E: Entry](self, kind: type[E]) -> list[E]:
+        """The entries of this kind."""
+        return [entry for entry in self.entries if isinstance(entry, kind)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each entry, by its class."""
+        return [type(entry).__name__ for entry in self.entries]
+
+
+async def attend(line: FakeLine, desk: FakeDesk) -> CallState:
+    """The whole call; its state, which its journal gives as well."""
+    line.journal = begin(line, desk.agreement, desk)
+    await handle(line, desk.agreement, line.journal)
+    return whole(line, desk)
+
+
+async def leave_after(seconds: float, line: FakeLine, desk: FakeDesk) -> None:
+    """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
+    work = asyncio.create_task(attend(line, desk))
+    await asyncio.sleep(seconds)
+    work.cancel()
+    await asyncio.wait({work})
+
+
+async def take_over(line: FakeLine, desk: FakeDesk) -> CallState:
+    """What the next engine does with the call, which knows of it what the journal says."""
+    line.heard.clear()
+    line.journal = CallJournal(desk, fold(desk.entries))
+    await handle(line, await desk.agreed_under(line.dialled, ""), line.journal)
+    return whole(line, desk)
+
+
+def whole(line: FakeLine, desk: FakeDesk) -> CallState:
+    assert fold(desk.entries) == line.journal.state
+    assert line.journal.state.ending is not None
+    return line.journal.state

@@ -5,42 +5,56 @@ from pathlib import Path
 
 import pytest
 
+from dialplan.result import Result
+from journal.checkpoint import checkpoint as checkpoint_of
+from journal.entries import Turned, encode, kind_of
 from journal.follower import ENDED, Follower, backlog, sweep
 from journal.position import Position
-from journal.reader import Read, read
+from journal.reader import Read, Record, content_of, read
 from journal.recovery import OpenCalls
-from journal.segment import Stamp, encode, segment_name, segments
-from journal.writer import as_payload
-from tests.unit.journals import BEGINNING, FACTS, SMALL, checkpoint, ended, entry, opened, whole
+from journal.segment import segment_name, segments
+from tests.unit.journals import (
+    BEGINNING,
+    FACTS,
+    SMALL,
+    checkpoint,
+    ended,
+    lay_out,
+    opened,
+    over,
+    records,
+    started,
+    whole,
+)
 
 
 async def test_a_follower_sees_each_call_end_once_over_many_segments(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(300):
-            journal.note(entry(str(n), "call_start"))
-            await journal.note(entry(str(n - 7), "call_end"))
-    assert [call[0]["call"] for call in ended(tmp_path)] == [str(n) for n in range(293)]
+            journal.note(started(str(n)))
+            await journal.note(over(str(n - 7)))
+    assert [call[0].call for call in ended(tmp_path)] == [str(n) for n in range(293)]
 
 
 async def test_a_follower_reads_on_while_the_journal_is_written(tmp_path: Path) -> None:
     follower = Follower(tmp_path, Position())
     assert follower.read() == []  # the worker may be there before the first engine
     async with opened(tmp_path) as journal:
-        await journal.note(entry("a", "call_start"))
+        await journal.note(started("a"))
         assert [follower.read() for _ in range(3)] == [[], [], []]
-        await journal.note(entry("a", "call_end"))
+        await journal.note(over("a"))
         (call,) = follower.read()
-        assert [fact["kind"] for fact in call.entries] == ["call_start", "call_end"]
+        assert [kind_of(fact) for fact in call.entries] == ["call_start", "call_end"]
         assert backlog(tmp_path, follower.position) == 0
 
 
 async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) -> None:
     """Else a drainer would wait between two batches of a long journal, or make one of each call."""
-    async with opened(tmp_path) as journal:
+    async with opened(tmp_path, 2**20) as journal:
         for n in range(ENDED + 1):
-            journal.note(entry(str(n), "call_start"))
-            journal.note(entry(str(n), "call_end"))
-        await journal.note(entry("open", "call_start"))
+            journal.note(started(str(n)))
+            journal.note(over(str(n)))
+        await journal.note(started("open"))
         follower = Follower(tmp_path, Position())
         told = [(len(follower.read()), follower.has_more) for _ in range(3)]
     assert told == [(ENDED, True), (1, False), (0, False)]
@@ -49,8 +63,8 @@ async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) ->
 async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(100):
-            journal.note(entry(str(n), "call_start"))
-            await journal.note(entry(str(n - 5), "call_end"))
+            journal.note(started(str(n)))
+            await journal.note(over(str(n - 5)))
     everything = ended(tmp_path)
     places = [Position(path.name, record.end) for path in segments(tmp_path) for record in read(path).records]
     told = [len(ended(tmp_path, since)) for since in places]
@@ -67,7 +81,7 @@ def test_what_is_written_just_before_a_segment_changes_is_not_missed(
 ) -> None:
     """Between a read that finds nothing and the look for a newer segment, the writer may do both."""
     old, new = tmp_path / segment_name(7, 1), tmp_path / segment_name(7, 2)
-    old.write_bytes(whole()[: -100 - len(encode(7, 5, Stamp(3, 3), as_payload(FACTS[3])))])
+    old.write_bytes(whole()[: -100 - len(records([encode(FACTS[3])])[0])])
     follower = Follower(tmp_path, BEGINNING)
     assert follower.read() == []
 
@@ -81,29 +95,66 @@ def test_what_is_written_just_before_a_segment_changes_is_not_missed(
     assert [call.call_id for _ in range(3) for call in follower.read()] == ["a"]
 
 
+def record(payload: bytes) -> Record:
+    return Record(0, 0, 0, 0, payload, content_of(payload))
+
+
 def test_only_what_a_checkpoint_names_is_open_after_it() -> None:
     """A segment that somebody deleted must not leave its calls open for ever."""
     calls = OpenCalls()
-    calls.add(entry("forgotten", "call_start"))
-    calls.add({"kind": "checkpoint", "open": [[entry("open", "call_start")]]})
+    calls.add(record(encode(started("forgotten"))))
+    assert calls.add(record(checkpoint_of("here", "", [[encode(started("open"))]], b""))) == {}
     assert list(calls) == ["open"]
+
+
+NEWER = b'{"call":"a","kind":"teleported","at":"2026-11-24T10:00:00Z","to":"Mars"}'
+DAMAGED = b'{"call":"a","kind":"leg_ringing","at":"yesterday","leg":"a-b1"}'
+
+
+@pytest.mark.parametrize("strange", [NEWER, DAMAGED, b"no JSON", b"{}"])
+def test_an_entry_that_cannot_be_read_costs_itself_alone(tmp_path: Path, strange: bytes) -> None:
+    lay_out(tmp_path, [encode(FACTS[0]), strange, *map(encode, FACTS[1:])])
+    assert ended(tmp_path) == [[FACTS[0], FACTS[1], FACTS[3]]]
+
+
+def test_what_cannot_be_read_of_a_call_is_handed_on_as_it_stands(tmp_path: Path) -> None:
+    lay_out(tmp_path, [encode(FACTS[0]), NEWER, encode(FACTS[3])])
+    (call,) = Follower(tmp_path, BEGINNING).read()
+    assert call.payloads == [encode(FACTS[0]), NEWER, encode(FACTS[3])]
+
+
+def test_a_call_whose_beginning_cannot_be_read_is_told_for_a_person_to_see(tmp_path: Path) -> None:
+    start = encode(FACTS[0]).replace(b'"withheld":false', b'"withheld":null')
+    lay_out(tmp_path, [start, encode(FACTS[3])])
+    (call,) = Follower(tmp_path, BEGINNING).read()
+    assert (call.call_id, call.entries, len(call.payloads)) == ("a", [FACTS[3]], 2)
+
+
+def test_a_call_whose_end_cannot_be_read_is_told_once_a_checkpoint_does_not_name_it(tmp_path: Path) -> None:
+    end = encode(FACTS[3]).replace(b'"abandoned"', b'"teleported"')
+    path = lay_out(tmp_path, [encode(FACTS[0]), end, encode(started("b")), encode(over("b"))])
+    path.with_name(segment_name(7, 2)).write_bytes(checkpoint())
+    assert ended(tmp_path) == [[started("b"), over("b")], [FACTS[0]]]
 
 
 async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_revision(tmp_path: Path) -> None:
     follower = Follower(tmp_path, Position())
     async with opened(tmp_path) as journal:
-        for outcome in ("lost", "answered"):
-            journal.note(entry("a", "call_start"))
-            journal.note(entry("a", "turn", step="hours", why="open"))
-            await journal.note(entry("a", "call_end", outcome=outcome))
+        for outcome in (Result.LOST, Result.ANSWERED):
+            journal.note(started("a"))
+            journal.note(Turned("a", "hours", "open"))
+            await journal.note(over("a", outcome))
     first, second = [call for _ in range(3) for call in follower.read()]
-    assert (first.entries[-1]["outcome"], second.entries[-1]["outcome"]) == ("lost", "answered")
+    assert [call.entries[-1] for call in (first, second)] == [
+        over("a", Result.LOST),
+        over("a", Result.ANSWERED),
+    ]
     assert second.rev > first.rev
 
 
 async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp_path: Path) -> None:
     async with opened(tmp_path, 2**20) as journal:
-        await journal.note(entry("a", "call_start"))
+        await journal.note(started("a"))
         (path,) = segments(tmp_path)
         assert path.stat().st_size == 2**20
         assert backlog(tmp_path, Position()) == read(path).next_offset < 1000
@@ -112,7 +163,7 @@ async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp
 async def test_only_drained_and_old_segments_are_swept(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(100):
-            await journal.note(entry(str(n), "call_start"))
+            await journal.note(started(str(n)))
     first, second, third, *_ = segments(tmp_path)
     os.utime(first, (1000, 1000))
     os.utime(third, (1000, 1000))

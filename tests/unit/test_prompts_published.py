@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from config.load import load
 from config.policy import Policy
 from config.prompts import MAX_BYTES, built_in
 from config.publish import make, publish
+from config.versions import Versions
 from dialplan.prompt import Prompt
-from engine.rulebook import Rulebook
+from engine.routing_store import RoutingStore
 from tests.unit.folders import good_folder, write_prompt
 from tests.unit.sounds import babble, heard, rms, tone, write
 
@@ -130,21 +132,22 @@ def test_a_folder_that_cannot_be_written_is_told(folder: Path, tmp_path: Path) -
 async def test_a_call_hears_the_converted_prompt_and_goes_on_hearing_it_when_the_next_is_broken(
     folder: Path, tmp_path: Path
 ) -> None:
-    rulebook = Rulebook(folder, tmp_path / "snapshot", tmp_path / "published", Policy())
-    await rulebook.open()
-    before = rulebook.in_force.prompts["welcome"]
+    versions = Versions(tmp_path / "versions")
+    store = RoutingStore(folder, versions, tmp_path / "published", Policy(), timedelta(days=90))
+    await store.open()
+    before = store.in_force.prompts["welcome"]
     assert before.path.parent == tmp_path / "published"
-    assert (tmp_path / "snapshot" / "prompts" / "welcome.mp3").exists()
+    assert (versions.in_force / "prompts" / "welcome.mp3").exists()
 
     (folder / "prompts" / "welcome.mp3").unlink()
     flac = write(folder / "prompts" / "welcome.flac", tone(440, 10))
     with flac.open("r+b") as file:  # right at both its ends, and broken between
         file.seek(flac.stat().st_size // 2)
         file.write(os.urandom(3000))
-    assert not await rulebook.reload()
-    assert rulebook.refused
-    assert rulebook.in_force.prompts["welcome"] == before
+    assert not await store.reload()
+    assert store.refused
+    assert store.in_force.prompts["welcome"] == before
 
     write(flac, tone(440, 10))
-    assert await rulebook.reload()
-    assert rulebook.in_force.prompts["welcome"].seconds == 10
+    assert await store.reload()
+    assert store.in_force.prompts["welcome"].seconds == 10

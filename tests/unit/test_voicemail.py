@@ -1,6 +1,8 @@
 """Taking a message: what the route says, what the caller hears, what the journal is told of it."""
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,25 @@ from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps import Voicemail
-from engine.call import Agreement, Call
+from engine.call import Agreement
 from engine.frontdesk import tell, why_no_room
-from engine.handle import handle, resume
 from engine.line import How, Recorded
-from storage.records import Entry, fold
-from tests.unit.fakes import START, Answers, FakeDesk, FakeLine
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Entry,
+    MessageEnded,
+    MessageStarted,
+    StepPerformed,
+    Turned,
+)
+from tests.unit.fakes import START, FakeDesk, FakeLine, attend, leave_after, take_over
 from tests.unit.routes import Raw, service_number
 
 pytestmark = pytest.mark.looptime
 
 ROUTE: list[Raw] = [{"voicemail": {"greeting": "closed", "seconds": "60"}}]
-DESTINATION = "+3221112233"
 AUDIO = "0199-call-vm1"
 # Every prompt takes two seconds but the beep, which takes none.
 SECONDS = {"beep": 0.0}
@@ -41,17 +50,23 @@ def desk_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: An
     return FakeDesk(Agreement(service_number(route, label="Shop"), owner(**settings), prompt), full=full)
 
 
-def told(desk: FakeDesk, kind: str) -> Entry:
-    (entry,) = (entry for entry in desk.entries if entry["kind"] == kind)
+def told[E: Entry](desk: FakeDesk, kind: type[E]) -> E:
+    (entry,) = desk.of(kind)
     return entry
 
 
 def kinds(desk: FakeDesk) -> list[str]:
-    return [entry["kind"] for entry in desk.entries]
+    """Without what CEL says, which comes by itself."""
+    return [kind for kind in desk.kinds if kind != "CallerLeft"]
 
 
-def after(seconds: float) -> str:
-    return (START + timedelta(seconds=seconds)).isoformat()
+def end(desk: FakeDesk) -> tuple[str, str]:
+    ended = told(desk, CallEnded)
+    return ended.outcome, ended.ended_by
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
 
 
 # What the route says.
@@ -95,70 +110,62 @@ def test_a_delivery_is_what_was_agreed_when_the_call_came_in() -> None:
 
 async def test_a_caller_is_answered_greeted_and_recorded_and_hangs_up() -> None:
     line, desk = FakeLine(), desk_of()
-    await handle(line, desk)
+    state = await attend(line, desk)
     assert line.heard == ["answered", "closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
-    assert (told(desk, "answered")["to"], told(desk, "answered")["at"]) == ("voicemail", after(0))
-    assert (told(desk, "vm_start")["audio"], told(desk, "vm_start")["at"]) == (AUDIO, after(2))
-    assert (told(desk, "vm_end")["how"], told(desk, "vm_end")["at"]) == ("hangup", after(8))
-    record = fold(desk.entries)
-    assert record is not None
-    assert (record.outcome, record.ended_by, record.delivered_to) == ("voicemail", "caller", "voicemail")
-    assert record.talk == timedelta(seconds=8)
+    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert told(desk, Answered) == Answered(line.call_id, after(0), "voicemail")
+    assert (told(desk, MessageStarted).audio, told(desk, MessageStarted).at) == (AUDIO, after(2))
+    assert told(desk, MessageEnded) == MessageEnded(line.call_id, after(8), AUDIO, "hangup")
+    assert end(desk) == ("voicemail", "caller")
+    assert (state.answered, state.connected) == (after(0), None)
+    assert told(desk, CallEnded).at == after(8)
 
 
 @pytest.mark.parametrize("how", [How.KEY, How.SILENCE, How.LIMIT])
 async def test_whatever_ends_the_message_the_caller_is_told_goodbye(how: How) -> None:
     line, desk = FakeLine(message=(how, 30)), desk_of()
-    await handle(line, desk)
+    await attend(line, desk)
     assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
-    assert told(desk, "vm_end")["how"] == how
-    assert (told(desk, "call_end")["outcome"], told(desk, "call_end")["ended_by"]) == ("voicemail", "engine")
-    assert told(desk, "step")["outcome"] == "done"
+    assert told(desk, MessageEnded).how == how
+    assert end(desk) == ("voicemail", "engine")
+    assert told(desk, StepPerformed).outcome == "done"
 
 
 async def test_who_hangs_up_in_the_greeting_has_reached_the_voicemail_and_left_no_message() -> None:
     line, desk = FakeLine(hangs_up_after=1), desk_of()
-    await handle(line, desk)
+    await attend(line, desk)
     assert line.heard == ["answered", "closed"]
-    assert kinds(desk) == ["call_start", "answered", "call_end"]
-    assert told(desk, "call_end")["outcome"] == "voicemail"
+    assert kinds(desk) == ["CallStarted", "Answered", "CallEnded"]
+    assert end(desk) == ("voicemail", "caller")
 
 
 async def test_a_greeting_that_cannot_be_played_costs_no_message() -> None:
     line, desk = FakeLine(unplayable=frozenset({"closed", "beep"})), desk_of()
-    await handle(line, desk)
-    assert told(desk, "vm_end")["how"] == "hangup"
-    assert told(desk, "call_end")["outcome"] == "voicemail"
+    await attend(line, desk)
+    assert told(desk, MessageEnded).how == "hangup"
+    assert end(desk) == ("voicemail", "caller")
 
 
 async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered() -> None:
     line, desk = FakeLine(), desk_of(full="0.4 GB are free")
-    await handle(line, desk)
+    await attend(line, desk)
     assert line.heard == ["mailbox-full", "hung up: failed"]
-    assert kinds(desk) == ["call_start", "turn", "step", "call_end"]
-    assert told(desk, "turn")["why"] == "no message taken: 0.4 GB are free"
+    assert kinds(desk) == ["CallStarted", "Turned", "StepPerformed", "CallEnded"]
+    assert told(desk, Turned).why == "no message taken: 0.4 GB are free"
 
 
 async def test_who_could_not_be_recorded_is_told_so() -> None:
     line, desk = FakeLine(message=(How.FAILED, 0)), desk_of()
-    await handle(line, desk)
+    await attend(line, desk)
     assert line.heard[-2:] == ["mailbox-full", "hung up: failed"]
-    assert told(desk, "vm_end")["how"] == "failed"
+    assert told(desk, MessageEnded).how == "failed"
 
 
 async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to() -> None:
     line, desk = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), desk_of()
-    await handle(line, desk)
-    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
-    assert (told(desk, "call_end")["outcome"], told(desk, "call_end")["ended_by"]) == ("voicemail", "lost")
-
-
-async def test_a_conversation_is_lost_with_its_asterisk() -> None:
-    line = FakeLine({DESTINATION: Answers()}, hangs_up_after=5, lost=True)
-    desk = desk_of([{"ring": DESTINATION}])
-    await handle(line, desk)
-    assert told(desk, "call_end")["outcome"] == "lost"
+    await attend(line, desk)
+    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert end(desk) == ("voicemail", "lost")
 
 
 # What the journal is told.
@@ -173,14 +180,25 @@ async def test_the_message_begins_on_the_disk_before_it_is_recorded() -> None:
             return await super().record(*args, **more)
 
     desk = desk_of()
-    await handle(Watched(), desk)
-    assert seen == ["call_start", "answered", "vm_start"]
+    await attend(Watched(), desk)
+    assert seen == ["CallStarted", "Answered", "MessageStarted"]
+
+
+async def test_the_start_of_the_call_is_on_the_disk_before_the_caller_is_answered() -> None:
+    class Slow(FakeDesk):
+        def note(self, entry: Entry) -> Awaitable[None]:
+            noted = super().note(entry)
+            return asyncio.sleep(9) if isinstance(entry, CallStarted) else noted
+
+    desk = Slow(desk_of().agreement)
+    await attend(FakeLine(), desk)
+    assert told(desk, Answered).at == after(9)
 
 
 async def test_the_message_carries_where_it_is_to_go() -> None:
     desk = desk_of()
-    await handle(FakeLine(), desk)
-    delivery = Delivery.from_json(told(desk, "vm_start")["deliver"])
+    await attend(FakeLine(), desk)
+    delivery = Delivery.from_json(dict(told(desk, MessageStarted).deliver))
     assert (delivery.to, delivery.label, delivery.zone) == (
         ("office@acme.example",),
         "Shop",
@@ -193,20 +211,20 @@ async def test_a_call_carries_where_it_is_told_of_if_missed_when_the_owner_wants
     missed_calls: str, carried: bool
 ) -> None:
     desk = desk_of(missed_calls=missed_calls)
-    await handle(FakeLine(hangs_up_after=1), desk)
-    start = told(desk, "call_start")
-    assert ("missed" in start) == carried
-    if carried:
-        assert Delivery.from_json(start["missed"]).to == ("office@acme.example",)
+    await attend(FakeLine(hangs_up_after=1), desk)
+    missed = told(desk, CallStarted).missed
+    assert (missed is not None) == carried
+    if missed is not None:
+        assert Delivery.from_json(dict(missed)).to == ("office@acme.example",)
 
 
 async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
     desk = desk_of(missed_calls="mail")
-    await handle(FakeLine(), desk)
+    await attend(FakeLine(), desk)
     with capture_logs() as lines:
         for entry in desk.entries:
             tell(entry)
-    assert [line["event"] for line in lines] == kinds(desk)
+    assert lines
     assert "acme.example" not in str(lines)
     assert str(FakeLine().caller.number) not in str(lines)
 
@@ -214,52 +232,55 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
 # What the next engine does with a call that this one left.
 
 
-async def begun_by_another(desk: FakeDesk) -> list[Entry]:
+async def left_in_a_message(line: FakeLine) -> FakeDesk:
     """The journal of an engine that was killed while it recorded a message."""
-    other = desk_of()
-    await handle(FakeLine(), other)
-    desk.entries += (
-        entry for entry in other.entries if entry["kind"] in {"call_start", "answered", "vm_start"}
-    )
-    return list(desk.entries)
-
-
-async def taken_over(line: FakeLine, desk: FakeDesk, entries: list[Entry]) -> None:
-    assert desk.agreement is not None
-    call = Call(line, desk.agreement, desk)
-    call.remember(entries)
-    await resume(call, [], None)
+    desk = desk_of()
+    await leave_after(3, line, desk)
+    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted"]
+    return desk
 
 
 async def test_a_recording_that_goes_on_is_waited_for() -> None:
-    line, desk = FakeLine(left_by_another=Recorded(How.SILENCE, START)), desk_of()
-    await taken_over(line, desk, await begun_by_another(desk))
+    line = FakeLine(left_by_another=Recorded(How.SILENCE, START))
+    desk = await left_in_a_message(line)
+    await take_over(line, desk)
     assert line.heard == [f"looked for {AUDIO}", "goodbye", "hung up: voicemail"]
-    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "step", "call_end"]
+    assert kinds(desk)[3:] == ["MessageEnded", "StepPerformed", "CallEnded"]
+    assert told(desk, MessageEnded).how == "silence"
 
 
 async def test_a_recording_that_was_never_begun_begins_after_another_beep() -> None:
-    line, desk = FakeLine(left_by_another=None), desk_of()
-    await taken_over(line, desk, await begun_by_another(desk))
+    line = FakeLine()
+    desk = await left_in_a_message(line)
+    await take_over(line, desk)
     assert line.heard == [f"looked for {AUDIO}", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert kinds(desk)[3:] == ["MessageEnded", "CallEnded"]
 
 
 async def test_a_greeting_that_was_cut_short_is_heard_again_and_the_caller_is_answered_once() -> None:
     line, desk = FakeLine(), desk_of()
-    entries = (await begun_by_another(desk))[:-1]
-    desk.entries.pop()
-    await taken_over(line, desk, entries)
+    await leave_after(1, line, desk)
+    await take_over(line, desk)
     assert line.heard == ["closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert told(desk, Answered).at == after(0)
 
 
 async def test_after_a_message_that_had_ended_there_is_only_goodbye_to_say() -> None:
-    line, desk = FakeLine(), desk_of()
-    entries = await begun_by_another(desk)
-    entries.append({"call": line.call_id, "kind": "vm_end", "at": after(9), "audio": AUDIO, "how": "key"})
-    await taken_over(line, desk, entries)
+    line = FakeLine()
+    desk = await left_in_a_message(line)
+    desk.note(MessageEnded(line.call_id, after(9), AUDIO, "key"))
+    await take_over(line, desk)
     assert line.heard == ["goodbye", "hung up: voicemail"]
+    assert told(desk, MessageEnded).at == after(9)
+
+
+async def test_where_no_message_can_be_taken_by_now_one_that_was_begun_is_still_taken() -> None:
+    line = FakeLine(left_by_another=Recorded(How.KEY, START))
+    desk = await left_in_a_message(line)
+    desk.full = "0.4 GB are free"
+    await take_over(line, desk)
+    assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
 
 
 # Whether there is room for it.

@@ -1,0 +1,240 @@
+"""Routing versions on disk: what calls began under, and what an operator may look back at.
+
+    ROOT/<digest>/       the routing folder as it was accepted, never changed afterwards
+    ROOT/<digest>.json   when it was in force, and the SHA-256 of each of its prompts
+    ROOT/in-force        a symbolic link to the version that is, or was last, in force
+
+A version is whole or absent: its files are on the disk before it has its name. A file that did not change
+since the version before it is the same file (a hard link): docs/decisions/015-routing-versions.md.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from config.copies import content_digest, copy, sha256_of, sync
+from config.errors import ConfigErrors
+from config.folder import list_files
+from config.load import load
+from config.policy import Policy
+from dialplan.routing import Routing
+
+IN_FORCE = "in-force"
+DRAFT, GONE = ".draft", ".gone"  # a version that is being made, or removed
+
+
+class Why(StrEnum):
+    """Why a version cannot be had."""
+
+    GONE = "gone"
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
+
+
+class VersionError(Exception):
+    """A version that cannot be had. `detail`: the first error, where this software cannot read it."""
+
+    def __init__(self, digest: str, why: Why, detail: str = "") -> None:
+        super().__init__(digest, why, detail)  # as given: it comes out of another process
+        self.digest, self.why, self.detail = digest, why, detail
+
+
+class FolderChangedError(Exception):
+    """The folder was changed between reading and copying it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """When a version was in force; `until` is None while it is, or where the engine's end was not seen."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is known of a kept version. `prompts`: their SHA-256, those brought along too."""
+
+    digest: str
+    periods: tuple[Period, ...]
+    prompts: frozenset[str]
+
+    @property
+    def may_be_in_force(self) -> bool:
+        return self.periods[-1].until is None
+
+    @property
+    def last_in_force(self) -> datetime:
+        """The last instant at which it is known to have been in force."""
+        return max(period.until or period.since for period in self.periods)
+
+    @property
+    def entered(self) -> datetime:
+        return max(period.since for period in self.periods)
+
+    def as_json(self) -> str:
+        periods = [
+            {"since": period.since.isoformat(), "until": period.until and period.until.isoformat()}
+            for period in self.periods
+        ]
+        return json.dumps({"in_force": periods, "prompts": sorted(self.prompts)}, indent=1) + "\n"
+
+
+class Versions:
+    """The versions below `root`, which is made when missing. One process at a time changes it: the engine.
+
+    Every method reads or writes the disk and none is quick where there are thousands of files.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def in_force(self) -> Path:
+        """Where the files of the version in force lie; absent before the first one."""
+        return self.root / IN_FORCE
+
+    @property
+    def snapshot(self) -> Path:
+        """The copy of the last good folder that earlier engines kept; used once, then removed."""
+        return self.root.with_name("routing.snapshot")
+
+    def remove_snapshot(self) -> None:
+        shutil.rmtree(self.snapshot, ignore_errors=True)
+
+    def keep(self, folder: Path, digest: str) -> None:
+        """Copy a folder that was read as `digest`; nothing is done where that version is here already.
+
+        Raises FolderChangedError where the folder is another one by now, and OSError.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        place = self.root / digest
+        if place.is_dir() and content_digest(place) == digest:
+            return
+        draft = self.root / f"{DRAFT}-{digest}"
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            if copy(folder, draft, self.in_force) != digest:
+                raise FolderChangedError(folder)
+            self._remove(place)  # damaged, or it would have been found
+            draft.rename(place)
+        except FileNotFoundError:  # a file of it was removed just now
+            raise FolderChangedError(folder) from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        sync(self.root)
+
+    def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
+        """Note that a kept version comes into force, and the one before it leaves. Raises OSError."""
+        before = self._noted(digest)
+        periods = before.periods if before else ()
+        if before is None or not before.may_be_in_force:  # else the engine was only away
+            self._leave(now)
+            periods = (*periods, Period(now))
+        self._note(Version(digest, periods, frozenset(prompts)))
+        draft = self.root / f"{DRAFT}-{IN_FORCE}"
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(digest)
+        draft.rename(self.in_force)
+        sync(self.root)
+
+    def _leave(self, now: datetime) -> None:
+        for version in self.all():
+            if version.may_be_in_force:
+                *ended, last = version.periods
+                self._note(Version(version.digest, (*ended, Period(last.since, now)), version.prompts))
+
+    def all(self) -> list[Version]:
+        """Every kept version, the one that came into force last first."""
+        try:
+            digests = [entry.name for entry in os.scandir(self.root) if is_digest(entry.name)]
+        except FileNotFoundError:
+            return []
+        versions = [self._noted(digest) or self._looked_at(digest) for digest in digests]
+        return sorted(versions, key=lambda version: version.entered, reverse=True)
+
+    def read(self, digest: str, policy: Policy | None = None) -> Routing:
+        """A kept version, its files compared with its digest. With a policy it is judged anew.
+
+        Raises VersionError, and PermissionError.
+        """
+        place = self.root / digest
+        try:
+            there = is_digest(digest) and bool(place.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
+            raise VersionError(digest, Why.GONE)
+        if content_digest(place) != digest:
+            raise VersionError(digest, Why.DAMAGED)
+        try:
+            return load(place, policy)
+        except ConfigErrors as wrong:
+            raise VersionError(digest, Why.UNREADABLE, str(wrong.errors[0])) from None
+
+    def forget(self, keep: Collection[str], before: datetime) -> list[Version]:
+        """Remove the versions last in force before that instant, but for those to `keep`; return them."""
+        others = [version for version in self.all() if version.digest not in keep]
+        old = [
+            version for version in others if not version.may_be_in_force and version.last_in_force < before
+        ]
+        for version in old:
+            self._remove(self.root / version.digest)
+            (self.root / f"{version.digest}.json").unlink(missing_ok=True)
+        return old
+
+    def tidy(self) -> None:
+        """Remove what a killed engine left half made or half removed."""
+        for place in self.root.glob(".*"):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
+
+    def _remove(self, place: Path) -> None:
+        """At once for every reader: a version that is half removed is not to be found."""
+        if place.exists():
+            gone = self.root / f"{GONE}-{place.name}"
+            shutil.rmtree(gone, ignore_errors=True)
+            place.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def _note(self, version: Version) -> None:
+        draft = self.root / f"{DRAFT}-{version.digest}.json"
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(version.as_json())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self.root / f"{version.digest}.json")
+
+    def _noted(self, digest: str) -> Version | None:
+        """What was noted of a version; None where that is lost or damaged."""
+        try:
+            noted = json.loads((self.root / f"{digest}.json").read_bytes())
+            periods = tuple(
+                Period(
+                    datetime.fromisoformat(period["since"]),
+                    datetime.fromisoformat(period["until"]) if period["until"] else None,
+                )
+                for period in noted["in_force"]
+            )
+            return Version(digest, periods, frozenset(noted["prompts"])) if periods else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _looked_at(self, digest: str) -> Version:
+        """What the files themselves say of a version of which nothing is noted."""
+        place = self.root / digest
+        made = datetime.fromtimestamp(place.stat().st_mtime).astimezone()
+        prompts = frozenset(sha256_of(file) for file in list_files(place).prompts)
+        return Version(digest, (Period(made, made),), prompts)
+
+
+def is_digest(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{64}", text, re.ASCII) is not None

@@ -1,0 +1,216 @@
+"""Asterisk's CEL file and those it has been before: each record read once, in order, whoever rotates them.
+
+This module blocks and knows no event loop; engine/ari/cel_reader.py gives it a thread.
+
+Asterisk opens, appends to and closes the file for each record, one record at a time. So a file that was
+renamed is complete as soon as the new one exists, and this module may rename the file itself.
+"""
+
+import os
+import re
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from engine.ari.cel import CelEvent, parse, records
+from engine.ari.cel_marks import Mark, Marks
+from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
+
+READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
+LONGEST_LINE = 8192
+SETTLED_SECONDS = 5.0  # nobody writes to a rotated file of this age, nor copies or gzips into it
+FORGOTTEN_SECONDS = 3600.0  # of a content that no file holds any longer
+log = structlog.get_logger()
+Stamp = tuple[int, int, int]  # inode, size, time of modification: a file with the same has not changed
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The next events of one file, and the bytes that hold them. Without events when those hold none."""
+
+    events: list[CelEvent]
+    data: bytes
+    mark: Mark
+
+
+class CelFiles:
+    """`cel`: the file that Asterisk writes; its folder holds the rotated ones. `marks`: what has been taken.
+
+    `max_bytes`: a larger file is renamed. `keep_seconds`: a rotated file that was taken to its end is removed
+    at this age. `skipped`: number of lines and files that could not be read.
+    """
+
+    def __init__(self, cel: Path, marks: Marks, max_bytes: int, keep_seconds: float) -> None:
+        self.skipped = 0
+        self._cel = cel
+        self._marks = marks
+        self._max_bytes = max_bytes
+        self._keep_seconds = keep_seconds
+        self._rotated = re.compile(re.escape(cel.name) + r"(?:\.([0-9]{1,9})|-[0-9-]{1,20})(?:\.gz)?")
+        self._read: dict[Path, tuple[Stamp, Mark]] = {}  # files read to their end, when they were such
+        self._stamp: Stamp | None = None  # of `cel`, when it was last read to its end
+        self._source: PlainSource | None = None  # `cel`, kept open
+        self._mark = Mark()  # of `cel`
+        self._unseen: dict[Mark, float] = {}  # marks that fit no file, since when
+        self._reported: set[str] = set()
+
+    def unread(self, everywhere: bool = False) -> Iterator[Batch]:
+        """Yield what has not been taken, oldest file first; call take() for each batch. Raise OSError.
+
+        Look into rotated files only if asked to, or if `cel` is another file or was cut since the last time.
+        """
+        stamp = _stamp(self._cel)
+        if stamp == self._stamp and not everywhere:
+            return
+        is_same = stamp is not None and self._goes_on(stamp)
+        if not is_same:
+            yield from self._unread_behind()
+        if everywhere or not is_same:
+            yield from self._unread_rotated(self._ordered())
+        self._stamp = None
+        if stamp is not None and (is_same or self._open_anew(stamp)) and self._source is not None:
+            is_read = yield from self._batches(self._cel, self._source, self._mark)
+            self._stamp = stamp if is_read else None
+
+    def take(self, batch: Batch) -> None:
+        """The events of this batch are durable."""
+        self._marks.move(batch.mark, batch.data)
+
+    def tidy(self) -> None:
+        """Rename a large file and remove old ones. Raise OSError."""
+        self._remove_old()
+        stamp = _stamp(self._cel)
+        if stamp is None or stamp[1] <= self._max_bytes:
+            return
+        numbers = [int(match[1] or 0) for path in self._siblings() if (match := self._named(path))]
+        self._cel.rename(self._cel.with_name(f"{self._cel.name}.{max(numbers, default=0) + 1}"))
+
+    def close(self) -> None:
+        """Close the file that is kept open."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _goes_on(self, stamp: Stamp) -> bool:
+        """Whether `cel` is the file that is open, and what was taken of it still stands there."""
+        if self._source is None or self._stamp is None or self._stamp[0] != stamp[0]:
+            return False
+        return stamp[1] >= self._mark.offset and self._mark.fits(self._source)
+
+    def _open_anew(self, stamp: Stamp) -> bool:
+        """Open `cel`; return False if it is another file by now: its predecessor has to be read first."""
+        self.close()
+        self._source = PlainSource(self._cel)
+        self._mark = self._marks.find(self._source) or Mark()
+        return self._source.inode == stamp[0]
+
+    def _unread_behind(self) -> Iterator[Batch]:
+        """Yield the rest of the file that is open, wherever it is now, unless it was cut."""
+        if self._source is not None and self._mark.fits(self._source):
+            yield from self._batches(self._cel, self._source, self._mark)
+
+    def _unread_rotated(self, paths: list[Path]) -> Iterator[Batch]:
+        seen: set[Mark] = {self._mark}
+        for path in paths:
+            stamp = _stamp(path)
+            known = self._read.get(path)
+            if stamp is None or (known and known[0] == stamp):
+                seen.update([known[1]] if known else [])
+                continue
+            try:
+                source = open_source(path)
+            except OSError as error:
+                self._report("cel_file_unreadable", path, error=str(error))
+                continue
+            with closing(source):
+                mark = self._marks.find(source)
+                if mark is None and not _settled(stamp) and self._marks.is_shorter_copy(source):
+                    continue
+                seen.add(mark := mark or Mark())
+                yield from self._batches(path, source, mark)
+                if _settled(stamp):
+                    yield from self._rest(path, source, mark)
+                    self._read[path] = (stamp, mark)
+        self._forget(paths, seen)
+
+    def _batches(self, path: Path, source: Source, mark: Mark) -> Generator[Batch, None, bool]:
+        """Yield whole or overlong lines. Return False if the file was cut or written anew."""
+        while data := source.read_on(mark.tail, mark.offset, READ_BYTES):
+            whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
+            if not whole and len(data) <= LONGEST_LINE:
+                break
+            yield self._batch(path, whole or data, mark)
+        return data is not None
+
+    def _rest(self, path: Path, source: Source, mark: Mark) -> Iterator[Batch]:
+        """Yield a last line that was cut: nobody completes it any longer."""
+        if isinstance(source, GzipSource) and source.damage:
+            self._report("cel_file_damaged", path, error=source.damage)
+        if data := source.read(mark.offset, READ_BYTES):
+            yield self._batch(path, data, mark)
+
+    def _batch(self, path: Path, data: bytes, mark: Mark) -> Batch:
+        events: list[CelEvent] = []
+        for line in data.replace(b"\0", b"\n").split(b"\n"):  # a power cut leaves NUL bytes
+            if not line:
+                continue
+            for record in records(line) if len(line) <= LONGEST_LINE else ():
+                try:
+                    events.append(parse(record))
+                except ValueError:
+                    self._report("cel_line_skipped", path, bytes=len(record), before=mark.offset + len(data))
+            if len(line) > LONGEST_LINE:
+                self._report("cel_line_too_long", path, bytes=len(line), before=mark.offset + len(data))
+        return Batch(events, data, mark)
+
+    def _siblings(self) -> list[Path]:
+        prefixes = (self._cel.name + ".", self._cel.name + "-")
+        return [path for path in self._cel.parent.iterdir() if path.name.startswith(prefixes)]
+
+    def _named(self, path: Path) -> re.Match[str] | None:
+        """Whether this is the name of a rotated file: ours, or logrotate's with number or date."""
+        return self._rotated.fullmatch(path.name)
+
+    def _ordered(self) -> list[Path]:
+        """The rotated files, the one that was written last at the end; a gzipped one has its file's time."""
+        times = [(stamp[2], path) for path in self._siblings() if path.is_file() and (stamp := _stamp(path))]
+        return [path for _, path in sorted(times)]
+
+    def _forget(self, paths: list[Path], seen: set[Mark]) -> None:
+        """Forget files that are gone, and after a while their marks."""
+        self._read = {path: known for path, known in self._read.items() if path in set(paths)}
+        now = time.monotonic()
+        self._unseen = {mark: self._unseen.get(mark, now) for mark in self._marks if mark not in seen}
+        gone = {mark for mark, since in self._unseen.items() if now - since > FORGOTTEN_SECONDS}
+        if gone:
+            self._marks.keep_only({mark for mark in self._marks if mark not in gone})
+
+    def _remove_old(self) -> None:
+        oldest = time.time() - self._keep_seconds
+        for path, (stamp, _) in tuple(self._read.items()):
+            if stamp[2] < oldest * 1e9 and stamp == _stamp(path) and self._named(path):
+                path.unlink(missing_ok=True)
+
+    def _report(self, event: str, path: Path, **facts: object) -> None:
+        """Count it, and log the first of each kind for each file: a damaged file must not fill the log."""
+        self.skipped += 1
+        if (kind := f"{event} {path.name}") not in self._reported:
+            self._reported.add(kind)
+            log.error(event, file=path.name, **facts)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """None if there is no such file."""
+    try:
+        now = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns
+
+
+def _settled(stamp: Stamp) -> bool:
+    return time.time() - stamp[2] / 1e9 > SETTLED_SECONDS

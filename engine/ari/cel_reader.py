@@ -1,0 +1,187 @@
+"""The CEL reader hands each event of Asterisk's CEL to the engine, milliseconds after Asterisk wrote it.
+
+A thread of its own reads; nothing of the file touches the event loop. After a crash an event may come twice;
+no event is lost.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from engine.ari.cel import CelEvent
+from engine.ari.cel_file import CelFiles
+from engine.ari.cel_marks import Marks, PositionDamaged
+from engine.ari.cel_watch import FolderWatch
+
+REST_SECONDS = 0.005  # between two looks: of many calls the lines are taken together
+LOOK_EVERYWHERE_SECONDS = 1.0
+SAVE_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+LAST_TAKE_SECONDS = 2.0  # at the end, for events that are being taken
+MAX_BYTES = 16 << 20
+KEEP_SECONDS = 72 * 3600.0
+EXPECTED = (OSError, PositionDamaged)  # no need for a traceback
+Take = Callable[[Sequence[CelEvent]], Awaitable[None]]
+log = structlog.get_logger()
+
+
+class CelReader:
+    """`cel`: the file that cel_custom.conf names. `kept`: where it is stored how far that was taken.
+
+    `take` gets the events in their order, at most some hundred at once, and returns when they are durable. If
+    it raises, it gets the same events again after RETRY_SECONDS, for as long as it raises.
+    `first`: this installation has never run, so ignore what stands in the file if there is no `kept`.
+    A rotated file is removed `keep_seconds` after its last line, once it has been taken whole.
+    """
+
+    def __init__(
+        self,
+        cel: Path,
+        kept: Path,
+        take: Take,
+        *,
+        first: bool = False,
+        max_bytes: int = MAX_BYTES,
+        keep_seconds: float = KEEP_SECONDS,
+    ) -> None:
+        self._marks = Marks(kept)
+        self._files = CelFiles(cel, self._marks, max_bytes, keep_seconds)
+        self._take = take
+        self._first = first
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked: list[asyncio.Future[None]] = []
+        self._delivery: Future[None] | None = None
+        self._stop = threading.Event()
+        self._watch = FolderWatch(cel.parent)
+        self._looked = self._saved = -math.inf
+        self._failing: set[str] = set()
+
+    @property
+    def skipped(self) -> int:
+        """Number of lines and files that could not be read since the start."""
+        return self._files.skipped
+
+    async def run(self) -> None:
+        """Read until cancelled, once. Whatever goes wrong with the file is logged once and tried again."""
+        self._loop = asyncio.get_running_loop()
+        ended = self._loop.create_future()
+        threading.Thread(target=self._work, args=(ended,), name="cel-reader", daemon=True).start()
+        try:
+            await asyncio.shield(ended)
+        finally:
+            self._stop.set()
+            self._watch.wake()
+            await asyncio.wait({ended}, timeout=LAST_TAKE_SECONDS)
+            if self._delivery is not None:
+                self._delivery.cancel()
+                await asyncio.wait({ended}, timeout=LAST_TAKE_SECONDS)
+            for asked in self._asked:
+                asked.cancel()
+
+    async def drained(self) -> None:
+        """Return once every whole line that stands in the files now has been taken.
+
+        Also returns when the files cannot be read, after the error has been logged. Waits for run() to begin.
+        """
+        asked = asyncio.get_running_loop().create_future()
+        self._asked.append(asked)
+        self._watch.wake()
+        await asked
+
+    def _work(self, ended: asyncio.Future[None]) -> None:
+        """Look, hand over, store the position: the life of the thread."""
+        saver, saving = ThreadPoolExecutor(1, "cel-position"), None
+        self._attempt("cel_position_unreadable", self._begin)
+        while not self._stop.is_set():
+            asked = tuple(self._asked)
+            succeeded = self._attempt("cel_unreadable", partial(self._look, everywhere=bool(asked)))
+            self._answer(asked)
+            if time.monotonic() - self._saved >= SAVE_SECONDS:
+                self._saved = time.monotonic()
+                if succeeded:
+                    self._attempt("cel_not_rotated", self._files.tidy)
+                if saving is None or saving.done():  # an fsync may take 0.2 s: the calls do not wait for it
+                    saving = saver.submit(self._save, self._marks.text())
+            self._watch.pause(REST_SECONDS if succeeded else RETRY_SECONDS)
+            if succeeded:
+                self._watch.wait(LOOK_EVERYWHERE_SECONDS)
+        saver.shutdown()
+        self._save(self._marks.text())
+        self._files.close()
+        self._watch.close()
+        self._call(partial(_finish, ended))
+
+    def _save(self, text: str) -> None:
+        self._attempt("cel_position_not_saved", partial(self._marks.save, text))
+
+    def _begin(self) -> None:
+        """Load the position. Without one begin at the beginning; in a new installation, at the end."""
+        if not self._marks.load() and self._first:
+            for batch in self._files.unread(everywhere=True):
+                self._files.take(batch)
+
+    def _look(self, everywhere: bool) -> None:
+        """Hand over what is new. Raise OSError, or _Stopped."""
+        if time.monotonic() - self._looked >= LOOK_EVERYWHERE_SECONDS:
+            everywhere, self._looked = True, time.monotonic()
+        for batch in self._files.unread(everywhere):
+            while batch.events and not self._deliver(batch.events):
+                self._stop.wait(RETRY_SECONDS)
+            self._files.take(batch)
+
+    def _deliver(self, events: Sequence[CelEvent]) -> bool:
+        """Wait until `take` has returned; return False if it raised. Raise _Stopped."""
+        if self._stop.is_set() or self._loop is None or self._loop.is_closed():
+            raise _Stopped
+        self._delivery = asyncio.run_coroutine_threadsafe(self._awaited(events), self._loop)
+        taken = self._attempt("cel_not_taken", self._delivery.result)
+        self._delivery = None
+        return taken
+
+    async def _awaited(self, events: Sequence[CelEvent]) -> None:
+        await self._take(events)
+
+    def _answer(self, asked: Sequence[asyncio.Future[None]]) -> None:
+        """Wake those who wait for drained(), unless it is for the end of run()."""
+        if not self._stop.is_set():
+            for future in asked:
+                self._asked.remove(future)
+                self._call(partial(_finish, future))
+
+    def _call(self, work: Callable[[], object]) -> None:
+        """Do something in the loop, as long as there is one."""
+        with suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(work)
+
+    def _attempt(self, failure: str, work: Callable[[], object]) -> bool:
+        """Return whether it succeeded; log the first of several failures. This thread outlives everything."""
+        try:
+            work()
+        except (_Stopped, CancelledError):
+            return False
+        except Exception as error:
+            if failure not in self._failing:
+                self._failing.add(failure)
+                with suppress(Exception):
+                    log.error(failure, error=repr(error), exc_info=not isinstance(error, EXPECTED))  # noqa: TRY400
+            return False
+        self._failing.discard(failure)
+        return True
+
+
+class _Stopped(Exception):
+    """The reader ends; what has not been taken stays where it is."""
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

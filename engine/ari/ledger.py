@@ -1,0 +1,127 @@
+"""What CEL says of a call, as entries of its journal: legs, answer, connection, recorder, and who ended it.
+
+Asterisk's CEL is the ledger of what Asterisk does by itself, for handed-over calls and fallback calls alike.
+The user events are those of extensions.conf ([connect], [leg], [back], [fallback]) and recorder.conf. Each
+line is translated by itself, with what the journal already knows of the call, so that an engine which starts
+in the middle of a call reads on.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from engine.ari import causes
+from engine.ari.causes import Cause
+from engine.ari.cel import CelEvent
+from engine.ari.connect import attempts
+from engine.ari.recorder_events import recorder_entries, recording_ended
+from engine.line import Attempt
+from journal.entries import (
+    Answered,
+    CallerLeft,
+    EndedBy,
+    Entry,
+    FellBack,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+)
+from journal.ids import leg_id_of
+from journal.state import CallState
+
+# Asterisk's word for its own Hangup(): what ended a conversation was neither party.
+DIALPLAN = "dialplan/builtin"
+
+
+def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) -> Iterator[Entry]:
+    """The entries that this line amounts to, for the call that `state` is of.
+
+    `rang`: when each leg of a ring of several rang, as far as their Dial events have come. Raises ValueError,
+    KeyError.
+    """
+    of_caller = event.channel == event.call
+    leg = state.legs.get(leg_id_of(state.call_id, event.channel))
+    if leg is not None and leg.ringing is None and leg.leg_id in rang:
+        yield LegRang(state.call_id, rang[leg.leg_id], leg.leg_id)
+    match event.kind:
+        case "LEG":
+            yield LegStarted(state.call_id, event.at, _leg(event, state), event.extra["to"])
+        case "ANSWER" if not of_caller:
+            yield LegAnswered(state.call_id, event.at, _leg(event, state))
+        case "ANSWER" if state.answered is None:
+            yield Answered(state.call_id, event.at)
+        case "BRIDGE_ENTER" if not of_caller:
+            yield LegConnected(state.call_id, event.at, _leg(event, state))
+        case "HANGUP" if not of_caller:
+            yield from recording_ended(state, _leg(event, state), event.at)
+            yield from _leg_hung_up(event, state)
+        case "HANGUP":
+            yield CallerLeft(state.call_id, event.at, *_who_left(event, state))
+        case "BACK" | "NOBODY" | "CALL":
+            yield from _told_of_legs(event, state)
+        case "FALLBACK":
+            yield FellBack(state.call_id, event.at)
+        case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP":
+            yield from recorder_entries(event, _leg(event, state), state)
+
+
+def _leg(event: CelEvent, state: CallState) -> str:
+    return leg_id_of(state.call_id, event.channel)
+
+
+def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
+    """The instant is this line's; outcome and SIP status are those that [leg] has told, if it has."""
+    leg = state.legs.get(_leg(event, state))
+    if leg is None:  # not an attempt of ours
+        return
+    cause = int(event.extra.get("hangupcause", 0))
+    if leg.connected is None and leg.outcome is not None:
+        yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
+        return
+    outcome = causes.outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
+    yield LegEnded(state.call_id, event.at, leg.leg_id, outcome, cause)
+    if cause == Cause.CHANNEL_UNAVAILABLE and state.left and leg.connected:  # its line came second
+        yield CallerLeft(state.call_id, state.left.at, "network", cause)
+
+
+def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
+    """What [back], or the end of the call, says of the legs of this ring, and when they rang."""
+    given_up = event.extra.get("status") == "CANCEL"
+    told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
+    yield from _rang(event, state, told)
+    for attempt in told:
+        if leg := state.legs.get(attempt.leg):
+            at = leg.ended or event.at
+            yield LegEnded(state.call_id, at, leg.leg_id, attempt.outcome, attempt.cause, attempt.sip)
+
+
+def _rang(event: CelEvent, state: CallState, told: tuple[Attempt, ...]) -> Iterator[Entry]:
+    """RINGTIME_MS is of the first leg that rang, from its making on: of one leg that is the whole truth.
+
+    When each of several legs rang their Dial events say (engine.ari.line).
+    """
+    after = event.extra.get("rang") or event.extra.get("progress")
+    rung = {attempt.leg for attempt in told} | ({state.connected.leg} if state.connected else set())
+    legs = [state.legs[leg] for leg in rung if leg in state.legs]
+    if after and len(legs) == 1 and legs[0].ringing is None:
+        yield LegRang(state.call_id, legs[0].began + timedelta(milliseconds=int(after)), legs[0].leg_id)
+
+
+def _who_left(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
+    """Who ended the call, and its Q.850 cause: measured, docs/decisions/017.
+
+    A conversation's limit, an RTP timeout and Asterisk's own end are none of the two parties'.
+    """
+    cause = int(event.extra.get("hangupcause", 0))
+    source = event.extra.get("hangupsource", "")
+    leg = state.legs.get(state.connected.leg) if state.connected else None
+    if Cause.CHANNEL_UNAVAILABLE in (cause, leg and leg.cause):
+        return "network", Cause.CHANNEL_UNAVAILABLE
+    if source == event.name:
+        return "caller", Cause.NORMAL
+    if leg is None:
+        return "engine", cause
+    if source == DIALPLAN:
+        return "limit", Cause.NORMAL
+    return ("destination", leg.cause or cause) if source else ("network", cause)

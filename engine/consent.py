@@ -1,0 +1,49 @@
+"""Consent to a recording: the caller hears that the call is recorded, or is asked, before anything rings.
+
+The destination hears it after it has answered, and Asterisk records only then (recorder.conf).
+"""
+
+import structlog
+
+from dialplan.number import RecordingPolicy
+from engine.call import Call
+from engine.line import HungUp
+from engine.notice import Announcement
+
+log = structlog.get_logger()
+
+NOT_HEARD = "the announcement was not heard to its end"
+
+
+async def announce_recording(call: Call) -> None:
+    """Tell the caller once, or ask. If anything fails, the call goes on unrecorded.
+
+    Before anything rings: while unanswered, the caller pays nothing for it.
+    """
+    if call.state.consent.caller is not None or call.agreed.number.record is RecordingPolicy.OFF:
+        return
+    if why := await call.desk.why_no_recording():
+        log.error("call_not_recorded", why=why)
+        call.not_announced("skipped", why)
+        return
+    try:
+        heard = await _announce(call)
+    except HungUp:
+        raise
+    except Exception:
+        log.exception("announcement_failed")
+        heard = False
+    if not heard:
+        log.error("call_not_recorded", why=NOT_HEARD)
+        call.not_announced("failed", NOT_HEARD)
+
+
+async def _announce(call: Call) -> bool:
+    number, owner = call.agreed.number, call.agreed.owner
+    prompt = call.agreed.prompt(number.announcement(owner))
+    if prompt is None:
+        return False
+    heard = await call.line.announce_recording(Announcement(number.record, prompt, owner.language))
+    if heard is not None:
+        call.announced_as(heard)
+    return heard is not None

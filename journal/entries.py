@@ -1,0 +1,317 @@
+"""The entries of the journal: everything that can happen to a call, one frozen struct for each kind.
+
+The tag of a struct is the entry's `kind` on disk. An entry is one line of ASCII JSON; instants are aware UTC
+datetimes, ISO 8601 on disk.
+
+**Versions.** A field is added with a default, and a kind never changes its meaning: so an older journal
+decodes. Unknown fields are ignored, and an entry of an unknown kind costs that entry alone
+(`journal.reader`): so an older program reads a newer journal. Fields that have their default value are
+written too, because programs older than this module read them by name.
+
+**Which clock.** `at` is Asterisk's: CEL's microseconds for what Asterisk did by itself, the events'
+milliseconds for what it did for the engine.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from msgspec import DecodeError, Struct, convert, to_builtins
+from msgspec.json import Decoder, Encoder
+
+from dialplan.result import Outcome, Result
+
+EndedBy = Literal["caller", "destination", "limit", "network", "engine", "lost"]
+HowMessageEnded = Literal["hangup", "key", "silence", "limit", "failed"]
+
+
+class UnreadableEntry(ValueError):
+    """A payload that is no entry of this version: its JSON is broken, its kind unknown or a field wrong."""
+
+
+class _Entry(Struct, frozen=True, tag_field="kind", gc=False):
+    call: str
+    at: datetime
+
+
+class _Step(Struct, frozen=True, tag_field="kind", gc=False):
+    """What happened on the route. In older journals such an entry has no `at`."""
+
+    call: str
+
+
+class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
+    """A call came in. `caller` is "" where it is withheld or unknown; `number` is the dialled number.
+
+    `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: to nobody.
+    `routing`: the digest of the routing version that the call follows; "" in older journals.
+    """
+
+    number: str
+    owner: str
+    withheld: bool
+    node: str
+    channel: str
+    caller: str = ""
+    missed: Mapping[str, Any] | None = None
+    routing: str = ""
+
+
+class Turned(_Step, frozen=True, tag="turn", gc=False):
+    """The route chose a branch: at `step`, for the reason `why`, which `callengine explain` shows."""
+
+    step: str
+    why: str
+    at: datetime | None = None
+
+
+class StepPerformed(_Step, frozen=True, tag="step", gc=False):
+    """A step of the route is over. `path`: its place in the tree of steps; () in older journals."""
+
+    step: str
+    outcome: Outcome
+    path: tuple[str | int, ...] = ()
+    at: datetime | None = None
+
+
+class RecorderTerms(Struct, frozen=True, gc=False):
+    """How the conversation of a hand-over is recorded, if it comes to one. `audio`: the recording's id.
+
+    `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256` and
+    `language`: the prompt that the destination hears; "" where it has agreed once and for all.
+    """
+
+    audio: str
+    keep_seconds: int
+    format: str
+    policy: str
+    announcement: str = ""
+    sha256: str = ""
+    language: str = ""
+
+
+class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
+    """The caller's channel is continued into the dialplan's Dial() to these destinations.
+
+    `recorder`: None where nothing is recorded.
+    """
+
+    to: tuple[str, ...]
+    seconds: int
+    recorder: RecorderTerms | None = None
+
+
+class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
+    """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease."""
+
+
+class LegStarted(_Entry, frozen=True, tag="leg_start", gc=False):
+    """A destination is dialled."""
+
+    leg: str
+    to: str
+
+
+class LegRang(_Entry, frozen=True, tag="leg_ringing", gc=False):
+    leg: str
+
+
+class LegAnswered(_Entry, frozen=True, tag="leg_answer", gc=False):
+    """The destination has answered. It does not yet talk with the caller: see LegConnected."""
+
+    leg: str
+
+
+class LegConnected(_Entry, frozen=True, tag="leg_joined", gc=False):
+    """The destination has entered the bridge with the caller. Older journals have none."""
+
+    leg: str
+
+
+class LegEnded(_Entry, frozen=True, tag="leg_end", gc=False):
+    """`cause`: Q.850. `sip`: the last SIP status of the leg, 0 where it is unknown."""
+
+    leg: str
+    outcome: Outcome
+    cause: int | None = None
+    sip: int = 0
+
+
+class Answered(_Entry, frozen=True, tag="answered", gc=False):
+    """The caller was answered: the caller's bill begins.
+
+    `to`: in older journals the destination that answered, or "voicemail".
+    """
+
+    to: str = ""
+
+
+class CallerNotified(_Entry, frozen=True, tag="notice", gc=False):
+    """Whether the caller heard that the call is recorded; the evidence for it, or `why` not.
+
+    `policy`: the number's dialplan.number.RecordingPolicy. `announcement`, `sha256`, `language`: the prompt,
+    played from `began` to `ended`. `answer`: the key that the caller pressed.
+    """
+
+    result: Literal["heard", "refused", "failed", "skipped"]
+    policy: str
+    why: str = ""
+    announcement: str = ""
+    sha256: str = ""
+    language: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    answer: str = ""
+
+
+class PartyNotified(_Entry, frozen=True, tag="informed", gc=False):
+    """Whether a destination heard that the call is recorded. known: the owner vouches that it knows.
+
+    left: it hung up during the announcement. The other fields are those of CallerNotified.
+    """
+
+    leg: str
+    result: Literal["heard", "known", "failed", "left"]
+    why: str = ""
+    policy: str = ""
+    announcement: str = ""
+    sha256: str = ""
+    language: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    answer: str = ""
+
+
+class RecordingStarted(_Entry, frozen=True, tag="rec_start", gc=False):
+    """The conversation is recorded from now on. `keep_seconds`: the owner's retention at this instant.
+
+    `audio`: the recording's id. `leg`: the destination that is recorded; "" in older journals.
+    """
+
+    audio: str
+    keep_seconds: int
+    format: str
+    leg: str = ""
+
+
+class RecordingPaused(_Entry, frozen=True, tag="rec_pause", gc=False):
+    """Digital silence from now on, by a key of the destination."""
+
+
+class RecordingResumed(_Entry, frozen=True, tag="rec_resume", gc=False):
+    how: Literal["key", "auto"]
+
+
+class RecordingStopped(_Entry, frozen=True, tag="rec_stop", gc=False):
+    """Nothing more is recorded, before the conversation is over."""
+
+    how: Literal["key", "failed"]
+
+
+class RecordingEnded(_Entry, frozen=True, tag="rec_end", gc=False):
+    audio: str
+
+
+class MessageStarted(_Entry, frozen=True, tag="vm_start", gc=False):
+    """The caller leaves a message. `deliver`: a dialplan.delivery.Delivery as JSON."""
+
+    audio: str
+    deliver: Mapping[str, Any]
+
+
+class MessageEnded(_Entry, frozen=True, tag="vm_end", gc=False):
+    audio: str
+    how: HowMessageEnded
+
+
+class CallerLeft(_Entry, frozen=True, tag="caller_left", gc=False):
+    """The end of the caller's channel, as CEL tells it."""
+
+    by: EndedBy
+    cause: int
+
+
+class CallEnded(_Entry, frozen=True, tag="call_end", gc=False):
+    """The call is over: the last entry of a call. To correct a call, note all of its entries again."""
+
+    outcome: Result
+    ended_by: EndedBy
+    cause: int | None = None
+
+
+class Heartbeat(Struct, frozen=True, tag_field="kind", tag="heartbeat", gc=False):
+    """The node lives, by Asterisk's clock: an entry of no call.
+
+    `call` is "" so that a program older than this module, which reads it of every entry, skips this one.
+    """
+
+    at: datetime
+    call: str = ""
+
+
+CallEntry = (
+    CallStarted
+    | Turned
+    | StepPerformed
+    | HandedOver
+    | FellBack
+    | LegStarted
+    | LegRang
+    | LegAnswered
+    | LegConnected
+    | LegEnded
+    | Answered
+    | CallerNotified
+    | PartyNotified
+    | RecordingStarted
+    | RecordingPaused
+    | RecordingResumed
+    | RecordingStopped
+    | RecordingEnded
+    | MessageStarted
+    | MessageEnded
+    | CallerLeft
+    | CallEnded
+)
+Entry = CallEntry | Heartbeat
+
+_encode = Encoder().encode
+_decode: Callable[[bytes], Entry] = Decoder(Entry).decode
+
+
+def kind_of(entry: Entry) -> str:
+    """Its `kind` on disk."""
+    return str(entry.__struct_config__.tag)
+
+
+def encode(entry: Entry) -> bytes:
+    """One line of ASCII JSON. Raises ValueError where an instant has no time zone."""
+    if entry.at is not None and entry.at.tzinfo is None:
+        raise ValueError(f"{kind_of(entry)} of call {entry.call}: `at` has no time zone")
+    try:
+        payload = _encode(entry)
+    except UnicodeEncodeError:  # a lone surrogate
+        payload = b"\xff"
+    if payload.isascii():
+        return payload
+    return json.dumps(to_builtins(entry), separators=(",", ":")).encode("ascii")
+
+
+def decode(payload: bytes) -> Entry:
+    """Raises UnreadableEntry."""
+    try:
+        entry = _decode(payload)
+    except DecodeError as error:
+        entry = _decode_slowly(payload, error)
+    if entry.at is not None and entry.at.tzinfo is None:
+        raise UnreadableEntry("`at` has no time zone")
+    return entry
+
+
+def _decode_slowly(payload: bytes, error: DecodeError) -> Entry:
+    """msgspec refuses an escaped lone surrogate, which the standard library reads."""
+    try:
+        return cast(Entry, convert(json.loads(payload), type=Entry))
+    except ValueError:  # ValidationError and JSONDecodeError are ValueErrors
+        raise UnreadableEntry(str(error)) from None

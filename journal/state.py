@@ -1,0 +1,214 @@
+"""The fold: what a call is after each of its entries. There is no other.
+
+The live call applies each entry it notes, a takeover those on the disk, the worker all of an ended call.
+
+- The same entry twice changes nothing: the CEL reader reads a few lines again after a crash.
+- The order of entries of different legs, or of a leg and its step, does not matter.
+- An entry about a leg, message or recording that never began is ignored.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dialplan.result import Outcome
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallerLeft,
+    CallerNotified,
+    CallStarted,
+    Entry,
+    FellBack,
+    HandedOver,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+    MessageEnded,
+    MessageStarted,
+    PartyNotified,
+    RecordingEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
+    StepPerformed,
+)
+from journal.values import Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
+
+
+class NoBeginning(ValueError):
+    """Entries among which there is no CallStarted: nobody knows which call they are of."""
+
+
+@dataclass(slots=True)
+class CallState:
+    """A call as its entries tell it.
+
+    Three instants: `answered` (the caller's bill begins), `connected` (a destination talks with the caller),
+    and the `began` of a recording. `answered_to`: in older journals, the destination or "voicemail".
+    `handed_over`: the hand-over whose Dial() runs; None before the first and after the step that it was for.
+    `fell_back`: since when Asterisk alone has the caller, at the number's fallback.
+    `left`: the end of the caller's channel; `ending`: that of the call.
+    """
+
+    call_id: str
+    number: str
+    owner: str
+    caller: str
+    withheld: bool
+    began: datetime
+    node: str
+    channel: str
+    routing: str = ""
+    missed: Mapping[str, Any] | None = None
+    legs: dict[str, Leg] = field(default_factory=dict)
+    performed: list[StepPerformed] = field(default_factory=list)
+    handovers: list[HandedOver] = field(default_factory=list)
+    handed_over: HandedOver | None = None
+    fell_back: datetime | None = None
+    answered: datetime | None = None
+    answered_to: str = ""
+    connected: Connected | None = None
+    consent: Consent = Consent()  # noqa: RUF009 - frozen
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)
+    left: CallerLeft | None = None
+    ending: CallEnded | None = None
+
+    @classmethod
+    def begun(cls, start: CallStarted) -> "CallState":
+        return cls(
+            call_id=start.call,
+            number=start.number,
+            owner=start.owner,
+            caller=start.caller,
+            withheld=start.withheld,
+            began=start.at,
+            node=start.node,
+            channel=start.channel,
+            routing=start.routing,
+            missed=start.missed,
+        )
+
+    # What a live call and a takeover ask.
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What came of each step performed so far, to be replayed through the route."""
+        return [step.outcome for step in self.performed]
+
+    @property
+    def open_legs(self) -> list[Leg]:
+        """The attempts that have not ended."""
+        return [leg for leg in self.legs.values() if leg.ended is None]
+
+    @property
+    def talking(self) -> Leg | None:
+        """The destination that talks with the caller now."""
+        return next((leg for leg in self.open_legs if leg.connected is not None), None)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The latest recording of the conversation."""
+        return next(reversed(self.recordings.values()), None)
+
+    @property
+    def message(self) -> Message | None:
+        """The latest message of the caller."""
+        return next(reversed(self.messages.values()), None)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Does a recording go on, paused or not?"""
+        return self.recording is not None and self.recording.ended is None
+
+    def may_record(self, leg: str) -> bool:
+        """May a recording with this leg begin? Not after one that was stopped: the caller may have asked."""
+        stopped = any(recording.how is not None for recording in self.recordings.values())
+        return not stopped and self.consent.allows(leg)
+
+    # The fold.
+
+    def apply(self, entry: Entry) -> None:
+        """Take in one more entry of this call."""
+        match entry:
+            case LegStarted() | LegRang() | LegAnswered() | LegConnected() | LegEnded():
+                self._apply_leg(entry)
+            case Answered() | CallerLeft() | CallEnded():
+                self._apply_instant(entry)
+            case StepPerformed() | HandedOver():
+                self._apply_step(entry)
+            case FellBack():
+                self.fell_back = self.fell_back or entry.at
+            case CallerNotified() | PartyNotified():
+                self.consent = self.consent.after(entry)
+            case MessageStarted() | MessageEnded():
+                self._apply_message(entry)
+            case (
+                RecordingStarted()
+                | RecordingPaused()
+                | RecordingResumed()
+                | RecordingStopped()
+                | RecordingEnded()
+            ):
+                self._apply_recording(entry)
+            # Left over: CallStarted, which is known, and Turned and Heartbeat, which change nothing.
+
+    def _apply_leg(self, entry: LegEntry) -> None:
+        leg = self.legs.get(entry.leg)
+        if leg is not None:
+            self.legs[entry.leg] = leg.after(entry)
+            if isinstance(entry, LegConnected) and (self.connected is None or entry.at < self.connected.at):
+                self.connected = Connected(entry.at, entry.leg)
+        elif isinstance(entry, LegStarted):
+            self.legs[entry.leg] = Leg(entry.leg, entry.to, entry.at)
+
+    def _apply_instant(self, entry: Answered | CallerLeft | CallEnded) -> None:
+        match entry:
+            case Answered() if self.answered is None:
+                self.answered, self.answered_to = entry.at, entry.to
+            case CallerLeft():
+                self.left = entry
+            case CallEnded():
+                self.ending = entry
+
+    def _apply_step(self, entry: StepPerformed | HandedOver) -> None:
+        if isinstance(entry, HandedOver):
+            if entry not in self.handovers:
+                self.handovers.append(entry)
+                self.handed_over = entry
+        elif entry.at is None or entry not in self.performed:  # of older journals' entries two may be equal
+            self.performed.append(entry)
+            self.handed_over = None
+
+    def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:
+        message = self.messages.get(entry.audio)
+        if isinstance(entry, MessageStarted):
+            if message is None:
+                self.messages[entry.audio] = Message(entry.audio, entry.at, entry.deliver)
+        elif message is not None:
+            self.messages[entry.audio] = message.after(entry)
+
+    def _apply_recording(self, entry: RecordingEntry) -> None:
+        if isinstance(entry, RecordingStarted) and entry.audio not in self.recordings:
+            recording = Recording(entry.audio, entry.at, entry.keep_seconds, entry.format, entry.leg)
+            self.recordings[entry.audio] = recording
+        elif (latest := self.recording) is not None:
+            self.recordings[latest.audio] = latest.after(entry)
+
+
+def fold(entries: Iterable[Entry]) -> CallState:
+    """What the entries of one call, in order, amount to. Raises NoBeginning."""
+    state: CallState | None = None
+    for entry in entries:
+        if state is not None:
+            state.apply(entry)
+        elif isinstance(entry, CallStarted):
+            state = CallState.begun(entry)
+    if state is None:
+        raise NoBeginning("a call without beginning")
+    return state

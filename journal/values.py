@@ -1,0 +1,150 @@
+"""The parts of a call's state: frozen values, each with what an entry makes of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dialplan.result import Outcome
+from journal.entries import (
+    CallerNotified,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+    MessageEnded,
+    PartyNotified,
+    RecordingEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
+)
+
+LegEntry = LegStarted | LegRang | LegAnswered | LegConnected | LegEnded
+ConsentEntry = CallerNotified | PartyNotified
+RecordingEntry = RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped | RecordingEnded
+
+
+class Leg(Struct, frozen=True, gc=False):
+    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 where it is unknown."""
+
+    leg_id: str
+    to: str
+    began: datetime
+    ringing: datetime | None = None
+    answered: datetime | None = None
+    connected: datetime | None = None
+    ended: datetime | None = None
+    outcome: Outcome | None = None
+    cause: int | None = None
+    sip: int = 0
+
+    def after(self, entry: LegEntry) -> "Leg":
+        """The first ringing, answer and connection count, and the last end."""
+        match entry:
+            case LegRang() if self.ringing is None:
+                return replace(self, ringing=entry.at)
+            case LegAnswered() if self.answered is None:
+                return replace(self, answered=entry.at)
+            case LegConnected() if self.connected is None:
+                return replace(self, connected=entry.at)
+            case LegEnded():
+                return replace(self, ended=entry.at, outcome=entry.outcome, cause=entry.cause, sip=entry.sip)
+        return self
+
+
+class Connected(NamedTuple):
+    """When a destination began to talk with the caller, and on which leg."""
+
+    at: datetime
+    leg: str
+
+
+class Consent(Struct, frozen=True):
+    """The evidence that each party knows of the recording. `parties`: by leg id, in the order notified."""
+
+    caller: CallerNotified | None = None
+    parties: Mapping[str, PartyNotified] = {}
+
+    @property
+    def caller_may_be_recorded(self) -> bool:
+        """Has the caller heard the announcement to its end, and not refused?"""
+        return self.caller is not None and self.caller.result == "heard"
+
+    def allows(self, leg: str) -> bool:
+        """May the conversation of the caller with this leg be recorded?"""
+        party = self.parties.get(leg)
+        return self.caller_may_be_recorded and party is not None and party.result in ("heard", "known")
+
+    def after(self, entry: ConsentEntry) -> "Consent":
+        if isinstance(entry, CallerNotified):
+            return Consent(entry, self.parties)
+        return Consent(self.caller, {**self.parties, entry.leg: entry})
+
+
+class Change(NamedTuple):
+    """What happened to a recording, and how; `how` is None where there is only one way."""
+
+    what: Literal["pause", "resume", "stop", "end"]
+    at: datetime
+    how: str | None = None
+
+
+class Recording(Struct, frozen=True):
+    """A recorded conversation. `ended`: stopped, or over with the conversation; `how`: what stopped it early.
+
+    `keep_seconds`: the owner's retention when it began. `leg`: "" in older journals. `paused`: since when.
+    """
+
+    audio: str
+    began: datetime
+    keep_seconds: int
+    format: str
+    leg: str = ""
+    changes: tuple[Change, ...] = ()
+    paused: datetime | None = None
+    ended: datetime | None = None
+    how: str | None = None  # key | failed
+
+    def after(self, entry: RecordingEntry) -> "Recording":
+        match entry:
+            case RecordingStarted():
+                return self
+            case RecordingPaused():
+                change = Change("pause", entry.at)
+            case RecordingResumed():
+                change = Change("resume", entry.at, entry.how)
+            case RecordingStopped():
+                change = Change("stop", entry.at, entry.how)
+            case RecordingEnded():
+                change = Change("end", entry.at)
+        return self if change in self.changes else self._changed(change)
+
+    def _changed(self, change: Change) -> "Recording":
+        changes = (*self.changes, change)
+        match change.what:
+            case "pause":
+                return replace(self, changes=changes, paused=change.at)
+            case "resume":
+                return replace(self, changes=changes, paused=None)
+        return replace(self, changes=changes, paused=None, ended=change.at, how=change.how or self.how)
+
+
+class Message(Struct, frozen=True):
+    """What the caller says to the owner's voicemail. `deliver`: a dialplan.delivery.Delivery as JSON.
+
+    `ended` and `how` (hangup, key, silence, limit, failed) are None until it has ended.
+    """
+
+    audio: str
+    began: datetime
+    deliver: Mapping[str, Any]
+    ended: datetime | None = None
+    how: str | None = None
+
+    def after(self, entry: MessageEnded) -> "Message":
+        return replace(self, ended=entry.at, how=entry.how)

@@ -1,0 +1,157 @@
+"""The watch on the routing folder does not go deaf, however the folder is replaced."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from engine import routing_watch
+from engine.routing_watch import passes
+from tests.unit.folders import NUMBER, good_folder
+
+SECONDS = 20
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing_watch, "LOOK_MS", 50)
+    monkeypatch.setattr(routing_watch, "QUIET_MS", 20)
+
+
+class Watch:
+    """The passes of a watch, to be waited for."""
+
+    def __init__(self, looks: AsyncGenerator[bool]) -> None:
+        self.looks = looks
+
+    async def sees_a_change(self) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not await anext(self.looks):
+                pass
+
+    async def is_quiet(self) -> None:
+        async with asyncio.timeout(SECONDS):
+            while await anext(self.looks):
+                pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return good_folder(tmp_path / "routing")
+
+
+@pytest.fixture
+async def watch(folder: Path) -> AsyncIterator[Watch]:
+    looks = passes(folder)
+    watch = Watch(looks)
+    await watch.sees_a_change()  # the first pass: what was changed before it
+    await watch.is_quiet()
+    yield watch
+    await looks.aclose()
+
+
+def edit(folder: Path) -> None:
+    """As an editor does that writes in place: no folder's change time tells of it."""
+    with (folder / "numbers" / "main.yaml").open("a") as file:
+        file.write("# edited\n")
+
+
+async def test_a_change_in_place_is_seen(watch: Watch, folder: Path) -> None:
+    edit(folder)
+    await watch.sees_a_change()
+
+
+def rename(folder: Path) -> None:
+    """As the guide says: a copy is edited, and moved into place."""
+    new = good_folder(folder.with_name("new"))
+    folder.rename(folder.with_name("old"))
+    new.rename(folder)
+
+
+def remove_and_make_anew(folder: Path) -> None:
+    shutil.rmtree(folder)
+    good_folder(folder)
+
+
+def replace_numbers(folder: Path) -> None:
+    new = folder.with_name("numbers")
+    shutil.copytree(folder / "numbers", new)
+    (folder / "numbers").rename(folder.with_name("old"))
+    new.rename(folder / "numbers")
+
+
+def empty_and_fill(folder: Path) -> None:
+    """As rsync --delete, or a checkout, may."""
+    shutil.rmtree(folder / "numbers")
+    (folder / "numbers").mkdir()
+    (folder / "numbers" / "main.yaml").write_text(NUMBER)
+
+
+@pytest.mark.parametrize("replace", [rename, remove_and_make_anew, replace_numbers, empty_and_fill])
+async def test_a_change_in_a_folder_that_was_replaced_is_seen(
+    watch: Watch, folder: Path, replace: Callable[[Path], None]
+) -> None:
+    for _ in range(2):
+        replace(folder)
+        await watch.sees_a_change()
+        await watch.is_quiet()
+        edit(folder)
+        await watch.sees_a_change()
+        await watch.is_quiet()
+        shutil.rmtree(folder.with_name("old"), ignore_errors=True)
+
+
+async def test_a_symbolic_link_may_be_swapped(folder: Path) -> None:
+    good_folder(folder.with_name("second"))
+    link = folder.with_name("current")
+    link.symlink_to(folder)
+    looks = passes(link)
+    watch = Watch(looks)
+    for name in ("second", "routing"):
+        await watch.sees_a_change()
+        await watch.is_quiet()
+        draft = folder.with_name("draft")
+        draft.symlink_to(name)
+        os.rename(draft, link)
+        await watch.sees_a_change()
+        await watch.is_quiet()
+        edit(folder.with_name(name))
+    await watch.sees_a_change()
+    await looks.aclose()
+
+
+async def test_a_folder_may_be_missing_for_a_while(watch: Watch, folder: Path) -> None:
+    away = folder.with_name("away")
+    with capture_logs() as logs:
+        os.rename(folder, away)
+        async with asyncio.timeout(SECONDS):
+            while not logs:
+                await anext(watch.looks)
+        assert not await anext(watch.looks)
+        os.rename(away, folder)
+        await watch.sees_a_change()
+    assert [entry["event"] for entry in logs] == ["routing_folder_missing"]
+    edit(folder)
+    await watch.sees_a_change()
+
+
+async def test_where_the_machine_has_no_watches_left_the_folder_is_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none_left(*_: object, **__: object) -> AsyncGenerator[set[object]]:
+        raise OSError("OS file watch limit reached")
+        yield set()
+
+    monkeypatch.setattr("watchfiles.awatch", none_left)
+    looks = passes(folder)
+    with capture_logs() as logs:
+        assert await anext(looks)
+        assert not await anext(looks)
+        rename(folder)
+        assert await anext(looks)
+    assert [entry["event"] for entry in logs] == ["routing_folder_not_watched"]
+    await looks.aclose()
