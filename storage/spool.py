@@ -10,8 +10,9 @@ from journal.fault import point
 from journal.ids import AUDIO_ID
 from storage.parts import NAME, Part
 
-# The files are named by the engine: the id of the message or recording, and of a recording the part
-# (storage/parts.py). Versions before left two files of one: what the caller said (-in), what they heard (-out).
+# The files are named by the engine: the id of the message or recording, and of a recording the
+# part (storage/parts.py). Versions before left two files of one: what the caller said (-in), what they heard
+# (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
 

@@ -28,16 +28,16 @@ HEARD, ABSENT = 0.2, 0.02  # of a tone of 0.3
 NEAR = 0.1  # s
 SETTINGS = """\
 [inbound]
-exten => 32809{n},1,Set(__REC_FILE={file})
- same => n,Set(__REC_PROMPT={prompt})
- same => n,Set(__REC_PROMPT_MS={ms})
- same => n,Set(__REC_PAUSE_SECONDS={pause})
- same => n,Set(DYNAMIC_FEATURES={features})
+exten => 32809{n},1,Set(_REC_FILE={file})
+ same => n,Set(_REC_PROMPT={prompt})
+ same => n,Set(_REC_PROMPT_MS={ms})
+ same => n,Set(_REC_PAUSE_SECONDS={pause})
+ same => n,Set(_REC_STOP={stop})
  same => n,Set(CONNECT_TO=PJSIP/{to}@trunk)
  same => n,Set(CONNECT_SECONDS=20)
  same => n,Set(CONNECT_LIMIT=60)
  same => n,Set(CONNECT_LEG=caller)
- same => n,Set(CONNECT_OPTIONS=U(told))
+ same => n,Set(CONNECT_OPTIONS=U(recorder^s^1))
  same => n,Goto(connect,s,1)
 """
 
@@ -77,8 +77,8 @@ class Talk:
 
     def recorded(self) -> Line:
         """The parts on the line of time, when all of them are closed."""
-        begun, ended = (float(self.happened(kind)["at"]) for kind in ("REC_START", "REC_END"))
-        return lay(Spool(self.asterisk.endpoint.recordings).read_parts(self.audio_id), ended - begun)
+        begun, ended = (int(self.happened(kind)["at"]) for kind in ("REC_START", "REC_END"))
+        return lay(Spool(self.asterisk.endpoint.recordings).read_parts(self.audio_id), (ended - begun) / 1000)
 
     def _cel(self) -> str:
         return self.asterisk.endpoint.cel.read_text()
@@ -100,11 +100,11 @@ class Desk:
         audio_id = f"{uuid4()}-rec1"
         settings = SETTINGS.format(
             n=self._count,
-            file=self._asterisk.endpoint.recordings / audio_id,
+            file=audio_id,
             prompt=self._folder / prompt if prompt else "",
             ms=ms,
             pause=pause,
-            features="rec-stop" if may_stop else "",
+            stop="1" if may_stop else "",
             to=TO,
         )
         set_up(self._asterisk, settings)
@@ -142,7 +142,7 @@ def sides(line: Line) -> tuple[Samples, Samples]:
 
 
 def apart(one: dict[str, str], other: dict[str, str]) -> float:
-    return float(other["at"]) - float(one["at"])
+    return (int(other["at"]) - int(one["at"])) / 1000
 
 
 def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself(desk: Desk) -> None:
@@ -152,7 +152,7 @@ def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself
     informed, begun, ended = (talk.happened(kind) for kind in ("INFORMED", "REC_START", "REC_END"))
     assert informed["result"] == "SUCCESS"
     assert float(informed["ended"]) - float(informed["began"]) == pytest.approx(PROMPT_SECONDS, abs=NEAR)
-    assert float(begun["at"]) >= float(informed["ended"]) - 0.001
+    assert int(begun["at"]) / 1000 >= float(informed["ended"]) - 0.001
     assert line.length / RATE == pytest.approx(apart(begun, ended), abs=NEAR)
     caller, destination = sides(line)
     assert level(caller[RATE // 2 :], CALLER) > HEARD

@@ -126,5 +126,4 @@ def record_part(spool: Path, n: int, at: datetime, seconds: float, after: int = 
 
 def began(n: int) -> datetime:
     """When the recording of `recorded_call(n)` began."""
-    entries = recorded_call(n)
-    return datetime.fromisoformat(next(it["at"] for it in entries if it["kind"] == "rec_start"))
+    return next(entry.at for entry in recorded_call(n) if isinstance(entry, RecordingStarted))
