@@ -50,8 +50,9 @@ class Spool:
         self._look()
         parts = []
         for file in self._parts(audio_id):
-            sync(file)
-            if named := NAME.fullmatch(file.name.removeprefix(audio_id)):
+            named = NAME.fullmatch(file.name, len(audio_id))
+            if named and file.suffix == ".raw":
+                sync(file)
                 parts.append(Part.read(file, named))
         return parts
 
@@ -102,9 +103,12 @@ class Spool:
         return [*(self._path(audio_id, which) for which in FILES), *self._parts(audio_id)]
 
     def _parts(self, audio_id: str) -> list[Path]:
+        """The files of all parts, sound and marks."""
         if not AUDIO_ID.fullmatch(audio_id):
             raise ValueError(f"{audio_id!r} is no id of a sound")
-        return [file for file in self.folder.glob(f"{audio_id}-*.raw") if sound_of(file.name) == audio_id]
+        return [
+            file for file in self.folder.glob(f"{audio_id}-*") if NAME.fullmatch(file.name, len(audio_id))
+        ]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not AUDIO_ID.fullmatch(audio_id):
@@ -120,7 +124,8 @@ def sound_of(name: str) -> str:
     """The id in the name of a file, if it is one of ours; else something that is no id."""
     if name.endswith(".wav"):
         return name.removesuffix(".wav").removesuffix("-in").removesuffix("-out")
-    return NAME.sub("", name, 1) if name.endswith(".raw") else ""
+    named = NAME.search(name)
+    return name[: named.start()] if named and named.end() == len(name) else ""
 
 
 def written_at(file: Path) -> datetime:

@@ -72,6 +72,24 @@ async def test_what_was_lost_in_a_part_is_short_and_moves_no_later_part(house: H
     assert await house.con.fetchval(MEASURED) == 0.25
 
 
+async def test_what_the_marks_tell_is_put_right_and_short(house: House) -> None:
+    file = record_part(house.spool.folder, 1, began(1), 1.5)
+    at = round(began(1).timestamp() * 1000)
+    file.with_suffix(".marks").write_text(f"{at + 500} 16000\n{at + 1500} 32000\n")
+    left, _ = heard(await sealed(house)).T
+    assert not np.any(left[RATE // 2 : RATE])
+    assert level_at(left[RATE:], CALLER) > -12
+    assert await house.con.fetchval(MEASURED) == 0.5
+
+
+async def test_marks_alone_are_swept_too(house: House) -> None:
+    spool_talk(house)
+    await sealed(house)
+    (house.spool.folder / f"{recording_id(1)}-1764280000123.marks").write_text("")
+    await house.sweeper.sweep(house.con, frozenset())
+    assert house.spooled() == []
+
+
 async def test_what_is_missing_at_the_end_is_short(house: House) -> None:
     spool_talk(house)
     await sealed(house, lasted=3.5)

@@ -1,5 +1,6 @@
 """The parts of a recorded conversation are laid where they belong: no sample is lost, no time either."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from storage import conversation
 from storage.conversation import join_parts
-from storage.parts import NAME, Part, lay
+from storage.marks import Marker
+from storage.parts import NAME, Part, lay, read_marks
 from tests.store.conversations import CALLER, DESTINATION, heard, level_at, part_of, tone
 
 T = 1_764_280_000_000
@@ -86,6 +88,66 @@ def test_no_sample_is_ever_left_out(told: list[tuple[int, int, int]], lasted: fl
     assert len(found) == line.length
     ordered = sorted(parts, key=lambda it: it.at)
     assert found[:, 1][found[:, 1] != 0].tolist() == [s for it in ordered for s in it.frames[:, 0].tolist()]
+
+
+def marked(length: int, *marks: tuple[int, int]) -> Part:
+    """A part with marks: ms since its beginning, ms of it that were there."""
+    one = part(0, 0, length * MS)
+    return Part(one.at, one.after, one.frames, tuple((T + at, there * MS) for at, there in marks))
+
+
+def test_time_that_is_missing_is_made_up_for_where_the_marks_show_it() -> None:
+    told = marked(3000, (1010, 1000), (2995, 2000))
+    line = lay([told], 4)
+    _, destination = sides(told)
+    assert line.missing == pytest.approx(0.995)
+    assert destination == [*range(1, 8001), *[0] * 995 * MS, *range(8001, 24_001)]
+
+
+def test_marks_that_are_a_little_late_move_nothing() -> None:
+    assert lay([marked(3000, (1059, 1000), (1990, 2000), (3050, 3000))], 3).missing == 0
+
+
+def test_what_is_lost_little_by_little_is_made_up_for_little_by_little() -> None:
+    line = lay([marked(3000, (1030, 1000), (2070, 2000), (3110, 3000))], 3.11)
+    assert [stretch.silence for stretch in line.stretches] == [0, 0, 70 * MS, 0, 0]
+
+
+@pytest.mark.parametrize("mark", [(500, 1001), (10**13, 500), (-1000, 500), (900, 0)])
+def test_a_mark_that_is_none_loses_no_sample(mark: tuple[int, int]) -> None:
+    told = marked(1000, mark, (1000, 1000))
+    _, destination = sides(told)
+    assert [sample for sample in destination if sample] == list(range(1, 8001))
+
+
+def test_what_is_missing_within_parts_is_counted_once() -> None:
+    told = [marked(1000, (1500, 1000)), part(2000, 120, 0), part(3000, 0, 10)]
+    line = lay(told, 3)
+    assert (line.length, line.missing) == (3000 * MS + 10, 1.0)
+
+
+def test_marks_are_read_that_are_whole(tmp_path: Path) -> None:
+    file = tmp_path / "x.marks"
+    file.write_text(f"{T} 32768\nnonsense\n{T + 1024} 65536\n{T + 2048} 98")
+    assert read_marks(file) == ((T, 8192), (T + 1024, 16_384))
+    assert read_marks(tmp_path / "none.marks") == ()
+
+
+def test_how_far_a_part_has_come_is_noted_while_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / f"x-{T}.raw"
+    marker = Marker(tmp_path)
+    for name in ("other.raw", f"x-{T}.wav"):
+        (tmp_path / name).write_bytes(bytes(8))
+    marks = []
+    for size in (0, 32_768, 32_768, 65_536):
+        file.write_bytes(bytes(size))
+        marker.look()
+        marks.append(len(read_marks(file.with_suffix(".marks"))))
+    assert marks == [0, 1, 1, 2]
+    os.utime(file, (0, 0))
+    Marker(tmp_path).look()
+    assert len(read_marks(file.with_suffix(".marks"))) == 2
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_what_is_longer_than_a_block_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
