@@ -1,8 +1,8 @@
 """How far Asterisk's recorder has come, and when: it has no clock, and does not write what neither side sent.
 
-It writes 32,768 bytes at a time, 1.024 s of both sides, so the instant of a file's last writing tells when its
-end was heard; right to 15 ms (measured). Looked at twice a second and noted in a file beside it, it tells where
-time is missing, to a second. Where nobody looked, only how much is known (storage/parts.py).
+It writes 32,768 bytes at a time, 1.024 s of both sides, so the instant of a file's last writing tells when
+the end of it was heard; right to 15 ms (measured). Looked at twice a second and noted in a file beside it, it
+shows where time is missing, to a second. Where nobody looked, only how much is known (storage/parts.py).
 """
 
 import os
