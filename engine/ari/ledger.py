@@ -62,7 +62,7 @@ def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) 
             yield from _told_of_legs(event, state)
         case "FALLBACK":
             yield FellBack(state.call_id, event.at)
-        case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP":
+        case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
 
 

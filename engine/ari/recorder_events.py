@@ -41,6 +41,8 @@ def recorder_entries(event: CelEvent, leg: str, state: CallState) -> Iterator[En
             yield RecordingResumed(
                 state.call_id, _at(event), "auto" if event.extra["how"] == "auto" else "key"
             )
+        case "REC_END":
+            yield RecordingEnded(state.call_id, _at(event), terms.audio)
         case "REC_STOP":
             yield RecordingStopped(
                 state.call_id, _at(event), "key" if event.extra["how"] == "key" else "failed"
