@@ -27,9 +27,10 @@ ID_OR_NUMBER = re.compile(
 PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
 SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credential", re.IGNORECASE)
 
-# Whose value may be told: the service number that was called, ids of ours, instants, segments of the journal,
-# files of the operator (a routing file is called as its number). No caller has a say in any of them.
-PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment"})
+# Whose value may be told: the service number that was called, ids and digests of ours, instants, segments of
+# the journal, files of the operator (a routing file is called as its number). No caller has a say in any of
+# them.
+PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing"})
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:

@@ -116,6 +116,38 @@ async def test_more_records_than_are_read_at_a_time_keep_their_own_legs(con: asy
     assert await everything(con) == calls
 
 
+OLDER = """
+INSERT INTO call (call_id, number, owner, withheld, began, answered, ended, ring_seconds, talk_seconds,
+                  delivered_to, outcome, ended_by, cause, node, rev)
+VALUES ($1, '+3270012345', 'acme', true, $2, $2, $2, 0, 0, '+3221112233', 'answered', 'caller', 16, 'here', 1)
+"""
+OLDER_LEG = """
+INSERT INTO leg (call_id, place, leg_id, destination, began, answered, ended, outcome, cause)
+VALUES ($1, 1, $3, '+3221112233', $2, $2, $2, 'taken', 16)
+"""
+
+
+async def test_a_database_of_before_the_three_instants_keeps_its_records(
+    bare_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con = await asyncpg.connect(bare_database)
+    older = [migration for migration in migrations() if migration.name < "006"]
+    with monkeypatch.context() as before:
+        before.setattr(schema, "migrations", lambda: older)
+        await migrate(con)
+    await con.execute(OLDER, call_id(1), NOON)
+    await con.execute(OLDER_LEG, call_id(1), NOON, f"{call_id(1)}-b1")
+    assert (await migrate(con))[0] == "006_connected"
+    # The worker of before runs with the new schema until it is renewed.
+    await con.execute(OLDER, call_id(2), NOON)
+    await con.execute(OLDER_LEG, call_id(2), NOON, f"{call_id(2)}-b1")
+    for found in await everything(con):
+        assert (found.answered, found.connected, found.delivered_to) == (NOON, None, "+3221112233")
+        assert [(leg.answered, leg.connected, leg.sip) for leg in found.legs] == [(NOON, None, 0)]
+    assert len(await everything(con)) == 2
+    await con.close()
+
+
 async def test_migrating_again_does_nothing(bare_database: str) -> None:
     con = await asyncpg.connect(bare_database)
     assert await migrate(con) == [migration.name for migration in migrations()]

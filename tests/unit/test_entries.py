@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplan.result import Outcome, Result
@@ -164,6 +164,7 @@ def test_every_kind_of_entry_is_tried_here() -> None:
     assert len(kinds) == 22
 
 
+@settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=())))
 def test_whatever_text_a_caller_sends_comes_back_the_same(text: str) -> None:
     entry = CallStarted(text, AT, text, text, False, "here", text, caller=text)

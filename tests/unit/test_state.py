@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplan.result import Outcome, Result
@@ -92,6 +92,7 @@ def test_an_answered_call_is_what_its_entries_say() -> None:
     assert (state.talking, state.open_legs, state.handed_over, state.is_recorded) == (None, [], None, False)
 
 
+@settings(deadline=None)
 @given(twice=st.sets(st.integers(0, len(WHOLE) - 1)), run=st.integers(1, 6))
 def test_entries_that_come_twice_change_nothing(twice: set[int], run: int) -> None:
     """One right after the other, or a few of them again, as by a reader that lost its last position."""
@@ -103,6 +104,7 @@ def test_entries_that_come_twice_change_nothing(twice: set[int], run: int) -> No
     assert fold(told) == fold(WHOLE)
 
 
+@settings(deadline=None)
 @given(st.randoms())
 def test_the_order_of_legs_and_steps_does_not_matter(dice: random.Random) -> None:
     """CEL may be read after ARI has told that the step is over."""
