@@ -18,13 +18,26 @@ from bench import outbox
 from bench.calls import quantile
 from bench.past import fill
 from bench.waiting import Tell, until
+from dialplan.result import Outcome, Result
 from engine.dev.postgres import start_postgres
 from engine.drainer import Drainer
 from engine.log import configure
-from journal.ids import call_id_of
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Entry,
+    HandedOver,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+    StepPerformed,
+)
+from journal.ids import call_id_of, leg_id_of
 from journal.writer import Journal
 from storage.migrate import migrate
-from storage.records import Entry
 
 NODE = "bench"
 ALONE = 300  # entries noted one after the other
@@ -191,21 +204,21 @@ async def seconds_of(url: str, words: Sequence[str]) -> float | None:
 
 def a_call() -> list[Entry]:
     """The entries of an answered call."""
-    call_id = call_id_of(token_hex(8), "bench")
+    call = call_id_of(token_hex(8), "bench")
+    leg = leg_id_of(call, "bench-1.1")
 
-    def entry(kind: str, after: float, **facts: Any) -> Entry:
-        at = (BEGAN + timedelta(seconds=after)).isoformat()
-        return {"call": call_id, "kind": kind, "at": at, **facts}
+    def at(seconds: float) -> datetime:
+        return BEGAN + timedelta(seconds=seconds)
 
-    leg = f"{call_id}-b1"
     return [
-        entry("call_start", 0, number="+32800000001", owner="bench", caller="+32471234567", withheld=False,
-              node=NODE, channel="bench-1.1"),
-        entry("leg_start", 0.003, leg=leg, to="+32470000001"),
-        entry("leg_ringing", 0.004, leg=leg),
-        entry("leg_answer", 8, leg=leg),
-        entry("answered", 8, to="+32470000001"),
-        entry("leg_end", 98, leg=leg, outcome="done", cause=16),
-        {"call": call_id, "kind": "step", "step": "ring", "outcome": "taken"},
-        entry("call_end", 98, outcome="answered", ended_by="caller", cause=16),
-    ]  # fmt: skip
+        CallStarted(call, at(0), "+32800000001", "bench", False, NODE, "bench-1.1", "+32471234567"),
+        HandedOver(call, at(0.002), ("+32470000001",), 20),
+        LegStarted(call, at(0.003), leg, "+32470000001"),
+        LegRang(call, at(0.004), leg),
+        LegAnswered(call, at(8), leg),
+        LegConnected(call, at(8.001), leg),
+        Answered(call, at(8.001)),
+        LegEnded(call, at(98), leg, Outcome.TAKEN, 16, 200),
+        StepPerformed(call, "ring", Outcome.TAKEN, (0,), at(98)),
+        CallEnded(call, at(98), Result.ANSWERED, "caller", 16),
+    ]

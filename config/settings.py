@@ -98,7 +98,7 @@ class Asterisk(Model):
     )
     cel: Path = Field(
         Path("/var/log/asterisk/cel-custom/Master.csv"),
-        description="What cel_custom.conf writes. Call records come from it; the engine rotates and deletes it",
+        description="What cel_custom.conf writes: call records come from it. The engine rotates it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk", description="How a destination is dialled"

@@ -42,8 +42,11 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
         )
     except ChildError as trouble:
         raise VersionError(digest, Why.UNREADABLE, f"the process reading it {trouble}") from None
-    if isinstance(answer, Routing):
-        return answer
+    match answer:
+        case Routing():
+            return answer
+        case OSError():
+            raise VersionError(digest, Why.UNREADABLE, str(answer))
     raise answer
 
 

@@ -12,24 +12,21 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 
+from config.copies import content_digest, copy, sha256_of, sync
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.load import load
 from config.policy import Policy
-from config.reading import digest_of
 from dialplan.routing import Routing
 
 IN_FORCE = "in-force"
 DRAFT, GONE = ".draft", ".gone"  # a version that is being made, or removed
-FSYNCS_AT_ONCE = 16  # ext4 and XFS commit them together: measured, see the decision
 
 
 class Why(StrEnum):
@@ -123,14 +120,15 @@ class Versions:
         draft = self.root / f"{DRAFT}-{digest}"
         shutil.rmtree(draft, ignore_errors=True)
         try:
-            _copy(folder, draft, self.in_force)
-            if content_digest(draft) != digest:
+            if copy(folder, draft, self.in_force) != digest:
                 raise FolderChangedError(folder)
             self._remove(place)  # damaged, or it would have been found
             draft.rename(place)
+        except FileNotFoundError:  # a file of it was removed just now
+            raise FolderChangedError(folder) from None
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _sync(self.root)
+        sync(self.root)
 
     def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
         """Note that a kept version comes into force, and the one before it leaves. Raises OSError."""
@@ -144,7 +142,7 @@ class Versions:
         draft.unlink(missing_ok=True)
         draft.symlink_to(digest)
         draft.rename(self.in_force)
-        _sync(self.root)
+        sync(self.root)
 
     def _leave(self, now: datetime) -> None:
         for version in self.all():
@@ -164,10 +162,14 @@ class Versions:
     def read(self, digest: str, policy: Policy | None = None) -> Routing:
         """A kept version, its files compared with its digest. With a policy it is judged anew.
 
-        Raises VersionError.
+        Raises VersionError, and PermissionError.
         """
         place = self.root / digest
-        if not is_digest(digest) or not place.is_dir():
+        try:
+            there = is_digest(digest) and bool(place.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
             raise VersionError(digest, Why.GONE)
         if content_digest(place) != digest:
             raise VersionError(digest, Why.DAMAGED)
@@ -230,71 +232,9 @@ class Versions:
         """What the files themselves say of a version of which nothing is noted."""
         place = self.root / digest
         made = datetime.fromtimestamp(place.stat().st_mtime).astimezone()
-        prompts = frozenset(_sha256(file) for file in list_files(place).prompts)
+        prompts = frozenset(sha256_of(file) for file in list_files(place).prompts)
         return Version(digest, (Period(made, made),), prompts)
 
 
 def is_digest(text: str) -> bool:
     return re.fullmatch("[0-9a-f]{64}", text, re.ASCII) is not None
-
-
-def content_digest(folder: Path) -> str:
-    """The digest of the files of a folder as they are; empty where the folder holds what cannot be read."""
-    files = list_files(folder)
-    if files.errors:
-        return ""
-    try:
-        return digest_of(
-            {
-                file.relative_to(folder).as_posix(): _sha256(file)
-                for file in (*files.owners, *files.numbers, *files.prompts)
-            }
-        )
-    except OSError:
-        return ""
-
-
-def _sha256(file: Path) -> str:
-    return sha256(file.read_bytes()).hexdigest()
-
-
-def _copy(folder: Path, draft: Path, previous: Path) -> None:
-    """Copy the files of a routing folder to the disk; those that `previous` has too are linked."""
-    files = list_files(folder)
-    for part in ("owners", "numbers"):
-        (draft / part).mkdir(parents=True, exist_ok=True)
-    written = []
-    for file in (*files.owners, *files.numbers, *files.prompts):
-        place = draft / file.relative_to(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        data = file.read_bytes()
-        if not _linked(data, place, previous / file.relative_to(folder)):
-            place.write_bytes(data)
-            place.chmod(0o440)
-            written.append(place)
-    with ThreadPoolExecutor(FSYNCS_AT_ONCE) as pool:
-        list(pool.map(_sync, written))
-        list(pool.map(_sync, _folders(draft)))
-
-
-def _linked(data: bytes, place: Path, previous: Path) -> bool:
-    """Link `place` to the same content at `previous`; False where it is another, or cannot be linked."""
-    try:
-        if previous.read_bytes() != data:
-            return False
-        os.link(previous, place)
-    except OSError:  # a new file; or this file system has no more links
-        return False
-    return True
-
-
-def _folders(draft: Path) -> Iterator[Path]:
-    yield from (Path(folder) for folder, _, _ in os.walk(draft))
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

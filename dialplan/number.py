@@ -6,10 +6,18 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
@@ -18,7 +26,7 @@ from dialplan.destination import refuse_short
 from dialplan.expect import Expect
 from dialplan.model import E164, Model, Name
 from dialplan.prompt import RECORDING_PROMPTS
-from dialplan.steps import Steps
+from dialplan.steps import Steps, visit
 from dialplan.walk import Facts, Plan, walk
 
 Language = Literal["nl", "fr", "de", "es", "en"]
@@ -177,6 +185,12 @@ class ServiceNumber(Model):
     max_minutes: Annotated[int, Field(ge=1, le=720)] = 240
     route: Steps
     expect: tuple[Expect, ...] = ()
+
+    @model_validator(mode="after")
+    def _place_steps(self) -> Self:
+        for path, step in visit(self.route):
+            step.stands_at(path)
+        return self
 
     @property
     def zone(self) -> ZoneInfo:

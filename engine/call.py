@@ -1,4 +1,4 @@
-"""One call: the caller's line, what was agreed for the number, and its journal, of which its state is the fold."""
+"""One call: the caller's line, what was agreed for the number, and the journal whose fold is its state."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result, together
+from dialplan.result import Outcome, together
 from dialplan.steps import Action, Ring
 from dialplan.walk import Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
@@ -131,7 +131,7 @@ class Call:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
     def performed(self, step: Action, outcome: Outcome) -> None:
-        self._note(StepPerformed(self._id, step.step, outcome, at=now()))
+        self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """The voicemail has answered; on the disk, this is what the bill counts from."""

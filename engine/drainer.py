@@ -18,11 +18,11 @@ import structlog
 from journal.fault import point
 from journal.follower import EndedCall, Follower, backlog, sweep
 from journal.position import Position
-from storage import messages, recordings
+from journal.state import fold
+from storage import messages, recordings, records
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import mark, position, set_aside
 from storage.migrate import migrate
-from storage.records import fold, fold_messages, fold_recordings
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
@@ -133,7 +133,7 @@ class Drainer:
     async def _keep(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         try:
             await self._commit(con, ended, reached)
-        except (*REFUSED, KeyError, TypeError, ValueError):
+        except (*REFUSED, ValueError):
             # One of them is no record. The others are kept one by one, and that one is set aside.
             for call in ended:
                 await self._keep_or_set_aside(con, call)
@@ -144,6 +144,9 @@ class Drainer:
         point("drain.before_transaction")
         async with con.transaction():
             await keep_all(con, [revised(call) for call in ended])
+            for call in ended:
+                if call.unreadable:
+                    await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
             point("drain.before_mark")
             await mark(con, self._node, reached)
             point("drain.before_commit")
@@ -155,12 +158,16 @@ class Drainer:
             async with con.transaction():
                 await keep_all(con, [revised(call)])
             point("drain.after_one")
-        except (*REFUSED, KeyError, TypeError, ValueError) as error:
+        except (*REFUSED, ValueError) as error:
             log.critical("call set aside", call=call.call_id, error=type(error).__name__)
             point("drain.before_set_aside")
-            await set_aside(
-                con, self._node, call.call_id, rev=call.rev, entries=call.entries, why=repr(error)
-            )
+            await self._set_aside(con, call, repr(error))
+        else:
+            if call.unreadable:
+                await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
+
+    async def _set_aside(self, con: asyncpg.Connection, call: EndedCall, why: str) -> None:
+        await set_aside(con, self._node, call.call_id, rev=call.rev, payloads=call.payloads, why=why)
 
     def _sweep(self, drained: Position) -> None:
         now = time.time()
@@ -184,8 +191,8 @@ async def keep_all(con: asyncpg.Connection, calls: list[Revised]) -> None:
 
 
 def revised(call: EndedCall) -> Revised:
-    """Raises KeyError, TypeError or ValueError when the entries are not those of a call."""
-    record = fold(call.entries)
-    if record is None or record.ended is None:
-        raise ValueError("a call without beginning or end")
-    return Revised(record, call.rev, fold_messages(call.entries, record), fold_recordings(call.entries))
+    """Raises ValueError when the entries are not those of a call from its beginning to its end."""
+    state = fold(call.entries)
+    if state.ending is None:
+        raise ValueError("a call without end")
+    return Revised(records.call_record(state), call.rev, records.messages(state), records.recordings(state))

@@ -1,15 +1,17 @@
 """How a call ended, from its state: what it came to, who ended it, when, and the Q.850 cause."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from dialplan.result import Outcome, Result
 from engine.line import Ended
-from journal.entries import CallEnded, EndedBy
+from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
 # Q.850 cause of an ending that no leg gave a cause for.
 NORMAL_CLEARING = 16
+INTERWORKING = 127  # nobody said why
 
 
 class Ending(NamedTuple):
@@ -21,24 +23,40 @@ class Ending(NamedTuple):
     cause: int
 
 
-def ending_of(state: CallState, result: Result | None, ended: Ended) -> CallEnded:
-    """`result`: what the engine hung up with; None where the caller left. `ended`: the caller's leg.
+class Farewell(NamedTuple):
+    """What the engine hung up with: what the call came to, and the Q.850 cause that says so."""
+
+    result: Result
+    cause: int
+
+
+def loose_ends(state: CallState, ended: Ended) -> Iterator[Entry]:
+    """Legs and recordings whose end nothing has told: they ended with the caller's leg, at the latest."""
+    for leg in state.open_legs:
+        outcome = Outcome.TAKEN if leg.connected else Outcome.FAILED
+        yield LegEnded(state.call_id, ended.at, leg.leg_id, outcome, INTERWORKING)
+    if state.recording is not None and state.recording.ended is None:
+        yield RecordingEnded(state.call_id, ended.at, state.recording.audio)
+
+
+def ending_of(state: CallState, farewell: Farewell | None, ended: Ended) -> CallEnded:
+    """`farewell`: None where the caller left. `ended`: the caller's leg.
 
     The end that CEL tells counts; without it, that of ARI; without either, the last instant that is known.
     """
-    return CallEnded(state.call_id, *_ending(state, result, ended))
+    return CallEnded(state.call_id, *_ending(state, farewell, ended))
 
 
-def _ending(state: CallState, result: Result | None, ended: Ended) -> Ending:
+def _ending(state: CallState, farewell: Farewell | None, ended: Ended) -> Ending:
     reached = _reached(state)
     left = state.left
     if left is None and ended.lost:
-        return Ending(ended.at, reached or Result.LOST, "lost", ended.cause)
+        return Ending(ended.at, _kept(reached), "lost", ended.cause)
     at = left.at if left else ended.at
     if reached is Result.ANSWERED:
         return Ending(at, reached, left.by if left else "caller", left.cause if left else NORMAL_CLEARING)
-    if result is not None:
-        return Ending(at, result, "engine", ended.cause)
+    if farewell is not None:
+        return Ending(at, farewell.result, "engine", farewell.cause)
     if state.fell_back is not None:
         return _without_engine(state, at)
     if left is not None and left.by in ("network", "engine"):  # Asterisk stopped, or the lease ran out
@@ -51,6 +69,11 @@ def _reached(state: CallState) -> Result | None:
     if state.connected is not None:
         return Result.ANSWERED
     return Result.VOICEMAIL if state.answered is not None else None
+
+
+def _kept(reached: Result | None) -> Result:
+    """A message is there although its call is lost; a conversation's bill has to be looked at."""
+    return Result.VOICEMAIL if reached is Result.VOICEMAIL else Result.LOST
 
 
 def _without_engine(state: CallState, at: datetime) -> Ending:

@@ -8,21 +8,32 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from msgspec import to_builtins
 
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import Agreement
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
-from journal.entries import CallEnded, CallStarted, Entry, kind_of
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Entry,
+    Heartbeat,
+    LegStarted,
+    MessageEnded,
+    RecordingEnded,
+)
+from journal.state import CallState
 from journal.writer import Journal
 
 log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
-TOLD = frozenset({"call_start", "answered", "vm_end", "rec_end", "call_end"})
-# Who called, and where his message goes: not for a log.
-UNTOLD = frozenset({"kind", "caller", "deliver", "missed"})
+LOGGED = (CallStarted, Answered, MessageEnded, RecordingEnded, CallEnded)
+# Who called, and where the caller's message goes: not for a log. A heartbeat's `call` is empty.
+NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
 
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
@@ -120,17 +131,37 @@ class Tally:
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
-        for _ in unfinished:
-            metrics.calls_live.inc()
+        self._calls: dict[str, CallState] = {}
+        for entries in unfinished.values():
+            for entry in entries:
+                self.see(entry)
 
     def see(self, entry: Entry) -> None:
-        if isinstance(entry, CallStarted):
+        """Take in one more entry."""
+        if isinstance(entry, CallStarted) and entry.call not in self._calls:
+            self._calls[entry.call] = CallState.begun(entry)
             self._metrics.calls_live.inc()
-        if isinstance(entry, CallEnded):
-            self._metrics.calls.labels(entry.outcome).inc()
-            self._metrics.calls_live.dec()
+        if (state := self._calls.get(entry.call)) is None:
+            return
+        match entry:
+            case LegStarted() if not state.legs:
+                self._setup("dialled", state, entry.at)
+            case Answered() if state.answered is None:
+                self._setup("answered", state, entry.at)
+            case CallEnded():
+                self._metrics.calls.labels(entry.outcome).inc()
+                self._metrics.calls_live.dec()
+                del self._calls[entry.call]
+        state.apply(entry)
+
+    def _setup(self, until: str, state: CallState, at: datetime) -> None:
+        self._metrics.setup_seconds.labels(until).observe((at - state.began).total_seconds())
 
 
 def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
-    log.info(kind_of(entry), call=entry.call)
+    if isinstance(entry, Heartbeat):
+        return
+    level = log.info if isinstance(entry, LOGGED) else log.debug
+    facts = to_builtins(entry)
+    level(facts.pop("kind"), **{key: fact for key, fact in facts.items() if key not in NOT_LOGGED})

@@ -9,7 +9,7 @@ from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps import Action
 from dialplan.walk import Facts, Plan, Turn
 from engine.call import Agreement, Call, CallJournal
-from engine.ending import ending_of
+from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
 from engine.steps import perform
 
@@ -22,17 +22,20 @@ async def handle(line: Line, agreed: Agreement | None, journal: CallJournal) -> 
     `agreed` is None where the number is not ours. Cancelled, it detaches: the call lives on in Asterisk, for
     the engine that comes after this one.
     """
-    result = await attend(line, agreed, journal)
-    await journal.note(ending_of(journal.state, result, await line.over()))
+    farewell = await attend(line, agreed, journal)
+    ended = await line.over()
+    for entry in loose_ends(journal.state, ended):
+        journal.note(entry)
+    await journal.note(ending_of(journal.state, farewell, ended))
 
 
-async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> Result | None:
+async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> Farewell | None:
     """Walk the caller through the route, and end the call; None where it ended without us."""
-    if journal.state.fell_back is not None:  # Asterisk has the caller, at the number's fallback
-        return None
+    state = journal.state
+    if state.fell_back is not None or (agreed is None and state.handed_over is not None):
+        return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
     if agreed is None:
-        await line.turn_away()
-        return Result.FAILED
+        return Farewell(Result.FAILED, (await line.turn_away()).cause)
     try:
         result = await route(Call(line, agreed, journal))
     except HungUp:
@@ -40,8 +43,7 @@ async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> 
     except Exception:
         log.exception("call_failed")
         result = Result.FAILED
-    await line.hang_up(result)
-    return result
+    return Farewell(result, (await line.hang_up(result)).cause)
 
 
 async def route(call: Call) -> Result:

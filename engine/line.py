@@ -105,7 +105,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a leg ended that did not take the call. `cause`: Q.850; `sip`: its last SIP status, 0 if unknown."""
+    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0."""
 
     leg: str
     to: str

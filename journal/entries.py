@@ -78,8 +78,8 @@ class StepPerformed(_Step, frozen=True, tag="step", gc=False):
 class RecorderTerms(Struct, frozen=True, gc=False):
     """How the conversation of a hand-over is recorded, if it comes to one. `audio`: the recording's id.
 
-    `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256`, `language`:
-    the prompt that the destination hears; "" where it has agreed once and for all.
+    `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256` and
+    `language`: the prompt that the destination hears; "" where it has agreed once and for all.
     """
 
     audio: str
@@ -103,7 +103,7 @@ class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
 
 
 class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
-    """Asterisk took the caller to the number's fallback by itself: no engine was there, or it lost its lease."""
+    """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease."""
 
 
 class LegStarted(_Entry, frozen=True, tag="leg_start", gc=False):

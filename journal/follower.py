@@ -29,6 +29,11 @@ class EndedCall:
     entries: list[Entry]
     payloads: list[bytes]
 
+    @property
+    def unreadable(self) -> int:
+        """How many of its entries cannot be read."""
+        return len(self.payloads) - len(self.entries)
+
 
 class Follower:
     """Reads a journal from the beginning of the segment of `since`, whose checkpoint makes it whole.

@@ -15,12 +15,14 @@ import re
 import time
 import uuid
 
+# As texts, to be part of a longer pattern; CALL_ID and the others match a whole id.
 CALL = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+MESSAGE = f"{CALL}-(?:vm[0-9]+|missed)"
 
 CALL_ID = re.compile(CALL, re.ASCII)
 LEG_ID = re.compile(f"(?P<call>{CALL})-[a-z]+[0-9]*", re.ASCII)
 AUDIO_ID = re.compile(f"(?P<call>{CALL})-(?P<kind>vm|rec)[0-9]+", re.ASCII)
-MESSAGE_ID = re.compile(f"(?P<call>{CALL})-(?:vm[0-9]+|missed)", re.ASCII)
+MESSAGE_ID = re.compile(MESSAGE, re.ASCII)
 
 
 def call_id_of(channel: str, node: str) -> str:
@@ -40,7 +42,7 @@ def leg_id_of(call: str, channel: str) -> str:
 
 
 def undialled_leg_id(call: str, ring: int, place: int) -> str:
-    """The attempt at a destination that Asterisk could not dial at all: of this ring, from 1; its place, from 0."""
+    """A destination that Asterisk could not dial at all. `ring` counts from 1, its `place` in it from 0."""
     return f"{call}-n{ring * 100 + place}"
 
 

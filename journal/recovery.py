@@ -55,8 +55,10 @@ class OpenCalls(dict[str, OpenCall]):
         if begins(entry) and entry.call not in self:
             self[entry.call] = OpenCall()
         found = self.get(entry.call)
-        if found is None:  # noted after the call's end: part of its story, not of its record
-            return {}
+        if found is None:
+            if not self.damaged or not entry.call:
+                return {}  # noted after the call's end: part of its story, not of its record
+            found = self[entry.call] = OpenCall()  # its beginning may be what could not be read
         found.add(payload, entry)
         return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}
 

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from contextvars import Context
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from journal.entries import Entry, encode, kind_of
+from dialplan.result import Result
+from journal.entries import CallEnded, Entry, encode, kind_of
 from journal.recovery import Recovered, recover
 from journal.scribe import Book, Noted, Scribe
 from journal.segment import Stamp, epoch_of
@@ -50,14 +51,12 @@ class Journal:
     """The journal, open for writing by this process alone.
 
     `open_calls`: by call id, the entries of each call that an earlier engine began and did not end.
-    `unreadable_calls`: those of which this program cannot read the beginning; they stay open in the journal.
     `last_known`: the last instant (Asterisk's clock) that any entry of an earlier engine tells.
     """
 
     def __init__(self, lock: int, recovered: Recovered, book: Book) -> None:
         readable = {call: found for call, found in recovered.open_calls.items() if found.has_begun}
         self.open_calls: dict[str, list[Entry]] = {call: found.entries for call, found in readable.items()}
-        self.unreadable_calls = frozenset(recovered.open_calls) - frozenset(readable)
         self.last_known: datetime | None = recovered.last_known
         self._lock = lock
         self._wall = recovered.wall
@@ -83,6 +82,7 @@ class Journal:
             os.close(lock)
             raise
         journal._scribe.start()
+        journal._end_unreadable(recovered)
         return journal
 
     def note(self, entry: Entry) -> asyncio.Future[None]:
@@ -126,6 +126,13 @@ class Journal:
         self._scribe.finish()
         await asyncio.to_thread(self._scribe.join)
         os.close(self._lock)
+
+    def _end_unreadable(self, recovered: Recovered) -> None:
+        """End the calls whose beginning cannot be read: the worker keeps them for a person to look at."""
+        at = recovered.last_known or datetime.now(UTC)
+        for call, found in recovered.open_calls.items():
+            if not found.has_begun:
+                self.note(CallEnded(call, at, Result.LOST, "lost"))
 
     def _hand_over(self) -> None:
         """To the scribe, who writes at once."""

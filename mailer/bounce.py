@@ -14,6 +14,7 @@ from email.policy import default
 from enum import StrEnum
 from typing import NamedTuple
 
+from journal.ids import MESSAGE
 from mailer.answer import one_line
 
 
@@ -51,9 +52,7 @@ def return_address(message_id: str, recipient: str, domain: str) -> str:
 
 def returned(address: str) -> Returned | None:
     """What a report to this address is about; None if the address is none of ours."""
-    found = re.fullmatch(
-        r"vm\+([0-9a-f-]{36}-[a-z0-9]{1,8})=([0-9a-f]{8})@[^@\s]+", address.lower(), re.ASCII
-    )
+    found = re.fullmatch(rf"vm\+({MESSAGE})=([0-9a-f]{{8}})@[^@\s]+", address.lower(), re.ASCII)
     return Returned(found[1], found[2]) if found else None
 
 

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 
 from dialplan.delivery import Delivery
+from journal.ids import MESSAGE_ID
 from mailer.audio import Sound
 from mailer.wording import caller_number, full_instant, length, local_number, phrases, short_instant
 
@@ -99,7 +100,7 @@ def _check(message: Message) -> None:
 
 
 def _letter(message: Message, sender: Sender, subject: str, notice: str = "") -> EmailMessage:
-    if not re.fullmatch(r"[0-9a-f-]{36}-[a-z0-9]+", message.message_id, re.ASCII):
+    if not MESSAGE_ID.fullmatch(message.message_id):
         raise Unbuildable("the message's id is none of ours")
     letter = EmailMessage(policy=SMTP)
     letter["From"] = Address(sender.name, addr_spec=sender.address)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -17,27 +18,29 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 
 KEEP_CALLS = """
 INSERT INTO call (
-    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
+    call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
 )
 SELECT
-    call_id, number, owner, caller, withheld, began, answered, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev
+    call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
-    began = EXCLUDED.began, answered = EXCLUDED.answered, ended = EXCLUDED.ended,
+    began = EXCLUDED.began, answered = EXCLUDED.answered, connected = EXCLUDED.connected,
+    ended = EXCLUDED.ended,
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
-    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev
+    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing
 WHERE call.rev < EXCLUDED.rev
 RETURNING call_id
 """
 
 KEEP_LEGS = """
-INSERT INTO leg (call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, ended, outcome, cause
+INSERT INTO leg
+    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip)
+SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -49,6 +52,8 @@ WHERE ($1::text IS NULL OR number = $1)
   AND ($3::timestamptz IS NULL OR began < $3)
 ORDER BY began, call_id
 """
+
+GET = "SELECT * FROM call WHERE call_id = $1"
 
 LEGS_OF = "SELECT * FROM leg WHERE call_id = ANY($1) ORDER BY call_id, place"
 
@@ -94,6 +99,14 @@ async def find(
                 yield as_record(row, tuple(legs[row["call_id"]]))
 
 
+async def get(con: asyncpg.Connection, call_id: UUID) -> CallRecord | None:
+    """The record of one call; None where there is none (yet)."""
+    async with con.transaction(isolation="repeatable_read", readonly=True):
+        row = await con.fetchrow(GET, call_id)
+        legs = await con.fetch(LEGS_OF, [call_id]) if row else []
+    return as_record(row, tuple(map(as_leg, legs))) if row else None
+
+
 def as_row(call: Revised) -> dict[str, Any]:
     """The columns of `call`."""
     record = call.record
@@ -105,6 +118,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "withheld": record.withheld,
         "began": as_text(record.began),
         "answered": as_text(record.answered),
+        "connected": as_text(record.connected),
         "ended": as_text(record.ended),
         "ring_seconds": record.ring.total_seconds(),
         "talk_seconds": record.talk.total_seconds(),
@@ -117,6 +131,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "notice": record.notice or None,
         "node": record.node,
         "rev": call.rev,
+        "routing": record.routing or None,
     }
 
 
@@ -131,9 +146,11 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "began": as_text(leg.began),
             "ringing": as_text(leg.ringing),
             "answered": as_text(leg.answered),
+            "connected": as_text(leg.connected),
             "ended": as_text(leg.ended),
             "outcome": leg.outcome,
             "cause": leg.cause,
+            "sip": leg.sip or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -149,6 +166,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         began=row["began"],
         node=row["node"],
         answered=row["answered"],
+        connected=row["connected"],
         ended=row["ended"],
         delivered_to=row["delivered_to"] or "",
         outcome=row["outcome"],
@@ -158,6 +176,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         message_id=row["message_id"] or "",
         notice=json.loads(row["notice"] or "{}"),
         legs=legs,
+        routing=row["routing"] or "",
     )
 
 
@@ -168,9 +187,11 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         began=row["began"],
         ringing=row["ringing"],
         answered=row["answered"],
+        connected=row["connected"],
         ended=row["ended"],
         outcome=row["outcome"],
         cause=row["cause"],
+        sip=row["sip"] or 0,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import asyncpg
 
 from journal.position import Position
-from storage.records import Entry
 
 MARK = """
 INSERT INTO drained (node, segment, byte) VALUES ($1, $2, $3)
@@ -31,10 +30,21 @@ async def mark(con: asyncpg.Connection, node: str, reached: Position) -> None:
 
 
 async def set_aside(
-    con: asyncpg.Connection, node: str, call_id: str, *, rev: int, entries: Sequence[Entry], why: str
+    con: asyncpg.Connection, node: str, call_id: str, *, rev: int, payloads: Sequence[bytes], why: str
 ) -> None:
-    """Keep the entries of a call that cannot become a record, for a person to look at."""
-    await con.execute(SET_ASIDE, plain(call_id), rev, node, plain(why), json.dumps(entries))
+    """Keep the entries of a call that cannot become a record, or not whole, for a person to look at."""
+    entries = f"[{','.join(as_json(payload) for payload in payloads)}]"
+    await con.execute(SET_ASIDE, plain(call_id), rev, node, plain(why), entries)
+
+
+def as_json(payload: bytes) -> str:
+    """The payload itself where it is JSON, else what there is of it as a JSON string."""
+    text = payload.decode("ascii", "backslashreplace")
+    try:
+        json.loads(text)
+    except ValueError:
+        return json.dumps(text)
+    return text
 
 
 def plain(text: str) -> str:

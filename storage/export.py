@@ -30,6 +30,8 @@ COLUMNS = (
     "node",
 )
 
+LEG_COLUMNS = ("leg_id", "to", "began", "ringing", "answered", "connected", "ended", "outcome", "cause")
+
 Value = str | bool | int | datetime | timedelta | None
 
 
@@ -39,17 +41,22 @@ def as_cells(record: CallRecord) -> list[str]:
 
 
 def as_object(record: CallRecord) -> dict[str, Any]:
-    """The record by COLUMNS, its `notice` of the recording (null where nothing is recorded), and its `legs`.
+    """The record by COLUMNS, and what is not in the table: when a destination was `connected`, the `notice`
+    of the recording (null where nothing is recorded), and the `legs`.
 
-    Where there is none a text is "", an instant or a cause null.
+    A missing text is "", a missing instant, cause or SIP status null.
     """
     told = {column: as_json(value_of(record, column)) for column in COLUMNS}
-    return told | {"notice": record.notice or None, "legs": [leg_as_object(leg) for leg in record.legs]}
+    return told | {
+        "connected": as_json(record.connected),
+        "notice": record.notice or None,
+        "legs": [leg_as_object(leg) for leg in record.legs],
+    }
 
 
 def leg_as_object(leg: LegRecord) -> dict[str, Any]:
-    columns = ("leg_id", "to", "began", "ringing", "answered", "ended", "outcome", "cause")
-    return {column: as_json(getattr(leg, column)) for column in columns}
+    told = {column: as_json(getattr(leg, column)) for column in LEG_COLUMNS}
+    return told | {"sip": leg.sip or None}
 
 
 def value_of(record: CallRecord, column: str) -> Value:

@@ -1,40 +1,51 @@
-"""What is left of a call: the journal's entries of one call, folded into the record that is kept and billed.
+"""What is left of a call: the projection of its state (`journal.state`) into the records that are kept.
+
+A field added to the record is added in three places: the entry that tells it, with the state it changes
+(`journal.entries`, `journal.state`); the projection here; a migration with the column (`storage/migrations`,
+`storage.calls`).
 
 Instants are aware UTC datetimes of Asterisk's clock; durations are computed from them, never stored apart.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-# One line of the journal: {"call": id, "kind": ..., "at": ISO 8601, ...}. The kinds are those of `fold`.
-Entry = Mapping[str, Any]
+from journal.entries import CallerNotified, PartyNotified
+from journal.ids import missed_id
+from journal.state import CallState
+from journal.values import Consent, Leg, Recording
 
 ZERO = timedelta(0)
-VOICEMAIL = "voicemail"  # `delivered_to` of a caller whom no destination answered, but our own machine
+VOICEMAIL = "voicemail"  # `delivered_to` of a caller who reached no destination, but the owner's voicemail
 
 
 @dataclass(frozen=True, slots=True)
 class LegRecord:
-    """One attempt at one destination."""
+    """One attempt at one destination. `connected`: it began to talk with the caller.
+
+    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 where it is unknown.
+    """
 
     leg_id: str
     to: str
     began: datetime
     ringing: datetime | None = None
     answered: datetime | None = None
+    connected: datetime | None = None
     ended: datetime | None = None
     outcome: str = ""
-    cause: int | None = None  # Q.850
+    cause: int | None = None
+    sip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """What the owner is to be mailed about a call: the sound a caller left, or that he left none.
+    """What the owner is mailed about a call: the message that the caller left, or that the call was missed.
 
-    `deliver` is a dialplan.delivery.Delivery as JSON. `ended` and `how` are None when nobody saw the sound's
-    end. `or_missed`: should there be nothing on it, a missed-call mail is wanted instead.
+    `deliver` is a dialplan.delivery.Delivery as JSON. `ended` and `how` are None when the message's end is
+    not known. `or_missed`: if the message turns out to be empty, a missed-call mail is wanted instead.
     """
 
     message_id: str
@@ -50,8 +61,8 @@ class MessageRecord:
 class RecordingRecord:
     """A recorded conversation. `keep`: the owner's retention when it began, counted from the call's end.
 
-    `evidence`: `notice`, as the call's record has it; `changes`, each
-    `{"what": pause | resume | stop | end, "at", "how"}`. `ended` is None when nobody saw its end.
+    `evidence`: `notice`, as the call's record has it when the recording ends; `changes`, each
+    `{"what": pause | resume | stop | end, "at", "how"}`. `ended` is None when its end is not known.
     """
 
     recording_id: str
@@ -67,9 +78,12 @@ class RecordingRecord:
 class CallRecord:
     """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives.
 
-    `notice`: what came of telling the caller that he is recorded: `result` heard, refused, failed or skipped,
-    the announcement as his leg heard it and his answer, or `why`; `joined`, the same of whoever has answered,
-    by `leg`: heard, known or failed. Empty where nothing is recorded.
+    `answered`: the caller's bill begins; `connected`: a destination begins to talk with the caller.
+
+    `notice`: whether the caller heard that the call is recorded: `result` (heard, refused, failed, skipped),
+    `at`, the announcement as it was played on the caller's leg and the caller's answer, or `why` not;
+    `joined`, a list of the same for each destination, by `leg` (heard, known, failed, left). Empty where
+    nothing is recorded.
     """
 
     call_id: str
@@ -80,15 +94,17 @@ class CallRecord:
     began: datetime
     node: str
     answered: datetime | None = None
+    connected: datetime | None = None
     ended: datetime | None = None
     delivered_to: str = ""
     outcome: str = ""
-    ended_by: str = ""  # caller | destination | engine | limit | lost
+    ended_by: str = ""  # caller | destination | engine | limit | network | lost
     cause: int | None = None  # Q.850
     recording_id: str = ""
     message_id: str = ""
     notice: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[LegRecord, ...] = ()
+    routing: str = ""  # the digest of the routing version that the call began under
 
     @property
     def talk(self) -> timedelta:
@@ -97,135 +113,126 @@ class CallRecord:
 
     @property
     def ring(self) -> timedelta:
-        """First attempt to answer; without an answer, to the end of the last attempt."""
+        """First attempt to answer; without an answer, to the end of the last attempt.
+
+        A caller who was answered before anything rang heard ringing until a destination was connected.
+        """
         if not self.legs:
             return ZERO
-        end = self.answered or max((leg.ended or leg.began for leg in self.legs), default=None)
-        return max(end - self.legs[0].began, ZERO) if end else ZERO
+        began = self.legs[0].began
+        if self.answered and (self.connected is None or self.answered >= began):
+            end = self.answered
+        else:
+            end = self.connected or max(leg.ended or leg.began for leg in self.legs)
+        return max(end - began, ZERO)
 
 
-def fold(entries: Iterable[Entry]) -> CallRecord | None:
-    """What these entries of one call, in order, amount to. None if the call's start is not among them."""
-    record: CallRecord | None = None
-    for entry in entries:
-        if entry["kind"] == "call_start":
-            record = _started(entry)
-        elif record is not None:
-            record = _with(record, entry)
-    return record
-
-
-def fold_messages(entries: Iterable[Entry], record: CallRecord) -> tuple[MessageRecord, ...]:
-    """What its owner is to be mailed about this ended call, `record` being its entries folded."""
-    missed: Mapping[str, Any] | None = None
-    left: dict[str, MessageRecord] = {}
-    for entry in entries:
-        match entry["kind"]:
-            case "call_start":
-                missed = entry.get("missed")
-            case "vm_start":
-                left[entry["audio"]] = _message(entry, or_missed=missed is not None)
-            case "vm_end" if entry["audio"] in left:
-                message = left[entry["audio"]]
-                left[entry["audio"]] = replace(message, ended=_at(entry), how=entry["how"])
-    if not left and missed is not None and record.delivered_to in ("", VOICEMAIL):
-        return (MessageRecord(f"{record.call_id}-missed", "missed", missed, record.began),)
-    return tuple(left.values())
-
-
-def fold_recordings(entries: Iterable[Entry]) -> tuple[RecordingRecord, ...]:
-    """The conversations that were recorded in this call."""
-    notice: Mapping[str, Any] = {}
-    found: dict[str, RecordingRecord] = {}
-    latest = ""
-    for entry in entries:
-        match entry["kind"]:
-            case "notice" | "informed":
-                notice = noticed(notice, entry)
-            case "rec_start" if entry["audio"] not in found:
-                latest = entry["audio"]
-                found[latest] = _recording(entry, notice)
-            case "rec_pause" | "rec_resume" | "rec_stop" | "rec_end" if latest:
-                found[latest] = _changed(found[latest], entry)
-    return tuple(found.values())
-
-
-def noticed(notice: Mapping[str, Any], entry: Entry) -> Mapping[str, Any]:
-    """The record's `notice` with this entry, of kind `notice` or `informed`."""
-    told = {key: fact for key, fact in entry.items() if key not in ("call", "kind")}
-    if entry["kind"] == "notice":
-        return {**told, "joined": []}
-    return {**notice, "joined": [*notice["joined"], told]} if notice else notice
-
-
-def _recording(entry: Entry, notice: Mapping[str, Any]) -> RecordingRecord:
-    known = ("call", "kind", "audio", "at", "keep_seconds", "format")
-    more = {key: told for key, told in entry.items() if key not in known}
-    return RecordingRecord(
-        recording_id=entry["audio"],
-        format=entry["format"],
-        keep=timedelta(seconds=entry["keep_seconds"]),
-        began=_at(entry),
-        evidence={"notice": notice, **more, "changes": []},
-    )
-
-
-def _changed(recording: RecordingRecord, entry: Entry) -> RecordingRecord:
-    what, how = entry["kind"].removeprefix("rec_"), entry.get("how")
-    change = {"what": what, "at": entry["at"], "how": how}
-    changes = [*recording.evidence["changes"], change]
-    recording = replace(recording, evidence={**recording.evidence, "changes": changes})
-    if what in ("stop", "end"):
-        recording = replace(recording, ended=_at(entry), how=how or recording.how)
-    return recording
-
-
-def _message(entry: Entry, *, or_missed: bool) -> MessageRecord:
-    return MessageRecord(entry["audio"], "voicemail", entry["deliver"], _at(entry), or_missed=or_missed)
-
-
-def _started(entry: Entry) -> CallRecord:
+def call_record(state: CallState) -> CallRecord:
+    """The record of a call, ended or not."""
+    ending, recording, message = state.ending, state.recording, state.message
     return CallRecord(
-        call_id=entry["call"],
-        number=entry["number"],
-        owner=entry["owner"],
-        caller=entry["caller"],
-        withheld=entry["withheld"],
-        began=_at(entry),
-        node=entry["node"],
+        call_id=state.call_id,
+        number=state.number,
+        owner=state.owner,
+        caller=state.caller,
+        withheld=state.withheld,
+        began=state.began,
+        node=state.node,
+        routing=state.routing,
+        answered=state.answered,
+        connected=state.connected.at if state.connected else None,
+        ended=ending.at if ending else None,
+        delivered_to=delivered_to(state),
+        outcome=ending.outcome if ending else "",
+        ended_by=ending.ended_by if ending else "",
+        cause=ending.cause if ending else None,
+        recording_id=recording.audio if recording else "",
+        message_id=message.audio if message else "",
+        notice=notice(state.consent),
+        legs=tuple(leg_record(leg) for leg in state.legs.values()),
     )
 
 
-def _with(record: CallRecord, entry: Entry) -> CallRecord:
-    match entry["kind"]:
-        case "leg_start":
-            leg = LegRecord(entry["leg"], entry["to"], _at(entry))
-            record = replace(record, legs=(*record.legs, leg))
-        case "leg_ringing":
-            record = _with_leg(record, entry["leg"], ringing=_at(entry))
-        case "leg_answer":
-            record = _with_leg(record, entry["leg"], answered=_at(entry))
-        case "leg_end":
-            ended = {"ended": _at(entry), "outcome": entry["outcome"], "cause": entry["cause"]}
-            record = _with_leg(record, entry["leg"], **ended)
-        case "answered":
-            record = replace(record, answered=_at(entry), delivered_to=entry["to"])
-        case "notice" | "informed":
-            record = replace(record, notice=noticed(record.notice, entry))
-        case "vm_start":
-            record = replace(record, message_id=entry["audio"])
-        case "rec_start":
-            record = replace(record, recording_id=entry["audio"])
-        case "call_end":
-            ended = {key: entry[key] for key in ("outcome", "ended_by", "cause")}
-            record = replace(record, ended=_at(entry), **ended)
-    return record  # turns, steps: the call's story, not its bill
+def messages(state: CallState) -> tuple[MessageRecord, ...]:
+    """What the owner is mailed about this ended call."""
+    if not state.messages and state.missed is not None and delivered_to(state) in ("", VOICEMAIL):
+        return (MessageRecord(missed_id(state.call_id), "missed", state.missed, state.began),)
+    return tuple(
+        MessageRecord(
+            message_id=message.audio,
+            kind="voicemail",
+            deliver=message.deliver,
+            began=message.began,
+            ended=message.ended,
+            how=message.how,
+            or_missed=state.missed is not None,
+        )
+        for message in state.messages.values()
+    )
 
 
-def _with_leg(record: CallRecord, leg_id: str, **facts: Any) -> CallRecord:
-    legs = tuple(replace(leg, **facts) if leg.leg_id == leg_id else leg for leg in record.legs)
-    return replace(record, legs=legs)
+def recordings(state: CallState) -> tuple[RecordingRecord, ...]:
+    """The conversations of this call that were recorded."""
+    return tuple(recording_record(recording, state.consent) for recording in state.recordings.values())
 
 
-def _at(entry: Entry) -> datetime:
-    return datetime.fromisoformat(entry["at"])
+def recording_record(recording: Recording, consent: Consent) -> RecordingRecord:
+    changes = [
+        {"what": change.what, "at": change.at.isoformat(), "how": change.how} for change in recording.changes
+    ]
+    return RecordingRecord(
+        recording_id=recording.audio,
+        format=recording.format,
+        keep=timedelta(seconds=recording.keep_seconds),
+        began=recording.began,
+        evidence={"notice": notice(consent), "changes": changes},
+        ended=recording.ended,
+        how=recording.how,
+    )
+
+
+def leg_record(leg: Leg) -> LegRecord:
+    return LegRecord(
+        leg_id=leg.leg_id,
+        to=leg.to,
+        began=leg.began,
+        ringing=leg.ringing,
+        answered=leg.answered,
+        connected=leg.connected,
+        ended=leg.ended,
+        outcome=leg.outcome or "",
+        cause=leg.cause,
+        sip=leg.sip,
+    )
+
+
+def delivered_to(state: CallState) -> str:
+    """The destination that talked with the caller, "voicemail" where the caller left a message, or ""."""
+    if state.connected is not None:
+        return state.legs[state.connected.leg].to
+    return VOICEMAIL if state.messages else state.answered_to
+
+
+def notice(consent: Consent) -> Mapping[str, Any]:
+    """The record's `notice`; empty where the caller was not notified."""
+    if consent.caller is None:
+        return {}
+    joined = [{"leg": leg, **evidence(party)} for leg, party in consent.parties.items()]
+    return {**evidence(consent.caller), "joined": joined}
+
+
+def evidence(notified: CallerNotified | PartyNotified) -> Mapping[str, Any]:
+    """How a party was notified, as JSON: what is empty is left out, but for the answer to an announcement."""
+    told = {
+        "at": notified.at.isoformat(),
+        "result": notified.result,
+        "why": notified.why,
+        "policy": notified.policy,
+        "announcement": notified.announcement,
+        "sha256": notified.sha256,
+        "language": notified.language,
+        "began": notified.began and notified.began.isoformat(),
+        "ended": notified.ended and notified.ended.isoformat(),
+    }
+    answer = {"answer": notified.answer} if notified.announcement else {}
+    return {key: fact for key, fact in told.items() if fact} | answer

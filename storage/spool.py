@@ -1,6 +1,5 @@
 """The spool: where Asterisk writes sounds, in plain, until they are sealed and stored."""
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,10 +7,10 @@ from pathlib import Path
 
 from journal.disk import sync, sync_directory
 from journal.fault import point
+from journal.ids import AUDIO_ID
 
-# Asterisk's files of ours are named by us: a call's id, which of its sounds it is, and of a conversation the
-# side of the caller's leg: what came in from him, what went out to him.
-OURS = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-[a-z]+[0-9]+")
+# The files are named by the engine: the id of the message or recording, and of a recording the side of the
+# caller's leg: what the caller said (-in), what the caller heard (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
 
@@ -72,9 +71,9 @@ class Spool:
         found: dict[str, Spooled] = {}
         for file in self.folder.glob("*.wav"):
             audio_id = file.stem.removesuffix("-in").removesuffix("-out")
-            if named := OURS.fullmatch(audio_id):
+            if named := AUDIO_ID.fullmatch(audio_id):
                 with suppress(FileNotFoundError):
-                    one = Spooled(audio_id, named[1], written_at(file))
+                    one = Spooled(audio_id, named["call"], written_at(file))
                     found[audio_id] = max(found.get(audio_id, one), one, key=lambda it: it.written)
         return list(found.values())
 
@@ -91,7 +90,7 @@ class Spool:
         return [self._path(audio_id, which) for which in FILES]
 
     def _path(self, audio_id: str, which: str) -> Path:
-        if not OURS.fullmatch(audio_id):
+        if not AUDIO_ID.fullmatch(audio_id):
             raise ValueError(f"{audio_id!r} is no id of a sound")
         return self.folder / f"{audio_id}{which}.wav"
 

@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from journal.fault import point
+from journal.ids import AUDIO_ID
 from storage.spool import Spool, Spooled
 
 # A file whose call is in no record by then has no call. The longest call lasts 12 h.
@@ -68,5 +69,6 @@ def is_old(file: Spooled) -> bool:
 
 
 def kind_of(audio_id: str) -> str:
-    """`<call_id>-vm1` is a message, `<call_id>-rec1` a recording."""
-    return "message" if audio_id.rpartition("-")[2].startswith("vm") else "recording"
+    """message or recording, by its id."""
+    named = AUDIO_ID.fullmatch(audio_id)
+    return "recording" if named and named["kind"] == "rec" else "message"

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from dialplan.model import Model, Name
+from dialplan.model import Name, StepModel
 from dialplan.result import Verdict
 from dialplan.walk import Facts, Plan
 
 
-class Announce(Model):
+class Announce(StepModel):
     """Play a prompt to its end, before the call is answered: the caller pays nothing for it.
 
         - announce: welcome                     the file prompts/welcome.wav, .mp3, .flac or .ogg

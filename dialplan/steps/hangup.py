@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from dialplan.model import Model
+from dialplan.model import StepModel
 from dialplan.result import Result, Verdict, final
 from dialplan.walk import Facts, Plan
 
@@ -19,7 +19,7 @@ class Reason(StrEnum):
     NO_ANSWER = Result.NO_ANSWER
 
 
-class Hangup(Model):
+class Hangup(StepModel):
     """End the call here, telling the caller's network why.
 
     - hangup: busy

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dialplan.model import Model
+from dialplan.model import StepModel
 from dialplan.opening import Opening
 from dialplan.result import Result, Verdict, final
 from dialplan.walk import Facts, Plan, Turn, walk
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dialplan.steps.tree import Steps
 
 
-class Hours(Model):
+class Hours(StepModel):
     """While open, the route goes on to the next step; else it takes `closed`, or on a holiday `holiday`.
 
         - hours:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dialplan.destination import Destination
-from dialplan.model import Model, at_least_one
+from dialplan.model import StepModel, at_least_one
 from dialplan.result import Outcome, Result, Verdict, final
 from dialplan.walk import Facts, Plan, walk
 
@@ -25,7 +25,7 @@ def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
     return to
 
 
-class Ring(Model):
+class Ring(StepModel):
     """Ring one or more destinations at once; the first to answer gets the call.
 
         - ring: +3221112233                     with the usual 25 seconds

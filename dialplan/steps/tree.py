@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from dialplan.model import at_least_one
+from dialplan.model import StepPath, at_least_one
 from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
@@ -50,9 +50,7 @@ for _model in STEPS.values():
     _model.model_rebuild(_types_namespace={"Steps": Steps})
 
 
-def visit(
-    steps: Steps, at: tuple[str | int, ...] = ("route",)
-) -> Iterator[tuple[tuple[str | int, ...], AnyStep]]:
+def visit(steps: Steps, at: StepPath = ("route",)) -> Iterator[tuple[StepPath, AnyStep]]:
     """Every step of a route, those of its branches too, each with its path in the file."""
     for index, step in enumerate(steps):
         here = (*at, index, step.step)

@@ -4,13 +4,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dialplan.model import Model, Name
+from dialplan.model import Name, StepModel
 from dialplan.prompt import GREETING
 from dialplan.result import Outcome, Result, Verdict, final
 from dialplan.walk import Facts, Plan
 
 
-class Voicemail(Model):
+class Voicemail(StepModel):
     """Answer the call, play a greeting and a beep, and record a message, which is mailed to the owner.
 
         - voicemail: closed                     with the greeting prompts/closed.wav

@@ -9,7 +9,7 @@ renamed is complete as soon as the new one exists, and this module may rename th
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from engine.ari.cel import CelEvent, parse, records
 from engine.ari.cel_marks import Mark, Marks
 from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
 
-READ_BYTES = 1 << 16  # some 300 records
+READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
 LONGEST_LINE = 8192
 SETTLED_SECONDS = 5.0  # nobody writes to a rotated file of this age, nor copies or gzips into it
 FORGOTTEN_SECONDS = 3600.0  # of a content that no file holds any longer
@@ -71,11 +71,10 @@ class CelFiles:
             yield from self._unread_behind()
         if everywhere or not is_same:
             yield from self._unread_rotated(self._ordered())
+        self._stamp = None
         if stamp is not None and (is_same or self._open_anew(stamp)) and self._source is not None:
-            yield from self._batches(self._cel, self._source, self._mark)
-            self._stamp = stamp
-        else:
-            self._stamp = None
+            is_read = yield from self._batches(self._cel, self._source, self._mark)
+            self._stamp = stamp if is_read else None
 
     def take(self, batch: Batch) -> None:
         """The events of this batch are durable."""
@@ -138,13 +137,14 @@ class CelFiles:
                     self._read[path] = (stamp, mark)
         self._forget(paths, seen)
 
-    def _batches(self, path: Path, source: Source, mark: Mark) -> Iterator[Batch]:
-        """Yield whole lines. A line that is too long is skipped."""
-        while data := source.read(mark.offset, READ_BYTES):
+    def _batches(self, path: Path, source: Source, mark: Mark) -> Generator[Batch, None, bool]:
+        """Yield whole or overlong lines. Return False if the file was cut or written anew."""
+        while data := source.read_on(mark.tail, mark.offset, READ_BYTES):
             whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
             if not whole and len(data) <= LONGEST_LINE:
-                return
+                break
             yield self._batch(path, whole or data, mark)
+        return data is not None
 
     def _rest(self, path: Path, source: Source, mark: Mark) -> Iterator[Batch]:
         """Yield a last line that was cut: nobody completes it any longer."""

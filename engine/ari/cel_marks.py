@@ -61,9 +61,12 @@ class Marks:
             raise PositionDamaged(f"{self._kept} is damaged") from error
         return True
 
-    def save(self) -> None:
-        """Make the marks durable, if they have changed. Raise OSError."""
-        text = json.dumps({"version": VERSION, "marks": [_plain(mark) for mark in self._marks]})
+    def text(self) -> str:
+        """What save() stores."""
+        return json.dumps({"version": VERSION, "marks": [_plain(mark) for mark in self._marks]})
+
+    def save(self, text: str) -> None:
+        """Make the marks durable, as text() gave them, if they have changed. Raise OSError."""
         if text == self._saved:
             return
         draft = self._kept.with_suffix(".draft")

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ import structlog
 from engine.ari.cel import CelEvent
 from engine.ari.cel_file import CelFiles
 from engine.ari.cel_marks import Marks, PositionDamaged
+from engine.ari.cel_watch import FolderWatch
 
-LOOK_SECONDS = 0.01
+REST_SECONDS = 0.005  # between two looks: of many calls the lines are taken together
 LOOK_EVERYWHERE_SECONDS = 1.0
 SAVE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -59,7 +60,7 @@ class CelReader:
         self._asked: list[asyncio.Future[None]] = []
         self._delivery: Future[None] | None = None
         self._stop = threading.Event()
-        self._wake = threading.Event()
+        self._watch = FolderWatch(cel.parent)
         self._looked = self._saved = -math.inf
         self._failing: set[str] = set()
 
@@ -77,7 +78,7 @@ class CelReader:
             await asyncio.shield(ended)
         finally:
             self._stop.set()
-            self._wake.set()
+            self._watch.wake()
             await asyncio.wait({ended}, timeout=LAST_TAKE_SECONDS)
             if self._delivery is not None:
                 self._delivery.cancel()
@@ -92,11 +93,12 @@ class CelReader:
         """
         asked = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
-        self._wake.set()
+        self._watch.wake()
         await asked
 
     def _work(self, ended: asyncio.Future[None]) -> None:
         """Look, hand over, store the position: the life of the thread."""
+        saver, saving = ThreadPoolExecutor(1, "cel-position"), None
         self._attempt("cel_position_unreadable", self._begin)
         while not self._stop.is_set():
             asked = tuple(self._asked)
@@ -104,14 +106,21 @@ class CelReader:
             self._answer(asked)
             if time.monotonic() - self._saved >= SAVE_SECONDS:
                 self._saved = time.monotonic()
-                self._attempt("cel_position_not_saved", self._marks.save)
                 if succeeded:
                     self._attempt("cel_not_rotated", self._files.tidy)
-            self._wake.wait(LOOK_SECONDS if succeeded else RETRY_SECONDS)
-            self._wake.clear()
-        self._attempt("cel_position_not_saved", self._marks.save)
+                if saving is None or saving.done():  # an fsync may take 0.2 s: the calls do not wait for it
+                    saving = saver.submit(self._save, self._marks.text())
+            self._watch.pause(REST_SECONDS if succeeded else RETRY_SECONDS)
+            if succeeded:
+                self._watch.wait(LOOK_EVERYWHERE_SECONDS)
+        saver.shutdown()
+        self._save(self._marks.text())
         self._files.close()
+        self._watch.close()
         self._call(partial(_finish, ended))
+
+    def _save(self, text: str) -> None:
+        self._attempt("cel_position_not_saved", partial(self._marks.save, text))
 
     def _begin(self) -> None:
         """Load the position. Without one begin at the beginning; in a new installation, at the end."""

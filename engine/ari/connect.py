@@ -1,4 +1,4 @@
-"""Handing a caller over: the variables that [connect] of extensions.conf reads, and what it says on the way back."""
+"""Handing a caller over: the variables that [connect] of extensions.conf reads, and what [back] returns."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,10 +20,11 @@ SHOWN: Mapping[Present, str] = {
     Present.ANONYMOUS: "nobody",
 }
 RINGING = "Ringing"
-# SIP: 180, 181, 182, 183 say that the destination is being alerted or looked for. The far end itself says with
-# 480 that nobody answers, also where it never rang.
+# SIP: 180 to 183 say that the destination is alerted or looked for. With 480 the far end itself says that
+# nobody answers, also where it never rang.
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480
+REFUSED = 300  # and above
 
 
 def variables(connect: Connect, caller: Caller, service_number: str, endpoint: str) -> Variables:
@@ -66,13 +67,13 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         channel, state, cause, sip, to = leg.rsplit(":", 4)
         status = int(sip or 0)
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
-        why = _cause(int(cause or 0), given_up=given_up)
+        why = _cause(int(cause or 0), let_go=given_up and status < REFUSED)
         yield Attempt(leg_id_of(call_id, channel), to, causes.outcome(why, rang=rang), why, status)
 
 
-def _cause(cause: int, *, given_up: bool) -> int:
-    """Dial leaves the cause of a leg open that it let go because the time was over, or the caller gone."""
-    if given_up and cause in (Cause.NOT_SET, Cause.INTERWORKING):
+def _cause(cause: int, *, let_go: bool) -> int:
+    """Dial gives a leg that it ended the caller's own cause, and none where the time was over."""
+    if let_go:
         return Cause.NORMAL
     return Cause.NO_ANSWER if cause == Cause.NOT_SET else cause
 

@@ -114,7 +114,7 @@ class ChannelUnhold(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class Dial(ChannelEvent):
-    """How a leg that Dial() made for a caller gets on: `status` "" at its beginning, RINGING, PROGRESS, ANSWER."""
+    """The state of a leg that Dial() made: `status` "" at its beginning, RINGING, PROGRESS, ANSWER."""
 
     status: str
     caller: str  # the caller's channel, "" where there is none

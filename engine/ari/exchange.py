@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -17,16 +17,17 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Exchange:
-    """`endpoint`: where a number is dialled. `detached`: calls live on without us. `last_known`: Asterisk's clock
-    at its last sign of life, which is the end of a call that Asterisk's own end has ended.
+    """`endpoint`: where a number is dialled. `detached`: calls live on without us.
+
+    `last_known`: Asterisk's clock at its last sign of life: a call that ended with Asterisk ended then.
     """
 
     client: Client
     dispatcher: Dispatcher
+    last_known: datetime
     app: str = "engine"
     endpoint: str = "PJSIP/{number}@trunk"
     detached: bool = False
-    last_known: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 def media(prompt: Prompt) -> str:

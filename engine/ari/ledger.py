@@ -13,6 +13,7 @@ from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.cel import CelEvent
 from engine.ari.connect import attempts
+from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.line import Attempt
 from journal.entries import (
     Answered,
@@ -53,6 +54,7 @@ def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) 
         case "BRIDGE_ENTER" if not of_caller:
             yield LegConnected(state.call_id, event.at, _leg(event, state))
         case "HANGUP" if not of_caller:
+            yield from recording_ended(state, _leg(event, state), event.at)
             yield from _leg_hung_up(event, state)
         case "HANGUP":
             yield CallerLeft(state.call_id, event.at, *_who_left(event, state))
@@ -60,6 +62,8 @@ def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) 
             yield from _told_of_legs(event, state)
         case "FALLBACK":
             yield FellBack(state.call_id, event.at)
+        case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP":
+            yield from recorder_entries(event, _leg(event, state), state)
 
 
 def _leg(event: CelEvent, state: CallState) -> str:
@@ -67,7 +71,7 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The instant is this line's. For a leg that did not take the call, the rest is what [leg] reported."""
+    """The instant is this line's; outcome and SIP status are those that [leg] has told, if it has."""
     leg = state.legs.get(_leg(event, state))
     if leg is None:  # not an attempt of ours
         return
@@ -90,7 +94,7 @@ def _left_after_all(left: CallerLeft, cause: int) -> Iterator[Entry]:
 
 
 def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """What [back], or the end of the call, reports of the legs of this ring, and when the one leg rang."""
+    """What [back], or the end of the call, says of the legs of this ring, and when they rang."""
     given_up = event.extra.get("status") == "CANCEL"
     told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, told)

@@ -32,6 +32,7 @@ from engine.line import ANSWER_SECONDS, Attempt, Connect, Ended, HungUp, Key, Li
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.ids import leg_id_of
 from journal.state import CallState
+from journal.values import Leg
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
@@ -67,7 +68,6 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
-        self._cause = causes.Cause.NORMAL
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -102,7 +102,7 @@ class AriLine(Channel):
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
-        self.end(event.at, self._cause)
+        self.end(event.at, causes.Cause.NORMAL)
 
     def back(self, returned: Returned) -> None:
         """The caller is back in our application. Ignored where the caller was not handed over."""
@@ -180,7 +180,7 @@ class AriLine(Channel):
                 await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
                 break
         if self._over.done():
-            self.end(self._over.result(), self._cause)
+            self.end(self._over.result(), causes.Cause.NORMAL)
         self.lose(self.exchange.last_known)
         return self.ended.result()
 
@@ -290,7 +290,6 @@ class AriLine(Channel):
 
     async def _end_with(self, cause: causes.Cause) -> Ended:
         if not self.ended.done():
-            self._cause = cause
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)
@@ -316,3 +315,8 @@ class AriLine(Channel):
         task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
+
+
+def _tried(leg: Leg) -> Attempt:
+    """An attempt as the journal knows it; one whose end was not read had no answer."""
+    return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)

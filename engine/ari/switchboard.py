@@ -54,7 +54,7 @@ class Setting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """The application that calls come to, where a number is dialled, and its `country`'s calling code or ""."""
+    """The application that calls come to, where a number is dialled, and its country's calling code or ""."""
 
     app: str
     endpoint: str
@@ -63,7 +63,7 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Cel:
-    """The file that cel_custom.conf writes, and that of how far it was read. `first`: this engine is new here."""
+    """The file that cel_custom.conf writes; `kept`: how far it was read; `first`: this engine is new here."""
 
     file: Path
     kept: Path
@@ -96,7 +96,8 @@ class Switchboard:
         unfinished: Mapping[str, Sequence[Entry]],
         last_known: datetime,
     ) -> None:
-        self.exchange = Exchange(client, Dispatcher(self._on_call), trunk.app, trunk.endpoint, last_known=last_known)
+        dispatcher = Dispatcher(self._on_call)
+        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint)
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
         self.refusals: list[str] = []
@@ -229,7 +230,7 @@ class Switchboard:
             async with asyncio.timeout(DRAINED_SECONDS):
                 await self.cel.drained()
         except TimeoutError:
-            log.error("cel_not_drained", remedy="see cel_not_read; records of calls may end too late")
+            log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
 
     async def _stay_alive(self) -> None:
         """Say that we are here, twice a second, for as long as Asterisk's events come back."""

@@ -1,33 +1,28 @@
-"""callengine explain: the path that a call would take, with the reason of each turn."""
+"""callengine explain: the path that a call would take, or took, with the reason of each turn."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
 from dialplan.caller import UNKNOWN, Caller
 from dialplan.expect import read_caller
-from dialplan.number import Owner, RecordingPolicy, ServiceNumber
-from dialplan.rehearse import Rehearsal, rehearse
-from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring, Voicemail
-from dialplan.walk import Facts, Turn
+from dialplan.rehearse import rehearse
+from dialplan.result import Outcome
+from engine.explanation import Explanation
 
-# What the caller's network is answered in the end (a test holds it against engine.ari.causes).
-SIP: Mapping[Result, int] = {
-    Result.ANSWERED: 200,
-    Result.VOICEMAIL: 200,
-    Result.REJECTED: 403,
-    Result.CLOSED: 480,
-    Result.NO_ANSWER: 480,
-    Result.BUSY: 486,
-    Result.FAILED: 500,
-    Result.UNREACHABLE: 503,
-}
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from dialplan.routing import Routing
+    from engine.past_call import PastExplanation
+    from storage.records import CallRecord
+
+SETTINGS = "callengine.toml"  # in the state folder of a `callengine dev`
 RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
 
 
@@ -46,8 +41,9 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("number")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("number", required=False)
+@click.option("--call", "call_id", metavar="ID", type=click.UUID, help="Explain this past call instead.")
 @click.option(
     "--at", callback=_read_at, help="When, as 2026-12-25 10:00 in the number's time zone. Else: now."
 )
@@ -60,21 +56,53 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
     help="What comes of the first ring, of the second … Else: taken.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (allowed countries).")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="With --call: the state folder of a `callengine dev`.",
+)
+@click.option("--settings", type=click.Path(path_type=Path), help="The settings file.")
 def command(
     *,
-    folder: Path,
-    number: str,
+    folder: Path | None,
+    number: str | None,
+    call_id: UUID | None,
     at: datetime,
     caller: Caller,
     outcomes: Sequence[str],
     form: str,
+    state: Path | None,
     settings: Path | None,
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
     It is the very walk that a live call takes; only what comes of each step is supposed.
+
+    With --call ID, print the path that a past call took, by the routing version that it began under. What
+    came of its steps is derived from its record: attempts, message and result.
     """
+    if call_id is not None:
+        if folder is not None:
+            raise click.UsageError("write --call ID, or FOLDER and NUMBER")
+        told: Explanation | PastExplanation = explain_past(call_id, state / SETTINGS if state else settings)
+    elif folder is None or number is None:
+        raise click.UsageError("write FOLDER and NUMBER, or --call ID")
+    else:
+        told = explain_supposed(folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings)
+    as_json = form == "json"
+    click.echo(json.dumps(told.data(), ensure_ascii=False, indent=2) if as_json else told.text())
+
+
+def explain_supposed(
+    folder: Path,
+    number: str,
+    *,
+    at: datetime,
+    caller: Caller,
+    outcomes: Sequence[str],
+    settings: Path | None,
+) -> Explanation:
+    """Raises ClickException; prints what is wrong with the folder, and exits."""
     from engine.routing_folder import read_or_exit
 
     routing = read_or_exit(folder, settings)
@@ -83,98 +111,75 @@ def command(
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
     facts = dialled.facts(now.astimezone(UTC), caller)
     call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
-    told = Explanation(dialled, routing.owner(dialled), facts, call)
-    as_json = form == "json"
-    click.echo(json.dumps(told.data(), ensure_ascii=False, indent=2) if as_json else told.text())
+    return Explanation(dialled, routing.owner(dialled), facts, call)
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A supposed call, as text for people and as data for programs."""
+def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
+    """Raises ClickException: no record, or its routing version is not to be had."""
+    from config.settings import SettingsError, load_settings
+    from engine.past_call import PastExplanation, retrace
 
-    number: ServiceNumber
-    owner: Owner
-    facts: Facts
-    call: Rehearsal
+    try:
+        settings = load_settings(file)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    record = record_of(call_id, settings)
+    routing = routing_of(record, settings)
+    if (number := routing.number(record.number)) is None:
+        raise click.ClickException(
+            f"{record.number} was not a number of this routing version: the call was answered 404"
+        )
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number))
 
-    def text(self) -> str:
-        return "\n".join(self._lines())
 
-    def _lines(self) -> Iterator[str]:
-        local = self.facts.now.astimezone(self.facts.zone)
-        who = self.facts.caller.number or f"a caller whose number is {self.facts.caller.presentation}"
-        yield f"{self.number.number} of {self.number.owner} ({self.owner.name})"
-        yield f"called by {who} on {local:%a %Y-%m-%d %H:%M %Z}, {self.number.zone.key}"
-        yield from self._recording()
-        yield ""
-        for index, passed in enumerate(self.call.path, start=1):
-            yield f"{index:3}  {_line(passed)}"
-        yield ""
-        yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
-        if self.call.unused:
-            yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":
+    """The record of a call, from the database of the settings. Raises ClickException."""
+    from engine.database import told_plainly
 
-    def _recording(self) -> Iterator[str]:
-        number, owner = self.number, self.owner
-        if number.record is RecordingPolicy.OFF:
-            return
-        caller, destination = number.announcement(owner), number.statement(owner)
-        if owner.destinations_know:
-            hears = f"the caller hears {caller}, the destination has agreed to it"
-        elif caller == destination:
-            hears = f"caller and destination hear {caller}"
-        else:
-            hears = f"the caller hears {caller}, the destination {destination}"
-        hours = owner.keep_recordings // timedelta(hours=1)
-        kept = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
-        yield f"recorded ({number.record}): {hears}; kept for {kept}"
+    with told_plainly():
+        record = asyncio.run(_fetch(call_id, settings.database.get_secret_value()))
+    if record is None:
+        raise click.ClickException(
+            f"there is no record of call {call_id}: `callengine calls` lists those that have ended; "
+            "a call is there some seconds after its end"
+        )
+    return record
 
-    def data(self) -> dict[str, Any]:
-        """Turns and steps are named as in the journal: kind, step, why or outcome."""
-        return {
-            "number": self.number.number,
-            "owner": self.number.owner,
-            "at": self.facts.now.isoformat(),
-            "timezone": self.number.zone.key,
-            "caller": self.facts.caller.number or "",
-            "withheld": self.facts.caller.withheld,
-            "record": self.number.record,
-            "path": [_entry(passed) for passed in self.call.path],
-            "result": self.call.result,
-            "sip": SIP[self.call.result],
-            "unused_outcomes": self.call.unused,
+
+async def _fetch(call_id: UUID, url: str) -> "CallRecord | None":
+    import asyncpg
+
+    from storage.calls import get
+
+    con = await asyncpg.connect(url, timeout=10)
+    try:
+        return await get(con, call_id)
+    finally:
+        await con.close(timeout=5)
+
+
+def routing_of(record: "CallRecord", settings: "Settings") -> "Routing":
+    """The routing version that a call began under. Raises ClickException with what can be done."""
+    from config.versions import VersionError, Versions, Why
+
+    if not record.routing:
+        raise click.ClickException(
+            "the record of this call names no routing version: the number was not ours, Asterisk served the "
+            "call alone, or it began before callengine kept versions"
+        )
+    versions = Versions(settings.routing_versions)
+    try:
+        return versions.read(record.routing)
+    except VersionError as wrong:
+        remedy = {
+            Why.GONE: f"is not kept in {versions.root} any more, or is on another node ({record.node}); "
+            f"versions are kept for history_days ({settings.history_days}) after they were in force",
+            Why.DAMAGED: f"is damaged: its files in {versions.root} are not those that were accepted; "
+            "restore them from a backup, or put the same routing folder into force once more",
+            Why.UNREADABLE: f"cannot be read by this version of callengine: {wrong.detail}",
         }
-
-
-def _line(passed: Turn | tuple[Action, Outcome]) -> str:
-    match passed:
-        case Turn(step, why):
-            return f"{step:9} {why}"
-        case (Hangup() as step, _):
-            return f"{step.step:9} {_settings(step)}"
-        case (step, outcome):
-            return f"{step.step:9} {_settings(step)} -> {outcome}"
-
-
-def _settings(step: Action) -> str:
-    match step:
-        case Announce():
-            return step.prompt
-        case Ring():
-            return f"{', '.join(map(_destination, step.to))} for {step.seconds} s"
-        case Voicemail():
-            return f"{step.prompt}, a message of at most {step.seconds} s"
-        case Hangup():
-            return step.reason
-
-
-def _destination(to: Destination) -> str:
-    return str(to) if to.present is Present.CALLER else f"{to} ({to.present} shown)"
-
-
-def _entry(passed: Turn | tuple[Action, Outcome]) -> dict[str, Any]:
-    if isinstance(passed, Turn):
-        return {"kind": "turn", "step": passed.step, "why": passed.why}
-    step, outcome = passed
-    settings = step.model_dump(mode="json", exclude={"step", *step.branches})
-    return {"kind": "step", "step": step.step, "settings": settings, "outcome": outcome}
+        raise click.ClickException(f"routing version {record.routing} {remedy[wrong.why]}") from None
+    except PermissionError as wrong:
+        raise click.ClickException(
+            f"{wrong.filename} cannot be read: run this as the user callengine"
+        ) from None

@@ -54,6 +54,17 @@ def correlation(said: Samples, heard: Samples) -> float:
     return float(np.sum(here * there)) / energy if energy else 0.0
 
 
+def alaw(sound: Samples) -> bytes:
+    """As it is on the line: G.711, A-law."""
+    value = sound.astype(np.int32) >> 3
+    sign = np.where(value >= 0, 0xD5, 0x55)
+    magnitude = np.where(value >= 0, value, -value - 1)
+    segment = np.searchsorted([0x1F, 0x3F, 0x7F, 0xFF, 0x1FF, 0x3FF, 0x7FF, 0xFFF], magnitude)
+    shift = np.maximum(segment, 1)
+    code = (segment << 4) | ((magnitude >> shift) & 0x0F)
+    return bytes((code ^ sign).astype(np.uint8))
+
+
 def write_wav(path: Path, sound: Samples) -> None:
     """Write the sound as the WAV file Asterisk plays: 8 kHz, 16 bit, mono."""
     with wave.open(str(path), "wb") as file:

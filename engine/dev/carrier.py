@@ -7,6 +7,9 @@ phones.
 
 import asyncio
 import logging
+import re
+import socket
+import struct
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,11 +18,14 @@ from typing import cast
 
 from baresip import Call
 
+from engine.dev.audio import RATE, Samples, alaw, tone
 from engine.dev.handset import CallOver, Handset
 from engine.dev.phones import LOOPBACK, Phones, SipTrace
 from engine.dev.wire import Message, new_tag
 
 Address = tuple[str, int]
+FRAME_SECONDS = 0.02
+FRAME_SAMPLES = round(FRAME_SECONDS * RATE)
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,25 @@ class Refuses:
 
 
 @dataclass(frozen=True)
+class Announces:
+    """Says a tone as early media (183) for so many seconds, then refuses with that SIP status."""
+
+    hz: float = 700
+    seconds: float = 1.0
+    code: int = 486
+
+
+@dataclass(frozen=True)
+class Mismatches:
+    """Answers with media that it was not offered."""
+
+
+@dataclass(frozen=True)
 class Dead:
     """Nobody there: no response at all."""
 
 
-Behaviour = Answers | Rings | Refuses | Dead
+Behaviour = Answers | Rings | Refuses | Announces | Mismatches | Dead
 
 
 @dataclass
@@ -154,6 +174,9 @@ class Carrier(asyncio.DatagramProtocol):
         if message.method == "OPTIONS":
             self._send(message.reply(200, new_tag()), sender)
             return
+        if message.method == "BYE":
+            self._end(message, data, sender)
+            return
         arrival = self._open.get(message.transaction)
         if arrival is None and message.method == "INVITE":
             arrival = self._arrive(message, sender)
@@ -177,6 +200,10 @@ class Carrier(asyncio.DatagramProtocol):
                 self._reply(arrival, 180, sender)
             case Refuses() as refuses:
                 self._start(self._refuse(arrival, refuses, sender))
+            case Announces() as announces:
+                self._start(self._announce(arrival, announces, sender))
+            case Mismatches():
+                self._reply(arrival, 200, sender, sdp(9, "18", "G729/8000"))
         return arrival
 
     # What a number does.
@@ -189,6 +216,23 @@ class Carrier(asyncio.DatagramProtocol):
             arrival.refused = how.code
             self._reply(arrival, how.code, sender)
 
+    async def _announce(self, arrival: Arrival, how: Announces, sender: Address) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+            media.bind((LOOPBACK, 0))
+            self._reply(arrival, 183, sender, sdp(media.getsockname()[1], "8", "PCMA/8000"))
+            await speak(media, media_address(arrival.invite), tone((how.hz,), round(how.seconds * RATE)))
+        if arrival.cancelled is None:
+            arrival.refused = how.code
+            self._reply(arrival, how.code, sender)
+
+    def _end(self, bye: Message, data: bytes, sender: Address) -> None:
+        """The phones end their own calls."""
+        call = next((a for a in self.arrivals if a.call_id == bye.one("call-id")), None)
+        if call is not None and isinstance(call.behaviour, Answers):
+            self._transport.sendto(data, self._phones.address)
+        else:
+            self._send(bye.reply(200), sender)
+
     def _cancel(self, arrival: Arrival, message: Message, sender: Address) -> None:
         self._send(message.reply(200, new_tag()), sender)
         if self._cancelled(arrival, message) and arrival.refused is None:
@@ -200,8 +244,8 @@ class Carrier(asyncio.DatagramProtocol):
             arrival.cancelled = datetime.now(UTC)
         return first
 
-    def _reply(self, arrival: Arrival, code: int, sender: Address) -> None:
-        arrival.last_reply = arrival.invite.reply(code, tag=f"c{id(arrival):x}")
+    def _reply(self, arrival: Arrival, code: int, sender: Address, body: str = "") -> None:
+        arrival.last_reply = arrival.invite.reply(code, f"c{id(arrival):x}", body, contact=self.address)
         self._send(arrival.last_reply, sender)
 
     def _incoming(self, call: Call) -> None:
@@ -236,6 +280,32 @@ class Carrier(asyncio.DatagramProtocol):
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._transport.close()
+
+
+def sdp(port: int, payload: str, codec: str) -> str:
+    """One audio stream on loopback."""
+    return (
+        f"v=0\r\no=- 1 1 IN IP4 {LOOPBACK}\r\ns=-\r\nc=IN IP4 {LOOPBACK}\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP {payload}\r\na=rtpmap:{payload} {codec}\r\n"
+    )
+
+
+def media_address(invite: Message) -> Address:
+    """Where this INVITE wants its audio."""
+    port = re.search(r"^m=audio (\d+)", invite.text, re.MULTILINE)
+    host = re.search(r"^c=IN IP4 (\S+)", invite.text, re.MULTILINE)
+    if port is None or host is None:
+        raise ValueError("an INVITE without audio")
+    return host[1], int(port[1])
+
+
+async def speak(media: socket.socket, to: Address, sound: Samples) -> None:
+    """Send the sound as G.711 A-law, a packet each 20 ms (RFC 3550)."""
+    began, line = asyncio.get_running_loop().time(), alaw(sound)
+    for n in range(len(line) // FRAME_SAMPLES):
+        head = struct.pack(">BBHII", 0x80, 8, n, n * FRAME_SAMPLES, 0x5EED)
+        media.sendto(head + line[n * FRAME_SAMPLES : (n + 1) * FRAME_SAMPLES], to)
+        await asyncio.sleep(max(began + (n + 1) * FRAME_SECONDS - asyncio.get_running_loop().time(), 0))
 
 
 @asynccontextmanager

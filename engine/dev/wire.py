@@ -7,6 +7,7 @@ from typing import Self
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id"}
 REASONS = {
     180: "Ringing",
+    183: "Session Progress",
     200: "OK",
     403: "Forbidden",
     404: "Not Found",
@@ -59,14 +60,16 @@ class Message:
         """What an INVITE and its CANCEL have in common: the Call-ID and the number of the CSeq."""
         return self.one("call-id"), self.one("cseq").split(" ")[0]
 
-    def reply(self, code: int, tag: str = "") -> bytes:
-        """The response to this request with that status; `tag` names our end of a dialog."""
+    def reply(self, code: int, tag: str = "", body: str = "", contact: str = "") -> bytes:
+        """The response to this request with that status; `tag` names our end of a dialog; `body`: an SDP."""
         copied = [
             f"{name}: {value}" for name, value in self.headers if name in ("via", "from", "call-id", "cseq")
         ]
         to = self.one("to") + (f";tag={tag}" if tag and ";tag=" not in self.one("to") else "")
-        lines = [f"SIP/2.0 {code} {REASONS.get(code, 'Refused')}", *copied, f"to: {to}", "content-length: 0"]
-        return "\r\n".join([*lines, "", ""]).encode()
+        lines = [f"SIP/2.0 {code} {REASONS.get(code, 'Refused')}", *copied, f"to: {to}"]
+        if body:
+            lines += [f"contact: <sip:{contact}>", "content-type: application/sdp"]
+        return "\r\n".join([*lines, f"content-length: {len(body)}", "", body]).encode()
 
 
 def spelt(name: str) -> str:

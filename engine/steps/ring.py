@@ -1,20 +1,30 @@
-"""Perform `ring`: hand the caller over to Asterisk, which rings all destinations at once and connects the first."""
+"""Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first."""
 
 from dialplan.result import Outcome
 from dialplan.steps import Ring
 from engine.call import Call
 from engine.consent import announce_recording
+from engine.line import Connect, HungUp, Returned
 
 
 async def ring(step: Ring, call: Call) -> Outcome:
-    """What came of it, where nobody took the call. The end of a conversation is HungUp."""
+    """What came of it: after a conversation TAKEN, and nobody is there any more."""
     await announce_recording(call)
     connect = call.ring(step)
-    if call.state.handed_over is not None:
-        returned = await call.line.connecting(connect)
-    else:
-        written = call.hand_over(connect)
-        if connect.recorder is not None:
-            await written  # a recording is on the disk before Asterisk may begin it
-        returned = await call.line.connect(connect)
+    try:
+        returned = await connected(connect, call)
+    except HungUp:
+        if call.state.connected is None:
+            raise
+        return Outcome.TAKEN
     return call.tried(connect, returned)
+
+
+async def connected(connect: Connect, call: Call) -> Returned:
+    """Let Asterisk ring and connect; or wait for a ring that an earlier engine has handed over."""
+    if call.state.handed_over is not None:
+        return await call.line.connecting(connect)
+    written = call.hand_over(connect)
+    if connect.recorder is not None:
+        await written  # a recording is on the disk before Asterisk may begin it
+    return await call.line.connect(connect)

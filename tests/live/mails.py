@@ -18,7 +18,7 @@ import asyncpg
 import numpy as np
 import soundfile
 
-from engine.dev.audio import RATE, Samples, read_wav
+from engine.dev.audio import RATE, Samples, alaw, read_wav
 from engine.dev.handset import Handset
 from engine.dev.phones import Identity
 from tests.live.service import House, Service, until
@@ -161,17 +161,6 @@ async def settled(service: Service, number: str, state: str, count: int = 1, sec
 
 
 # What of a sound is searched for.
-
-
-def alaw(sound: Samples) -> bytes:
-    """As it is on the line: G.711, A-law."""
-    value = sound.astype(np.int32) >> 3
-    sign = np.where(value >= 0, 0xD5, 0x55)
-    magnitude = np.where(value >= 0, value, -value - 1)
-    segment = np.searchsorted([0x1F, 0x3F, 0x7F, 0xFF, 0x1FF, 0x3FF, 0x7FF, 0xFFF], magnitude)
-    shift = np.maximum(segment, 1)
-    code = (segment << 4) | ((magnitude >> shift) & 0x0F)
-    return bytes((code ^ sign).astype(np.uint8))
 
 
 def from_alaw(line: bytes) -> Samples:

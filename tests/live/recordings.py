@@ -9,8 +9,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from storage.records import Entry
-from tests.live.service import PROMPTS, House, Route, Service
+from tests.live.service import PROMPTS, House, Json, Route, Service
 
 NOTICE_HZ = PROMPTS["long"]  # the announcement: 2 s of it
 _owners = count(1)
@@ -31,11 +30,11 @@ def recorded_route(house: House, route: Route, record: str = "announce", **setti
     return number
 
 
-def of_kind(service: Service, number: str, kind: str) -> list[Entry]:
+def of_kind(service: Service, number: str, kind: str) -> list[Json]:
     return [entry for entry in service.journal(number) if entry["kind"] == kind]
 
 
-def instant(entry: Entry) -> datetime:
+def instant(entry: Json) -> datetime:
     return datetime.fromisoformat(entry["at"])
 
 

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from engine.dev.carrier import Answers, Behaviour, Refuses, Rings
 from engine.dev.phones import WITHHELD, Identity
-from storage.records import Entry
-from tests.live.service import Route, Service
+from tests.live.service import Json, Route, Service
 from tests.live.sinks import callengine, canary
 
 BRUSSELS = "Europe/Brussels"
@@ -88,7 +87,7 @@ async def explained(service: Service, number: str, case: Case, caller: str, at: 
     return json.loads(await callengine(service.house, "explain", str(service.house.routing), number, *asked))
 
 
-def steps(path: Sequence[Entry]) -> list[tuple[str, str, str]]:
+def steps(path: Sequence[Json]) -> list[tuple[str, str, str]]:
     """Turns with their reasons and steps with their outcomes, in order."""
     told = [entry for entry in path if entry["kind"] in ("turn", "step")]
     return [(entry["kind"], entry["step"], entry.get("why") or entry["outcome"]) for entry in told]

@@ -19,11 +19,10 @@ from engine.dev.audio import RATE, Samples, level, levels, read_wav, tone, write
 from engine.dev.carrier import Answers
 from engine.dev.handset import Handset
 from engine.dev.parts import ended
-from storage.records import Entry
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.recordings import NOTICE_HZ, instant, of_kind, recorded_number, watched
-from tests.live.service import House, Service, until
+from tests.live.service import House, Json, Service, until
 
 BEFORE_HZ, CALLER_HZ, DESTINATION_HZ = 440, 880, 1000
 ABSENT = 0.001  # -60 dB
@@ -65,7 +64,7 @@ class Conversation:
     destination: Handset
     files: tuple[Path, Path]
 
-    def noted(self, kind: str) -> list[Entry]:
+    def noted(self, kind: str) -> list[Json]:
         return of_kind(self.service, self.number, kind)
 
     async def over(self) -> tuple[Samples, Samples]:

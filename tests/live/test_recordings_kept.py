@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 from engine.__main__ import main
 from engine.dev.demo_routing import write_routing
 from storage import recordings
-from storage.calls import Revised, keep
-from storage.records import fold, fold_recordings
+from storage.calls import keep
 from tests.live.test_dev import Dev, eventually, running_dev
+from tests.store.calls import revised
 from tests.store.conversations import CALLER, DESTINATION, heard, level_at, record_talk, recorded_call
 from tests.store.conversations import recording_id as named
 
@@ -50,10 +50,7 @@ async def drain(dev: Dev, *numbers: int) -> None:
     """Have these calls in the database, an hour ago, as if their node had told them."""
     con = await asyncpg.connect(dev.endpoints()["database"])
     for n in numbers:
-        entries = recorded_call(n, form="flac", days=36_500, node="dev", owner=OWNER)
-        record = fold(entries)
-        assert record is not None
-        told = [Revised(record, n, recordings=fold_recordings(entries))]
+        told = [revised(recorded_call(n, form="flac", days=36_500, node="dev", owner=OWNER), n)]
         async with con.transaction():
             await keep(con, told)
             await recordings.keep(con, told)

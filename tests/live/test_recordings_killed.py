@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 from config.settings import load_settings
 from engine.__main__ import main
-from engine.dev.audio import RATE, Samples, levels, tone, write_wav
+from engine.dev.audio import RATE, Samples, alaw, levels, tone, write_wav
 from engine.dev.carrier import Answers, Carrier, carrier
 from engine.dev.children import alive
 from engine.dev.handset import CallOver, Handset
@@ -34,12 +34,11 @@ from engine.dev.phones import Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.keeping import objects_of, vault_of
 from journal.fault import VARIABLE
-from storage.records import Entry
 from storage.safe import Safe, SoundGone
 from tests.live.conversation import hear_each_other
-from tests.live.mails import alaw, from_alaw, probes, speech
+from tests.live.mails import from_alaw, probes, speech
 from tests.live.recordings import of_kind, recorded_number
-from tests.live.service import Service, journalled, new_caller, until
+from tests.live.service import Json, Service, journalled, new_caller, until
 from tests.live.test_dev import Dev, running_dev
 from tests.live.test_voicemail_killed import kill as kill_part
 from tests.store.conversations import heard
@@ -112,15 +111,15 @@ class Field:
         finally:
             con.terminate()
 
-    def journal(self) -> dict[str, list[Entry]]:
+    def journal(self) -> dict[str, list[Json]]:
         """What it says of each call, by its id."""
-        calls: dict[str, list[Entry]] = {}
+        calls: dict[str, list[Json]] = {}
         for entry in journalled(self.dev.state / "journal"):
             if "call" in entry:
                 calls.setdefault(entry["call"], []).append(entry)
         return calls
 
-    def recorded(self) -> dict[str, list[Entry]]:
+    def recorded(self) -> dict[str, list[Json]]:
         """The calls that were begun to be recorded, by the recording's id."""
         calls = self.journal().values()
         starts = ((entry, call) for call in calls for entry in call if entry["kind"] == "rec_start")
@@ -284,7 +283,7 @@ def told(it: Field, rows: Rows) -> str:
     return f"not at rest: {odd}; without a row: {set(it.recorded()) - set(rows)}"
 
 
-def expected_seconds(it: Field, entries: Sequence[Entry]) -> tuple[float, float]:
+def expected_seconds(it: Field, entries: Sequence[Json]) -> tuple[float, float]:
     """The least and the most of a recorded call that must be there, in seconds."""
     begins = instant(entries, "rec_start")
     # Asterisk killed while no engine was there takes with it that the caller has hung up before.
@@ -299,13 +298,13 @@ def expected_seconds(it: Field, entries: Sequence[Entry]) -> tuple[float, float]
     return lasted - lost, lasted + SLACK
 
 
-def instant(entries: Sequence[Entry], *kinds: str) -> datetime:
+def instant(entries: Sequence[Json], *kinds: str) -> datetime:
     """Of the first of these kinds that is there."""
     found = (entry["at"] for kind in kinds for entry in entries if entry["kind"] == kind)
     return datetime.fromisoformat(next(found))
 
 
-def hold_what_is_kept(it: Field, audio_id: str, entries: Sequence[Entry], wav: bytes) -> float:
+def hold_what_is_kept(it: Field, audio_id: str, entries: Sequence[Json], wav: bytes) -> float:
     """It has what was said on either side, for as long as that lasted; how much of it, to the sample."""
     least, most = expected_seconds(it, entries)
     both = np.round(heard(wav) * 32768).astype(np.int16)
@@ -413,7 +412,7 @@ def one(some: Iterable[str]) -> str:
     return next(iter(some))
 
 
-def hold_what_is_gone(it: Field, row: asyncpg.Record, entries: Sequence[Entry]) -> None:
+def hold_what_is_gone(it: Field, row: asyncpg.Record, entries: Sequence[Json]) -> None:
     """Its time was over; or Asterisk was killed before it had written anything of it."""
     if row["owner"] == KEEPER:
         assert row["why"] in ("empty", "no_file"), row["audio_id"]

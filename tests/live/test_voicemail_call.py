@@ -19,8 +19,7 @@ import pytest
 from engine.dev.audio import RATE, Samples, correlation, level, levels, read_wav
 from engine.dev.handset import Handset
 from engine.dev.parts import Part, ended
-from storage.records import Entry
-from tests.live.service import PROMPTS, House, Service, until
+from tests.live.service import PROMPTS, House, Json, Service, until
 
 GREETING_HZ, BEEP_HZ = PROMPTS["closed"], 1000
 VOICES = Path(__file__).resolve().parents[2] / "config" / "voices"
@@ -100,16 +99,16 @@ async def after_the_beep(service: Service, number: str, spool: Spool) -> tuple[H
     return caller, audio_id
 
 
-def kinds(entries: list[Entry]) -> list[str]:
+def kinds(entries: list[Json]) -> list[str]:
     return [entry["kind"] for entry in entries]
 
 
-def of_kind(entries: list[Entry], kind: str) -> Entry:
+def of_kind(entries: list[Json], kind: str) -> Json:
     (entry,) = (entry for entry in entries if entry["kind"] == kind)
     return entry
 
 
-def of_call(entries: list[Entry], audio_id: str) -> list[Entry]:
+def of_call(entries: list[Json], audio_id: str) -> list[Json]:
     return [entry for entry in entries if audio_id.startswith(entry["call"])]
 
 
@@ -169,7 +168,7 @@ class Left:
     """A message as it was left: by whom, what the journal says of it, and its file."""
 
     caller: Handset
-    entries: list[Entry]
+    entries: list[Json]
     file: Path
 
     @property

@@ -4,38 +4,89 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+from msgspec.structs import replace
 
-Entry = dict[str, Any]
+from dialplan.result import Outcome, Result
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Entry,
+    LegAnswered,
+    LegConnected,
+    LegEnded,
+    LegRang,
+    LegStarted,
+)
+from journal.state import fold
+from storage.calls import Revised
+from storage.records import CallRecord, call_record, messages, recordings
+
+__all__ = [
+    "NOON",
+    "Entry",
+    "answered_call",
+    "call_id",
+    "changed",
+    "lost_call",
+    "record_of",
+    "revised",
+    "start_of",
+]
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def call_id(n: int) -> str:
     return str(UUID(int=0x018F_0000_0000_7000_8000_0000_0000_0000 + n))
 
 
+def changed(entry: Entry, **facts: Any) -> Entry:
+    """The same entry, but for these facts."""
+    return replace(entry, **facts)
+
+
+def start_of(n: int, **facts: Any) -> Entry:
+    call = call_id(n)
+    start = CallStarted(
+        call, NOON + timedelta(seconds=n), "+3270012345", "acme", False, "here", f"{call}-a", "+32470111222"
+    )
+    return changed(start, **facts)
+
+
 def answered_call(n: int, **start: Any) -> list[Entry]:
     """Call `n`, begun n seconds after noon: the first destination is busy, the second talks for 60.5 s."""
     call = call_id(n)
-    began = NOON + timedelta(seconds=n)
+    first, second = f"{call}-b1", f"{call}-b2"
 
-    def entry(kind: str, seconds: float, **more: Any) -> Entry:
-        return {"call": call, "kind": kind, "at": (began + timedelta(seconds=seconds)).isoformat(), **more}
+    def at(seconds: float) -> datetime:
+        return NOON + timedelta(seconds=n + seconds)
 
-    told = {"number": "+3270012345", "owner": "acme", "caller": "+32470111222", "withheld": False}
     return [
-        entry("call_start", 0, **told | {"node": "here", "channel": f"{call}-a"} | start),
-        entry("leg_start", 1, leg=f"{call}-b1", to="+3221112233"),
-        entry("leg_end", 2, leg=f"{call}-b1", outcome="busy", cause=17),
-        entry("leg_start", 2, leg=f"{call}-b2", to="+3221112244"),
-        entry("leg_ringing", 2.5, leg=f"{call}-b2"),
-        entry("leg_answer", 6.123, leg=f"{call}-b2"),
-        entry("answered", 6.123, to="+3221112244"),
-        entry("leg_end", 66.623, leg=f"{call}-b2", outcome="taken", cause=16),
-        entry("call_end", 66.623, outcome="answered", ended_by="caller", cause=16),
+        start_of(n, **start),
+        LegStarted(call, at(1), first, "+3221112233"),
+        LegEnded(call, at(2), first, Outcome.BUSY, 17, 486),
+        LegStarted(call, at(2), second, "+3221112244"),
+        LegRang(call, at(2.5), second),
+        LegAnswered(call, at(6.1), second),
+        LegConnected(call, at(6.12), second),
+        Answered(call, at(6.123)),
+        LegEnded(call, at(66.623), second, Outcome.TAKEN, 16, 200),
+        CallEnded(call, at(66.623), Result.ANSWERED, "caller", 16),
     ]
 
 
 def lost_call(n: int) -> list[Entry]:
     """The same call, as an engine tells it that found nothing but its start."""
     start, *_, end = answered_call(n)
-    return [start, end | {"outcome": "lost", "ended_by": "lost", "cause": None}]
+    return [start, changed(end, outcome=Result.LOST, ended_by="lost", cause=None)]
+
+
+def record_of(entries: list[Entry]) -> CallRecord:
+    return call_record(fold(entries))
+
+
+def revised(entries: list[Entry], rev: int) -> Revised:
+    """As the drainer makes it."""
+    state = fold(entries)
+    return Revised(call_record(state), rev, messages(state), recordings(state))

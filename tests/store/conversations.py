@@ -1,25 +1,35 @@
 """Recorded conversations: what Asterisk leaves in the spool, and what the journal tells of them."""
 
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tests.store.calls import Entry, answered_call, call_id
+from journal.entries import (
+    Answered,
+    CallerNotified,
+    Entry,
+    PartyNotified,
+    RecordingEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+)
+from tests.store.calls import answered_call, call_id
 from tests.store.sounds import RATE, wav_of
 
-NOTICE = {
+NOTICE: dict[str, Any] = {
+    "policy": "announce",
     "announcement": "recording-announcement",
     "sha256": "0" * 64,
     "language": "nl",
-    "began": "2026-11-24T12:00:01+00:00",
-    "ended": "2026-11-24T12:00:05+00:00",
-    "answer": None,
-    "result": "heard",
+    "began": datetime(2026, 11, 24, 12, 0, 1, tzinfo=UTC),
+    "ended": datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC),
 }
 CALLER, DESTINATION = 880, 1000  # Hz
 Stereo = NDArray[np.float64]
@@ -53,29 +63,22 @@ def recorded_call(
 ) -> list[Entry]:
     """Call `n`, of which so many seconds were recorded; `end` False: nobody saw the recording's end."""
     *before, over, ended = answered_call(n, **start)
-    answered = before[-1]
-    audio = recording_id(n)
-    until = str_of(answered, lasted)
-    began = {"audio": audio, "keep_seconds": round(days * 86400), "format": form}
+    call, audio, leg = call_id(n), recording_id(n), f"{call_id(n)}-b2"
+    answered = next(entry.at for entry in before if isinstance(entry, Answered))
     entries = [
-        *before[:-3],
-        {**answered, "kind": "notice", **NOTICE},
-        *before[-3:-1],
-        {**answered, "kind": "informed", "leg": f"{call_id(n)}-b2", **NOTICE},
-        answered,
-        {"call": answered["call"], "kind": "rec_start", "at": answered["at"], **began},
-        {"call": answered["call"], "kind": "rec_pause", "at": str_of(answered, 0.5)},
-        {"call": answered["call"], "kind": "rec_resume", "at": str_of(answered, 1.0), "how": "key"},
+        *before[:-4],
+        CallerNotified(call, answered, "heard", **NOTICE),
+        *before[-4:-2],
+        PartyNotified(call, answered, leg, "heard", **NOTICE),
+        *before[-2:],
+        RecordingStarted(call, answered, audio, round(days * 86400), form, leg),
+        RecordingPaused(call, answered + timedelta(seconds=0.5)),
+        RecordingResumed(call, answered + timedelta(seconds=1), "key"),
         over,
     ]
     if end:
-        entries.append({"call": answered["call"], "kind": "rec_end", "at": until, "audio": audio})
+        entries.append(RecordingEnded(call, answered + timedelta(seconds=lasted), audio))
     return [*entries, ended]
-
-
-def str_of(entry: Entry, later: float) -> str:
-    """Its instant, so many seconds later."""
-    return (datetime.fromisoformat(entry["at"]) + timedelta(seconds=later)).isoformat()
 
 
 def heard(data: bytes) -> Stereo:

@@ -9,19 +9,18 @@ from typing import Any
 
 import asyncpg
 
+from journal.entries import Entry
 from storage import messages, recordings
-from storage.calls import Revised
 from storage.calls import keep as keep_calls
 from storage.destruction import Destroyer
 from storage.objects import Objects
 from storage.objects.directory import Directory
-from storage.records import fold, fold_messages, fold_recordings
 from storage.safe import Safe
 from storage.sealing import Came, Sealer
 from storage.spool import Spool
 from storage.sweeping import Sweeper
 from storage.vault import Vault, new_master_key
-from tests.store.calls import Entry
+from tests.store.calls import revised
 
 DUE_NOW = "UPDATE audio SET next_at = now(), lease_until = NULL"
 
@@ -47,16 +46,11 @@ class House:
 
     async def drain(self, *calls: Sequence[Entry], rev: int = 1) -> None:
         """Write these ended calls, as the drainer does; the first one is revision `rev`."""
-        revised = []
-        for nth, entries in enumerate(calls, start=rev):
-            record = fold(entries)
-            assert record is not None
-            told = (fold_messages(entries, record), fold_recordings(entries))
-            revised.append(Revised(record, nth, *told))
+        told = [revised(list(entries), nth) for nth, entries in enumerate(calls, start=rev)]
         async with self.con.transaction():
-            await keep_calls(self.con, revised)
-            await messages.keep(self.con, revised)
-            await recordings.keep(self.con, revised)
+            await keep_calls(self.con, told)
+            await messages.keep(self.con, told)
+            await recordings.keep(self.con, told)
 
     async def seal(self) -> list[Came]:
         """Seal all that is due; what came of each."""

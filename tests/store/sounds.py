@@ -2,13 +2,15 @@
 
 import io
 import wave
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.store.calls import NOON, Entry, call_id
+from dialplan.result import Result
+from journal.entries import Answered, CallEnded, Entry, HowMessageEnded, MessageEnded, MessageStarted
+from tests.store.calls import NOON, call_id, start_of
 
 RATE = 8000
 DELIVER = {
@@ -50,21 +52,20 @@ def record(spool: Path, n: int, seconds: float = 2.0, level: float = 0.1) -> byt
     return raw
 
 
-def voicemail_call(n: int, *, how: str | None = "hangup", missed: bool = False, **start: Any) -> list[Entry]:
+def voicemail_call(
+    n: int, *, how: HowMessageEnded | None = "hangup", missed: bool = False, **start: Any
+) -> list[Entry]:
     """Call `n`, in which a message was left; `how` None: nobody saw its end. `missed`: mailed if not."""
     call = call_id(n)
-    began = NOON + timedelta(seconds=n)
 
-    def entry(kind: str, seconds: float, **more: Any) -> Entry:
-        return {"call": call, "kind": kind, "at": (began + timedelta(seconds=seconds)).isoformat(), **more}
+    def at(seconds: float) -> datetime:
+        return NOON + timedelta(seconds=n + seconds)
 
-    told = {"number": "+3270012345", "owner": "acme", "caller": "+32470111222", "withheld": False}
-    wanted = {"missed": DELIVER} if missed else {}
-    entries = [
-        entry("call_start", 0, **told | {"node": "here", "channel": f"{call}-a"} | wanted | start),
-        entry("answered", 1, to="voicemail"),
-        entry("vm_start", 5, audio=audio_id(n), deliver=DELIVER),
-        entry("vm_end", 7, audio=audio_id(n), how=how),
-        entry("call_end", 7.2, outcome="voicemail", ended_by="caller", cause=16),
+    entries: list[Entry] = [
+        start_of(n, **{"missed": DELIVER if missed else None} | start),
+        Answered(call, at(1)),
+        MessageStarted(call, at(5), audio_id(n), DELIVER),
     ]
-    return [told for told in entries if how or told["kind"] != "vm_end"]
+    if how:
+        entries.append(MessageEnded(call, at(7), audio_id(n), how))
+    return [*entries, CallEnded(call, at(7.2), Result.VOICEMAIL, "caller", 16)]

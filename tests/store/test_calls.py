@@ -12,8 +12,8 @@ import pytest
 from storage import migrate as schema
 from storage.calls import FETCHED, REFUSED, Revised, find, keep
 from storage.migrate import MigrationChanged, migrate, migrations
-from storage.records import CallRecord, fold
-from tests.store.calls import NOON, answered_call, call_id, lost_call
+from storage.records import CallRecord
+from tests.store.calls import NOON, answered_call, call_id, lost_call, record_of
 from tests.store.conversations import recorded_call
 
 
@@ -25,9 +25,7 @@ async def con(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 def record(n: int, **start: Any) -> CallRecord:
-    folded = fold(answered_call(n, **start))
-    assert folded is not None
-    return folded
+    return record_of(answered_call(n, **start))
 
 
 async def everything(con: asyncpg.Connection) -> list[CallRecord]:
@@ -40,8 +38,7 @@ async def test_a_record_comes_back_as_it_was_kept(con: asyncpg.Connection) -> No
 
 
 async def test_so_does_one_that_was_announced(con: asyncpg.Connection) -> None:
-    announced = fold(recorded_call(1))
-    assert announced is not None
+    announced = record_of(recorded_call(1))
     await keep(con, [Revised(announced, rev=1)])
     assert await everything(con) == [announced]
     assert announced.notice["joined"][0]["result"] == "heard"
@@ -65,9 +62,7 @@ async def test_keeping_ten_times_changes_nothing(con: asyncpg.Connection) -> Non
 async def test_the_greater_revision_wins_in_whatever_order_they_come(
     con: asyncpg.Connection, order: tuple[int, int]
 ) -> None:
-    lost = fold(lost_call(1))
-    assert lost is not None
-    versions = {1: lost, 2: record(1)}
+    versions = {1: record_of(lost_call(1)), 2: record(1)}
     for rev in order:
         await keep(con, [Revised(versions[rev], rev)])
     assert await everything(con) == [record(1)]

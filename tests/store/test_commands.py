@@ -15,8 +15,7 @@ from engine.__main__ import main
 from storage.calls import Revised, keep
 from storage.export import COLUMNS
 from storage.migrate import migrations
-from storage.records import fold
-from tests.store.calls import answered_call, call_id
+from tests.store.calls import answered_call, call_id, record_of
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def filled(database: str) -> str:
 
     async def fill() -> None:
         con = await asyncpg.connect(database)
-        records = [fold(answered_call(n, number=f"+327001234{n % 2}")) for n in range(10)]
+        records = [record_of(answered_call(n, number=f"+327001234{n % 2}")) for n in range(10)]
         await keep(con, [Revised(record, 1) for record in records if record])
         await con.close()
 

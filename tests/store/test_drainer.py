@@ -1,7 +1,9 @@
 """The drainer and a real PostgreSQL that is stopped, cut off, set back: nothing is lost or doubled."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -14,12 +16,14 @@ import pytest
 
 from engine.dev.postgres import Running, start_postgres
 from engine.drainer import Drainer
+from journal.entries import Entry, encode, kind_of
 from journal.follower import backlog
 from journal.writer import Journal
 from storage.calls import find
 from storage.drained import position
-from storage.records import CallRecord, fold
-from tests.store.calls import Entry, answered_call, lost_call
+from storage.records import CallRecord
+from tests.store.calls import answered_call, changed, lost_call, record_of
+from tests.unit.journals import lay_out
 
 # The sessions of this database but the one that asks.
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -93,8 +97,8 @@ async def ask(database: str, query: str) -> Any:
         await con.close()
 
 
-def records(numbers: Iterable[int]) -> list[CallRecord | None]:
-    return [fold(answered_call(n)) for n in numbers]
+def records(numbers: Iterable[int]) -> list[CallRecord]:
+    return [record_of(answered_call(n)) for n in numbers]
 
 
 async def test_every_ended_call_becomes_its_record(tmp_path: Path, database: str) -> None:
@@ -157,21 +161,47 @@ async def test_a_call_that_spans_engines_is_one_record(tmp_path: Path, database:
         {"owner": "a\0b"},
         {"owner": "\ud800"},
         {"caller": "+32470111222", "withheld": True},
-        {"at": "yesterday"},
-        {"withheld": None},
     ],
 )
 async def test_a_call_that_cannot_be_a_row_is_set_aside_and_holds_up_nobody(
     tmp_path: Path, database: str, wrong: dict[str, Any]
 ) -> None:
-    bad = answered_call(5)
-    bad[0] = bad[0] | wrong
-    bad = [entry | {"call": bad[0]["call"]} for entry in bad]
+    start, *entries = answered_call(5)
+    start = changed(start, **wrong)
+    bad = [start, *(changed(entry, call=start.call) for entry in entries)]
     await write(tmp_path, [*(answered_call(n) for n in range(5)), bad, *(answered_call(n) for n in (6, 7))])
     await drain(tmp_path, database)
     assert await kept(database) == records([0, 1, 2, 3, 4, 6, 7])
     assert await ask(database, "SELECT count(*) FROM set_aside") == 1
     assert "leg_answer" in await ask(database, "SELECT entries FROM set_aside")
+
+
+@pytest.mark.parametrize("wrong", [b'"at":"yesterday"', b'"withheld":null', b'"kind":"teleported"'])
+async def test_a_call_whose_beginning_cannot_be_read_is_set_aside_and_holds_up_nobody(
+    tmp_path: Path, database: str, wrong: bytes
+) -> None:
+    start, *entries = map(encode, answered_call(1))
+    name = wrong.partition(b":")[0]
+    start = re.sub(name + rb':("[^"]*"|false)', wrong, start)
+    lay_out(tmp_path, [*map(encode, answered_call(0)), start, *entries, *map(encode, answered_call(2))])
+    await drain(tmp_path, database)
+    assert await kept(database) == records([0, 2])
+    assert await ask(database, "SELECT count(*) FROM set_aside") == 1
+    told = json.loads(await ask(database, "SELECT entries FROM set_aside"))
+    assert [entry["kind"] for entry in told][1:] == [kind_of(entry) for entry in answered_call(1)][
+        -len(told) :
+    ][1:]
+
+
+async def test_an_entry_that_cannot_be_read_costs_itself_and_is_kept_aside(
+    tmp_path: Path, database: str
+) -> None:
+    start, *entries = answered_call(1)
+    newer = b'{"call":"%b","kind":"teleported","to":"Mars"}' % start.call.encode()
+    lay_out(tmp_path, [encode(start), newer, *map(encode, entries)])
+    await drain(tmp_path, database)
+    assert await kept(database) == records([1])
+    assert "Mars" in await ask(database, "SELECT entries FROM set_aside")
 
 
 async def test_a_database_set_back_to_yesterday_is_filled_again(tmp_path: Path, database: str) -> None:

@@ -6,7 +6,6 @@ in turn at its first, second and third passing, and at 20 n random moments; `mak
 
 import asyncio
 import email
-import json
 import os
 import random
 import signal
@@ -25,15 +24,16 @@ import pytest
 from engine.dev.children import free_port
 from engine.dev.postgres import Running
 from engine.dev.seaweed import Seaweed
+from journal.entries import Entry, decode, encode
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.calls import find
 from storage.objects import Objects
 from storage.objects.directory import Directory
-from storage.records import CallRecord, fold
+from storage.records import CallRecord
 from storage.spool import Spool
 from storage.vault import new_master_key
-from tests.store.calls import Entry, answered_call, call_id
+from tests.store.calls import answered_call, call_id, record_of
 from tests.store.conftest import administer, numbers
 from tests.store.points import bare_transactions, points, stretch
 from tests.store.smtp import MailServer, Received, mail_server
@@ -90,8 +90,7 @@ def tonight() -> list[list[Entry]]:
     """The owner wants plain WAV, so that what arrives can be compared bit by bit; and missed calls."""
     calls = [voicemail_call(n) for n in SAID] + [voicemail_call(SILENT, missed=True), answered_call(ANSWERED)]
     calls.insert(1, answered_call(ASIDE, owner="what PostgreSQL refuses: \0"))
-    told: list[list[Entry]] = json.loads(json.dumps(calls).replace('"mp3"', '"wav"'))
-    return told
+    return [[decode(encode(it).replace(b'"mp3"', b'"wav"')) for it in call] for call in calls]
 
 
 @dataclass
@@ -228,7 +227,7 @@ async def hold_against_what_was_promised(night: Night) -> None:
         assert len({copy.content for copy in copies}) == 1
     for n in SAID:
         assert heard_in(mails[audio_id(n)][0])[44:] == samples(n, 2.0)
-    assert [record async for record in find(night.con)] == sorted(map(fold, recorded()), key=started)
+    assert [record async for record in find(night.con)] == sorted(map(record_of, recorded()), key=started)
     stones = await night.con.fetch("SELECT reason, count(*) FROM tombstone GROUP BY reason")
     assert dict(map(tuple, stones)) == {"delivered": 3, "absent": 1, "orphan": 1}
     assert await leftovers(night) == []
@@ -238,11 +237,10 @@ async def hold_against_what_was_promised(night: Night) -> None:
 
 def recorded() -> list[list[Entry]]:
     """The calls that become records: all but the one that is set aside."""
-    return [entries for entries in tonight() if entries[0]["call"] != call_id(ASIDE)]
+    return [entries for entries in tonight() if entries[0].call != call_id(ASIDE)]
 
 
-def started(record: CallRecord | None) -> datetime:
-    assert record is not None
+def started(record: CallRecord) -> datetime:
     return record.began
 
 

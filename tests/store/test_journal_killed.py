@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from journal import fault
+from journal.entries import CallStarted, Entry
 from journal.reader import read
 from journal.recovery import recover
 from journal.segment import segments
@@ -18,16 +19,24 @@ from journal.writer import Journal
 # Notes calls, ten at a time, and tells each that is durable, as an answer would be sent after it.
 ENGINE = """
 import asyncio, pathlib, sys
+from datetime import UTC, datetime
+from dialplan.result import Result
+from journal.entries import CallEnded, CallStarted
 from journal.writer import Journal
 
+AT = datetime.now(UTC)
+
+def started(call):
+    return CallStarted(call, AT, "+3270012345", "acme", False, "here", "a")
+
 async def tell(journal, n):
-    await journal.note({"call": str(n), "kind": "call_start", "at": ""})
+    await journal.note(started(str(n)))
     print(n, flush=True)
-    journal.note({"call": str(n), "kind": "call_end", "at": ""})
+    journal.note(CallEnded(str(n), AT, Result.ABANDONED, "caller", 16))
 
 async def main():
     journal = await Journal.open(pathlib.Path(sys.argv[1]), "here", 4096)
-    journal.note({"call": "long", "kind": "call_start", "at": ""})
+    journal.note(started("long"))
     for tens in range(0, 5000, 10):
         await asyncio.gather(*(tell(journal, tens + n) for n in range(10)))
 
@@ -43,7 +52,7 @@ def start(folder: Path, failpoint: str = "") -> "subprocess.Popen[str]":
 
 def started(folder: Path) -> set[str]:
     entries = [record.entry for path in segments(folder) for record in read(path).records]
-    return {entry["call"] for entry in entries if entry["kind"] == "call_start"}
+    return {entry.call for entry in entries if isinstance(entry, CallStarted)}
 
 
 @pytest.mark.parametrize("nth", [1, 40])
@@ -69,9 +78,9 @@ def test_killed_at_any_time_it_keeps_what_it_called_durable(tmp_path: Path) -> N
 def test_the_next_engine_has_the_folder_at_once_and_finds_only_open_calls(tmp_path: Path) -> None:
     with start(tmp_path, "journal.before_sync:40") as engine:
         engine.communicate(timeout=20)
-    expected = recover(tmp_path).open_calls
+    expected = {call: found.entries for call, found in recover(tmp_path).open_calls.items()}
 
-    async def found() -> dict[str, list[dict[str, str]]]:
+    async def found() -> dict[str, list[Entry]]:
         journal = await Journal.open(tmp_path, "here")
         await journal.close()
         return journal.open_calls

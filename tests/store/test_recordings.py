@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from journal.entries import CallEnded, Entry
 from storage import recordings
 from storage.audit import Auditor
 from storage.destruction import Destroyer
@@ -17,7 +18,7 @@ from storage.lease import Audio, claim
 from storage.recordings import Asked, Hold, Refused, find
 from storage.safe import SoundGone
 from storage.sealing import TO_SEAL, Came
-from tests.store.calls import NOON, Entry, answered_call
+from tests.store.calls import NOON, answered_call, changed
 from tests.store.conversations import (
     CALLER,
     DESTINATION,
@@ -27,7 +28,6 @@ from tests.store.conversations import (
     record_talk,
     recorded_call,
     recording_id,
-    str_of,
     tone,
 )
 from tests.store.keeping import House, house_of
@@ -121,7 +121,8 @@ async def test_drained_ten_times_it_is_one_and_once_destroyed_it_stays_so(house:
 def ended(n: int, later: float, **more: Any) -> list[Entry]:
     """Recorded call `n` as another record tells it: it ended so many seconds later."""
     *before, last = recorded_call(n, days=FOREVER, **more)
-    return [*before, {**last, "at": str_of(last, later)}]
+    assert isinstance(last, CallEnded)
+    return [*before, changed(last, at=last.at + timedelta(seconds=later))]
 
 
 @pytest.mark.parametrize("seconds", [100, -30])

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from journal.entries import Entry, decode, encode
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.conversation import join
@@ -24,7 +24,6 @@ from storage.safe import Safe
 from storage.spool import Spool
 from storage.tombstones import verify
 from storage.vault import Vault, new_master_key
-from tests.store.calls import Entry
 from tests.store.conversations import record_sides, recorded_call, recording_id
 from tests.store.points import stretch
 from tests.store.sounds import samples, wav_of
@@ -52,8 +51,7 @@ STATES = "SELECT audio_id, state FROM audio"
 def long_ago() -> list[list[Entry]]:
     """One is to be kept for a hundred years more; the others' time was over before anybody sealed them."""
     calls = [recorded_call(KEPT, days=36_500), recorded_call(EXPIRED, days=1), recorded_call(EMPTY, days=1)]
-    told: list[list[Entry]] = json.loads(json.dumps(calls).replace("2026-11-24T", "2024-11-24T"))
-    return told
+    return [[decode(encode(it).replace(b"2026-11-24T", b"2024-11-24T")) for it in call] for call in calls]
 
 
 def sides(n: int) -> tuple[bytes, bytes]:

@@ -8,14 +8,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from dialplan.result import Result
 from engine.dev.seaweed import Seaweed, wait_ready
+from journal.entries import MessageEnded, MessageStarted
 from storage.objects import Objects, ObjectsTrouble
 from storage.objects.directory import Directory
 from storage.safe import SoundDamaged, SoundGone
 from storage.sealing import Came
-from tests.store.calls import answered_call
+from tests.store.calls import answered_call, changed
 from tests.store.keeping import House, house_of
-from tests.store.sounds import audio_id, record, samples, voicemail_call
+from tests.store.sounds import DELIVER, audio_id, record, samples, voicemail_call
 from tests.store.test_objects import s3_of
 
 OFFICE = "office@acme.example"
@@ -126,7 +128,9 @@ async def test_said_nothing_the_call_was_missed_where_the_owner_wants_to_know(ho
 async def test_a_call_with_another_message_was_not_missed(house: House) -> None:
     *entries, end = voicemail_call(1, missed=True, how="failed")
     second = audio_id(1).replace("vm1", "vm2")
-    again = [entry | {"audio": second} for entry in entries if entry["kind"].startswith("vm_")]
+    again = [
+        changed(entry, audio=second) for entry in entries if isinstance(entry, MessageStarted | MessageEnded)
+    ]
     record(house.spool.folder, 1)
     (house.spool.folder / f"{audio_id(1)}.wav").rename(house.spool.folder / f"{second}.wav")
     await house.drain([*entries, *again, end])
@@ -135,9 +139,9 @@ async def test_a_call_with_another_message_was_not_missed(house: House) -> None:
 
 
 async def test_a_missed_call_is_posted_with_its_record(house: House) -> None:
-    start, *_, end = answered_call(1, missed=voicemail_call(1)[2]["deliver"])
-    await house.drain([start, end | {"outcome": "no_answer"}])
-    assert await house.outbox() == [(f"{start['call']}-missed", OFFICE)]
+    start, *_, end = answered_call(1, missed=DELIVER)
+    await house.drain([start, changed(end, outcome=Result.NO_ANSWER)])
+    assert await house.outbox() == [(f"{start.call}-missed", OFFICE)]
 
 
 async def test_told_again_ten_times_nothing_changes_whatever_has_become_of_it(house: House) -> None:
@@ -339,7 +343,7 @@ async def test_a_straggler_leaves_nothing_of_what_was_destroyed_meanwhile(
 async def test_a_message_without_any_address_is_kept_for_a_person_to_see_to(house: House) -> None:
     record(house.spool.folder, 1)
     entries = voicemail_call(1)
-    entries[2] = entries[2] | {"deliver": entries[2]["deliver"] | {"to": []}}
+    entries[2] = changed(entries[2], deliver=DELIVER | {"to": []})
     await house.drain(entries)
     assert await house.seal() == [Came.STORED]
     assert await house.message(audio_id(1)) == "undeliverable no_address"

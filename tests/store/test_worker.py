@@ -18,9 +18,9 @@ import asyncpg
 from journal import fault
 from journal.writer import Journal
 from storage.calls import find
-from storage.records import CallRecord, fold
+from storage.records import CallRecord
 from storage.vault import new_master_key
-from tests.store.calls import answered_call
+from tests.store.calls import answered_call, record_of
 
 SMALL = 16384
 
@@ -82,7 +82,7 @@ def wait_for(state: Path, words: str) -> None:
 
 
 def records(numbers: range) -> list[CallRecord | None]:
-    return [fold(answered_call(n)) for n in numbers]
+    return [record_of(answered_call(n)) for n in numbers]
 
 
 def test_killed_at_any_time_while_calls_come_it_loses_and_doubles_nothing(

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,15 +15,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from engine.ari import cel_file, cel_reader
+from engine.ari import cel_file, cel_reader, cel_watch
 from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
+from engine.ari.cel_source import GzipSource
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cel_reader, "LOOK_SECONDS", 0.002)
     monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
@@ -177,6 +178,37 @@ async def test_a_position_that_cannot_be_stored_ends_nothing(cel: Path) -> None:
             kept(cel).with_suffix(".draft").rmdir()
             await until(kept(cel).exists)
     assert [entry["event"] for entry in logs] == ["cel_position_not_saved"]
+
+
+async def test_a_slow_disk_for_the_position_holds_no_line_up(
+    cel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, begun = threading.Event(), threading.Event()
+
+    def save(self: Marks, text: str) -> None:
+        begun.set()
+        assert slow.wait(5)
+
+    monkeypatch.setattr(Marks, "save", save)
+    async with reading(cel) as taker:
+        await until(begun.is_set)
+        write(cel, 1)
+        await taker.until(1)
+        slow.set()
+
+
+async def test_lines_are_taken_without_inotify_too(cel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def inotify_init1(self, flags: int) -> int:
+            return -1
+
+    monkeypatch.setattr(cel_watch, "_libc", Refusing())
+    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 60.0)
+    async with reading(cel) as taker:
+        write(cel, 1)
+        await taker.until(1)
+        write(cel, 2)
+        await taker.until(1, 2)
 
 
 async def test_what_cannot_be_made_durable_is_offered_again(cel: Path) -> None:
@@ -368,6 +400,22 @@ async def test_gzip_files_of_several_members_are_read_whole(cel: Path) -> None:
     assert await taken(cel) == [1, 2, 3]
 
 
+async def test_a_gzip_file_is_unpacked_once(cel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[GzipSource] = []
+    begin = GzipSource._begin
+
+    def noted(self: GzipSource) -> None:
+        begun.append(self)
+        begin(self)
+
+    monkeypatch.setattr(GzipSource, "_begin", noted)
+    write(cel, *range(5000))
+    renamed_and_gzipped(cel)
+    os.utime(cel.with_name("Master.csv.1.gz"), (9000, 9000))
+    assert await taken(cel) == [*range(5000)]
+    assert len(begun) == 1
+
+
 # Cut and damaged lines.
 
 
@@ -452,15 +500,18 @@ async def test_a_large_file_is_renamed_and_removed_when_it_is_old(cel: Path) -> 
 
 
 async def test_lines_that_come_while_it_renames_are_taken_once_and_in_order(cel: Path) -> None:
-    def store() -> None:
-        for number in range(3000):
+    def store() -> int:
+        number = 0
+        while number < 50_000 and (number % 100 or len([*cel.parent.iterdir()]) < 5):
             write(cel, number)
+            number += 1
+        return number
 
-    async with reading(cel, max_bytes=20_000) as taker:
-        await asyncio.to_thread(store)
+    async with reading(cel, max_bytes=5_000) as taker:
+        stored = await asyncio.to_thread(store)
         await asyncio.wait_for(taker.reader.drained(), 5)
-        assert taker.numbers == [*range(3000)]
-        assert len([*cel.parent.iterdir()]) > 3
+        assert taker.numbers == [*range(stored)]
+        assert stored < 50_000
 
 
 async def test_an_old_file_stays_until_it_has_been_taken(cel: Path) -> None:
@@ -501,28 +552,33 @@ def test_marks_of_contents_that_are_gone_are_forgotten(cel: Path, monkeypatch: p
 # Much at once.
 
 
-async def test_the_lines_of_20000_calls_are_taken_in_linear_time_and_bounded_memory(cel: Path) -> None:
-    await asyncio.to_thread(append, cel, lines(*range(160_000)))
+@pytest.mark.parametrize("rotated", [None, renamed_and_gzipped])
+async def test_the_lines_of_5000_calls_are_taken_in_linear_time_and_bounded_memory(
+    cel: Path, rotated: Callable[[Path], None] | None
+) -> None:
+    """With 20,000 calls it takes four times as long (docs/decisions/017); the loop goes on meanwhile."""
+    append(cel, lines(*range(40_000)))
+    if rotated:
+        rotated(cel)
+        os.utime(cel.with_name("Master.csv.1.gz"), (9000, 9000))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    count, waits = 0, []
+    count, looks = 0, 0
 
     async def take(events: Sequence[CelEvent]) -> None:
         nonlocal count
         assert len(events) < 1000
         count += len(events)
 
-    work = asyncio.create_task((reader := CelReader(cel, kept(cel), take)).run())
+    reader = CelReader(cel, kept(cel), take)
+    work = asyncio.create_task(reader.run())
     drained = asyncio.create_task(reader.drained())
-    began = time.monotonic()
+    began = time.process_time()
     while not drained.done():
-        asked = time.monotonic()
         await asyncio.sleep(0.001)
-        waits.append(time.monotonic() - asked)
-    seconds = time.monotonic() - began
+        looks += 1
+    assert time.process_time() - began < 8
     work.cancel()
     await asyncio.wait({work})
-    assert count == 160_000
-    assert seconds < 20, seconds
-    assert sorted(waits)[len(waits) * 9 // 10] < 0.1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
-    print(f"{seconds:.1f} s, longest wait {max(waits):.3f} s")
+    assert count == 40_000
+    assert looks > 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # KiB

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 import config
 from dialplan.result import Result as CallResult
 from engine.ari.causes import Cause, farewell
-from engine.commands.explain import SIP, command
+from engine.commands.explain import command
+from engine.explanation import SIP
 from tests.unit.folders import NUMBER, good_folder
 
 DENTIST = Path(config.__file__).parent / "samples" / "dentist"
@@ -113,6 +114,7 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
     assert told["path"][2] == {
         "kind": "step",
         "step": "ring",
+        "path": ["route", 2, "ring"],
         "outcome": "taken",
         "settings": {
             "to": [{"number": to, "present": "caller"} for to in ("+32470111222", "+3221112233")],

@@ -24,14 +24,13 @@ RECORD = CallRecord(
     began=NOON,
     node="engine1",
     answered=NOON + timedelta(seconds=5.5),
+    connected=NOON + timedelta(seconds=5.499),
     ended=NOON + timedelta(seconds=65.625),
     delivered_to="+3221112233",
     outcome="answered",
     ended_by="caller",
     cause=16,
-    legs=(
-        LegRecord("018f0000-0000-7000-8000-000000000001-b1", "+3221112233", NOON, None, None, None, "", None),
-    ),
+    legs=(LegRecord("018f0000-0000-7000-8000-000000000001-b1", "+3221112233", NOON),),
 )
 
 # With what a spreadsheet begins a formula; the full-width ones too, in Japanese Excel.
@@ -69,8 +68,9 @@ def test_a_record_as_cells() -> None:
 
 def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
     told = json.loads(json.dumps(as_object(RECORD)))
-    assert tuple(told) == (*COLUMNS, "notice", "legs")
+    assert tuple(told) == (*COLUMNS, "connected", "notice", "legs")
     assert (told["number"], told["ring_seconds"], told["talk_seconds"]) == ("+3270012345", 5.5, 60.125)
+    assert told["connected"] == "2026-11-24T12:00:05.622Z"
     assert told["legs"] == [
         {
             "leg_id": "018f0000-0000-7000-8000-000000000001-b1",
@@ -78,11 +78,16 @@ def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
             "began": "2026-11-24T12:00:00.123Z",
             "ringing": None,
             "answered": None,
+            "connected": None,
             "ended": None,
             "outcome": "",
             "cause": None,
+            "sip": None,
         }
     ]
+    leg = replace(RECORD.legs[0], connected=NOON, sip=200)
+    (told_leg,) = as_object(replace(RECORD, legs=(leg,)))["legs"]
+    assert (told_leg["connected"], told_leg["sip"]) == ("2026-11-24T12:00:00.123Z", 200)
 
 
 def test_a_withheld_caller_is_an_empty_cell() -> None:

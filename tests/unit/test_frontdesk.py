@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from dialplan.result import Result
-from engine.frontdesk import TELL_SECONDS, FrontDesk, Tally
+from engine.frontdesk import TELL_SECONDS, FrontDesk, Tally, tell
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
-from journal.entries import CallEnded, CallStarted, Entry
+from journal.entries import Answered, CallEnded, CallStarted, Entry, Heartbeat, LegStarted, MessageStarted
 from journal.writer import Journal
 
 AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
-START = CallStarted("a", AT, "+3270012345", "acme", False, "node", "node-1.0", "+32470111222")
+START = CallStarted("a", AT, "+3270012345", "acme", False, "node", "node-1", "+32470111222")
 
 
 class Paper:
@@ -62,6 +63,39 @@ async def test_at_the_end_nothing_is_left_untold() -> None:
     desk.note(START)
     desk.tell()
     assert live(metrics) == 1
-    desk.note(CallEnded("a", AT, Result.BUSY, "engine", 17))
-    desk.tell()
-    assert live(metrics) == 0
+
+
+def sample(metrics: EngineMetrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"callengine_{name}", labels)
+
+
+def test_a_call_is_counted_by_what_the_journal_tells_of_it() -> None:
+    metrics = EngineMetrics()
+    tally = Tally(metrics, {"old": [replace(START, call="old")]})
+    told: list[Entry] = [
+        START,
+        LegStarted("a", AT + timedelta(seconds=0.2), "a-b1", "+3221112233"),
+        LegStarted("a", AT + timedelta(seconds=9), "a-b2", "+3221112233"),
+        Answered("a", AT + timedelta(seconds=3)),
+    ]
+    for entry in [*told, *told]:  # twice, as by a reader of CEL that lost its last position
+        tally.see(entry)
+    assert live(metrics) == 2
+    for until, seconds in (("dialled", 0.2), ("answered", 3.0)):
+        assert sample(metrics, "setup_seconds_sum", until=until) == pytest.approx(seconds)
+        assert sample(metrics, "setup_seconds_count", until=until) == 1
+    for _ in range(2):
+        tally.see(CallEnded("a", AT + timedelta(seconds=60), Result.ANSWERED, "caller", 16))
+    assert live(metrics) == 1
+    assert sample(metrics, "calls_total", outcome="answered") == 1
+
+
+def test_the_log_names_neither_the_caller_nor_where_a_message_goes() -> None:
+    with capture_logs() as told:
+        tell(replace(START, missed={"to": ["office@acme.example"]}))
+        tell(MessageStarted("a", AT, "a-vm1", {"to": ["office@acme.example"]}))
+        tell(Heartbeat(AT))
+    assert [line["event"] for line in told] == ["call_start", "vm_start"]
+    assert told[0]["number"] == "+3270012345"
+    assert "32470111222" not in str(told)
+    assert "office@acme.example" not in str(told)

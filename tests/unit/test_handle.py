@@ -102,7 +102,7 @@ async def test_the_caller_hears_the_prompt_then_it_rings_then_they_talk_until_th
     assert state.answered is not None
     assert state.answered - state.began == timedelta(seconds=PROMPT_SECONDS + 2)
     assert talk(state) == timedelta(seconds=60)
-    assert performed(desk) == [("announce", "done")]  # the end of a talk is the end of the call
+    assert performed(desk) == [("announce", "done"), ("ring", "taken")]
 
 
 async def test_a_ring_is_handed_over_as_the_route_says_it() -> None:
@@ -156,6 +156,7 @@ async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route(
         ("ring", "busy"),
         ("announce", "done"),
         ("ring", "no_answer"),
+        ("ring", "taken"),
     ]
     assert outcomes(state) == [(OFFICE, "busy"), (COLLEAGUE, "no_answer"), (HOME, "taken")]
 
@@ -229,14 +230,14 @@ async def test_the_longest_call_ends_by_whichever_limit_is_shorter(minutes: int,
 async def test_a_step_that_crashes_has_failed_and_the_caller_gets_the_next() -> None:
     caller = line(where={OFFICE: Answers()}, breaks_on="welcome")
     desk, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
-    assert performed(desk) == [("announce", "failed")]
+    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
 async def test_a_prompt_that_is_not_there_is_left_out() -> None:
     caller = line(where={OFFICE: Answers()})
     desk, state = await called(caller, agreement([{"announce": "lost"}, {"ring": OFFICE}]))
-    assert performed(desk) == [("announce", "failed")]
+    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
@@ -364,7 +365,7 @@ async def test_what_has_been_performed_leads_back_to_the_step_where_the_call_was
         desk.note(StepPerformed(caller.call_id, "any", outcome, at=START - timedelta(seconds=9 - place)))
     state = await take_over(caller, desk)
     assert [words for words in caller.heard if words in STILL_TO_HEAR] == STILL_TO_HEAR[count:]
-    assert state.outcomes == PAST
+    assert state.outcomes == [*PAST, Outcome.TAKEN]
     assert end(state)[0] == "answered"
 
 
@@ -411,7 +412,7 @@ async def test_the_next_engine_leaves_a_caller_at_the_fallback_to_asterisk() -> 
 # With Asterisk itself.
 
 
-@pytest.mark.parametrize(("seconds", "outcome"), [(1, "lost"), (4, "lost"), (20, "answered")])
+@pytest.mark.parametrize(("seconds", "outcome"), [(1, "lost"), (4, "lost"), (20, "lost")])
 async def test_a_call_is_lost_with_its_asterisk_at_the_last_instant_that_is_known(
     seconds: float, outcome: str
 ) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dialplan.result import Result
 from journal.checkpoint import Checkpoint
-from journal.entries import Answered, Entry, Heartbeat, LegRang, LegStarted, Turned, kind_of
+from journal.entries import Answered, CallEnded, Entry, Heartbeat, LegRang, LegStarted, Turned, kind_of
 from journal.entries import encode as encode_entry
 from journal.reader import read
 from journal.recovery import recover
@@ -183,15 +183,14 @@ def test_a_checkpoint_of_an_older_engine_is_read(tmp_path: Path) -> None:
     assert (found.last_known, found.heartbeat) == (AT, b"")
 
 
-async def test_a_call_whose_beginning_cannot_be_read_stays_in_the_journal(tmp_path: Path) -> None:
-    """For the engine that wrote it: this one may have been rolled back."""
+async def test_a_call_whose_beginning_cannot_be_read_is_ended_as_lost(tmp_path: Path) -> None:
+    """No engine can go on with it; the worker keeps what there is of it for a person to look at."""
     strange = b'{"call":"a","kind":"call_start","at":"2027-01-01T00:00:00Z","of":"tomorrow"}'
     lay_out(tmp_path, [strange, encode_entry(started("b"))])
-    for _ in range(2):
-        async with opened(tmp_path) as journal:
-            assert list(journal.open_calls) == ["b"]
-            assert journal.unreadable_calls == {"a"}
-    assert recover(tmp_path).open_calls["a"].payloads == [strange]
+    async with opened(tmp_path) as journal:
+        assert list(journal.open_calls) == ["b"]
+    assert list(recover(tmp_path).open_calls) == ["b"]
+    assert ended(tmp_path) == [[CallEnded("a", AT, Result.LOST, "lost")]]
 
 
 async def test_more_open_calls_than_a_segment_holds_get_a_larger_one(tmp_path: Path) -> None:

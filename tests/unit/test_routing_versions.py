@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.copies import content_digest
 from config.load import load
 from config.policy import Policy
 from config.versions import (
@@ -16,7 +17,6 @@ from config.versions import (
     VersionError,
     Versions,
     Why,
-    content_digest,
 )
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 

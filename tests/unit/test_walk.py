@@ -1,5 +1,6 @@
 """The walk over a route, as tables: what was asked, what came of it, what is performed."""
 
+import pickle
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from dialplan.caller import UNKNOWN
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Hangup, Ring, Voicemail
+from dialplan.steps import Action, Announce, Hangup, Ring, Voicemail, visit
 from dialplan.walk import Turn
 from tests.unit.routes import RING_OUTCOMES, Raw, routes, service_number, size
 
@@ -158,6 +159,21 @@ def test_a_destination_is_told_by_its_number() -> None:
     (ring,) = service_number([{"ring": {"to": {"number": "+3221112233", "present": "anonymous"}}}]).route
     assert isinstance(ring, Ring)
     assert [str(to) for to in ring.to] == ["+3221112233"]
+
+
+def test_each_step_knows_its_path_in_the_file() -> None:
+    number = service_number(ACME, holidays="BE")
+    call = rehearse(number, number.facts(SATURDAY, UNKNOWN))
+    assert [step.path for step, _ in call.steps] == [
+        ("route", 0, "announce"),
+        ("route", 1, "hours", "closed", 0, "voicemail"),
+    ]
+
+
+@given(routes)
+def test_the_path_of_a_step_leads_to_it_and_survives_another_process(route: list[Raw]) -> None:
+    number = pickle.loads(pickle.dumps(service_number(route)))  # noqa: S301 - ours
+    assert [step.path for _, step in visit(number.route)] == [path for path, _ in visit(number.route)]
 
 
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone

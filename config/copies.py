@@ -1,0 +1,85 @@
+"""Copies of routing folders: what is in them, by content, and a whole one made durable."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+from config.folder import list_files
+from config.reading import digest_of
+
+FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/015-routing-versions.md
+
+
+def content_digest(folder: Path) -> str:
+    """The digest of the files of a folder as they are; empty where the folder holds what cannot be read.
+
+    Raises PermissionError.
+    """
+    files = list_files(folder)
+    if files.errors:
+        return ""
+    try:
+        return digest_of(
+            {
+                file.relative_to(folder).as_posix(): sha256_of(file)
+                for file in (*files.owners, *files.numbers, *files.prompts)
+            }
+        )
+    except PermissionError:
+        raise
+    except OSError:
+        return ""
+
+
+def sha256_of(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
+
+
+def copy(folder: Path, draft: Path, previous: Path) -> str:
+    """Copy the files of a routing folder to the disk; those that `previous` has too are linked to it.
+
+    Returns the digest of what was copied. Raises OSError.
+    """
+    files = list_files(folder)
+    for part in ("owners", "numbers"):
+        (draft / part).mkdir(parents=True, exist_ok=True)
+    hashes, written = {}, []
+    for file in (*files.owners, *files.numbers, *files.prompts):
+        name = file.relative_to(folder)
+        place, data = draft / name, file.read_bytes()
+        hashes[name.as_posix()] = sha256(data).hexdigest()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not _linked(data, place, previous / name):
+            place.write_bytes(data)
+            place.chmod(0o440)
+            written.append(place)
+    with ThreadPoolExecutor(FSYNCS_AT_ONCE) as pool:
+        list(pool.map(sync, written))
+        list(pool.map(sync, _folders(draft)))
+    return digest_of(hashes)
+
+
+def _linked(data: bytes, place: Path, previous: Path) -> bool:
+    """Link `place` to the same content at `previous`; False where it is another, or cannot be linked."""
+    try:
+        if previous.read_bytes() != data:
+            return False
+        os.link(previous, place)
+    except OSError:  # a new file; or this file system has no more links
+        return False
+    return True
+
+
+def _folders(draft: Path) -> Iterator[Path]:
+    yield from (Path(folder) for folder, _, _ in os.walk(draft))
+
+
+def sync(path: Path) -> None:
+    """Bring a file or the names in a folder to the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

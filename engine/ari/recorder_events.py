@@ -1,0 +1,90 @@
+"""What recorder.conf says in CEL, as entries: who heard the announcement, and what was recorded when."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from engine.ari.cel import CelEvent
+from journal.entries import (
+    Entry,
+    PartyNotified,
+    RecorderTerms,
+    RecordingEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
+)
+from journal.state import CallState
+
+# PLAYBACKSTATUS of the announcement, and LEFT for a destination that hung up in it.
+HEARD, LEFT = "SUCCESS", "LEFT"
+WHY = {
+    "failed": "the announcement was not heard to its end",
+    "left": "the destination hung up in the announcement",
+}
+
+
+def recorder_entries(event: CelEvent, leg: str, state: CallState) -> Iterator[Entry]:
+    """The entries that an event of this leg amounts to. Raises ValueError, KeyError."""
+    terms = state.handovers[-1].recorder if state.handovers else None
+    if terms is None:  # the recorder is never started without them
+        return
+    match event.kind:
+        case "INFORMED":
+            yield _party(event, leg, state, terms)
+        case "REC_START":
+            yield from _started(event, leg, state, terms)
+        case "REC_PAUSE":
+            yield RecordingPaused(state.call_id, _at(event))
+        case "REC_RESUME":
+            yield RecordingResumed(
+                state.call_id, _at(event), "auto" if event.extra["how"] == "auto" else "key"
+            )
+        case "REC_STOP":
+            yield RecordingStopped(
+                state.call_id, _at(event), "key" if event.extra["how"] == "key" else "failed"
+            )
+
+
+def recording_ended(state: CallState, leg: str, at: datetime) -> Iterator[Entry]:
+    """The recorder ends with its leg."""
+    recording = state.recording
+    if recording is not None and recording.ended is None and recording.leg == leg:
+        yield RecordingEnded(state.call_id, at, recording.audio)
+
+
+def _party(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) -> PartyNotified:
+    result: Literal["heard", "failed", "left"] = "failed"
+    if event.extra["result"] in (HEARD, LEFT):
+        result = "heard" if event.extra["result"] == HEARD else "left"
+    return PartyNotified(
+        state.call_id,
+        event.at,
+        leg,
+        result,
+        why=WHY.get(result, ""),
+        policy=terms.policy,
+        announcement=terms.announcement,
+        sha256=terms.sha256,
+        language=terms.language,
+        began=_instant(event.extra["began"]),
+        ended=_instant(event.extra["ended"]),
+    )
+
+
+def _started(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) -> Iterator[Entry]:
+    """A destination that was told nothing has agreed once and for all: the owner vouches for it."""
+    if leg not in state.consent.parties:
+        yield PartyNotified(state.call_id, event.at, leg, "known", policy=terms.policy)
+    yield RecordingStarted(state.call_id, _at(event), terms.audio, terms.keep_seconds, terms.format, leg)
+
+
+def _at(event: CelEvent) -> datetime:
+    """The instant that the file's name has too, in milliseconds of the epoch."""
+    return datetime.fromtimestamp(int(event.extra["at"]) / 1000, UTC)
+
+
+def _instant(seconds: str) -> datetime:
+    """Seconds of the epoch, with microseconds."""
+    return datetime.fromtimestamp(float(seconds), UTC)

@@ -1,0 +1,130 @@
+"""The path of a call told to people, as text, and to programs, as data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dialplan.number import Owner, RecordingPolicy, ServiceNumber
+from dialplan.rehearse import Rehearsal
+from dialplan.result import Outcome, Result
+from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring, Voicemail
+from dialplan.walk import Facts, Turn
+
+# What the caller's network is answered in the end (a test holds it against engine.ari.causes).
+SIP: Mapping[Result, int] = {
+    Result.ANSWERED: 200,
+    Result.VOICEMAIL: 200,
+    Result.REJECTED: 403,
+    Result.CLOSED: 480,
+    Result.NO_ANSWER: 480,
+    Result.BUSY: 486,
+    Result.FAILED: 500,
+    Result.UNREACHABLE: 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A supposed call, as text for people and as data for programs."""
+
+    number: ServiceNumber
+    owner: Owner
+    facts: Facts
+    call: Rehearsal
+
+    def text(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield from heading(self.number, self.owner, self.facts)
+        yield ""
+        for index, passed in enumerate(self.call.path, start=1):
+            yield f"{index:3}  {line(passed)}"
+        yield ""
+        yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
+        if self.call.unused:
+            yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+
+    def data(self) -> dict[str, Any]:
+        """Turns and steps are named as in the journal: kind, step, why or outcome."""
+        return {
+            **data_of(self.number, self.facts),
+            "path": [entry(passed) for passed in self.call.path],
+            "result": self.call.result,
+            "sip": SIP[self.call.result],
+            "unused_outcomes": self.call.unused,
+        }
+
+
+def heading(number: ServiceNumber, owner: Owner, facts: Facts) -> Iterator[str]:
+    """Which number was called by whom, when, and whether the call is recorded."""
+    local = facts.now.astimezone(facts.zone)
+    who = facts.caller.number or f"a caller whose number is {facts.caller.presentation}"
+    yield f"{number.number} of {number.owner} ({owner.name})"
+    yield f"called by {who} on {local:%a %Y-%m-%d %H:%M %Z}, {number.zone.key}"
+    yield from _recording(number, owner)
+
+
+def _recording(number: ServiceNumber, owner: Owner) -> Iterator[str]:
+    if number.record is RecordingPolicy.OFF:
+        return
+    caller, destination = number.announcement(owner), number.statement(owner)
+    if owner.destinations_know:
+        hears = f"the caller hears {caller}, the destination has agreed to it"
+    elif caller == destination:
+        hears = f"caller and destination hear {caller}"
+    else:
+        hears = f"the caller hears {caller}, the destination {destination}"
+    hours = owner.keep_recordings // timedelta(hours=1)
+    kept = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+    yield f"recorded ({number.record}): {hears}; kept for {kept}"
+
+
+def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
+    """What `heading` tells, for programs."""
+    return {
+        "number": number.number,
+        "owner": number.owner,
+        "at": facts.now.isoformat(),
+        "timezone": number.zone.key,
+        "caller": facts.caller.number or "",
+        "withheld": facts.caller.withheld,
+        "record": number.record,
+    }
+
+
+def line(passed: Turn | tuple[Action, Outcome | None]) -> str:
+    """One turn with its reason, or one step with its settings and, where it has one, its outcome."""
+    match passed:
+        case Turn(step, why):
+            return f"{step:9} {why}"
+        case (Hangup() as step, _):
+            return f"{step.step:9} {_settings(step)}"
+        case (step, outcome):
+            return f"{step.step:9} {_settings(step)} -> {outcome or 'unknown'}"
+
+
+def _settings(step: Action) -> str:
+    match step:
+        case Announce():
+            return step.prompt
+        case Ring():
+            return f"{', '.join(map(_destination, step.to))} for {step.seconds} s"
+        case Voicemail():
+            return f"{step.prompt}, a message of at most {step.seconds} s"
+        case Hangup():
+            return step.reason
+
+
+def _destination(to: Destination) -> str:
+    return str(to) if to.present is Present.CALLER else f"{to} ({to.present} shown)"
+
+
+def entry(passed: Turn | tuple[Action, Outcome | None]) -> dict[str, Any]:
+    """The same for programs."""
+    if isinstance(passed, Turn):
+        return {"kind": "turn", "step": passed.step, "why": passed.why}
+    step, outcome = passed
+    settings = step.model_dump(mode="json", exclude={"step", *step.branches})
+    return {"kind": "step", "step": step.step, "path": step.path, "settings": settings, "outcome": outcome}
