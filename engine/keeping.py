@@ -9,7 +9,8 @@ import structlog
 
 from config.settings import Settings, SettingsError
 from config.versions import Versions
-from engine.chore import Chore
+from engine.chore import Chore, Work
+from engine.marking import Marking
 from engine.metrics import WorkerMetrics
 from engine.retention import Retention
 from storage.destruction import Destroyer
@@ -67,7 +68,8 @@ class Keeper:
         self._apart = False
         self._begun = False
         self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
-        self.chores = [
+        self.chores: list[Work] = [
+            Marking(spool.folder),
             self.destroying,
             Chore("shred", self._shred, DESTROY_SECONDS),
             Chore(

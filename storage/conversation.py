@@ -1,10 +1,11 @@
-"""A conversation from its two sides: the caller left, the destination right, in the owner's format.
+"""A conversation as one file: the caller left, the destination right, in the owner's format.
 
-Two snoops on one leg give two files of the same length, to the sample: they are laid side by side as they
-are. The shorter one, after a crash, is filled up with silence.
+It is made of the parts that Asterisk's recorder leaves (storage/parts.py), or of two files, one of each side,
+of the same length to the sample, as versions before left them: the shorter one, after a crash, is filled up
+with silence.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.memory_file import in_memory
+from storage.parts import Part, lay
 from storage.wave import RATE, Samples, samples, speech
 
 BLOCK = 60 * RATE  # a four-hour call is 230 MB a side: never laid side by side as a whole
@@ -44,12 +46,16 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The file, its length in seconds, and what was heard on either side."""
+    """The file, its length in seconds, and what was heard on either side.
+
+    `missing`: seconds of that length of which nothing was recorded, though no pause was made.
+    """
 
     data: bytes
     seconds: float
     caller: Side
     destination: Side
+    missing: float = 0
 
     @property
     def one_way(self) -> str | None:
@@ -71,19 +77,30 @@ def join(caller: bytes | None, destination: bytes | None, form: str) -> Conversa
 
     Blocks, for an hour of talk 0.7 s as FLAC, 15 s as MP3, 33 s as Opus: call it in a thread.
     """
+    sides = [samples(raw or b"") for raw in (caller, destination)]
+    return write(blocks(*sides), form, max(map(len, sides)) / RATE)
+
+
+def join_parts(parts: Sequence[Part], form: str, lasted: float) -> Conversation:
+    """The parts as one file of this format, pauses as silence; `lasted` as in `lay`. Blocks too."""
+    line = lay(parts, lasted)
+    return write(line.blocks(BLOCK), form, line.length / RATE, line.missing)
+
+
+def write(heard: Iterable[NDArray[np.int16]], form: str, seconds: float, missing: float = 0) -> Conversation:
+    """Blocks of both sides, a row a sample, as one file of this format, measured on the way."""
     import soundfile  # noqa: PLC0415 - 0.35 s, which only a worker with a recording to seal need spend
 
-    sides = [samples(raw or b"") for raw in (caller, destination)]
     measured = [Side(), Side()]
     with in_memory() as made:
         with soundfile.SoundFile(made.fileno(), "w", RATE, 2, closefd=False, **HOW[form]) as out:
-            for block in blocks(*sides):
+            for block in heard:
                 for column, side in enumerate(measured):
                     side.hear(block[:, column])
                 # Of 16 bit stereo libsndfile 1.2.2 makes an MP3 that is 3 dB too quiet (measured).
                 out.write(block / np.float32(FULL) if form in LOSSY else block)
         made.seek(0)
-        return Conversation(made.read(), max(map(len, sides)) / RATE, *measured)
+        return Conversation(made.read(), seconds, measured[0], measured[1], missing)
 
 
 def blocks(left: Samples, right: Samples) -> Iterator[NDArray[np.int16]]:

@@ -174,7 +174,7 @@ async def wanted(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
 
 async def measured(con: asyncpg.Connection, audio_id: str, it: Conversation, lasted: float) -> None:
     """Write down what is wrong with it, if anything is."""
-    short_by = max(round(lasted - it.seconds, 3), 0)
+    short_by = round(max(lasted - it.seconds, 0) + it.missing, 3)
     await con.execute(MEASURED, audio_id, short_by, it.one_way, it.silent, it.clipping)
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from journal.fault import point
 from storage import messages, recordings
-from storage.conversation import join
+from storage.conversation import Conversation, join, join_parts
 from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
 from storage.safe import Safe, SoundGone, digest, object_name
@@ -98,16 +98,24 @@ class Sealer:
         return await self._store(con, audio, sound.wav, sound.seconds)
 
     async def _seal_conversation(self, con: asyncpg.Connection, audio: Audio) -> Came:
-        caller, destination = await asyncio.to_thread(self.spool.read_sides, audio.audio_id)
-        if caller is None and destination is None:
-            return await self._without_file(con, audio)
         form, lasted = await recordings.wanted(con, audio.audio_id)
-        talk = await asyncio.to_thread(join, caller, destination, form)
+        talk = await asyncio.to_thread(self._talk, audio.audio_id, form, lasted)
+        if talk is None:
+            return await self._without_file(con, audio)
         if not talk.seconds:
             return await self._absent(con, audio, "empty", 0)
-        warn_if_cut(audio, talk.seconds, lasted)
+        warn_if_cut(audio, talk.seconds - talk.missing, lasted)
         await recordings.measured(con, audio.audio_id, talk, lasted)
         return await self._store(con, audio, talk.data, talk.seconds)
+
+    def _talk(self, audio_id: str, form: str, lasted: float) -> Conversation | None:
+        """What was recorded of a conversation; None when there is no file of it. Blocks."""
+        if parts := self.spool.read_parts(audio_id):
+            return join_parts(parts, form, lasted)
+        caller, destination = self.spool.read_sides(audio_id)
+        if caller is None and destination is None:
+            return None
+        return join(caller, destination, form)
 
     def _may_grow(self, audio: Audio) -> bool:
         written = self.spool.written(audio.audio_id)

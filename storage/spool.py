@@ -8,9 +8,11 @@ from pathlib import Path
 from journal.disk import sync, sync_directory
 from journal.fault import point
 from journal.ids import AUDIO_ID
+from storage.parts import NAME, Part
 
-# The files are named by the engine: the id of the message or recording, and of a recording the side of the
-# caller's leg: what the caller said (-in), what the caller heard (-out).
+# The files are named by the engine: the id of the message or recording, and of a recording the
+# part (storage/parts.py). Versions before left two files of one: what the caller said (-in), what they heard
+# (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
 
@@ -21,7 +23,7 @@ class SpoolAway(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A sound of ours, in one file or two: its id, its call's, and when it was last written."""
+    """A sound of ours, in one file or several: its id, its call's, and when it was last written."""
 
     audio_id: str
     call_id: str
@@ -39,9 +41,20 @@ class Spool:
         return self._read(audio_id, "")
 
     def read_sides(self, audio_id: str) -> tuple[bytes | None, bytes | None]:
-        """The same of a conversation: what the caller said, and what he heard."""
+        """The same of a conversation of a version before: what the caller said, and what they heard."""
         caller, destination = (self._read(audio_id, side) for side in SIDES)
         return caller, destination
+
+    def read_parts(self, audio_id: str) -> list[Part]:
+        """The parts of a conversation, made durable first. Raises SpoolAway, OSError."""
+        self._look()
+        parts = []
+        for file in self._parts(audio_id):
+            named = NAME.fullmatch(file.name, len(audio_id))
+            if named and file.suffix == ".raw":
+                sync(file)
+                parts.append(Part.read(file, named))
+        return parts
 
     def written(self, audio_id: str) -> datetime | None:
         """When it was last written; None when there is nothing of it."""
@@ -69,8 +82,8 @@ class Spool:
         """Every sound of ours. Raises SpoolAway."""
         self._look()
         found: dict[str, Spooled] = {}
-        for file in self.folder.glob("*.wav"):
-            audio_id = file.stem.removesuffix("-in").removesuffix("-out")
+        for file in self.folder.iterdir():
+            audio_id = sound_of(file.name)
             if named := AUDIO_ID.fullmatch(audio_id):
                 with suppress(FileNotFoundError):
                     one = Spooled(audio_id, named["call"], written_at(file))
@@ -87,7 +100,15 @@ class Spool:
             return None
 
     def _paths(self, audio_id: str) -> list[Path]:
-        return [self._path(audio_id, which) for which in FILES]
+        return [*(self._path(audio_id, which) for which in FILES), *self._parts(audio_id)]
+
+    def _parts(self, audio_id: str) -> list[Path]:
+        """The files of all parts, sound and marks."""
+        if not AUDIO_ID.fullmatch(audio_id):
+            raise ValueError(f"{audio_id!r} is no id of a sound")
+        return [
+            file for file in self.folder.glob(f"{audio_id}-*") if NAME.fullmatch(file.name, len(audio_id))
+        ]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not AUDIO_ID.fullmatch(audio_id):
@@ -97,6 +118,14 @@ class Spool:
     def _look(self) -> None:
         if not self.folder.is_dir():
             raise SpoolAway(f"{self.folder} is not there: asterisk.recordings in the settings names it")
+
+
+def sound_of(name: str) -> str:
+    """The id in the name of a file, if it is one of ours; else something that is no id."""
+    if name.endswith(".wav"):
+        return name.removesuffix(".wav").removesuffix("-in").removesuffix("-out")
+    named = NAME.search(name)
+    return name[: named.start()] if named and named.end() == len(name) else ""
 
 
 def written_at(file: Path) -> datetime:

@@ -71,7 +71,7 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The instant is this line's; outcome and SIP status are those that [leg] has told, if it has."""
+    """The instant is this line's. For a leg that did not take the call, the rest is what [leg] reported."""
     leg = state.legs.get(_leg(event, state))
     if leg is None:  # not an attempt of ours
         return
@@ -94,7 +94,7 @@ def _left_after_all(left: CallerLeft, cause: int) -> Iterator[Entry]:
 
 
 def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """What [back], or the end of the call, says of the legs of this ring, and when they rang."""
+    """What [back], or the end of the call, reports of the legs of this ring, and when the one leg rang."""
     given_up = event.extra.get("status") == "CANCEL"
     told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, told)

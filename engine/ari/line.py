@@ -218,11 +218,7 @@ class AriLine(Channel):
         if not legs:
             self._returned = None
             return
-        tried = (
-            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
-            for leg in legs
-        )
-        self.back(Returned(len(state.handovers), tuple(tried), self.exchange.last_known))
+        self.back(Returned(len(state.handovers), tuple(map(_tried, legs)), self.exchange.last_known))
 
     async def hush(self) -> None:
         """Stop what an earlier engine has left playing to the caller."""

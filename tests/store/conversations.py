@@ -106,3 +106,24 @@ def usual_level_at(samples: NDArray[np.float64], frequency: float) -> float:
     pieces = [samples[at : at + size] for at in range(0, len(samples) - size + 1, size)]
     assert len(pieces) >= 3
     return median(level_at(piece, frequency) for piece in pieces)
+
+
+def part_of(caller: bytes, destination: bytes) -> bytes:
+    """Both sides as Asterisk's recorder interleaves them: the destination first."""
+    told = [np.frombuffer(side, "<i2") for side in (destination, caller)]
+    data: bytes = np.stack(told, axis=1).astype("<i2").tobytes()
+    return data
+
+
+def record_part(spool: Path, n: int, at: datetime, seconds: float, after: int = 0) -> Path:
+    """A part of the recording of call `n`, begun at that instant; both talk in it all the time."""
+    spool.mkdir(exist_ok=True)
+    waited = f"-s{after}" if after else ""
+    file = spool / f"{recording_id(n)}-{round(at.timestamp() * 1000)}{waited}.raw"
+    file.write_bytes(part_of(tone(CALLER, seconds), tone(DESTINATION, seconds)))
+    return file
+
+
+def began(n: int) -> datetime:
+    """When the recording of `recorded_call(n)` began."""
+    return next(entry.at for entry in recorded_call(n) if isinstance(entry, RecordingStarted))

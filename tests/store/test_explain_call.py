@@ -38,7 +38,7 @@ async def stored(database: str, routing: str) -> list[str]:
     calls = [answered_call(1, routing=routing), answered_call(2)]
     await keep(con, [Revised(call_record(fold(call)), 1) for call in calls])
     found = [record.routing async for record in find(con)]
-    first = fold(calls[0])
+    first = call_record(fold(calls[0]))
     assert first is not None
     assert await get(con, UUID(call_id(1))) == first
     await con.close()
@@ -54,16 +54,16 @@ def test_a_past_call_is_explained_by_the_version_that_it_began_under(database: s
         main, ["explain", "--call", call_id(1), "--format", "json", "--settings", str(settings)]
     )
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
-    assert (told["routing"], told["result"], told["walked_to"]) == (digest, "answered", "answered")
-    assert [(step["step"], step["outcome"]) for step in told["path"]] == [
+    printed = json.loads(done.output)
+    assert (printed["routing"], printed["result"], printed["walked_to"]) == (digest, "answered", "answered")
+    assert [(step["step"], step["outcome"]) for step in printed["path"]] == [
         ("announce", "done"),
         ("ring", "busy"),
         ("ring", "taken"),
     ]
 
 
-def test_a_call_without_a_record_is_told(database: str, tmp_path: Path) -> None:
+def test_a_call_without_a_record_is_an_error(database: str, tmp_path: Path) -> None:
     settings = tmp_path / "callengine.toml"
     settings.write_text(f'state = "{tmp_path}"\ndatabase = "{database}"\n')
     done = CliRunner().invoke(main, ["explain", "--call", call_id(9), "--settings", str(settings)])
