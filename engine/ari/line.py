@@ -68,7 +68,6 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
-        self._cause = causes.Cause.NORMAL
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -103,7 +102,7 @@ class AriLine(Channel):
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
-        self.end(event.at, self._cause)
+        self.end(event.at, causes.Cause.NORMAL)
 
     def back(self, returned: Returned) -> None:
         """The caller is back in our application. Ignored where the caller was not handed over."""
@@ -181,7 +180,7 @@ class AriLine(Channel):
                 await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
                 break
         if self._over.done():
-            self.end(self._over.result(), self._cause)
+            self.end(self._over.result(), causes.Cause.NORMAL)
         self.lose(self.exchange.last_known)
         return self.ended.result()
 
@@ -287,7 +286,6 @@ class AriLine(Channel):
 
     async def _end_with(self, cause: causes.Cause) -> Ended:
         if not self.ended.done():
-            self._cause = cause
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)

@@ -84,9 +84,17 @@ def _started(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) 
 
 def _at(event: CelEvent) -> datetime:
     """The instant that the file's name has too, in milliseconds of the epoch."""
-    return datetime.fromtimestamp(int(event.extra["at"]) / 1000, UTC)
+    return _epoch(int(event.extra["at"]) / 1000)
 
 
 def _instant(seconds: str) -> datetime:
     """Seconds of the epoch, with microseconds."""
-    return datetime.fromtimestamp(float(seconds), UTC)
+    return _epoch(float(seconds))
+
+
+def _epoch(seconds: float) -> datetime:
+    """Raises ValueError."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except OverflowError:
+        raise ValueError("no instant") from None

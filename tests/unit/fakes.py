@@ -6,7 +6,7 @@ Held to the same suite as the real line (tests/live/test_line.py).
 import asyncio
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from dialplan.caller import Caller, Presentation
@@ -229,9 +229,11 @@ class FakeLine:
         return returned
 
     async def hang_up(self, result: Result) -> Ended:
-        self.heard.append(f"hung up: {result}")
-        self.leave("engine", FAREWELLS.get(result, 16))
-        return self.ended.result()
+        cause = FAREWELLS.get(result, 16)
+        if not self.ended.done():
+            self.heard.append(f"hung up: {result}")
+            self.leave("engine", cause)
+        return replace(self.ended.result(), cause=cause)
 
     async def turn_away(self) -> Ended:
         self.heard.append("no such number")

@@ -170,6 +170,7 @@ def attempt(outcome: Outcome, cause: int, sip: int) -> Attempt:
         ("Down:18:408", attempt(Outcome.UNREACHABLE, 18, 408)),
         ("Ringing:26:180", attempt(Outcome.NO_ANSWER, 26, 180)),
         ("Down:127:0", attempt(Outcome.FAILED, 127, 0)),
+        ("UpBUSY:16:200", attempt(Outcome.REJECTED, 16, 200)),  # left when it heard of the recording
     ],
 )
 def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialplan.result import Outcome, Result
-from engine.ending import Farewell, ending_of
+from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import Ended
 from journal.entries import (
     Answered,
@@ -19,6 +19,8 @@ from journal.entries import (
     LegConnected,
     LegEnded,
     LegStarted,
+    RecordingEnded,
+    RecordingStarted,
 )
 from journal.state import fold
 
@@ -49,22 +51,22 @@ HUNG_UP = Ended(at(8.5), 16)  # what ARI says of the end
 LOST = Ended(at(7), 127, lost=True)
 
 # entries, what the engine hung up with, the end by ARI -> outcome, ended by, cause, at
-Row = tuple[Sequence[Entry], Result | None, Ended, tuple[str, str, int, float]]
+Row = tuple[Sequence[Entry], Farewell | None, Ended, tuple[str, str, int, float]]
 CONNECTED: list[Row] = [
     ([*TALKS, *left("caller")], None, HUNG_UP, ("answered", "caller", 16, 9)),
     ([*TALKS, *left("destination", 38)], None, HUNG_UP, ("answered", "destination", 38, 9)),
     ([*TALKS, *left("limit")], None, HUNG_UP, ("answered", "limit", 16, 9)),
     ([*TALKS, *left("network", 44)], None, HUNG_UP, ("answered", "network", 44, 9)),
-    ([*TALKS, *left("engine")], Result.FAILED, HUNG_UP, ("answered", "engine", 16, 9)),
+    ([*TALKS, *left("engine")], Farewell(Result.ANSWERED, 16), HUNG_UP, ("answered", "engine", 16, 9)),
     (TALKS, None, HUNG_UP, ("answered", "caller", 16, 8.5)),  # CEL could not be read
-    (TALKS, None, LOST, ("lost", "lost", 127, 7)),
+    (TALKS, None, LOST, ("lost", "lost", 127, 7)),  # its bill has to be looked at
     ([*TALKS, *left("network", 16)], None, LOST, ("answered", "network", 16, 9)),  # what is told counts
     ([*AT_FALLBACK, *TALKS, *left("destination")], None, HUNG_UP, ("answered", "destination", 16, 9)),
 ]
 VOICEMAIL: list[Row] = [
     ([*MESSAGE, *left("caller")], None, HUNG_UP, ("voicemail", "caller", 16, 9)),
-    ([*MESSAGE, *left("engine")], Result.VOICEMAIL, HUNG_UP, ("voicemail", "engine", 16, 9)),
-    ([*MESSAGE, *left("engine")], Result.FAILED, Ended(at(8), 38), ("failed", "engine", 38, 9)),
+    ([*MESSAGE, *left("engine")], Farewell(Result.VOICEMAIL, 16), HUNG_UP, ("voicemail", "engine", 16, 9)),
+    ([*MESSAGE, *left("engine")], Farewell(Result.FAILED, 38), HUNG_UP, ("failed", "engine", 38, 9)),
     ([*MESSAGE, *left("network", 44)], None, HUNG_UP, ("voicemail", "network", 44, 9)),
     ([*MESSAGE, *left("engine")], None, HUNG_UP, ("voicemail", "engine", 16, 9)),  # its lease ran out
     (MESSAGE, None, HUNG_UP, ("voicemail", "caller", 16, 8.5)),
@@ -77,11 +79,11 @@ NOBODY: list[Row] = [
     ([], None, HUNG_UP, ("abandoned", "caller", 16, 8.5)),
     ([], None, LOST, ("lost", "lost", 127, 7)),
     *(
-        ([*left("engine", 19)], result, Ended(at(8), 17), (result.value, "engine", 17, 9))
+        ([*left("engine", 19)], Farewell(result, 17), HUNG_UP, (result.value, "engine", 17, 9))
         for result in (Result.CLOSED, Result.FAILED, *(Result(outcome) for outcome in OUTCOMES))
     ),
-    ([], Result.BUSY, Ended(at(8), 17), ("busy", "engine", 17, 8)),
-    ([], Result.BUSY, LOST, ("lost", "lost", 127, 7)),
+    ([], Farewell(Result.BUSY, 17), HUNG_UP, ("busy", "engine", 17, 8.5)),
+    ([], Farewell(Result.BUSY, 17), LOST, ("lost", "lost", 127, 7)),
 ]
 FALLBACK: list[Row] = [
     *(
@@ -118,13 +120,12 @@ FALLBACK: list[Row] = [
 
 
 @pytest.mark.parametrize(
-    ("entries", "result", "ended", "expected"), [*CONNECTED, *VOICEMAIL, *NOBODY, *FALLBACK]
+    ("entries", "farewell", "ended", "expected"), [*CONNECTED, *VOICEMAIL, *NOBODY, *FALLBACK]
 )
 def test_how_a_call_ended(
-    entries: list[Entry], result: Result | None, ended: Ended, expected: tuple[str, EndedBy, int, float]
+    entries: list[Entry], farewell: Farewell | None, ended: Ended, expected: tuple[str, EndedBy, int, float]
 ) -> None:
     outcome, by, cause, seconds = expected
-    farewell = Farewell(result, ended.cause) if result else None
     told = ending_of(fold([START, *entries]), farewell, ended)
     assert told == CallEnded("c", at(seconds), Result(outcome), by, cause)
 
@@ -133,3 +134,29 @@ def test_every_outcome_and_every_ending_has_its_row() -> None:
     expected = [row[3] for row in (*CONNECTED, *VOICEMAIL, *NOBODY, *FALLBACK)]
     assert {outcome for outcome, *_ in expected} == {result.value for result in Result}
     assert {by for _, by, *_ in expected} == set(EndedBy.__args__)  # type: ignore[attr-defined]
+
+
+# What nothing has told the end of.
+
+RECORDED: Entry = RecordingStarted("c", at(4), "c-rec1", 60, "wav", "c-b1")
+
+
+@pytest.mark.parametrize(
+    ("entries", "ends"),
+    [
+        ([], []),
+        ([*TALKS, LegEnded("c", at(8), "c-b1", Outcome.TAKEN, 16)], []),
+        (TALKS, [LegEnded("c", at(7), "c-b1", Outcome.TAKEN, 127)]),
+        (TALKS[:1], [LegEnded("c", at(7), "c-b1", Outcome.FAILED, 127)]),
+        (
+            [*TALKS, RECORDED],
+            [LegEnded("c", at(7), "c-b1", Outcome.TAKEN, 127), RecordingEnded("c", at(7), "c-rec1")],
+        ),
+    ],
+)
+def test_what_nothing_has_told_the_end_of_ends_with_the_call(entries: list[Entry], ends: list[Entry]) -> None:
+    state = fold([START, *entries])
+    assert list(loose_ends(state, LOST)) == ends
+    for entry in ends:
+        state.apply(entry)
+    assert list(loose_ends(state, LOST)) == []

@@ -27,6 +27,13 @@ from journal.entries import (
     LegConnected,
     LegEnded,
     LegStarted,
+    PartyNotified,
+    RecorderTerms,
+    RecordingEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
     encode,
 )
 from journal.state import CallState
@@ -56,11 +63,14 @@ def hangup(channel: str, seconds: float, cause: int, source: str = "", status: s
     return event("HANGUP", channel, seconds, hangupcause=cause, hangupsource=source, **extra)
 
 
+TERMS = RecorderTerms("0199-call-rec1", 86400, "wav", "announce", "ours", "sha", "nl")
+
+
 def started() -> CallState:
     """A call that was handed over at 0 s."""
     start = CallStarted(CALL, at(-5), "+3270012345", "acme", False, "here", CALLER)
     state = CallState.begun(start)
-    state.apply(HandedOver(CALL, at(0), (OFFICE, HOME), 25))
+    state.apply(HandedOver(CALL, at(0), (OFFICE, HOME), 25, TERMS))
     return state
 
 
@@ -253,6 +263,65 @@ def test_a_caller_who_gives_up_has_let_go_of_the_legs(cause: int) -> None:
     assert state.left == CallerLeft(CALL, at(4), "caller", 16)
 
 
+# The recorder.
+
+
+def epoch(seconds: float, thousands: int = 1) -> str:
+    return f"{at(seconds).timestamp() * thousands:.{0 if thousands > 1 else 6}f}"
+
+
+def recorded(kind: str, seconds: float, **extra: str) -> CelEvent:
+    return event(kind, ONE, seconds, at=epoch(seconds, 1000), **extra)
+
+
+def told_of_it(result: str) -> CelEvent:
+    return event("INFORMED", ONE, 8, result=result, began=epoch(5.1), ended=epoch(8))
+
+
+def notified(result: Any, why: str = "") -> PartyNotified:
+    return PartyNotified(CALL, at(8), LEG, result, why, "announce", "ours", "sha", "nl", at(5.1), at(8))
+
+
+@pytest.mark.parametrize(
+    ("result", "entry"),
+    [
+        ("SUCCESS", notified("heard")),
+        ("FAILED", notified("failed", "the announcement was not heard to its end")),
+        ("LEFT", notified("left", "the destination hung up in the announcement")),
+    ],
+)
+def test_whether_the_destination_heard_that_the_call_is_recorded(result: str, entry: Entry) -> None:
+    assert read(after(*TALKING[:2]), [told_of_it(result)]) == [entry]
+
+
+def test_a_recording_begins_is_paused_and_ends_with_its_leg() -> None:
+    events = [
+        *TALKING[:2],
+        told_of_it("SUCCESS"),
+        recorded("REC_START", 8.1),
+        *TALKING[2:],
+        recorded("REC_PAUSE", 9),
+        recorded("REC_RESUME", 10, how="auto"),
+        hangup(ONE, 20, 16, C),
+    ]
+    state = started()
+    assert [entry for entry in read(state, events) if "Recording" in type(entry).__name__] == [
+        RecordingStarted(CALL, at(8.1), TERMS.audio, TERMS.keep_seconds, TERMS.format, LEG),
+        RecordingPaused(CALL, at(9)),
+        RecordingResumed(CALL, at(10), "auto"),
+        RecordingEnded(CALL, at(20), TERMS.audio),
+    ]
+    again = after(*events, *events)
+    assert (again, again.consent.parties[LEG]) == (state, notified("heard"))
+
+
+def test_a_recording_that_the_caller_stopped_has_ended() -> None:
+    state = after(*TALKING[:2], recorded("REC_START", 8.1))
+    assert state.consent.parties[LEG].result == "known"
+    assert read(state, [recorded("REC_STOP", 9, how="key")]) == [RecordingStopped(CALL, at(9), "key")]
+    assert not state.may_record(LEG)
+
+
 # Who ended the call: docs/decisions, measured.
 
 # (the caller's cause and source, the destination's cause and source) -> (by, cause)
@@ -399,9 +468,33 @@ def test_what_was_read_is_what_the_journal_says_of_it(story: str) -> None:
     assert all(encode(entry) for entry in read(started(), STORIES[story]))
 
 
-texts = ["", "0", "16", "44", "250", "x", "9" * 30, C, D, OFFICE, legs_told(*BOTH), "&&:::::"]
+RECORDER = ["INFORMED", "REC_START", "REC_PAUSE", "REC_RESUME", "REC_STOP"]
+OF_RECORDER = ["result", "began", "ended", "how", "at"]
+texts = [
+    "inf",
+    "1795773600000",
+    "1795773600.5",
+    "SUCCESS",
+    "LEFT",
+    "key",
+    "auto",
+    "",
+    "0",
+    "16",
+    "44",
+    "250",
+    "x",
+    "9" * 30,
+    C,
+    D,
+    OFFICE,
+    legs_told(*BOTH),
+    "&&:::::",
+]
 values = st.sampled_from(texts) | st.integers(0, 200) | st.none() | st.text("019x:&-", max_size=5)
-keys = st.sampled_from(["to", "hangupcause", "hangupsource", "legs", "rang", "progress", "status", "ring"])
+keys = st.sampled_from(
+    ["to", "hangupcause", "hangupsource", "legs", "rang", "progress", "status", "ring", *OF_RECORDER]
+)
 
 
 def any_event(kind: str, channel: str, seconds: int, extra: dict[str, Any]) -> CelEvent:
@@ -413,7 +506,7 @@ def any_event(kind: str, channel: str, seconds: int, extra: dict[str, Any]) -> C
 
 events_made_up = st.builds(
     any_event,
-    st.sampled_from([*sorted(BUILT_IN), "LEG", "BACK", "CALL", "NOBODY", "FALLBACK"]),
+    st.sampled_from([*sorted(BUILT_IN), "LEG", "BACK", "CALL", "NOBODY", "FALLBACK", *RECORDER]),
     st.sampled_from([CALLER, ONE, TWO, "dev-1795776980.9"]),
     st.integers(0, 100),
     st.dictionaries(keys, values, max_size=4),

@@ -308,19 +308,19 @@ async def test_a_call_whose_channel_is_gone_is_given_up_a_little_later(caller: C
     assert ended == (Ended(at(3), 16) if comes else Ended(LAST_KNOWN, 127, lost=True))
 
 
-async def test_the_cause_of_our_own_hang_up_is_the_cause_of_the_call(caller: Caller) -> None:
+@pytest.mark.parametrize(("result", "cause"), [(Result.BUSY, 17), (Result.UNREACHABLE, 34)])
+async def test_our_own_hang_up_has_the_cause_that_says_why(
+    caller: Caller, result: Result, cause: int
+) -> None:
     caller.asterisk.does["hangup"] = lambda: caller.tell(end(3))
-    assert await caller.line.hang_up(Result.BUSY) == Ended(at(3), 17)
-    assert caller.asterisk.cause == 17
-    caller.line.told_over(at(3.001))
-    assert await caller.line.over() == Ended(at(3), 17)
+    assert await caller.line.hang_up(result) == Ended(at(3), cause)
+    assert caller.asterisk.cause == cause
 
 
 async def test_a_number_that_is_not_ours_is_turned_away_with_404(caller: Caller) -> None:
     caller.asterisk.does["hangup"] = lambda: caller.tell(end(3))
-    await caller.line.turn_away()
-    caller.line.told_over(at(3.001))
-    assert (caller.asterisk.cause, (await caller.line.over()).cause) == (1, 1)
+    assert await caller.line.turn_away() == Ended(at(3), 1)
+    assert caller.asterisk.cause == 1
 
 
 # When each of several legs rang.
