@@ -35,7 +35,7 @@ from journal.entries import (
     LegStarted,
     StepPerformed,
 )
-from journal.ids import call_id_of, leg_id
+from journal.ids import call_id_of, leg_id_of
 from journal.writer import Journal
 from storage.migrate import migrate
 
@@ -205,7 +205,7 @@ async def seconds_of(url: str, words: Sequence[str]) -> float | None:
 def a_call() -> list[Entry]:
     """The entries of an answered call."""
     call = call_id_of(token_hex(8), "bench")
-    leg = leg_id(call, 1)
+    leg = leg_id_of(call, "bench-1.1")
 
     def at(seconds: float) -> datetime:
         return BEGAN + timedelta(seconds=seconds)

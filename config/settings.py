@@ -172,8 +172,8 @@ class Settings(BaseSettings):
         90,
         ge=1,
         le=3653,
-        description="A routing version that is no longer in force is kept this long, for `callengine explain "
-        "--call`; one that a live call began under, until it ends",
+        description="How long a routing version is kept after it was last in force, for `callengine explain "
+        "--call`; longer while a call that began under it lives",
     )
     database: SecretStr = Field(
         SecretStr("postgresql:///callengine"),

@@ -113,7 +113,9 @@ class Versions:
 
         Raises FolderChangedError where the folder is another one by now, and OSError.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        if not self.root.is_dir():
+            self.root.mkdir(parents=True)
+            sync(self.root.parent)
         place = self.root / digest
         if place.is_dir() and content_digest(place) == digest:
             return

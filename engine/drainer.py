@@ -44,7 +44,7 @@ class Drainer:
     """Drains one node's journal; its segments are deleted when drained and last written `kept` ago.
 
     `tell` is called whenever calls have become rows. `connected`: to the database. `drained`: all of the
-    journal before it is in the database.
+    journal before it is in the database. `damaged`: the places of the journal that could not be read.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Drainer:
     ) -> None:
         self.connected = False
         self.drained = Position()
+        self.damaged: set[Position] = set()
         self._journal = journal
         self._node = node
         self._database = database
@@ -121,6 +122,7 @@ class Drainer:
             if con.is_closed():  # noticed with nothing to drain, so that /ready tells the truth
                 raise ConnectionResetError
             ended = follower.read()
+            self.damaged |= follower.damaged
             if ended or follower.position.segment != marked:
                 await self._keep(con, ended, follower.position)
                 marked = follower.position.segment

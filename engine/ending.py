@@ -59,8 +59,8 @@ def _ending(state: CallState, farewell: Farewell | None, ended: Ended) -> Ending
         return Ending(at, farewell.result, "engine", farewell.cause)
     if state.fell_back is not None:
         return _without_engine(state, at)
-    if left is not None and left.by == "network":
-        return Ending(at, reached or Result.ABANDONED, "network", left.cause)
+    if left is not None and left.by in ("network", "engine"):  # Asterisk stopped, or the lease ran out
+        return Ending(at, reached or Result.ABANDONED, left.by, left.cause)
     return Ending(at, reached or Result.ABANDONED, "caller", NORMAL_CLEARING)
 
 

@@ -1,4 +1,4 @@
-"""The path of a call told to people, as text, and to programs, as data."""
+"""The path of a call, as text for people and as data for programs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def _recording(number: ServiceNumber, owner: Owner) -> Iterator[str]:
 
 
 def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
-    """What `heading` tells, for programs."""
+    """What `heading` says, for programs."""
     return {
         "number": number.number,
         "owner": number.owner,

@@ -43,6 +43,8 @@ async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> 
     except Exception:
         log.exception("call_failed")
         result = Result.FAILED
+    if result is Result.ANSWERED:  # the conversation is over, and so is the call
+        return None
     return Farewell(result, (await line.hang_up(result)).cause)
 
 

@@ -82,6 +82,9 @@ class WorkerMetrics(Metrics):
     def __init__(self) -> None:
         super().__init__()
         self.drain_backlog_bytes = self._gauge("drain_backlog_bytes", "Journal not yet in PostgreSQL")
+        self.journal_damaged = self._gauge(
+            "journal_damaged", "Places of the journal, not yet drained at the start, that could not be read"
+        )
         self.sounds = self._gauge("sounds", "Messages and recordings in being, by their state", ["state"])
         self.destructions_overdue = self._gauge(
             "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"

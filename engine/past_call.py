@@ -39,7 +39,7 @@ class Known(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PastStep:
     """A step of a past call; no outcome where the call ended in it, or did not come to it."""
 
     step: Action
@@ -52,14 +52,14 @@ class Told:
 class Retraced:
     """The path of a past call. `result`: what the walk comes to; None where the call ended before."""
 
-    path: tuple[Turn | Told, ...]
+    path: tuple[Turn | PastStep, ...]
     result: Result | None
 
 
 def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
     """Walk the route of the version that the call began under, with what the record has of each step."""
     legs = list(record.legs)
-    path: list[Turn | Told] = []
+    path: list[Turn | PastStep] = []
     plan = number.plan(facts_of(record, number))
     try:
         step = next(plan)
@@ -68,11 +68,11 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
                 path.append(step)
                 step = plan.send(Outcome.DONE)
                 continue
-            told = _told(step, record, legs)
-            path.append(told)
-            if told.outcome is None:
+            past_step = _past_step(step, record, legs)
+            path.append(past_step)
+            if past_step.outcome is None:
                 return Retraced(tuple(path), None)
-            step = plan.send(told.outcome)
+            step = plan.send(past_step.outcome)
     except StopIteration as over:
         return Retraced(tuple(path), over.value.result)
 
@@ -83,18 +83,18 @@ def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
     return number.facts(record.began, WITHHELD if record.withheld else caller)
 
 
-def _told(step: Action, record: CallRecord, legs: list[LegRecord]) -> Told:
+def _past_step(step: Action, record: CallRecord, legs: list[LegRecord]) -> PastStep:
     match step:
         case Ring():
             return _rung(step, record, _its_legs(step, legs), more=bool(legs))
         case Voicemail() if record.message_id:
-            return Told(step, Outcome.DONE, Known.MESSAGE)
+            return PastStep(step, Outcome.DONE, Known.MESSAGE)
         case Voicemail() if record.outcome in LEFT:
-            return Told(step, None, Known.NOT)
+            return PastStep(step, None, Known.NOT)
         case Voicemail():
-            return Told(step, Outcome.FAILED, Known.MESSAGE)
+            return PastStep(step, Outcome.FAILED, Known.MESSAGE)
         case _:
-            return Told(step, Outcome.DONE, Known.SUPPOSED)
+            return PastStep(step, Outcome.DONE, Known.SUPPOSED)
 
 
 def _its_legs(step: Ring, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
@@ -107,16 +107,16 @@ def _its_legs(step: Ring, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
     return tuple(taken)
 
 
-def _rung(step: Ring, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> Told:
+def _rung(step: Ring, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
     if any(_took_it(leg, record) for leg in legs):
-        return Told(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
+        return PastStep(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
     if record.outcome in LEFT and not more:
         if not legs:
-            return Told(step, None, Known.NOT)
+            return PastStep(step, None, Known.NOT)
         if not all(leg.ended and record.ended and leg.ended < record.ended - MEANWHILE for leg in legs):
-            return Told(step, None, Known.LEFT, legs)
+            return PastStep(step, None, Known.LEFT, legs)
     outcomes = [Outcome(leg.outcome) for leg in legs if leg.outcome]
-    return Told(step, together(outcomes), Known.ATTEMPTS if outcomes else Known.NOT, legs)
+    return PastStep(step, together(outcomes), Known.ATTEMPTS if outcomes else Known.NOT, legs)
 
 
 def _took_it(leg: LegRecord, record: CallRecord) -> bool:
@@ -143,7 +143,7 @@ class PastExplanation:
         yield ""
         for index, passed in enumerate(self.call.path, start=1):
             yield f"{index:3}  {_line(passed)}"
-            if isinstance(passed, Told):
+            if isinstance(passed, PastStep):
                 yield from (f"     {'':9} {_leg(leg)}" for leg in passed.legs)
         yield ""
         yield f"{self.record.outcome}, ended by {self.record.ended_by}, cause {self.record.cause} (Q.850)"
@@ -165,11 +165,11 @@ class PastExplanation:
         }
 
 
-def _line(passed: Turn | Told) -> str:
+def _line(passed: Turn | PastStep) -> str:
     if isinstance(passed, Turn):
         return line(passed)
-    told = line((passed.step, passed.outcome))
-    return told if passed.known is Known.SUPPOSED else f"{told} ({passed.known})"
+    text = line((passed.step, passed.outcome))
+    return text if passed.known is Known.SUPPOSED else f"{text} ({passed.known})"
 
 
 def _leg(leg: LegRecord) -> str:
@@ -177,7 +177,7 @@ def _leg(leg: LegRecord) -> str:
     return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}"
 
 
-def _entry(passed: Turn | Told) -> dict[str, Any]:
+def _entry(passed: Turn | PastStep) -> dict[str, Any]:
     if isinstance(passed, Turn):
         return entry(passed)
     legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in passed.legs]

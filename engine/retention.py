@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
+from config.copies import content_digest
 from config.errors import ConfigErrors
 from config.owners import retentions
 from storage import recordings
@@ -40,13 +41,21 @@ class Retention:
         return False
 
     def _changed(self) -> Mapping[str, timedelta] | None:
-        """What owners say now, if the folder is another one than last time."""
+        """What owners say in the version in force, if it is another one than last time.
+
+        A damaged version says nothing: an owner's file cut short could shorten a retention.
+        """
         try:
-            stat = self._in_force.stat()
+            place = self._in_force.resolve(strict=True)
+            stat = place.stat()
             found = (stat.st_ino, stat.st_ctime_ns)
             if found == self._seen:
                 return None
-            keeps = retentions(self._in_force)
+            if content_digest(place) != place.name:
+                self._seen = found
+                log.error("routing_version_unusable", digest=place.name, why="damaged")
+                return None
+            keeps = retentions(place)
         except (OSError, ConfigErrors):
             return None  # it is just being replaced, or no engine has run here yet
         self._seen = found

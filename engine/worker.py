@@ -32,6 +32,7 @@ async def work(settings: Settings) -> None:
     posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
     drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
+    metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = told_to_stop()
     http = settings.http
     async with (

@@ -8,12 +8,13 @@ import structlog
 from journal.entries import Entry
 from journal.fault import point
 from journal.position import Position
-from journal.reader import Record, read
+from journal.reader import Record, Unreadable, read
 from journal.recovery import OpenCalls
 from journal.segment import segments, used
 
 RECORDS = 1_000  # read at a time: about 10 ms of the event loop
 ENDED = 200  # calls to a transaction
+DAMAGED = "damaged"  # folder within the journal's
 log = structlog.get_logger()
 
 
@@ -39,12 +40,14 @@ class Follower:
     """Reads a journal from the beginning of the segment of `since`, whose checkpoint makes it whole.
 
     Calls that ended before `since` are known and not told again. `position` is behind all that was told.
+    `damaged`: the places since then that could not be read.
     """
 
     def __init__(self, directory: Path, since: Position) -> None:
         names = [path.name for path in segments(directory) if path.name >= since.segment]
         self.position = Position(names[0] if names else "")
         self.has_more = True  # than was read the last time
+        self.damaged: set[Position] = set()
         self._directory = directory
         self._since = since
         self._open = OpenCalls()
@@ -58,12 +61,13 @@ class Follower:
         """The calls that ended in the next few records."""
         # Looked for before reading: once there is a newer segment, this one gets no more records.
         newer = self._newer()
-        records = self._records()
+        records = self._records(is_closed=bool(newer))
         self.has_more = len(records) == RECORDS or bool(newer)
         if not records and newer:
             self._move(newer)
         ended: list[EndedCall] = []
         for record in records:
+            self._look_at(record)
             self.position = Position(self.position.segment, record.end)
             ended += self._take(record)
             if len(ended) >= ENDED:
@@ -71,11 +75,31 @@ class Follower:
                 break
         return ended
 
-    def _records(self) -> list[Record]:
+    def _records(self, *, is_closed: bool) -> list[Record]:
+        path, offset = self._directory / self.position.segment, self.position.offset
         try:
-            return read(self._directory / self.position.segment, self.position.offset, RECORDS).records
+            return read(path, offset, RECORDS, is_closed=is_closed).records
         except (FileNotFoundError, IsADirectoryError):  # swept away by hand; or no segment yet
             return []
+
+    def _look_at(self, record: Record) -> None:
+        """Count what cannot be read; keep damaged bytes aside, for a person to look at."""
+        place = Position(self.position.segment, record.begin)
+        if place < self._since:
+            return
+        if record.skipped:
+            self._keep_aside(place, record.skipped)
+            self.damaged.add(place._replace(offset=record.begin - record.skipped))
+        if isinstance(record.entry, Unreadable):
+            self.damaged.add(place)
+
+    def _keep_aside(self, end: Position, size: int) -> None:
+        start = end.offset - size
+        log.critical("journal_damaged", segment=end.segment, offset=start, bytes=size)
+        try:
+            keep_aside(self._directory / end.segment, start, size)
+        except OSError as error:
+            log.warning("journal_damage_not_kept", segment=end.segment, error=type(error).__name__)
 
     def _take(self, record: Record) -> list[EndedCall]:
         ended = self._open.add(record)
@@ -90,9 +114,19 @@ class Follower:
     def _move(self, newer: str) -> None:
         torn = unread(self._directory, self.position) if self.position.segment else 0
         if torn:
+            self._open.damaged = True
             log.warning("journal segment ends torn", segment=self.position.segment, bytes=torn)
         point("drain.before_move")
         self.position = Position(newer)
+
+
+def keep_aside(segment: Path, start: int, size: int) -> None:
+    """Copy these bytes of a segment into the folder `damaged` beside it, which outlives the segment."""
+    folder = segment.with_name(DAMAGED)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with segment.open("rb") as file:
+        file.seek(start)
+        (folder / f"{segment.stem}-{start:010d}.bin").write_bytes(file.read(size))
 
 
 def unread(directory: Path, since: Position) -> int:

@@ -1,4 +1,4 @@
-"""Reading a segment back: a prefix of what was written, never a wrong record."""
+"""Reading a segment back: all whole records in their order, never a wrong one."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,10 @@ class Unreadable(Struct, frozen=True):
 
 
 class Record(NamedTuple):
-    """An entry with its place: `end` is the byte after it, `seq` its number in the epoch, times in ns."""
+    """An entry with its place: `end` is the byte after it, `seq` its number in the epoch, times in ns.
+
+    `skipped`: so many damaged bytes stand before it.
+    """
 
     end: int
     seq: int
@@ -40,9 +43,17 @@ class Record(NamedTuple):
     wall: int
     payload: bytes
     entry: Entry | Checkpoint | Unreadable
+    skipped: int = 0
+
+    @property
+    def begin(self) -> int:
+        """The byte at which it begins."""
+        return self.end - len(self.payload) - HEADER.size
 
 
 BEGINS = str(CallStarted.__struct_config__.tag)
+SCANNED = 2**20  # bytes at a time
+EPOCH_AT = 8  # bytes of a header before the epoch
 _name = Decoder(Unreadable).decode
 
 
@@ -53,21 +64,52 @@ class Read(NamedTuple):
     next_offset: int
 
 
-def read(path: Path, offset: int = 0, most: int = 1_000_000) -> Read:
+def read(path: Path, offset: int = 0, most: int = 1_000_000, *, is_closed: bool = False) -> Read:
     """At most `most` records from the byte `offset` on (0, or a `next_offset` of before).
 
-    Stops before the first record that is not whole: the writer is there, or a crash has torn it. Raises
-    FileNotFoundError.
+    A damaged record costs itself: reading goes on at the next whole one. Behind the last whole one is where
+    the writer is, or what a crash has torn. `is_closed`: nobody writes this segment any more, so zeros are
+    not the place where the writer is, and may be damage too. Raises FileNotFoundError.
     """
     records: list[Record] = []
+    last, skipped = 0, 0
     with path.open("rb", buffering=0) as file:
+        fd, epoch = file.fileno(), epoch_of(path)
         while len(records) < most:
-            record = read_one(file.fileno(), offset, epoch_of(path))
-            if record is None or (records and record.seq != records[-1].seq + 1):
+            record = read_one(fd, offset, epoch)
+            if record is not None and record.seq > last:
+                records.append(record._replace(skipped=skipped))
+                offset, last, skipped = record.end, record.seq, 0
+                continue
+            start = next_record(fd, offset, epoch) if is_closed or is_written(fd, offset) else None
+            if start is None:
                 break
-            records.append(record)
-            offset = record.end
+            if record is not None or read_one(fd, offset, epoch) is None:  # else: written meanwhile
+                offset, skipped = start, skipped + start - offset
     return Read(records, offset)
+
+
+def is_written(fd: int, offset: int) -> bool:
+    """Is there more than the zeros of the preallocation?"""
+    return any(os.pread(fd, HEADER.size, offset))
+
+
+def next_record(fd: int, offset: int, epoch: int) -> int | None:
+    """Where the next whole record of this epoch begins behind `offset`; None: there is none.
+
+    It is looked for by its epoch, 8 bytes that no JSON has. A megabyte of zeros is the preallocation.
+    """
+    mark = epoch.to_bytes(8, "little")
+    at = offset + 1
+    while (chunk := os.pread(fd, SCANNED, at)).strip(b"\0"):
+        found = chunk.find(mark, EPOCH_AT)
+        while found >= 0:
+            start = at + found - EPOCH_AT
+            if read_one(fd, start, epoch) is not None:
+                return start
+            found = chunk.find(mark, found + 1)
+        at += max(len(chunk) - HEADER.size, 1)
+    return None
 
 
 def read_one(fd: int, offset: int, epoch: int) -> Record | None:

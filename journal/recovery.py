@@ -42,6 +42,7 @@ class OpenCalls(dict[str, OpenCall]):
 
         That is the call which the record ends; after damage, also each call that a checkpoint does not name.
         """
+        self.damaged |= record.skipped > 0
         match record.entry:
             case Checkpoint(open=calls):
                 return self._begin_again(calls)
@@ -126,7 +127,7 @@ def recover(directory: Path) -> Recovered:
     found = Recovered()
     for path in from_checkpoint(segments(directory)):
         cut_zeros(path)
-        for record in read(path).records:
+        for record in read(path, is_closed=True).records:
             found.add(record)
         found.newest = path.name
     return found

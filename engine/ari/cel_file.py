@@ -22,6 +22,7 @@ from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
 
 READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
 LONGEST_LINE = 8192
+ATTEMPTS = 5  # to read a file that somebody rotates meanwhile; then again when it is next looked at
 SETTLED_SECONDS = 5.0  # nobody writes to a rotated file of this age, nor copies or gzips into it
 FORGOTTEN_SECONDS = 3600.0  # of a content that no file holds any longer
 log = structlog.get_logger()
@@ -63,18 +64,26 @@ class CelFiles:
 
         Look into rotated files only if asked to, or if `cel` is another file or was cut since the last time.
         """
+        for _ in range(ATTEMPTS):
+            if (yield from self._unread(everywhere)):
+                return
+            everywhere = True
+
+    def _unread(self, everywhere: bool) -> Generator[Batch, None, bool]:
+        """As unread(); return False if `cel` has become another file meanwhile."""
         stamp = _stamp(self._cel)
         if stamp == self._stamp and not everywhere:
-            return
+            return True
         is_same = stamp is not None and self._goes_on(stamp)
         if not is_same:
             yield from self._unread_behind()
         if everywhere or not is_same:
             yield from self._unread_rotated(self._ordered())
-        self._stamp = None
+        self._stamp, is_read = None, stamp is None
         if stamp is not None and (is_same or self._open_anew(stamp)) and self._source is not None:
             is_read = yield from self._batches(self._cel, self._source, self._mark)
             self._stamp = stamp if is_read else None
+        return is_read
 
     def take(self, batch: Batch) -> None:
         """The events of this batch are durable."""
@@ -86,8 +95,8 @@ class CelFiles:
         stamp = _stamp(self._cel)
         if stamp is None or stamp[1] <= self._max_bytes:
             return
-        numbers = [int(match[1] or 0) for path in self._siblings() if (match := self._named(path))]
-        self._cel.rename(self._cel.with_name(f"{self._cel.name}.{max(numbers, default=0) + 1}"))
+        number = max(map(self._number, self._siblings()), default=0) + 1
+        self._cel.rename(self._cel.with_name(f"{self._cel.name}.{number}"))
 
     def close(self) -> None:
         """Close the file that is kept open."""
@@ -104,9 +113,15 @@ class CelFiles:
     def _open_anew(self, stamp: Stamp) -> bool:
         """Open `cel`; return False if it is another file by now: its predecessor has to be read first."""
         self.close()
-        self._source = PlainSource(self._cel)
-        self._mark = self._marks.find(self._source) or Mark()
-        return self._source.inode == stamp[0]
+        try:
+            source = PlainSource(self._cel)
+        except FileNotFoundError:
+            return False
+        if source.inode != stamp[0]:
+            source.close()
+            return False
+        self._source, self._mark = source, self._marks.find(source) or Mark()
+        return True
 
     def _unread_behind(self) -> Iterator[Batch]:
         """Yield the rest of the file that is open, wherever it is now, unless it was cut."""
@@ -177,8 +192,13 @@ class CelFiles:
 
     def _ordered(self) -> list[Path]:
         """The rotated files, the one that was written last at the end; a gzipped one has its file's time."""
-        times = [(stamp[2], path) for path in self._siblings() if path.is_file() and (stamp := _stamp(path))]
-        return [path for _, path in sorted(times)]
+        files = [(stamp[2], self._number(path), path) for path in self._siblings() if (stamp := _stamp(path))]
+        return [path for *_, path in sorted(files) if path.is_file()]
+
+    def _number(self, path: Path) -> int:
+        """The number in the name of a rotated file, 0 without one."""
+        match = self._named(path)
+        return int(match[1] or 0) if match else 0
 
     def _forget(self, paths: list[Path], seen: set[Mark]) -> None:
         """Forget files that are gone, and after a while their marks."""

@@ -63,6 +63,8 @@ class CelReader:
         self._watch = FolderWatch(cel.parent)
         self._looked = self._saved = -math.inf
         self._failing: set[str] = set()
+        self._saver = ThreadPoolExecutor(1, "cel-position")
+        self._saving: Future[None] | None = None
 
     @property
     def skipped(self) -> int:
@@ -98,22 +100,16 @@ class CelReader:
 
     def _work(self, ended: asyncio.Future[None]) -> None:
         """Look, hand over, store the position: the life of the thread."""
-        saver, saving = ThreadPoolExecutor(1, "cel-position"), None
         self._attempt("cel_position_unreadable", self._begin)
         while not self._stop.is_set():
             asked = tuple(self._asked)
             succeeded = self._attempt("cel_unreadable", partial(self._look, everywhere=bool(asked)))
             self._answer(asked)
-            if time.monotonic() - self._saved >= SAVE_SECONDS:
-                self._saved = time.monotonic()
-                if succeeded:
-                    self._attempt("cel_not_rotated", self._files.tidy)
-                if saving is None or saving.done():  # an fsync may take 0.2 s: the calls do not wait for it
-                    saving = saver.submit(self._save, self._marks.text())
+            self._tidy()
             self._watch.pause(REST_SECONDS if succeeded else RETRY_SECONDS)
             if succeeded:
                 self._watch.wait(LOOK_EVERYWHERE_SECONDS)
-        saver.shutdown()
+        self._saver.shutdown()
         self._save(self._marks.text())
         self._files.close()
         self._watch.close()
@@ -136,6 +132,16 @@ class CelReader:
             while batch.events and not self._deliver(batch.events):
                 self._stop.wait(RETRY_SECONDS)
             self._files.take(batch)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Once a second rotate, and store the position: in another thread, since an fsync may take long."""
+        if time.monotonic() - self._saved < SAVE_SECONDS:
+            return
+        self._saved = time.monotonic()
+        self._attempt("cel_not_rotated", self._files.tidy)
+        if self._saving is None or self._saving.done():
+            self._saving = self._saver.submit(self._save, self._marks.text())
 
     def _deliver(self, events: Sequence[CelEvent]) -> bool:
         """Wait until `take` has returned; return False if it raised. Raise _Stopped."""

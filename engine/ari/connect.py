@@ -6,6 +6,7 @@ from datetime import datetime
 from dialplan.caller import Caller
 from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
+from dialplan.result import Outcome
 from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.operations import Variables
@@ -20,6 +21,8 @@ SHOWN: Mapping[Present, str] = {
     Present.ANONYMOUS: "nobody",
 }
 RINGING = "Ringing"
+# Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was put through.
+LEFT = "UpBUSY"
 # SIP: 180 to 183 say that the destination is alerted or looked for. With 480 the far end itself says that
 # nobody answers, also where it never rang.
 ALERTING = range(180, 184)
@@ -68,7 +71,8 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         status = int(sip or 0)
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
         why = _cause(int(cause or 0), let_go=given_up and status < REFUSED)
-        yield Attempt(leg_id_of(call_id, channel), to, causes.outcome(why, rang=rang), why, status)
+        outcome = Outcome.REJECTED if state == LEFT else causes.outcome(why, rang=rang)
+        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
 
 
 def _cause(cause: int, *, let_go: bool) -> int:
@@ -89,5 +93,6 @@ def _recorder(recorder: Recorder) -> Variables:
     return {
         "_REC_FILE": recorder.audio_id,
         "_REC_PROMPT": str(recorder.prompt.path.with_suffix("")) if recorder.prompt else "",
+        "_REC_PROMPT_MS": str(round(recorder.prompt.seconds * 1000)) if recorder.prompt else "",
         "_REC_STOP": "1" if recorder.caller_may_stop else "",
     }

@@ -71,22 +71,30 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The instant is this line's; outcome and SIP status are those that [leg] has told, if it has."""
+    """The instant is this line's. For a leg that did not take the call, the rest is what [leg] reported."""
     leg = state.legs.get(_leg(event, state))
     if leg is None:  # not an attempt of ours
         return
-    cause = int(event.extra.get("hangupcause", 0))
+    cause = _cause(event)
     if leg.connected is None and leg.outcome is not None:
         yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
         return
     outcome = causes.outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
     yield LegEnded(state.call_id, event.at, leg.leg_id, outcome, cause)
-    if cause == Cause.CHANNEL_UNAVAILABLE and state.left and leg.connected:  # its line came second
-        yield CallerLeft(state.call_id, state.left.at, "network", cause)
+    if leg.connected is not None and state.left is not None:
+        yield from _left_after_all(state.left, cause)
+
+
+def _left_after_all(left: CallerLeft, cause: int) -> Iterator[Entry]:
+    """What the destination's line, which came second, says more of the call's end. The order is chance."""
+    if cause == Cause.CHANNEL_UNAVAILABLE:
+        yield CallerLeft(left.call, left.at, "network", cause)
+    elif left.by == "destination" and cause not in (Cause.NOT_SET, left.cause):
+        yield CallerLeft(left.call, left.at, left.by, cause)
 
 
 def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """What [back], or the end of the call, says of the legs of this ring, and when they rang."""
+    """What [back], or the end of the call, reports of the legs of this ring, and when the one leg rang."""
     given_up = event.extra.get("status") == "CANCEL"
     told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, told)
@@ -105,7 +113,20 @@ def _rang(event: CelEvent, state: CallState, told: tuple[Attempt, ...]) -> Itera
     rung = {attempt.leg for attempt in told} | ({state.connected.leg} if state.connected else set())
     legs = [state.legs[leg] for leg in rung if leg in state.legs]
     if after and len(legs) == 1 and legs[0].ringing is None:
-        yield LegRang(state.call_id, legs[0].began + timedelta(milliseconds=int(after)), legs[0].leg_id)
+        yield LegRang(state.call_id, _later(legs[0].began, after), legs[0].leg_id)
+
+
+def _later(began: datetime, milliseconds: str) -> datetime:
+    """Raises ValueError."""
+    try:
+        return began + timedelta(milliseconds=int(milliseconds))
+    except OverflowError:
+        raise ValueError("no duration of a ring") from None
+
+
+def _cause(event: CelEvent) -> int:
+    """The Q.850 cause of this line, 0 where it has none. Raises ValueError."""
+    return int(str(event.extra.get("hangupcause", 0)))
 
 
 def _who_left(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
@@ -113,7 +134,7 @@ def _who_left(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
 
     A conversation's limit, an RTP timeout and Asterisk's own end are none of the two parties'.
     """
-    cause = int(event.extra.get("hangupcause", 0))
+    cause = _cause(event)
     source = event.extra.get("hangupsource", "")
     leg = state.legs.get(state.connected.leg) if state.connected else None
     if Cause.CHANNEL_UNAVAILABLE in (cause, leg and leg.cause):

@@ -68,6 +68,7 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
+        self._cause = causes.Cause.NORMAL
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -78,7 +79,7 @@ class AriLine(Channel):
     @property
     def handed_over(self) -> bool:
         """Whether the caller is in the dialplan, and not in our application."""
-        return self._returned is not None
+        return self._returned is not None and not self._returned.done()
 
     # What Asterisk tells.
 
@@ -102,11 +103,11 @@ class AriLine(Channel):
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
-        self.end(event.at, causes.Cause.NORMAL)
+        self.end(event.at, self._cause)
 
     def back(self, returned: Returned) -> None:
-        """The caller is back in our application."""
-        if self._returned is not None and not self._returned.done():
+        """The caller is back in our application. Ignored where the caller was not handed over."""
+        if self._returned is not None and self.handed_over:
             self._returned.set_result(returned)
 
     def told_over(self, at: datetime) -> None:
@@ -151,11 +152,11 @@ class AriLine(Channel):
         self.hand_over()
         try:
             await self._continue(connect)
-        except (Gone, Conflict):  # the caller has hung up, or the lease has run out
-            self._returned = None
-            if self._left is not None:
-                self.left(self._left)
-            raise HungUp(self.id, await self.end_of()) from None
+        except AriError as trouble:
+            self._not_handed_over()
+            if isinstance(trouble, Gone | Conflict):  # the caller has hung up, or the lease has run out
+                raise HungUp(self.id, await self.end_of()) from None
+            raise
         return await self.connecting(connect)
 
     async def connecting(self, connect: Connect) -> Returned:
@@ -179,6 +180,8 @@ class AriLine(Channel):
             if not self._over.done() and not await self._exists():
                 await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
                 break
+        if self._over.done():
+            self.end(self._over.result(), self._cause)
         self.lose(self.exchange.last_known)
         return self.ended.result()
 
@@ -188,6 +191,12 @@ class AriLine(Channel):
         """From now on a StasisEnd is no hang-up."""
         self._returned = asyncio.get_running_loop().create_future()
 
+    def _not_handed_over(self) -> None:
+        """A StasisEnd is a hang-up, or the fallback; also one that has come meanwhile."""
+        self._returned = None
+        if self._left is not None:
+            self.left(self._left)
+
     async def look(self, state: CallState, *, in_stasis: bool) -> None:
         """After an outage: is the call where its journal says it was?
 
@@ -195,7 +204,7 @@ class AriLine(Channel):
         sent on. Nowhere: it ended with Asterisk, as far as nothing has said how it ended.
         """
         if in_stasis:
-            if self._returned is not None and not self._returned.done():
+            if self.handed_over:
                 self._came_back(state)
         elif not self._over.done() and not self.ended.done():
             if not await self._exists():
@@ -210,11 +219,7 @@ class AriLine(Channel):
         if not legs:
             self._returned = None
             return
-        tried = (
-            Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
-            for leg in legs
-        )
-        self.back(Returned(len(state.handovers), tuple(tried), self.exchange.last_known))
+        self.back(Returned(len(state.handovers), tuple(map(_tried, legs)), self.exchange.last_known))
 
     async def hush(self) -> None:
         """Stop what an earlier engine has left playing to the caller."""
@@ -280,8 +285,9 @@ class AriLine(Channel):
         }
         await let_go(self._channels.set_channel_vars(self.id, values))
 
-    async def _end_with(self, cause: int) -> Ended:
+    async def _end_with(self, cause: causes.Cause) -> Ended:
         if not self.ended.done():
+            self._cause = cause
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)

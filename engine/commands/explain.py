@@ -84,13 +84,19 @@ def command(
     if call_id is not None:
         if folder is not None:
             raise click.UsageError("write --call ID, or FOLDER and NUMBER")
-        told: Explanation | PastExplanation = explain_past(call_id, state / SETTINGS if state else settings)
+        explanation: Explanation | PastExplanation = explain_past(
+            call_id, state / SETTINGS if state else settings
+        )
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        told = explain_supposed(folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings)
+        explanation = explain_supposed(
+            folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings
+        )
     as_json = form == "json"
-    click.echo(json.dumps(told.data(), ensure_ascii=False, indent=2) if as_json else told.text())
+    click.echo(
+        json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
+    )
 
 
 def explain_supposed(

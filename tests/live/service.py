@@ -22,7 +22,6 @@ from engine.dev.parts import Asterisk, Command, Part, Postgres
 from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.dev.stack import Stack, Wish, stack
-from journal.entries import Entry
 from journal.reader import read
 from journal.segment import segments
 from storage.calls import find

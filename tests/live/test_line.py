@@ -1,6 +1,7 @@
 """The fake line of the unit tests tells the same stories as Asterisk and real telephones do."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from dialplan.result import Outcome
 from dialplan.routing import BUILT_IN
 from engine.call import Agreement
 from engine.dev import carrier
-from engine.handle import handle
-from storage.records import CallRecord
-from tests.live.service import House, Route, Service, new_destination, new_number
+from journal.entries import encode
+from storage.records import CallRecord, call_record
+from tests.live.service import House, Json, Route, Service, new_destination, new_number
 from tests.unit import fakes
 from tests.unit.routes import service_number
 
@@ -102,18 +103,16 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
         assert abs(mine - theirs) < timedelta(seconds=0.3)
 
 
-async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Entry]]:
+async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
     number = service_number([dict(step) for step in story.route], record=story.record)
     agreed = Agreement(number, Owner(name="ACME"), prompt)
     desk = fakes.FakeDesk(agreed)
     does = {to: does.fake for to, does in story.does.items()}
-    await handle(fakes.FakeLine(does, story.hangs_up_after), desk)
-    record = fold(desk.entries)
-    assert record is not None
-    return record, desk.entries
+    state = await fakes.attend(fakes.FakeLine(does, story.hangs_up_after), desk)
+    return call_record(state), [json.loads(encode(entry)) for entry in desk.entries]
 
 
-async def on_asterisk(service: Service, number: str, story: Story) -> tuple[CallRecord, Sequence[Entry]]:
+async def on_asterisk(service: Service, number: str, story: Story) -> tuple[CallRecord, Sequence[Json]]:
     for to, does in story.does.items():
         service.network.behave(to, does.real)
     caller = await service.call(number)
@@ -137,5 +136,5 @@ def told(record: CallRecord) -> tuple[Any, ...]:
     return record.outcome, record.ended_by, record.cause, record.delivered_to, record.answered is None, legs
 
 
-def kind(entry: Entry) -> tuple[str, ...]:
+def kind(entry: Json) -> tuple[str, ...]:
     return entry["kind"], entry.get("step", ""), entry.get("outcome", "")

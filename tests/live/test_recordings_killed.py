@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 from config.settings import load_settings
 from engine.__main__ import main
-from engine.dev.audio import RATE, Samples, levels, tone, write_wav
+from engine.dev.audio import RATE, Samples, alaw, levels, tone, write_wav
 from engine.dev.carrier import Answers, Carrier, carrier
 from engine.dev.children import alive
 from engine.dev.handset import CallOver, Handset
@@ -33,11 +33,10 @@ from engine.dev.parts import ended
 from engine.dev.phones import Identity, Phones, phones, shown
 from engine.dev.ports import reserve_ports
 from engine.keeping import objects_of, vault_of
-from journal.entries import Entry
 from journal.fault import VARIABLE
 from storage.safe import Safe, SoundGone
 from tests.live.conversation import hear_each_other
-from tests.live.mails import alaw, from_alaw, probes, speech
+from tests.live.mails import from_alaw, probes, speech
 from tests.live.recordings import of_kind, recorded_number
 from tests.live.service import Json, Service, journalled, new_caller, until
 from tests.live.test_dev import Dev, running_dev

@@ -12,8 +12,9 @@ from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from engine.__main__ import main
+from journal.state import fold
 from storage.calls import Revised, find, get, keep
-from storage.records import fold
+from storage.records import call_record
 from tests.store.calls import NOON, answered_call, call_id
 from tests.unit.folders import NUMBER, good_folder
 
@@ -35,9 +36,9 @@ async def stored(database: str, routing: str) -> list[str]:
     """The versions that records of two calls name when they are read again, the first one's by its id."""
     con = await asyncpg.connect(database)
     calls = [answered_call(1, routing=routing), answered_call(2)]
-    await keep(con, [Revised(record, 1) for call in calls if (record := fold(call))])
+    await keep(con, [Revised(call_record(fold(call)), 1) for call in calls])
     found = [record.routing async for record in find(con)]
-    first = fold(calls[0])
+    first = call_record(fold(calls[0]))
     assert first is not None
     assert await get(con, UUID(call_id(1))) == first
     await con.close()
@@ -53,16 +54,16 @@ def test_a_past_call_is_explained_by_the_version_that_it_began_under(database: s
         main, ["explain", "--call", call_id(1), "--format", "json", "--settings", str(settings)]
     )
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
-    assert (told["routing"], told["result"], told["walked_to"]) == (digest, "answered", "answered")
-    assert [(step["step"], step["outcome"]) for step in told["path"]] == [
+    printed = json.loads(done.output)
+    assert (printed["routing"], printed["result"], printed["walked_to"]) == (digest, "answered", "answered")
+    assert [(step["step"], step["outcome"]) for step in printed["path"]] == [
         ("announce", "done"),
         ("ring", "busy"),
         ("ring", "taken"),
     ]
 
 
-def test_a_call_without_a_record_is_told(database: str, tmp_path: Path) -> None:
+def test_a_call_without_a_record_is_an_error(database: str, tmp_path: Path) -> None:
     settings = tmp_path / "callengine.toml"
     settings.write_text(f'state = "{tmp_path}"\ndatabase = "{database}"\n')
     done = CliRunner().invoke(main, ["explain", "--call", call_id(9), "--settings", str(settings)])

@@ -9,6 +9,7 @@ from engine.ari.dispatcher import Dispatcher
 from engine.ari.events import (
     ChannelEnteredBridge,
     ChannelUserevent,
+    Dial,
     Event,
     Kind,
     Other,
@@ -93,12 +94,21 @@ def test_who_has_stopped_listening_hears_nothing(dispatcher: Dispatcher) -> None
     assert dispatcher.unclaimed == 1
 
 
-def test_a_new_call_is_told_and_our_own_legs_are_not(
+def test_a_new_call_is_told_and_one_that_is_back_or_our_own_is_not(
     dispatcher: Dispatcher, calls: list[StasisStart]
 ) -> None:
     dispatcher.dispatch(call("1"))
-    dispatcher.dispatch(StasisStart(AT, channel("call-b1"), ("b",)))
+    dispatcher.dispatch(StasisStart(AT, channel("2"), ("back", "1", "BUSY")))
+    dispatcher.dispatch(StasisStart(AT, channel("call-w1"), ("whisper",)))
     assert calls == [call("1")]
+
+
+def test_the_legs_of_a_call_are_heard_by_its_caller(dispatcher: Dispatcher) -> None:
+    heard: list[Event] = []
+    rings = Dial(AT, channel("2"), "RINGING", "1")
+    with dispatcher.listen((Kind.CHANNEL, "1"), heard.append):
+        dispatcher.dispatch(rings)
+    assert heard == [rings]
 
 
 def test_what_nobody_wants_is_counted(dispatcher: Dispatcher, calls: list[StasisStart]) -> None:

@@ -48,8 +48,8 @@ def test_an_incoming_call_brings_all_that_identifies_its_caller() -> None:
     assert start.channel.variables["CALLERID(pres)"] == "allowed"
 
 
-@pytest.mark.parametrize("args", [["b"], ["snoop"], [], ["inbound"]])
-def test_our_own_legs_are_no_calls(args: list[str]) -> None:
+@pytest.mark.parametrize("args", [["back", "1", "BUSY"], ["whisper"], [], ["inbound"]])
+def test_who_is_back_and_what_we_made_ourselves_are_no_new_calls(args: list[str]) -> None:
     start = event("StasisStart", args=args)
     assert isinstance(start, events.StasisStart)
     assert not start.is_call
@@ -61,11 +61,17 @@ def test_the_cause_of_an_end_and_the_sip_status_behind_it() -> None:
     assert (end.cause, end.tech_cause) == (17, 486)
 
 
-def test_dialling_is_about_the_leg_that_is_dialled() -> None:
-    dial = event("Dial", peer={**CHANNEL, "id": "call-b1"}, dialstatus="RINGING", dialstring="x")
+def test_dialling_is_about_the_caller_for_whom_a_leg_is_dialled() -> None:
+    leg = {**CHANNEL, "id": "1764000001.8"}
+    dial = event("Dial", peer=leg, caller=CHANNEL, dialstatus="RINGING", dialstring="x")
     assert isinstance(dial, events.Dial)
-    assert dial.status == "RINGING"
-    assert dial.about == ((Kind.CHANNEL, "call-b1"),)
+    assert (dial.status, dial.channel.id, dial.caller) == ("RINGING", "1764000001.8", "1764000000.7")
+    assert dial.about == ((Kind.CHANNEL, "1764000000.7"),)
+
+
+def test_dialling_for_nobody_is_about_nobody() -> None:
+    dial = event("Dial", peer=CHANNEL, dialstatus="")
+    assert dial.about == ((Kind.CHANNEL, ""),)
 
 
 @pytest.mark.parametrize(

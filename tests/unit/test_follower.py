@@ -7,7 +7,7 @@ import pytest
 
 from dialplan.result import Result
 from journal.checkpoint import checkpoint as checkpoint_of
-from journal.entries import Turned, encode, kind_of
+from journal.entries import Entry, Turned, encode, kind_of
 from journal.follower import ENDED, Follower, backlog, sweep
 from journal.position import Position
 from journal.reader import Read, Record, content_of, read
@@ -85,8 +85,8 @@ def test_what_is_written_just_before_a_segment_changes_is_not_missed(
     follower = Follower(tmp_path, BEGINNING)
     assert follower.read() == []
 
-    def read_and_then_go_on(path: Path, offset: int, most: int) -> Read:
-        found = read(path, offset, most)
+    def read_and_then_go_on(path: Path, offset: int, most: int, *, is_closed: bool) -> Read:
+        found = read(path, offset, most, is_closed=is_closed)
         old.write_bytes(whole())
         new.write_bytes(checkpoint())
         return found
@@ -135,6 +135,39 @@ def test_a_call_whose_end_cannot_be_read_is_told_once_a_checkpoint_does_not_name
     path = lay_out(tmp_path, [encode(FACTS[0]), end, encode(started("b")), encode(over("b"))])
     path.with_name(segment_name(7, 2)).write_bytes(checkpoint())
     assert ended(tmp_path) == [[started("b"), over("b")], [FACTS[0]]]
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2, 500, 1000, 1997, 1998, 1999])
+def test_one_flipped_bit_costs_no_call_but_its_own(tmp_path: Path, nth: int) -> None:
+    """Its own is told as well, once a checkpoint does not name it: for a person to look at."""
+    calls: list[list[Entry]] = [[started(str(n)), over(str(n))] for n in range(1000)]
+    path = lay_out(tmp_path, [encode(entry) for call in calls for entry in call])
+    hit = read(path).records[1 + nth]
+    content = bytearray(path.read_bytes())
+    content[hit.begin + 60] ^= 4
+    path.write_bytes(content)
+    path.with_name(segment_name(7, 2)).write_bytes(checkpoint())
+    found = ended(tmp_path)
+    damaged = nth // 2
+    assert sorted(call[0].call for call in found) == sorted(call[0].call for call in calls)
+    assert [call for call in found if call[0].call != str(damaged)] == calls[:damaged] + calls[damaged + 1 :]
+
+
+def test_damage_is_counted_and_kept_aside(tmp_path: Path) -> None:
+    path = lay_out(tmp_path, [encode(fact) for fact in FACTS])
+    hit = read(path).records[2]
+    content = bytearray(path.read_bytes())
+    content[hit.begin + 60] ^= 4
+    path.write_bytes(content)
+    for _ in range(2):
+        follower = Follower(tmp_path, BEGINNING)
+        follower.read()
+        assert follower.damaged == {Position(path.name, hit.begin)}
+    (kept,) = (tmp_path / "damaged").iterdir()
+    assert kept.read_bytes() == bytes(content[hit.begin : hit.end])
+    again = Follower(tmp_path, follower.position)
+    again.read()
+    assert again.damaged == set()
 
 
 async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_revision(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ async def test_the_caller_hears_the_prompt_then_it_rings_then_they_talk_until_th
     assert state.answered is not None
     assert state.answered - state.began == timedelta(seconds=PROMPT_SECONDS + 2)
     assert talk(state) == timedelta(seconds=60)
-    assert performed(desk) == [("announce", "done")]  # the end of a talk is the end of the call
+    assert performed(desk) == [("announce", "done"), ("ring", "taken")]
 
 
 async def test_a_ring_is_handed_over_as_the_route_says_it() -> None:
@@ -156,6 +156,7 @@ async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route(
         ("ring", "busy"),
         ("announce", "done"),
         ("ring", "no_answer"),
+        ("ring", "taken"),
     ]
     assert outcomes(state) == [(OFFICE, "busy"), (COLLEAGUE, "no_answer"), (HOME, "taken")]
 
@@ -229,14 +230,14 @@ async def test_the_longest_call_ends_by_whichever_limit_is_shorter(minutes: int,
 async def test_a_step_that_crashes_has_failed_and_the_caller_gets_the_next() -> None:
     caller = line(where={OFFICE: Answers()}, breaks_on="welcome")
     desk, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
-    assert performed(desk) == [("announce", "failed")]
+    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
 async def test_a_prompt_that_is_not_there_is_left_out() -> None:
     caller = line(where={OFFICE: Answers()})
     desk, state = await called(caller, agreement([{"announce": "lost"}, {"ring": OFFICE}]))
-    assert performed(desk) == [("announce", "failed")]
+    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
@@ -244,10 +245,10 @@ class ForgetsSteps(FakeDesk):
     """A desk with a bug."""
 
     def note(self, entry: Entry) -> Awaitable[None]:
-        if isinstance(entry, StepPerformed):
-            self.entries.append(entry)
-            raise RuntimeError("a bug outside of any step")
-        return super().note(entry)
+        if not isinstance(entry, StepPerformed):
+            return super().note(entry)
+        self.entries.append(entry)
+        raise ValueError("a bug outside of any step")
 
 
 async def test_a_crash_outside_of_any_step_ends_the_call_with_a_goodbye_and_a_record() -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dialplan.result import Result
 from journal.checkpoint import Checkpoint
@@ -23,7 +21,6 @@ from journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segm
 from journal.writer import Journal, JournalClosed, JournalInUse
 from tests.unit.journals import (
     AT,
-    FACTS,
     SMALL,
     checkpoint,
     ended,
@@ -31,7 +28,6 @@ from tests.unit.journals import (
     opened,
     over,
     started,
-    whole,
     written,
 )
 
@@ -298,62 +294,3 @@ def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
     recover(tmp_path)
     assert path.stat().st_size == used(path) == read(path).next_offset < 200
     assert list(tmp_path.iterdir()) == [path]
-
-
-# A segment that was torn
-
-
-def is_prefix(path: Path) -> bool:
-    found = [record.entry for record in read(path).records[1:]]
-    return found == FACTS[: len(found)]
-
-
-def test_cut_at_any_byte_a_segment_is_a_prefix(tmp_path: Path) -> None:
-    path = tmp_path / segment_name(7, 1)
-    content = whole()
-    lengths = set()
-    for end in range(len(content)):
-        path.write_bytes(content[:end])
-        assert is_prefix(path)
-        lengths.add(len(read(path).records))
-    assert lengths == {0, 1, 2, 3, 4, 5}
-
-
-def test_with_any_bit_flipped_a_segment_is_a_prefix(tmp_path: Path) -> None:
-    path = tmp_path / segment_name(7, 1)
-    content = whole()
-    for bit in range(8 * (len(content) - 100)):
-        flipped = bytearray(content)
-        flipped[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(flipped)
-        assert is_prefix(path)
-        assert len(read(path).records) < 5
-
-
-@given(st.data())
-@settings(max_examples=300)
-def test_with_anything_written_over_it_a_segment_is_a_prefix(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    path = tmp_path_factory.getbasetemp() / segment_name(7, 1)
-    content = bytearray(whole())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at : at + 64] = data.draw(st.binary(max_size=64))
-    path.write_bytes(content)
-    assert is_prefix(path)
-
-
-def test_records_of_another_epoch_are_not_this_segments(tmp_path: Path) -> None:
-    path = tmp_path / segment_name(8, 1)
-    path.write_bytes(whole())
-    assert read(path).records == []
-
-
-async def test_an_engine_goes_on_after_a_torn_record(tmp_path: Path) -> None:
-    path = tmp_path / segment_name(7, 1)
-    path.write_bytes(whole()[: -100 - 5])  # the last record, a's end, is torn
-    async with opened(tmp_path) as journal:
-        assert set(journal.open_calls) == {"a", "b"}
-        journal.note(over("a", Result.LOST))
-    (call,) = ended(tmp_path)
-    assert [kind_of(fact) for fact in call] == ["call_start", "leg_start", "call_end"]

@@ -16,7 +16,7 @@ from config.versions import Versions
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome
 from engine.commands.explain import command
-from engine.past_call import NOTE, Known, Told, retrace
+from engine.past_call import NOTE, Known, PastStep, retrace
 from storage.records import CallRecord, LegRecord
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
@@ -50,8 +50,10 @@ def number() -> ServiceNumber:
 
 
 def steps(record: CallRecord) -> list[tuple[str, Outcome | None, Known]]:
-    told = [passed for passed in retrace(record, number()).path if isinstance(passed, Told)]
-    return [(passed.step.step, passed.outcome, passed.known) for passed in told]
+    path = retrace(record, number()).path
+    return [
+        (passed.step.step, passed.outcome, passed.known) for passed in path if isinstance(passed, PastStep)
+    ]
 
 
 WELCOME = ("announce", Outcome.DONE, Known.SUPPOSED)
@@ -74,7 +76,7 @@ def test_attempts_belong_to_their_rings_in_order() -> None:
     assert retrace(record, number()).result == "no_answer"
 
 
-def test_a_message_is_told() -> None:
+def test_a_message_is_an_outcome() -> None:
     record = past("voicemail", leg(A, "no_answer"), leg(B, "unreachable"), message_id="m", answered=SATURDAY)
     assert steps(record)[1:] == [
         ("ring", Outcome.NO_ANSWER, Known.ATTEMPTS),
@@ -84,7 +86,7 @@ def test_a_message_is_told() -> None:
 
 def test_the_hours_are_those_of_then() -> None:
     record = past("voicemail", began=SATURDAY, message_id="m")
-    turn = next(passed for passed in retrace(record, number()).path if not isinstance(passed, Told))
+    turn = next(passed for passed in retrace(record, number()).path if not isinstance(passed, PastStep))
     assert turn.why.startswith("closed: sat 10:00")
     assert steps(record) == [WELCOME, ("voicemail", Outcome.DONE, Known.MESSAGE)]
 
@@ -145,7 +147,7 @@ def explain(house: Path, record: CallRecord | None, monkeypatch: pytest.MonkeyPa
     return CliRunner().invoke(command, ["--call", ID, "--state", str(house), *options])
 
 
-def test_a_past_call_is_told_step_by_step(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_past_call_is_printed_step_by_step(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = digest_in(house)
     busy = replace(leg(A, "busy"), cause=17)
     record = past("busy", busy, ended_by="engine", cause=17, routing=digest, caller="", withheld=True)
@@ -166,11 +168,11 @@ def test_a_past_call_is_told_step_by_step(house: Path, monkeypatch: pytest.Monke
     )
 
 
-def test_the_same_is_told_to_programs(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_get_the_same_as_json(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = past("busy", leg(A, "busy"), routing=digest_in(house))
-    told = json.loads(explain(house, record, monkeypatch, "--format", "json").output)
-    assert (told["call_id"], told["result"], told["walked_to"]) == (ID, "busy", "busy")
-    assert [(step["path"], step["outcome"], step["known"]) for step in told["path"]] == [
+    printed = json.loads(explain(house, record, monkeypatch, "--format", "json").output)
+    assert (printed["call_id"], printed["result"], printed["walked_to"]) == (ID, "busy", "busy")
+    assert [(step["path"], step["outcome"], step["known"]) for step in printed["path"]] == [
         (["route", 0, "announce"], "done", "supposed"),
         (["route", 1, "ring"], "busy", "from its attempts"),
         (["route", 1, "ring", "busy", 0, "announce"], "done", "supposed"),
@@ -184,7 +186,7 @@ def test_a_call_that_ended_otherwise_than_its_route_is_pointed_out(
     assert "The walk comes to busy: the call ended otherwise than its route says." in done.output
 
 
-def test_a_version_that_is_not_kept_any_more_is_told_with_the_setting(
+def test_a_version_that_is_not_kept_any_more_is_an_error_that_names_the_setting(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = explain(house, past("busy", routing="0" * 64), monkeypatch)
@@ -200,17 +202,17 @@ def test_a_damaged_version_explains_nothing(house: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("record", "told"),
+    ("record", "error"),
     [
         (None, "there is no record of call"),
         (past("busy"), "names no routing version"),
     ],
 )
-def test_a_call_that_cannot_be_explained_is_told(
-    house: Path, monkeypatch: pytest.MonkeyPatch, record: CallRecord | None, told: str
+def test_a_call_that_cannot_be_explained_is_an_error(
+    house: Path, monkeypatch: pytest.MonkeyPatch, record: CallRecord | None, error: str
 ) -> None:
     done = explain(house, record, monkeypatch)
-    assert (done.exit_code, told in done.output) == (1, True)
+    assert (done.exit_code, error in done.output) == (1, True)
 
 
 TOO_MUCH = ["folder", "+3270012345", "--call", ID]

@@ -11,9 +11,9 @@ from config.load import load
 from config.policy import Policy
 from dialplan.routing import Routing
 from engine.frontdesk import FrontDesk, Tally
-from engine.journal.writer import Journal
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
+from journal.writer import Journal
 from tests.unit.folders import NUMBER, good_folder
 
 DIALLED = "+3270012345"

@@ -1,0 +1,226 @@
+"""What [connect] is given, so that each destination is shown what it may see, and what it says afterwards."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.destination import Destination, Present
+from dialplan.prompt import Prompt
+from dialplan.result import Outcome
+from engine.ari.connect import attempts, returned, shown_to, variables
+from engine.ari.operations import Variables
+from engine.line import Attempt, Connect, Recorder, Returned
+
+SHOWN = Caller(Presentation.SHOWN, "+4915123456789")
+SERVICE_NUMBER, ENDPOINT = "+3280012345", "PJSIP/{number}@trunk"
+OFFICE, HOME = "+3221112233", "+32470111222"
+CALL = "0199-call"
+PROMPT = Prompt("ours", Path("/prompts/nl/ours.wav"), 3.0, "sha")
+RECORDER = Recorder("0199-call-rec1", PROMPT, caller_may_stop=False)
+
+
+def to(number: str, present: Present = Present.CALLER) -> Destination:
+    return Destination(number=number, present=present)
+
+
+def ring(*destinations: Destination) -> Connect:
+    return Connect(number=2, to=destinations, seconds=20, limit=3600)
+
+
+def given_for(connect: Connect, caller: Caller = SHOWN) -> Variables:
+    return variables(connect, caller, SERVICE_NUMBER, ENDPOINT)
+
+
+# What a destination is shown.
+
+
+@pytest.mark.parametrize("caller", [WITHHELD, UNKNOWN])
+def test_a_caller_without_a_number_to_show_is_shown_to_nobody(caller: Caller) -> None:
+    assert shown_to(to(OFFICE), caller) is Present.ANONYMOUS
+
+
+@pytest.mark.parametrize("present", list(Present))
+def test_a_caller_with_a_number_is_shown_as_the_destination_wants_it(present: Present) -> None:
+    assert shown_to(to(OFFICE, present), SHOWN) is present
+
+
+@pytest.mark.parametrize(
+    ("caller", "present", "leg"),
+    [
+        (SHOWN, Present.CALLER, "caller"),
+        (WITHHELD, Present.CALLER, "nobody"),
+        (UNKNOWN, Present.CALLER, "nobody"),
+        *[(caller, Present.SERVICE_NUMBER, "service") for caller in (SHOWN, WITHHELD, UNKNOWN)],
+        *[(caller, Present.ANONYMOUS, "nobody") for caller in (SHOWN, WITHHELD, UNKNOWN)],
+    ],
+)
+def test_the_legs_of_a_ring_are_told_what_to_show(caller: Caller, present: Present, leg: str) -> None:
+    values = given_for(ring(to(OFFICE, present), to(HOME, present)), caller)
+    assert values["CONNECT_LEG"] == leg
+    assert values["_CONNECT_AS"] == SERVICE_NUMBER
+    assert not [name for name in values if name.startswith("_CONNECT_SHOW")]
+
+
+def test_where_they_are_shown_different_numbers_each_leg_is_told_for_itself() -> None:
+    values = given_for(ring(to(OFFICE, Present.SERVICE_NUMBER), to(HOME)))
+    assert values["CONNECT_LEG"] == "each"
+    assert values["_CONNECT_SHOW_3221112233"] == "service"
+    assert values["_CONNECT_SHOW_32470111222"] == "caller"
+
+
+def test_a_withheld_caller_is_withheld_from_each_leg_too() -> None:
+    values = given_for(ring(to(OFFICE, Present.SERVICE_NUMBER), to(HOME)), WITHHELD)
+    assert values["_CONNECT_SHOW_32470111222"] == "nobody"
+
+
+def test_who_differs_only_in_words_is_not_different() -> None:
+    values = given_for(ring(to(OFFICE, Present.ANONYMOUS), to(HOME)), WITHHELD)
+    assert values["CONNECT_LEG"] == "nobody"
+
+
+@pytest.mark.parametrize("spelt", ["+3280012345", "003280012345", "3280012345"])
+def test_the_service_number_is_shown_in_one_spelling(spelt: str) -> None:
+    assert variables(ring(to(OFFICE)), SHOWN, spelt, ENDPOINT)["_CONNECT_AS"] == SERVICE_NUMBER
+
+
+@pytest.mark.parametrize("caller", [SHOWN, WITHHELD, UNKNOWN])
+@pytest.mark.parametrize("present", list(Present))
+def test_nothing_of_the_caller_is_in_any_variable(caller: Caller, present: Present) -> None:
+    """Asterisk has it already; a variable would show it in the log and to every leg."""
+    values = given_for(replace(ring(to(OFFICE, present), to(HOME)), recorder=RECORDER), caller)
+    assert "4915123456789" not in f"{values}"
+
+
+# The rest of it.
+
+
+def test_a_ring_is_dialled_as_the_route_says_it() -> None:
+    assert given_for(ring(to(OFFICE), to(HOME))) == {
+        "CONNECT_TO": "PJSIP/+3221112233@trunk&PJSIP/+32470111222@trunk",
+        "CONNECT_SECONDS": "20",
+        "CONNECT_LIMIT": "3600",
+        "CONNECT_LEG": "caller",
+        "CONNECT_OPTIONS": "",
+        "CONNECT_RING": "2",
+        "_CONNECT_AS": SERVICE_NUMBER,
+    }
+
+
+def test_a_caller_who_was_answered_before_hears_ringing() -> None:
+    assert given_for(replace(ring(to(OFFICE)), answered=True))["CONNECT_OPTIONS"] == "r"
+
+
+def test_all_variables_are_text() -> None:
+    values = given_for(replace(ring(to(OFFICE), to(HOME, Present.ANONYMOUS)), recorder=RECORDER))
+    assert {type(value) for value in values.values()} == {str}
+
+
+def test_a_ring_that_is_not_recorded_has_no_recorder() -> None:
+    assert not [name for name in given_for(ring(to(OFFICE))) if name.startswith("_REC")]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_recorder_is_an_option_and_its_variables(answered: bool) -> None:
+    values = given_for(replace(ring(to(OFFICE)), answered=answered, recorder=RECORDER))
+    assert str(values["CONNECT_OPTIONS"]).startswith("rU(" if answered else "U(")
+    assert str(values["_REC_FILE"]).endswith("0199-call-rec1")
+    assert values["_REC_PROMPT"] == "/prompts/nl/ours"
+
+
+def test_a_destination_that_knows_hears_no_prompt() -> None:
+    values = given_for(replace(ring(to(OFFICE)), recorder=replace(RECORDER, prompt=None)))
+    assert values["_REC_PROMPT"] == ""
+
+
+def test_whether_the_caller_may_stop_it_is_told() -> None:
+    may = given_for(replace(ring(to(OFFICE)), recorder=replace(RECORDER, caller_may_stop=True)))
+    assert may != given_for(replace(ring(to(OFFICE)), recorder=RECORDER))
+
+
+# The way back.
+
+AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+def attempt(outcome: Outcome, cause: int, sip: int) -> Attempt:
+    return Attempt(f"{CALL}-b7", OFFICE, outcome, cause, sip)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("Down:17:486", attempt(Outcome.BUSY, 17, 486)),
+        ("Down:21:603", attempt(Outcome.REJECTED, 21, 603)),
+        ("Down:1:404", attempt(Outcome.UNREACHABLE, 1, 404)),
+        ("Ringing:58:488", attempt(Outcome.FAILED, 58, 488)),
+        ("Ringing:0:180", attempt(Outcome.NO_ANSWER, 19, 180)),
+        ("Ringing:0:0", attempt(Outcome.NO_ANSWER, 19, 0)),
+        ("Ring:0:183", attempt(Outcome.NO_ANSWER, 19, 183)),
+        ("Ring:0:182", attempt(Outcome.NO_ANSWER, 19, 182)),
+        ("Ring:0:100", attempt(Outcome.UNREACHABLE, 19, 100)),
+        ("Down:0:", attempt(Outcome.UNREACHABLE, 19, 0)),
+        ("Down::", attempt(Outcome.UNREACHABLE, 19, 0)),
+        ("Down:19:480", attempt(Outcome.NO_ANSWER, 19, 480)),
+        ("Down:18:408", attempt(Outcome.UNREACHABLE, 18, 408)),
+        ("Ringing:26:180", attempt(Outcome.NO_ANSWER, 26, 180)),
+        ("Down:127:0", attempt(Outcome.FAILED, 127, 0)),
+    ],
+)
+def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:
+    assert list(attempts(CALL, f"&dev-1795776979.7:{told}:{OFFICE}")) == [expected]
+
+
+@pytest.mark.parametrize("cause", [0, 127, 16])
+def test_a_leg_that_the_caller_gave_up_was_let_go_while_it_rang(cause: int) -> None:
+    told = f"&dev-1795776979.7:Down:{cause}:0:{OFFICE}"
+    assert list(attempts(CALL, told, given_up=True)) == [attempt(Outcome.NO_ANSWER, 16, 0)]
+
+
+def test_a_leg_that_was_busy_before_the_caller_gave_up_was_busy() -> None:
+    told = f"&dev-1795776979.7:Down:17:486:{OFFICE}"
+    assert list(attempts(CALL, told, given_up=True)) == [attempt(Outcome.BUSY, 17, 486)]
+
+
+def test_a_node_may_have_any_name() -> None:
+    (one,) = attempts(CALL, f"&a:b:c-1795776979.7:Down:17:486:{OFFICE}")
+    assert one == attempt(Outcome.BUSY, 17, 486)
+
+
+def test_of_several_each_has_its_word_and_of_none_there_is_none() -> None:
+    legs = f"&dev-1.7:Down:17:486:{OFFICE}&dev-1.8:Ringing:0:180:{HOME}"
+    assert returned(CALL, "2", legs, AT) == Returned(
+        2,
+        (
+            attempt(Outcome.BUSY, 17, 486),
+            Attempt(f"{CALL}-b8", HOME, Outcome.NO_ANSWER, 19, 180),
+        ),
+        AT,
+    )
+    assert returned(CALL, "1", "", AT) == Returned(1, (), AT)
+
+
+@pytest.mark.parametrize(
+    "legs", ["x", "&dev-1.7", "&dev-1.7:Down:x:486:+32", "&dev-1.7:Down:17:SIP:+32", "&:::"]
+)
+def test_what_is_no_leg_is_refused(legs: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        list(attempts(CALL, legs))
+
+
+@pytest.mark.parametrize("ring", ["", "x", "1.5"])
+def test_what_is_no_ring_is_refused(ring: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        returned(CALL, ring, "", AT)
+
+
+@given(st.text("&:019x.+- Ring", max_size=40), st.booleans())
+def test_whatever_comes_is_read_or_refused(legs: str, given_up: bool) -> None:
+    with suppress(ValueError):
+        for one in attempts(CALL, legs, given_up=given_up):
+            assert one.outcome not in (Outcome.TAKEN, Outcome.DONE)

@@ -1,0 +1,268 @@
+"""Where calls come in: CEL's events find their calls, and an engine takes over what an earlier one left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dialplan.number import Owner
+from engine.ari.cel import CelEvent
+from engine.ari.client import Client
+from engine.ari.errors import Gone
+from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
+from engine.ari.state import AppInfo, ChannelInfo
+from engine.ari.switchboard import Cel, Switchboard, Trunk
+from engine.call import Agreement
+from journal.entries import (
+    Answered,
+    CallEnded,
+    CallerLeft,
+    CallStarted,
+    Entry,
+    FellBack,
+    HandedOver,
+    Heartbeat,
+    LegConnected,
+    LegEnded,
+    LegStarted,
+)
+from journal.ids import call_id_of, leg_id_of
+from tests.unit.fakes import FakeDesk
+from tests.unit.routes import service_number
+
+pytestmark = pytest.mark.looptime
+
+AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
+NODE, NUMBER, OFFICE = "test1", "+3270012345", "+3221112233"
+CHANNEL, LEG = "dev-1795776979.0", "dev-1795776979.1"
+C, D = "PJSIP/trunk-00000000", "PJSIP/trunk-00000001"
+CALL = call_id_of(CHANNEL, NODE)
+
+
+def at(seconds: float) -> datetime:
+    return AT + timedelta(seconds=seconds)
+
+
+def cel(kind: str, channel: str = CHANNEL, seconds: float = 0, /, **extra: Any) -> CelEvent:
+    name = C if channel == CHANNEL else D
+    return CelEvent(kind, at(seconds), channel, CHANNEL, name, "connect", "s", extra)
+
+
+TALK = [
+    cel("LEG", LEG, 0.1, to=OFFICE),
+    cel("ANSWER", LEG, 5),
+    cel("ANSWER", CHANNEL, 5.01),
+    cel("BRIDGE_ENTER", LEG, 5.02),
+]
+GOODBYE = [
+    cel("HANGUP", CHANNEL, 9, hangupcause=16, hangupsource=D),
+    cel("HANGUP", LEG, 9.001, hangupcause=16, hangupsource=D),
+    cel("LINKEDID_END", LEG, 9.002),
+]
+
+
+class Asterisk:
+    """One that has these channels in our application, and those that have `left` it."""
+
+    def __init__(self, *there: str, left: Sequence[str] = ()) -> None:
+        self.there, self.left = there, left
+        self.commands: list[str] = []
+        self.board: Switchboard
+        self.applications = self.channels = self.events = self.asterisk = self.playbacks = self
+
+    async def wait_until_ready(self, seconds: float) -> None: ...
+
+    async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
+
+    async def get(self, what: str) -> AppInfo | None:
+        if what == "engine":
+            return AppInfo("engine", self.there, ())
+        if what not in (*self.there, *self.left):
+            raise Gone(404, "no such channel")
+        return None
+
+    async def user_event(self, name: str, application: str) -> None:
+        self.board.heard(ChannelUserevent(at(100), name))
+
+    async def set_global_var(self, variable: str, value: str) -> None: ...
+
+    async def set_channel_vars(self, channel_id: str, variables: Mapping[str, Any]) -> None:
+        self.commands.append("set_channel_vars")
+
+    async def continue_in_dialplan(self, channel_id: str, **where: Any) -> None:
+        self.commands.append("continue_in_dialplan")
+        self.board.heard(StasisEnd(at(0), channel()))
+
+    async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
+        self.commands.append(f"hangup {channel_id}")
+
+    async def get_channel_var(self, channel_id: str, variable: str) -> str:
+        raise Gone(404, "none")
+
+
+class Setting:
+    async def inspect(self) -> list[str]:
+        return []
+
+    async def settled(self) -> None: ...
+
+
+def channel() -> ChannelInfo:
+    return ChannelInfo(CHANNEL, C, "Ring", AT, "", NUMBER, {})
+
+
+def desk_of(*journal: Entry) -> FakeDesk:
+    number = service_number([{"ring": OFFICE}])
+    return FakeDesk(Agreement(number, Owner(name="ACME"), lambda _: None), entries=list(journal))
+
+
+@asynccontextmanager
+async def serving(folder: Path, asterisk: Asterisk, desk: FakeDesk) -> AsyncIterator[Switchboard]:
+    """A switchboard that is connected and has settled; `desk.entries` is what an earlier engine left."""
+    file = Cel(folder / "Master.csv", folder / "kept", first=True)
+    left = {CALL: tuple(desk.entries)} if desk.entries else {}
+    client = cast(Client, asterisk)
+    board = Switchboard(
+        client,
+        desk,
+        Setting(),
+        Trunk("engine", "PJSIP/{number}@trunk"),
+        cel=file,
+        unfinished=left,
+        last_known=AT,
+    )
+    asterisk.board = board
+    board.connected()
+    while not board.ready:  # noqa: ASYNC110 - of no event
+        await asyncio.sleep(0.1)
+    yield board
+    board.disconnected()
+    await board.detach()
+
+
+def kinds(desk: FakeDesk) -> list[type[Entry]]:
+    return [type(entry) for entry in desk.entries if not isinstance(entry, Heartbeat)]
+
+
+async def comes_in(board: Switchboard) -> None:
+    board.heard(StasisStart(at(0), channel(), ("in", NUMBER)))
+    await asyncio.sleep(0.1)
+
+
+async def test_a_call_is_handed_over_and_cel_tells_the_rest(tmp_path: Path) -> None:
+    desk, asterisk = desk_of(), Asterisk()
+    async with serving(tmp_path, asterisk, desk) as board:
+        await comes_in(board)
+        assert asterisk.commands[-1] == "continue_in_dialplan"
+        await board.take([*TALK, *GOODBYE])
+        await asyncio.sleep(1)
+        assert board.live == 0
+    assert kinds(desk)[:2] == [CallStarted, HandedOver]
+    assert desk.of(Answered) == [Answered(CALL, at(5.01))]
+    assert desk.of(LegConnected) == [LegConnected(CALL, at(5.02), leg_id_of(CALL, LEG))]
+    assert desk.of(CallerLeft) == [CallerLeft(CALL, at(9), "destination", 16)]
+    assert desk.entries[-1] == CallEnded(CALL, at(9), desk.of(CallEnded)[0].outcome, "destination", 16)
+    assert desk.of(CallEnded)[0].outcome == "answered"
+
+
+async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None:
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        await comes_in(board)
+        await board.take([cel("LEG", LEG), cel("HANGUP", CHANNEL, 1, hangupcause=[]), TALK[0]])
+    assert desk.of(LegStarted) == [LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE)]
+
+
+async def test_lines_of_calls_that_are_over_are_nobodys(tmp_path: Path) -> None:
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        await board.take([*TALK, *GOODBYE])
+        assert board.live == 0
+    assert kinds(desk) == []
+
+
+async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_path: Path) -> None:
+    desk, asterisk = desk_of(), Asterisk()
+    file = Cel(tmp_path / "Master.csv", tmp_path / "kept", first=True)
+    trunk = Trunk("engine", "PJSIP/{number}@trunk")
+    board = Switchboard(
+        cast(Client, asterisk), desk, Setting(), trunk, cel=file, unfinished={}, last_known=AT
+    )
+    taking = asyncio.create_task(board.take(TALK))
+    await asyncio.sleep(100)
+    assert not taking.done()
+    taking.cancel()
+
+
+async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) -> None:
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        dialled = cel("FALLBACK", CHANNEL, 0, dialled="003270012345", presentation="prohib_passed_screen")
+        await board.take([cel("CHAN_START"), dialled, *TALK, *GOODBYE])
+        await asyncio.sleep(1)
+        assert board.live == 0
+    (start,) = desk.of(CallStarted)
+    assert (start.call, start.number, start.withheld, start.channel) == (CALL, NUMBER, True, CHANNEL)
+    assert kinds(desk)[:3] == [CallStarted, FellBack, LegStarted]
+    (ending,) = desk.of(CallEnded)
+    assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
+
+
+LEFT: list[Entry] = [
+    CallStarted(CALL, AT, NUMBER, "acme", False, NODE, CHANNEL),
+    HandedOver(CALL, at(0.05), (OFFICE,), 25),
+    LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE),
+]
+
+
+async def test_a_conversation_that_an_earlier_engine_handed_over_goes_on(tmp_path: Path) -> None:
+    desk, asterisk = desk_of(*LEFT), Asterisk(left=[CHANNEL])
+    async with serving(tmp_path, asterisk, desk) as board:
+        assert board.live == 1
+        await board.take(TALK[1:])
+        await asyncio.sleep(600)
+        assert board.live == 1
+        await board.take(GOODBYE)
+        await asyncio.sleep(1)
+        assert board.live == 0
+    assert asterisk.commands == []
+    (ending,) = desk.of(CallEnded)
+    assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
+
+
+async def test_lines_that_were_taken_before_are_taken_again_without_a_difference(tmp_path: Path) -> None:
+    desk = desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk) as board:
+        await board.take([TALK[0], *TALK, *TALK[:2], *GOODBYE[:2], *GOODBYE])
+        await asyncio.sleep(1)
+    assert len(desk.of(Answered)) == len(desk.of(CallEnded)) == 1
+    assert {entry.outcome for entry in desk.of(LegEnded)} == {"taken"}
+
+
+async def test_a_call_that_is_nowhere_ended_with_its_asterisk(tmp_path: Path) -> None:
+    desk = desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        await asyncio.sleep(60)
+        assert board.live == 0
+    (ending,) = desk.of(CallEnded)
+    assert (ending.outcome, ending.ended_by, ending.at) == ("lost", "lost", AT)
+
+
+async def test_a_caller_who_is_back_goes_on_with_the_route(tmp_path: Path) -> None:
+    """Nobody was there when they came back: no event has said so."""
+    done = LegEnded(CALL, at(1), leg_id_of(CALL, LEG), "busy", 17, 486)  # type: ignore[arg-type]
+    desk, asterisk = desk_of(*LEFT, done), Asterisk(CHANNEL)
+    async with serving(tmp_path, asterisk, desk):
+        await asyncio.sleep(1)
+        assert f"hangup {CHANNEL}" in asterisk.commands
+    assert "StepPerformed" in desk.kinds
+
+
+async def test_a_channel_of_ours_that_nobody_knows_is_hung_up(tmp_path: Path) -> None:
+    asterisk = Asterisk(f"{CALL}-w1")
+    async with serving(tmp_path, asterisk, desk_of()):
+        assert asterisk.commands == [f"hangup {CALL}-w1"]
