@@ -15,6 +15,7 @@ import pytest
 from engine.dev.asterisk import Asterisk
 from engine.dev.audio import RATE, Samples, level, tone, write_wav
 from engine.dev.wire import Message
+from storage.marks import Marker
 from storage.parts import Frames, Line, lay
 from storage.spool import Spool
 from tests.live.ari import ask
@@ -184,6 +185,30 @@ def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(desk: Desk) -> None
         assert level(side, CARD) < ABSENT
         assert not np.any(side[quiet[0] + round(NEAR * RATE) : quiet[1]])
         assert level(side[quiet[1] + round(NEAR * RATE) :], hz) > HEARD
+
+
+def test_time_in_which_neither_side_sends_is_silence_where_it_was(desk: Desk) -> None:
+    talk = desk.picked_up(prompt=None).answered()
+    watch(talk, 1.2)
+    talk.caller.hz = talk.destination.hz = None
+    watch(talk, 1.5)
+    talk.caller.hz, talk.destination.hz = CALLER, DESTINATION
+    watch(talk, 1.5)
+    line = talk.hung_up().recorded()
+    lasted = apart(talk.happened("REC_START"), talk.happened("REC_END"))
+    assert line.missing == pytest.approx(1.5, abs=0.2)
+    assert line.length / RATE == pytest.approx(lasted, abs=0.2)
+    for side, hz in zip(sides(line), (CALLER, DESTINATION), strict=True):
+        assert level(side[RATE // 2 : RATE], hz) > HEARD
+        assert level(side[-RATE:], hz) > HEARD
+
+
+def watch(talk: Talk, seconds: float) -> None:
+    """Note meanwhile how far the recording has come, as the worker does."""
+    marker, until = Marker(talk.asterisk.endpoint.recordings), time.monotonic() + seconds
+    while time.monotonic() < until:
+        marker.look()
+        time.sleep(0.1)
 
 
 def test_a_pause_that_nobody_ends_ends_by_itself(desk: Desk) -> None:
