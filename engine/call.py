@@ -30,8 +30,6 @@ from journal.entries import (
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
 
-# Where a call was delivered to when it was delivered to no destination.
-VOICEMAIL = "voicemail"
 # Q.850 cause of a destination that Asterisk could not dial at all.
 NETWORK_OUT_OF_ORDER = 38
 NoticeResult = Literal["heard", "refused", "failed", "skipped"]

@@ -9,6 +9,7 @@ from engine.line import Ended
 from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
+VOICEMAIL = "voicemail"  # whom a caller was answered by that no destination has answered
 # Q.850 cause of an ending that no leg gave a cause for.
 NORMAL_CLEARING = 16
 INTERWORKING = 127  # nobody said why
@@ -68,7 +69,9 @@ def _reached(state: CallState) -> Result | None:
     """What a call has come to that was connected, or left to the voicemail."""
     if state.connected is not None:
         return Result.ANSWERED
-    return Result.VOICEMAIL if state.answered is not None else None
+    if state.answered is None:
+        return None
+    return Result.VOICEMAIL if state.answered_to == VOICEMAIL or state.messages else Result.ANSWERED
 
 
 def _kept(reached: Result | None) -> Result:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.cel import CelEvent
-from engine.ari.connect import attempts
+from engine.ari.connect import CONTEXT, attempts
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.line import Attempt
 from journal.entries import (
@@ -49,7 +49,7 @@ def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) 
             yield LegStarted(state.call_id, event.at, _leg(event, state), event.extra["to"])
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
-        case "ANSWER" if state.answered is None:
+        case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
             yield Answered(state.call_id, event.at)
         case "BRIDGE_ENTER" if not of_caller:
             yield LegConnected(state.call_id, event.at, _leg(event, state))

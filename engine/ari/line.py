@@ -68,6 +68,7 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
+        self._ring = 0
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -106,7 +107,7 @@ class AriLine(Channel):
 
     def back(self, returned: Returned) -> None:
         """The caller is back in our application. Ignored where the caller was not handed over."""
-        if self._returned is not None and self.handed_over:
+        if self._returned is not None and self.handed_over and returned.number == self._ring:
             self._returned.set_result(returned)
 
     def told_over(self, at: datetime) -> None:
@@ -148,7 +149,7 @@ class AriLine(Channel):
 
     async def connect(self, connect: Connect) -> Returned:
         self.alive()
-        self.hand_over()
+        self.hand_over(connect.number)
         try:
             await self._continue(connect)
         except AriError as trouble:
@@ -186,8 +187,9 @@ class AriLine(Channel):
 
     # How it does that.
 
-    def hand_over(self) -> None:
-        """From now on a StasisEnd is no hang-up."""
+    def hand_over(self, ring: int) -> None:
+        """From now on a StasisEnd is no hang-up. `ring`: which one of the call, from 1."""
+        self._ring = ring
         self._returned = asyncio.get_running_loop().create_future()
 
     def _not_handed_over(self) -> None:

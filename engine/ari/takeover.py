@@ -24,7 +24,7 @@ def listen(line: AriLine, journal: CallJournal, ears: ExitStack) -> None:
     if state.message is not None:
         ears.enter_context(line.spooled(state.message.audio))
     if state.handed_over is not None:
-        line.hand_over()
+        line.hand_over(len(state.handovers))
 
 
 async def resume(line: AriLine, journal: CallJournal) -> None:
