@@ -132,7 +132,7 @@ async def test_it_rings_on_and_is_answered_without_an_engine(
 async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     service: Service, engine: Fragile, how: signal.Signals
 ) -> None:
-    """It is refused while no engine is there: the caller waits in Asterisk for the next one, and not again."""
+    """It is refused while no engine is there: the caller waits in Asterisk for the next one."""
     engaged, next_one = service.destination(Refuses(486, after=1.0)), service.destination(Answers())
     (number,) = service.house.agree([{"ring": engaged}, {"ring": next_one}])
     caller = await service.call(number)
