@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -184,7 +184,8 @@ async def test_the_next_ring_is_handed_over_like_the_first(caller: Caller) -> No
     caller.tell(back())
     await going_on
     caller.asterisk.commands.clear()
-    going_on = await caller.handed_over()
+    going_on = await caller.handed_over(replace(TO_ONE, number=2))
+    caller.tell(back())  # of the first ring
     assert not going_on.done()
     caller.tell(back(legs="", ring="2"))
     assert (await going_on).number == 2
@@ -371,14 +372,14 @@ LEGS: list[Entry] = [LegStarted(CALL, at(2), LEG, OFFICE), LegEnded(CALL, at(3),
 
 
 async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(1)
     await caller.line.look(handed_over_before(*LEGS), in_stasis=True)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
     assert caller.asterisk.commands == []
 
 
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(1)
     await caller.line.look(handed_over_before(), in_stasis=True)
     assert not caller.line.handed_over
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
@@ -389,14 +390,14 @@ async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
 
 
 async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(1)
     caller.tell(back())
     await caller.line.look(handed_over_before(), in_stasis=True)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), at(9))
 
 
 async def test_the_legs_of_an_earlier_ring_do_not_say_that_this_one_was_begun(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(2)
     state = handed_over_before(*LEGS, HandedOver(CALL, at(5), (HOME,), 20))
     await caller.line.look(state, in_stasis=True)
     assert not caller.line.handed_over
@@ -409,7 +410,7 @@ async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(ca
 
 
 async def test_a_conversation_goes_on(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(1)
     await caller.line.look(handed_over_before(*LEGS), in_stasis=False)
     caller.line.alive()
     assert caller.line.handed_over
@@ -418,7 +419,7 @@ async def test_a_conversation_goes_on(caller: Caller) -> None:
 @pytest.mark.parametrize("handed_over", [True, False])
 async def test_a_call_that_is_nowhere_ended_with_asterisk(caller: Caller, handed_over: bool) -> None:
     if handed_over:
-        caller.line.hand_over()
+        caller.line.hand_over(1)
     caller.asterisk.exists = False
     await caller.line.look(handed_over_before(), in_stasis=False)
     assert await caller.line.ended == Ended(LAST_KNOWN, 127, lost=True)
