@@ -176,12 +176,13 @@ class Switchboard:
 
         Or in a ring that an engine handed over and did not live to write down.
         """
-        if event.kind not in ("FALLBACK", "LEG"):
+        if event.kind not in ("FALLBACK", "LEG") or "dialled" not in event.extra:
             return None
         came = fallen_back(event, self._country, self._desk.node)
         log.info("call_without_engine", call=came.call_id)
         live = self._take_call(came)
-        live.journal.note(FellBack(came.call_id, event.at))
+        if event.kind == "LEG":
+            live.journal.note(FellBack(came.call_id, event.at))
         return live
 
     # One connection.

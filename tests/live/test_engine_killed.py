@@ -119,7 +119,7 @@ async def talk(field: Field, seen: Seen) -> None:
 async def whom(field: Field, seen: Seen) -> Handset | None:
     """The telephone that this caller talks with: the one whose INVITE came of this call."""
     arrivals = [it for it in field.service.network.arrivals if it.number in field.routes[seen.number]]
-    mine = [it for it in arrivals if seen.who in it.invite.one("from")]
+    mine = [it for it in arrivals if it.at > seen.caller.began and seen.who in it.invite.one("from")]
     return next((it.handset for it in mine if it.handset and it.handset.answered), None)
 
 

@@ -379,7 +379,7 @@ async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then
     caller.asterisk.application = "Stasis"
     await caller.line.look(handed_over_before(*LEGS))
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
-    assert caller.asterisk.commands == []
+    assert caller.asterisk.commands == ["get"]
 
 
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
