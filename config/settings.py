@@ -42,9 +42,9 @@ class SettingsError(Exception):
 
 
 def _check_trunk(text: str) -> str:
-    if not re.fullmatch(r"PJSIP/\{number\}@[A-Za-z0-9_-]+", text, re.ASCII):
+    if not re.fullmatch(r"PJSIP/\{number\}@[A-Za-z0-9_-]+(\{n\})?", text, re.ASCII):
         raise ValueError(
-            "write PJSIP/{number}@ and the name of the endpoint in pjsip.conf: PJSIP/{number}@trunk"
+            "write PJSIP/{number}@ and the name of the endpoint in pjsip.conf: PJSIP/{number}@trunk{n}"
         )
     return text
 
@@ -101,7 +101,9 @@ class Asterisk(Model):
         description="What cel_custom.conf writes: call records come from it. The engine rotates it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
-        "PJSIP/{number}@trunk", description="How a destination is dialled"
+        "PJSIP/{number}@trunk",
+        examples=["PJSIP/{number}@trunk{n}"],
+        description="How a destination is dialled; {n} is 0 to 9, for ten endpoints as in our pjsip.conf",
     )
 
 

@@ -30,13 +30,20 @@ TEMPORARILY_UNAVAILABLE = 480
 REFUSED = 300  # and above
 
 
-def variables(connect: Connect, caller: Caller, service_number: str, endpoint: str) -> Variables:
-    """Everything [connect] reads, for the caller's channel. `endpoint` is where a number is dialled."""
+def variables(
+    connect: Connect, caller: Caller, service_number: str, endpoint: str, first: int = 0
+) -> Variables:
+    """Everything [connect] reads, for the caller's channel.
+
+    `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints: from `first` on.
+    """
     shown = {one.number: SHOWN[shown_to(one, caller)] for one in connect.to}
     kinds = sorted(set(shown.values()))
     each = {f"_CONNECT_SHOW_{dial_key(to)}": kind for to, kind in shown.items()}
     return {
-        "CONNECT_TO": "&".join(endpoint.format(number=one.number) for one in connect.to),
+        "CONNECT_TO": "&".join(
+            endpoint.format(number=one.number, n=(first + place) % 10) for place, one in enumerate(connect.to)
+        ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
         "CONNECT_LEG": kinds[0] if len(kinds) == 1 else "each",

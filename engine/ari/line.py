@@ -240,7 +240,8 @@ class AriLine(Channel):
         """Two commands; a third where several ring, whose events say when each did. Raises AriError."""
         if len(connect.to) > 1:
             self._aside(let_go(self._hear_legs()))
-        values = variables(connect, self.caller, self.dialled, self.exchange.endpoint)
+        last = int(self.id[-1]) if self.id[-1:].isdecimal() else 0  # as many calls on each endpoint
+        values = variables(connect, self.caller, self.dialled, self.exchange.endpoint, last)
         await self._channels.set_channel_vars(self.id, values)
         await self._channels.continue_in_dialplan(self.id, context=CONTEXT, extension=EXTENSION, priority=1)
 

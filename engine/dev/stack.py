@@ -139,6 +139,7 @@ class Stack:
             "asterisk.etc_dir": str(asterisk.etc.absolute()),
             "asterisk.recordings": str(asterisk.recordings.absolute()),
             "asterisk.cel": str(asterisk.cel.absolute()),
+            "asterisk.trunk": "PJSIP/{number}@trunk{n}",
             "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
