@@ -22,7 +22,7 @@ NAMES = """
 app_celgenuserevent app_dial app_mixmonitor app_playback app_stack app_stasis
 bridge_simple
 cel_custom chan_pjsip
-format_wav
+format_sln format_wav
 func_callerid func_channel func_cut func_global func_groupcount func_hangupcause func_logic func_strings
 func_timeout
 pbx_config

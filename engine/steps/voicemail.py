@@ -8,7 +8,8 @@ from dialplan.prompt import BEEP, GOODBYE, MAILBOX_FULL
 from dialplan.result import Outcome
 from dialplan.steps import Voicemail
 from dialplan.walk import Turn
-from engine.call import VOICEMAIL, Call
+from engine.call import Call
+from engine.ending import VOICEMAIL
 from engine.line import How, Limits, Recorded
 from engine.steps.announce import say
 from journal.fault import point

@@ -37,7 +37,12 @@ def recorded_route(house: House, route: Route, record: str = "announce", **setti
 
 
 def of_kind(service: Service, number: str, kind: str) -> list[Json]:
-    return [entry for entry in service.journal(number) if entry["kind"] == kind]
+    """What the journal says of that kind. An engine after a killed one may say again what CEL told before."""
+    found: list[Json] = []
+    for entry in service.journal(number):
+        if entry["kind"] == kind and entry not in found:
+            found.append(entry)
+    return found
 
 
 def instant(entry: Json) -> datetime:
