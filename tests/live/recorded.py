@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
+
 from engine.dev.audio import RATE, Samples
 from engine.dev.carrier import Answers
 from engine.dev.handset import Handset
 from storage.records import CallRecord
 from tests.live.recordings import Kept, instant, of_kind, recorded_number
 from tests.live.service import Json, Service, until
+from tests.live.sinks import callengine
+from tests.store.conversations import Stereo, heard
 
 BEFORE_HZ, CALLER_HZ, DESTINATION_HZ = 440, 880, 1000
 ABSENT = 0.001  # -60 dB
 PRESENT = 0.25
+STATE = "SELECT state FROM audio WHERE audio_id = $1"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,18 @@ class Conversation:
 
     async def record(self) -> CallRecord:
         return await self.service.record(self.number)
+
+    async def stored(self, seconds: float = 20) -> Stereo:
+        """The recording as its owner has it, caller and destination, once it is sealed and stored."""
+        con = await asyncpg.connect(self.service.house.run.database)
+        try:
+            async with asyncio.timeout(seconds):
+                while await con.fetchval(STATE, self.kept.audio_id) != "stored":  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
+        finally:
+            await con.close()
+        words = ("recordings", "fetch", self.kept.audio_id, "--output", "-")
+        return heard(await callengine(self.service.house, *words))
 
 
 async def recorded(service: Service, folder: Path, **settings: str) -> Conversation:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dev.audio import levels
+from engine.dev.audio import FULL, RATE, levels
 from engine.dev.carrier import Answers
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
-from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, Conversation, length, recorded
+from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
 from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_number
 from tests.live.service import Service, new_destination, until
 
@@ -92,3 +92,6 @@ async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any
     assert record.recording_id == it.kept.audio_id
     assert abs(length(said) - record.talk) < BUSY
     assert [joined["result"] for joined in record.notice["joined"]] == ["heard"]
+    stored = await it.stored()
+    assert abs(len(stored) / RATE - record.talk.total_seconds()) < BUSY.total_seconds()
+    assert np.median(levels(np.round(stored[:, 0] * FULL).astype(np.int16), CALLER_HZ)) > PRESENT
