@@ -2,7 +2,7 @@
 # make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
 # make check   lint, format, types, import contracts
 # make fmt     put the format right
-# make bench   the benchmark against the plain dialplan, some 15 minutes (QUICK=1 some 5; BENCH=--help tells of more)
+# make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
 # make setup   what the others call first: .venv, and Asterisk in ~/.cache/callengine; nothing on the system
 # make pins    renew the pinned versions and hashes in requirements*.txt
 # make clean   remove what was made here; Asterisk stays in the cache

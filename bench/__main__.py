@@ -9,12 +9,11 @@ import click
 import uvloop
 
 from bench import machine
-from bench.bare import bare, promising
 from bench.page import fill, keep
 from bench.plan import FULL, QUICK
 from bench.run import Results, measure
 from bench.sipp import SippTrouble, command
-from bench.systems import Open, dialplan, engine, other
+from bench.systems import Open, dialplan, door, engine, other
 from bench.tables import tables
 from engine.dev.stack import TROUBLE
 
@@ -24,25 +23,23 @@ OTHERS_MOST = 0.08  # of the processor: the kernel's own work for us counts as o
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Some 5 minutes instead of 15; the page is not touched.")
+@click.option(
+    "--quick", is_flag=True, help="Some 5 minutes instead of 40, one turn each; the page is not touched."
+)
 @click.option(
     "--huge", is_flag=True, help="With ten million records too: some 15 minutes more, 20 GB of disk."
 )
 @click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
               help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
-@click.option("--limit", is_flag=True, help="The least ARI control beside them, which is what Asterisk "
-              "itself takes, and the engine's commands alone: 8 minutes more.")  # fmt: skip
 @click.option("--anyway", is_flag=True, help="Fill the page although others use this machine.")
-def main(*, quick: bool, huge: bool, others: tuple[str, ...], limit: bool, anyway: bool) -> None:
-    """The engine beside a plain dialplan: same Asterisk, same load, in turn.
+def main(*, quick: bool, huge: bool, others: tuple[str, ...], anyway: bool) -> None:
+    """The engine beside a plain dialplan, without and with our door: same Asterisk, same load, in turn.
 
     A COMMAND runs in the foreground until SIGTERM. Called for +32800000001 it dials +32470000001, called for
     +32800000003 it dials +32470000001, +32470000009 and +32470000019 at once; destinations see the caller's
     number.
     """
-    systems: dict[str, Open] = {"dialplan": dialplan, "engine": engine}
-    if limit:
-        systems |= {"bare ARI": bare, "ARI, as promised": promising}
+    systems: dict[str, Open] = {"dialplan": dialplan, "door": door, "engine": engine}
     for name, is_one, words in (one.partition("=") for one in others):
         if not (name and is_one and words):
             raise click.BadParameter("write NAME=COMMAND", param_hint="--other")

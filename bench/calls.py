@@ -128,6 +128,13 @@ def summary(load: Load) -> dict[str, float]:
     return told
 
 
+def spread(rounds: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Name by name the least and the most of several rounds."""
+    names = {name: None for one in rounds for name in one}
+    told = {name: [one[name] for one in rounds if name in one] for name in names}
+    return {name: (min(values), max(values)) for name, values in told.items()}
+
+
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Name by name over several rounds; calls and failures are added up."""
     names = {name: None for one in rounds for name in one}

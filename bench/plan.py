@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told.
+    """`turns`: how often each system is measured, `sound_turns` with sound; figures are medians of them.
 
-    `hold`: seconds that a rate must be held. `cap`: calls at once, at 1.1 s each. `sounds`: seconds that
-    calls with sound come in. `live`: how many calls to take the memory of; `media`: the same with G.711, or
-    0. `drain`, `mails`: how many calls, and mails. `records`: sizes of the database.
+    `rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told. `beside`: how
+    many calls are live while a call is costed, few and many. `hold`: seconds that a rate must be held.
+    `cap`: calls at once, at 1.1 s each. `sounds`: seconds that calls with sound come in. `live`: how many
+    calls to take the memory of; `media`: the same with G.711, or 0. `drain`, `mails`: how many calls, and
+    mails. `records`: sizes of the database.
     """
 
     name: str
-    rounds: int
+    turns: int
+    sound_turns: int
+    beside: tuple[int, int]
     rates: Mapping[float, float]
     hold: float
     begin: float
@@ -33,13 +37,15 @@ class Plan:
 
 FULL = Plan(
     name="full",
-    rounds=2,
-    rates={5: 8, 20: 6, 50: 8, 100: 6},
+    turns=5,
+    sound_turns=5,
+    beside=(30, 600),
+    rates={20: 5, 50: 5, 100: 5},
     hold=8,
     begin=128,
     close=1.07,
     cap=1000,
-    sounds=20,
+    sounds=10,
     live=(200, 1000, 2000),
     media=200,
     lag_seconds=12,
@@ -50,7 +56,9 @@ FULL = Plan(
 )
 QUICK = Plan(
     name="quick",
-    rounds=1,
+    turns=1,
+    sound_turns=1,
+    beside=(30, 200),
     rates={20: 4, 50: 4},
     hold=3,
     begin=100,

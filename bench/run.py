@@ -4,25 +4,26 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import engine_only, machine, past, records, sounds, traffic
-from bench.calls import medians
+from bench import engine_only, live, machine, past, records, sounds, traffic
+from bench.calls import medians, spread
 from bench.plan import HUGE, Plan
-from bench.rates import Round, Search, highest_rate, one_round
+from bench.rates import Round, Search, highest_rate, one_round, rest
 from bench.systems import Open, System, engine
 from bench.waiting import Tell
 from engine.dev.ports import NoPorts
 
 Results = dict[str, Any]
-# Those whose numbers record and take messages.
+# Those whose numbers record and take messages, and which are compared beside few and many live calls.
 OURS = {"dialplan", "engine"}
 
 
 async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: bool = False) -> Results:
-    """All there is to measure; `tell` gets a line now and then. Figures are medians of the rounds, in ms.
+    """All there is to measure; `tell` gets a line now and then. Figures are medians of the turns, in ms.
 
     `huge`: with ten million records too.
     """
@@ -43,31 +44,68 @@ async def measure(plan: Plan, systems: Mapping[str, Open], tell: Tell, *, huge: 
 
 
 async def compare(plan: Plan, systems: Mapping[str, Open], tell: Tell) -> Results:
-    """The systems in turn, round by round: what else happens on the machine meets them all."""
-    rounds: dict[str, list[Round]] = {name: [] for name in systems}
-    highest: dict[str, list[float]] = {name: [] for name in systems}
-    for number in range(1, plan.rounds + 1):
+    """The systems in turn, one after the other: what else happens on the machine meets them all."""
+    turns: dict[str, list[Turn]] = {name: [] for name in systems}
+    for number in range(1, plan.turns + 1):
         for name, open_it in systems.items():
             async with running(open_it, plan.cap) as system:
-                tell(f"round {number} of {plan.rounds}: {name}, delays")
-                rounds[name].append(await one_round(system, plan.rates, plan.costs_at))
-                tell(f"round {number} of {plan.rounds}: {name}, highest rate")
-                search = Search(highest[name][-1], plan.close) if highest[name] else Search(plan.begin)
-                highest[name].append(await highest_rate(system, plan.hold, search, plan.close))
-    return {name: over_rounds(rounds[name]) | {"highest": median(highest[name])} for name in systems}
+                tell(f"turn {number} of {plan.turns}: {name}")
+                before = turns[name][-1].highest if turns[name] else None
+                turns[name].append(await one_turn(plan, system, before, beside=name in OURS))
+    return {name: over_turns(turns[name]) for name in systems}
 
 
-def over_rounds(rounds: Sequence[Round]) -> Results:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`beside`: CPU of a call in ms beside so many live ones."""
+
+    round: Round
+    highest: float
+    beside: Mapping[str, float]
+
+
+async def one_turn(plan: Plan, system: System, highest: float | None, *, beside: bool) -> Turn:
+    """`highest`: that of the turn before."""
+    one = await one_round(system, plan.rates, plan.costs_at)
+    costs = {}
+    for many in plan.beside if beside else ():
+        await rest(system)
+        costs[str(many)] = await live.cost(system, many)
+    search = Search(highest, plan.close) if highest else Search(plan.begin)
+    return Turn(one, await highest_rate(system, plan.hold, search, plan.close), costs)
+
+
+def over_turns(turns: Sequence[Turn]) -> Results:
+    """Medians, and below `spread` the least and the most of the same figures."""
+    rounds, highest = [one.round for one in turns], [one.highest for one in turns]
+    beside = [grown(one.beside) for one in turns]
+    by_rate = {rate: [one.delays[rate] for one in rounds] for rate in rounds[0].delays}
     return {
-        "delays": {rate: medians([one.delays[rate] for one in rounds]) for rate in rounds[0].delays},
+        "delays": {rate: medians(delays) for rate, delays in by_rate.items()},
         "race": medians([one.race for one in rounds]),
         "cpu": medians([one.cpu for one in rounds]),
+        "highest": median(highest),
+        "beside": medians(beside),
+        "spread": {
+            "delays": {rate: spread(delays) for rate, delays in by_rate.items()},
+            "cpu": spread([one.cpu for one in rounds]),
+            "highest": (min(highest), max(highest)),
+            "beside": spread(beside),
+        },
     }
+
+
+def grown(beside: Mapping[str, float]) -> dict[str, float]:
+    """The costs, and the last of them as a multiple of the first."""
+    if len(beside) < 2:
+        return dict(beside)
+    few, *_, many = beside.values()
+    return {**beside, "grown": many / few}
 
 
 async def with_sounds(plan: Plan, systems: Mapping[str, Open], tell: Tell) -> Results:
     async with folder() as state:
-        return await sounds.measure(systems, state, plan.sounds, tell)
+        return await sounds.measure(systems, state, plan.sounds, plan.sound_turns, tell)
 
 
 async def look_into_engine(plan: Plan, rate: float, tell: Tell) -> Results:

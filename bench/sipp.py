@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 from asyncio.subprocess import Process
@@ -27,6 +28,7 @@ MESSAGES = "+32800000007"  # no destination: a message is taken
 DESTINATION = "+32470000001"
 RACERS = (DESTINATION, "+32470000009", "+32470000019")
 ANSWER_AFTER_MS = 100
+CALL_IDS = 1_000  # then from the first again; what follows differs
 PATIENCE_MS = 5_000  # a call that waits longer for a reply has failed
 STREAM = '<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
 SPEECH = VOICES / "en" / "greeting.wav"  # what is said with media, again and again
@@ -104,7 +106,18 @@ async def destinations(carrier: str, folder: Path, *, media: bool) -> AsyncItera
 
 async def place(sip: str, drive: Drive, folder: Path) -> None:
     longest = drive.seconds + drive.talk + 2 * PATIENCE_MS / 1000
-    words = [sip, "-p", str(free_port(SOCK_DGRAM)), "-s", drive.number, "-r", f"{drive.rate:g}"]
+    (ids := folder / "ids.csv").write_text(call_ids())
+    words = [
+        sip,
+        "-inf",
+        str(ids),
+        "-p",
+        str(free_port(SOCK_DGRAM)),
+        "-s",
+        drive.number,
+        "-r",
+        f"{drive.rate:g}",
+    ]
     words += ["-m", str(drive.calls), "-l", str(drive.calls), "-d", str(round(drive.talk * 1000))]
     words += ["-recv_timeout", str(PATIENCE_MS), "-timeout", f"{longest:.0f}"]
     process = await sipp("caller", words, folder, media=drive.media)
@@ -115,6 +128,11 @@ async def place(sip: str, drive: Drive, folder: Path) -> None:
         pass  # what it did not note has failed
     finally:
         await end(process)
+
+
+def call_ids() -> str:
+    """What Call-IDs begin with, as different as those of telephones: SIPp's own are nearly alike."""
+    return "\n".join(["SEQUENTIAL", *(secrets.token_hex(16) for _ in range(CALL_IDS)), ""])
 
 
 async def sipp(name: str, words: list[str], folder: Path, *, media: bool) -> Process:

@@ -5,12 +5,13 @@ with a neighbour's load on the machine; side by side, that meets all of them at 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.calls import medians
 from bench.processes import cpu_seconds
 from bench.rates import rest
 from bench.sipp import MESSAGES, RECORDED, Drive
@@ -34,25 +35,40 @@ class Cost:
 
 
 async def measure(
-    systems: Mapping[str, Open], folder: Path, seconds: float, tell: Tell
+    systems: Mapping[str, Open], folder: Path, seconds: float, turns: int, tell: Tell
 ) -> dict[str, dict[str, Any]]:
-    """By kind of call and system: calls that come in for so long, and what they cost."""
+    """By kind of call and system: what calls that come in for so long cost; medians of the turns."""
     kinds = {"talk": (TALK, talked), "recorded": (RECORDED_TALK, talked), "message": (MESSAGE, left)}
     async with AsyncExitStack() as held:
         running = {
             name: await held.enter_async_context(open_it(folder / name, CAP))
             for name, open_it in systems.items()
         }
-        told = {}
-        for kind, (drive, calls) in kinds.items():
-            tell(f"side by side: {kind}")
-            told[kind] = await side_by_side(running, replace(drive, seconds=seconds), calls)
-        return told
+        told: dict[str, list[dict[str, Cost]]] = {kind: [] for kind in kinds}
+        for number in range(1, turns + 1):
+            for kind, (drive, calls) in kinds.items():
+                tell(f"turn {number} of {turns}, side by side: {kind}")
+                told[kind].append(await side_by_side(running, replace(drive, seconds=seconds), calls))
+        return {
+            kind: {name: over([one[name] for one in costs]) for name in systems}
+            for kind, costs in told.items()
+        }
 
 
-async def side_by_side(systems: Mapping[str, System], drive: Drive, calls: "Calls") -> dict[str, Any]:
+def over(turns: Sequence[Cost]) -> dict[str, Any]:
+    """Calls added up, medians of what each process took, and the least and most of all of them together."""
+    whole = [sum(one.cpu.values()) for one in turns]
+    return {
+        "placed": sum(one.placed for one in turns),
+        "failed": sum(one.failed for one in turns),
+        "cpu": medians([one.cpu for one in turns]),
+        "spread": (min(whole), max(whole)),
+    }
+
+
+async def side_by_side(systems: Mapping[str, System], drive: Drive, calls: "Calls") -> dict[str, Cost]:
     costs = await asyncio.gather(*(cost(system, drive, calls) for system in systems.values()))
-    return {name: asdict(one) for name, one in zip(systems, costs, strict=True)}
+    return dict(zip(systems, costs, strict=True))
 
 
 async def cost(system: System, drive: Drive, calls: "Calls") -> Cost:

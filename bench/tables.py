@@ -36,14 +36,25 @@ def figures_of_delays(results: Mapping[str, Any]) -> str:
     def rows() -> Iterator[Row]:
         for name, system in results["systems"].items():
             for rate, delays in system["delays"].items():
+                range_of = system.get("spread", {}).get("delays", {}).get(rate, {})
                 yield (
                     name,
                     rate,
-                    *(both(delays, kind) for kind in ("setup", "answer", "goodbye")),
+                    both(delays, "setup"),
+                    f"{least_most(range_of, 'setup_p50')} / {least_most(range_of, 'setup_p99')}",
+                    *(both(delays, kind) for kind in ("answer", "goodbye")),
                     failures(delays),
                 )
 
-    head = ("system", "calls/s", "setup p50 / p99, ms", "answer, ms", "goodbye, ms", "failed")
+    head = (
+        "system",
+        "calls/s",
+        "setup p50 / p99, ms",
+        "least to most",
+        "answer, ms",
+        "goodbye, ms",
+        "failed",
+    )
     return table(head, rows())
 
 
@@ -51,8 +62,8 @@ def figures_of_rates(results: Mapping[str, Any]) -> str:
     systems = results["systems"]
     first = next(iter(systems.values()))["highest"]
     rows = [
-        (name, f"{one['highest']:.0f}", f"{one['highest'] / first:.2f}", both(one["race"], "release"),
-         cpu(one["cpu"]))
+        (name, f"{one['highest']:.0f} ({least_most(one.get('spread', {}), 'highest', 0)})",
+         f"{one['highest'] / first:.2f}", both(one["race"], "release"), cpu(one["cpu"]), beside(one))
         for name, one in systems.items()
     ]  # fmt: skip
     head = (
@@ -61,6 +72,7 @@ def figures_of_rates(results: Mapping[str, Any]) -> str:
         "of the first",
         "losers let go p50 / p99, ms",
         "CPU, ms a call at 50/s",
+        "CPU of a call, all processes, beside live ones",
     )
     return table(head, rows)
 
@@ -84,11 +96,20 @@ def figures_of_sounds(results: Mapping[str, Any]) -> str:
                     name,
                     f"{cost:.1f} ({cpu(one['cpu'], only=DURING)})",
                     f"{cost / first:.2f}",
+                    least_most(one, "spread", 1),
                     cpu(after) or "-",
                     failures(one),
                 )
 
-    head = ("with sound", "system", "CPU of the call, ms", "of the first", "and after it, ms", "failed")
+    head = (
+        "with sound",
+        "system",
+        "CPU of the call, ms",
+        "of the first",
+        "all of it, least to most",
+        "and after it, ms",
+        "failed",
+    )
     return table(head, rows())
 
 
@@ -157,6 +178,22 @@ def memory(one: Mapping[str, float]) -> str:
 def reloaded(one: Mapping[str, float]) -> str:
     setup = f"setup meanwhile p50 {one['setup_p50']:.1f}, p99 {one['setup_p99']:.1f} ms"
     return f"in force after {one['seconds']:.1f} s; {setup}; {one['failed']:.0f} failed"
+
+
+def least_most(spread: Mapping[str, Sequence[float]], name: str, digits: int = 2) -> str:
+    """The least and the most of the turns."""
+    if name not in spread:
+        return "-"
+    return " to ".join(f"{value:.{digits}f}" for value in spread[name])
+
+
+def beside(system: Mapping[str, Any]) -> str:
+    """What a call costs beside few and many live ones, and how many times the one the other is."""
+    costs = dict(system.get("beside", {}))
+    if not (grown := costs.pop("grown", 0.0)):
+        return "-"
+    told = ", ".join(f"{live}: {ms:.1f} ms" for live, ms in costs.items())
+    return f"{told}: x {grown:.2f} ({least_most(system['spread']['beside'], 'grown')})"
 
 
 def both(delays: Mapping[str, float], kind: str) -> str:

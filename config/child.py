@@ -1,9 +1,19 @@
 """A module of ours run as a process of its own: what is slow, or may crash, is not in the way of a call."""
 
 import asyncio
+import os
 import pickle
 import sys
 from typing import Any
+
+
+def reply(answer: object) -> None:
+    """In the child: answer and end. A parent that has been killed meanwhile wants no answer any more."""
+    try:
+        pickle.dump(answer, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os._exit(1)  # the interpreter would write again, and report that it cannot
 
 
 class ChildError(Exception):

@@ -1,14 +1,13 @@
 """The routing folder: everything in it as one value, or everything that is wrong with it."""
 
 import gc
-import pickle
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from config import agreement
-from config.child import ChildError, answer_of
+from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import list_files
 from config.packed import Packed
@@ -129,7 +128,7 @@ def _answer() -> None:
         result: Routing | tuple[FileError, ...] = packed(load(Path(folder), Policy(frozenset(countries))))
     except ConfigErrors as wrong:
         result = wrong.errors
-    pickle.dump(result, sys.stdout.buffer)
+    reply(result)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from config.child import ChildError, answer_of
+from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError, UnplayableError
 from dialplan.prompt import Prompt
 
@@ -97,4 +97,4 @@ def _error(prompt: Prompt, what: str) -> FileError:
 
 
 if __name__ == "__main__":
-    pickle.dump(make(pickle.load(sys.stdin.buffer), Path(sys.argv[1])), sys.stdout.buffer)  # noqa: S301 - our parent's
+    reply(make(pickle.load(sys.stdin.buffer), Path(sys.argv[1])))  # noqa: S301 - our parent's

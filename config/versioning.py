@@ -1,12 +1,11 @@
 """Routing versions kept and read by a process of its own: thousands of files are not in the way of a call."""
 
 import gc
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
-from config.child import ChildError, answer_of
+from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.load import packed
 from config.policy import Policy
@@ -63,4 +62,4 @@ def _answer(what: str, root: str, digest: str, *more: str) -> Any:
 
 if __name__ == "__main__":
     gc.disable()  # it lives for a second, and nothing it makes is garbage
-    pickle.dump(_answer(*sys.argv[1:]), sys.stdout.buffer)
+    reply(_answer(*sys.argv[1:]))

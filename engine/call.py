@@ -67,7 +67,10 @@ class Desk(Protocol):
         """Why no conversation can be recorded now; None when one can."""
 
     def note(self, entry: Entry) -> Awaitable[None]:
-        """Write an entry of the journal at once; awaiting it waits until it is on the disk."""
+        """Write an entry of the journal; awaiting it waits until it is on the disk."""
+
+    def hurry(self) -> None:
+        """Write what was noted at once, without waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,9 @@ class Call:
         """From here on the call may ring and talk without an engine."""
         to = tuple(one.number for one in connect.to)
         terms = self._recorder_terms(connect.recorder) if connect.recorder else None
-        return self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
+        written = self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
+        self.desk.hurry()
+        return written
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """What came of a ring that nobody took. A destination without a leg could not be dialled at all."""

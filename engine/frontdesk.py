@@ -106,6 +106,9 @@ class FrontDesk:
         self._untold.append(entry)
         return written
 
+    def hurry(self) -> None:
+        self._journal.hurry()
+
     def tell(self) -> None:
         """Count and log what was noted and is not told yet."""
         untold, self._untold = self._untold, []
@@ -127,7 +130,7 @@ async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | 
 
 
 class Tally:
-    """TEMPORARY."""
+    """Calls in numbers: a reader of the journal's entries."""
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics

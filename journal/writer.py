@@ -96,13 +96,13 @@ class Journal:
         if self._closed:
             raise JournalClosed(kind_of(entry))
         payload = encode(entry)
-        durable = Durable(self._loop, self._hand_over)
+        durable = Durable(self._loop, self.hurry)
         if self.degraded:
             durable.set_result(None)
         self._wall = max(time.time_ns(), self._wall + 1)
         stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
         if not self._lazy:
-            self._loop.call_later(LAZY_SECONDS, self._hand_over)
+            self._loop.call_later(LAZY_SECONDS, self.hurry)
         self._lazy.append(Noted(entry, payload, stamp, time.monotonic(), durable))
         return durable
 
@@ -122,7 +122,7 @@ class Journal:
         if self._closed:
             return
         self._closed = True
-        self._hand_over()
+        self.hurry()
         self._scribe.finish()
         await asyncio.to_thread(self._scribe.join)
         os.close(self._lock)
@@ -134,8 +134,8 @@ class Journal:
             if not found.has_begun:
                 self.note(CallEnded(call, at, Result.LOST, "lost"))
 
-    def _hand_over(self) -> None:
-        """To the scribe, who writes at once."""
+    def hurry(self) -> None:
+        """Hand what was noted to the scribe, who writes at once."""
         if self._lazy:
             lazy, self._lazy = self._lazy, []
             self._scribe.put(lazy)

@@ -9,6 +9,7 @@ in the middle of a call reads on.
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from dialplan.result import Outcome
 from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.cel import CelEvent
@@ -80,6 +81,9 @@ def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
         yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
         return
     outcome = causes.outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
+    party = state.consent.parties.get(leg.leg_id)
+    if party is not None and party.result == "left":
+        outcome = Outcome.REJECTED
     yield LegEnded(state.call_id, event.at, leg.leg_id, outcome, cause)
     if leg.connected is not None and state.left is not None:
         yield from _left_after_all(state.left, cause)

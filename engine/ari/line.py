@@ -198,19 +198,22 @@ class AriLine(Channel):
         if self._left is not None:
             self.left(self._left)
 
-    async def look(self, state: CallState, *, in_stasis: bool) -> None:
+    async def look(self, state: CallState) -> None:
         """After an outage: is the call where its journal says it was?
 
-        In our application, though it was handed over: it came back to an engine that died then, or was never
-        sent on. Nowhere: it ended with Asterisk, as far as nothing has said how it ended.
+        In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
+        Nowhere: it ended with Asterisk, unless something has said how it ended.
         """
-        if in_stasis:
-            if self.handed_over:
-                self._came_back(state)
-        elif not self._over.done() and not self.ended.done():
-            if not await self._exists():
+        if self._over.done() or self.ended.done():
+            return
+        match await self._application():
+            case None:
                 self.lose(self.exchange.last_known)
-            elif not self.handed_over:  # at the fallback
+            case "Stasis" if self.handed_over:
+                self._came_back(state)
+            case "Stasis" | "":
+                pass
+            case _ if not self.handed_over:  # at the fallback
                 self.end(self.exchange.last_known, causes.Cause.NORMAL)
 
     def _came_back(self, state: CallState) -> None:
@@ -263,13 +266,17 @@ class AriLine(Channel):
 
     async def _exists(self) -> bool:
         """Whether Asterisk still has this channel."""
+        return await self._application() is not None
+
+    async def _application(self) -> str | None:
+        """The dialplan application that has the caller; None: Asterisk has no such channel; "": not known."""
         try:
-            await self._channels.get(self.id)
+            channel = await self._channels.get(self.id)
         except Gone:
-            return False
-        except AriError:
-            return True  # it cannot be asked now
-        return True
+            return None
+        except AriError:  # it cannot be asked now
+            return ""
+        return channel.application if channel else ""
 
     async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
         """The lease is waited for: a leg that is being played something takes no other command meanwhile."""

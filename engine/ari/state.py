@@ -23,6 +23,7 @@ class ChannelInfo:
     created: datetime
     caller_number: str = field(repr=False)
     exten: str
+    application: str  # of the dialplan: Stasis while it is ours (or another's), Dial while it rings or talks
     variables: Mapping[str, str] = field(repr=False)  # those of `channelvars` in ari.conf, and reported ones
 
 
@@ -93,6 +94,7 @@ def channel_info(raw: Json) -> ChannelInfo:
         created=instant(raw["creationtime"]),
         caller_number=raw["caller"]["number"],
         exten=raw["dialplan"]["exten"],
+        application=raw["dialplan"]["app_name"],
         variables=raw.get("channelvars", {}),
     )
 

@@ -24,7 +24,7 @@ from engine.ari.line import AriLine
 from engine.ari.link import marker
 from engine.call import CallJournal, Desk, begin
 from engine.handle import handle
-from journal.entries import Entry, Heartbeat
+from journal.entries import Entry, FellBack, Heartbeat
 from journal.state import fold
 
 log = structlog.get_logger()
@@ -172,12 +172,18 @@ class Switchboard:
         return written
 
     def _fallen_back(self, event: CelEvent) -> Live | None:
-        """A call that no engine has seen: Asterisk has it, at the number's fallback."""
-        if event.kind != "FALLBACK":
+        """A call that no journal knows: Asterisk has it, at the number's fallback.
+
+        Or in a ring that an engine handed over and did not live to write down.
+        """
+        if event.kind not in ("FALLBACK", "LEG") or "dialled" not in event.extra:
             return None
         came = fallen_back(event, self._country, self._desk.node)
         log.info("call_without_engine", call=came.call_id)
-        return self._take_call(came)
+        live = self._take_call(came)
+        if event.kind == "LEG":
+            live.journal.note(FellBack(came.call_id, event.at))
+        return live
 
     # One connection.
 
@@ -209,7 +215,7 @@ class Switchboard:
         self._known.set()
         await self._setting.settled()
         await self._drain_cel()
-        await self._lose(old, frozenset(there.channel_ids), asked)
+        await self._look_for(old, asked)
         for live in filter(None, left):
             self._start(live, takeover.resume(live.line, live.journal))
         for channel in await takeover.strays(self.exchange, there, frozenset(self._lives)):
@@ -243,14 +249,10 @@ class Switchboard:
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
-    async def _lose(self, old: Sequence[Live], there: frozenset[str], asked: datetime) -> None:
-        """Which of these calls Asterisk does not have any more, though nothing said how they ended."""
+    async def _look_for(self, old: Sequence[Live], asked: datetime) -> None:
+        """Ask Asterisk where these calls are."""
         await asyncio.gather(
-            *(
-                live.line.look(live.journal.state, in_stasis=live.line.id in there)
-                for live in old
-                if live.line.entered < asked
-            )
+            *(live.line.look(live.journal.state) for live in old if live.line.entered < asked)
         )
 
     # One call.

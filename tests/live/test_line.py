@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -98,7 +97,7 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
         on_the_fake_line(story), on_asterisk(service, numbers[name], story)
     )
     assert told(faked) == told(real)
-    assert Counter(map(kind, fake_entries)) == Counter(map(kind, entries))
+    assert set(map(kind, fake_entries)) == set(map(kind, entries))  # CEL may say a thing twice
     for mine, theirs in ((faked.ring, real.ring), (faked.talk, real.talk)):
         assert abs(mine - theirs) < timedelta(seconds=0.3)
 

@@ -1,12 +1,9 @@
 """Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
 
-from urllib.parse import quote
-
 from engine.dev.carrier import Answers, Refuses, Rings
 from engine.dev.handset import Handset
 from engine.dev.phones import WITHHELD
 from storage.records import CallRecord
-from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile, away
 from tests.live.service import Service, new_caller, new_destination, until
@@ -99,20 +96,18 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
 async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     service: Service, engine: Fragile
 ) -> None:
-    service.network.behave(TO, Rings())
-    to = service.destination(Answers())
-    number = await with_fallback(service, to)
+    """It is refused while no engine is there, and none comes: Asterisk takes the caller to the fallback."""
+    engaged, to = service.destination(Refuses(486, after=1.0)), service.destination(Answers())
+    (number,) = service.house.agree([{"ring": engaged}, {"hangup": "failed"}], fallback=to)
+    await until(lambda: to in (service.house.endpoint.etc / "fallback.conf").read_text())
     caller = await service.call(number, WITHHELD["asserted and private"](new_caller()))
-    await until(lambda: [it for it in service.journal(number) if it["kind"] == "leg_ringing"])
+    await caller.wait_ringing()
     await engine.end()
-    (start,) = [it for it in service.journal(number) if it["kind"] == "call_start"]
-    lease = f"variable={quote('TIMEOUT(absolute)')}&value=1"  # as if half a minute had passed
-    ask(service.house.endpoint, f"/channels/{start['channel']}/variable?{lease}", "POST")
-    destination = await service.network.picked_up(to)
+    destination = await service.network.picked_up(to, seconds=10)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     await destination.wait_ended()
     await engine.start()
     record = await service.record(number)
-    assert told(record) == ("answered", "caller", to, ["no_answer", "taken"])
-    assert (record.call_id, record.withheld, record.caller) == (start["call"], True, "")
+    assert told(record) == ("answered", "caller", to, ["busy", "taken"])
+    assert (record.withheld, record.caller) == (True, "")

@@ -1,16 +1,16 @@
 """Calls outlive the engine: killed or stopped, the next one takes them over where they were."""
 
 import asyncio
+import os
 import signal
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engine.dev.audio import RATE, level, tone, write_wav
-from engine.dev.carrier import Answers, Rings
+from engine.dev.carrier import Answers, Refuses, Rings
 from engine.dev.handset import Handset
 from storage.records import CallRecord
 from tests.live.ari import ask
@@ -19,6 +19,7 @@ from tests.live.fragile import Fragile, away
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_destination, until
 
 TO, FALLBACK = new_destination(), new_destination()
+TOGETHER_AWAY_SECONDS = float(os.environ.get("TOGETHER_AWAY_SECONDS", "3"))
 ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 
 
@@ -34,11 +35,6 @@ async def still_talking(caller: Handset, destination: Handset) -> None:
     heard = await asyncio.gather(more_heard(caller), more_heard(destination))
     levels = [level(sound, hz) for sound, hz in zip(heard, (DESTINATION_HZ, CALLER_HZ), strict=True)]
     assert levels == pytest.approx([0.3, 0.3], abs=0.03)
-
-
-async def noted(service: Service, number: str, kind: str) -> None:
-    """Wait until the journal knows it: of what was not written down no other engine can tell."""
-    await until(lambda: kind in {entry["kind"] for entry in service.journal(number)})
 
 
 def told(record: CallRecord) -> tuple[str, str, list[str]]:
@@ -90,9 +86,8 @@ async def test_who_hung_up_while_no_engine_was_there_ended_the_call_at_that_mome
     await engine.end()
     await first.hang_up()
     await first.wait_ended()
-    assert last.ending is None  # a bridge of Asterisk's never dissolves by itself
+    await last.wait_ended()  # nobody had to tell it
     await engine.start()
-    await last.wait_ended()
     record = await service.record(number)
     assert told(record) == ("answered", who, ["taken"])
     assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
@@ -105,9 +100,8 @@ async def test_a_call_that_ended_whole_while_no_engine_was_there_has_its_exact_r
     service.network.behave(TO, Answers())
     caller, destination = await in_conversation(service, number := plain(), TO)
     await engine.end()
-    for end in (caller, destination):
-        await end.hang_up()
-        await end.wait_ended()
+    await caller.hang_up()
+    await destination.wait_ended()
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
@@ -116,21 +110,42 @@ async def test_a_call_that_ended_whole_while_no_engine_was_there_has_its_exact_r
 
 
 @ENDS
-async def test_it_rings_again_under_the_next_engine(
-    service: Service, plain: Callable[[], str], engine: Fragile, how: signal.Signals
+async def test_it_rings_on_and_is_answered_without_an_engine(
+    service: Service, plain: Callable[[], str], engine: Fragile, wire: Wire, how: signal.Signals
 ) -> None:
-    service.network.behave(TO, Rings())
+    service.network.behave(TO, Answers(after=1.5))
     caller = await service.call(number := plain())
-    await noted(service, number, "leg_ringing")
+    await caller.wait_ringing()
     await engine.end(how)
-    service.network.behave(TO, Answers())
+    destination = await service.network.picked_up(TO)
+    await hear_each_other(caller, destination)
     await engine.start()
-    await service.cancelled(TO)
-    destination = await service.network.picked_up(TO, 2)
+    await still_talking(caller, destination)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", ["taken"])
+    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+
+
+@ENDS
+async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
+    service: Service, engine: Fragile, how: signal.Signals
+) -> None:
+    """It is refused while no engine is there: the caller waits in Asterisk for the next one."""
+    engaged, next_one = service.destination(Refuses(486, after=1.0)), service.destination(Answers())
+    (number,) = service.house.agree([{"ring": engaged}, {"ring": next_one}])
+    caller = await service.call(number)
+    await caller.wait_ringing()
+    await engine.end(how)
+    await until(lambda: [it for it in service.network.arrivals if it.refused], 5)
+    await engine.start()
+    destination = await service.network.picked_up(next_one, seconds=10)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     record = await service.record(number)
-    assert told(record) == ("answered", "caller", ["no_answer", "taken"])
+    assert told(record) == ("answered", "caller", ["busy", "taken"])
+    assert len([it for it in service.network.arrivals if it.number == engaged]) == 1
 
 
 @ENDS
@@ -172,32 +187,18 @@ async def test_what_the_engine_before_left_playing_is_stopped_and_its_end_is_not
     await service.record(number)
 
 
-async def test_a_bridge_that_a_dead_engine_left_empty_is_let_go(service: Service, engine: Fragile) -> None:
-    """It is in no application: only a look at all of them finds it. Another's bridge stays."""
-    endpoint = service.house.endpoint
-    ours, others = f"{uuid.uuid4()}-br", "somebody-elses"
-    await engine.end()
-    for bridge in (ours, others):
-        ask(endpoint, f"/bridges/{bridge}", "POST")
-    try:
-        await engine.start()
-        await until(lambda: [it["id"] for it in ask(endpoint, "/bridges")] == [others])
-    finally:
-        ask(endpoint, f"/bridges/{others}", "DELETE")
-
-
 async def test_who_gives_up_while_no_engine_is_there_gave_up_at_that_moment(
     service: Service, plain: Callable[[], str], engine: Fragile
 ) -> None:
     service.network.behave(TO, Rings())
     caller = await service.call(number := plain())
-    await noted(service, number, "leg_ringing")
+    await caller.wait_ringing()
     await engine.end()
     gave_up = datetime.now(UTC)
     await caller.hang_up()
     await caller.wait_ended()
-    await engine.start()
     await service.cancelled(TO)
+    await engine.start()
     record = await service.record(number)
     assert told(record) == ("abandoned", "caller", ["no_answer"])
     assert_near(record.ended, gave_up)
@@ -255,9 +256,27 @@ async def test_when_asterisk_dies_the_conversation_is_lost_and_its_record_is_not
     await asterisk.start()
     record = await service.record(number)
     assert told(record) == ("lost", "lost", ["taken"])
-    assert_near(record.ended, died)
+    assert record.ended is not None
+    assert abs(record.ended - died) < timedelta(seconds=1)
     alive = "/asterisk/variable?variable=ENGINE_ALIVE"
     await until(lambda: ask(service.house.endpoint, alive)["value"])  # of the new Asterisk
     caller, _ = await in_conversation(service, number := plain(), TO)
     await caller.hang_up()
     assert told(await service.record(number)) == ("answered", "caller", ["taken"])
+
+
+async def test_when_engine_and_asterisk_die_together_the_talk_is_billed_to_the_last_sign_of_life(
+    service: Service, plain: Callable[[], str], engine: Fragile
+) -> None:
+    service.network.behave(TO, Answers())
+    await in_conversation(service, number := plain(), TO)
+    asterisk = Fragile(service.house.asterisk)
+    await asyncio.gather(engine.end(), asterisk.end())
+    died = datetime.now(UTC)
+    await asyncio.sleep(TOGETHER_AWAY_SECONDS)  # what must not be billed
+    await asterisk.start()
+    await engine.start()
+    record = await service.record(number)
+    assert told(record) == ("lost", "lost", ["taken"])
+    assert record.ended is not None
+    assert timedelta(seconds=-1) < record.ended - died < timedelta(seconds=0.1)

@@ -24,7 +24,7 @@ AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
 def channel(channel_id: str) -> ChannelInfo:
-    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "+32470998877", "+3270012345", {})
+    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "+32470998877", "+3270012345", "Stasis", {})
 
 
 def call(channel_id: str) -> StasisStart:

@@ -16,9 +16,9 @@ CHANNEL = {
     "state": "Ring",
     "caller": {"name": "Mallory", "number": "+32470998877"},
     "connected": {"name": "", "number": ""},
-    "dialplan": {"context": "inbound", "exten": "+3270012345", "priority": 12},
+    "dialplan": {"context": "inbound", "exten": "+3270012345", "priority": 12, "app_name": "Stasis"},
     "creationtime": AT,
-    "channelvars": {"CALLERID(pres)": "allowed", "X_PRIVACY": "", "X_CALLID": "a-call-id"},
+    "channelvars": {"CALLERID(pres)": "allowed", "X_PRIVACY": ""},
 }
 BRIDGE = {"id": "call-br", "channels": ["1764000000.7"], "creationtime": AT, "technology": "simple_bridge"}
 RECORDING = {"name": "call-vm1", "format": "wav", "state": "done", "duration": 7}

@@ -10,7 +10,7 @@ import pytest
 
 from bench import rates
 from bench.bars import bars
-from bench.calls import Call, Load, Sent, Taken, medians, quantile, read_calls, summary
+from bench.calls import Call, Load, Sent, Taken, medians, quantile, read_calls, spread, summary
 from bench.engine_only import bucket_quantile, lag_buckets
 from bench.goals import goals
 from bench.machine import Others
@@ -45,11 +45,19 @@ RESULTS: dict[str, Any] = {
             "cpu": {"asterisk": 3.4},
             "highest": 400.0,
         },
+        "door": {
+            "delays": {"20": DELAYS, "50": {**DELAYS, "setup_p50": 2.7}},
+            "race": DELAYS,
+            "cpu": {"asterisk": 3.5},
+            "highest": 380.0,
+        },
         "engine": {
             "delays": {"20": DELAYS, "50": {**DELAYS, "setup_p50": 3.5}},
             "race": DELAYS,
-            "cpu": {"asterisk": 6.3, "engine": 1.9},
+            "cpu": {"asterisk": 6.3, "engine": 1.4, "worker": 0.8, "postgres": 0.9},
             "highest": 190.0,
+            "beside": {"30": 9.0, "600": 10.8, "grown": 1.2},
+            "spread": {"highest": (180.0, 200.0), "beside": {"grown": (1.1, 1.3)}},
         },
     },
     "engine": {
@@ -129,6 +137,7 @@ def test_rounds_become_medians_and_failures_add_up() -> None:
         {"failed": 0, "setup_p50": 3.0},
     ]
     assert medians(rounds) == {"failed": 3, "setup_p50": 3.0}
+    assert spread(rounds) == {"failed": (0, 2), "setup_p50": (2.0, 9.0)}
 
 
 @pytest.mark.parametrize("limit", [35.0, 130.0, 510.0])
@@ -217,7 +226,20 @@ def test_the_lag_of_a_loop_is_read_from_its_histogram() -> None:
 def test_a_goal_is_met_or_not() -> None:
     told = {goal.what: goal.met for goal in goals(RESULTS)}
     assert told["CPU of the engine"]
+    assert not told["CPU of engine, worker and PostgreSQL"]
     assert not told["highest rate, of the dialplan's"]
+    assert told["CPU of a call with 600 live, of that with 30"]
+
+
+def test_the_door_has_a_goal_of_its_own() -> None:
+    (door,) = [goal for goal in goals(RESULTS) if "the door alone" in goal.what]
+    assert door.value == pytest.approx(0.7)
+    assert not door.met
+
+
+def test_a_table_says_how_far_the_turns_were_apart() -> None:
+    assert "30: 9.0 ms, 600: 10.8 ms: x 1.20 (1.10 to 1.30)" in tables(RESULTS)
+    assert "190 (180 to 200)" in tables(RESULTS)
 
 
 def test_a_call_costs_what_its_own_processes_take_and_not_what_comes_after() -> None:

@@ -31,8 +31,8 @@ def test_an_asterisk_too_old_or_nameless_is_refused(version: str) -> None:
 
 
 def test_missing_modules_are_named_as_the_lines_to_write() -> None:
-    (refusal,) = refusals(replace(WELL, running=MODULES - {"chan_bridge_media.so", "func_timeout.so"}))
-    assert refusal.endswith("load = chan_bridge_media.so, load = func_timeout.so")
+    (refusal,) = refusals(replace(WELL, running=MODULES - {"app_dial.so", "func_timeout.so"}))
+    assert refusal.endswith("load = app_dial.so, load = func_timeout.so")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.complaint import names as settings_names
-from config.settings import Settings
+from config.settings import Asterisk, Settings
 from engine.__main__ import COMMANDS
 from engine.metrics import EngineMetrics, WorkerMetrics
 
@@ -73,3 +73,30 @@ def test_a_unit_runs_a_command_and_hands_it_credentials_that_are_settings(unit: 
     assert credentials
     assert len(credentials) == text.count("\nLoadCredential=")
     assert {credential.replace("__", ".") for credential in credentials} <= set(settings_names(Settings))
+
+
+@pytest.mark.parametrize(
+    ("unit", "setting"),
+    [("callengine-engine", "cel"), ("callengine-worker", "recordings")],
+)
+def test_a_unit_may_write_where_the_defaults_of_the_settings_have_it_write(unit: str, setting: str) -> None:
+    text = (ROOT / f"systemd/{unit}.service").read_text("utf-8")
+    writable = [path for line in re.findall(r"^ReadWritePaths=(.+)$", text, re.M) for path in line.split()]
+    written: Path = getattr(Asterisk(), setting)
+    folder = written.parent if written.suffix else written
+    assert f"-{folder}" in writable
+
+
+def test_the_guide_makes_the_folders_that_the_settings_name() -> None:
+    guide = (ROOT / "docs/operating.md").read_text("utf-8")
+    made = set(re.findall(r"`install -d [^`]* (/\S+)`", guide))
+    asterisk = Asterisk()
+    assert made >= {str(asterisk.recordings), str(asterisk.cel.parent)}
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text("utf-8")
+    decisions = [page.name for page in folder.glob("[0-9]*.md")]
+    assert decisions
+    assert [name for name in decisions if f"({name})" not in index] == []

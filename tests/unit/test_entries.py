@@ -17,6 +17,7 @@ from journal.entries import (
     CallerNotified,
     CallStarted,
     Entry,
+    FellBack,
     HandedOver,
     Heartbeat,
     LegAnswered,
@@ -27,6 +28,7 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     PartyNotified,
+    RecorderTerms,
     RecordingEnded,
     RecordingPaused,
     RecordingResumed,
@@ -119,7 +121,8 @@ OLD: list[tuple[dict[str, Any], Entry]] = [
 NEW: list[Entry] = [
     Turned(CALL, "hours", "open", AT),
     StepPerformed(CALL, "ring", Outcome.TAKEN, (0, "hours", "open", 1), AT),
-    HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20),
+    HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20, RecorderTerms("a-rec1", 60, "flac", "announce")),
+    FellBack(CALL, AT),
     LegConnected(CALL, AT, LEG),
     LegEnded(CALL, AT, LEG, Outcome.BUSY, 17, 486),
     Answered(CALL, AT),
@@ -161,7 +164,7 @@ def test_every_kind_of_entry_is_tried_here() -> None:
     }
     kinds = {it.__struct_config__.tag for it in structs if it.__name__[0] != "_"} - {None}
     assert {kind_of(entry) for entry in EVERY} == kinds
-    assert len(kinds) == 22
+    assert len(kinds) == 23
 
 
 @settings(deadline=None)

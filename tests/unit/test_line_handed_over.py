@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -40,8 +40,8 @@ def at(seconds: float) -> datetime:
     return AT + timedelta(seconds=seconds)
 
 
-def channel(channel_id: str = CALLER) -> ChannelInfo:
-    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "", "+3270012345", {})
+def channel(channel_id: str = CALLER, application: str = "Stasis") -> ChannelInfo:
+    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "", "+3270012345", application, {})
 
 
 def end(seconds: float = 1) -> StasisEnd:
@@ -56,11 +56,13 @@ def back(legs: str = BUSY, ring: str = "1") -> StasisStart:
 class Asterisk:
     """Its commands; it is its own client, and each of its resources.
 
-    `does`: what happens before the reply to a command, which may be an error. `exists`: the caller's channel.
+    `does`: what happens before the reply to a command, which may be an error. `exists`: the caller's channel,
+    which is in `application`.
     """
 
     does: dict[str, Callable[[], AriError | None]] = field(default_factory=dict)
     exists: bool | AriError = True
+    application: str = "Dial"
     commands: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     subscribed: list[str] = field(default_factory=list)
@@ -84,12 +86,13 @@ class Asterisk:
         self.subscribed += sources
         self._do("subscribe")
 
-    async def get(self, channel_id: str) -> None:
+    async def get(self, channel_id: str) -> ChannelInfo:
         self._do("get")
         if isinstance(self.exists, AriError):
             raise self.exists
         if not self.exists:
             raise Gone(404, "no such channel")
+        return channel(channel_id, self.application)
 
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
         self.cause = reason_code
@@ -184,7 +187,8 @@ async def test_the_next_ring_is_handed_over_like_the_first(caller: Caller) -> No
     caller.tell(back())
     await going_on
     caller.asterisk.commands.clear()
-    going_on = await caller.handed_over()
+    going_on = await caller.handed_over(replace(TO_ONE, number=2))
+    caller.tell(back())  # of the first ring
     assert not going_on.done()
     caller.tell(back(legs="", ring="2"))
     assert (await going_on).number == 2
@@ -371,46 +375,51 @@ LEGS: list[Entry] = [LegStarted(CALL, at(2), LEG, OFFICE), LegEnded(CALL, at(3),
 
 
 async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then(caller: Caller) -> None:
-    caller.line.hand_over()
-    await caller.line.look(handed_over_before(*LEGS), in_stasis=True)
+    caller.line.hand_over(1)
+    caller.asterisk.application = "Stasis"
+    await caller.line.look(handed_over_before(*LEGS))
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
-    assert caller.asterisk.commands == []
+    assert caller.asterisk.commands == ["get"]
 
 
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
-    caller.line.hand_over()
-    await caller.line.look(handed_over_before(), in_stasis=True)
+    caller.line.hand_over(1)
+    caller.asterisk.application = "Stasis"
+    await caller.line.look(handed_over_before())
     assert not caller.line.handed_over
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
     await asyncio.sleep(1)
-    assert caller.asterisk.commands == ["set_channel_vars", "continue_in_dialplan"]
+    assert caller.asterisk.commands == ["get", "set_channel_vars", "continue_in_dialplan"]
     caller.tell(back())
     assert await going_on == Returned(1, (TRIED,), at(9))
 
 
 async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(1)
     caller.tell(back())
-    await caller.line.look(handed_over_before(), in_stasis=True)
+    caller.asterisk.application = "Stasis"
+    await caller.line.look(handed_over_before())
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), at(9))
 
 
 async def test_the_legs_of_an_earlier_ring_do_not_say_that_this_one_was_begun(caller: Caller) -> None:
-    caller.line.hand_over()
+    caller.line.hand_over(2)
     state = handed_over_before(*LEGS, HandedOver(CALL, at(5), (HOME,), 20))
-    await caller.line.look(state, in_stasis=True)
+    caller.asterisk.application = "Stasis"
+    await caller.line.look(state)
     assert not caller.line.handed_over
 
 
 async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(caller: Caller) -> None:
-    await caller.line.look(handed_over_before(), in_stasis=True)
+    caller.asterisk.application = "Stasis"
+    await caller.line.look(handed_over_before())
     caller.line.alive()
-    assert caller.asterisk.commands == []
+    assert caller.asterisk.commands == ["get"]
 
 
 async def test_a_conversation_goes_on(caller: Caller) -> None:
-    caller.line.hand_over()
-    await caller.line.look(handed_over_before(*LEGS), in_stasis=False)
+    caller.line.hand_over(1)
+    await caller.line.look(handed_over_before(*LEGS))
     caller.line.alive()
     assert caller.line.handed_over
 
@@ -418,14 +427,14 @@ async def test_a_conversation_goes_on(caller: Caller) -> None:
 @pytest.mark.parametrize("handed_over", [True, False])
 async def test_a_call_that_is_nowhere_ended_with_asterisk(caller: Caller, handed_over: bool) -> None:
     if handed_over:
-        caller.line.hand_over()
+        caller.line.hand_over(1)
     caller.asterisk.exists = False
-    await caller.line.look(handed_over_before(), in_stasis=False)
+    await caller.line.look(handed_over_before())
     assert await caller.line.ended == Ended(LAST_KNOWN, 127, lost=True)
 
 
 async def test_a_caller_who_has_left_the_application_without_us_is_at_the_fallback(caller: Caller) -> None:
-    await caller.line.look(handed_over_before(), in_stasis=False)
+    await caller.line.look(handed_over_before())
     assert await caller.line.ended == Ended(LAST_KNOWN, 16)
 
 
@@ -435,6 +444,6 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
         caller.tell(end(3))
     else:
         caller.line.told_over(at(3))
-    await caller.line.look(handed_over_before(), in_stasis=False)
+    await caller.line.look(handed_over_before())
     assert caller.asterisk.commands == []
     assert not caller.line.ended.done() or caller.line.ended.result() == Ended(at(3), 16)

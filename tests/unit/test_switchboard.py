@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -78,12 +79,12 @@ class Asterisk:
 
     async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
 
-    async def get(self, what: str) -> AppInfo | None:
+    async def get(self, what: str) -> AppInfo | ChannelInfo:
         if what == "engine":
             return AppInfo("engine", self.there, ())
         if what not in (*self.there, *self.left):
             raise Gone(404, "no such channel")
-        return None
+        return replace(channel(), id=what, application="Stasis" if what in self.there else "Dial")
 
     async def user_event(self, name: str, application: str) -> None:
         self.board.heard(ChannelUserevent(at(100), name))
@@ -112,7 +113,7 @@ class Setting:
 
 
 def channel() -> ChannelInfo:
-    return ChannelInfo(CHANNEL, C, "Ring", AT, "", NUMBER, {})
+    return ChannelInfo(CHANNEL, C, "Ring", AT, "", NUMBER, "Stasis", {})
 
 
 def desk_of(*journal: Entry) -> FakeDesk:

@@ -1,0 +1,54 @@
+"""What a call costs while many others are live: what grows with them, grows until it is too much."""
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.calls import read_sent
+from bench.processes import cpu_seconds
+from bench.sipp import Drive, destinations, place
+from bench.systems import System
+
+RAMP = 50.0  # calls a second until so many are live
+SETTLE_SECONDS, IDLE_SECONDS = 2.0, 2.0
+ASKED = Drive(rate=20, seconds=6, talk=0.5)
+
+
+async def cost(system: System, live: int) -> float:
+    """CPU of a call in all processes, ms, while so many others talk; what those take is taken off.
+
+    Raises ValueError when a call fails: the figure would be that of others.
+    """
+    ramp = Drive(RAMP, live / RAMP)
+    took = ramp.seconds + SETTLE_SECONDS + IDLE_SECONDS + ASKED.seconds + ASKED.talk + 3
+    with TemporaryDirectory(prefix="bench-") as name:
+        folders = [Path(name) / part for part in ("destination", "live", "asked")]
+        for folder in folders:
+            folder.mkdir()
+        async with destinations(system.ends.carrier, folders[0], media=False):
+            talking = asyncio.create_task(
+                place(system.ends.sip, Drive(RAMP, ramp.seconds, talk=took), folders[1])
+            )
+            await asyncio.sleep(ramp.seconds + SETTLE_SECONDS)
+            spent = await beside_them(system, folders[2])
+            await talking
+        done = [len(read_sent((folder / "caller.log").read_text())) for folder in folders[1:]]
+    if done != [ramp.calls, ASKED.calls]:
+        raise ValueError(f"of {ramp.calls} live calls {done[0]} went all the way, of {ASKED.calls} {done[1]}")
+    return 1000 * spent / ASKED.calls
+
+
+async def beside_them(system: System, folder: Path) -> float:
+    """CPU seconds that the calls asked for take beyond what the system takes without them."""
+    clock = asyncio.get_running_loop().time
+    began, first = clock(), taken(system)
+    await asyncio.sleep(IDLE_SECONDS)
+    idle = (taken(system) - first) / (clock() - began)
+    began, before = clock(), taken(system)
+    await place(system.ends.sip, ASKED, folder)
+    await asyncio.sleep(1)  # what comes after a call
+    return taken(system) - before - idle * (clock() - began)
+
+
+def taken(system: System) -> float:
+    return sum(cpu_seconds(system.pids).values())

@@ -1,0 +1,22 @@
+"""A ring of several destinations is heard of by their Dial events, and is no less Asterisk's for it."""
+
+from engine.dev.carrier import Answers, Rings
+from tests.live.conversation import hear_each_other
+from tests.live.fragile import Fragile
+from tests.live.service import Service
+from tests.live.test_takeover import still_talking, told
+
+
+async def test_a_talk_that_several_rang_for_goes_on_under_the_next_engine(
+    service: Service, engine: Fragile
+) -> None:
+    quick, late = service.destination(Answers(after=0.5)), service.destination(Rings())
+    (number,) = service.house.agree([{"ring": {"to": [quick, late]}}])
+    caller = await service.call(number)
+    destination = await service.network.picked_up(quick)
+    await hear_each_other(caller, destination)
+    await engine.end()
+    await engine.start()
+    await still_talking(caller, destination)
+    await caller.hang_up()
+    assert told(await service.record(number)) == ("answered", "caller", ["taken", "no_answer"])
