@@ -1,7 +1,8 @@
 """A recording is as long as the talk, and its two sides run beside each other, to the end.
 
 TALK_SECONDS=600 is the ten minutes of the promise, held to its bounds; the default allows for a machine that
-is busy with other tests. The telephones are bare: those of the other tests are late themselves.
+is busy with other tests. The telephones are bare: those of the other tests are late themselves. Where packets
+are lost or late the sides may be further apart for a while: docs/decisions/016.
 """
 
 import os
