@@ -1,14 +1,20 @@
 """Numbers that are recorded, what the journal says of their calls, and the files that come to be."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 from watchfiles import Change, awatch
 
+from engine.dev.audio import RATE, Samples
+from storage.parts import Frames, Line, lay
+from storage.spool import Spool
 from tests.live.service import PROMPTS, House, Json, Route, Service
 
 NOTICE_HZ = PROMPTS["long"]  # the announcement: 2 s of it
@@ -31,11 +37,64 @@ def recorded_route(house: House, route: Route, record: str = "announce", **setti
 
 
 def of_kind(service: Service, number: str, kind: str) -> list[Json]:
-    return [entry for entry in service.journal(number) if entry["kind"] == kind]
+    """What the journal says of that kind. An engine after a killed one may say again what CEL told before."""
+    found: list[Json] = []
+    for entry in service.journal(number):
+        if entry["kind"] == kind and entry not in found:
+            found.append(entry)
+    return found
 
 
 def instant(entry: Json) -> datetime:
     return datetime.fromisoformat(entry["at"])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What Asterisk records of one conversation, kept in `folder` by second links to its files: the worker
+    takes the first ones away as soon as the call is over.
+    """
+
+    house: House
+    folder: Path
+    audio_id: str
+
+    def keep(self) -> None:
+        """Keep all that is there by now: a part begins with the recorder, and with each key of a pause."""
+        for file in self.house.endpoint.recordings.glob(f"{self.audio_id}-*"):
+            with suppress(FileExistsError):
+                os.link(file, self.folder / file.name)
+
+    def parts(self) -> list[Path]:
+        """The files of the parts that are kept, in their order."""
+        return sorted(self.folder.glob(f"{self.audio_id}-*.raw"))
+
+    def is_written(self) -> bool:
+        """Whether Asterisk has closed all of them: until then up to 1.02 s of the last is not on the disk."""
+        process = self.house.asterisk.process
+        assert process is not None
+        return {file.stat().st_ino for file in self.parts()}.isdisjoint(open_files(process.pid))
+
+    def sides(self, lasted: float = 0) -> tuple[Samples, Samples]:
+        """What the caller said and what the destination said, on one line of time from the recorder's start.
+
+        `lasted`: the seconds from the beginning to the end of the recording, for a call that ends in a pause.
+        """
+        return sides(lay(Spool(self.folder).read_parts(self.audio_id), lasted))
+
+
+def sides(line: Line) -> tuple[Samples, Samples]:
+    """The samples of the caller, and of the destination; as many of each."""
+    blocks: list[Frames] = [np.zeros((0, 2), np.int16), *line.blocks(RATE)]
+    caller, destination = np.concatenate(blocks).T
+    return caller, destination
+
+
+def open_files(pid: int) -> Iterator[int]:
+    """The inodes of what this process has open."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield descriptor.stat().st_ino
 
 
 @asynccontextmanager

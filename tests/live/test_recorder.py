@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from engine.dev.asterisk import Asterisk
-from engine.dev.audio import RATE, Samples, level, tone, write_wav
+from engine.dev.audio import RATE, level, tone, write_wav
 from engine.dev.wire import Message
 from storage.marks import Marker
-from storage.parts import Frames, Line, lay
+from storage.parts import Line, lay
 from storage.spool import Spool
 from tests.live.ari import ask
+from tests.live.recordings import sides
 from tests.live.sip import Agent, Call, Ringing, eventually
 from tests.live.voices import Voice, media_of, voice
 
@@ -133,13 +134,6 @@ def desk(asterisk: Asterisk, carrier: Agent, tmp_path: Path, empty: None) -> Ite
 def set_up(asterisk: Asterisk, text: str) -> None:
     (asterisk.endpoint.etc / "fallback.conf").write_text(text)
     ask(asterisk.endpoint, "/asterisk/modules/pbx_config.so", "PUT")
-
-
-def sides(line: Line) -> tuple[Samples, Samples]:
-    """The caller, the destination."""
-    blocks: list[Frames] = [np.zeros((0, 2), np.int16), *line.blocks(RATE)]
-    caller, destination = np.concatenate(blocks).T
-    return caller, destination
 
 
 def apart(one: dict[str, str], other: dict[str, str]) -> float:
