@@ -95,7 +95,7 @@ def test_all_errors_are_told_at_once_each_with_its_place_and_remedy(
             f"{path}: ari.pasword: there is no such setting; did you mean ari.password?",
             f"{path}: ari.url: write scheme, host and port, without user or path: http://127.0.0.1:8088",
             f"{path}: asterisk.trunk: write PJSIP/{{number}}@ and the name of the endpoint in pjsip.conf: "
-            "PJSIP/{number}@trunk",
+            "PJSIP/{number}@trunk{n}",
             f"{path}: destinations.countries: be is not a country; write two capitals (ISO 3166-1): BE",
         ]
     )
