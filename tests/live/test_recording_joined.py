@@ -1,4 +1,4 @@
-"""Who joins the caller of a recorded number: he hears the announcement too, before he can be recorded."""
+"""Who joins the caller of a recorded number hears the announcement too, before they can be recorded."""
 
 import hashlib
 import signal
@@ -64,7 +64,7 @@ async def test_who_has_agreed_once_and_for_all_talks_at_once(service: Service) -
     assert record.recording_id
 
 
-async def test_who_leaves_when_he_hears_it_leaves_the_caller_to_the_next(service: Service) -> None:
+async def test_who_leaves_when_they_hear_it_leaves_the_caller_to_the_next(service: Service) -> None:
     unwilling = service.destination(Answers(hangs_up_after=0.5))
     willing = service.destination(Answers(says=(DESTINATION_HZ,)))
     number = recorded_route(service.house, [{"ring": unwilling}, {"ring": willing}])
