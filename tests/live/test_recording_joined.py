@@ -39,7 +39,7 @@ async def test_who_answers_hears_it_alone_and_whole_before_the_caller_is_answere
     await caller.hang_up()
     record = await service.record(number)
     assert 18 <= tenths(destination, NOTICE_HZ) <= 21, "2.0 s of it"
-    assert 18 <= tenths(caller, NOTICE_HZ) <= 21, "his own, and not the other's"
+    assert 18 <= tenths(caller, NOTICE_HZ) <= 21, "their own, and not the other's"
     (informed,) = of_kind(service, number, "informed")
     (leg,) = (leg for leg in record.legs if leg.to == to)
     assert (informed["leg"], informed["result"]) == (leg.leg_id, "heard")
