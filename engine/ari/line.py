@@ -69,6 +69,7 @@ class AriLine(Channel):
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
         self._ring = 0
+        self._forgotten = False  # Asterisk has no such channel, and CEL has no more of it
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -174,7 +175,7 @@ class AriLine(Channel):
 
     async def over(self) -> Ended:
         seconds = TOLD_SECONDS
-        while not self._over.done():
+        while not self._over.done() and not self._forgotten:
             await asyncio.wait({self._over}, timeout=seconds)
             seconds = LOOKED_FOR_SECONDS
             if not self._over.done() and not await self._exists():
@@ -198,17 +199,19 @@ class AriLine(Channel):
         if self._left is not None:
             self.left(self._left)
 
-    async def look(self, state: CallState) -> None:
-        """After an outage: is the call where its journal says it was?
+    async def look(self, state: CallState, started: datetime) -> None:
+        """After an outage, CEL being read: is the call where its journal says it was?
 
         In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
-        Nowhere: it ended with Asterisk, unless something has said how it ended.
+        Nowhere: it ended with the Asterisk before the present one, which `started` after that.
         """
         if self._over.done() or self.ended.done():
             return
         match await self._application():
             case None:
-                self.lose(self.exchange.last_known)
+                known = self.exchange.last_known
+                self.lose(min(known, started) if started > self.entered else known)
+                self._forgotten = True
             case "Stasis" if self.handed_over:
                 self._came_back(state)
             case "Stasis" | "":
