@@ -1,6 +1,7 @@
 """What every call shares: the agreements in force, the journal, and who counts and tells what is noted."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
@@ -163,8 +164,8 @@ class Tally:
 
 def tell(entry: Entry) -> None:
     """A line in the log, without the caller's number."""
-    if isinstance(entry, Heartbeat):
-        return
     level = log.info if isinstance(entry, LOGGED) else log.debug
+    if isinstance(entry, Heartbeat) or (level == log.debug and not log.is_enabled_for(logging.DEBUG)):
+        return
     facts = to_builtins(entry)
     level(facts.pop("kind"), **{key: fact for key, fact in facts.items() if key not in NOT_LOGGED})

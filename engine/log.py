@@ -30,7 +30,7 @@ SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credentia
 # Whose value may be told: the service number that was called, ids and digests of ours, instants, segments of
 # the journal, files of the operator (a routing file is called as its number). No caller has a say in any of
 # them.
-PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing"})
+PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing", "digest", "channel"})
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
