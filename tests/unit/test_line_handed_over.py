@@ -41,7 +41,7 @@ def at(seconds: float) -> datetime:
 
 
 def channel(channel_id: str = CALLER, application: str = "Stasis") -> ChannelInfo:
-    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "", "+3270012345", application, {})
+    return ChannelInfo(channel_id, "Ring", AT, "", "+3270012345", application, {})
 
 
 def end(seconds: float = 1) -> StasisEnd:

@@ -81,7 +81,7 @@ class Asterisk:
 
     async def get(self, what: str) -> AppInfo | ChannelInfo:
         if what == "engine":
-            return AppInfo("engine", self.there, ())
+            return AppInfo(self.there)
         if what not in (*self.there, *self.left):
             raise Gone(404, "no such channel")
         return replace(channel(), id=what, application="Stasis" if what in self.there else "Dial")
@@ -113,7 +113,7 @@ class Setting:
 
 
 def channel() -> ChannelInfo:
-    return ChannelInfo(CHANNEL, C, "Ring", AT, "", NUMBER, "Stasis", {})
+    return ChannelInfo(CHANNEL, "Ring", AT, "", NUMBER, "Stasis", {})
 
 
 def desk_of(*journal: Entry) -> FakeDesk:
