@@ -35,9 +35,10 @@ class AppInfo:
 
 @dataclass(frozen=True, slots=True)
 class AsteriskInfo:
-    """`version` as in "22.10.1+dfsg"."""
+    """`version` as in "22.10.1+dfsg"; calls that came before it `started` are gone."""
 
     version: str
+    started: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def app_info(raw: Json) -> AppInfo:
 
 
 def asterisk_info(raw: Json) -> AsteriskInfo:
-    return AsteriskInfo(raw["system"]["version"])
+    return AsteriskInfo(raw["system"]["version"], instant(raw["status"]["startup_time"]))
 
 
 def module_info(raw: Json) -> ModuleInfo:

@@ -181,7 +181,7 @@ class Switchboard:
     async def _settle(self) -> None:
         """Know which calls there are: those of the journal, those of the backlog, and those nobody knows."""
         client, dispatcher, app = self.exchange.client, self.exchange.dispatcher, self.exchange.app
-        await client.wait_until_ready(seconds=60)
+        asterisk = await client.wait_until_ready(seconds=60)
         await self._inspect()
         await client.applications.filter(app, UNUSED)
         dispatcher.hold()
@@ -194,7 +194,7 @@ class Switchboard:
         self._known.set()
         await self._setting.settled()
         await self._drain_cel()
-        await self._look_for(old, asked)
+        await self._look_for(old, asked, asterisk.started)
         for live in filter(None, left):
             self._start(live, takeover.resume(live.line, live.journal))
         for channel in await takeover.strays(self.exchange, there, frozenset(self._lives)):
@@ -228,10 +228,14 @@ class Switchboard:
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
-    async def _look_for(self, old: Sequence[Live], asked: datetime) -> None:
+    async def _look_for(self, old: Sequence[Live], asked: datetime, started: datetime) -> None:
         """Ask Asterisk where these calls are."""
         await asyncio.gather(
-            *(takeover.look(live.line, live.journal.state) for live in old if live.line.entered < asked)
+            *(
+                takeover.look(live.line, live.journal.state, started)
+                for live in old
+                if live.line.entered < asked
+            )
         )
 
     # One call.

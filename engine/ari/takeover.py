@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from datetime import datetime
 
 import structlog
 
@@ -42,17 +43,20 @@ async def resume(line: AriLine, journal: CallJournal) -> None:
     await handle(line, agreed, journal)
 
 
-async def look(line: AriLine, state: CallState) -> None:
-    """After an outage: is the call where its journal says it was?
+async def look(line: AriLine, state: CallState, started: datetime) -> None:
+    """After an outage, CEL being read: is the call where its journal says it was?
 
     In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
-    Nowhere: it ended with Asterisk, unless something has said how it ended.
+    Nowhere: it ended with the Asterisk before the present one, which `started` after that.
     """
     if line.is_over:
         return
     match await line.application():
         case None:
-            line.lose(line.exchange.last_known)
+            known = line.exchange.last_known
+            at = min(known, started) if started > line.entered else known
+            line.lose(at)
+            line.told_over(at)  # CEL has no more of it
         case "Stasis" if line.handed_over:
             _came_back(line, state)
         case "Stasis" | "":

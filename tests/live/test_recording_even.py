@@ -86,7 +86,7 @@ def call_of(house: House, number: str) -> str:
 
 
 def talk(house: House, number: str) -> float:
-    """How long the one who called this number talked, once his call is over, s."""
+    """How long the one who called this number talked, once their call is over, s."""
 
     call = call_of(house, number)
 

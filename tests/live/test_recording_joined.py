@@ -1,4 +1,4 @@
-"""Who joins the caller of a recorded number: he hears the announcement too, before he can be recorded."""
+"""Who joins the caller of a recorded number hears the announcement too, before they can be recorded."""
 
 import hashlib
 import signal
@@ -39,7 +39,7 @@ async def test_who_answers_hears_it_alone_and_whole_before_the_caller_is_answere
     await caller.hang_up()
     record = await service.record(number)
     assert 18 <= tenths(destination, NOTICE_HZ) <= 21, "2.0 s of it"
-    assert 18 <= tenths(caller, NOTICE_HZ) <= 21, "his own, and not the other's"
+    assert 18 <= tenths(caller, NOTICE_HZ) <= 21, "their own, and not the other's"
     (informed,) = of_kind(service, number, "informed")
     (leg,) = (leg for leg in record.legs if leg.to == to)
     assert (informed["leg"], informed["result"]) == (leg.leg_id, "heard")
@@ -64,7 +64,7 @@ async def test_who_has_agreed_once_and_for_all_talks_at_once(service: Service) -
     assert record.recording_id
 
 
-async def test_who_leaves_when_he_hears_it_leaves_the_caller_to_the_next(service: Service) -> None:
+async def test_who_leaves_when_they_hear_it_leaves_the_caller_to_the_next(service: Service) -> None:
     unwilling = service.destination(Answers(hangs_up_after=0.5))
     willing = service.destination(Answers(says=(DESTINATION_HZ,)))
     number = recorded_route(service.house, [{"ring": unwilling}, {"ring": willing}])

@@ -15,7 +15,7 @@ from engine.ari.cel import CelEvent
 from engine.ari.client import Client
 from engine.ari.errors import Gone
 from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
-from engine.ari.state import AppInfo, ChannelInfo
+from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.call import Agreement
 from journal.entries import (
@@ -75,7 +75,8 @@ class Asterisk:
         self.board: Switchboard
         self.applications = self.channels = self.events = self.asterisk = self.playbacks = self
 
-    async def wait_until_ready(self, seconds: float) -> None: ...
+    async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
+        return AsteriskInfo("22.10.1", AT)
 
     async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
 
