@@ -1,14 +1,14 @@
 """Which database a command means, and its troubles told in one sentence."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
 import click
 
-from config.settings import SettingsError, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from storage.migrate import MigrationChanged
 
 
@@ -21,10 +21,25 @@ def url_of(database: str | None, settings: Path | None = None, state: Path | Non
         return database
     if state:
         return url_in(state)
+    return settings_in(settings).database.get_secret_value()
+
+
+def settings_in(file: Path | None) -> Settings:
+    """Raises ClickException."""
     try:
-        return load_settings(settings).database.get_secret_value()
+        return load_settings(file)
     except SettingsError as wrong:
         raise click.ClickException(str(wrong)) from None
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for as long as a command needs it."""
+    con = await asyncpg.connect(url, timeout=10)
+    try:
+        yield con
+    finally:
+        await con.close(timeout=5)
 
 
 def url_in(state: Path) -> str:

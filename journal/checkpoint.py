@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
 
-from journal.entries import UnreadableEntry
+from journal.codec import UnreadableEntry
 
 BEGINNING = b'{"kind":"checkpoint"'
 

@@ -12,22 +12,16 @@ written too, because programs older than this module read them by name.
 milliseconds for what it did for the engine.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from msgspec import DecodeError, Struct, convert, to_builtins
-from msgspec.json import Decoder, Encoder
+from msgspec import Struct
 
 from dialplan.result import Outcome, Result
 
 EndedBy = Literal["caller", "destination", "limit", "network", "engine", "lost"]
 HowMessageEnded = Literal["hangup", "key", "silence", "limit", "failed"]
-
-
-class UnreadableEntry(ValueError):
-    """A payload that is no entry of this version: its JSON is broken, its kind unknown or a field wrong."""
 
 
 class _Entry(Struct, frozen=True, tag_field="kind", gc=False):
@@ -275,43 +269,3 @@ CallEntry = (
     | CallEnded
 )
 Entry = CallEntry | Heartbeat
-
-_encode = Encoder().encode
-_decode: Callable[[bytes], Entry] = Decoder(Entry).decode
-
-
-def kind_of(entry: Entry) -> str:
-    """Its `kind` on disk."""
-    return str(entry.__struct_config__.tag)
-
-
-def encode(entry: Entry) -> bytes:
-    """One line of ASCII JSON. Raises ValueError where an instant has no time zone."""
-    if entry.at is not None and entry.at.tzinfo is None:
-        raise ValueError(f"{kind_of(entry)} of call {entry.call}: `at` has no time zone")
-    try:
-        payload = _encode(entry)
-    except UnicodeEncodeError:  # a lone surrogate
-        payload = b"\xff"
-    if payload.isascii():
-        return payload
-    return json.dumps(to_builtins(entry), separators=(",", ":")).encode("ascii")
-
-
-def decode(payload: bytes) -> Entry:
-    """Raises UnreadableEntry."""
-    try:
-        entry = _decode(payload)
-    except DecodeError as error:
-        entry = _decode_slowly(payload, error)
-    if entry.at is not None and entry.at.tzinfo is None:
-        raise UnreadableEntry("`at` has no time zone")
-    return entry
-
-
-def _decode_slowly(payload: bytes, error: DecodeError) -> Entry:
-    """msgspec refuses an escaped lone surrogate, which the standard library reads."""
-    try:
-        return cast(Entry, convert(json.loads(payload), type=Entry))
-    except ValueError:  # ValidationError and JSONDecodeError are ValueErrors
-        raise UnreadableEntry(str(error)) from None

@@ -9,7 +9,8 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from journal.checkpoint import Checkpoint, decode_checkpoint, is_checkpoint
-from journal.entries import CallStarted, Entry, UnreadableEntry, decode
+from journal.codec import UnreadableEntry, decode
+from journal.entries import CallStarted, Entry
 from journal.segment import HEADER, Head, checksum, epoch_of
 
 log = structlog.get_logger()

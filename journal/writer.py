@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from dialplan.result import Result
-from journal.entries import CallEnded, Entry, encode, kind_of
+from journal.codec import encode, kind_of
+from journal.entries import CallEnded, Entry
 from journal.recovery import Recovered, recover
 from journal.scribe import Book, Noted, Scribe
 from journal.segment import Stamp, epoch_of

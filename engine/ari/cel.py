@@ -1,7 +1,4 @@
-"""One record of Asterisk's CEL, as asterisk/etc/cel_custom.conf writes it, and its parser.
-
-Below it the parser of the format before that one; only engine/ari/witness.py uses it.
-"""
+"""One record of Asterisk's CEL, as asterisk/etc/cel_custom.conf writes it, and its parser."""
 
 import json
 import re

@@ -6,7 +6,7 @@ from typing import Self
 
 from engine.ari.errors import NotReady, Unavailable
 from engine.ari.http import Http
-from engine.ari.operations import Applications, Asterisk, Bridges, Channels, Events, Playbacks, Recordings
+from engine.ari.operations import Applications, Asterisk, Channels, Events, Playbacks, Recordings
 from engine.ari.state import AsteriskInfo
 
 READY_POLL_SECONDS = 0.1
@@ -20,7 +20,6 @@ class Client:
         self._http = Http(url, user, password)
         self.applications = Applications(self._http)
         self.asterisk = Asterisk(self._http)
-        self.bridges = Bridges(self._http)
         self.channels = Channels(self._http)
         self.events = Events(self._http)
         self.playbacks = Playbacks(self._http)

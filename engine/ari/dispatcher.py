@@ -28,12 +28,11 @@ class Dispatcher:
         self.unclaimed = 0  # events that nobody listened to
         self._on_call = on_call
         self._sinks: defaultdict[Subject, list[Sink]] = defaultdict(list)
-        self._held: list[tuple[Subject, Event]] | None = None
+        self._held: list[Event] | None = None
 
     def dispatch(self, event: Event) -> None:
         """Deliver one event, or hold it."""
-        taken = [self._route(subject, event) for subject in event.about]
-        self.unclaimed += not any(taken)
+        self.unclaimed += not self._route(event)
 
     @contextmanager
     def listen(self, subject: Subject, sink: Sink) -> Iterator[None]:
@@ -68,16 +67,19 @@ class Dispatcher:
     def release(self) -> None:
         """Deliver what was held, in its order, and hold no more."""
         held, self._held = self._held or [], None
-        for subject, event in held:
-            self.unclaimed += not self._route(subject, event)
+        for event in held:
+            self.dispatch(event)
 
-    def _route(self, subject: Subject, event: Event) -> bool:
-        sinks = tuple(self._sinks.get(subject, ()))
+    def _route(self, event: Event) -> bool:
+        """Whether anybody wants it, or will."""
+        if event.about is None:
+            return False
+        sinks = tuple(self._sinks.get(event.about, ()))
         if sinks:
             for sink in sinks:
                 self._deliver(sink, event)
         elif self._held is not None:
-            self._held.append((subject, event))
+            self._held.append(event)
         elif isinstance(event, StasisStart) and event.is_call:
             self._deliver(self._on_call, event)
         else:
@@ -87,8 +89,8 @@ class Dispatcher:
     def _catch_up(self, subject: Subject, sink: Sink) -> None:
         if not self._held:
             return
-        waited = [event for about, event in self._held if about == subject]
-        self._held = [(about, event) for about, event in self._held if about != subject]
+        waited = [event for event in self._held if event.about == subject]
+        self._held = [event for event in self._held if event.about != subject]
         for event in waited:
             self._deliver(sink, event)
 

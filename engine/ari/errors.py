@@ -16,7 +16,7 @@ class AriError(Exception):
 
 
 class Gone(AriError):
-    """404: the channel, bridge, playback or recording is no more. When letting go, that is success."""
+    """404: the channel, playback or recording is no more. When letting go, that is success."""
 
 
 class Conflict(AriError):
@@ -31,11 +31,11 @@ class BadState(AriError):
 
 
 class Refused(AriError):
-    """400, 401, 403, 422: this command will never work. Also what addChannel says of a dead channel."""
+    """400, 401, 403, 422: this command will never work."""
 
 
 class Unavailable(AriError):
-    """Not done: Asterisk cannot be reached, or answered 5xx (at create: no such endpoint)."""
+    """Not done: Asterisk cannot be reached, or answered 5xx."""
 
 
 class NoReply(Unavailable):

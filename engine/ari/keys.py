@@ -39,3 +39,8 @@ class Keys:
     async def next(self) -> Key:
         """Wait for the next."""
         return await self._pressed.get()
+
+    async def pressed(self, digit: str) -> None:
+        """Wait for this key; any other says nothing."""
+        while (await self.next()).digit != digit:
+            pass

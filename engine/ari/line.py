@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result
+from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.channel import Channel
@@ -28,11 +28,9 @@ from engine.ari.keys import Keys
 from engine.ari.operations import Reported, Variables
 from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
-from engine.line import ANSWER_SECONDS, Attempt, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
+from engine.line import ANSWER_SECONDS, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.ids import leg_id_of
-from journal.state import CallState
-from journal.values import Leg
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
 LEASE_GRACE_SECONDS = 30
@@ -69,7 +67,6 @@ class AriLine(Channel):
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._returned: asyncio.Future[Returned] | None = None
         self._ring = 0
-        self._forgotten = False  # Asterisk has no such channel, and CEL has no more of it
         self._recording: AriRecording | None = None
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -110,6 +107,11 @@ class AriLine(Channel):
         """The caller is back in our application. Ignored where the caller was not handed over."""
         if self._returned is not None and self.handed_over and returned.number == self._ring:
             self._returned.set_result(returned)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether something has said how it ended."""
+        return self._over.done() or self.ended.done()
 
     def told_over(self, at: datetime) -> None:
         """CEL says that nothing is left of the call."""
@@ -154,7 +156,9 @@ class AriLine(Channel):
         try:
             await self._continue(connect)
         except AriError as trouble:
-            self._not_handed_over()
+            self.not_handed_over()
+            if self._left is not None:  # it has come meanwhile
+                self.left(self._left)
             if isinstance(trouble, Gone | Conflict):  # the caller has hung up, or the lease has run out
                 raise HungUp(self.id, await self.end_of()) from None
             raise
@@ -174,16 +178,8 @@ class AriLine(Channel):
         return await self._end_with(causes.UNKNOWN_NUMBER)
 
     async def over(self) -> Ended:
-        seconds = TOLD_SECONDS
-        while not self._over.done() and not self._forgotten:
-            await asyncio.wait({self._over}, timeout=seconds)
-            seconds = LOOKED_FOR_SECONDS
-            if not self._over.done() and not await self._exists():
-                await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
-                break
-        if self._over.done():
-            self.end(self._over.result(), causes.Cause.NORMAL)
-        self.lose(self.exchange.last_known)
+        await self._until_over(TOLD_SECONDS)
+        self._close()
         return self.ended.result()
 
     # How it does that.
@@ -193,40 +189,9 @@ class AriLine(Channel):
         self._ring = ring
         self._returned = asyncio.get_running_loop().create_future()
 
-    def _not_handed_over(self) -> None:
-        """A StasisEnd is a hang-up, or the fallback; also one that has come meanwhile."""
+    def not_handed_over(self) -> None:
+        """The caller was never sent on: from now on a StasisEnd is a hang-up again, or the fallback."""
         self._returned = None
-        if self._left is not None:
-            self.left(self._left)
-
-    async def look(self, state: CallState, started: datetime) -> None:
-        """After an outage, CEL being read: is the call where its journal says it was?
-
-        In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
-        Nowhere: it ended with the Asterisk before the present one, which `started` after that.
-        """
-        if self._over.done() or self.ended.done():
-            return
-        match await self._application():
-            case None:
-                known = self.exchange.last_known
-                self.lose(min(known, started) if started > self.entered else known)
-                self._forgotten = True
-            case "Stasis" if self.handed_over:
-                self._came_back(state)
-            case "Stasis" | "":
-                pass
-            case _ if not self.handed_over:  # at the fallback
-                self.end(self.exchange.last_known, causes.Cause.NORMAL)
-
-    def _came_back(self, state: CallState) -> None:
-        """With what the journal knows of the legs; without any leg, the caller was never sent on."""
-        over = state.handovers[-1]
-        legs = [leg for leg in state.legs.values() if leg.began >= over.at]
-        if not legs:
-            self._returned = None
-            return
-        self.back(Returned(len(state.handovers), tuple(map(_tried, legs)), self.exchange.last_known))
 
     async def hush(self) -> None:
         """Stop what an earlier engine has left playing to the caller."""
@@ -253,26 +218,30 @@ class AriLine(Channel):
         await exchange.client.applications.subscribe(exchange.app, [f"channel:{self.id}"])
 
     async def _until_back(self, back: asyncio.Future[Returned]) -> Returned:
-        """Wait for it, for as long as they ring and talk. Raises HungUp when CEL tells the call's end."""
-        seconds = LOOKED_FOR_SECONDS
-        while not back.done():
-            ends: set[asyncio.Future[Any]] = {back, self._over, self.ended}
-            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if back.done():
-                break
-            if self._over.done():
-                self.end(self._over.result(), causes.Cause.NORMAL)
-            elif not done and not await self._exists():
-                await asyncio.wait({self._over}, timeout=GIVEN_UP_SECONDS)
-                self.lose(self.exchange.last_known)
+        """Wait for it, for as long as they ring and talk. Raises HungUp when the call ends first."""
+        await self._until_over(LOOKED_FOR_SECONDS, back, self.ended)
+        if not back.done():
+            self._close()
             self.alive()
         return back.result()
 
-    async def _exists(self) -> bool:
-        """Whether Asterisk still has this channel."""
-        return await self._application() is not None
+    async def _until_over(self, seconds: float, *or_until: asyncio.Future[Any]) -> None:
+        """Wait until nothing is left of the call, or for one of these; Asterisk is asked after `seconds`."""
+        ends: set[asyncio.Future[Any]] = {self._over, *or_until}
+        while not any(end.done() for end in ends):
+            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            seconds = LOOKED_FOR_SECONDS
+            if not done and await self.application() is None:
+                await asyncio.wait(ends, timeout=GIVEN_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                return
 
-    async def _application(self) -> str | None:
+    def _close(self) -> None:
+        """The end of the call, as CEL tells it, or not at all."""
+        if self._over.done():
+            self.end(self._over.result(), causes.Cause.NORMAL)
+        self.lose(self.exchange.last_known)
+
+    async def application(self) -> str | None:
         """The dialplan application that has the caller; None: Asterisk has no such channel; "": not known."""
         try:
             channel = await self._channels.get(self.id)
@@ -305,7 +274,7 @@ class AriLine(Channel):
 
     async def _answers(self) -> bool:
         """Does the caller press the key, before having thought about it for too long?"""
-        pressed = asyncio.ensure_future(self._answer())
+        pressed = asyncio.ensure_future(self.keys.pressed(ANSWER_KEY))
         try:
             await self.until(pressed, ANSWER_SECONDS)
         except TimeoutError:
@@ -314,18 +283,8 @@ class AriLine(Channel):
             pressed.cancel()
         return True
 
-    async def _answer(self) -> None:
-        """Wait for the key that is one; any other says nothing."""
-        while (await self.keys.next()).digit != ANSWER_KEY:
-            pass
-
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Something the call does not wait for; kept until it is done."""
         task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
-
-
-def _tried(leg: Leg) -> Attempt:
-    """An attempt as the journal knows it; one whose end was not read had no answer."""
-    return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)

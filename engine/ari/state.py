@@ -1,4 +1,4 @@
-"""What Asterisk has, as values: channels, bridges, playbacks, recordings, as events and replies show them.
+"""What Asterisk has, as values: channels, playbacks, recordings, as events and replies show them.
 
 Nobody outside `engine.ari` sees a field name of Asterisk's JSON. Instants are aware UTC datetimes of
 Asterisk's clock, in milliseconds. What a caller sent is in no `repr`, so that no log can show it; the
@@ -18,7 +18,6 @@ class ChannelInfo:
     """A channel. `caller_number` and `exten` (what was dialled) are a stranger's text, 79 characters."""
 
     id: str
-    name: str
     state: str  # Down, Ring (a caller waits), Ringing (a destination rings), Up
     created: datetime
     caller_number: str = field(repr=False)
@@ -28,27 +27,17 @@ class ChannelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeInfo:
-    id: str
-    channel_ids: tuple[str, ...]
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class AppInfo:
-    """An application and what it is subscribed to; ghosts too, channels whose JSON Asterisk cannot write."""
+    """What an application is subscribed to; ghosts too, channels whose JSON Asterisk cannot write."""
 
-    name: str
     channel_ids: tuple[str, ...]
-    bridge_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AsteriskInfo:
-    """`version` as in "22.10.1+dfsg"; another `started` than before means that all calls are gone."""
+    """`version` as in "22.10.1+dfsg"; calls that came before it `started` are gone."""
 
     version: str
-    system_name: str
     started: datetime
 
 
@@ -69,16 +58,8 @@ class RecordingInfo:
     """A recording being made. `seconds` are whole, 0 for 0.78 s; "done" may be an empty file: measure it."""
 
     name: str
-    format: str
-    state: str  # queued, recording, paused, done, failed, canceled
     seconds: int | None = None
     why: str = ""  # it failed
-
-
-@dataclass(frozen=True, slots=True)
-class StoredInfo:
-    name: str
-    format: str
 
 
 def instant(text: str) -> datetime:
@@ -89,7 +70,6 @@ def instant(text: str) -> datetime:
 def channel_info(raw: Json) -> ChannelInfo:
     return ChannelInfo(
         id=raw["id"],
-        name=raw["name"],
         state=raw["state"],
         created=instant(raw["creationtime"]),
         caller_number=raw["caller"]["number"],
@@ -99,20 +79,12 @@ def channel_info(raw: Json) -> ChannelInfo:
     )
 
 
-def bridge_info(raw: Json) -> BridgeInfo:
-    return BridgeInfo(raw["id"], tuple(raw["channels"]), instant(raw["creationtime"]))
-
-
 def app_info(raw: Json) -> AppInfo:
-    return AppInfo(raw["name"], tuple(raw["channel_ids"]), tuple(raw["bridge_ids"]))
+    return AppInfo(tuple(raw["channel_ids"]))
 
 
 def asterisk_info(raw: Json) -> AsteriskInfo:
-    return AsteriskInfo(
-        version=raw["system"]["version"],
-        system_name=raw["config"]["name"],
-        started=instant(raw["status"]["startup_time"]),
-    )
+    return AsteriskInfo(raw["system"]["version"], instant(raw["status"]["startup_time"]))
 
 
 def module_info(raw: Json) -> ModuleInfo:
@@ -124,8 +96,4 @@ def playback_info(raw: Json) -> PlaybackInfo:
 
 
 def recording_info(raw: Json) -> RecordingInfo:
-    return RecordingInfo(raw["name"], raw["format"], raw["state"], raw.get("duration"), raw.get("cause", ""))
-
-
-def stored_info(raw: Json) -> StoredInfo:
-    return StoredInfo(raw["name"], raw["format"])
+    return RecordingInfo(raw["name"], raw.get("duration"), raw.get("cause", ""))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +16,11 @@ from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError
-from engine.ari.events import UNUSED, Event, Kind, StasisStart
+from engine.ari.events import UNUSED, Event, StasisStart
 from engine.ari.exchange import Exchange, let_go
-from engine.ari.ledger import entries_of
 from engine.ari.line import AriLine
 from engine.ari.link import marker
+from engine.ari.live import Live
 from engine.call import CallJournal, Desk, begin
 from engine.handle import handle
 from journal.entries import Entry, FellBack, Heartbeat
@@ -68,15 +67,6 @@ class Cel:
     file: Path
     kept: Path
     first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A call that is not over."""
-
-    line: AriLine
-    journal: CallJournal
-    ears: ExitStack
 
 
 class Switchboard:
@@ -156,20 +146,9 @@ class Switchboard:
         for event in events:
             live = self._lives.get(event.call) or self._fallen_back(event)
             if live is not None:
-                written = self._take_one(event, live) or written
+                written = live.take(event) or written
         if written is not None:
             await written
-
-    def _take_one(self, event: CelEvent, live: Live) -> Awaitable[None] | None:
-        written: Awaitable[None] | None = None
-        try:
-            for entry in entries_of(event, live.journal.state, live.line.rang):
-                written = live.journal.note(entry)
-        except (ValueError, KeyError, TypeError):
-            log.exception("cel_not_understood", kind=event.kind, call=live.line.call_id)
-        if event.kind == "LINKEDID_END":
-            live.line.told_over(event.at)
-        return written
 
     def _fallen_back(self, event: CelEvent) -> Live | None:
         """A call that no journal knows: Asterisk has it, at the number's fallback.
@@ -252,7 +231,11 @@ class Switchboard:
     async def _look_for(self, old: Sequence[Live], asked: datetime, started: datetime) -> None:
         """Ask Asterisk where these calls are."""
         await asyncio.gather(
-            *(live.line.look(live.journal.state, started) for live in old if live.line.entered < asked)
+            *(
+                takeover.look(live.line, live.journal.state, started)
+                for live in old
+                if live.line.entered < asked
+            )
         )
 
     # One call.
@@ -280,9 +263,8 @@ class Switchboard:
         return live
 
     def _listen(self, line: AriLine, journal: CallJournal) -> Live:
-        live = Live(line, journal, ExitStack())
-        live.ears.enter_context(self.exchange.dispatcher.listen((Kind.CHANNEL, line.id), line.see))
-        self._lives[line.id] = live
+        live = self._lives[line.id] = Live(line, journal)
+        live.listen()
         return live
 
     def _start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:

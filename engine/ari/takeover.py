@@ -2,15 +2,21 @@
 
 import re
 from contextlib import ExitStack
+from datetime import datetime
 
 import structlog
 
+from dialplan.result import Outcome
+from engine.ari.causes import Cause
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.call import CallJournal
 from engine.handle import handle
+from engine.line import Attempt, Returned
 from journal.ids import CALL
+from journal.state import CallState
+from journal.values import Leg
 
 log = structlog.get_logger()
 
@@ -35,6 +41,43 @@ async def resume(line: AriLine, journal: CallJournal) -> None:
     if not line.handed_over:
         await line.hush()
     await handle(line, agreed, journal)
+
+
+async def look(line: AriLine, state: CallState, started: datetime) -> None:
+    """After an outage, CEL being read: is the call where its journal says it was?
+
+    In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
+    Nowhere: it ended with the Asterisk before the present one, which `started` after that.
+    """
+    if line.is_over:
+        return
+    match await line.application():
+        case None:
+            known = line.exchange.last_known
+            at = min(known, started) if started > line.entered else known
+            line.lose(at)
+            line.told_over(at)  # CEL has no more of it
+        case "Stasis" if line.handed_over:
+            _came_back(line, state)
+        case "Stasis" | "":
+            pass
+        case _ if not line.handed_over:  # at the fallback
+            line.end(line.exchange.last_known, Cause.NORMAL)
+
+
+def _came_back(line: AriLine, state: CallState) -> None:
+    """With what the journal knows of the legs; without any leg, the caller was never sent on."""
+    over = state.handovers[-1]
+    legs = [leg for leg in state.legs.values() if leg.began >= over.at]
+    if legs:
+        line.back(Returned(len(state.handovers), tuple(map(_tried, legs)), line.exchange.last_known))
+    else:
+        line.not_handed_over()
+
+
+def _tried(leg: Leg) -> Attempt:
+    """An attempt as the journal knows it; one whose end was not read had no answer."""
+    return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
 
 
 async def strays(exchange: Exchange, there: AppInfo, known: frozenset[str]) -> list[ChannelInfo]:

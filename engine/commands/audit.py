@@ -44,13 +44,9 @@ def command(*, head: "Head | None", read: bool, no_spool: bool, file: Path | Non
     head of the chain of tombstones: note it elsewhere, and a later audit with --head sees whether its end was
     cut off.
     """
-    from config.settings import SettingsError, load_settings
-    from engine.database import told_plainly
+    from engine.database import settings_in, told_plainly
 
-    try:
-        settings = load_settings(file)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
+    settings = settings_in(file)
     with told_plainly():
         found = asyncio.run(audit(settings, head, read=read, spool=not no_spool))
     raise SystemExit(1 if found else 0)
@@ -58,8 +54,7 @@ def command(*, head: "Head | None", read: bool, no_spool: bool, file: Path | Non
 
 async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool: bool) -> int:
     """Print what there is to be said; return how many findings there were. Raises ClickException."""
-    import asyncpg
-
+    from engine.database import connected
     from engine.keeping import objects_of
     from storage.audit import Auditor
     from storage.objects import ObjectsTrouble
@@ -68,15 +63,14 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
 
     objects = objects_of(settings)
     auditor = Auditor(objects, Spool(settings.asterisk.recordings) if spool else None, read)
-    con = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
     try:
-        found = await tell(auditor.findings(con, head))
-        click.echo(f"{found or 'no'} finding{'' if found == 1 else 's'}; the chain's head is")
-        click.echo(str((await verify(con)).head))
+        async with connected(settings.database.get_secret_value()) as con:
+            found = await tell(auditor.findings(con, head))
+            click.echo(f"{found or 'no'} finding{'' if found == 1 else 's'}; the chain's head is")
+            click.echo(str((await verify(con)).head))
     except (ObjectsTrouble, SpoolAway) as trouble:
         raise click.ClickException(f"the audit could not be ended: {trouble}") from None
     finally:
-        await con.close(timeout=5)
         await objects.close()
     return found
 

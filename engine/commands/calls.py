@@ -82,16 +82,11 @@ def command(
 
 async def export(url: str, asked: Asked, form: str, out: TextIO) -> None:
     """Write the records to `out` as they come: a million of them take no more memory than five hundred."""
-    import asyncpg
-
+    from engine.database import connected
     from storage.calls import find
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
-        async with aclosing(find(con, asked.number, asked.since, asked.until)) as records:
-            await (write_csv if form == "csv" else write_json)(records, out)
-    finally:
-        await con.close(timeout=5)
+    async with connected(url) as con, aclosing(find(con, asked.number, asked.since, asked.until)) as records:
+        await (write_csv if form == "csv" else write_json)(records, out)
 
 
 async def write_csv(records: "AsyncIterator[CallRecord]", out: TextIO) -> None:

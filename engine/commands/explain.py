@@ -122,13 +122,10 @@ def explain_supposed(
 
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
     """Raises ClickException: no record, or its routing version is not to be had."""
-    from config.settings import SettingsError, load_settings
+    from engine.database import settings_in
     from engine.past_call import PastExplanation, retrace
 
-    try:
-        settings = load_settings(file)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
+    settings = settings_in(file)
     record = record_of(call_id, settings)
     routing = routing_of(record, settings)
     if (number := routing.number(record.number)) is None:
@@ -153,15 +150,11 @@ def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":
 
 
 async def _fetch(call_id: UUID, url: str) -> "CallRecord | None":
-    import asyncpg
-
+    from engine.database import connected
     from storage.calls import get
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
+    async with connected(url) as con:
         return await get(con, call_id)
-    finally:
-        await con.close(timeout=5)
 
 
 def routing_of(record: "CallRecord", settings: "Settings") -> "Routing":

@@ -105,16 +105,11 @@ def _run(work: Awaitable[None]) -> None:
 
 async def listed(url: str, form: str, **asked: Any) -> None:
     """Print them as they come: a million of them take no more memory than five hundred."""
-    import asyncpg
-
+    from engine.database import connected
     from mailer.overview import find
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
-        async with aclosing(find(con, **asked)) as found:
-            await (as_json(found) if form == "json" else as_text(found))
-    finally:
-        await con.close(timeout=5)
+    async with connected(url) as con, aclosing(find(con, **asked)) as found:
+        await (as_json(found) if form == "json" else as_text(found))
 
 
 async def as_json(found: "AsyncIterator[Overview]") -> None:
@@ -135,15 +130,11 @@ async def as_text(found: "AsyncIterator[Overview]") -> None:
 
 async def shown(url: str, form: str, message_id: str) -> None:
     """Print one. Raises ClickException when there is none."""
-    import asyncpg
-
+    from engine.database import connected
     from mailer.overview import as_object, find
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
+    async with connected(url) as con:
         found = [overview async for overview in find(con, message_id=message_id)]
-    finally:
-        await con.close(timeout=5)
     if not found:
         raise click.ClickException(f"there is no message {message_id}; callengine messages lists them")
     click.echo(json.dumps(as_object(found[0]), indent=2) if form == "json" else story(found[0]))
@@ -151,21 +142,18 @@ async def shown(url: str, form: str, message_id: str) -> None:
 
 async def done(url: str, act: Act, message_ids: tuple[str, ...], words: str) -> None:
     """Do this with each of them. Raises ClickException at the first with which it cannot be done."""
-    import asyncpg
-
+    from engine.database import connected
     from mailer.overview import NotNow
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
+    async with connected(url) as con:
         for message_id in message_ids:
-            await act(con, message_id)
+            try:
+                await act(con, message_id)
+            except NotNow as no:
+                raise click.ClickException(f"{message_id}: {no}") from None
+            except LookupError:
+                raise click.ClickException(f"there is no message {message_id}") from None
             click.echo(f"{message_id} {words}")
-    except NotNow as no:
-        raise click.ClickException(f"{message_id}: {no}") from None
-    except LookupError:
-        raise click.ClickException(f"there is no message {message_id}") from None
-    finally:
-        await con.close(timeout=5)
 
 
 def line(overview: "Overview") -> str:

@@ -25,12 +25,8 @@ def command(database: str | None, file: Path | None) -> None:
 
 
 async def apply(url: str) -> list[str]:
-    import asyncpg
-
+    from engine.database import connected
     from storage.migrate import migrate
 
-    con = await asyncpg.connect(url, timeout=10)
-    try:
+    async with connected(url) as con:
         return await migrate(con)
-    finally:
-        await con.close(timeout=5)

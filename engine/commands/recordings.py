@@ -3,10 +3,9 @@
 import asyncio
 import csv
 import json
-import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -107,6 +106,8 @@ def fetch(*, recording: str, output: Path | None, state: Path | None, file: Path
     That you have fetched it is written down. Nothing here knows of that file afterwards: it is destroyed by
     whoever fetched it.
     """
+    from engine.fetching import save
+
     work(file, state, lambda settings, con: save(settings, con, recording, output))
 
 
@@ -183,25 +184,18 @@ Doing = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
 
 def work(file: Path | None, state: Path | None, doing: Doing) -> None:
     """Do it with the settings and a connection; what goes wrong is told in a sentence."""
-    from config.settings import SettingsError, load_settings
-    from engine.database import told_plainly
+    from engine.database import settings_in, told_plainly
 
-    try:
-        settings = load_settings(state / "callengine.toml" if state else file)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
+    settings = settings_in(state / "callengine.toml" if state else file)
     with told_plainly():
         asyncio.run(with_connection(settings, doing))
 
 
 async def with_connection(settings: "Settings", doing: Doing) -> None:
-    import asyncpg
+    from engine.database import connected
 
-    con = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
-    try:
+    async with connected(settings.database.get_secret_value()) as con:
         await doing(settings, con)
-    finally:
-        await con.close(timeout=5)
 
 
 async def each(
@@ -260,54 +254,3 @@ def plain(value: Any) -> Any:
         return timedelta(seconds=float(value))
     known = value is None or isinstance(value, str | bool | int | datetime)
     return value if known else str(value)
-
-
-async def save(settings: "Settings", con: "asyncpg.Connection", recording: str, output: Path | None) -> None:
-    from storage.access import note
-    from storage.objects import ObjectsTrouble
-    from storage.recordings import standing, wanted
-    from storage.safe import SoundDamaged, SoundGone
-    from storage.vault import MasterKeyError
-
-    async with safe_of(settings) as safe:
-        try:
-            data = await safe.fetch(con, recording)
-        except SoundGone:
-            raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
-        except (SoundDamaged, ObjectsTrouble, MasterKeyError) as trouble:
-            raise click.ClickException(str(trouble)) from None
-    await note(con, recording, "fetch")  # before anybody can hear it
-    if output == Path("-"):
-        sys.stdout.buffer.write(data)
-        return
-    form, _ = await wanted(con, recording)
-    file = output or Path(f"{recording}.{form}")
-    write_new(file, data)
-    click.echo(f"{file} ({len(data)} bytes)")
-
-
-@asynccontextmanager
-async def safe_of(settings: "Settings") -> "AsyncIterator[Any]":
-    from config.settings import SettingsError
-    from engine.keeping import objects_of, vault_of
-    from storage.safe import Safe
-
-    try:
-        settings.require("master_key")
-        vault = vault_of(settings)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
-    objects = objects_of(settings)
-    try:
-        yield Safe(objects, vault) if vault else None
-    finally:
-        await objects.close()
-
-
-def write_new(file: Path, data: bytes) -> None:
-    """For our eyes only, and over nothing that is there. Raises ClickException."""
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(data)
-    except OSError as wrong:
-        raise click.ClickException(f"{file}: {wrong.strerror}") from None

@@ -21,6 +21,7 @@ from typing import Self
 
 from engine.dev.children import spawn, stop, tail
 from engine.dev.ports import reserve_ports
+from engine.dev.priority import put_first
 
 TEMPLATES = Path(__file__).parents[2] / "asterisk" / "etc"
 APP = "engine"
@@ -28,7 +29,6 @@ ARI_USER = "engine"
 EVENTS_USER = "asterisk"
 SOCKET_PATH_LIMIT = 108  # bytes of sockaddr_un.sun_path, the closing zero among them
 PORTS_PER_CALL = 4  # two legs, each with RTP and RTCP
-REAL_TIME = 10  # the priority that Asterisk gives itself by `highpriority = yes`, if root starts it
 SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it: without them 488 instead of 503
 
 
@@ -205,25 +205,6 @@ def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
     return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
 
 
-def put_first(pid: int) -> None:
-    """Give every thread of a process real-time priority, where we may; those it makes later inherit it.
-
-    Not before Asterisk has begun: started by root it gives back what it was given (main/asterisk.c). Not by
-    its `-p`, as Debian's unit does: killed, it leaves `astcanary` behind. Why: docs/decisions/011.
-    """
-    while sum(_raise(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()):
-        pass  # a thread may have made others meanwhile
-
-
-def _raise(thread: int) -> bool:
-    """Whether it had to be, and could be."""
-    with suppress(OSError):  # it has ended; or we may not
-        if os.sched_getscheduler(thread) != os.SCHED_RR:
-            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(REAL_TIME))
-            return True
-    return False
-
-
 @contextmanager
 def _endpoint(state: Path, options: Options) -> Iterator[Endpoint]:
     host = _address_towards(options.carrier.rpartition(":")[0])
@@ -294,7 +275,7 @@ def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None
     for name in ("etc", "var", "db", "log", "run", "spool"):
         (state / name).mkdir(mode=0o700, exist_ok=True)
     endpoint.recordings.mkdir(exist_ok=True)
-    (state / "log" / "cel-custom").mkdir(exist_ok=True)  # without it the witness writes nothing
+    (state / "log" / "cel-custom").mkdir(exist_ok=True)  # without it cel_custom writes nothing
     for template in TEMPLATES.glob("*.conf"):
         (endpoint.etc / template.name).write_text(render(template.read_text(), values))
 

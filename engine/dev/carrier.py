@@ -6,10 +6,7 @@ phones.
 """
 
 import asyncio
-import logging
-import re
 import socket
-import struct
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,14 +15,11 @@ from typing import cast
 
 from baresip import Call
 
-from engine.dev.audio import RATE, Samples, alaw, tone
+from engine.dev.audio import RATE, tone
+from engine.dev.early_media import Address, media_address, sdp, speak
 from engine.dev.handset import CallOver, Handset
-from engine.dev.phones import LOOPBACK, Phones, SipTrace
+from engine.dev.phones import LOOPBACK, Phones, sip_traced
 from engine.dev.wire import Message, new_tag
-
-Address = tuple[str, int]
-FRAME_SECONDS = 0.02
-FRAME_SAMPLES = round(FRAME_SECONDS * RATE)
 
 
 @dataclass(frozen=True)
@@ -212,18 +206,19 @@ class Carrier(asyncio.DatagramProtocol):
         if how.after:
             self._reply(arrival, 180, sender)
             await asyncio.sleep(how.after)
-        if arrival.cancelled is None:
-            arrival.refused = how.code
-            self._reply(arrival, how.code, sender)
+        self._refused(arrival, how.code, sender)
 
     async def _announce(self, arrival: Arrival, how: Announces, sender: Address) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
             media.bind((LOOPBACK, 0))
             self._reply(arrival, 183, sender, sdp(media.getsockname()[1], "8", "PCMA/8000"))
             await speak(media, media_address(arrival.invite), tone((how.hz,), round(how.seconds * RATE)))
+        self._refused(arrival, how.code, sender)
+
+    def _refused(self, arrival: Arrival, code: int, sender: Address) -> None:
         if arrival.cancelled is None:
-            arrival.refused = how.code
-            self._reply(arrival, how.code, sender)
+            arrival.refused = code
+            self._reply(arrival, code, sender)
 
     def _end(self, bye: Message, data: bytes, sender: Address) -> None:
         """The phones end their own calls."""
@@ -282,32 +277,6 @@ class Carrier(asyncio.DatagramProtocol):
         self._transport.close()
 
 
-def sdp(port: int, payload: str, codec: str) -> str:
-    """One audio stream on loopback."""
-    return (
-        f"v=0\r\no=- 1 1 IN IP4 {LOOPBACK}\r\ns=-\r\nc=IN IP4 {LOOPBACK}\r\nt=0 0\r\n"
-        f"m=audio {port} RTP/AVP {payload}\r\na=rtpmap:{payload} {codec}\r\n"
-    )
-
-
-def media_address(invite: Message) -> Address:
-    """Where this INVITE wants its audio."""
-    port = re.search(r"^m=audio (\d+)", invite.text, re.MULTILINE)
-    host = re.search(r"^c=IN IP4 (\S+)", invite.text, re.MULTILINE)
-    if port is None or host is None:
-        raise ValueError("an INVITE without audio")
-    return host[1], int(port[1])
-
-
-async def speak(media: socket.socket, to: Address, sound: Samples) -> None:
-    """Send the sound as G.711 A-law, a packet each 20 ms (RFC 3550)."""
-    began, line = asyncio.get_running_loop().time(), alaw(sound)
-    for n in range(len(line) // FRAME_SAMPLES):
-        head = struct.pack(">BBHII", 0x80, 8, n, n * FRAME_SAMPLES, 0x5EED)
-        media.sendto(head + line[n * FRAME_SAMPLES : (n + 1) * FRAME_SAMPLES], to)
-        await asyncio.sleep(max(began + (n + 1) * FRAME_SECONDS - asyncio.get_running_loop().time(), 0))
-
-
 @asynccontextmanager
 async def carrier(
     phones: Phones,
@@ -322,14 +291,8 @@ async def carrier(
     _, it = await loop.create_datagram_endpoint(lambda: Carrier(phones, default or Answers()), (host, port))
     for number, behaviour in (behaves or {}).items():
         it.behave(number, behaviour)
-    sip = logging.getLogger("baresip.native.sip")
-    trace = SipTrace(lambda text: loop.call_soon_threadsafe(it.overheard, text))
-    sip.addHandler(trace)
-    sip.setLevel(logging.DEBUG)
-    propagates, sip.propagate = sip.propagate, False
     try:
-        yield it
+        with sip_traced(lambda text: loop.call_soon_threadsafe(it.overheard, text)):
+            yield it
     finally:
-        sip.removeHandler(trace)
-        sip.propagate = propagates
         await it.close()

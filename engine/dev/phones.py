@@ -7,8 +7,8 @@ import asyncio
 import logging
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -184,9 +184,21 @@ async def start_stack(attempts: int = 5) -> tuple[Runtime, int]:
     raise AssertionError("unreachable")
 
 
-class SipTrace(logging.Handler):
+@contextmanager
+def sip_traced(take: Callable[[str], object]) -> Iterator[None]:
     """Every SIP message of the stack, as it is on the wire, to `take(text)`, on the stack's own thread."""
+    sip, trace = logging.getLogger("baresip.native.sip"), _Trace(take)
+    propagates, sip.propagate = sip.propagate, False
+    sip.addHandler(trace)
+    sip.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        sip.removeHandler(trace)
+        sip.propagate = propagates
 
+
+class _Trace(logging.Handler):
     def __init__(self, take: Callable[[str], object]) -> None:
         super().__init__(logging.DEBUG)
         self._take = take

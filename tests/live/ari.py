@@ -19,11 +19,10 @@ def ask(endpoint: Endpoint, path: str, method: str = "GET") -> Any:
 
 
 def left_in(endpoint: Endpoint) -> list[str]:
-    """The channels and bridges that Asterisk holds, those a listing does not show (ghosts) among them."""
+    """The channels that Asterisk holds, those a listing does not show (ghosts) among them."""
     channels = [channel["id"] for channel in ask(endpoint, "/channels")]
-    bridges = [bridge["id"] for bridge in ask(endpoint, "/bridges")]
     ghosts = ask(endpoint, f"/applications/{endpoint.app}")["channel_ids"]
-    return [*channels, *bridges, *ghosts]
+    return [*channels, *ghosts]
 
 
 def hang_up_all(endpoint: Endpoint) -> None:

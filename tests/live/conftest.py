@@ -30,7 +30,7 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory, carrier: Agent) -> Iterat
 
 @pytest.fixture
 def empty(asterisk: Asterisk) -> Iterator[None]:
-    """Asked for by every test that places calls: afterwards Asterisk holds no channel and no bridge."""
+    """Asked for by every test that places calls: afterwards Asterisk holds no channel."""
     yield
     emptied = eventually(lambda: left_in(asterisk.endpoint) == [])
     if not emptied:

@@ -74,7 +74,7 @@ async def write_out(database: str) -> None:
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Every file: journal, logs, witness, spool, the database's own files; the name is held as well."""
+    """Every file: journal, logs, CEL, spool, the database's own files; the name is held as well."""
     found = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))

@@ -103,7 +103,7 @@ def _sample(parameter: inspect.Parameter) -> Any:
 
 
 def test_there_is_something_to_hold_against() -> None:
-    assert len(OPERATIONS) >= 38
+    assert len(OPERATIONS) >= 23
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -146,7 +146,7 @@ def test_every_event_asterisk_documents_is_understood_or_filtered(asterisk: Aste
     understood = set(events.UNDERSTOOD)
     # RESTResponse answers a command given over the link, which carries none.
     assert understood | set(events.UNUSED) == theirs - {"RESTResponse"}
-    assert understood & set(events.UNUSED) == set(events.UNHEARD)
+    assert not understood & set(events.UNUSED)
 
 
 def test_the_client_has_them_all() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,16 +17,14 @@ from engine.ari.causes import UNKNOWN_NUMBER, Cause, farewell
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import PortTaken
-from engine.ari.events import UNUSED, ApplicationRegistered, Event, Other, StasisEnd, StasisStart
+from engine.ari.events import UNUSED, Event, Other, StasisEnd, StasisStart
 from engine.ari.link import NOTHING, EventLink, marker, silence
 from engine.ari.operations import Reported
 from engine.dev.asterisk import Asterisk, Endpoint
 from tests.live.ari import left_in
 from tests.live.sip import Agent, Call, eventually
 
-REGISTERED = (
-    '{"type":"ApplicationRegistered","timestamp":"2026-11-24T10:00:00.000+0000","application":"engine"}'
-)
+MARKER = '{"type":"ChannelUserevent","timestamp":"2026-11-24T10:00:00.000+0000","eventname":"marker-1"}'
 
 
 @dataclass
@@ -80,10 +78,10 @@ async def test_an_event_is_told_between_connect_and_disconnect(session: aiohttp.
     async with ear.link() as link:
         async with session.ws_connect(url(link), protocols=["ari"]) as socket:
             assert socket.protocol == "ari"
-            await socket.send_str(REGISTERED)
-            await ear.hear("connected", "ApplicationRegistered")
+            await socket.send_str(MARKER)
+            await ear.hear("connected", "ChannelUserevent")
             assert link.connected
-        await ear.hear("connected", "ApplicationRegistered", "disconnected")
+        await ear.hear("connected", "ChannelUserevent", "disconnected")
         assert not link.connected
 
 
@@ -106,8 +104,8 @@ async def test_what_cannot_be_understood_is_counted_and_the_next_event_comes(
     async with ear.link() as link, session.ws_connect(url(link)) as socket:
         await socket.send_str(nonsense)
         await socket.send_bytes(b"\xff")
-        await socket.send_str(REGISTERED)
-        await ear.hear("connected", "ApplicationRegistered")
+        await socket.send_str(MARKER)
+        await ear.hear("connected", "ChannelUserevent")
         assert link.misread == 1
 
 
@@ -117,8 +115,8 @@ async def test_what_cannot_be_understood_is_not_written_down(
     ear = Ear()
     async with ear.link() as link, session.ws_connect(url(link)) as socket:
         await socket.send_str('{"type":"StasisStart","caller":"+32470998877"}')
-        await socket.send_str(REGISTERED)
-        await ear.hear("connected", "ApplicationRegistered")
+        await socket.send_str(MARKER)
+        await ear.hear("connected", "ChannelUserevent")
     said = capsys.readouterr()
     assert "32470998877" not in said.out + said.err
 
@@ -133,9 +131,9 @@ async def test_a_newer_connection_replaces_the_older(session: aiohttp.ClientSess
                 aiohttp.WSMsgType.CLOSED,
                 aiohttp.WSMsgType.ERROR,
             )
-            await newer.send_str(REGISTERED)
-            await ear.hear("connected", "disconnected", "connected", "ApplicationRegistered")
-        await ear.hear("connected", "disconnected", "connected", "ApplicationRegistered", "disconnected")
+            await newer.send_str(MARKER)
+            await ear.hear("connected", "disconnected", "connected", "ChannelUserevent")
+        await ear.hear("connected", "disconnected", "connected", "ChannelUserevent", "disconnected")
 
 
 async def test_a_connection_torn_off_is_a_disconnect(session: aiohttp.ClientSession) -> None:
@@ -277,25 +275,21 @@ async def test_a_reported_variable_stands_in_every_later_event(desk: Desk, call:
     assert "ENGINE_STATE" not in end.channel.variables
 
 
-async def test_events_of_no_use_stay_away_once_filtered(desk: Desk, call: Call) -> None:
-    call.invite()
-    channel_id = (await desk.calls.get()).channel.id
-    bridge = await desk.client.bridges.create_with_id("call-br")
-
-    async def heard() -> set[str]:
+async def test_events_of_no_use_stay_away_once_filtered(
+    desk: Desk, asterisk: Asterisk, caller: Agent
+) -> None:
+    async def heard(disallowed: Sequence[str]) -> set[str]:
+        """What is said of a caller who gives up."""
+        await desk.client.applications.filter(desk.app, disallowed)
+        call = Call(caller, asterisk.endpoint.sip, "+3270012345").invite()
+        await desk.calls.get()
         desk.events.clear()
-        await desk.client.bridges.add_channel(bridge.id, [channel_id])
-        await desk.client.bridges.remove_channel(bridge.id, [channel_id])
+        await asyncio.to_thread(call.cancel)
         await desk.settle()
         return {event.type if isinstance(event, Other) else type(event).__name__ for event in desk.events}
 
-    await desk.client.applications.filter(desk.app, [])
-    assert await heard() >= {"ChannelEnteredBridge", "ChannelLeftBridge"}
-    await desk.client.applications.filter(desk.app, UNUSED)
-    assert await heard() == {"ChannelUserevent"}
-    await desk.client.bridges.destroy(bridge.id)
-    await desk.client.channels.hangup(channel_id, reason_code=Cause.BUSY)
-    await asyncio.to_thread(call.final)
+    assert await heard([]) >= {"StasisEnd", "ChannelHangupRequest"}
+    assert await heard(UNUSED) == {"StasisEnd", "ChannelUserevent"}
 
 
 async def test_a_link_that_closes_and_opens_again_is_found_by_asterisk_every_time(asterisk: Asterisk) -> None:
@@ -389,11 +383,9 @@ async def test_what_happens_after_a_crash_is_told_to_the_successor_in_order(
     async with desk_at(endpoint) as desk:
         start = await desk.calls.get()
         await desk.settle()
-        wanted = StasisEnd | StasisStart | ApplicationRegistered
-        end, came, registered = (event for event in desk.events if isinstance(event, wanted))
+        end, came = (event for event in desk.events if isinstance(event, StasisEnd | StasisStart))
         assert isinstance(end, StasisEnd)
         assert end.at < back
         assert came is start
-        assert isinstance(registered, ApplicationRegistered)
         await desk.client.channels.hangup(start.channel.id, reason_code=Cause.BUSY)
         assert await asyncio.to_thread(newcomer.final) == 486

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.ari.client import Client
 from engine.dev.audio import RATE, tone, write_wav
 from engine.dev.carrier import Answers
+from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.mails import BEEP_HZ
 from tests.live.service import DESTINATION_HZ, PROMPTS, Service, new_destination
@@ -19,12 +19,10 @@ async def test_a_conversation_has_no_lease(service: Service) -> None:
     caller = await service.call(number)
     await caller.hears(DESTINATION_HZ)
     asterisk = service.house.endpoint
-    async with Client(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password) as client:
-        channels = await client.channels.list()
-        leases = [
-            float(await client.channels.get_channel_var(channel.id, "TIMEOUT(absolute)"))
-            for channel in channels
-        ]
+    leases = [
+        float(ask(asterisk, f"/channels/{channel['id']}/variable?variable=TIMEOUT(absolute)")["value"])
+        for channel in ask(asterisk, "/channels")
+    ]
     await caller.hang_up()
     caller_lease, longest = sorted(leases)
     assert caller_lease == 0

@@ -17,7 +17,7 @@ from dialplan.result import Outcome
 from dialplan.routing import BUILT_IN
 from engine.call import Agreement
 from engine.dev import carrier
-from journal.entries import encode
+from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.live.service import House, Json, Route, Service, new_destination, new_number
 from tests.unit import fakes

@@ -16,7 +16,8 @@ import pytest
 
 from engine.dev.postgres import Running, start_postgres
 from engine.drainer import Drainer
-from journal.entries import Entry, encode, kind_of
+from journal.codec import encode, kind_of
+from journal.entries import Entry
 from journal.follower import backlog
 from journal.writer import Journal
 from storage.calls import find

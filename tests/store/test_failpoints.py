@@ -24,7 +24,8 @@ import pytest
 from engine.dev.children import free_port
 from engine.dev.postgres import Running
 from engine.dev.seaweed import Seaweed
-from journal.entries import Entry, decode, encode
+from journal.codec import decode, encode
+from journal.entries import Entry
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.calls import find

@@ -15,7 +15,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from journal.entries import Entry, decode, encode
+from journal.codec import decode, encode
+from journal.entries import Entry
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.conversation import join

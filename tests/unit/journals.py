@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dialplan.result import Result
 from journal.checkpoint import checkpoint as checkpoint_of
-from journal.entries import CallEnded, CallStarted, Entry, LegStarted, decode, encode
+from journal.codec import decode, encode
+from journal.entries import CallEnded, CallStarted, Entry, LegStarted
 from journal.follower import Follower
 from journal.position import Position
 from journal.reader import read

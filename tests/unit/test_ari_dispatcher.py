@@ -7,7 +7,6 @@ import pytest
 
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.events import (
-    ChannelEnteredBridge,
     ChannelUserevent,
     Dial,
     Event,
@@ -18,13 +17,13 @@ from engine.ari.events import (
     StasisEnd,
     StasisStart,
 )
-from engine.ari.state import BridgeInfo, ChannelInfo, PlaybackInfo
+from engine.ari.state import ChannelInfo, PlaybackInfo
 
 AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
 def channel(channel_id: str) -> ChannelInfo:
-    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "+32470998877", "+3270012345", "Stasis", {})
+    return ChannelInfo(channel_id, "Ring", AT, "+32470998877", "+3270012345", "Stasis", {})
 
 
 def call(channel_id: str) -> StasisStart:
@@ -72,17 +71,6 @@ def test_several_may_listen_to_one_channel(dispatcher: Dispatcher) -> None:
             dispatcher.dispatch(end("1"))
         dispatcher.dispatch(end("1"))
     assert len(heard) == 3
-
-
-def test_an_event_about_two_things_is_heard_by_the_listeners_of_both(dispatcher: Dispatcher) -> None:
-    heard: list[str] = []
-    entered = ChannelEnteredBridge(AT, channel("1"), BridgeInfo("br", ("1",), AT))
-    with (
-        dispatcher.listen((Kind.CHANNEL, "1"), lambda _: heard.append("channel")),
-        dispatcher.listen((Kind.BRIDGE, "br"), lambda _: heard.append("bridge")),
-    ):
-        dispatcher.dispatch(entered)
-    assert heard == ["channel", "bridge"]
 
 
 def test_who_has_stopped_listening_hears_nothing(dispatcher: Dispatcher) -> None:
@@ -180,18 +168,6 @@ def test_a_call_that_is_adopted_hears_its_backlog_at_once_and_only_once(dispatch
         assert heard == [end("1")]
         dispatcher.release()
         assert heard == [end("1")]
-
-
-def test_an_event_about_two_things_waits_for_both(dispatcher: Dispatcher) -> None:
-    heard: list[Event] = []
-    entered = ChannelEnteredBridge(AT, channel("1"), BridgeInfo("br", ("1",), AT))
-    dispatcher.hold()
-    dispatcher.dispatch(entered)
-    with (
-        dispatcher.listen((Kind.CHANNEL, "1"), heard.append),
-        dispatcher.listen((Kind.BRIDGE, "br"), heard.append),
-    ):
-        assert heard == [entered, entered]
 
 
 def test_what_is_listened_to_is_not_held_up(dispatcher: Dispatcher) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.ari.http import Value
-from engine.ari.operations import Applications, Asterisk, Channels, Recordings, Reported
+from engine.ari.operations import Applications, Asterisk, Channels, Reported
 
 
 class CannedWire:
@@ -47,11 +47,6 @@ async def test_a_filter_leaves_nothing_of_an_earlier_engine_s() -> None:
 
 async def test_a_ghost_is_a_channel_without_a_face() -> None:
     assert await Channels(CannedWire(None)).get("c") is None
-
-
-async def test_a_recording_too_short_to_count_has_no_length() -> None:
-    wire = CannedWire({"name": "call-vm1", "format": "wav", "state": "recording"})
-    assert (await Recordings(wire).get_live("call-vm1")).seconds is None
 
 
 @pytest.mark.parametrize(("status", "running"), [("Running", True), ("Not Running", False)])

@@ -73,7 +73,7 @@ class Told:
     clock: datetime
 
     async def get_info(self) -> AsteriskInfo:
-        return AsteriskInfo("22.10.1", "dev", self.clock)
+        return AsteriskInfo("22.10.1", self.clock)
 
     async def list_modules(self) -> Sequence[ModuleInfo]:
         return [ModuleInfo("a.so", running=True), ModuleInfo("b.so", running=False)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dialplan.result import Outcome, Result
 from journal import entries
+from journal.codec import UnreadableEntry, decode, encode, kind_of
 from journal.entries import (
     Answered,
     CallEnded,
@@ -36,10 +37,6 @@ from journal.entries import (
     RecordingStopped,
     StepPerformed,
     Turned,
-    UnreadableEntry,
-    decode,
-    encode,
-    kind_of,
 )
 
 CALL = "018f0000-0000-7000-8000-000000000001"

@@ -7,7 +7,8 @@ import pytest
 
 from dialplan.result import Result
 from journal.checkpoint import checkpoint as checkpoint_of
-from journal.entries import Entry, Turned, encode, kind_of
+from journal.codec import encode, kind_of
+from journal.entries import Entry, Turned
 from journal.follower import ENDED, Follower, backlog, sweep
 from journal.position import Position
 from journal.reader import Read, Record, content_of, read

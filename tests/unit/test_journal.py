@@ -13,8 +13,9 @@ import pytest
 
 from dialplan.result import Result
 from journal.checkpoint import Checkpoint
-from journal.entries import Answered, CallEnded, Entry, Heartbeat, LegRang, LegStarted, Turned, kind_of
-from journal.entries import encode as encode_entry
+from journal.codec import encode as encode_entry
+from journal.codec import kind_of
+from journal.entries import Answered, CallEnded, Entry, Heartbeat, LegRang, LegStarted, Turned
 from journal.reader import read
 from journal.recovery import recover
 from journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used

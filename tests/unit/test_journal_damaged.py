@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dialplan.result import Result
 from journal.checkpoint import Checkpoint
-from journal.entries import Entry, kind_of
+from journal.codec import kind_of
+from journal.entries import Entry
 from journal.reader import Record, Unreadable, read
 from journal.segment import segment_name
 from tests.unit.journals import FACTS, ended, opened, over, whole

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dialplan.result import Outcome
 from engine.ari.cel import BUILT_IN, CelEvent
 from engine.ari.ledger import entries_of
+from journal.codec import encode
 from journal.entries import (
     Answered,
     CallerLeft,
@@ -34,7 +35,6 @@ from journal.entries import (
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
-    encode,
 )
 from journal.state import CallState
 from journal.values import Leg

@@ -19,6 +19,7 @@ from engine.ari.events import ChannelDestroyed, Dial, Kind, StasisEnd, StasisSta
 from engine.ari.exchange import Exchange
 from engine.ari.line import GIVEN_UP_SECONDS, LOOKED_FOR_SECONDS, TOLD_SECONDS, AriLine
 from engine.ari.state import ChannelInfo
+from engine.ari.takeover import look
 from engine.line import Attempt, Connect, Ended, HungUp, Returned
 from journal.entries import CallStarted, Entry, HandedOver, LegEnded, LegStarted
 from journal.state import CallState, fold
@@ -42,7 +43,7 @@ def at(seconds: float) -> datetime:
 
 
 def channel(channel_id: str = CALLER, application: str = "Stasis") -> ChannelInfo:
-    return ChannelInfo(channel_id, "PJSIP/trunk-1", "Ring", AT, "", "+3270012345", application, {})
+    return ChannelInfo(channel_id, "Ring", AT, "", "+3270012345", application, {})
 
 
 def end(seconds: float = 1) -> StasisEnd:
@@ -378,7 +379,7 @@ LEGS: list[Entry] = [LegStarted(CALL, at(2), LEG, OFFICE), LegEnded(CALL, at(3),
 async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then(caller: Caller) -> None:
     caller.line.hand_over(1)
     caller.asterisk.application = "Stasis"
-    await caller.line.look(handed_over_before(*LEGS), STARTED)
+    await look(caller.line, handed_over_before(*LEGS), STARTED)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
     assert caller.asterisk.commands == ["get"]
 
@@ -386,7 +387,7 @@ async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
     caller.line.hand_over(1)
     caller.asterisk.application = "Stasis"
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     assert not caller.line.handed_over
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
     await asyncio.sleep(1)
@@ -399,7 +400,7 @@ async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
     caller.line.hand_over(1)
     caller.tell(back())
     caller.asterisk.application = "Stasis"
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), at(9))
 
 
@@ -407,20 +408,20 @@ async def test_the_legs_of_an_earlier_ring_do_not_say_that_this_one_was_begun(ca
     caller.line.hand_over(2)
     state = handed_over_before(*LEGS, HandedOver(CALL, at(5), (HOME,), 20))
     caller.asterisk.application = "Stasis"
-    await caller.line.look(state, STARTED)
+    await look(caller.line, state, STARTED)
     assert not caller.line.handed_over
 
 
 async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(caller: Caller) -> None:
     caller.asterisk.application = "Stasis"
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     caller.line.alive()
     assert caller.asterisk.commands == ["get"]
 
 
 async def test_a_conversation_goes_on(caller: Caller) -> None:
     caller.line.hand_over(1)
-    await caller.line.look(handed_over_before(*LEGS), STARTED)
+    await look(caller.line, handed_over_before(*LEGS), STARTED)
     caller.line.alive()
     assert caller.line.handed_over
 
@@ -430,12 +431,12 @@ async def test_a_call_that_is_nowhere_ended_with_asterisk(caller: Caller, handed
     if handed_over:
         caller.line.hand_over(1)
     caller.asterisk.exists = False
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     assert await caller.line.ended == Ended(LAST_KNOWN, 127, lost=True)
 
 
 async def test_a_caller_who_has_left_the_application_without_us_is_at_the_fallback(caller: Caller) -> None:
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     assert await caller.line.ended == Ended(LAST_KNOWN, 16)
 
 
@@ -445,6 +446,6 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
         caller.tell(end(3))
     else:
         caller.line.told_over(at(3))
-    await caller.line.look(handed_over_before(), STARTED)
+    await look(caller.line, handed_over_before(), STARTED)
     assert caller.asterisk.commands == []
     assert not caller.line.ended.done() or caller.line.ended.result() == Ended(at(3), 16)

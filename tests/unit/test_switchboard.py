@@ -76,13 +76,13 @@ class Asterisk:
         self.applications = self.channels = self.events = self.asterisk = self.playbacks = self
 
     async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
-        return AsteriskInfo("22.10.1", "here", AT)
+        return AsteriskInfo("22.10.1", AT)
 
     async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
 
     async def get(self, what: str) -> AppInfo | ChannelInfo:
         if what == "engine":
-            return AppInfo("engine", self.there, ())
+            return AppInfo(self.there)
         if what not in (*self.there, *self.left):
             raise Gone(404, "no such channel")
         return replace(channel(), id=what, application="Stasis" if what in self.there else "Dial")
@@ -114,7 +114,7 @@ class Setting:
 
 
 def channel() -> ChannelInfo:
-    return ChannelInfo(CHANNEL, C, "Ring", AT, "", NUMBER, "Stasis", {})
+    return ChannelInfo(CHANNEL, "Ring", AT, "", NUMBER, "Stasis", {})
 
 
 def desk_of(*journal: Entry) -> FakeDesk:

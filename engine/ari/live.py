@@ -1,0 +1,41 @@
+"""A call that is not over: its line, its journal, and what CEL says of it."""
+
+from collections.abc import Awaitable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import structlog
+
+from engine.ari.cel import CelEvent
+from engine.ari.events import Kind
+from engine.ari.ledger import entries_of
+from engine.ari.line import AriLine
+from engine.call import CallJournal
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """`ears`: what listens for it, until it is closed."""
+
+    line: AriLine
+    journal: CallJournal
+    ears: ExitStack = field(default_factory=ExitStack)
+
+    def listen(self) -> None:
+        """Hear of the caller's channel."""
+        dispatcher = self.line.exchange.dispatcher
+        self.ears.enter_context(dispatcher.listen((Kind.CHANNEL, self.line.id), self.line.see))
+
+    def take(self, event: CelEvent) -> Awaitable[None] | None:
+        """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""
+        written: Awaitable[None] | None = None
+        try:
+            for entry in entries_of(event, self.journal.state, self.line.rang):
+                written = self.journal.note(entry)
+        except (ValueError, KeyError, TypeError):
+            log.exception("cel_not_understood", kind=event.kind, call=self.line.call_id)
+        if event.kind == "LINKEDID_END":
+            self.line.told_over(event.at)
+        return written
