@@ -100,7 +100,8 @@ async def after_the_beep(service: Service, number: str, spool: Spool) -> tuple[H
 
 
 def kinds(entries: list[Json]) -> list[str]:
-    return [entry["kind"] for entry in entries]
+    """What the engine has noted, in order; CEL's word of the caller's end comes when it comes."""
+    return [entry["kind"] for entry in entries if entry["kind"] != "caller_left"]
 
 
 def of_kind(entries: list[Json], kind: str) -> Json:
