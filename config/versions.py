@@ -108,6 +108,10 @@ class Versions:
     def remove_snapshot(self) -> None:
         shutil.rmtree(self.snapshot, ignore_errors=True)
 
+    def holds(self, digest: str) -> bool:
+        """Whether this version was kept, whole or damaged since."""
+        return (self.root / digest).is_dir()
+
     def keep(self, folder: Path, digest: str) -> None:
         """Copy a folder that was read as `digest`; nothing is done where that version is here already.
 

@@ -146,6 +146,11 @@ class RoutingStore:
 
     async def _keep(self, folder: Path, routing: Routing) -> None:
         try:
+            starts = self.in_force.digest == ""
+            if starts and await asyncio.to_thread(self._versions.holds, routing.digest):
+                await self._enter(routing)
+                self._kept = False  # whether it is whole is looked at when calls are taken: a second saved
+                return
             await versioning.keep(self._versions, folder, routing.digest)
             await self._enter(routing)
             await asyncio.to_thread(self._versions.remove_snapshot)
