@@ -43,7 +43,7 @@ silencethreshold = 128
 [default]
 """ + "".join(f"{mailbox} => 1234,Benchmark\n" for mailbox in MAILBOXES)
 STASIS = re.compile(r"Stasis\(engine,in,.*\n")
-MODULES = ("app_mixmonitor", "res_adsi", "res_smdi", "app_voicemail", "cdr_custom")
+MODULES = ("res_adsi", "res_smdi", "app_voicemail", "cdr_custom")
 
 
 def lay_out(state: Path) -> None:
