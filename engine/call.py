@@ -189,9 +189,7 @@ class Call:
         """From here on the call may ring and talk without an engine."""
         to = tuple(one.number for one in connect.to)
         terms = self._recorder_terms(connect.recorder) if connect.recorder else None
-        written = self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
-        self.desk.hurry()
-        return written
+        return self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """What came of a ring that nobody took. A destination without a leg could not be dialled at all."""
