@@ -69,9 +69,6 @@ class Desk(Protocol):
     def note(self, entry: Entry) -> Awaitable[None]:
         """Write an entry of the journal; awaiting it waits until it is on the disk."""
 
-    def hurry(self) -> None:
-        """Write what was noted at once, without waiting for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class CallJournal:

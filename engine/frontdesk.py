@@ -32,7 +32,7 @@ from journal.writer import Journal
 log = structlog.get_logger()
 
 # What is worth a line in the log; the whole story of a call is in its journal.
-LOGGED = (CallStarted, Answered, MessageEnded, RecordingEnded, CallEnded)
+LOGGED = (CallStarted, MessageEnded, RecordingEnded, CallEnded)
 # Who called, and where the caller's message goes: not for a log. A heartbeat's `call` is empty.
 NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
 
@@ -106,9 +106,6 @@ class FrontDesk:
             asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell, context=Context())
         self._untold.append(entry)
         return written
-
-    def hurry(self) -> None:
-        self._journal.hurry()
 
     def tell(self) -> None:
         """Count and log what was noted and is not told yet."""

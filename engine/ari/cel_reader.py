@@ -21,7 +21,9 @@ from engine.ari.cel_file import CelFiles
 from engine.ari.cel_marks import Marks, PositionDamaged
 from engine.ari.cel_watch import FolderWatch
 
-REST_SECONDS = 0.03  # several lines of several calls in one batch: a thread woken for each line cost 3 ms a call
+# Between two looks, so that the lines of many calls are taken together: at 50 calls/s a look at each line
+# cost the engine 1.8 ms of CPU a call (5.6 instead of 3.8).
+REST_SECONDS = 0.03
 LOOK_EVERYWHERE_SECONDS = 1.0
 SAVE_SECONDS = 1.0
 RETRY_SECONDS = 0.5

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from engine.ari import takeover
-from engine.ari.arrival import Arrival, arrival, fallen_back, journalled, overlooked
+from engine.ari.arrival import Arrival, arrival, fallen_back, overlooked
 from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
@@ -188,14 +188,15 @@ class Switchboard:
         asked = await marker(client, dispatcher, app, MARKER_SECONDS)  # behind it, the backlog is complete
         there = await client.applications.get(app)
         unfinished, self._unfinished = self._unfinished, {}
-        left = [self._left_to_us(entries) for entries in unfinished.values()]
-        old = list(self._lives.values())
+        ours = list(self._lives.values())
+        left = [live for entries in unfinished.values() if (live := self._left_to_us(entries))]
         dispatcher.release()
         self._known.set()
         await self._setting.settled()
         await self._drain_cel()
-        await self._look_for(old, asked, asterisk.started)
-        for live in filter(None, left):
+        await self._look_for([live for live in ours if live.line.entered < asked], asterisk.started)
+        await self._look_for(left, asterisk.started, left_to_us=True)
+        for live in left:
             self._start(live, takeover.resume(live.line, live.journal))
         for channel in await takeover.strays(self.exchange, there, frozenset(self._lives)):
             self._take_call(overlooked(channel, self._country, self._desk.node))
@@ -228,14 +229,10 @@ class Switchboard:
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
-    async def _look_for(self, old: Sequence[Live], asked: datetime, started: datetime) -> None:
+    async def _look_for(self, lives: Sequence[Live], started: datetime, *, left_to_us: bool = False) -> None:
         """Ask Asterisk where these calls are."""
         await asyncio.gather(
-            *(
-                takeover.look(live.line, live.journal.state, started)
-                for live in old
-                if live.line.entered < asked
-            )
+            *(takeover.look(live.line, live.journal.state, started, left_to_us=left_to_us) for live in lives)
         )
 
     # One call.
@@ -255,7 +252,7 @@ class Switchboard:
         """A call that an earlier engine has left: listened to, and not gone on with yet."""
         try:
             state = fold(entries)
-            live = self._listen(AriLine(self.exchange, journalled(state)), CallJournal(self._desk, state))
+            live = self._listen(takeover.line_of(self.exchange, state), CallJournal(self._desk, state))
         except Exception:  # one call that cannot be read keeps no other from being taken
             log.exception("call_unreadable", call=entries[0].call if entries else "")
             return None

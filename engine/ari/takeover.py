@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from dialplan.result import Outcome
+from engine.ari.arrival import journalled
 from engine.ari.causes import Cause
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
@@ -26,11 +27,17 @@ OURS = re.compile(f"{CALL}-[a-z]+[0-9]*", re.ASCII)
 
 def listen(line: AriLine, journal: CallJournal, ears: ExitStack) -> None:
     """Hear what Asterisk had queued about this call, before anything is awaited."""
-    state = journal.state
-    if state.message is not None:
-        ears.enter_context(line.spooled(state.message.audio))
+    message = journal.state.message
+    if message is not None:
+        ears.enter_context(line.spooled(message.audio))
+
+
+def line_of(exchange: Exchange, state: CallState) -> AriLine:
+    """The line of a call that an earlier engine has left, which may be handed over."""
+    line = AriLine(exchange, journalled(state))
     if state.handed_over is not None:
         line.hand_over(len(state.handovers))
+    return line
 
 
 async def resume(line: AriLine, journal: CallJournal) -> None:
@@ -43,11 +50,11 @@ async def resume(line: AriLine, journal: CallJournal) -> None:
     await handle(line, agreed, journal)
 
 
-async def look(line: AriLine, state: CallState, started: datetime) -> None:
+async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us: bool) -> None:
     """After an outage, CEL being read: is the call where its journal says it was?
 
-    In Stasis, though it was handed over: it came back to an engine that died then, or was never sent on.
-    Nowhere: it ended with the Asterisk before the present one, which `started` after that.
+    In Stasis, though an engine before us handed it over: it came back to that engine when it died, or was
+    never sent on. Nowhere: it ended with the Asterisk before the present one, which `started` after that.
     """
     if line.is_over:
         return
@@ -57,7 +64,7 @@ async def look(line: AriLine, state: CallState, started: datetime) -> None:
             at = min(known, started) if started > line.entered else known
             line.lose(at)
             line.told_over(at)  # CEL has no more of it
-        case "Stasis" if line.handed_over:
+        case "Stasis" if line.handed_over and left_to_us:
             _came_back(line, state)
         case "Stasis" | "":
             pass

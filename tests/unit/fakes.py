@@ -391,9 +391,6 @@ class FakeDesk:
     async def why_no_recording(self) -> str | None:
         return self.full
 
-    def hurry(self) -> None:
-        pass
-
     def note(self, entry: Entry) -> Awaitable[None]:
         self.entries.append(entry)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
