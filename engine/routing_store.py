@@ -138,10 +138,12 @@ class RoutingStore:
         """Put a folder into force. Raises ConfigErrors, and OSError where it replaces another unkept."""
         async with self._changing:
             routing = await load_in_process(folder, self._policy)
-            if routing.digest != self.in_force.digest or not self._kept:
+            if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
                 await self._keep(folder, routing)
                 self._put_into_force(replace(routing, prompts=prompts))
+            elif not self._kept:
+                await self._keep(folder, routing)
             self.refused = False
 
     async def _keep(self, folder: Path, routing: Routing) -> None:
