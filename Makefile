@@ -41,7 +41,8 @@ unit: .venv/ready
 	@$(BIN)/pytest tests/unit -n 2
 
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
 
 check: .venv/ready
 	@$(BIN)/ruff check .

@@ -68,7 +68,7 @@ async def dialplan(state: Path, cap: int) -> AsyncIterator[System]:
 
 @asynccontextmanager
 async def door(state: Path, cap: int) -> AsyncIterator[System]:
-    """The same `Dial()` behind the engine's door, where the engine would be told of the call."""
+    """The same `Dial()`, after the checks of the engine's door and in place of Stasis()."""
     lay_out(state)
     carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
     with start_asterisk(state, Options(carrier, cap=cap)) as asterisk:

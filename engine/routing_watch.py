@@ -86,7 +86,7 @@ async def _polled(folder: Path) -> AsyncGenerator[bool]:
 
 
 def _deaf(folder: Path, changed: set[FileChange], before: Stamps, now: Stamps) -> bool:
-    """Whether the watch is on a folder that is no longer there, or may be: inodes are used again."""
+    """Whether the watched folder may have been replaced. An inode does not tell: it is used again."""
     if now != before and not changed:
         return True
     replaced = [stamp and stamp[:2] for stamp in now] != [stamp and stamp[:2] for stamp in before]

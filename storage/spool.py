@@ -105,14 +105,14 @@ class Spool:
     def _parts(self, audio_id: str) -> list[Path]:
         """The files of all parts, sound and marks."""
         if not AUDIO_ID.fullmatch(audio_id):
-            raise ValueError(f"{audio_id!r} is no id of a sound")
+            raise ValueError(f"{audio_id!r} is not a valid sound id")
         return [
             file for file in self.folder.glob(f"{audio_id}-*") if NAME.fullmatch(file.name, len(audio_id))
         ]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not AUDIO_ID.fullmatch(audio_id):
-            raise ValueError(f"{audio_id!r} is no id of a sound")
+            raise ValueError(f"{audio_id!r} is not a valid sound id")
         return self.folder / f"{audio_id}{which}.wav"
 
     def _look(self) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import select
 import struct
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class FolderWatch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._closing = threading.Lock()  # wake() must not write to a descriptor that is another file by now
         self._notify = -1
         self._inode = 0
 
@@ -42,14 +44,15 @@ class FolderWatch:
 
     def wake(self) -> None:
         """End wait() or pause()."""
-        with suppress(OSError):
+        with self._closing, suppress(OSError):
             os.write(self._woken, struct.pack("Q", 1))
 
     def close(self) -> None:
         """Give back the descriptors; wake() then does nothing."""
         self._end()
-        os.close(self._woken)
-        self._woken = -1
+        with self._closing:
+            os.close(self._woken)
+            self._woken = -1
 
     def _poll(self, seconds: float, *fds: int) -> None:
         poll = select.poll()

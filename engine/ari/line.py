@@ -185,7 +185,7 @@ class AriLine(Channel):
     # How it does that.
 
     def hand_over(self, ring: int) -> None:
-        """From now on a StasisEnd is no hang-up. `ring`: which one of the call, from 1."""
+        """From now on StasisEnd is not the end of the call. `ring`: its number within the call, from 1."""
         self._ring = ring
         self._returned = asyncio.get_running_loop().create_future()
 

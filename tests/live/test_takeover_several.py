@@ -1,4 +1,4 @@
-"""A ring of several destinations is heard of by their Dial events, and is no less Asterisk's for it."""
+"""Of several ringing destinations the engine reads Dial events; without an engine Asterisk connects one."""
 
 from engine.dev.carrier import Answers, Rings
 from tests.live.conversation import hear_each_other
