@@ -15,7 +15,7 @@ from bench.run import Results, measure
 from bench.sipp import SippTrouble, command
 from bench.systems import Open, dialplan, door, engine, other
 from bench.tables import tables
-from engine.dev.stack import TROUBLE
+from devkit.stack import TROUBLE
 
 PAGE = machine.ROOT / "docs" / "performance.md"
 BUILD = machine.ROOT / "build" / "bench"

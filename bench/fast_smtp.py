@@ -2,7 +2,7 @@
 
     python -m bench.fast_smtp [FOLDER]
 
-With the folder of a certificate (engine.dev.mailbox) it offers STARTTLS, and takes no mail without. Writes
+With the folder of a certificate (devkit.mailbox) it offers STARTTLS, and takes no mail without. Writes
 its port as a line; SIGTERM: writes one line more, {return address: times}, and ends.
 """
 
@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import cast
 
-from engine.dev.mailbox import identity_of
+from devkit.mailbox import identity_of
 
 taken: Counter[str] = Counter()
 

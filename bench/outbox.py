@@ -18,9 +18,8 @@ import asyncpg
 
 from bench.calls import quantile
 from bench.sipp import SPEECH
+from devkit.mailbox import authority, identity_of
 from dialplan.delivery import Delivery
-from engine.dev.mailbox import authority, identity_of
-from engine.worker import CONNECTIONS, nothing_to_reset
 from journal.ids import call_id_of
 from mailer.compose import Sender
 from mailer.courier import Courier
@@ -34,6 +33,7 @@ from storage import lease
 from storage.destruction import TO_SHRED
 from storage.messages import post
 from storage.sealing import TO_SEAL
+from worker.service import CONNECTIONS, nothing_to_reset
 
 NODE = "bench"
 HOST = "localhost"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.sipp import DESTINATION, MESSAGES, NUMBER, RACE, RACERS, RECORDED
 from config.prompts import VOICES
-from engine.dev.asterisk import Asterisk
-from engine.dev.audio import RATE, tone, write_wav
-from engine.dev.parts import PartTrouble
+from devkit.asterisk import Asterisk
+from devkit.audio import RATE, tone, write_wav
+from devkit.parts import PartTrouble
 
 # What MixMonitor hears (r) and says (t) in two files, as the engine has them before it seals them; mixed into
 # one it costs the same. `b`: only while the two are connected. `u`: the mailbox's own greeting; `s`: no

@@ -18,10 +18,8 @@ from bench import outbox
 from bench.calls import quantile
 from bench.past import fill
 from bench.waiting import Tell, until
+from devkit.postgres import start_postgres
 from dialplan.result import Outcome, Result
-from engine.dev.postgres import start_postgres
-from engine.drainer import Drainer
-from engine.log import configure
 from journal.entries import (
     Answered,
     CallEnded,
@@ -37,7 +35,9 @@ from journal.entries import (
 )
 from journal.ids import call_id_of, leg_id_of
 from journal.writer import Journal
+from process.log import configure
 from storage.migrate import migrate
+from worker.drainer import Drainer
 
 NODE = "bench"
 ALONE = 300  # entries noted one after the other
@@ -187,7 +187,7 @@ async def seconds_of(url: str, words: Sequence[str]) -> float | None:
     """None when it takes too long."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "engine", "calls", "--database", url, *words),
+        *(sys.executable, "-P", "-m", "cli", "calls", "--database", url, *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
     )

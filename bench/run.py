@@ -15,7 +15,7 @@ from bench.plan import HUGE, Plan
 from bench.rates import Round, Search, highest_rate, one_round, rest
 from bench.systems import Open, System, engine
 from bench.waiting import Tell
-from engine.dev.ports import NoPorts
+from devkit.ports import NoPorts
 
 Results = dict[str, Any]
 # Those whose numbers record and take messages, and which are compared beside few and many live calls.

@@ -17,7 +17,7 @@ import soundfile
 
 from bench.calls import Load, read_calls, read_sent
 from config.prompts import VOICES
-from engine.dev.children import free_port
+from devkit.children import free_port
 
 LOOPBACK = "127.0.0.1"
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -32,7 +32,7 @@ CALL_IDS = 1_000  # then from the first again; what follows differs
 PATIENCE_MS = 5_000  # a call that waits longer for a reply has failed
 STREAM = '<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
 SPEECH = VOICES / "en" / "greeting.wav"  # what is said with media, again and again
-# Above Asterisk's ports (engine.dev.ports), and apart.
+# Above Asterisk's ports (devkit.ports), and apart.
 RTP_PORTS = {"caller": (34_000, 46_999), "destination": (47_000, 60_000)}
 
 

@@ -25,9 +25,9 @@ from bench.sipp import (
     Ends,
     SippTrouble,
 )
-from engine.dev.asterisk import Options, start_asterisk
-from engine.dev.children import free_port, spawn, stop
-from engine.dev.stack import Wish, stack
+from devkit.asterisk import Options, start_asterisk
+from devkit.children import free_port, spawn, stop
+from devkit.stack import Wish, stack
 
 READY_SECONDS = 20.0
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from bench.sipp import LOOPBACK, Drive, Ends
 from bench.systems import System, warm, write_routing
-from engine.dev import parts
-from engine.dev.children import free_port
-from engine.dev.ports import reserve_ports
-from engine.dev.stack import Stack, Wish, state_of_ours
+from devkit import parts
+from devkit.children import free_port
+from devkit.ports import reserve_ports
+from devkit.stack import Stack, Wish, state_of_ours
 
 REQUEST = re.compile(rb"^(GET|POST|PUT|DELETE) /ari(\S+) HTTP/1\.1\r$", re.MULTILINE)
 ID = re.compile(r"/(?=[^/]*\d)[^/]+")

@@ -18,12 +18,13 @@ from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
-from engine.health import health
-from engine.loop import let_nothing_hold_it_up
-from engine.metrics import EngineMetrics, watch_loop
+from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
-from engine.signals import told_to_reload, told_to_stop
 from journal.writer import Journal
+from process.health import health
+from process.loop import let_nothing_hold_it_up
+from process.metrics import watch_loop
+from process.signals import told_to_reload, told_to_stop
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from engine.dev.asterisk import Endpoint
+from devkit.asterisk import Endpoint
 
 
 def ask(endpoint: Endpoint, path: str, method: str = "GET") -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.asterisk import Asterisk, Options, start_asterisk
+from devkit.asterisk import Asterisk, Options, start_asterisk
 from tests.live.ari import ask, left_in
 from tests.live.conversation import Wire, overheard
 from tests.live.fragile import Fragile

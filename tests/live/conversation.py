@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from engine.dev.audio import RATE, Samples
-from engine.dev.handset import Handset
-from engine.dev.wire import Message
+from devkit.audio import RATE, Samples
+from devkit.handset import Handset
+from devkit.wire import Message
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 NEAR = timedelta(milliseconds=50)

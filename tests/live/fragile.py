@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 
-from engine.dev.parts import Part, ended
+from devkit.parts import Part, ended
 from tests.live.ari import ask
 from tests.live.service import Service, until
 

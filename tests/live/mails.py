@@ -18,9 +18,9 @@ import asyncpg
 import numpy as np
 import soundfile
 
-from engine.dev.audio import RATE, Samples, alaw, read_wav
-from engine.dev.handset import Handset
-from engine.dev.phones import Identity
+from devkit.audio import RATE, Samples, alaw, read_wav
+from devkit.handset import Handset
+from devkit.phones import Identity
 from tests.live.service import House, Service, until
 
 ROOT = Path(__file__).resolve().parents[2]

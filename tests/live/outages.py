@@ -17,11 +17,11 @@ from pathlib import Path
 
 import asyncpg
 
-from engine.dev.audio import RATE, tone, write_wav
-from engine.dev.carrier import Carrier
-from engine.dev.children import alive
-from engine.dev.handset import CallOver, Handset
-from engine.dev.phones import Identity, Phones, shown
+from devkit.audio import RATE, tone, write_wav
+from devkit.carrier import Carrier
+from devkit.children import alive
+from devkit.handset import CallOver, Handset
+from devkit.phones import Identity, Phones, shown
 from tests.live.mails import speech
 from tests.live.service import Json, journalled, new_caller, until
 from tests.live.test_dev import Dev

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cli.__main__ import main
 from config.settings import load_settings
-from engine.__main__ import main
-from engine.dev.audio import RATE, Samples, alaw, levels
-from engine.keeping import objects_of, vault_of
+from devkit.audio import RATE, Samples, alaw, levels
 from storage.safe import Safe, SoundGone
 from tests.live.mails import from_alaw, probes
 from tests.live.outages import ASKED, CALLER_HZ, DESTINATION_HZ, KEEPER, REPLIED, Field
@@ -23,6 +22,7 @@ from tests.live.recordings import instant
 from tests.live.service import Json
 from tests.store.conversations import heard
 from tests.store.keeping import dump
+from worker.recordings import objects_of, vault_of
 
 LOOKED_FOR = [piece for said in (ASKED, REPLIED) for piece in probes(said).values()]
 LOST_BY_ASTERISK = 1.05  # s that it has not written yet when it is killed: 32,768 bytes are 1.024 s

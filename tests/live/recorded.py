@@ -7,9 +7,9 @@ from pathlib import Path
 
 import asyncpg
 
-from engine.dev.audio import RATE, Samples
-from engine.dev.carrier import Answers
-from engine.dev.handset import Handset
+from devkit.audio import RATE, Samples
+from devkit.carrier import Answers
+from devkit.handset import Handset
 from storage.records import CallRecord
 from tests.live.recordings import Kept, instant, of_kind, recorded_number
 from tests.live.service import Json, Service, until

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from watchfiles import Change, awatch
 
-from engine.dev.audio import RATE, Samples
+from devkit.audio import RATE, Samples
 from storage.parts import Frames, Line, lay
 from storage.spool import Spool
 from tests.live.service import PROMPTS, House, Json, Route, Service

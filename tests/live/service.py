@@ -14,14 +14,14 @@ from urllib.request import urlopen
 
 import asyncpg
 
-from engine.dev.asterisk import Endpoint
-from engine.dev.audio import RATE, tone, write_wav
-from engine.dev.carrier import Behaviour, Carrier, carrier
-from engine.dev.handset import Handset
-from engine.dev.parts import Asterisk, Command, Part, Postgres
-from engine.dev.phones import LOOPBACK, Identity, Phones, phones, shown
-from engine.dev.ports import reserve_ports
-from engine.dev.stack import Stack, Wish, stack
+from devkit.asterisk import Endpoint
+from devkit.audio import RATE, tone, write_wav
+from devkit.carrier import Behaviour, Carrier, carrier
+from devkit.handset import Handset
+from devkit.parts import Asterisk, Command, Part, Postgres
+from devkit.phones import LOOPBACK, Identity, Phones, phones, shown
+from devkit.ports import reserve_ports
+from devkit.stack import Stack, Wish, stack
 from journal.reader import read
 from journal.segment import segments
 from storage.calls import find

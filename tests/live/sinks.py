@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import asyncpg
 
-from engine.dev.postgres import binaries
+from devkit.postgres import binaries
 from tests.live.mails import mails
 from tests.live.service import House, Service
 
@@ -65,7 +65,7 @@ async def all_sinks(service: Service) -> Sinks:
 
 
 async def write_out(database: str) -> None:
-    """Have PostgreSQL write all it holds to its files: it commits before it does (engine.dev.postgres)."""
+    """Have PostgreSQL write all it holds to its files: it commits before it does (devkit.postgres)."""
     con = await asyncpg.connect(database)
     try:
         await con.execute("CHECKPOINT")
@@ -93,7 +93,7 @@ def metrics(health: str) -> bytes:
 
 async def callengine(house: House, *words: str) -> bytes:
     """What `callengine WORDS` prints, beside the running service. Fails with what it complains of."""
-    return await output_of(house, Path(sys.executable), "-P", "-m", "engine", *words)
+    return await output_of(house, Path(sys.executable), "-P", "-m", "cli", *words)
 
 
 async def output_of(house: House, program: Path, *words: str) -> bytes:

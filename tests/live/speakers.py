@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
-from engine.dev.audio import RATE, tone
+from devkit.audio import RATE, tone
 
 FRAME = 160  # samples, 20 ms
 BURST_HZ, BURST_SECONDS = 1000.0, 0.2

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from devkit.asterisk import Asterisk
 from engine.ari.client import Client
 from engine.ari.errors import Gone, NoReply, NotReady, Refused, Unavailable
 from engine.ari.events import UNUSED
-from engine.dev.asterisk import Asterisk
 from tests.live.ari import ask
 
 INFO = {

@@ -9,11 +9,11 @@ from typing import Any, get_origin
 
 import pytest
 
+from devkit.asterisk import Asterisk, Endpoint
 from engine.ari import events
 from engine.ari.client import Client
 from engine.ari.http import Value
 from engine.ari.operations import Resource
-from engine.dev.asterisk import Asterisk, Endpoint
 from tests.live.ari import ask
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
+from devkit.asterisk import Asterisk, Endpoint
 from dialplan.result import Result
 from engine.ari.causes import UNKNOWN_NUMBER, Cause, farewell
 from engine.ari.client import Client
@@ -20,7 +21,6 @@ from engine.ari.errors import PortTaken
 from engine.ari.events import UNUSED, Event, Other, StasisEnd, StasisStart
 from engine.ari.link import NOTHING, EventLink, marker, silence
 from engine.ari.operations import Reported
-from engine.dev.asterisk import Asterisk, Endpoint
 from tests.live.ari import left_in
 from tests.live.sip import Agent, Call, eventually
 

@@ -3,8 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
-from engine.dev.carrier import Answers, Refuses
-from engine.dev.phones import shown
+from devkit.carrier import Answers, Refuses
+from devkit.phones import shown
 from storage.records import CallRecord
 from tests.live.service import Service, new_caller, new_destination
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from engine.dev.audio import Samples, level, loudness
-from engine.dev.carrier import Answers, Dead, Refuses, Rings
-from engine.dev.phones import shown
+from devkit.audio import Samples, level, loudness
+from devkit.carrier import Answers, Dead, Refuses, Rings
+from devkit.phones import shown
 from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, Service, new_caller, until
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from statistics import median
 
-from engine.dev.carrier import Answers, Refuses
-from engine.dev.parts import ended
+from devkit.carrier import Answers, Refuses
+from devkit.parts import ended
 from storage.records import CallRecord
 from tests.live.health import metric, readiness
 from tests.live.service import DESTINATION_HZ, House, Service, until

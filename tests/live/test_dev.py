@@ -20,13 +20,13 @@ from urllib.request import urlopen
 import asyncpg
 import pytest
 
-from engine.dev.carrier import carrier
-from engine.dev.children import alive, wait_dead
-from engine.dev.demo_routing import CLOSED, OFFICE, OPEN, TELEPHONES, write_routing
-from engine.dev.handset import PRESENT, Handset
-from engine.dev.mailbox import Mailbox, identity_of, taking_mail
-from engine.dev.phones import phones, shown
-from engine.dev.ports import reserve_ports
+from devkit.carrier import carrier
+from devkit.children import alive, wait_dead
+from devkit.demo_routing import CLOSED, OFFICE, OPEN, TELEPHONES, write_routing
+from devkit.handset import PRESENT, Handset
+from devkit.mailbox import Mailbox, identity_of, taking_mail
+from devkit.phones import phones, shown
+from devkit.ports import reserve_ports
 
 CALLER = "+3225551234"
 PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}

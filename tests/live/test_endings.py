@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.dev.carrier import Answers, Behaviour, Dead, Refuses, Rings
-from engine.dev.handset import Handset
-from engine.dev.parts import end
+from devkit.carrier import Answers, Behaviour, Dead, Refuses, Rings
+from devkit.handset import Handset
+from devkit.parts import end
 from storage.records import CallRecord
 from tests.live.service import (
     DESTINATION_HZ,

@@ -17,10 +17,10 @@ from itertools import pairwise
 
 import pytest
 
-from engine.dev.audio import levels
-from engine.dev.carrier import Announces, Answers, Refuses
-from engine.dev.handset import CallOver, Handset
-from engine.dev.phones import shown
+from devkit.audio import levels
+from devkit.carrier import Announces, Answers, Refuses
+from devkit.handset import CallOver, Handset
+from devkit.phones import shown
 from storage.records import CallRecord
 from tests.live.conversation import Wire
 from tests.live.fragile import Fragile

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.dev.carrier import Answers, Behaviour, Refuses, Rings
-from engine.dev.phones import WITHHELD, Identity
+from devkit.carrier import Answers, Behaviour, Refuses, Rings
+from devkit.phones import WITHHELD, Identity
 from tests.live.service import Json, Route, Service
 from tests.live.sinks import callengine, canary
 

@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from engine.dev.asterisk import Asterisk, Options, start_asterisk
+from devkit.asterisk import Asterisk, Options, start_asterisk
 from tests.live.ari import ask, left_in
 from tests.live.conftest import write_fallbacks
 from tests.live.sip import Agent, Call, Ringing, eventually

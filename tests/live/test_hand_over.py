@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from engine.dev.audio import level
-from engine.dev.carrier import Announces, Answers, Mismatches, Refuses, Rings
+from devkit.audio import level
+from devkit.carrier import Announces, Answers, Mismatches, Refuses, Rings
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service
 

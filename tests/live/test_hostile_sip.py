@@ -9,8 +9,8 @@ from math import inf
 from threading import Event, Thread
 from urllib.error import HTTPError
 
-from engine.dev.asterisk import Endpoint
-from engine.dev.carrier import Answers
+from devkit.asterisk import Endpoint
+from devkit.carrier import Answers
 from tests.live.ari import ask
 from tests.live.service import House, Service
 from tests.live.sip import Agent, Call

@@ -14,7 +14,7 @@ from io import StringIO
 from itertools import product
 from typing import Any
 
-from engine.dev.carrier import Refuses
+from devkit.carrier import Refuses
 from storage.export import COLUMNS
 from storage.records import CallRecord
 from tests.live.ari import ask

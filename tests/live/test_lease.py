@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.dev.audio import RATE, tone, write_wav
-from engine.dev.carrier import Answers
+from devkit.audio import RATE, tone, write_wav
+from devkit.carrier import Answers
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.mails import BEEP_HZ

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from config.prompts import built_in
+from devkit import carrier
 from dialplan.number import Owner
 from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.result import Outcome
 from dialplan.routing import BUILT_IN
 from engine.call import Agreement
-from engine.dev import carrier
 from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.live.service import House, Json, Route, Service, new_destination, new_number

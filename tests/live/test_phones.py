@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from engine.dev.audio import RATE, correlation, level, levels, loudness, tone
-from engine.dev.carrier import Answers, Carrier, Dead, Refuses, Rings, carrier
-from engine.dev.handset import CallOver
-from engine.dev.phones import WITHHELD, Phones, phones, shown
+from devkit.audio import RATE, correlation, level, levels, loudness, tone
+from devkit.carrier import Answers, Carrier, Dead, Refuses, Rings, carrier
+from devkit.handset import CallOver
+from devkit.phones import WITHHELD, Phones, phones, shown
 
 CALLER = "+3225551234"
 TO = "+32470111222"

@@ -7,15 +7,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev import postgres
-from engine.dev.children import alive, wait_dead
-from engine.dev.postgres import Running, start_postgres
+from devkit import postgres
+from devkit.children import alive, wait_dead
+from devkit.postgres import Running, start_postgres
 
 # Starts a server, says its process id, and waits to be killed.
 STARTER = """
 import asyncio, sys
 from pathlib import Path
-from engine.dev.postgres import start_postgres
+from devkit.postgres import start_postgres
 running = asyncio.run(start_postgres(Path(sys.argv[1]), Path(sys.argv[2]), durable=False))
 print(running.pid, flush=True)
 sys.stdin.read()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from engine.dev.carrier import Answers, Refuses
-from engine.dev.phones import WITHHELD, Identity, asserted, shown
-from engine.dev.wire import Message
+from devkit.carrier import Answers, Refuses
+from devkit.phones import WITHHELD, Identity, asserted, shown
+from devkit.wire import Message
 from tests.live.service import DESTINATION_HZ, Service
 from tests.live.sinks import canary
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.asterisk import Asterisk
+from devkit.asterisk import Asterisk
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from engine.dev.asterisk import Asterisk
-from engine.dev.audio import RATE, level, tone, write_wav
-from engine.dev.wire import Message
+from devkit.asterisk import Asterisk
+from devkit.audio import RATE, level, tone, write_wav
+from devkit.wire import Message
 from storage.marks import Marker
 from storage.parts import Line, lay
 from storage.spool import Spool

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dev.audio import Samples, level, levels, tone, write_wav
-from engine.dev.carrier import Answers
+from devkit.audio import Samples, level, levels, tone, write_wav
+from devkit.carrier import Answers
 from storage.parts import NAME
 from tests.live.conversation import hear_each_other
 from tests.live.recorded import ABSENT, BEFORE_HZ, CALLER_HZ, DESTINATION_HZ, PRESENT, length, recorded

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dev.audio import RATE, Samples
+from devkit.audio import RATE, Samples
 from storage.parts import NAME
 from tests.live import sip
 from tests.live.ari import left_in

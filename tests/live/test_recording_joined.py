@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from engine.dev.audio import levels, tone, write_wav
-from engine.dev.carrier import Answers
-from engine.dev.handset import Handset
+from devkit.audio import levels, tone, write_wav
+from devkit.carrier import Answers
+from devkit.handset import Handset
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recordings import NOTICE_HZ, of_kind, recorded_number, recorded_route, watched

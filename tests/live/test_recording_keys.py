@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-from engine.dev.audio import RATE, level
+from devkit.audio import RATE, level
 from tests.live.conversation import hear_each_other
 from tests.live.recorded import CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
 from tests.live.recordings import instant

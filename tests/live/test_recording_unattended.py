@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dev.audio import FULL, RATE, levels
-from engine.dev.carrier import Answers
+from devkit.audio import FULL, RATE, levels
+from devkit.carrier import Answers
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded

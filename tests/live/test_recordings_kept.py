@@ -14,8 +14,8 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.__main__ import main
-from engine.dev.demo_routing import write_routing
+from cli.__main__ import main
+from devkit.demo_routing import write_routing
 from storage import recordings
 from storage.calls import keep
 from tests.live.test_dev import Dev, eventually, running_dev

@@ -16,9 +16,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev.carrier import Answers, carrier
-from engine.dev.phones import phones
-from engine.dev.ports import reserve_ports
+from devkit.carrier import Answers, carrier
+from devkit.phones import phones
+from devkit.ports import reserve_ports
 from tests.live.outages import (
     DESTINATION_HZ,
     FLEETING,

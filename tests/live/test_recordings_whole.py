@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.carrier import Answers, carrier
-from engine.dev.demo_routing import OFFICE, OPEN, TELEPHONES, write_routing
-from engine.dev.handset import Handset
-from engine.dev.phones import phones, shown
-from engine.dev.ports import reserve_ports
+from devkit.carrier import Answers, carrier
+from devkit.demo_routing import OFFICE, OPEN, TELEPHONES, write_routing
+from devkit.handset import Handset
+from devkit.phones import phones, shown
+from devkit.ports import reserve_ports
 from tests.live.test_dev import CALLER, Dev, eventually, records, running_dev
 from tests.live.test_recordings_kept import is_state, listed, said
 from tests.store.conversations import heard, usual_level_at

@@ -4,10 +4,10 @@ import asyncio
 import signal
 from collections import Counter
 
+from devkit.carrier import Answers, Refuses, Rings
+from devkit.parts import ended
+from devkit.phones import shown
 from dialplan.result import Result
-from engine.dev.carrier import Answers, Refuses, Rings
-from engine.dev.parts import ended
-from engine.dev.phones import shown
 from tests.live.health import readiness
 from tests.live.service import DESTINATION_HZ, House, Service, until
 from tests.live.sinks import all_sinks, canary

@@ -1,8 +1,8 @@
 """Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
 
-from engine.dev.carrier import Answers, Refuses, Rings
-from engine.dev.handset import Handset
-from engine.dev.phones import WITHHELD
+from devkit.carrier import Answers, Refuses, Rings
+from devkit.handset import Handset
+from devkit.phones import WITHHELD
 from storage.records import CallRecord
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile, away

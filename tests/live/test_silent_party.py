@@ -6,7 +6,7 @@ SILENT_SECONDS=n: for how long; by default a little longer than the 30 s after w
 import asyncio
 import os
 
-from engine.dev.carrier import Answers
+from devkit.carrier import Answers
 from tests.live.service import Service
 from tests.live.sip import Agent, Call
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.dev.audio import RATE, level, tone, write_wav
-from engine.dev.carrier import Answers, Refuses, Rings
-from engine.dev.handset import Handset
+from devkit.audio import RATE, level, tone, write_wav
+from devkit.carrier import Answers, Refuses, Rings
+from devkit.handset import Handset
 from storage.records import CallRecord
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard

@@ -1,6 +1,6 @@
 """Of several ringing destinations the engine reads Dial events; without an engine Asterisk connects one."""
 
-from engine.dev.carrier import Answers, Rings
+from devkit.carrier import Answers, Rings
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.service import Service

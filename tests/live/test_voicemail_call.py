@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.dev.audio import RATE, Samples, correlation, level, levels, read_wav
-from engine.dev.handset import Handset
-from engine.dev.parts import Part, ended
+from devkit.audio import RATE, Samples, correlation, level, levels, read_wav
+from devkit.handset import Handset
+from devkit.parts import Part, ended
 from tests.live.service import PROMPTS, House, Json, Service, until
 
 GREETING_HZ, BEEP_HZ = PROMPTS["closed"], 1000

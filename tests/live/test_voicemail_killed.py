@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from engine.dev.audio import RATE, Samples, correlation
-from engine.dev.parts import Part, ended
+from devkit.audio import RATE, Samples, correlation
+from devkit.parts import Part, ended
 from storage.records import CallRecord
 from tests.live.mails import (
     begin_message,

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from devkit.audio import RATE, correlation
+from devkit.carrier import Refuses
+from devkit.parts import ended
+from devkit.phones import WITHHELD, shown
 from dialplan.delivery import Format
-from engine.dev.audio import RATE, correlation
-from engine.dev.carrier import Refuses
-from engine.dev.parts import ended
-from engine.dev.phones import WITHHELD, shown
 from tests.live.mails import leave_message, mail_to, settled, speech, traces, write_owner
 from tests.live.service import House, Service, new_caller, until
 from tests.live.sinks import all_sinks, callengine, canary

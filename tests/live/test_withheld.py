@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.error import HTTPError
 
-from engine.dev.carrier import Answers, Refuses, Rings
-from engine.dev.handset import Handset
-from engine.dev.parts import ended
-from engine.dev.phones import WITHHELD, Identity, shown
+from devkit.carrier import Answers, Refuses, Rings
+from devkit.handset import Handset
+from devkit.parts import ended
+from devkit.phones import WITHHELD, Identity, shown
 from tests.live.ari import ask
 from tests.live.service import House, Service, until
 from tests.live.sinks import all_sinks, canary

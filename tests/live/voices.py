@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import soundfile
 
-from engine.dev.audio import RATE, tone
+from devkit.audio import RATE, tone
 
 FRAME = 160  # samples, 20 ms
 PCMA, EVENT = 8, 101

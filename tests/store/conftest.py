@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev.postgres import Running, maintenance, start_postgres
-from engine.dev.seaweed import Seaweed, seaweed
+from devkit.postgres import Running, maintenance, start_postgres
+from devkit.seaweed import Seaweed, seaweed
 from storage.migrate import migrate
 
 numbers = count(1)

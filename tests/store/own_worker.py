@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dev.seaweed import Seaweed
+from devkit.seaweed import Seaweed
 from storage.vault import Vault, new_master_key
 from tests.store.keeping import House, house_of
 from tests.store.test_objects import s3_of
@@ -26,7 +26,7 @@ class Keeping:
     def working(self) -> Iterator[None]:
         """The worker works."""
         with (self.house.folder / "log").open("ab") as out:
-            command = [sys.executable, "-P", "-m", "engine", "work"]
+            command = [sys.executable, "-P", "-m", "cli", "work"]
             worker = subprocess.Popen(command, env=self.environment(), stdout=out, stderr=out)
         try:
             yield

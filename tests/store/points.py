@@ -9,7 +9,7 @@ from journal import fault
 
 ROOT = Path(__file__).parents[2]
 ROAD = [*ROOT.glob("storage/**/*.py"), *ROOT.glob("mailer/**/*.py")]
-ROAD += [ROOT / "engine/drainer.py", ROOT / "journal/follower.py"]
+ROAD += [ROOT / "worker/drainer.py", ROOT / "journal/follower.py"]
 POINT = fault.point.__name__
 
 

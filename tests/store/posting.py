@@ -12,7 +12,6 @@ import asyncpg
 import numpy as np
 import soundfile
 
-from engine.worker import nothing_to_reset
 from mailer.compose import Sender
 from mailer.courier import Courier, Manner
 from mailer.mx import NoMailTaken
@@ -25,6 +24,7 @@ from mailer.tls import verifying
 from storage.messages import post
 from tests.store.calls import NOON, call_id
 from tests.store.smtp import MailServer
+from worker.service import nothing_to_reset
 
 TERMS = Terms(node="here", lease=timedelta(minutes=20), window=timedelta(hours=24), kept=timedelta(days=30))
 MANNER = Manner(deadline=10)

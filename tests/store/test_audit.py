@@ -137,7 +137,7 @@ def audited(house: House, database: str, *options: str) -> "subprocess.Completed
         "CALLENGINE_DATABASE": database,
         "CALLENGINE_ASTERISK__RECORDINGS": str(house.spool.folder),
     }
-    command = [sys.executable, "-m", "engine", "audit", *options]
+    command = [sys.executable, "-m", "cli", "audit", *options]
     return subprocess.run(
         command, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=60
     )

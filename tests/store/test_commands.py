@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from engine.__main__ import main
+from cli.__main__ import main
 from storage.calls import Revised, keep
 from storage.export import COLUMNS
 from storage.migrate import migrations

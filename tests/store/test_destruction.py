@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev.seaweed import Seaweed
+from devkit.seaweed import Seaweed
 from storage import destruction, tombstones
 from storage.safe import SoundGone
 from storage.tombstones import Head, verify

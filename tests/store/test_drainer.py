@@ -14,8 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from engine.dev.postgres import Running, start_postgres
-from engine.drainer import Drainer
+from devkit.postgres import Running, start_postgres
 from journal.codec import encode, kind_of
 from journal.entries import Entry
 from journal.follower import backlog
@@ -25,6 +24,7 @@ from storage.drained import position
 from storage.records import CallRecord
 from tests.store.calls import answered_call, changed, lost_call, record_of
 from tests.unit.journals import lay_out
+from worker.drainer import Drainer
 
 # The sessions of this database but the one that asks.
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -250,7 +250,7 @@ async def test_a_connection_that_stands_still_is_left_for_a_new_one(
     tmp_path: Path, own_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped process answers nothing and closes nothing: what a network that swallows everything does."""
-    monkeypatch.setattr("engine.drainer.COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("worker.drainer.COMMAND_SECONDS", 0.5)
     journal_dir = tmp_path / "journal"
     async with draining(journal_dir, own_server.url) as drainer:
         await write(journal_dir, [answered_call(0)])

@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 from click.testing import CliRunner
 
+from cli.__main__ import main
 from config.load import load
 from config.policy import Policy
 from config.versions import Versions
-from engine.__main__ import main
 from journal.state import fold
 from storage.calls import Revised, find, get, keep
 from storage.records import call_record

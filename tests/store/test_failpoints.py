@@ -21,9 +21,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from engine.dev.children import free_port
-from engine.dev.postgres import Running
-from engine.dev.seaweed import Seaweed
+from devkit.children import free_port
+from devkit.postgres import Running
+from devkit.seaweed import Seaweed
 from journal.codec import decode, encode
 from journal.entries import Entry
 from journal.writer import Journal

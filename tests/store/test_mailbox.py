@@ -12,8 +12,8 @@ import aiosmtplib
 import pytest
 from aiohttp import ClientSession
 
-from engine.dev.mailbox import PLAIN, Mailbox, authority, identity_of, taking_mail
-from engine.dev.mailbox_page import showing
+from devkit.mailbox import PLAIN, Mailbox, authority, identity_of, taking_mail
+from devkit.mailbox_page import showing
 
 LOOPBACK = "127.0.0.1"
 SOUND = bytes(range(256)) * 40

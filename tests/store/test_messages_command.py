@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.commands.messages import command
+from cli.commands.messages import command
 from tests.store.posting import Office, Roads, message_id, office, own
 from tests.store.smtp import Ways, mail_server
 

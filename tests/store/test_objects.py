@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.seaweed import Seaweed
+from devkit.seaweed import Seaweed
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
 from storage.objects.directory import Directory
 from storage.objects.s3 import S3, Bucket

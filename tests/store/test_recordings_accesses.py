@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from engine.__main__ import main
+from cli.__main__ import main
 from storage import access
 from storage.access import Looked
 from storage.vault import Vault, new_master_key

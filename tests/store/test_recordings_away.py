@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.seaweed import Seaweed, seaweed, wait_ready
+from devkit.seaweed import Seaweed, seaweed, wait_ready
 from storage.audit import Auditor
 from storage.objects import ObjectsTrouble
 from storage.safe import SoundGone

@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from devkit.seaweed import Seaweed, wait_ready
 from dialplan.result import Result
-from engine.dev.seaweed import Seaweed, wait_ready
 from journal.entries import MessageEnded, MessageStarted
 from storage.objects import Objects, ObjectsTrouble
 from storage.objects.directory import Directory

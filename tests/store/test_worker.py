@@ -35,7 +35,7 @@ def working(state: Path, database: str, failpoint: str = "") -> Iterator[subproc
         "CALLENGINE_MASTER_KEY": new_master_key(),
         "CALLENGINE_ASTERISK__RECORDINGS": str(state),
     }
-    command = [sys.executable, "-m", "engine", "work"]
+    command = [sys.executable, "-m", "cli", "work"]
     environment = os.environ | settings | ({fault.VARIABLE: failpoint} if failpoint else {})
     with (state / "log").open("ab") as log:
         worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

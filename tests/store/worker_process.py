@@ -14,9 +14,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from config.settings import load_settings
-from engine import keeping, log
-from engine.worker import work
 from journal import fault
+from process import log
+from worker import recordings
+from worker.service import work
 
 START = multiprocessing.get_context("forkserver")
 START.set_forkserver_preload(["__main__", __name__])
@@ -30,7 +31,9 @@ def run(environment: Mapping[str, str], output: Path) -> None:
     os.environ.pop("CALLENGINE_KILLS", None)  # which is the test's, and no setting
     os.environ.update(environment)
     importlib.reload(fault)  # which reads its variable once, when imported
-    keeping.SWEEP_SECONDS = keeping.DESTROY_SECONDS = keeping.SEAL_SECONDS = 0.2  # nobody waits in a test
+    recordings.SWEEP_SECONDS = recordings.DESTROY_SECONDS = recordings.SEAL_SECONDS = (
+        0.2  # nobody waits in a test
+    )
     settings = load_settings()
     log.configure(settings.log.level)
     asyncio.run(work(settings))

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("dialplan", "config", "journal", "engine", "storage", "mailer")
+PACKAGES = (
+    "dialplan",
+    "config",
+    "process",
+    "journal",
+    "engine",
+    "storage",
+    "mailer",
+    "worker",
+    "cli",
+    "devkit",
+)
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev.asterisk import AsteriskTrouble, Tree, render
+from devkit.asterisk import AsteriskTrouble, Tree, render
 
 ASTERISK = Path(__file__).parents[2] / "asterisk"
 

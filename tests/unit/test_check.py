@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from engine.commands.check import command
+from cli.commands.check import command
 from tests.unit.folders import NUMBER, good_folder
 
 

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from engine.__main__ import COMMANDS, main
+from cli.__main__ import COMMANDS, main
 
 NAMES = sorted(file.stem for file in COMMANDS.glob("[a-z]*.py"))
 
@@ -31,7 +31,7 @@ def test_help_lists_each_command_with_what_it_does() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_help_for_itself_and_each_of_its_options(name: str) -> None:
-    command = import_module(f"engine.commands.{name}").command
+    command = import_module(f"cli.commands.{name}").command
     assert isinstance(command, click.Command)
     assert command.help
     options = [option for option in command.params if isinstance(option, click.Option)]
@@ -64,7 +64,7 @@ def test_a_command_like_no_other_is_told_what_there_is() -> None:
 def test_help_imports_nothing_heavy() -> None:
     """What makes a start slow is imports: they are looked at, since a time would depend on the machine."""
     program = (
-        "import sys\nfrom engine.__main__ import main\nmain(['--help'], standalone_mode=False)\n"
+        "import sys\nfrom cli.__main__ import main\nmain(['--help'], standalone_mode=False)\n"
         "print([m for m in ('pydantic', 'aiohttp', 'asyncpg', 'holidays', 'structlog') if m in sys.modules])"
     )
     shown = subprocess.run(

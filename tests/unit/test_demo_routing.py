@@ -7,10 +7,10 @@ import pytest
 
 from config.load import load
 from config.policy import Policy
+from devkit.demo_routing import CLOSED, TELEPHONES, write_routing
 from dialplan.caller import UNKNOWN
 from dialplan.steps import Ring, visit
 from dialplan.walk import Turn
-from engine.dev.demo_routing import CLOSED, TELEPHONES, write_routing
 
 MONDAY = date(2026, 11, 23)
 

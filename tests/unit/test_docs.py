@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.__main__ import COMMANDS
 from config.complaint import names as settings_names
 from config.settings import Asterisk, Settings
-from engine.__main__ import COMMANDS
-from engine.metrics import EngineMetrics, WorkerMetrics
+from engine.metrics import EngineMetrics
+from worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("asterisk/**/*.md")])

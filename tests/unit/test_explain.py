@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import config
+from cli.commands.explain import command
+from cli.explanation import SIP
 from dialplan.result import Result as CallResult
 from engine.ari.causes import Cause, farewell
-from engine.commands.explain import command
-from engine.explanation import SIP
 from tests.unit.folders import NUMBER, good_folder
 
 DENTIST = Path(config.__file__).parent / "samples" / "dentist"

@@ -3,8 +3,9 @@
 import aiohttp
 import pytest
 
-from engine.health import CannotServe, health
-from engine.metrics import EngineMetrics, Metrics
+from engine.metrics import EngineMetrics
+from process.health import CannotServe, health
+from process.metrics import Metrics
 
 
 async def get(url: str) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.log import LONGEST, configure, redact
+from process.log import LONGEST, configure, redact
 
 CANARY = "32470111222"
 CALL = "0190f5c2-1234-7567-8901-123456789012"

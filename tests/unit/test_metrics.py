@@ -6,7 +6,9 @@ from contextlib import suppress
 import pytest
 
 from dialplan.result import Result
-from engine.metrics import EngineMetrics, Metrics, WorkerMetrics, watch_loop
+from engine.metrics import EngineMetrics
+from process.metrics import Metrics, watch_loop
+from worker.metrics import WorkerMetrics
 
 
 def test_each_outcome_has_its_series_before_the_first_call() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.commands.explain import command
+from cli.past_call import NOTE, Known, PastStep, retrace
 from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome
-from engine.commands.explain import command
-from engine.past_call import NOTE, Known, PastStep, retrace
 from storage.records import CallRecord, LegRecord
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
@@ -143,7 +143,7 @@ def explain(house: Path, record: CallRecord | None, monkeypatch: pytest.MonkeyPa
     async def fetch(*_: object) -> CallRecord | None:
         return record
 
-    monkeypatch.setattr("engine.commands.explain._fetch", fetch)
+    monkeypatch.setattr("cli.commands.explain._fetch", fetch)
     return CliRunner().invoke(command, ["--call", ID, "--state", str(house), *options])
 
 

@@ -8,10 +8,10 @@ from pydantic import SecretStr, ValidationError
 
 from config.mail import Mail
 from config.settings import Settings, SettingsError
-from engine.metrics import WorkerMetrics
-from engine.posting import Posting, postman_of, road_of, terms_of
 from mailer.post import Direct
 from mailer.smtp import Login, Server
+from worker.messages import Posting, postman_of, road_of, terms_of
+from worker.metrics import WorkerMetrics
 
 
 async def fetch(_con: object, _audio_id: str) -> bytes:

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from config.load import load
 from config.policy import Policy
 from config.versions import Versions
-from engine.retention import Retention
 from tests.unit.folders import good_folder
+from worker.retention import Retention
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 OWNER = "name: ACME\nlanguage: nl\nkeep_recordings: {}\n"

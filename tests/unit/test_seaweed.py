@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.dev import seaweed
-from engine.dev.seaweed import free_ports, tidy
+from devkit import seaweed
+from devkit.seaweed import free_ports, tidy
 
 PORTS = range(20481, 20491)
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
+from cli.commands.settings import command
 from config.settings import Settings, SettingsError, load_settings
-from engine.commands.settings import command
 from storage.vault import Vault
 
 SECRET = "b3tt3r-n0t-sh0wn"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.dev.wire import Message
+from devkit.wire import Message
 
 INVITE = (
     b"INVITE sip:+32470111222@127.0.0.1:5070;user=phone SIP/2.0\r\n"

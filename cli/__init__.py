@@ -1,0 +1,1 @@
+"""The console command `callengine`: `commands/` holds one file per sub-command."""

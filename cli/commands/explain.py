@@ -1,0 +1,184 @@
+"""callengine explain: the path that a call would take, or took, with the reason of each turn."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from cli.explanation import Explanation
+from dialplan.caller import UNKNOWN, Caller
+from dialplan.expect import read_caller
+from dialplan.rehearse import rehearse
+from dialplan.result import Outcome
+
+if TYPE_CHECKING:
+    from cli.past_call import PastExplanation
+    from config.settings import Settings
+    from dialplan.routing import Routing
+    from storage.records import CallRecord
+
+SETTINGS = "callengine.toml"  # in the state folder of a `callengine dev`
+RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
+
+
+def _read_from(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Caller:
+    try:
+        return UNKNOWN if text is None else read_caller(text)
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
+def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime:
+    try:
+        return datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("number", required=False)
+@click.option("--call", "call_id", metavar="ID", type=click.UUID, help="Explain this past call instead.")
+@click.option(
+    "--at", callback=_read_at, help="When, as 2026-12-25 10:00 in the number's time zone. Else: now."
+)
+@click.option("--from", "caller", callback=_read_from, help="Who calls: a number, or withheld.")
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    type=click.Choice(RING_OUTCOMES),
+    help="What comes of the first ring, of the second … Else: taken.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="With --call: the state folder of a `callengine dev`.",
+)
+@click.option("--settings", type=click.Path(path_type=Path), help="The settings file.")
+def command(
+    *,
+    folder: Path | None,
+    number: str | None,
+    call_id: UUID | None,
+    at: datetime,
+    caller: Caller,
+    outcomes: Sequence[str],
+    form: str,
+    state: Path | None,
+    settings: Path | None,
+) -> None:
+    """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
+
+    It is the very walk that a live call takes; only what comes of each step is supposed.
+
+    With --call ID, print the path that a past call took, by the routing version that it began under. What
+    came of its steps is derived from its record: attempts, message and result.
+    """
+    if call_id is not None:
+        if folder is not None:
+            raise click.UsageError("write --call ID, or FOLDER and NUMBER")
+        explanation: Explanation | PastExplanation = explain_past(
+            call_id, state / SETTINGS if state else settings
+        )
+    elif folder is None or number is None:
+        raise click.UsageError("write FOLDER and NUMBER, or --call ID")
+    else:
+        explanation = explain_supposed(
+            folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings
+        )
+    as_json = form == "json"
+    click.echo(
+        json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
+    )
+
+
+def explain_supposed(
+    folder: Path,
+    number: str,
+    *,
+    at: datetime,
+    caller: Caller,
+    outcomes: Sequence[str],
+    settings: Path | None,
+) -> Explanation:
+    """Raises ClickException; prints what is wrong with the folder, and exits."""
+    from cli.routing_folder import read_or_exit
+
+    routing = read_or_exit(folder, settings)
+    if (dialled := routing.number(number)) is None:
+        raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
+    now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
+    facts = dialled.facts(now.astimezone(UTC), caller)
+    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
+    return Explanation(dialled, routing.owner(dialled), facts, call)
+
+
+def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
+    """Raises ClickException: no record, or its routing version is not to be had."""
+    from cli.database import settings_in
+    from cli.past_call import PastExplanation, retrace
+
+    settings = settings_in(file)
+    record = record_of(call_id, settings)
+    routing = routing_of(record, settings)
+    if (number := routing.number(record.number)) is None:
+        raise click.ClickException(
+            f"{record.number} was not a number of this routing version: the call was answered 404"
+        )
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number))
+
+
+def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":
+    """The record of a call, from the database of the settings. Raises ClickException."""
+    from cli.database import told_plainly
+
+    with told_plainly():
+        record = asyncio.run(_fetch(call_id, settings.database.get_secret_value()))
+    if record is None:
+        raise click.ClickException(
+            f"there is no record of call {call_id}: `callengine calls` lists those that have ended; "
+            "a call is there some seconds after its end"
+        )
+    return record
+
+
+async def _fetch(call_id: UUID, url: str) -> "CallRecord | None":
+    from cli.database import connected
+    from storage.calls import get
+
+    async with connected(url) as con:
+        return await get(con, call_id)
+
+
+def routing_of(record: "CallRecord", settings: "Settings") -> "Routing":
+    """The routing version that a call began under. Raises ClickException with what can be done."""
+    from config.versions import VersionError, Versions, Why
+
+    if not record.routing:
+        raise click.ClickException(
+            "the record of this call names no routing version: the number was not ours, Asterisk served the "
+            "call alone, or it began before callengine kept versions"
+        )
+    versions = Versions(settings.routing_versions)
+    try:
+        return versions.read(record.routing)
+    except VersionError as wrong:
+        remedy = {
+            Why.GONE: f"is not kept in {versions.root} any more, or is on another node ({record.node}); "
+            f"versions are kept for history_days ({settings.history_days}) after they were in force",
+            Why.DAMAGED: f"is damaged: its files in {versions.root} are not those that were accepted; "
+            "restore them from a backup, or put the same routing folder into force once more",
+            Why.UNREADABLE: f"cannot be read by this version of callengine: {wrong.detail}",
+        }
+        raise click.ClickException(f"routing version {record.routing} {remedy[wrong.why]}") from None
+    except PermissionError as wrong:
+        raise click.ClickException(
+            f"{wrong.filename} cannot be read: run this as the user callengine"
+        ) from None

@@ -1,0 +1,60 @@
+"""callengine recordings fetch: a recording as a file of whoever asked for it."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+
+from config.settings import Settings, SettingsError
+from storage.access import note
+from storage.objects import ObjectsTrouble
+from storage.recordings import standing, wanted
+from storage.safe import Safe, SoundDamaged, SoundGone
+from storage.vault import MasterKeyError
+from worker.recordings import objects_of, vault_of
+
+
+async def save(settings: Settings, con: asyncpg.Connection, recording: str, output: Path | None) -> None:
+    async with safe_of(settings) as safe:
+        try:
+            data = await safe.fetch(con, recording)
+        except SoundGone:
+            raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
+        except (SoundDamaged, ObjectsTrouble, MasterKeyError) as trouble:
+            raise click.ClickException(str(trouble)) from None
+    await note(con, recording, "fetch")  # before anybody can hear it
+    if output == Path("-"):
+        sys.stdout.buffer.write(data)
+        return
+    form, _ = await wanted(con, recording)
+    file = output or Path(f"{recording}.{form}")
+    write_new(file, data)
+    click.echo(f"{file} ({len(data)} bytes)")
+
+
+@asynccontextmanager
+async def safe_of(settings: Settings) -> AsyncIterator[Any]:
+    try:
+        settings.require("master_key")
+        vault = vault_of(settings)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    objects = objects_of(settings)
+    try:
+        yield Safe(objects, vault) if vault else None
+    finally:
+        await objects.close()
+
+
+def write_new(file: Path, data: bytes) -> None:
+    """For our eyes only, and over nothing that is there. Raises ClickException."""
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(data)
+    except OSError as wrong:
+        raise click.ClickException(f"{file}: {wrong.strerror}") from None

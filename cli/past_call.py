@@ -1,0 +1,184 @@
+"""A past call explained: its number's route is walked again, with the facts and the routing version of then.
+
+The record has the attempts at destinations, the message, and what the call came to. What came of each step is
+derived from these; that a prompt was heard is supposed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from cli.explanation import data_of, entry, heading, line
+from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.number import Owner, ServiceNumber
+from dialplan.result import Outcome, Result, together
+from dialplan.steps import Action, Ring, Voicemail
+from dialplan.walk import Facts, Turn
+from storage.records import CallRecord, LegRecord
+
+LEFT = (Result.ABANDONED, Result.LOST)  # the call was over before its route was
+MEANWHILE = timedelta(milliseconds=100)  # a caller who hangs up takes the legs along, within so long
+
+NOTE = (
+    "The record has attempts, message and result. What came of a ring is derived from its attempts; "
+    "that a prompt was heard is supposed."
+)
+
+
+class Known(StrEnum):
+    """How the outcome of a past step is known."""
+
+    ATTEMPTS = "from its attempts"
+    MESSAGE = "from the message"
+    SUPPOSED = "supposed"
+    LEFT = "the caller left meanwhile"
+    NOT = "not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """A step of a past call; no outcome where the call ended in it, or did not come to it."""
+
+    step: Action
+    outcome: Outcome | None
+    known: Known
+    legs: tuple[LegRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retraced:
+    """The path of a past call. `result`: what the walk comes to; None where the call ended before."""
+
+    path: tuple[Turn | PastStep, ...]
+    result: Result | None
+
+
+def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
+    """Walk the route of the version that the call began under, with what the record has of each step."""
+    legs = list(record.legs)
+    path: list[Turn | PastStep] = []
+    plan = number.plan(facts_of(record, number))
+    try:
+        step = next(plan)
+        while True:
+            if isinstance(step, Turn):
+                path.append(step)
+                step = plan.send(Outcome.DONE)
+                continue
+            past_step = _past_step(step, record, legs)
+            path.append(past_step)
+            if past_step.outcome is None:
+                return Retraced(tuple(path), None)
+            step = plan.send(past_step.outcome)
+    except StopIteration as over:
+        return Retraced(tuple(path), over.value.result)
+
+
+def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
+    """The facts of then."""
+    caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
+    return number.facts(record.began, WITHHELD if record.withheld else caller)
+
+
+def _past_step(step: Action, record: CallRecord, legs: list[LegRecord]) -> PastStep:
+    match step:
+        case Ring():
+            return _rung(step, record, _its_legs(step, legs), more=bool(legs))
+        case Voicemail() if record.message_id:
+            return PastStep(step, Outcome.DONE, Known.MESSAGE)
+        case Voicemail() if record.outcome in LEFT:
+            return PastStep(step, None, Known.NOT)
+        case Voicemail():
+            return PastStep(step, Outcome.FAILED, Known.MESSAGE)
+        case _:
+            return PastStep(step, Outcome.DONE, Known.SUPPOSED)
+
+
+def _its_legs(step: Ring, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
+    """Take the attempts of this ring from those that are left: the next ones, one for each destination."""
+    wanted = Counter(map(str, step.to))
+    taken = []
+    while legs and wanted[legs[0].to]:
+        wanted[legs[0].to] -= 1
+        taken.append(legs.pop(0))
+    return tuple(taken)
+
+
+def _rung(step: Ring, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
+    if any(_took_it(leg, record) for leg in legs):
+        return PastStep(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
+    if record.outcome in LEFT and not more:
+        if not legs:
+            return PastStep(step, None, Known.NOT)
+        if not all(leg.ended and record.ended and leg.ended < record.ended - MEANWHILE for leg in legs):
+            return PastStep(step, None, Known.LEFT, legs)
+    outcomes = [Outcome(leg.outcome) for leg in legs if leg.outcome]
+    return PastStep(step, together(outcomes), Known.ATTEMPTS if outcomes else Known.NOT, legs)
+
+
+def _took_it(leg: LegRecord, record: CallRecord) -> bool:
+    """Whether this destination talked with the caller; where its end was not seen it has no outcome."""
+    unseen = not leg.outcome and leg.answered is not None and leg.to == record.delivered_to
+    return leg.outcome == Outcome.TAKEN or unseen
+
+
+@dataclass(frozen=True, slots=True)
+class PastExplanation:
+    """A past call, as text for people and as data for programs."""
+
+    record: CallRecord
+    number: ServiceNumber
+    owner: Owner
+    call: Retraced
+
+    def text(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"call {self.record.call_id}, routing version {self.record.routing}"
+        yield from heading(self.number, self.owner, facts_of(self.record, self.number))
+        yield ""
+        for index, passed in enumerate(self.call.path, start=1):
+            yield f"{index:3}  {_line(passed)}"
+            if isinstance(passed, PastStep):
+                yield from (f"     {'':9} {_leg(leg)}" for leg in passed.legs)
+        yield ""
+        yield f"{self.record.outcome}, ended by {self.record.ended_by}, cause {self.record.cause} (Q.850)"
+        if self.call.result not in (None, self.record.outcome):
+            yield f"The walk comes to {self.call.result}: the call ended otherwise than its route says."
+        yield NOTE
+
+    def data(self) -> dict[str, Any]:
+        """As that of a supposed call; `known` says how the outcome of a step is known."""
+        return {
+            "call_id": self.record.call_id,
+            "routing": self.record.routing,
+            **data_of(self.number, facts_of(self.record, self.number)),
+            "path": [_entry(passed) for passed in self.call.path],
+            "walked_to": self.call.result,
+            "result": self.record.outcome,
+            "ended_by": self.record.ended_by,
+            "cause": self.record.cause,
+        }
+
+
+def _line(passed: Turn | PastStep) -> str:
+    if isinstance(passed, Turn):
+        return line(passed)
+    text = line((passed.step, passed.outcome))
+    return text if passed.known is Known.SUPPOSED else f"{text} ({passed.known})"
+
+
+def _leg(leg: LegRecord) -> str:
+    cause = "" if leg.cause is None else f", cause {leg.cause} (Q.850)"
+    return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}"
+
+
+def _entry(passed: Turn | PastStep) -> dict[str, Any]:
+    if isinstance(passed, Turn):
+        return entry(passed)
+    legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in passed.legs]
+    return {**entry((passed.step, passed.outcome)), "known": passed.known, "legs": legs}

@@ -1,0 +1,298 @@
+"""An Asterisk of our own, rendered, started and stopped: for dev, demo and tests."""
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devkit.children import spawn, stop, tail
+from devkit.ports import reserve_ports
+from devkit.priority import put_first
+
+TEMPLATES = Path(__file__).parents[1] / "asterisk" / "etc"
+APP = "engine"
+ARI_USER = "engine"
+EVENTS_USER = "asterisk"
+SOCKET_PATH_LIMIT = 108  # bytes of sockaddr_un.sun_path, the closing zero among them
+PORTS_PER_CALL = 4  # two legs, each with RTP and RTCP
+SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it: without them 488 instead of 503
+
+
+class AsteriskTrouble(Exception):
+    """Asterisk could not be found, started or asked; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Where an Asterisk lies: `root` None is one installed on this machine."""
+
+    root: Path | None
+    command: tuple[str, ...]
+
+    @classmethod
+    def find(cls) -> Self:
+        """ASTERISK_BIN first, else the folder that asterisk/fetch-asterisk.sh fills."""
+        if installed := os.environ.get("ASTERISK_BIN"):
+            return cls(None, (installed,))
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cls.unpacked(cache / "callengine" / "asterisk-22")
+
+    @classmethod
+    def unpacked(cls, folder: Path) -> Self:
+        """The tree below `folder`, run by its own loader: it needs a newer libc than Debian 13 has."""
+        root = folder / "tree"
+        loaders = sorted(root.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*"))
+        if not loaders or not (folder / "SHA256SUMS").is_file():
+            raise AsteriskTrouble(
+                f"there is no Asterisk in {folder}; run asterisk/fetch-asterisk.sh (or make setup)"
+            )
+        libraries = str(loaders[0].parent)
+        loader = (str(loaders[0]), "--inhibit-cache", "--library-path", libraries)
+        return cls(root, (*loader, str(root / "usr/sbin/asterisk")))
+
+    def directories(self) -> str:
+        """The lines of asterisk.conf that lead Asterisk into the tree; an installed one knows its own."""
+        if self.root is None:
+            return ""
+        modules = next(self.root.glob("usr/lib/*-linux-gnu/asterisk/modules"))
+        data = self.root / "usr/share/asterisk"
+        return (
+            f"astmoddir => {modules}\nastdatadir => {data}\n"
+            f"astagidir => {data}/agi-bin\nastsbindir => {self.root}/usr/sbin"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a running Asterisk is reached, and where it expects the engine.
+
+    `sip`, `events_address`: HOST:PORT. `ari_url`: http://HOST:PORT/ari. `etc`: where fallback.conf belongs.
+    The engine listens on `events_address` and checks `events_user` and `events_password`.
+    """
+
+    sip: str
+    ari_url: str
+    ari_password: str = field(repr=False)
+    events_address: str
+    events_password: str = field(repr=False)
+    rtp_ports: range
+    etc: Path
+    recordings: Path
+    log: Path
+    ari_user: str = ARI_USER
+    events_user: str = EVENTS_USER
+    app: str = APP
+
+    @property
+    def cel(self) -> Path:
+        """What cel_custom.conf writes."""
+        return self.log.with_name("cel-custom") / "Master.csv"
+
+    @property
+    def ari_port(self) -> int:
+        return int(self.ari_url.removesuffix("/ari").rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an Asterisk is to be run.
+
+    `carrier`: HOST:PORT that outgoing legs are sent to; calls from HOST are the carrier's.
+    `cap`: calls at once on the trunk; each block of 1,024 ports is enough for 223.
+    `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
+    `events_address`: HOST:PORT where the engine listens; `sip`: HOST:PORT where Asterisk takes calls.
+    Both are chosen free when not given.
+    """
+
+    carrier: str
+    cap: int = 200
+    qualify_seconds: int = 0
+    node: str = "dev"
+    events_address: str | None = None
+    sip: str | None = None
+
+
+class Asterisk:
+    """A running Asterisk, ours to stop. It is killed by the kernel should the thread that started it end."""
+
+    def __init__(
+        self, endpoint: Endpoint, tree: Tree, process: "subprocess.Popen[bytes]", held: ExitStack
+    ) -> None:
+        self.endpoint = endpoint
+        self._tree = tree
+        self._process = process
+        self._held = held
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until_ready(self, seconds: float = 20) -> None:
+        """Return once ARI answers (0.2-0.5 s); else raise AsteriskTrouble with the end of the log."""
+        deadline = time.monotonic() + seconds
+        while not _ari_answers(self.endpoint):
+            if not self.is_running:
+                raise AsteriskTrouble(f"Asterisk ended with {self._process.returncode}: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise AsteriskTrouble(f"ARI does not answer after {seconds:.0f} s: {self._last_words()}")
+            time.sleep(0.02)
+        put_first(self.pid)
+
+    def cli(self, command: str) -> str:
+        """What Asterisk's console prints for `command`."""
+        line = [*self._tree.command, "-C", str(self.endpoint.etc / "asterisk.conf"), "-rx", command]
+        return subprocess.run(line, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    def restart(self) -> None:
+        """Start it again where it was, after it has ended by itself; wait_until_ready() before use."""
+        self._process = _spawn(self._tree, self.endpoint)
+
+    def stop(self) -> None:
+        """End Asterisk (0.7-0.9 s) and give back its ports; harmless when it has ended already."""
+        stop(self._process)
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _last_words(self) -> str:
+        logs = (self.endpoint.log, self.endpoint.log.with_name("console"))
+        return "\n".join(filter(None, map(tail, logs))) or "it wrote nothing"
+
+
+def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> Asterisk:
+    """Start an Asterisk that keeps everything below `state`; wait_until_ready() before the first request.
+
+    Call this from a thread that lives as long as Asterisk is to live: it dies with that thread.
+    """
+    tree = tree or Tree.find()
+    with ExitStack() as held:
+        endpoint = held.enter_context(_endpoint(state, options))
+        run = held.enter_context(_run_folder(state))
+        _lay_out(state, endpoint, _values(state, run, options, tree, endpoint))
+        return Asterisk(endpoint, tree, _spawn(tree, endpoint), held.pop_all())
+
+
+def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
+    command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
+    return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
+
+
+@contextmanager
+def _endpoint(state: Path, options: Options) -> Iterator[Endpoint]:
+    host = _address_towards(options.carrier.rpartition(":")[0])
+    with reserve_ports(3 + options.cap * PORTS_PER_CALL + SPARE_PORTS) as (sip, ari, events, *rtp):
+        yield Endpoint(
+            sip=options.sip or f"{host}:{sip}",
+            ari_url=f"http://127.0.0.1:{ari}/ari",
+            ari_password=secrets.token_urlsafe(24),
+            events_address=options.events_address or f"127.0.0.1:{events}",
+            events_password=secrets.token_urlsafe(24),
+            rtp_ports=range(rtp[0], rtp[-1] + 1),
+            etc=state / "etc",
+            recordings=state / "spool" / "recording",
+            log=state / "log" / "messages",
+        )
+
+
+def _address_towards(host: str) -> str:
+    """The address of this machine that `host` sees; connecting a datagram socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))
+        except OSError as error:
+            raise AsteriskTrouble(f"the carrier's address {host!r} cannot be reached: {error}") from error
+        return str(probe.getsockname()[0])
+
+
+@contextmanager
+def _run_folder(state: Path) -> Iterator[Path]:
+    """A folder whose control socket has a short enough path: below `state`, else a private temporary one."""
+    run = state / "run"
+    if len(bytes(run / "asterisk.ctl")) < SOCKET_PATH_LIMIT:
+        yield run
+        return
+    run = Path(tempfile.mkdtemp(prefix="callengine-", dir=os.environ.get("XDG_RUNTIME_DIR")))
+    try:
+        yield run
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+
+
+def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "STATE": state,
+        "ETC": endpoint.etc,
+        "RUN": run,
+        "TREE_DIRECTORIES": tree.directories(),
+        "NODE": options.node,
+        "MAX_CALLS": options.cap * 2,
+        "MAX_LOAD": 0,  # a busy desk is no reason to refuse calls
+        "ARI_PORT": endpoint.ari_port,
+        "ARI_PASSWORD": endpoint.ari_password,
+        "EVENTS_ADDRESS": endpoint.events_address,
+        "EVENTS_PASSWORD": endpoint.events_password,
+        "SIP_ADDRESS": endpoint.sip,
+        "CARRIER": options.carrier,
+        "CARRIER_ADDRESS": socket.gethostbyname(options.carrier.rpartition(":")[0]),
+        "QUALIFY_SECONDS": options.qualify_seconds,
+        "TRUNK_CAP": options.cap,
+        "RTP_START": endpoint.rtp_ports.start,
+        "RTP_END": endpoint.rtp_ports.stop - 1,
+    }
+
+
+def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None:
+    """Make the folders and render the templates; both for our eyes only, passwords stand in them."""
+    state.mkdir(parents=True, exist_ok=True)
+    for name in ("etc", "var", "db", "log", "run", "spool"):
+        (state / name).mkdir(mode=0o700, exist_ok=True)
+    endpoint.recordings.mkdir(exist_ok=True)
+    (state / "log" / "cel-custom").mkdir(exist_ok=True)  # without it cel_custom writes nothing
+    for template in TEMPLATES.glob("*.conf"):
+        (endpoint.etc / template.name).write_text(render(template.read_text(), values))
+
+
+def render(template: str, values: dict[str, object]) -> str:
+    """Fill in @NAME@; not ${NAME}, which is Asterisk's own. Raises KeyError for a name without a value."""
+    return re.sub(r"@([A-Z_]+)@", lambda name: str(values[name[1]]), template)
+
+
+def _ari_answers(endpoint: Endpoint) -> bool:
+    """Not while modules load: ARI then answers 404 with HTML, later 503."""
+    login = b64encode(f"{endpoint.ari_user}:{endpoint.ari_password}".encode()).decode()
+    connection = HTTPConnection("127.0.0.1", endpoint.ari_port, timeout=2)
+    with suppress(OSError, HTTPException):
+        connection.request("GET", "/ari/asterisk/info", headers={"Authorization": f"Basic {login}"})
+        status = connection.getresponse().status
+        connection.close()
+        return status == HTTPStatus.OK
+    connection.close()
+    return False

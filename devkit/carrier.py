@@ -1,0 +1,298 @@
+"""The carrier's side: takes calls for `sip:<number>@HOST:PORT` and does what each number is set to do.
+
+One UDP socket stands in front of the phones. It sees every INVITE as it is on the wire, refuses by itself
+where a number is set to (the SIP stack can only say 486), and passes the calls that get answered on to the
+phones.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+
+from baresip import Call
+
+from devkit.audio import RATE, tone
+from devkit.early_media import Address, media_address, sdp, speak
+from devkit.handset import CallOver, Handset
+from devkit.phones import LOOPBACK, Phones, sip_traced
+from devkit.wire import Message, new_tag
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Rings for `after` seconds, answers, says these tones (none: says back what it hears)."""
+
+    after: float = 0.2
+    says: Sequence[float] = (600,)
+    hangs_up_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Rings until the caller's side gives up."""
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """Refuses with that SIP status (486 busy, 603 declined, 404, 480, 503 …), after ringing for `after` s."""
+
+    code: int = 486
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
+class Announces:
+    """Says a tone as early media (183) for so many seconds, then refuses with that SIP status."""
+
+    hz: float = 700
+    seconds: float = 1.0
+    code: int = 486
+
+
+@dataclass(frozen=True)
+class Mismatches:
+    """Answers with media that it was not offered."""
+
+
+@dataclass(frozen=True)
+class Dead:
+    """Nobody there: no response at all."""
+
+
+Behaviour = Answers | Rings | Refuses | Announces | Mismatches | Dead
+
+
+@dataclass
+class Arrival:
+    """One INVITE that came to the carrier, and what became of it."""
+
+    number: str
+    invite: Message
+    behaviour: Behaviour
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    cancelled: datetime | None = None
+    refused: int | None = None
+    handset: Handset | None = None
+    last_reply: bytes = b""
+
+    @property
+    def call_id(self) -> str:
+        return self.invite.one("call-id")
+
+
+class Carrier(asyncio.DatagramProtocol):
+    """Get it from `carrier()`. `arrivals`: the calls that came, oldest first; `wire`: all their messages."""
+
+    def __init__(self, phones: Phones, default: Behaviour) -> None:
+        self.default = default
+        self.arrivals: list[Arrival] = []
+        self.wire: list[str] = []
+        self._phones = phones
+        self._behaves: dict[str, Behaviour] = {}
+        self._open: dict[tuple[str, str], Arrival] = {}
+        self._senders: dict[str, Address] = {}  # by Call-ID: responses of the phones go there
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._came = asyncio.Event()
+        phones.on_incoming = self._incoming
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT, to be given as `--carrier`."""
+        host, port = self._transport.get_extra_info("sockname")
+        return f"{host}:{port}"
+
+    def behave(self, number: str, behaviour: Behaviour) -> None:
+        """From now on, calls to that number (as in the Request-URI: `+32…`) go like this."""
+        self._behaves[number] = behaviour
+
+    async def arrival(self, number: str, count: int = 1, seconds: float = 5) -> Arrival:
+        """Wait for the `count`-th call to that number. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while len(found := [a for a in self.arrivals if a.number == number]) < count:
+                self._came.clear()
+                await self._came.wait()
+        return found[count - 1]
+
+    async def picked_up(self, number: str, count: int = 1, seconds: float = 5) -> Handset:
+        """Wait for the `count`-th call to that number to be ringing at a phone here. Raises TimeoutError."""
+        return await self.handset_of(await self.arrival(number, count, seconds), seconds)
+
+    async def handset_of(self, arrival: Arrival, seconds: float = 5) -> Handset:
+        """Wait for that call to be ringing at a phone here. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while arrival.handset is None:
+                self._came.clear()
+                await self._came.wait()
+        return arrival.handset
+
+    def messages_of(self, arrival: Arrival) -> list[str]:
+        """Everything on the wire about that call: the end of an earlier one may still be coming in."""
+        return [text for text in self.wire if Message.read(text.encode()).one("call-id") == arrival.call_id]
+
+    def forget(self) -> None:
+        """Drop what has been seen so far; the settings stay."""
+        self.arrivals.clear()
+        self.wire.clear()
+
+    def overheard(self, trace: str) -> None:
+        """Take a message of one of our calls that the phones exchanged without us: what follows an answer."""
+        route, _, text = trace.partition("\n")
+        message = Message.read(text.encode())
+        if self.address not in route and message.one("call-id") in self._senders:
+            self.wire.append(text)
+
+    # The socket.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, sender: Address) -> None:
+        message = Message.read(data)
+        if message.start.startswith("SIP/"):
+            self._send(data, self._senders.get(message.one("call-id")))
+        else:
+            self.wire.append(message.text)
+            self._senders[message.one("call-id")] = sender
+            self._request(message, data, sender)
+
+    def _send(self, data: bytes, to: Address | None) -> None:
+        if to is not None:
+            self.wire.append(data.decode(errors="replace"))
+            self._transport.sendto(data, to)
+
+    def _request(self, message: Message, data: bytes, sender: Address) -> None:
+        if message.method == "OPTIONS":
+            self._send(message.reply(200, new_tag()), sender)
+            return
+        if message.method == "BYE":
+            self._end(message, data, sender)
+            return
+        arrival = self._open.get(message.transaction)
+        if arrival is None and message.method == "INVITE":
+            arrival = self._arrive(message, sender)
+        if arrival is None:
+            return
+        if isinstance(arrival.behaviour, Answers):
+            self._cancelled(arrival, message)
+            self._transport.sendto(data, self._phones.address)
+        elif message.method == "CANCEL":
+            self._cancel(arrival, message, sender)
+        elif message.method == "INVITE" and arrival.last_reply:
+            self._send(arrival.last_reply, sender)
+
+    def _arrive(self, invite: Message, sender: Address) -> Arrival:
+        arrival = Arrival(invite.number, invite, self._behaves.get(invite.number, self.default))
+        self._open[invite.transaction] = arrival
+        self.arrivals.append(arrival)
+        self._came.set()
+        match arrival.behaviour:
+            case Rings():
+                self._reply(arrival, 180, sender)
+            case Refuses() as refuses:
+                self._start(self._refuse(arrival, refuses, sender))
+            case Announces() as announces:
+                self._start(self._announce(arrival, announces, sender))
+            case Mismatches():
+                self._reply(arrival, 200, sender, sdp(9, "18", "G729/8000"))
+        return arrival
+
+    # What a number does.
+
+    async def _refuse(self, arrival: Arrival, how: Refuses, sender: Address) -> None:
+        if how.after:
+            self._reply(arrival, 180, sender)
+            await asyncio.sleep(how.after)
+        self._refused(arrival, how.code, sender)
+
+    async def _announce(self, arrival: Arrival, how: Announces, sender: Address) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+            media.bind((LOOPBACK, 0))
+            self._reply(arrival, 183, sender, sdp(media.getsockname()[1], "8", "PCMA/8000"))
+            await speak(media, media_address(arrival.invite), tone((how.hz,), round(how.seconds * RATE)))
+        self._refused(arrival, how.code, sender)
+
+    def _refused(self, arrival: Arrival, code: int, sender: Address) -> None:
+        if arrival.cancelled is None:
+            arrival.refused = code
+            self._reply(arrival, code, sender)
+
+    def _end(self, bye: Message, data: bytes, sender: Address) -> None:
+        """The phones end their own calls."""
+        call = next((a for a in self.arrivals if a.call_id == bye.one("call-id")), None)
+        if call is not None and isinstance(call.behaviour, Answers):
+            self._transport.sendto(data, self._phones.address)
+        else:
+            self._send(bye.reply(200), sender)
+
+    def _cancel(self, arrival: Arrival, message: Message, sender: Address) -> None:
+        self._send(message.reply(200, new_tag()), sender)
+        if self._cancelled(arrival, message) and arrival.refused is None:
+            self._reply(arrival, 487, sender)
+
+    def _cancelled(self, arrival: Arrival, message: Message) -> bool:
+        first = message.method == "CANCEL" and arrival.cancelled is None
+        if first:
+            arrival.cancelled = datetime.now(UTC)
+        return first
+
+    def _reply(self, arrival: Arrival, code: int, sender: Address, body: str = "") -> None:
+        arrival.last_reply = arrival.invite.reply(code, f"c{id(arrival):x}", body, contact=self.address)
+        self._send(arrival.last_reply, sender)
+
+    def _incoming(self, call: Call) -> None:
+        arrival = next((a for a in reversed(self.arrivals) if a.call_id == call.call_id), None)
+        if arrival is None or not isinstance(arrival.behaviour, Answers):
+            return
+        arrival.handset = self._phones.adopt(call, arrival.number)
+        self._came.set()
+        self._start(self._answer(arrival.handset, arrival.behaviour))
+
+    async def _answer(self, handset: Handset, how: Answers) -> None:
+        """Answer as the number is set to; a caller who gives up meanwhile ends it."""
+        await asyncio.sleep(how.after)
+        await handset.answer()
+        handset.say(*how.says) if how.says else handset.echo()
+        if how.hangs_up_after is not None:
+            try:
+                await handset.wait_answered()
+            except (CallOver, TimeoutError):
+                return
+            await asyncio.sleep(how.hangs_up_after)
+            await handset.hang_up()
+
+    def _start(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._transport.close()
+
+
+@asynccontextmanager
+async def carrier(
+    phones: Phones,
+    behaves: Mapping[str, Behaviour] | None = None,
+    *,
+    default: Behaviour | None = None,
+    host: str = LOOPBACK,
+    port: int = 0,
+) -> AsyncIterator[Carrier]:
+    """The carrier's side on a free port of `host`; `default`: what numbers without a setting do (answer)."""
+    loop = asyncio.get_running_loop()
+    _, it = await loop.create_datagram_endpoint(lambda: Carrier(phones, default or Answers()), (host, port))
+    for number, behaviour in (behaves or {}).items():
+        it.behave(number, behaviour)
+    try:
+        with sip_traced(lambda text: loop.call_soon_threadsafe(it.overheard, text)):
+            yield it
+    finally:
+        await it.close()

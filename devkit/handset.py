@@ -1,0 +1,220 @@
+"""One end of one SIP call: what it says, what it hears, and what happened to it when."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from baresip import AudioNotActive, AudioRestarted, Call, Event, StackEvent, StaleHandleError
+from baresip.errors import split_status
+
+from devkit.audio import RATE, SILENCE, Samples, level, levels, tone
+
+FRAME = 0.02
+# Enough for a late turn of the event loop, little enough that a changed voice is heard at once.
+AHEAD = round(0.06 * RATE)
+# Of a sound that is said to its end, more: what is compared with it afterwards must have no gaps.
+AHEAD_OF_A_SOUND = round(0.5 * RATE)
+PRESENT = 0.1  # a tone of 0.3 that comes through is heard above this; noise of A-law stays below 0.01
+
+
+class CallOver(Exception):
+    """The call ended before what was waited for; `ending` says how."""
+
+    def __init__(self, ending: "Ending") -> None:
+        super().__init__(str(ending))
+        self.ending = ending
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a call ended here: the SIP status of a refusal, its words, and the Q.850 cause if one was sent."""
+
+    at: datetime
+    code: int | None
+    reason: str
+    by_us: bool
+    cause: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}" if self.code else self.reason
+
+
+def ending(at: datetime, text: str, *, by_us: bool) -> Ending:
+    """Of the stack's text: `486 Busy Here`, `480 Temporarily Unavailable,Q.850;cause=19`, or plain words."""
+    code, reason = split_status(text)
+    cause = re.search(r",Q\.850;cause=([0-9]+)", reason)
+    return Ending(at, code, reason.partition(",Q.850")[0], by_us, int(cause[1]) if cause else None)
+
+
+class Handset:
+    """One end of one call. Times are this machine's clock, UTC; None while that has not happened."""
+
+    def __init__(self, call: Call, *, number: str) -> None:
+        self.number = number
+        self.began = datetime.now(UTC)
+        self.ringing: datetime | None = None
+        self.answered: datetime | None = None
+        self.ending: Ending | None = None
+        self.keys = ""
+        self._call = call
+        self._hz: tuple[float, ...] = ()
+        self._script = SILENCE
+        self._echoes = False
+        self._said = 0
+        self._heard: list[Samples] = []
+        self._hung_up = False
+        self._changed = asyncio.Event()
+        self._pump = asyncio.create_task(self._talk(), name=f"handset {call.handle}")
+
+    # What it says and hears.
+
+    def say(self, *hz: float) -> None:
+        """Say these tones until told otherwise; nothing: be silent."""
+        self._hz = hz
+
+    def play(self, sound: Samples) -> None:
+        """Say this sound once, then go on with the tones."""
+        self._script = sound
+
+    def echo(self) -> None:
+        """Say back what is heard."""
+        self._echoes = True
+
+    @property
+    def heard(self) -> Samples:
+        """Everything heard so far, early media included."""
+        return np.concatenate([SILENCE, *self._heard])
+
+    def level(self, hz: float, last: float = 0.4) -> float:
+        """How loud that tone was in the last `last` seconds of what was heard."""
+        return level(self._last(round(last * RATE)), hz)
+
+    async def hears(self, hz: float, seconds: float = 5) -> float:
+        """Wait until that tone is heard steadily for 0.2 s; its level. Raises TimeoutError, CallOver."""
+        return await self._until(lambda: self._present(hz), seconds)
+
+    async def wait_said(self, seconds: float = 30) -> None:
+        """Wait until the sound of `play` has been said to its end. Raises TimeoutError, CallOver."""
+        await self._until(lambda: None if self._is_speaking() else True, seconds)
+
+    async def press(self, keys: str) -> None:
+        """Press keys (RFC 4733 telephone events), 100 ms each."""
+        await self._call.send_dtmf(keys)
+
+    async def pressed(self, count: int, seconds: float = 5) -> str:
+        """Wait until the other end has pressed `count` keys; all keys so far."""
+        return await self._until(lambda: self.keys if len(self.keys) >= count else None, seconds)
+
+    # What happens to it.
+
+    @property
+    def call_id(self) -> str | None:
+        """The SIP Call-ID."""
+        call_id: str | None = self._call.call_id
+        return call_id
+
+    async def wait_ringing(self, seconds: float = 5) -> datetime:
+        """Wait for 180 or 183. Raises TimeoutError, CallOver."""
+        return await self._until(lambda: self.ringing or self.answered, seconds)
+
+    async def wait_answered(self, seconds: float = 10) -> datetime:
+        """Wait for the answer. Raises TimeoutError, CallOver."""
+        return await self._until(lambda: self.answered, seconds)
+
+    async def wait_ended(self, seconds: float = 10) -> Ending:
+        """Wait for the end, whoever makes it. Raises TimeoutError."""
+        return await self._until(lambda: self.ending, seconds)
+
+    async def answer(self) -> None:
+        """Answer an incoming call. Nothing happens when the caller has just given up."""
+        with suppress(StaleHandleError):
+            await self._call.answer()
+
+    async def hang_up(self) -> None:
+        """End the call in whatever state it is: CANCEL, BYE, or 486 to one that is ringing here."""
+        self._hung_up = True
+        with suppress(StaleHandleError):
+            await self._call.hangup()
+
+    # What the stack tells.
+
+    def told(self, event: StackEvent) -> None:
+        """Take a stack event of this call."""
+        now = datetime.now(UTC)
+        match event.event:
+            case Event.CALL_RINGING | Event.CALL_PROGRESS:
+                self.ringing = self.ringing or now
+            case Event.CALL_ESTABLISHED:
+                self.answered = now
+            case Event.CALL_DTMF_START:
+                self.keys += event.text or ""
+            case Event.CALL_CLOSED:
+                self.ending = ending(now, event.text or "", by_us=self._hung_up)
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Hang up if need be, and stop listening."""
+        if self.ending is None:
+            await self.hang_up()
+        self._pump.cancel()
+        await asyncio.wait([self._pump])
+
+    async def _until[T](self, happened: Callable[[], T | None], seconds: float) -> T:
+        async with asyncio.timeout(seconds):
+            while (what := happened()) is None:
+                if self.ending is not None:
+                    raise CallOver(self.ending)
+                self._changed.clear()
+                await self._changed.wait()
+        return what
+
+    def _present(self, hz: float) -> float | None:
+        before, now = [0.0, 0.0, *levels(self._last(RATE // 5), hz)][-2:]
+        steady = min(before, now) > max(PRESENT, 0.8 * max(before, now))
+        return now if steady else None
+
+    def _is_speaking(self) -> bool:
+        try:
+            return bool(len(self._script) or self._call.audio.info().tx_buffered)
+        except (AudioNotActive, AudioRestarted):
+            return True
+
+    def _last(self, samples: int) -> Samples:
+        """The last `samples` heard, without putting a long call together for it fifty times a second."""
+        pieces: list[Samples] = []
+        for piece in reversed(self._heard):
+            pieces.insert(0, piece)
+            if sum(map(len, pieces)) >= samples:
+                break
+        return np.concatenate([SILENCE, *pieces])[-samples:]
+
+    async def _talk(self) -> None:
+        """Every frame: hear what has come, keep a little speech ahead of the line."""
+        while self.ending is None:
+            # No media yet, or just renegotiated: the next frame finds the new streams.
+            with suppress(AudioNotActive, AudioRestarted):
+                self._frame()
+            await asyncio.sleep(FRAME)
+
+    def _frame(self) -> None:
+        audio = self._call.audio
+        if new := audio.read(2 * RATE):
+            self._heard.append(np.frombuffer(new, dtype=np.int16))
+            if self._echoes:
+                audio.write(new)
+        self._changed.set()
+        ahead = AHEAD_OF_A_SOUND if len(self._script) else AHEAD
+        missing = ahead - audio.info().tx_buffered // 2
+        if missing > 0 and (self._hz or len(self._script)):
+            audio.write(self._next(missing).tobytes())
+
+    def _next(self, samples: int) -> Samples:
+        spoken, self._script = self._script[:samples], self._script[samples:]
+        rest = samples - len(spoken)
+        sound = np.concatenate([spoken, tone(self._hz, rest, start=self._said)]) if self._hz else spoken
+        self._said += rest
+        return sound

@@ -1,0 +1,221 @@
+"""The embedded parts of one run: PostgreSQL, Asterisk, engine and worker, started, watched and stopped."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+
+from devkit import asterisk
+from devkit.children import spawn, tail
+from devkit.postgres import Running, start_postgres
+from devkit.seaweed import Seaweed, starting, wait_ready
+
+
+class PartTrouble(Exception):
+    """A part did not come up; the message says what to look at."""
+
+
+class Part(Protocol):
+    """Something with one process. It keeps its addresses for the whole run, however often it is started."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Start it and wait until it is of use. Raises PartTrouble, or what its launcher raises."""
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None": ...
+
+    def say_stop(self) -> None:
+        """Ask it to end."""
+
+    def release(self) -> None:
+        """Once it has ended: give back what it held."""
+
+
+@dataclass
+class Postgres:
+    """PostgreSQL on STATE/postgres."""
+
+    state: Path
+    name: str = "postgres"
+    running: Running | None = None
+
+    async def start(self) -> None:
+        port = self.running.port if self.running else None
+        self.running = await start_postgres(
+            self.state / "postgres", self.state / "log" / "postgres.log", port=port
+        )
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        return self.running.process if self.running else None
+
+    @property
+    def url(self) -> str:
+        if self.running is None:
+            raise PartTrouble("PostgreSQL has not been started")
+        return self.running.url
+
+    def say_stop(self) -> None:
+        send(self.process, signal.SIGINT)
+
+    def release(self) -> None:
+        """It holds nothing."""
+
+
+@dataclass
+class Bucket:
+    """SeaweedFS on STATE/seaweed, with one bucket for the sounds."""
+
+    state: Path
+    name: str = "seaweed"
+    bucket: str = "callengine"
+    running: Seaweed | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+
+    async def start(self) -> None:
+        if self.running is None:
+            store = starting(self.state / "seaweed", self.state / "log" / "seaweed.log")
+            self.running = self._held.enter_context(store)
+        else:
+            self.running.restart()
+        await asyncio.to_thread(wait_ready, self.running)
+        await asyncio.to_thread(self.running.have_bucket, self.bucket)
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        return self.running.process if self.running else None
+
+    @property
+    def store(self) -> Seaweed:
+        if self.running is None:
+            raise PartTrouble("SeaweedFS has not been started")
+        return self.running
+
+    def say_stop(self) -> None:
+        send(self.process, signal.SIGTERM)
+
+    def release(self) -> None:
+        self._held.close()
+
+
+@dataclass
+class Asterisk:
+    """Asterisk on STATE/asterisk."""
+
+    state: Path
+    options: asterisk.Options
+    name: str = "asterisk"
+    running: asterisk.Asterisk | None = None
+
+    async def start(self) -> None:
+        if self.running is None:
+            self.running = asterisk.start_asterisk(self.state / "asterisk", self.options)
+        else:
+            self.running.restart()
+        await asyncio.to_thread(self.running.wait_until_ready)
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        return self.running.process if self.running else None
+
+    @property
+    def endpoint(self) -> asterisk.Endpoint:
+        if self.running is None:
+            raise PartTrouble("Asterisk has not been started")
+        return self.running.endpoint
+
+    def say_stop(self) -> None:
+        send(self.process, signal.SIGTERM)
+
+    def release(self) -> None:
+        if self.running is not None:
+            self.running.stop()
+
+
+@dataclass
+class Command:
+    """A `callengine` command that serves /ready at `health` (http://HOST:PORT)."""
+
+    name: str
+    words: Sequence[str]
+    health: str
+    log: Path
+    environment: Callable[[], Mapping[str, str]]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    async def start(self, seconds: float = 30) -> None:
+        command = [sys.executable, "-P", "-m", "cli", *self.words]
+        # Killed outright should we die without a word: two engines must never share a journal.
+        self.process = spawn(command, self.log, env=self.environment(), farewell=signal.SIGKILL)
+        deadline = time.monotonic() + seconds
+        while not await is_ready(self.health):
+            if self.process.poll() is not None:
+                raise PartTrouble(f"{self.name} ended with {self.process.returncode}; {self._last_words()}")
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise PartTrouble(f"{self.name} is not ready after {seconds:.0f} s; {self._last_words()}")
+            await asyncio.sleep(0.03)
+
+    def _last_words(self) -> str:
+        return f"{self.log} ends with:\n{tail(self.log)}"
+
+    def say_stop(self) -> None:
+        send(self.process, signal.SIGTERM)
+
+    def release(self) -> None:
+        """It holds nothing."""
+
+
+def send(process: "subprocess.Popen[bytes] | None", what: signal.Signals) -> None:
+    if process is not None and process.poll() is None:
+        process.send_signal(what)
+
+
+async def is_ready(health: str) -> bool:
+    timeout = aiohttp.ClientTimeout(total=2)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{health}/ready") as reply:
+            return reply.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+async def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the end of a child of ours without asking again and again; what it returned."""
+    if process.poll() is None:
+        happened = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        handle = os.pidfd_open(process.pid)
+        loop.add_reader(handle, happened.set)
+        try:
+            await happened.wait()
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+    return process.wait()
+
+
+async def end(parts: Sequence[Part], seconds: float) -> None:
+    """Ask these parts to end, all at once; kill what has not ended in time."""
+    for part in parts:
+        part.say_stop()
+    processes = [part.process for part in parts if part.process is not None]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*map(ended, processes))
+    for process in processes:
+        send(process, signal.SIGKILL)
+        process.wait()
+    for part in parts:
+        part.release()

@@ -1,0 +1,59 @@
+"""What others ask a running process by HTTP: /metrics, /live and /ready. No login: it belongs on loopback."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from process.metrics import Metrics
+
+
+class CannotServe(Exception):
+    """The address for /metrics, /live and /ready cannot be had."""
+
+
+@asynccontextmanager
+async def health(
+    host: str, port: int, metrics: Metrics, ready: Callable[[], list[str]]
+) -> AsyncIterator[str]:
+    """Serve while the block runs; its value is the address, `http://127.0.0.1:9460`. Port 0 takes a free one.
+
+    `ready` returns why this process cannot do its work now, in sentences; none means that it can. With any,
+    /ready answers 503 and tells them. /live answers 200 as long as the event loop turns. Raises CannotServe.
+    """
+    runner = web.AppRunner(_app(metrics, ready), access_log=None)
+    await runner.setup()
+    try:
+        await _listen(runner, host, port)
+        address, bound, *_ = runner.addresses[0]
+        yield f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as wrong:
+        raise CannotServe(
+            f"{host}:{port}: {wrong.strerror}; choose another address in [http] of the settings"
+        ) from wrong
+
+
+def _app(metrics: Metrics, ready: Callable[[], list[str]]) -> web.Application:
+    async def tell_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def tell_live(_: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def tell_ready(_: web.Request) -> web.Response:
+        reasons = ready()
+        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/metrics", tell_metrics), web.get("/live", tell_live), web.get("/ready", tell_ready)]
+    )
+    return app

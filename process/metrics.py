@@ -1,0 +1,54 @@
+"""The metrics of any process. Each has a registry of its own: two in one test never share a number."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """Metrics that every process has: its resources, its event loop. Units are seconds and bytes."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.loop_lag_seconds = self.histogram(
+            "loop_lag_seconds", "How late the event loop woke up", LAG_BUCKETS
+        )
+        ProcessCollector(registry=self.registry)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)
+
+    def counter(self, name: str, documentation: str, labels: Sequence[str]) -> Counter:
+        return Counter(name, documentation, labels, namespace="callengine", registry=self.registry)
+
+    def gauge(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, documentation, labels, namespace="callengine", registry=self.registry)
+
+    def histogram(
+        self, name: str, documentation: str, buckets: Sequence[float], labels: Sequence[str] = ()
+    ) -> Histogram:
+        return Histogram(
+            name, documentation, labels, namespace="callengine", buckets=buckets, registry=self.registry
+        )
+
+
+async def watch_loop(
+    metrics: Metrics, every: float = 0.25, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Observe, until cancelled, how late the event loop wakes up: what one blocking call costs all others."""
+    while True:
+        asked = clock() + every
+        await asyncio.sleep(every)
+        metrics.loop_lag_seconds.observe(max(clock() - asked, 0))

@@ -1,0 +1,1 @@
+"""The process after calls: drain, seal, mail, destroy. It composes storage and mailer."""

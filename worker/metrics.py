@@ -1,0 +1,22 @@
+"""The worker's metrics: draining, recordings, messages."""
+
+from process.metrics import Metrics
+
+
+class WorkerMetrics(Metrics):
+    """What the worker tells of draining, of sounds, and of messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drain_backlog_bytes = self.gauge("drain_backlog_bytes", "Journal not yet in PostgreSQL")
+        self.journal_damaged = self.gauge(
+            "journal_damaged", "Places of the journal, not yet drained at the start, that could not be read"
+        )
+        self.sounds = self.gauge("sounds", "Messages and recordings in being, by their state", ["state"])
+        self.destructions_overdue = self.gauge(
+            "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"
+        )
+        self.messages = self.gauge("messages", "Messages that are not destroyed, by their state", ["state"])
+        self.mails = self.counter("mails", "Attempts to hand a mail over, by what came of them", ["result"])
+        for result in ("accepted", "later", "refused", "unbuildable"):
+            self.mails.labels(result)

@@ -1,0 +1,173 @@
+"""What the worker does for sounds: it seals, destroys, sweeps and counts them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import structlog
+
+from config.settings import Settings, SettingsError
+from config.versions import Versions
+from storage.destruction import Destroyer
+from storage.lease import let_all_go
+from storage.objects import Objects
+from storage.objects.directory import Directory
+from storage.objects.s3 import S3, Bucket
+from storage.safe import Safe
+from storage.sealing import Sealer
+from storage.spool import Spool, SpoolAway
+from storage.sweeping import Sweeper
+from storage.vault import MasterKeyError, Vault
+from worker.job import Chore, Work
+from worker.marking import Marking
+from worker.metrics import WorkerMetrics
+from worker.retention import Retention
+
+SEAL_SECONDS = 1.0  # between looks, when nobody wakes us
+DESTROY_SECONDS = 2.0
+RETAIN_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
+COUNT_SECONDS = 15.0
+CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock: is it to be trusted?
+NO_KEY = "master_key is not set: voicemail waits in the spool; `callengine settings --new-key` makes one"
+log = structlog.get_logger()
+
+COUNT = "SELECT state, count(*) FROM audio WHERE state <> 'destroyed' GROUP BY state"
+OVERDUE = """
+SELECT count(*) FROM audio WHERE state IN ('stored', 'shredded', 'absent')
+    AND hold IS NULL AND destroy_after < now() - interval '1 minute'
+"""
+
+
+class Keeper:
+    """The worker's chores for sounds. `posted` is called when a message may be mailed.
+
+    `open_calls`: those of the journal that have not ended, None when not known. `troubles`: why it cannot do
+    its work now, in sentences. Raises SettingsError when the master key is none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        open_calls: Callable[[], frozenset[str] | None],
+        posted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.objects = objects_of(settings)
+        self.vault = vault_of(settings)
+        self._node = settings.node
+        self._open_calls = open_calls
+        self._metrics = metrics
+        spool = Spool(settings.asterisk.recordings)
+        self._destroyer = Destroyer(self._node, spool, self.objects)
+        self._sweeper = Sweeper(self._node, spool)
+        self._objections = ["the object store has not been looked at yet"]
+        self._away: list[str] = []
+        self._looking = asyncio.Lock()
+        self._apart = False
+        self._begun = False
+        self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
+        self.chores: list[Work] = [
+            Marking(spool.folder),
+            self.destroying,
+            Chore("shred", self._shred, DESTROY_SECONDS),
+            Chore(
+                "retain",
+                Retention(self._node, Versions(settings.routing_versions).in_force).look,
+                RETAIN_SECONDS,
+            ),
+            Chore("sweep", self._sweep, SWEEP_SECONDS),
+            Chore("count", self._count, COUNT_SECONDS),
+        ]
+        if self.vault:
+            self._safe = Safe(self.objects, self.vault)
+            self._sealer = Sealer(self._node, spool, self._safe)
+            self._sealing = Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
+            self.chores.append(self._sealing)
+
+    @property
+    def troubles(self) -> list[str]:
+        troubles = [] if self.vault else [NO_KEY]
+        if self._apart:
+            troubles.append("the clocks of this host and of PostgreSQL differ: nothing is destroyed")
+        return [*troubles, *self._away, *(self._objections if self.vault else [])]
+
+    def wake(self) -> None:
+        """There are new calls in the database."""
+        if self.vault:
+            self._sealing.wake()
+
+    async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """The WAV of a sound that is kept. Raises what `Safe.fetch` does; MasterKeyError without a key."""
+        if not self.vault:
+            raise MasterKeyError(NO_KEY)
+        return await self._safe.fetch(con, audio_id)
+
+    async def _begin(self, con: asyncpg.Connection) -> None:
+        """What a worker of this node that was killed had in hand is due again."""
+        if not self._begun:
+            self._begun = True
+            await let_all_go(con, self._node)
+
+    async def _seal(self, con: asyncpg.Connection) -> bool:
+        await self._begin(con)
+        if self._objections:
+            await self._look_at_objects()
+        return not self._objections and await self._sealer.seal_next(con) is not None
+
+    async def _look_at_objects(self) -> None:
+        """Once for all hands: a look writes, reads and deletes."""
+        async with self._looking:
+            if self._objections:
+                before, self._objections = self._objections, await self.objects.objections()
+                if self._objections and self._objections != before:
+                    log.critical("nothing is sealed", why=self._objections)
+
+    async def _destroy(self, con: asyncpg.Connection) -> bool:
+        return await self._knows_the_time(con) and await self._destroyer.destroy_next(con)
+
+    async def _shred(self, con: asyncpg.Connection) -> bool:
+        return await self._knows_the_time(con) and await self._destroyer.shred_next(con)
+
+    async def _knows_the_time(self, con: asyncpg.Connection) -> bool:
+        await self._begin(con)
+        apart = abs(datetime.now(UTC) - await con.fetchval("SELECT clock_timestamp()")) > CLOCKS_APART
+        if apart and not self._apart:
+            log.critical("nothing is destroyed: the clocks of this host and of PostgreSQL differ")
+        self._apart = apart
+        return not apart
+
+    async def _sweep(self, con: asyncpg.Connection) -> bool:
+        try:
+            await self._sweeper.sweep(con, self._open_calls())
+        except SpoolAway as away:
+            self._away = [str(away)]
+        else:
+            self._away = []
+        return False
+
+    async def _count(self, con: asyncpg.Connection) -> bool:
+        counted = {row["state"]: row["count"] for row in await con.fetch(COUNT)}
+        for state in ("recorded", "stored", "shredded", "absent"):
+            self._metrics.sounds.labels(state).set(counted.get(state, 0))
+        self._metrics.destructions_overdue.set(await con.fetchval(OVERDUE))
+        return False
+
+
+def objects_of(settings: Settings) -> Objects:
+    """The object store that the settings name; not looked at yet."""
+    told = settings.objects
+    if not told.bucket:
+        return Directory(settings.objects_dir)
+    secret = told.secret_key.get_secret_value()
+    return S3(Bucket(told.bucket, told.endpoint, told.region, told.access_key, secret, told.all_versions))
+
+
+def vault_of(settings: Settings) -> Vault | None:
+    """None without a master key. Raises SettingsError when it is none."""
+    text = settings.master_key.get_secret_value()
+    try:
+        return Vault(text) if text else None
+    except MasterKeyError as wrong:
+        raise SettingsError([f"master_key: {wrong}"]) from None
