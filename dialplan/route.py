@@ -43,8 +43,9 @@ def _with_name(written: Any) -> Mapping[str, Any]:
         raise ValueError("write one step with its settings, as in  ring: {to: [+3221112233], seconds: 20}")
     ((name, settings),) = written.items()
     if name not in STEPS:
-        near = "".join(f"; did you mean `{other}`?" for other in get_close_matches(name, STEPS, 1))
-        raise ValueError(f"`{name}` is not a step; the steps are {', '.join(sorted(STEPS))}{near}")
+        near = get_close_matches(name, STEPS, 1)
+        remedy = f"did you mean `{near[0]}`?" if near else f"the steps are {', '.join(sorted(STEPS))}"
+        raise ValueError(f"`{name}` is not a step; {remedy}")
     if not isinstance(settings, dict):
         settings = {STEPS[name].alone: settings}
     if "step" in settings:

@@ -117,6 +117,7 @@ def explain(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(explain_command, [str(folder), "+3270012345", *options])
 
 
+NAMES = ", ".join(sorted({*STEPS, "pause", "switchboard"}))
 NO_PROMPT = "there is no prompt `hold-on`; put the file at prompts/hold-on.wav"
 OWN_NUMBER = (
     "+3270012345 is a service number of this folder, and the call would come back; write where it rings"
@@ -137,7 +138,8 @@ OWN_NUMBER = (
             "pause: {secconds: 2, seconds: 2}",
             "5:13: route.pause.secconds: `secconds` is not a setting of pause; did you mean `seconds`?",
         ),
-        ("paus: 2", "5:5: route: `paus` is not a step"),
+        ("paus: 2", "5:5: route: `paus` is not a step; did you mean `pause`?"),
+        ("conjure: 2", f"5:5: route: `conjure` is not a step; the steps are {NAMES}"),
         ("ring: {to: +3221112233, busy: [pause: {}]}", "5:36: route.ring.busy.pause.seconds: is missing"),
     ],
 )
