@@ -12,6 +12,9 @@ from pathlib import Path
 import grimp
 import pytest
 
+from dialplan.steps import STEPS
+from engine.steps import PERFORMERS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "dialplan",
@@ -60,6 +63,16 @@ def test_no_module_of_the_dialplan_imports_more_than_15_others() -> None:
         and len(imported := graph.find_modules_directly_imported_by(module)) > 15
     }
     assert many == {}
+
+
+def test_a_step_is_a_file_in_each_folder_and_a_line_in_each_registry_unless_it_only_decides() -> None:
+    def files(package: str) -> set[str]:
+        return {file.stem for file in (ROOT / package / "steps").glob("[a-z]*.py")}
+
+    performed = {model.noun() for model in PERFORMERS}
+    assert files("dialplan") == set(STEPS)
+    assert files("engine") == performed
+    assert set(STEPS) - performed == {"hours"}
 
 
 def test_every_module_says_what_it_is_for() -> None:
