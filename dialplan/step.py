@@ -38,6 +38,9 @@ class Turn:
     why: str
 
 
+# Values of these types refer to nothing, and most settings are of one.
+PLAIN = (str, int, float, bool, type(None))
+
 type Plan = Generator[StepModel | Turn, Outcome, Verdict]
 
 
@@ -86,19 +89,14 @@ class StepModel(Model, ABC):
         return str(getattr(self, self.alone))
 
     @property
-    def settings(self) -> dict[str, object]:
-        """Its settings by name. (`dict(self)` would fail where one is called `keys`.)"""
-        return dict(iter(self))
-
-    @property
     def prompts(self) -> tuple[str, ...]:
         """The prompts that the caller hears at this step, in order."""
-        return tuple(value for _, value in values_in(self.settings) if isinstance(value, PromptName))
+        return tuple(value for _, value in values_in(vars(self)) if isinstance(value, PromptName))
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
         """The numbers it rings. The outcome of such a step is theirs; any other step is done, on paper."""
-        return tuple(value for _, value in values_in(self.settings) if isinstance(value, Destination))
+        return tuple(value for _, value in values_in(vars(self)) if isinstance(value, Destination))
 
     @property
     def path(self) -> StepPath:
@@ -116,7 +114,7 @@ def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPat
         if isinstance(value, StepModel):
             here = (*place, value.step)
             yield here, value
-            yield from visit(value.settings, here)
+            yield from visit(vars(value), here)
 
 
 def values_in(settings: object, at: StepPath = ()) -> Iterator[tuple[StepPath, object]]:
@@ -128,6 +126,7 @@ def values_in(settings: object, at: StepPath = ()) -> Iterator[tuple[StepPath, o
     elif isinstance(settings, dict):
         inner = settings.items()
     elif isinstance(settings, Model) and not isinstance(settings, StepModel):
-        inner = settings
+        inner = vars(settings).items()  # `dict(settings)` would fail where a setting is called `keys`
     for key, value in inner:
-        yield from values_in(value, (*at, key))
+        if type(value) not in PLAIN:
+            yield from values_in(value, (*at, key))
