@@ -91,12 +91,16 @@ class StepModel(Model, ABC):
     @property
     def prompts(self) -> tuple[str, ...]:
         """The prompts that the caller hears at this step, in order."""
-        return tuple(value for _, value in values_in(vars(self)) if isinstance(value, PromptName))
+        return self.values_of(PromptName)
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
         """The numbers it rings. The outcome of such a step is theirs; any other step is done, on paper."""
-        return tuple(value for _, value in values_in(vars(self)) if isinstance(value, Destination))
+        return self.values_of(Destination)
+
+    def values_of[T](self, kind: type[T]) -> tuple[T, ...]:
+        """All of this type among its settings, in order, without those of the steps in its branches."""
+        return tuple(value for _, value in values_in(vars(self)) if isinstance(value, kind))
 
     @property
     def path(self) -> StepPath:
