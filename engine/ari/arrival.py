@@ -42,7 +42,7 @@ def journalled(state: CallState) -> Arrival:
 
 
 def fallen_back(event: CelEvent, country: str, node: str) -> Arrival:
-    """A call that no engine was told of. Who called is not in CEL, but whether the number was withheld."""
+    """A call that no journal knows. Its caller is not in CEL, only whether the number was withheld."""
     withheld = event.extra.get("presentation", "").startswith("prohib")
     call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
     return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, event.at)

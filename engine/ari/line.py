@@ -48,7 +48,7 @@ class AriLine(Channel):
     """A call that came in, from StasisStart to the end that CEL tells.
 
     Handed over, it is in the dialplan: its StasisEnd is not its end then. `rang`: when each leg of a ring of
-    several rang, by leg id.
+    several rang, by leg id. `dialling`: endpoint and number of each destination of the latest ring, by CEL.
     """
 
     def __init__(self, exchange: Exchange, came: Arrival) -> None:
@@ -61,6 +61,7 @@ class AriLine(Channel):
         self.last_key = ""
         self.keys = Keys()
         self.rang: dict[str, datetime] = {}
+        self.dialling: tuple[tuple[str, str], ...] = ()
         self._channels = exchange.client.channels
         loop = asyncio.get_running_loop()
         self._up: asyncio.Future[datetime] = loop.create_future()

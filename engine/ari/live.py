@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from engine.ari.cel import CelEvent
+from engine.ari.connect import dialled
 from engine.ari.events import Kind
 from engine.ari.ledger import entries_of
 from engine.ari.line import AriLine
@@ -31,8 +32,10 @@ class Live:
     def take(self, event: CelEvent) -> Awaitable[None] | None:
         """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""
         written: Awaitable[None] | None = None
+        if event.kind == "RING":
+            self.line.dialling = dialled(event.extra.get("to", ""))
         try:
-            for entry in entries_of(event, self.journal.state, self.line.rang):
+            for entry in entries_of(event, self.journal.state, self.line.rang, self.line.dialling):
                 written = self.journal.note(entry)
         except (ValueError, KeyError, TypeError):
             log.exception("cel_not_understood", kind=event.kind, call=self.line.call_id)

@@ -38,7 +38,6 @@ exten => 32809{n},1,Set(_REC_FILE={file})
  same => n,Set(CONNECT_TO=PJSIP/{to}@trunk)
  same => n,Set(CONNECT_SECONDS=20)
  same => n,Set(CONNECT_LIMIT=60)
- same => n,Set(CONNECT_LEG=caller)
  same => n,Set(CONNECT_OPTIONS=U(recorder^s^1))
  same => n,Goto(connect,s,1)
 """
