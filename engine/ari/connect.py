@@ -95,8 +95,8 @@ def dialled(to: str) -> tuple[tuple[str, str], ...]:
 def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str:
     """The number that the channel of this name was made for; "" where it is unknown.
 
-    Each leg of a ring has an endpoint of its own where there are ten. Otherwise Dial has made them in the order
-    of the destinations, and `started` of them before this one.
+    Each leg of a ring has an endpoint of its own where there are ten. Otherwise Dial has made them in the
+    order of the destinations, and `started` of them before this one.
     """
     numbers = [number for endpoint, number in ring if name.rpartition("-")[0] == endpoint]
     if len(numbers) == 1:

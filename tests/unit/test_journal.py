@@ -55,12 +55,13 @@ async def test_a_hand_over_is_written_at_once_for_the_next_engine(
     """This engine may be killed now, while Asterisk goes on: nothing else of the call may tell who called."""
     monkeypatch.setattr(writer, "LAZY_SECONDS", 3600)
     async with opened(tmp_path) as journal:
+        synced, sync = threading.Event(), os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", lambda fd: (sync(fd), synced.set()))
         journal.note(started("a"))
         handed_over = HandedOver(started("a").call, AT, ("+3221112233",), 20)
         journal.note(handed_over)
-        async with asyncio.timeout(5):
-            while written(tmp_path) != [started("a"), handed_over]:
-                await asyncio.sleep(0.001)
+        await asyncio.to_thread(synced.wait, 5)
+        assert written(tmp_path) == [started("a"), handed_over]
 
 
 class SlowDisk:
