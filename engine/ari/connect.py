@@ -14,6 +14,8 @@ from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
 
 CONTEXT, EXTENSION = "connect", "s"
+ORDINARY = "ring"  # the context whose extension is the whole of an ordinary ring
+LONGEST_EXTENSION = 79  # AST_MAX_EXTENSION of channel.h, less its end
 # Dial's options for a ring in which every destination is shown the same; {service} is the service number.
 SHOW_ALL: Mapping[Present, str] = {
     Present.CALLER: "",
@@ -27,6 +29,7 @@ SHOW_EACH: Mapping[Present, str] = {
     Present.ANONYMOUS: "nobody",
 }
 EACH = "b(show^each^1)"
+ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
 # Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was put through.
 LEFT = "UpBUSY"
@@ -57,6 +60,14 @@ def variables(
         **(_each(shown, service) if len(set(shown.values())) > 1 else {}),
         **(_recorder(connect.recorder) if connect.recorder else {}),
     }
+
+
+def as_extension(values: Variables) -> str | None:
+    """These variables as the extension of context [ring]; None where they are too many, or too long."""
+    if set(values) != set(ORDINARY_VARIABLES):
+        return None
+    extension = "-".join(str(values[name]) for name in ORDINARY_VARIABLES)
+    return extension if len(extension) <= LONGEST_EXTENSION else None
 
 
 def shown_to(to: Destination, caller: Caller) -> Present:

@@ -13,7 +13,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.destination import Destination, Present
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.ari.connect import attempts, destination, dialled, returned, shown_to, variables
+from engine.ari.connect import as_extension, attempts, destination, dialled, returned, shown_to, variables
 from engine.ari.operations import Variables
 from engine.line import Attempt, Connect, Recorder, Returned
 
@@ -253,3 +253,28 @@ def test_legs_of_one_endpoint_are_known_by_their_turn() -> None:
 
 def test_a_ring_to_nobody_has_no_destinations() -> None:
     assert dialled("") == ()
+
+
+# The whole of an ordinary ring, as one extension.
+
+
+def test_an_ordinary_ring_is_one_extension() -> None:
+    values = given_for(ring(to(OFFICE)))
+    assert as_extension(values) == "2-20-3600--PJSIP/+3221112233@trunk"
+
+
+def test_so_is_one_that_shows_the_service_number_to_a_caller_who_was_answered() -> None:
+    values = given_for(replace(ring(to(OFFICE, Present.SERVICE_NUMBER)), answered=True))
+    assert as_extension(values) == "2-20-3600-f(+3280012345)r-PJSIP/+3221112233@trunk"
+
+
+def test_a_recorder_and_different_presentations_need_variables() -> None:
+    assert as_extension(given_for(replace(ring(to(OFFICE)), recorder=RECORDER))) is None
+    assert as_extension(given_for(ring(to(OFFICE, Present.ANONYMOUS), to(HOME)))) is None
+
+
+@pytest.mark.parametrize(("many", "fits"), [(2, True), (3, False)])
+def test_an_extension_is_no_longer_than_asterisk_takes(many: int, fits: bool) -> None:
+    extension = as_extension(given_for(ring(*[to(OFFICE)] * many)))
+    assert (extension is not None) == fits
+    assert extension is None or len(extension) < 80

@@ -56,7 +56,12 @@ async def test_a_hand_over_is_written_at_once_for_the_next_engine(
     monkeypatch.setattr(writer, "LAZY_SECONDS", 3600)
     async with opened(tmp_path) as journal:
         synced, sync = threading.Event(), os.fdatasync
-        monkeypatch.setattr(os, "fdatasync", lambda fd: (sync(fd), synced.set()))
+
+        def tell_synced(fd: int) -> None:
+            sync(fd)
+            synced.set()
+
+        monkeypatch.setattr(os, "fdatasync", tell_synced)
         journal.note(started("a"))
         handed_over = HandedOver(started("a").call, AT, ("+3221112233",), 20)
         journal.note(handed_over)
