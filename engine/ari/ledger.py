@@ -47,12 +47,11 @@ def entries_of(
     """
     of_caller = event.channel == event.call
     leg = state.legs.get(leg_id_of(state.call_id, event.channel))
-    if leg is not None and leg.ringing is None and leg.leg_id in rang:
-        yield LegRang(state.call_id, rang[leg.leg_id], leg.leg_id)
     match event.kind:
         case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
             to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
             yield LegStarted(state.call_id, event.at, _leg(event, state), to)
+            yield from rung(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
         case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
@@ -70,6 +69,14 @@ def entries_of(
             yield FellBack(state.call_id, event.at, tuple(filter(None, [event.extra.get("to")])))
         case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
+
+
+def rung(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
+    """The legs that rang and of which the journal does not say so. A leg may ring before CEL tells of it."""
+    for leg_id, at in rang.items():
+        leg = state.legs.get(leg_id)
+        if leg is not None and leg.ringing is None:
+            yield LegRang(state.call_id, at, leg_id)
 
 
 def _leg(event: CelEvent, state: CallState) -> str:

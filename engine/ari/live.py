@@ -8,8 +8,8 @@ import structlog
 
 from engine.ari.cel import CelEvent
 from engine.ari.connect import dialled
-from engine.ari.events import Kind
-from engine.ari.ledger import entries_of
+from engine.ari.events import Dial, Event, Kind
+from engine.ari.ledger import entries_of, rung
 from engine.ari.line import AriLine
 from engine.call import CallJournal
 
@@ -27,7 +27,15 @@ class Live:
     def listen(self) -> None:
         """Hear of the caller's channel."""
         dispatcher = self.line.exchange.dispatcher
-        self.ears.enter_context(dispatcher.listen((Kind.CHANNEL, self.line.id), self.line.see))
+        self.ears.enter_context(dispatcher.listen((Kind.CHANNEL, self.line.id), self.see))
+
+    def see(self, event: Event) -> None:
+        """Take in an event of the caller's channel. That a leg rings is noted at once: Asterisk says it once,
+        to the engine that is there."""
+        self.line.see(event)
+        if isinstance(event, Dial):
+            for entry in rung(self.journal.state, self.line.rang):
+                self.journal.note(entry)
 
     def take(self, event: CelEvent) -> Awaitable[None] | None:
         """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""

@@ -27,6 +27,7 @@ from journal.entries import (
     LegAnswered,
     LegConnected,
     LegEnded,
+    LegRang,
     LegStarted,
     PartyNotified,
     RecorderTerms,
@@ -198,6 +199,13 @@ def test_of_several_legs_the_time_to_ringing_says_nothing_and_their_dial_events_
     assert [leg.ringing for leg in state.legs.values()] == [None, None]
     state = after(*events, rang={LEG: at(0.5), OTHER: at(0.7)})
     assert [leg.ringing for leg in state.legs.values()] == [at(0.5), at(0.7)]
+
+
+def test_a_leg_whose_dial_event_came_first_rang_as_soon_as_it_is_known() -> None:
+    assert read(started(), [LEG_ONE], {LEG: at(0.2)}) == [
+        LegStarted(CALL, at(0.1), LEG, OFFICE),
+        LegRang(CALL, at(0.2), LEG),
+    ]
 
 
 def test_the_ring_of_an_earlier_hand_over_is_not_this_ones() -> None:

@@ -216,6 +216,20 @@ async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) ->
     assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
 
 
+@pytest.mark.parametrize(
+    ("came", "began"), [("1795514395.250000", -4.75), ("", 0), ("soon", 0), ("9" * 30, 0), ("nan", 0)]
+)
+async def test_a_call_that_no_engine_saw_began_when_the_door_says(
+    tmp_path: Path, came: str, began: float
+) -> None:
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        await board.take([cel("FALLBACK", CHANNEL, 0, dialled=NUMBER, came=came), *TALK, *GOODBYE])
+        await asyncio.sleep(1)
+    (start,) = desk.of(CallStarted)
+    assert start.at == at(began)
+
+
 LEFT: list[Entry] = [
     CallStarted(CALL, AT, NUMBER, "acme", False, NODE, CHANNEL),
     HandedOver(CALL, at(0.05), (OFFICE,), 25),
