@@ -19,9 +19,9 @@ from dialplan.prompt import VOICEMAIL_PROMPTS
 class Folder:
     """What a number may refer to.
 
-    `owners`: each one's language, empty where his own file is wrong; `without_mail`: who has no address;
-    `notices`: who announces recordings by a prompt of his own, and which;
-    `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
+    `owners`: the language of each owner, "" where the owner's file is wrong; `without_mail`: owners without an
+    address; `notices`: the recording announcement of owners who have a prompt of their own for it;
+    `heard`: the prompts of each language, under "" those of any; `built_in`: the prompts of the package;
     `keys`: the dial keys of all own numbers.
     """
 

@@ -39,8 +39,7 @@ NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
 LOOK_SECONDS = 1.0
-# What was noted is counted and logged a moment later: between a caller and his destination nothing stands
-# that may come after.
+# Entries are counted and logged a moment later: nothing that can wait delays the setup of a call.
 TELL_SECONDS = 0.05
 
 
