@@ -19,8 +19,8 @@ from dialplan.prompt import VOICEMAIL_PROMPTS
 class Folder:
     """What a number may refer to.
 
-    `owners`: the language of each owner, "" where the owner's file is wrong; `without_mail`: owners without an
-    address; `notices`: the recording announcement of owners who have a prompt of their own for it;
+    `owners`: the language of each owner, "" where the owner's file is wrong; `without_mail`: owners without
+    an address; `notices`: the recording announcement of owners who have a prompt of their own for it;
     `heard`: the prompts of each language, under "" those of any; `built_in`: the prompts of the package;
     `keys`: the dial keys of all own numbers.
     """

@@ -53,7 +53,7 @@ class RecordingPolicy(StrEnum):
         return self in (self.OPT_OUT, self.OPT_IN)
 
     def allows(self, *, pressed: bool) -> bool:
-        """Whether a caller may be recorded who heard the announcement whole and `pressed` the key, or did not."""
+        """Whether a caller who heard the whole announcement, and `pressed` the key or not, is recorded."""
         return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
 
 
@@ -146,7 +146,7 @@ class Owner(Model):
     require_tls: true                    rather no mail than one that is not encrypted, or to a stranger
     keep_recordings: 30 days             hours, days or weeks
     recordings: flac                     wav, flac, mp3 or opus
-    recording_notice: we-record          the owner's own announcement, a prompt; else callengine's, in the owner's language
+    recording_notice: we-record          a prompt of the owner's; else callengine's own
     destinations_know: true              who answers has agreed once and for all: only the caller hears it
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
