@@ -20,8 +20,8 @@ from storage.parts import Line, lay
 from storage.spool import Spool
 from tests.live.ari import ask
 from tests.live.recordings import sides
-from tests.live.sip import Agent, Call, Ringing, eventually
-from tests.live.voices import Voice, media_of, voice
+from tests.live.sip import Agent, Call, Ringing, eventually, media_of
+from tests.live.voices import Voice, voice
 
 TO = "+3247000777"
 CALLER, DESTINATION, CARD, PROMPT = 400, 600, 800, 1000  # Hz
