@@ -35,7 +35,6 @@ class Stream:
     sounds: list[list[float]] = field(default_factory=list)
     pressed: list[tuple[str, float]] = field(default_factory=list)
     to: Address | None = None
-    speaks: bool = True
     _sequence: int = 0
     _keys: deque[tuple[str, int]] = field(default_factory=deque)  # frames to send: a key and which of it
 
@@ -47,7 +46,7 @@ class Stream:
 
     def say(self, out: Datagrams, sample: int, sound: bytes) -> None:
         """The packet of this frame: what is left of a key, or sound."""
-        if self.to is None or not self.speaks:
+        if self.to is None:
             return
         if self._keys:
             self._say_key(*self._keys.popleft(), out, sample)
