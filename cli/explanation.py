@@ -8,8 +8,7 @@ from typing import Any
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Destination, Hangup, Present, Ring, Voicemail
-from dialplan.walk import Facts, Turn
+from dialplan.step import Facts, StepModel, Turn
 
 # What the caller's network is answered in the end (a test holds it against engine.ari.causes).
 SIP: Mapping[Result, int] = {
@@ -94,37 +93,19 @@ def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
     }
 
 
-def line(passed: Turn | tuple[Action, Outcome | None]) -> str:
+def line(passed: Turn | tuple[StepModel, Outcome | None]) -> str:
     """One turn with its reason, or one step with its settings and, where it has one, its outcome."""
-    match passed:
-        case Turn(step, why):
-            return f"{step:9} {why}"
-        case (Hangup() as step, _):
-            return f"{step.step:9} {_settings(step)}"
-        case (step, outcome):
-            return f"{step.step:9} {_settings(step)} -> {outcome or 'unknown'}"
+    if isinstance(passed, Turn):
+        return f"{passed.step:9} {passed.why}"
+    step, outcome = passed
+    ended = f" -> {outcome or 'unknown'}" if step.has_outcome else ""
+    return f"{step.step:9} {step.summary}{ended}"
 
 
-def _settings(step: Action) -> str:
-    match step:
-        case Announce():
-            return step.prompt
-        case Ring():
-            return f"{', '.join(map(_destination, step.to))} for {step.seconds} s"
-        case Voicemail():
-            return f"{step.prompt}, a message of at most {step.seconds} s"
-        case Hangup():
-            return step.reason
-
-
-def _destination(to: Destination) -> str:
-    return str(to) if to.present is Present.CALLER else f"{to} ({to.present} shown)"
-
-
-def entry(passed: Turn | tuple[Action, Outcome | None]) -> dict[str, Any]:
+def entry(passed: Turn | tuple[StepModel, Outcome | None]) -> dict[str, Any]:
     """The same for programs."""
     if isinstance(passed, Turn):
         return {"kind": "turn", "step": passed.step, "why": passed.why}
     step, outcome = passed
-    settings = step.model_dump(mode="json", exclude={"step", *step.branches})
+    settings = step.model_dump(mode="json", exclude={"step"})
     return {"kind": "step", "step": step.step, "path": step.path, "settings": settings, "outcome": outcome}

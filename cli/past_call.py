@@ -15,8 +15,7 @@ from cli.explanation import data_of, entry, heading, line
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.number import Owner, ServiceNumber
 from dialplan.result import Outcome, Result, together
-from dialplan.steps import Action, Ring, Voicemail
-from dialplan.walk import Facts, Turn
+from dialplan.step import Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
 LEFT = (Result.ABANDONED, Result.LOST)  # the call was over before its route was
@@ -42,7 +41,7 @@ class Known(StrEnum):
 class PastStep:
     """A step of a past call; no outcome where the call ended in it, or did not come to it."""
 
-    step: Action
+    step: StepModel
     outcome: Outcome | None
     known: Known
     legs: tuple[LegRecord, ...] = ()
@@ -83,23 +82,25 @@ def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
     return number.facts(record.began, WITHHELD if record.withheld else caller)
 
 
-def _past_step(step: Action, record: CallRecord, legs: list[LegRecord]) -> PastStep:
-    match step:
-        case Ring():
-            return _rung(step, record, _its_legs(step, legs), more=bool(legs))
-        case Voicemail() if record.message_id:
-            return PastStep(step, Outcome.DONE, Known.MESSAGE)
-        case Voicemail() if record.outcome in LEFT:
-            return PastStep(step, None, Known.NOT)
-        case Voicemail():
-            return PastStep(step, Outcome.FAILED, Known.MESSAGE)
-        case _:
-            return PastStep(step, Outcome.DONE, Known.SUPPOSED)
+def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord]) -> PastStep:
+    if step.destinations:
+        return _rung(step, record, _its_legs(step, legs), more=bool(legs))
+    if step.takes_message:
+        return _message(step, record)
+    return PastStep(step, Outcome.DONE, Known.SUPPOSED)
 
 
-def _its_legs(step: Ring, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
+def _message(step: StepModel, record: CallRecord) -> PastStep:
+    if record.message_id:
+        return PastStep(step, Outcome.DONE, Known.MESSAGE)
+    if record.outcome in LEFT:
+        return PastStep(step, None, Known.NOT)
+    return PastStep(step, Outcome.FAILED, Known.MESSAGE)
+
+
+def _its_legs(step: StepModel, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
     """Take the attempts of this ring from those that are left: the next ones, one for each destination."""
-    wanted = Counter(map(str, step.to))
+    wanted = Counter(map(str, step.destinations))
     taken = []
     while legs and wanted[legs[0].to]:
         wanted[legs[0].to] -= 1
@@ -107,7 +108,7 @@ def _its_legs(step: Ring, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
     return tuple(taken)
 
 
-def _rung(step: Ring, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
+def _rung(step: StepModel, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
     if any(_took_it(leg, record) for leg in legs):
         return PastStep(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
     if record.outcome in LEFT and not more:

@@ -2,19 +2,19 @@
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from config import agreement
 from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import list_files
 from config.packed import Packed
 from config.policy import Policy
 from config.prompts import built_in
-from config.reading import Reading, Written
-from dialplan.number import Owner, ServiceNumber, dial_key
+from config.reading import Reading, Text
+from config.references import Folder, NumberReferences, by_language
+from dialplan.number import ServiceNumber, dial_key
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
 
@@ -27,55 +27,59 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     """
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
-    owners = reading.models(files.owners, Owner)
-    numbers = reading.models(files.numbers, ServiceNumber)
+    owners = reading.owners(files.owners)
+    texts = reading.texts(files.numbers)
     prompts = reading.prompts(files.prompts)
     brought = built_in()
-    known = agreement.Folder(
-        owners={file.stem: "" for file in files.owners} | _languages(owners),
-        without_mail={owner.file.stem for owner in owners if owner.says and not owner.says.mail},
-        notices=_notices(owners),
-        heard=agreement.by_language(map(reading.prompt_name, files.prompts)),
-        built_in=agreement.by_language(name.removeprefix(BUILT_IN) for name in brought),
-        keys=frozenset(filter(None, map(_key, numbers))),
+    folder_has = Folder(
+        owners={file.stem: "" for file in files.owners}
+        | {name: owner.language for name, owner in owners.items()},
+        without_mail={name for name, owner in owners.items() if not owner.mail},
+        notices={name: owner.recording_notice for name, owner in owners.items() if owner.recording_notice},
+        heard=by_language(map(reading.prompt_name, files.prompts)),
+        built_in=by_language(name.removeprefix(BUILT_IN) for name in brought),
+        keys=frozenset(filter(None, map(_key, texts))),
     )
     reading.errors += _twice_owners(files.owners)
-    reading.errors += _twice_numbers(numbers)
-    if policy is not None:
-        for number in numbers:
-            reading.errors += _disagreements(number, known, policy)
+    reading.errors += _twice_numbers(texts)
+    numbers = list(_numbers(reading, texts, folder_has, policy))
     if reading.errors:
         raise ConfigErrors(reading.errors)
-    said = [number.says for number in numbers if number.says]
     return Routing(
-        numbers={number.key: number for number in said},
-        owners={owner.file.stem: owner.says for owner in owners if owner.says},
+        numbers={number.key: number for number in numbers},
+        owners=owners,
         prompts={**brought, **prompts},
         digest=reading.digest,
-        fallbacks={number.key: number.fallback for number in said if number.fallback},
+        fallbacks={number.key: number.fallback for number in numbers if number.fallback},
     )
 
 
-def _disagreements(
-    number: Written[ServiceNumber], known: agreement.Folder, policy: Policy
-) -> Iterator[FileError]:
-    """What does not fit the rest of the folder; and what a file that is right in itself expects in vain."""
-    for at, what in agreement.objections(number.document.value, known, policy):
-        yield number.error(at, what)
-    if number.says is None:
-        return
-    for index, expect in enumerate(number.says.expect):
-        for key, what in disagreements(number.says, expect):
-            yield number.error(("expect", index, key), what)
+def _numbers(
+    reading: Reading, texts: Iterable[Text], folder: Folder, policy: Policy | None
+) -> Iterator[ServiceNumber]:
+    """The numbers that are right in themselves. Their `expect` is rehearsed where there is a policy."""
+    for text in texts:
+        references = NumberReferences(folder, policy, _owner(text)) if policy else None
+        if (number := reading.model(text, ServiceNumber, references)) is not None:
+            yield number
+            if policy is not None:
+                reading.errors += _disappointments(text, number)
 
 
-def _languages(owners: Iterable[Written[Owner]]) -> dict[str, str]:
-    return {owner.file.stem: owner.says.language for owner in owners if owner.says}
+def _disappointments(text: Text, number: ServiceNumber) -> Iterator[FileError]:
+    """What the file expects of its route in vain."""
+    for index, expect in enumerate(number.expect):
+        for key, what in disagreements(number, expect):
+            yield text.error(("expect", index, key), what)
 
 
-def _notices(owners: Iterable[Written[Owner]]) -> dict[str, str]:
-    said = {owner.file.stem: owner.says for owner in owners if owner.says}
-    return {name: owner.recording_notice for name, owner in said.items() if owner.recording_notice}
+def _owner(text: Text) -> str:
+    """The name of a number's owner, whatever else is wrong with its file; empty where there is none."""
+    match text.document.value:
+        case {"owner": str(name)}:
+            return name
+        case _:
+            return ""
 
 
 def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
@@ -85,18 +89,18 @@ def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
             yield FileError(file, NOWHERE, "", f"this owner is also in {other}; rename one of the two files")
 
 
-def _twice_numbers(numbers: Sequence[Written[ServiceNumber]]) -> Iterator[FileError]:
-    first: dict[str, Written[ServiceNumber]] = {}
-    for number in numbers:
-        if (key := _key(number)) and (other := first.setdefault(key, number)) is not number:
-            yield number.error(("number",), f"+{key} is also in {other.file}; remove one of the two")
+def _twice_numbers(texts: Iterable[Text]) -> Iterator[FileError]:
+    first: dict[str, Text] = {}
+    for text in texts:
+        if (key := _key(text)) and (other := first.setdefault(key, text)) is not text:
+            yield text.error(("number",), f"+{key} is also in {other.file}; remove one of the two")
 
 
-def _key(number: Written[ServiceNumber]) -> str | None:
-    """The dial key of a number that can be read, whatever else is wrong with its file."""
-    match number.document.value:
-        case {"number": str(text)}:
-            return dial_key(text)
+def _key(text: Text) -> str | None:
+    """The dial key of a number, whatever else is wrong with its file."""
+    match text.document.value:
+        case {"number": str(number)}:
+            return dial_key(number)
         case _:
             return None
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.reading import Reading
-from dialplan.number import Owner
 
 
 def retentions(folder: Path) -> Mapping[str, timedelta]:
     """How long each owner keeps recordings, by owner. Raises ConfigErrors with what is wrong."""
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
-    owners = reading.models(files.owners, Owner)
+    owners = reading.owners(files.owners)
     if reading.errors:
         raise ConfigErrors(reading.errors)
-    return {owner.file.stem: owner.says.keep_recordings for owner in owners if owner.says}
+    return {name: owner.keep_recordings for name, owner in owners.items()}

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from config.errors import UnplayableError
-from dialplan.prompt import RECORDING_PROMPTS, VOICEMAIL_PROMPTS, Prompt
+from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.routing import BUILT_IN
+from dialplan.steps import STEPS
 
 VOICES = Path(__file__).with_name("voices")
-BROUGHT_ALONG = (*VOICEMAIL_PROMPTS, *RECORDING_PROMPTS)
 RATE = 8000  # Hz, what the telephone network carries
 MAX_BYTES = 20_000_000  # 20 minutes of them
 
@@ -29,7 +29,8 @@ def read_prompt(path: Path) -> Prompt:
 @cache
 def built_in(folder: Path = VOICES) -> Mapping[str, Prompt]:
     """The prompts brought along, by `built-in/name` or `built-in/language/name`."""
-    files = sorted(file for file in folder.rglob("*.wav") if file.stem in BROUGHT_ALONG)
+    used = {*RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
+    files = sorted(file for file in folder.rglob("*.wav") if file.stem in used)
     names = (file.relative_to(folder).with_suffix("").as_posix() for file in files)
     return {f"{BUILT_IN}{name}": read_prompt(file) for name, file in zip(names, files, strict=True)}
 

@@ -12,19 +12,22 @@ from config.prompts import read_prompt
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
 from dialplan.model import Model
+from dialplan.number import Owner
 from dialplan.prompt import Prompt
+from dialplan.references import References
 
 
 @dataclass(frozen=True, slots=True)
-class Written[T: Model]:
-    """A file that could be read, and what it says: None when that is wrong."""
+class Text:
+    """A file that could be read as YAML; whether it says something possible, a model tells."""
 
     file: Path
     document: Document
-    says: T | None
 
     def error(self, at: At, what: str) -> FileError:
-        return error_in(self.file, self.document, at, what)
+        """An error at this path of the file; what is missing is reported where it should be."""
+        named = at if what.startswith("is missing") else self.document.known(at)
+        return FileError(self.file, self.document.place(at), spoken(named), what)
 
 
 @dataclass(slots=True)
@@ -40,22 +43,30 @@ class Reading:
         """One hash for all files, in hex: equal if and only if names and contents are."""
         return digest_of(self.hashes)
 
-    def models[T: Model](self, files: Iterable[Path], model: type[T]) -> list[Written[T]]:
-        """What these YAML files say; those that cannot be read are left out. Errors are kept."""
-        return [written for file in files if (written := self._model(file, model))]
+    def owners(self, files: Iterable[Path]) -> dict[str, Owner]:
+        """The owners in these files, by name; wrong ones are left out. Errors are kept."""
+        read = ((text.file.stem, self.model(text, Owner)) for text in self.texts(files))
+        return {name: owner for name, owner in read if owner is not None}
+
+    def texts(self, files: Iterable[Path]) -> list[Text]:
+        """These YAML files; those that cannot be read are left out. Errors are kept."""
+        documents = ((file, self._document(file)) for file in files)
+        return [Text(file, document) for file, document in documents if document is not None]
+
+    def model[T: Model](self, text: Text, model: type[T], references: References | None = None) -> T | None:
+        """What this file says, or None where that is impossible. Errors are kept.
+
+        A file that refers to something missing is wrong too, but what it says can be examined further.
+        """
+        try:
+            return model.model_validate(text.document.value, context=references)
+        except ValidationError as wrong:
+            self.errors += (text.error(at, what) for at, what in objections(wrong, model))
+        return self.model(text, model) if references else None  # an error kept twice is reported once
 
     def prompts(self, files: Iterable[Path]) -> Mapping[str, Prompt]:
         """The prompts in these files, by `name` or `language/name`; unplayable ones are left out."""
         return {self.prompt_name(file): prompt for file in files if (prompt := self._prompt(file))}
-
-    def _model[T: Model](self, file: Path, model: type[T]) -> Written[T] | None:
-        if (document := self._document(file)) is None:
-            return None
-        try:
-            return Written(file, document, model.model_validate(document.value))
-        except ValidationError as wrong:
-            self.errors += (error_in(file, document, at, what) for at, what in objections(wrong, model))
-            return Written(file, document, None)
 
     def _document(self, file: Path) -> Document | None:
         try:
@@ -97,9 +108,3 @@ def digest_of(hashes: Mapping[str, str]) -> str:
     """The digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path in it."""
     lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(hashes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def error_in(file: Path, document: Document, at: At, what: str) -> FileError:
-    """An error at this path of the file; what is missing is told at the place where it should stand."""
-    named = at if what.startswith("is missing") else document.known(at)
-    return FileError(file, document.place(at), spoken(named), what)

@@ -2,29 +2,15 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.errors import At
-from dialplan.destination import Destination
-from dialplan.expect import Expect
+from dialplan.model import Model
 from dialplan.steps import STEPS
 
-# How a setting that is missing is written.
-EXAMPLES = {
-    "at": "at: 2026-12-25 10:00",
-    "name": "name: ACME Dentists",
-    "number": "number: +3270012345",
-    "open": "open: mon-fri 09:00-17:30",
-    "owner": "owner: acme, the name of a file in owners/",
-    "prompt": "prompt: welcome, the name of a file in prompts/",
-    "reason": "reason: busy",
-    "route": "route:  and under it  - ring: +3221112233",
-    "timezone": "timezone: Europe/Brussels",
-    "to": "to: [+3221112233]",
-}
 # pydantic's kinds of error (it words them for programmers). `input` is what the operator wrote.
 WORDS = {
     "enum": "{input} is not one of its values; write {expected}",
@@ -43,20 +29,20 @@ WORDS = {
 MAX_SHOWN = 60
 
 
-def objections(wrong: ValidationError, model: type[BaseModel]) -> Iterator[tuple[At, str]]:
+def objections(wrong: ValidationError, model: type[Model]) -> Iterator[tuple[At, str]]:
     """Each thing that is wrong, with its path in the file."""
     for error in wrong.errors(include_url=False):
         yield error["loc"], _worded(error, model)
 
 
-def _worded(error: ErrorDetails, model: type[BaseModel]) -> str:
+def _worded(error: ErrorDetails, model: type[Model]) -> str:
     key = str(error["loc"][-1]) if error["loc"] else ""
     context = error.get("ctx", {})
     match error["type"]:
         case "value_error":
             return str(context["error"])
         case "missing":
-            return f"is missing; write  {EXAMPLES.get(key, f'{key}: …')}"
+            return f"is missing; write  {key}: {_example(key, error['loc'], model)}"
         case "extra_forbidden":
             return _unknown(key, error["loc"], model)
         case kind:
@@ -64,26 +50,37 @@ def _worded(error: ErrorDetails, model: type[BaseModel]) -> str:
             return WORDS.get(kind, error["msg"]).format(input=_shown(error["input"]), **words)
 
 
-def _unknown(key: str, at: At, model: type[BaseModel]) -> str:
+def _example(key: str, at: At, model: type[Model]) -> str:
+    """How a setting that is missing may be written: the first example of its field."""
+    fields = _holder(at[:-1], model).model_fields.items()
+    examples = [field.examples for name, field in fields if key in (name, field.alias)]
+    return examples[0][0] if examples and examples[0] else "…"
+
+
+def _unknown(key: str, at: At, model: type[Model]) -> str:
     """An unknown setting: whose it is not, which there are, which was meant."""
-    owner, holder = _holder(at[:-1], model)
+    holder = _holder(at[:-1], model)
     known = [field.alias or name for name, field in holder.model_fields.items() if name != "step"]
     near = get_close_matches(key, known, 1)
     remedy = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
-    return f"{_shown(key)} is not a setting of {owner}; {remedy}"
+    return f"{_shown(key)} is not a setting of {holder.noun()}; {remedy}"
 
 
-def _holder(at: At, model: type[BaseModel]) -> tuple[str, type[BaseModel]]:
-    """The model whose settings stand at this path, with its name for people."""
-    match at:
-        case (*_, str(step)) if step in STEPS:
-            return step, STEPS[step]
-        case (*_, "to", int()):
-            return "a destination", Destination
-        case ("expect", int()):
-            return "expect", Expect
-        case _:
-            return {"ServiceNumber": "a number", "Owner": "an owner"}.get(model.__name__, "this file"), model
+def _holder(at: At, model: type[Model]) -> type[Model]:
+    """The model whose settings are at this path."""
+    for part in map(str, at):
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+        else:
+            model = STEPS.get(part, model)
+    return model
+
+
+def _model_in(annotation: Any) -> type[Model] | None:
+    """The model that this type is made of, as in `tuple[Destination, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _shown(found: Any) -> str:

@@ -4,9 +4,10 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dialplan.model import E164, Model
+from dialplan.references import check_destination
 
 
 class Present(StrEnum):
@@ -26,6 +27,12 @@ def refuse_short(number: Any) -> Any:
     return number
 
 
+# The type of every number that a call may be sent to.
+DestinationNumber = Annotated[
+    E164, BeforeValidator(refuse_short), AfterValidator(check_destination), Field(examples=["+3221112233"])
+]
+
+
 class Destination(Model):
     """A number to ring: `+3221112233`, or `{number: +3221112233, present: anonymous}`.
 
@@ -33,8 +40,12 @@ class Destination(Model):
     `service_number` or `anonymous`.
     """
 
-    number: Annotated[E164, BeforeValidator(refuse_short)]
+    number: DestinationNumber
     present: Present = Present.CALLER
+
+    @classmethod
+    def noun(cls) -> str:
+        return "a destination"
 
     @model_validator(mode="before")
     @classmethod
@@ -43,3 +54,8 @@ class Destination(Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def summary(self) -> str:
+        """The number, and what it is shown unless that is the caller's number."""
+        return str(self) if self.present is Present.CALLER else f"{self} ({self.present} shown)"

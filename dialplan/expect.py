@@ -53,9 +53,13 @@ class Expect(Model):
     outcome of the call record.
     """
 
-    at: Annotated[datetime, PlainValidator(read_local_time)]
+    at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
     caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None
+
+    @classmethod
+    def noun(cls) -> str:
+        return "expect"

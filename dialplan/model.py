@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 
@@ -13,24 +13,10 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-# Where a step stands in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
-type StepPath = tuple[str | int, ...]
-
-
-class StepModel(Model):
-    """What every step is made of. Its `path` is known once the number that it belongs to is loaded."""
-
-    _path: StepPath = PrivateAttr(default=())
-
-    @property
-    def path(self) -> StepPath:
-        """Keys and indexes as in the file; empty for a step that belongs to no number."""
-        return self._path
-
-    def stands_at(self, path: StepPath) -> None:
-        """Say where this step stands. Only its number does, once, when it is loaded."""
-        self._path = path
+    @classmethod
+    def noun(cls) -> str:
+        """Whose settings these are, as an error names it: "colour is not a setting of a number"."""
+        return "this entry"
 
 
 def check_e164(text: str) -> str:

@@ -22,12 +22,14 @@ from pydantic import (
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
 from dialplan.delivery import Delivery, Format
-from dialplan.destination import refuse_short
+from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Model, Name
 from dialplan.prompt import RECORDING_PROMPTS
+from dialplan.references import OwnerName, references, refuse
+from dialplan.step import Facts, Plan
 from dialplan.steps import Steps, visit
-from dialplan.walk import Facts, Plan, walk
+from dialplan.walk import walk
 
 Language = Literal["nl", "fr", "de", "es", "en"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
@@ -151,7 +153,7 @@ class Owner(Model):
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
 
-    name: Annotated[str, AfterValidator(check_label)]
+    name: Annotated[str, AfterValidator(check_label), Field(examples=["ACME Dentists"])]
     language: Language = "en"
     mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
     mail_then: MailAddress | None = None
@@ -164,6 +166,10 @@ class Owner(Model):
     destinations_know: bool = False
     caller_may_stop: bool = False
 
+    @classmethod
+    def noun(cls) -> str:
+        return "an owner"
+
     @field_validator("mail_then", "missed_calls")
     @classmethod
     def _has_mail(cls, setting: str, info: ValidationInfo) -> str:
@@ -175,22 +181,33 @@ class Owner(Model):
 class ServiceNumber(Model):
     """What happens when somebody dials this number: a file of numbers/."""
 
-    number: E164
-    owner: Name
+    number: Annotated[E164, Field(examples=["+3270012345"])]
+    owner: OwnerName
     label: Annotated[str, AfterValidator(check_label)] = ""
-    timezone: Annotated[ZoneInfo, PlainValidator(read_zone)]
+    timezone: Annotated[ZoneInfo, PlainValidator(read_zone), Field(examples=["Europe/Brussels"])]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
-    fallback: Annotated[E164, BeforeValidator(refuse_short)] | None = None
+    fallback: DestinationNumber | None = None
     max_minutes: Annotated[int, Field(ge=1, le=720)] = 240
-    route: Steps
+    route: Annotated[Steps, Field(examples=[" and under it  - ring: +3221112233"])]
     expect: tuple[Expect, ...] = ()
+
+    @classmethod
+    def noun(cls) -> str:
+        return "a number"
 
     @model_validator(mode="after")
     def _place_steps(self) -> Self:
         for path, step in visit(self.route):
-            step.stands_at(path)
+            step.placed_at(path)
         return self
+
+    @field_validator("record")
+    @classmethod
+    def _announced(cls, record: RecordingPolicy, info: ValidationInfo) -> RecordingPolicy:
+        if record.announcement and (known := references(info)):
+            refuse(known.announcement(record.announcement))
+        return record
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,35 +7,34 @@ from datetime import UTC
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Ring, Voicemail
-from dialplan.walk import Facts, Turn
+from dialplan.step import Facts, StepModel, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """The path of a supposed call: its turns, its steps each with the outcome supposed; and the result."""
 
-    path: tuple[Turn | tuple[Action, Outcome], ...]
+    path: tuple[Turn | tuple[StepModel, Outcome], ...]
     result: Result
     unused: tuple[Outcome, ...] = ()
 
     @property
     def hears(self) -> tuple[str, ...]:
-        return tuple(step.prompt for step, _ in self.steps if isinstance(step, Announce | Voicemail))
+        return tuple(prompt for step, _ in self.steps for prompt in step.prompts)
 
     @property
     def rings(self) -> tuple[str, ...]:
-        return tuple(str(to) for step, _ in self.steps if isinstance(step, Ring) for to in step.to)
+        return tuple(str(to) for step, _ in self.steps for to in step.destinations)
 
     @property
-    def steps(self) -> Iterator[tuple[Action, Outcome]]:
+    def steps(self) -> Iterator[tuple[StepModel, Outcome]]:
         return (taken for taken in self.path if not isinstance(taken, Turn))
 
 
 def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = ()) -> Rehearsal:
     """Walk the number's route. `outcomes` are those of the rings, `taken` once they are used up."""
     left = list(outcomes)
-    path: list[Turn | tuple[Action, Outcome]] = []
+    path: list[Turn | tuple[StepModel, Outcome]] = []
     plan = number.plan(facts)
     try:
         step = next(plan)
@@ -47,8 +46,8 @@ def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = 
         return Rehearsal(tuple(path), over.value.result, tuple(left))
 
 
-def _suppose(step: Action | Turn, left: list[Outcome]) -> Outcome:
-    if not isinstance(step, Ring):
+def _suppose(step: StepModel | Turn, left: list[Outcome]) -> Outcome:
+    if isinstance(step, Turn) or not step.destinations:
         return Outcome.DONE
     return left.pop(0) if left else Outcome.TAKEN
 

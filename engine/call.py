@@ -9,8 +9,7 @@ from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, together
-from dialplan.steps import Action, Ring
-from dialplan.walk import Turn
+from dialplan.step import StepModel, Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
 from journal.entries import (
@@ -128,7 +127,7 @@ class Call:
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
-    def performed(self, step: Action, outcome: Outcome) -> None:
+    def performed(self, step: StepModel, outcome: Outcome) -> None:
         self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
@@ -160,18 +159,6 @@ class Call:
         policy = self.agreed.number.record.value
         return self._note(CallerNotified(self._id, now(), result, policy, why))
 
-    def ring(self, step: Ring) -> Connect:
-        """The ring that this step is: a new one, or the one that an earlier engine has handed over."""
-        state = self.state
-        return Connect(
-            number=len(state.handovers) + (state.handed_over is None),
-            to=step.to,
-            seconds=step.seconds,
-            limit=max(int(self._talk_left().total_seconds()), 1),
-            answered=state.answered is not None,
-            recorder=self.recorder(),
-        )
-
     def recorder(self) -> Recorder | None:
         """How the conversation is recorded; None where the caller did not hear of it, or refused."""
         if not self.state.consent.caller_may_be_recorded:
@@ -200,7 +187,9 @@ class Call:
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
 
-    def _talk_left(self) -> timedelta:
+    @property
+    def talk_left(self) -> timedelta:
+        """What is left of the limit to a caller who may have been answered before."""
         answered = self.state.answered
         return self.limit - (now() - answered if answered else timedelta(0))
 

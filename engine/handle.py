@@ -6,8 +6,7 @@ from contextlib import closing
 import structlog
 
 from dialplan.result import Outcome, Result, Verdict
-from dialplan.steps import Action
-from dialplan.walk import Facts, Plan, Turn
+from dialplan.step import Facts, Plan, StepModel, Turn
 from engine.call import Agreement, Call, CallJournal
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
@@ -68,7 +67,7 @@ async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Ver
             return verdict
 
 
-async def outcome_of(step: Action | Turn, call: Call, past: Iterator[Outcome]) -> Outcome:
+async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]) -> Outcome:
     """Perform one step, unless it lies in the past. A step that crashes has failed, and the call goes on."""
     if isinstance(step, Turn):
         call.turned(step)

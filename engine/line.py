@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from dialplan.caller import Caller
+from dialplan.destination import Destination
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
-from dialplan.steps import Destination
 from engine.notice import Announcement, Notice, Refusal
 
 # How long a caller may think about whether the call may be recorded.

@@ -1,25 +1,17 @@
-"""What a route may be made of: one file a step, whose docstring is the step's documentation."""
+"""The steps that a route may be made of: one file a step, whose docstring is the step's documentation.
 
-from dialplan.destination import Destination, Present
+Other packages use what all steps have in common; only `engine/steps/` knows one by its name.
+"""
+
+from dialplan.route import STEPS, Steps, register
+from dialplan.step import visit
 from dialplan.steps.announce import Announce
-from dialplan.steps.hangup import Hangup, Reason
+from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
-from dialplan.steps.tree import STEPS, Action, Step, Steps, visit
 from dialplan.steps.voicemail import Voicemail
 
-__all__ = [
-    "STEPS",
-    "Action",
-    "Announce",
-    "Destination",
-    "Hangup",
-    "Hours",
-    "Present",
-    "Reason",
-    "Ring",
-    "Step",
-    "Steps",
-    "Voicemail",
-    "visit",
-]
+# To be imported from here, so that the registry is filled.
+__all__ = ["STEPS", "Steps", "visit"]
+
+register(Announce, Hangup, Hours, Ring, Voicemail)

@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from dialplan.model import Name, StepModel
+from dialplan.references import PromptSetting
 from dialplan.result import Verdict
-from dialplan.walk import Facts, Plan
+from dialplan.step import Facts, Plan, StepModel
 
 
 class Announce(StepModel):
@@ -17,10 +17,9 @@ class Announce(StepModel):
     """
 
     alone: ClassVar = "prompt"
-    branches: ClassVar[tuple[str, ...]] = ()
 
     step: Literal["announce"] = "announce"
-    prompt: Name
+    prompt: PromptSetting
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         yield self

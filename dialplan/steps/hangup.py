@@ -1,11 +1,12 @@
 """`hangup`: end the call."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from dialplan.model import StepModel
+from pydantic import Field
+
 from dialplan.result import Result, Verdict, final
-from dialplan.walk import Facts, Plan
+from dialplan.step import Facts, Plan, StepModel
 
 
 class Reason(StrEnum):
@@ -27,10 +28,10 @@ class Hangup(StepModel):
     """
 
     alone: ClassVar = "reason"
-    branches: ClassVar[tuple[str, ...]] = ()
+    has_outcome: ClassVar = False
 
     step: Literal["hangup"] = "hangup"
-    reason: Reason
+    reason: Annotated[Reason, Field(examples=["busy"])]
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         yield self

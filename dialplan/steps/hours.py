@@ -1,14 +1,14 @@
 """`hours`: by day and time, is somebody there?"""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from dialplan.model import StepModel
+from pydantic import Field
+
 from dialplan.opening import Opening
 from dialplan.result import Result, Verdict, final
-from dialplan.walk import Facts, Plan, Turn, walk
-
-if TYPE_CHECKING:
-    from dialplan.steps.tree import Steps
+from dialplan.route import Branch
+from dialplan.step import Facts, Plan, StepModel, Turn
+from dialplan.walk import walk
 
 
 class Hours(StepModel):
@@ -25,12 +25,11 @@ class Hours(StepModel):
     """
 
     alone: ClassVar = "open"
-    branches: ClassVar[tuple[str, ...]] = ("holiday", "closed")
 
     step: Literal["hours"] = "hours"
-    open: Opening
-    holiday: "Steps | None" = None
-    closed: "Steps | None" = None
+    open: Annotated[Opening, Field(examples=["mon-fri 09:00-17:30"])]
+    holiday: Branch = None
+    closed: Branch = None
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         moment = self.open.at(facts.now, facts.zone, facts.calendar)

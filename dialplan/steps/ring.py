@@ -1,16 +1,15 @@
 """`ring`: let somebody's telephone ring."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dialplan.destination import Destination
-from dialplan.model import StepModel, at_least_one
+from dialplan.model import at_least_one
 from dialplan.result import Outcome, Result, Verdict, final
-from dialplan.walk import Facts, Plan, walk
-
-if TYPE_CHECKING:
-    from dialplan.steps.tree import Steps
+from dialplan.route import Branch, Steps
+from dialplan.step import Facts, Plan, StepModel
+from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
 
@@ -40,7 +39,6 @@ class Ring(StepModel):
     """
 
     alone: ClassVar = "to"
-    branches: ClassVar[tuple[str, ...]] = ("busy", "no_answer", "unreachable")
 
     step: Literal["ring"] = "ring"
     to: Annotated[
@@ -48,11 +46,12 @@ class Ring(StepModel):
         BeforeValidator(_listed),
         AfterValidator(at_least_one),
         AfterValidator(_check_count),
+        Field(examples=["[+3221112233]"]),
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
-    busy: "Steps | None" = None
-    no_answer: "Steps | None" = None
-    unreachable: "Steps | None" = None
+    busy: Branch = None
+    no_answer: Branch = None
+    unreachable: Branch = None
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         outcome = yield self
@@ -62,7 +61,11 @@ class Ring(StepModel):
         branch = self._branch(outcome)
         return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
 
-    def _branch(self, outcome: Outcome) -> "Steps | None":
+    @property
+    def summary(self) -> str:
+        return f"{', '.join(to.summary for to in self.to)} for {self.seconds} s"
+
+    def _branch(self, outcome: Outcome) -> Steps | None:
         match outcome:
             case Outcome.BUSY | Outcome.REJECTED:
                 return self.busy

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dialplan.model import Name, StepModel
-from dialplan.prompt import GREETING
+from dialplan.prompt import GREETING, VOICEMAIL_PROMPTS
+from dialplan.references import PromptSetting
 from dialplan.result import Outcome, Result, Verdict, final
-from dialplan.walk import Facts, Plan
+from dialplan.step import Facts, Plan, StepModel
 
 
 class Voicemail(StepModel):
@@ -25,10 +25,11 @@ class Voicemail(StepModel):
     """
 
     alone: ClassVar = "greeting"
-    branches: ClassVar[tuple[str, ...]] = ()
+    built_in: ClassVar = VOICEMAIL_PROMPTS
+    takes_message: ClassVar = True
 
     step: Literal["voicemail"] = "voicemail"
-    greeting: Name | None = None
+    greeting: PromptSetting | None = None
     seconds: Annotated[int, Field(ge=10, le=600)] = 180
     silence: Annotated[int, Field(ge=2, le=30)] = 5
 
@@ -37,6 +38,14 @@ class Voicemail(StepModel):
         """The name of the greeting that is heard."""
         return self.greeting or GREETING
 
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return (self.prompt,)
+
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         outcome = yield self
         return final(Verdict(Result.VOICEMAIL if outcome is Outcome.DONE else Result.FAILED))
+
+    @property
+    def summary(self) -> str:
+        return f"{self.prompt}, a message of at most {self.seconds} s"

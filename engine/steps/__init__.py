@@ -1,25 +1,36 @@
 """How each step is performed: one file a step, of the same name as in `dialplan/steps/`."""
 
-from typing import assert_never
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from dialplan.result import Outcome
-from dialplan.steps import Action, Announce, Hangup, Ring, Voicemail
+from dialplan.step import StepModel
+from dialplan.steps.announce import Announce
+from dialplan.steps.hangup import Hangup
+from dialplan.steps.ring import Ring
+from dialplan.steps.voicemail import Voicemail
 from engine.call import Call
 from engine.steps.announce import announce
+from engine.steps.hangup import hangup
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
 
+type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Outcome]]
 
-async def perform(step: Action, call: Call) -> Outcome:
+PERFORMERS: dict[type[StepModel], Performer[Any]] = {}
+
+
+def register[S: StepModel](model: type[S], performer: Performer[S]) -> None:
+    """Let steps of this model be performed. A step that only decides, as `hours` does, has no performer."""
+    PERFORMERS[model] = performer
+
+
+register(Announce, announce)
+register(Hangup, hangup)
+register(Ring, ring)
+register(Voicemail, voicemail)
+
+
+async def perform(step: StepModel, call: Call) -> Outcome:
     """Do what the step says; raises HungUp when the caller is gone."""
-    match step:
-        case Announce():
-            return await announce(step, call)
-        case Ring():
-            return await ring(step, call)
-        case Voicemail():
-            return await voicemail(step, call)
-        case Hangup():
-            return Outcome.DONE  # the walk ends here with this step's reason, and the call hangs up with it
-        case _:
-            assert_never(step)
+    return await PERFORMERS[type(step)](step, call)

@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from dialplan.result import Outcome
-from dialplan.steps import Announce
+from dialplan.steps.announce import Announce
 from engine.call import Call
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first."""
 
 from dialplan.result import Outcome
-from dialplan.steps import Ring
+from dialplan.steps.ring import Ring
 from engine.call import Call
 from engine.consent import announce_recording
 from engine.line import Connect, HungUp, Returned
@@ -10,7 +10,7 @@ from engine.line import Connect, HungUp, Returned
 async def ring(step: Ring, call: Call) -> Outcome:
     """What came of it: after a conversation TAKEN, and nobody is there any more."""
     await announce_recording(call)
-    connect = call.ring(step)
+    connect = connect_of(step, call)
     try:
         returned = await connected(connect, call)
     except HungUp:
@@ -18,6 +18,19 @@ async def ring(step: Ring, call: Call) -> Outcome:
             raise
         return Outcome.TAKEN
     return call.tried(connect, returned)
+
+
+def connect_of(step: Ring, call: Call) -> Connect:
+    """What Asterisk is to connect: a new ring, or the one that an earlier engine has handed over."""
+    state = call.state
+    return Connect(
+        number=len(state.handovers) + (state.handed_over is None),
+        to=step.to,
+        seconds=step.seconds,
+        limit=max(int(call.talk_left.total_seconds()), 1),
+        answered=state.answered is not None,
+        recorder=call.recorder(),
+    )
 
 
 async def connected(connect: Connect, call: Call) -> Returned:

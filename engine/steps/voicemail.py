@@ -6,8 +6,8 @@ import structlog
 
 from dialplan.prompt import BEEP, GOODBYE, MAILBOX_FULL
 from dialplan.result import Outcome
-from dialplan.steps import Voicemail
-from dialplan.walk import Turn
+from dialplan.step import Turn
+from dialplan.steps.voicemail import Voicemail
 from engine.call import Call
 from engine.ending import VOICEMAIL
 from engine.line import How, Limits, Recorded

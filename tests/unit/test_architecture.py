@@ -5,10 +5,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
+import grimp
 import pytest
+
+from dialplan.steps import STEPS
+from engine.steps import PERFORMERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -38,6 +43,36 @@ def test_the_import_contracts_hold() -> None:
     command = [Path(sys.executable).with_name("lint-imports")]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert shown.returncode == 0, shown.stdout
+
+
+def test_no_imports_lead_back_not_even_those_for_types_alone() -> None:
+    """Outside of engine/ari/. What `TYPE_CHECKING` hides counts too."""
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    modules = {module for module in graph.modules if not module.startswith("engine.ari")}
+    imports = {module: graph.find_modules_directly_imported_by(module) & modules for module in modules}
+    assert ("dialplan.steps.ring", "dialplan.walk") in {(a, b) for a, them in imports.items() for b in them}
+    TopologicalSorter(imports).prepare()  # raises CycleError
+
+
+def test_no_module_of_the_dialplan_imports_more_than_15_others() -> None:
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    many = {
+        module: len(imported)
+        for module in graph.modules
+        if module.startswith("dialplan")
+        and len(imported := graph.find_modules_directly_imported_by(module)) > 15
+    }
+    assert many == {}
+
+
+def test_a_step_is_a_file_in_each_folder_and_a_line_in_each_registry_unless_it_only_decides() -> None:
+    def files(package: str) -> set[str]:
+        return {file.stem for file in (ROOT / package / "steps").glob("[a-z]*.py")}
+
+    performed = {model.noun() for model in PERFORMERS}
+    assert files("dialplan") == set(STEPS)
+    assert files("engine") == performed
+    assert set(STEPS) - performed == {"hours"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -9,8 +9,8 @@ from config.load import load
 from config.policy import Policy
 from devkit.demo_routing import CLOSED, TELEPHONES, write_routing
 from dialplan.caller import UNKNOWN
-from dialplan.steps import Ring, visit
-from dialplan.walk import Turn
+from dialplan.step import Turn
+from dialplan.steps import visit
 
 MONDAY = date(2026, 11, 23)
 
@@ -29,5 +29,5 @@ def test_the_closed_number_is_closed_today_and_tomorrow_whatever_today_is(tmp_pa
 def test_every_destination_of_the_demo_is_a_telephone_of_the_demo(tmp_path: Path) -> None:
     write_routing(tmp_path / "routing", MONDAY)
     numbers = load(tmp_path / "routing", Policy()).numbers.values()
-    rings = [step for number in numbers for _, step in visit(number.route) if isinstance(step, Ring)]
-    assert {str(to) for ring in rings for to in ring.to} == set(TELEPHONES)
+    steps = [step for number in numbers for _, step in visit(number.route)]
+    assert {str(to) for step in steps for to in step.destinations} == set(TELEPHONES)

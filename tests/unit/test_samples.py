@@ -26,12 +26,18 @@ def test_there_are_samples() -> None:
     assert {folder.name for folder in FOLDERS} >= {"dentist", "provider"}
 
 
+def settings_of(step: str) -> set[str]:
+    """Those of this step that are not written alone."""
+    return set(STEPS[step].model_fields) - {"step", STEPS[step].alone}
+
+
 @pytest.mark.parametrize(
     "setting",
-    [
-        *sorted({*ServiceNumber.model_fields, *Owner.model_fields, *STEPS}),
-        *("busy", "no_answer", "unreachable", "closed", "holiday", "seconds", "present", "outcomes", "from"),
-    ],
+    sorted(
+        {*ServiceNumber.model_fields, *Owner.model_fields, *STEPS, "present", "outcomes", "from"}.union(
+            *map(settings_of, STEPS)
+        )
+    ),
 )
 def test_the_samples_show_every_setting(setting: str) -> None:
     assert f"{setting}:" in WRITTEN

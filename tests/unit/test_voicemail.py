@@ -14,7 +14,7 @@ from dialplan.delivery import Delivery
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
-from dialplan.steps import Voicemail
+from dialplan.steps.voicemail import Voicemail
 from engine.call import Agreement
 from engine.frontdesk import tell, why_no_room
 from engine.line import How, Recorded

@@ -11,8 +11,9 @@ from dialplan.caller import UNKNOWN
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome, Result
-from dialplan.steps import Action, Announce, Hangup, Ring, Voicemail, visit
-from dialplan.walk import Turn
+from dialplan.step import StepModel, Turn, visit
+from dialplan.steps.hangup import Hangup
+from dialplan.steps.ring import Ring
 from tests.unit.routes import RING_OUTCOMES, Raw, routes, service_number, size
 
 TUESDAY_10 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -41,18 +42,14 @@ ACME: list[Raw] = [
 TAKEN, BUSY, NO_ANSWER = Outcome.TAKEN, Outcome.BUSY, Outcome.NO_ANSWER
 
 
-def said(step: Turn | Action) -> str:
+def said(step: Turn | StepModel) -> str:
     match step:
-        case Announce():
-            return f"announce {step.prompt}"
-        case Voicemail():
-            return f"voicemail {step.prompt}"
-        case Ring():
-            return f"ring {' '.join(map(str, step.to))}"
-        case Hangup():
-            return f"hangup {step.reason}"
         case Turn():
             return step.why.partition(":")[0]
+        case Hangup():
+            return f"hangup {step.reason}"
+        case _:
+            return " ".join(map(str, (step.step, *step.prompts, *step.destinations)))
 
 
 def told(route: list[Raw], now: datetime, outcomes: list[Outcome]) -> tuple[list[str], Result]:

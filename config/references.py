@@ -1,0 +1,93 @@
+"""What one file cannot know: whether owners, prompts and numbers fit together, and where calls may go."""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from config.policy import Policy
+from dialplan.number import LANGUAGES, dial_key
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What the numbers of a folder may refer to.
+
+    `owners`: each one's language, empty where the owner's file is wrong; `without_mail`: those without an
+    address; `notices`: the prompt of each owner who has an announcement of recordings of their own;
+    `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
+    `keys`: the dial keys of all own numbers.
+    """
+
+    owners: Mapping[str, str]
+    without_mail: Set[str]
+    notices: Mapping[str, str]
+    heard: Mapping[str, Set[str]]
+    built_in: Mapping[str, Set[str]]
+    keys: Set[str]
+
+
+def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
+    """Prompts as `name` or `language/name` -> the names that callers of each language can hear."""
+    split = [(language, name) for language, _, name in (prompt.rpartition("/") for prompt in prompts)]
+    heard = {own: {name for language, name in split if language in ("", own)} for own in LANGUAGES}
+    return heard | {"": {name for _, name in split}}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberReferences:
+    """What a number of this owner may name: `dialplan.references.References` for one file."""
+
+    folder: Folder
+    policy: Policy
+    number_owner: str
+
+    def owner(self, name: str) -> str | None:
+        if name in self.folder.owners:
+            return None
+        return f"there is no owner `{name}`; {_near(name, self.folder.owners) or f'write owners/{name}.yaml'}"
+
+    def prompt(self, name: str) -> str | None:
+        heard = self.folder.heard[self._language]
+        if name in heard:
+            return None
+        remedy = _near(name, heard) or f"put the file at prompts/{name}.wav"
+        return f"there is no prompt `{name}`; {remedy}"
+
+    def destination(self, number: str) -> str | None:
+        if dial_key(number) in self.folder.keys:
+            return (
+                f"{number} is a service number of this folder, and the call would come back; "
+                "write where it rings"
+            )
+        return self.policy.objection(number)
+
+    def announcement(self, prompt: str) -> str | None:
+        return self.built_in((self.folder.notices.get(self.number_owner, prompt),))
+
+    def built_in(self, prompts: tuple[str, ...]) -> str | None:
+        """An owner's own file of that name counts too."""
+        if not (language := self._language):
+            return None
+        there = self.folder.heard[language] | self.folder.built_in[language]
+        for name in prompts:
+            if name not in there:
+                place = f"prompts/{language}/{name}.wav"
+                return f"there is no prompt `{name}` in {language}; put the file at {place}"
+        return None
+
+    def mail(self) -> str | None:
+        owner = self.number_owner
+        if owner not in self.folder.without_mail:
+            return None
+        return (
+            f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
+        )
+
+    @property
+    def _language(self) -> str:
+        return self.folder.owners.get(self.number_owner, "")
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, 1)
+    return f"did you mean `{near[0]}`?" if near else ""

@@ -1,0 +1,72 @@
+"""What a number's file names beyond itself, by the type of the setting: its owner, prompts, destinations.
+
+A number is validated with a `References` as pydantic's context, so that a missing prompt is an error like any
+other, found beside the others and at its own place. Without a context nothing is looked up: a routing version
+that was accepted once stays valid.
+"""
+
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from dialplan.model import Name
+
+
+class References(Protocol):
+    """What one number may name. Each method returns what is wrong with a reference, or None."""
+
+    def owner(self, name: str) -> str | None: ...
+    def prompt(self, name: str) -> str | None: ...
+    def destination(self, number: str) -> str | None: ...
+    def announcement(self, prompt: str) -> str | None:
+        """`prompt`: callengine's own, which announces a recording unless the owner has another."""
+
+    def built_in(self, prompts: tuple[str, ...]) -> str | None:
+        """Prompts that callengine brings along, in the owner's language."""
+
+    def mail(self) -> str | None:
+        """Whether a message for the owner can be delivered."""
+
+
+class PromptName(str):
+    """The name of a prompt. A type of its own, so that a step's prompts are found among its settings."""
+
+    __slots__ = ()
+
+
+def references(info: ValidationInfo) -> References | None:
+    """What the number being validated may name; None where that is not looked up."""
+    known: References | None = info.context
+    return known
+
+
+def refuse(objection: str | None) -> None:
+    if objection is not None:
+        raise ValueError(objection)
+
+
+def check_owner(name: str, info: ValidationInfo) -> str:
+    if known := references(info):
+        refuse(known.owner(name))
+    return name
+
+
+def check_prompt(name: str, info: ValidationInfo) -> PromptName:
+    if known := references(info):
+        refuse(known.prompt(name))
+    return PromptName(name)
+
+
+def check_destination(number: str, info: ValidationInfo) -> str:
+    if known := references(info):
+        refuse(known.destination(number))
+    return number
+
+
+OwnerName = Annotated[
+    Name, AfterValidator(check_owner), Field(examples=["acme, the name of a file in owners/"])
+]
+# The type of every setting that names a prompt.
+PromptSetting = Annotated[
+    Name, AfterValidator(check_prompt), Field(examples=["welcome, the name of a file in prompts/"])
+]

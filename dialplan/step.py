@@ -1,0 +1,133 @@
+"""What every step is: settings that an operator may write, what they refer to, and its part in the walk."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from pydantic import PrivateAttr, ValidationInfo, field_validator
+
+from dialplan.calendar import Calendar
+from dialplan.caller import Caller
+from dialplan.destination import Destination
+from dialplan.model import Model
+from dialplan.references import PromptName, references, refuse
+from dialplan.result import Outcome, Verdict
+
+# Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
+type StepPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
+
+    now: datetime
+    caller: Caller
+    zone: ZoneInfo
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A decision of the route: there is nothing to perform, but `explain` and the journal say why."""
+
+    step: str
+    why: str
+
+
+type Plan = Generator[StepModel | Turn, Outcome, Verdict]
+
+
+class StepModel(Model, ABC):
+    """The settings of one step. Their types say what they refer to, so that no other module has to know it.
+
+    | type of a setting | means | so that |
+    |---|---|---|
+    | `PromptSetting` | a prompt that the caller hears | `check` finds it missing; `expect: hears` counts it |
+    | `Destination`, alone or in a tuple | a number to ring | `check` judges it; `expect: rings` counts it |
+    | `Branch` | steps of its own | they are checked, found, and have a path |
+    """
+
+    # The setting whose value may be written alone: `announce: welcome`.
+    alone: ClassVar[str]
+    # Prompts that callengine brings along, which this step plays whatever its settings are.
+    built_in: ClassVar[tuple[str, ...]] = ()
+    # Whether the caller may leave a message, which is mailed to the owner.
+    takes_message: ClassVar[bool] = False
+    # Whether `explain` prints how it ended. A step that can end in one way only has nothing to say.
+    has_outcome: ClassVar[bool] = True
+
+    step: str
+    _path: StepPath = PrivateAttr(default=())
+
+    @classmethod
+    def noun(cls) -> str:
+        """The step's name."""
+        return str(cls.model_fields["step"].default)
+
+    @field_validator("step")
+    @classmethod
+    def _possible_here(cls, step: str, info: ValidationInfo) -> str:
+        if known := references(info):
+            refuse(known.built_in(cls.built_in))
+            refuse(known.mail() if cls.takes_message else None)
+        return step
+
+    @abstractmethod
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        """Yield what to perform (`self`) or a `Turn`; return what the call has come to, final or not."""
+
+    @property
+    def summary(self) -> str:
+        """Its settings in a few words, as `explain` prints them."""
+        return str(getattr(self, self.alone))
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Its settings by name. (`dict(self)` would fail where one is called `keys`.)"""
+        return dict(iter(self))
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts that the caller hears at this step, in order."""
+        return tuple(value for _, value in values_in(self.settings) if isinstance(value, PromptName))
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """The numbers it rings. The outcome of such a step is theirs; any other step is done, on paper."""
+        return tuple(value for _, value in values_in(self.settings) if isinstance(value, Destination))
+
+    @property
+    def path(self) -> StepPath:
+        """Keys and indexes as in the file; empty for a step that belongs to no number."""
+        return self._path
+
+    def placed_at(self, path: StepPath) -> None:
+        """Set the path. Only the step's number does so, once, when it is loaded."""
+        self._path = path
+
+
+def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPath, StepModel]]:
+    """Every step of a route, those of its branches too, each with its path in the file."""
+    for place, value in values_in(settings, at):
+        if isinstance(value, StepModel):
+            here = (*place, value.step)
+            yield here, value
+            yield from visit(value.settings, here)
+
+
+def values_in(settings: object, at: StepPath = ()) -> Iterator[tuple[StepPath, object]]:
+    """These settings and all that is in them, each with its path; without the settings of steps in them."""
+    yield at, settings
+    inner: Iterable[tuple[str | int, object]] = ()
+    if isinstance(settings, tuple):
+        inner = enumerate(settings)
+    elif isinstance(settings, dict):
+        inner = settings.items()
+    elif isinstance(settings, Model) and not isinstance(settings, StepModel):
+        inner = settings
+    for key, value in inner:
+        yield from values_in(value, (*at, key))
