@@ -26,6 +26,7 @@ from mailer.courier import Courier
 from mailer.outbox import Terms, claim
 from mailer.post import Post, Smarthost
 from mailer.postman import Postman
+from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Server, Speaker
 from mailer.tls import verifying
@@ -33,11 +34,13 @@ from storage import lease
 from storage.destruction import TO_SHRED
 from storage.messages import post
 from storage.sealing import TO_SEAL
+from storage.vault import new_key
 from worker.service import CONNECTIONS, nothing_to_reset
 
 NODE = "bench"
 HOST = "localhost"
 SENDER = Sender("voicemail@provider.example", "Voicemail")
+ADDRESSES = ReturnAddresses([new_key()])
 TERMS = Terms(NODE, timedelta(minutes=20), window=timedelta(0), kept=timedelta(days=30), smarthost=HOST)
 TO_ONE = Delivery(("office@bench.example",), None, "en", "mp3", "Europe/Brussels", False, "")
 CLAIMS = 300
@@ -128,7 +131,7 @@ def courier_to(server: "Fast", told: Callable[[str], None]) -> tuple[Courier, Se
 
     sessions = Sessions(Speaker("engine.provider.example", verifying(server.authority)))
     post_office = Post(Smarthost(Server(HOST, server.port)), sessions)
-    return Courier(Postman(post_office, SENDER), fetch, TERMS, told=told), sessions
+    return Courier(Postman(post_office, SENDER, ADDRESSES), fetch, TERMS, told=told), sessions
 
 
 async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:

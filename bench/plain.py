@@ -26,7 +26,7 @@ exten => {recorded},1,Playback({prompt},noanswer)
  same => n,Dial({one},30)
 exten => {messages},1,VoiceMail(${{CALLERID(num):-2}}@default,ust({beep}))
 """
-# What a user of the plain dialplan would keep of his calls.
+# What a user of the plain dialplan would keep of a call.
 CDR = """\
 [mappings]
 Master.csv => ${CSV_QUOTE(${CDR(src)})},${CSV_QUOTE(${CDR(dst)})},${CSV_QUOTE(${CDR(start)})},\

@@ -32,7 +32,7 @@ from devkit.stack import Wish, stack
 READY_SECONDS = 20.0
 
 OWNER = "name: Benchmark\nlanguage: en\nmail: office@bench.example\nrecording_notice: prompt\n"
-# The plain dialplan tells only the caller that he is recorded.
+# The plain dialplan announces the recording to the caller only.
 OWNER += "destinations_know: true\n"
 FILE = "number: {number}\nowner: bench\ntimezone: Europe/Brussels\n{more}route:\n  - {step}\n"
 RING = "ring: {{to: {to}, seconds: 30}}"

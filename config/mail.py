@@ -1,6 +1,7 @@
 """The settings of how messages reach their owners."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,18 @@ def _check_domain(text: str) -> str:
     return text.lower()
 
 
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError(
+            f"{value} is not an address or a network; write it as in  192.0.2.25  or  2001:db8::/64"
+        ) from None
+
+
 Host = Annotated[str, AfterValidator(_check_host)]
 Domain = Annotated[str, AfterValidator(_check_domain)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class Mail(Model):
@@ -86,6 +97,12 @@ class Mail(Model):
         le=65535,
         examples=[2525],
         description="By SMTP. Unset: nothing that comes back is heard of",
+    )
+    bounces_trusted: Annotated[frozenset[Network] | None, NoDecode, BeforeValidator(split)] = Field(
+        None,
+        examples=[["192.0.2.25", "2001:db8::/64"]],
+        description="Addresses of mail servers that are believed when they report that a mail has arrived, "
+        "which ends the bounce window. Unset: the smarthost's; []: none is",
     )
 
     @model_validator(mode="after")

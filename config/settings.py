@@ -183,9 +183,10 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr = Field(
         SecretStr(""),
-        description="What the keys of voicemail and recordings are wrapped with, as `callengine settings "
-        "--new-key` makes it; better as a credential, see above. Several, parted by a comma: the first one "
-        "wraps, the others still open what they have wrapped",
+        description="What the keys of voicemail and recordings are wrapped with, and return addresses of "
+        "mails are signed with, as `callengine settings --new-key` makes it; better as a credential, see "
+        "above. Several, parted by a comma: the first one wraps and signs, the others still open what they "
+        "have wrapped",
     )
     country: str = Field(
         "",

@@ -148,7 +148,7 @@ class Stack:
         }
 
     def _mail_settings(self) -> dict[str, object]:
-        """Who takes the mail. What he has accepted has arrived; our environment may say otherwise."""
+        """The mail server. A mail it accepts has arrived; our environment may set something else."""
         ours = f"{LOOPBACK}:{self._ports[3]}"
         host, _, port = (self.wish.smtp or ours).rpartition(":")
         told: dict[str, object] = {

@@ -55,7 +55,7 @@ class RecordingPolicy(StrEnum):
         return self in (self.OPT_OUT, self.OPT_IN)
 
     def allows(self, *, pressed: bool) -> bool:
-        """May he be recorded who has heard the announcement, and pressed the key or not?"""
+        """Whether a caller who heard the whole announcement, and `pressed` the key or not, is recorded."""
         return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
 
 
@@ -148,7 +148,7 @@ class Owner(Model):
     require_tls: true                    rather no mail than one that is not encrypted, or to a stranger
     keep_recordings: 30 days             hours, days or weeks
     recordings: flac                     wav, flac, mp3 or opus
-    recording_notice: we-record          his own announcement, a prompt; else callengine's, in his language
+    recording_notice: we-record          a prompt of the owner's; else callengine's own
     destinations_know: true              who answers has agreed once and for all: only the caller hears it
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
@@ -229,11 +229,11 @@ class ServiceNumber(Model):
         return walk(self.route, facts)
 
     def announcement(self, owner: Owner) -> str:
-        """The prompt by which a caller hears that he is recorded; empty where he is not."""
+        """The prompt that announces the recording to the caller; "" where nothing is recorded."""
         return self.record.announcement and (owner.recording_notice or self.record.announcement)
 
     def statement(self, owner: Owner) -> str:
-        """The prompt by which whoever joins the caller hears it too: nobody asks him."""
+        """The prompt that announces the recording to the destination, which is never asked."""
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 # The prompts of a voicemail that callengine brings along, in every language.
 GREETING, BEEP, GOODBYE, MAILBOX_FULL = "greeting", "beep", "goodbye", "mailbox-full"
 VOICEMAIL_PROMPTS = (GREETING, BEEP, GOODBYE, MAILBOX_FULL)
-# And those that tell a caller that he is recorded, or ask him.
+# Prompts that announce a recording to a caller, or ask for consent.
 RECORDING_PROMPTS = ("recording-announcement", "recording-opt-out", "recording-opt-in")
 
 

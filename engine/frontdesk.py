@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from journal.entries import (
     MessageEnded,
     RecordingEnded,
 )
-from journal.state import CallState
 from journal.writer import Journal
 
 log = structlog.get_logger()
@@ -39,8 +39,7 @@ NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
 LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
 LOOK_SECONDS = 1.0
-# What was noted is counted and logged a moment later: between a caller and his destination nothing stands
-# that may come after.
+# Entries are counted and logged a moment later: nothing that can wait delays the setup of a call.
 TELL_SECONDS = 0.05
 
 
@@ -127,36 +126,43 @@ async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | 
     )
 
 
+@dataclass(slots=True)
+class _Caller:
+    """A live call, as far as its setup is measured: which instants have not come yet."""
+
+    began: datetime
+    awaits_leg: bool = True
+    awaits_answer: bool = True
+
+
 class Tally:
     """Calls in numbers: a reader of the journal's entries."""
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
-        self._calls: dict[str, CallState] = {}
+        self._calls: dict[str, _Caller] = {}
         for entries in unfinished.values():
             for entry in entries:
                 self.see(entry)
 
     def see(self, entry: Entry) -> None:
         """Take in one more entry."""
-        if isinstance(entry, CallStarted) and entry.call not in self._calls:
-            self._calls[entry.call] = CallState.begun(entry)
-            self._metrics.calls_live.inc()
-        if (state := self._calls.get(entry.call)) is None:
-            return
         match entry:
-            case LegStarted() if not state.legs:
-                self._setup("dialled", state, entry.at)
-            case Answered() if state.answered is None:
-                self._setup("answered", state, entry.at)
-            case CallEnded():
+            case CallStarted() if entry.call not in self._calls:
+                self._calls[entry.call] = _Caller(entry.at)
+                self._metrics.calls_live.inc()
+            case LegStarted() if (caller := self._calls.get(entry.call)) and caller.awaits_leg:
+                caller.awaits_leg = False
+                self._observe_setup("dialled", caller, entry.at)
+            case Answered() if (caller := self._calls.get(entry.call)) and caller.awaits_answer:
+                caller.awaits_answer = False
+                self._observe_setup("answered", caller, entry.at)
+            case CallEnded() if self._calls.pop(entry.call, None):
                 self._metrics.calls.labels(entry.outcome).inc()
                 self._metrics.calls_live.dec()
-                del self._calls[entry.call]
-        state.apply(entry)
 
-    def _setup(self, until: str, state: CallState, at: datetime) -> None:
-        self._metrics.setup_seconds.labels(until).observe((at - state.began).total_seconds())
+    def _observe_setup(self, until: str, caller: _Caller, at: datetime) -> None:
+        self._metrics.setup_seconds.labels(until).observe((at - caller.began).total_seconds())
 
 
 def tell(entry: Entry) -> None:

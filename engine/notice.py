@@ -7,7 +7,7 @@ from typing import Any
 from dialplan.number import RecordingPolicy
 from dialplan.prompt import Prompt
 
-# What a caller presses to have the call recorded, or not recorded, where he is asked.
+# The key by which a caller who is asked answers: recorded (opt_in), or not (opt_out).
 ANSWER_KEY = "1"
 # Its events may come so much late, and the second one less.
 EVENTS_APART_SECONDS = 0.2
@@ -45,7 +45,7 @@ class Refusal(Heard):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What somebody is to hear before he is recorded, and in which language."""
+    """The announcement that a party hears before it is recorded, and its language."""
 
     policy: RecordingPolicy
     prompt: Prompt

@@ -97,7 +97,12 @@ class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
 
 
 class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
-    """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease."""
+    """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease.
+
+    `to`: the fallback; or the destinations of a ring whose beginning the engine did not live to write down.
+    """
+
+    to: tuple[str, ...] = ()
 
 
 class LegStarted(_Entry, frozen=True, tag="leg_start", gc=False):

@@ -70,6 +70,7 @@ class CallState:
     handovers: list[HandedOver] = field(default_factory=list)
     handed_over: HandedOver | None = None
     fell_back: datetime | None = None
+    dialled: tuple[str, ...] = ()  # the destinations of the latest ring, in order
     answered: datetime | None = None
     answered_to: str = ""
     connected: Connected | None = None
@@ -144,6 +145,7 @@ class CallState:
                 self._apply_step(entry)
             case FellBack():
                 self.fell_back = self.fell_back or entry.at
+                self.dialled = entry.to
             case CallerNotified() | PartyNotified():
                 self.consent = self.consent.after(entry)
             case MessageStarted() | MessageEnded():
@@ -181,6 +183,7 @@ class CallState:
             if entry not in self.handovers:
                 self.handovers.append(entry)
                 self.handed_over = entry
+                self.dialled = entry.to
         elif entry.at is None or entry not in self.performed:  # of older journals' entries two may be equal
             self.performed.append(entry)
             self.handed_over = None

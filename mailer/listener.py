@@ -4,23 +4,32 @@ A report is in the database before it is accepted; while that is away the server
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import asyncpg
 import structlog
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from mailer.bounce import Report, Returned, read_report, returned
-from mailer.outbox import AWAY, Terms, taken
-from mailer.settling import TooEarly, heard
+from mailer.bounce import Report
+from mailer.outbox import Terms, taken
+from mailer.relays import Relays
+from mailer.report_reader import ReportReader
+from mailer.report_server import taking_reports
+from mailer.reports import Reports
+from mailer.return_address import ReturnAddresses, Returned
+from mailer.settling import heard
 
-MOST_BYTES = 1_000_000  # a report returns headers only, when it does as we ask
-SILENCE_SECONDS = 60
 AGAIN_SECONDS = 5.0
 log = structlog.get_logger()
 
-Hear = Callable[[Returned, Report], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a listener goes by: which addresses are ours, whose report of arrival counts, what follows."""
+
+    addresses: ReturnAddresses
+    relays: Relays
+    terms: Terms
 
 
 class Listener:
@@ -28,11 +37,11 @@ class Listener:
 
     name = "reports"
 
-    def __init__(self, host: str, port: int, terms: Terms, settled: Callable[[], None]) -> None:
+    def __init__(self, host: str, port: int, hearing: Hearing, settled: Callable[[], None]) -> None:
         self.troubles: list[str] = []
         self.port = port
         self._host = host
-        self._terms = terms
+        self._hearing = hearing
         self._settled = settled
 
     def wake(self) -> None:
@@ -42,61 +51,23 @@ class Listener:
         """Listen; while the port is somebody else's, try again."""
 
         async def hear(about: Returned, report: Report) -> None:
+            terms = self._hearing.terms
             async with taken(pool) as con:
-                await heard(con, about, report, self._terms.window, self._terms.kept)
+                await heard(con, about, report, terms.window, terms.kept)
             self._settled()
 
-        while True:
-            try:
-                async with listening(self._host, self.port, hear) as self.port:
-                    self.troubles = []
-                    log.info("listening for reports", host=self._host, port=self.port)
-                    await asyncio.get_running_loop().create_future()
-            except OSError as error:
-                self.troubles = [f"mail.bounces_port: cannot listen at {self._host}:{self.port}: {error}"]
-                log.error("cannot listen for reports", why=self.troubles)  # noqa: TRY400 - told in full
-                await asyncio.sleep(AGAIN_SECONDS)
+        async with ReportReader() as reader:
+            reports = Reports(self._hearing.addresses, self._hearing.relays, reader, hear)
+            while True:
+                await self._listen(reports)
 
-
-class Reports:
-    """What aiosmtpd calls. `hear` writes down what a report says; raises TooEarly or what AWAY lists."""
-
-    def __init__(self, hear: Hear) -> None:
-        self._hear = hear
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if returned(address) is None:
-            return "550 5.1.1 nobody of this name"
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 go on"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        report = read_report(envelope.original_content or b"", envelope.mail_from or "")
+    async def _listen(self, reports: Reports) -> None:
         try:
-            for about in filter(None, map(returned, envelope.rcpt_tos)):
-                await self._hear(about, report)
-                log.info("report", message=about.message_id, news=report.news, why=report.why)
-        except (TooEarly, *AWAY) as error:
-            log.warning("report put off", error=type(error).__name__)
-            return "451 4.3.0 come again"
-        return "250 2.0.0 heard"
-
-
-@asynccontextmanager
-async def listening(host: str, port: int, hear: Hear) -> AsyncIterator[int]:
-    """Take reports while the block runs; yields the port, a free one for 0. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    reports = Reports(hear)
-
-    def met() -> SMTP:
-        return SMTP(
-            reports, hostname="reports", data_size_limit=MOST_BYTES, loop=loop, timeout=SILENCE_SECONDS
-        )
-
-    server = await loop.create_server(met, host, port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+            async with taking_reports(self._host, self.port, reports) as self.port:
+                self.troubles = []
+                log.info("listening for reports", host=self._host, port=self.port)
+                await asyncio.get_running_loop().create_future()
+        except OSError as error:
+            self.troubles = [f"mail.bounces_port: cannot listen at {self._host}:{self.port}: {error}"]
+            log.error("cannot listen for reports", why=self.troubles)  # noqa: TRY400 - told in full
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -9,11 +9,11 @@ import structlog
 from journal.fault import point
 from mailer.answer import Answer, Later, Refused, TooBig
 from mailer.audio import LADDER, Codec
-from mailer.bounce import return_address
 from mailer.build import build
 from mailer.compose import Message, Sender, compose
 from mailer.outbox import Claim, Unbuilt
 from mailer.post import Post
+from mailer.return_address import ReturnAddresses
 from mailer.smtp import Mail
 from mailer.tls import Level, policy_for
 
@@ -29,6 +29,7 @@ class Postman:
 
     post: Post
     sender: Sender
+    addresses: ReturnAddresses
     require_tls: frozenset[str] = frozenset()
 
     async def bring(self, claim: Claim, fetch: Fetch) -> Answer:
@@ -75,5 +76,5 @@ class Postman:
             failures=claim.failures,
             since=claim.age,
         )
-        sender = return_address(claim.message_id, claim.recipient, self.sender.domain)
+        sender = self.addresses.make(claim.message_id, claim.recipient, self.sender.domain)
         return await self.post.send(Mail(sender, claim.recipient, content), policy)

@@ -14,7 +14,8 @@ import asyncpg
 import structlog
 
 from journal.fault import point
-from mailer.bounce import News, Report, Returned
+from mailer.bounce import News, Report
+from mailer.return_address import Returned
 from storage.destruction import doom
 
 log = structlog.get_logger()

@@ -1,12 +1,17 @@
 """What others ask a running process by HTTP: /metrics, /live and /ready. No login: it belongs on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from process.connections import Door, Limits
 from process.metrics import Metrics
+
+LIMITS = Limits(total=32, seconds=10.0)  # a connection is for one question
 
 
 class CannotServe(Exception):
@@ -15,7 +20,7 @@ class CannotServe(Exception):
 
 @asynccontextmanager
 async def health(
-    host: str, port: int, metrics: Metrics, ready: Callable[[], list[str]]
+    host: str, port: int, metrics: Metrics, ready: Callable[[], list[str]], limits: Limits = LIMITS
 ) -> AsyncIterator[str]:
     """Serve while the block runs; its value is the address, `http://127.0.0.1:9460`. Port 0 takes a free one.
 
@@ -24,17 +29,21 @@ async def health(
     """
     runner = web.AppRunner(_app(metrics, ready), access_log=None)
     await runner.setup()
+    door = Door("health", cast("web.Server", runner.server), limits)
     try:
-        await _listen(runner, host, port)
-        address, bound, *_ = runner.addresses[0]
-        yield f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+        server = await _listen(door, host, port)
+        try:
+            address, bound, *_ = server.sockets[0].getsockname()
+            yield f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(door: Door, host: str, port: int) -> asyncio.Server:
     try:
-        await web.TCPSite(runner, host, port).start()
+        return await asyncio.get_running_loop().create_server(door, host, port)
     except OSError as wrong:
         raise CannotServe(
             f"{host}:{port}: {wrong.strerror}; choose another address in [http] of the settings"
@@ -52,7 +61,12 @@ def _app(metrics: Metrics, ready: Callable[[], list[str]]) -> web.Application:
         reasons = ready()
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
+    async def close(_: web.Request, response: web.StreamResponse) -> None:
+        response.force_close()
+        response.headers["Connection"] = "close"  # so that a client does not ask again just then
+
     app = web.Application()
+    app.on_response_prepare.append(close)
     app.add_routes(
         [web.get("/metrics", tell_metrics), web.get("/live", tell_live), web.get("/ready", tell_ready)]
     )

@@ -13,6 +13,8 @@ from base64 import b64decode, b64encode
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -35,9 +37,7 @@ class Vault:
     """
 
     def __init__(self, master_keys: str) -> None:
-        keys = [_decode(text) for text in master_keys.replace(",", " ").split()]
-        if not keys:
-            raise MasterKeyError("there is no master key; `callengine settings --new-key` makes one")
+        keys = _decoded(master_keys)
         self._masters = {_id(key): AESGCM(key) for key in keys}
         self._current = _id(keys[0])
 
@@ -56,6 +56,15 @@ class Vault:
                 f"({known}); write it behind the current one in `master_key`"
             )
         return _decrypt(master, wrapped[ID_BYTES:], audio_id)
+
+
+def derive(master_keys: str, purpose: str) -> list[bytes]:
+    """A key for another purpose from each master key, in their order; it does not give away the master key.
+
+    Raises MasterKeyError.
+    """
+    info = f"callengine {purpose}".encode()
+    return [HKDFExpand(SHA256(), KEY_BYTES, info).derive(key) for key in _decoded(master_keys)]
 
 
 def new_master_key() -> str:
@@ -83,6 +92,13 @@ def _decrypt(cipher: AESGCM, sealed: bytes, audio_id: str) -> bytes:
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], audio_id.encode())
     except (InvalidTag, ValueError):  # ValueError: too short to hold even a nonce
         raise SealBroken(f"{audio_id} does not open") from None
+
+
+def _decoded(master_keys: str) -> list[bytes]:
+    keys = [_decode(text) for text in master_keys.replace(",", " ").split()]
+    if not keys:
+        raise MasterKeyError("there is no master key; `callengine settings --new-key` makes one")
+    return keys
 
 
 def _decode(text: str) -> bytes:

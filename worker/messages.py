@@ -11,14 +11,17 @@ from config.mail import Mail
 from config.settings import Settings, SettingsError
 from mailer.compose import Sender
 from mailer.courier import Courier, FetchWith, Manner
-from mailer.listener import Listener
+from mailer.listener import Hearing, Listener
 from mailer.mx import Exchangers
 from mailer.outbox import Terms
 from mailer.post import Direct, Post, Road, Smarthost
 from mailer.postman import Postman
+from mailer.relays import Relays
+from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Login, Server, Speaker
 from mailer.tls import verifying
+from storage.vault import MasterKeyError, derive, new_key
 from worker.job import Chore, Work
 from worker.metrics import WorkerMetrics
 
@@ -47,16 +50,18 @@ class Posting:
         self._waiting = 0
         self._sender = settings.mail.sender
         self._listener: Listener | None = None
-        terms = terms_of(settings)
+        terms, addresses = terms_of(settings), return_addresses_of(settings)
         self.chores: list[Work] = [Chore("count mail", self._count, COUNT_SECONDS)]
         if self._sender:
             manner = Manner(
                 settings.mail.workers, settings.mail.per_domain, float(settings.mail.deadline_seconds)
             )
-            self.chores.append(Courier(postman_of(settings.mail), fetch, terms, manner, self._told))
+            postman = postman_of(settings.mail, addresses)
+            self.chores.append(Courier(postman, fetch, terms, manner, self._told))
         if settings.mail.bounces_port is not None:
             place = (settings.mail.bounces_host, settings.mail.bounces_port)
-            self._listener = Listener(*place, terms, settled)
+            relays = Relays(settings.mail.bounces_trusted, terms.smarthost)
+            self._listener = Listener(*place, Hearing(addresses, relays, terms), settled)
             self.chores.append(self._listener)
 
     @property
@@ -92,14 +97,27 @@ def terms_of(settings: Settings) -> Terms:
     )
 
 
-def postman_of(mail: Mail) -> Postman:
+def return_addresses_of(settings: Settings) -> ReturnAddresses:
+    """Signed by a key derived from the master key: every worker of a database has it, and nobody else.
+
+    Without a master key only missed calls are mailed; a report about one counts until the worker restarts.
+    Raises SettingsError when the master key is not one.
+    """
+    text = settings.master_key.get_secret_value()
+    try:
+        return ReturnAddresses(derive(text, "return address") if text else [new_key()])
+    except MasterKeyError as wrong:
+        raise SettingsError([f"master_key: {wrong}"]) from None
+
+
+def postman_of(mail: Mail, addresses: ReturnAddresses) -> Postman:
     """Raises SettingsError when the authorities cannot be read."""
     try:
         speaker = Speaker(mail.hello or socket.getfqdn(), verifying(mail.authorities))
     except OSError as wrong:  # ssl.SSLError is one
         raise SettingsError([f"mail.authorities: {mail.authorities}: {wrong}"]) from None
     sender = Sender(mail.sender, mail.sender_name)
-    return Postman(Post(road_of(mail), Sessions(speaker)), sender, mail.require_tls)
+    return Postman(Post(road_of(mail), Sessions(speaker)), sender, addresses, mail.require_tls)
 
 
 def road_of(mail: Mail) -> Road:

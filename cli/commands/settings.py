@@ -75,7 +75,7 @@ def _written(value: Any) -> str:
         case SecretStr():
             return json.dumps(value.get_secret_value())
         case frozenset():
-            return json.dumps(sorted(value))
+            return json.dumps(sorted(map(str, value)))
         case Path():
             return json.dumps(str(value))
         case _:

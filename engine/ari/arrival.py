@@ -1,7 +1,8 @@
 """A call as it comes in: the one place where what a network says becomes a caller and a dialled number."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
@@ -42,10 +43,17 @@ def journalled(state: CallState) -> Arrival:
 
 
 def fallen_back(event: CelEvent, country: str, node: str) -> Arrival:
-    """A call that no engine was told of. Who called is not in CEL, but whether the number was withheld."""
+    """A call that no journal knows. Its caller is not in CEL, only whether the number was withheld."""
     withheld = event.extra.get("presentation", "").startswith("prohib")
     call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
-    return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, event.at)
+    return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, came_at(event))
+
+
+def came_at(event: CelEvent) -> datetime:
+    """When the call came in, which the door noted: the caller may have waited for an engine in vain."""
+    with suppress(KeyError, ValueError, OverflowError):
+        return datetime.fromtimestamp(float(event.extra["came"]), UTC)
+    return event.at
 
 
 def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str) -> Arrival:

@@ -1,6 +1,6 @@
 """Handing a caller over: the variables that [connect] of extensions.conf reads, and what [back] returns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
 from dialplan.caller import Caller
@@ -14,12 +14,22 @@ from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
 
 CONTEXT, EXTENSION = "connect", "s"
-# The extensions of [leg]: what a destination is shown.
-SHOWN: Mapping[Present, str] = {
+ORDINARY = "ring"  # the context whose extension is the whole of an ordinary ring
+LONGEST_EXTENSION = 79  # AST_MAX_EXTENSION of channel.h, less its end
+# Dial's options for a ring in which every destination is shown the same; {service} is the service number.
+SHOW_ALL: Mapping[Present, str] = {
+    Present.CALLER: "",
+    Present.SERVICE_NUMBER: "f({service})",
+    Present.ANONYMOUS: "f(0)u(prohib)",
+}
+# The extensions of [show], where they are shown different numbers: that costs the setup 1 to 50 ms.
+SHOW_EACH: Mapping[Present, str] = {
     Present.CALLER: "caller",
     Present.SERVICE_NUMBER: "service",
     Present.ANONYMOUS: "nobody",
 }
+EACH = "b(show^each^1)"
+ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
 # Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was put through.
 LEFT = "UpBUSY"
@@ -37,22 +47,27 @@ def variables(
 
     `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints: from `first` on.
     """
-    shown = {one.number: SHOWN[shown_to(one, caller)] for one in connect.to}
-    kinds = sorted(set(shown.values()))
-    each = {f"_CONNECT_SHOW_{dial_key(to)}": kind for to, kind in shown.items()}
+    shown = {one.number: shown_to(one, caller) for one in connect.to}
+    service = f"+{dial_key(service_number)}"
     return {
         "CONNECT_TO": "&".join(
             endpoint.format(number=one.number, n=(first + place) % 10) for place, one in enumerate(connect.to)
         ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
-        "CONNECT_LEG": kinds[0] if len(kinds) == 1 else "each",
-        "CONNECT_OPTIONS": "".join(_options(connect)),
+        "CONNECT_OPTIONS": "".join(_options(connect, set(shown.values()), service)),
         "CONNECT_RING": str(connect.number),
-        "_CONNECT_AS": f"+{dial_key(service_number)}",
-        **(each if len(kinds) > 1 else {}),
+        **(_each(shown, service) if len(set(shown.values())) > 1 else {}),
         **(_recorder(connect.recorder) if connect.recorder else {}),
     }
+
+
+def as_extension(values: Variables) -> str | None:
+    """These variables as the extension of context [ring]; None where they are too many, or too long."""
+    if set(values) != set(ORDINARY_VARIABLES):
+        return None
+    extension = "-".join(str(values[name]) for name in ORDINARY_VARIABLES)
+    return extension if len(extension) <= LONGEST_EXTENSION else None
 
 
 def shown_to(to: Destination, caller: Caller) -> Present:
@@ -82,6 +97,24 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
 
 
+def dialled(to: str) -> tuple[tuple[str, str], ...]:
+    """Endpoint and number of each destination: `PJSIP/+32470111222@trunk3&...` of variable CONNECT_TO."""
+    pairs = (one.partition("@") for one in to.split("&") if one)
+    return tuple((f"PJSIP/{endpoint}", number.rpartition("/")[2]) for number, _, endpoint in pairs)
+
+
+def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str:
+    """The number that the channel of this name was made for; "" where it is unknown.
+
+    Each leg of a ring has an endpoint of its own where there are ten. Otherwise Dial has made them in the
+    order of the destinations, and `started` of them before this one.
+    """
+    numbers = [number for endpoint, number in ring if name.rpartition("-")[0] == endpoint]
+    if len(numbers) == 1:
+        return numbers[0]
+    return ring[started][1] if started < len(ring) else ""
+
+
 def _cause(cause: int, *, let_go: bool) -> int:
     """Dial gives a leg that it ended the caller's own cause, and none where the time was over."""
     if let_go:
@@ -89,11 +122,18 @@ def _cause(cause: int, *, let_go: bool) -> int:
     return Cause.NO_ANSWER if cause == Cause.NOT_SET else cause
 
 
-def _options(connect: Connect) -> Iterator[str]:
+def _options(connect: Connect, shown: Set[Present], service: str) -> Iterator[str]:
+    yield SHOW_ALL[next(iter(shown))].format(service=service) if len(shown) == 1 else EACH
     if connect.answered:
         yield "r"
     if connect.recorder:
         yield "U(recorder^s^1)"
+
+
+def _each(shown: Mapping[str, Present], service: str) -> Variables:
+    """What [show] reads. Inherited by the legs (_), on which it runs."""
+    each = {f"_CONNECT_SHOW_{dial_key(to)}": SHOW_EACH[present] for to, present in shown.items()}
+    return {"_CONNECT_AS": service, **each}
 
 
 def _recorder(recorder: Recorder) -> Variables:

@@ -19,8 +19,8 @@ class Dispatcher:
 
     Listen before the request that causes the event: events outran the reply in 9 of 100 tries.
 
-    While holding, new calls and what nobody listens to wait, in order. Whoever begins to listen hears at once
-    what waited for him; `release` delivers the rest: a call taken over after a crash misses nothing.
+    While holding, new calls and events without a listener wait, in order. A new listener gets at once the
+    events that waited for it; `release` delivers the rest: a call taken over after a crash misses nothing.
     """
 
     def __init__(self, on_call: Callable[[StasisStart], None]) -> None:

@@ -6,14 +6,14 @@ line is translated by itself, with what the journal already knows of the call, s
 in the middle of a call reads on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dialplan.result import Outcome
 from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.cel import CelEvent
-from engine.ari.connect import CONTEXT, attempts
+from engine.ari.connect import CONTEXT, attempts, destination
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.line import Attempt
 from journal.entries import (
@@ -33,21 +33,25 @@ from journal.state import CallState
 
 # Asterisk's word for its own Hangup(): what ended a conversation was neither party.
 DIALPLAN = "dialplan/builtin"
+Dialled = Sequence[tuple[str, str]]
 
 
-def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) -> Iterator[Entry]:
+def entries_of(
+    event: CelEvent, state: CallState, rang: Mapping[str, datetime], ring: Dialled = ()
+) -> Iterator[Entry]:
     """The entries that this line amounts to, for the call that `state` is of.
 
-    `rang`: when each leg of a ring of several rang, as far as their Dial events have come. Raises ValueError,
-    KeyError.
+    `rang`: when each leg of a ring of several rang, as far as their Dial events have come. `ring`: endpoint
+    and number of each destination, from line RING; () where an earlier engine read that line. Raises
+    ValueError, KeyError.
     """
     of_caller = event.channel == event.call
     leg = state.legs.get(leg_id_of(state.call_id, event.channel))
-    if leg is not None and leg.ringing is None and leg.leg_id in rang:
-        yield LegRang(state.call_id, rang[leg.leg_id], leg.leg_id)
     match event.kind:
-        case "LEG":
-            yield LegStarted(state.call_id, event.at, _leg(event, state), event.extra["to"])
+        case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
+            to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
+            yield LegStarted(state.call_id, event.at, _leg(event, state), to)
+            yield from rung(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
         case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
@@ -62,9 +66,17 @@ def entries_of(event: CelEvent, state: CallState, rang: Mapping[str, datetime]) 
         case "BACK" | "NOBODY" | "CALL":
             yield from _told_of_legs(event, state)
         case "FALLBACK":
-            yield FellBack(state.call_id, event.at)
+            yield FellBack(state.call_id, event.at, tuple(filter(None, [event.extra.get("to")])))
         case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
+
+
+def rung(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
+    """The legs that rang and of which the journal does not say so. A leg may ring before CEL tells of it."""
+    for leg_id, at in rang.items():
+        leg = state.legs.get(leg_id)
+        if leg is not None and leg.ringing is None:
+            yield LegRang(state.call_id, at, leg_id)
 
 
 def _leg(event: CelEvent, state: CallState) -> str:

@@ -11,7 +11,7 @@ from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.channel import Channel
-from engine.ari.connect import CONTEXT, EXTENSION, returned, variables
+from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.errors import AriError, BadState, Conflict, Gone
 from engine.ari.events import (
     ChannelDestroyed,
@@ -48,7 +48,7 @@ class AriLine(Channel):
     """A call that came in, from StasisStart to the end that CEL tells.
 
     Handed over, it is in the dialplan: its StasisEnd is not its end then. `rang`: when each leg of a ring of
-    several rang, by leg id.
+    several rang, by leg id. `dialling`: endpoint and number of each destination of the latest ring, by CEL.
     """
 
     def __init__(self, exchange: Exchange, came: Arrival) -> None:
@@ -61,6 +61,7 @@ class AriLine(Channel):
         self.last_key = ""
         self.keys = Keys()
         self.rang: dict[str, datetime] = {}
+        self.dialling: tuple[tuple[str, str], ...] = ()
         self._channels = exchange.client.channels
         loop = asyncio.get_running_loop()
         self._up: asyncio.Future[datetime] = loop.create_future()
@@ -205,13 +206,19 @@ class AriLine(Channel):
             yield self._recording
 
     async def _continue(self, connect: Connect) -> None:
-        """Two commands; a third where several ring, whose events say when each did. Raises AriError."""
+        """One command for an ordinary ring, else two; one more where several ring. Raises AriError.
+
+        That one is for their events, which say when each rang.
+        """
         if len(connect.to) > 1:
             self._aside(let_go(self._hear_legs()))
         last = int(self.id[-1]) if self.id[-1:].isdecimal() else 0  # as many calls on each endpoint
         values = variables(connect, self.caller, self.dialled, self.exchange.endpoint, last)
-        await self._channels.set_channel_vars(self.id, values)
-        await self._channels.continue_in_dialplan(self.id, context=CONTEXT, extension=EXTENSION, priority=1)
+        context, extension = ORDINARY, as_extension(values)
+        if extension is None:
+            await self._channels.set_channel_vars(self.id, values)
+            context, extension = CONTEXT, EXTENSION
+        await self._channels.continue_in_dialplan(self.id, context=context, extension=extension, priority=1)
 
     async def _hear_legs(self) -> None:
         exchange = self.exchange

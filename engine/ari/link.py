@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import aiohttp
 import structlog
@@ -25,6 +25,7 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, PortTaken
 from engine.ari.events import UNUSED, ChannelUserevent, Event, Kind, parse
+from process.connections import Door, Limits
 
 PATH = "/ari"
 HEARTBEAT_SECONDS = 15
@@ -32,6 +33,8 @@ CLOSE_SECONDS = 1
 # Longer than Asterisk takes to write one event (0.1 ms), and to let go of a closed connection.
 WRITTEN_SECONDS = 0.005
 LET_GO_SECONDS = 0.01
+# Until a connection has shown the password; Asterisk's does so at once. Then no limit holds for it.
+STRANGERS = Limits(total=8, seconds=5.0)
 NOTHING = ("Nothing",)  # no event bears this name
 
 log = structlog.get_logger()
@@ -55,6 +58,7 @@ class EventLink:
         on_event: Callable[[Event], None],
         on_disconnect: Callable[[], None],
         closing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        strangers: Limits = STRANGERS,
     ) -> None:
         """`closing` is entered around the end of a connection that we close: see `silence`."""
         self.host, self.port = host, port
@@ -64,6 +68,7 @@ class EventLink:
         self._closing = closing
         self._live: _Connection | None = None
         self._refusing = False
+        self._strangers = strangers
         app = web.Application()
         app.router.add_get(PATH, self._serve)
         self._runner = web.AppRunner(
@@ -77,14 +82,16 @@ class EventLink:
     async def __aenter__(self) -> Self:
         """Raises PortTaken."""
         await self._runner.setup()
+        self._door = Door("events", cast("web.Server", self._runner.server), self._strangers)
+        loop = asyncio.get_running_loop()
         try:
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            self._listening = await loop.create_server(self._door, self.host, self.port)
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(self.host, self.port) from None
             raise
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listening.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -92,8 +99,7 @@ class EventLink:
     ) -> None:
         """From now on Asterisk queues, for the next engine."""
         # The door first: Asterisk dials again at once, and waits without end on a connection nobody answers.
-        for site in list(self._runner.sites):
-            await site.stop()
+        self._listening.close()
         if self._live is not None:
             async with self._closing():
                 await self._live.socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
@@ -102,6 +108,7 @@ class EventLink:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._is_asterisk(request.headers.get("Authorization", "")):
             return self._refuse()
+        self._door.keep(request.transport)
         connection = _Connection(request, _websocket())
         await connection.socket.prepare(request)
         self._begin(connection)

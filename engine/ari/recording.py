@@ -63,7 +63,7 @@ class AriRecording:
         return await self._end(limits, 0) if await self._is_stored() else None
 
     async def _ask(self, limits: Limits) -> None:
-        """He hears silence meanwhile: a network may end a call in which no RTP comes."""
+        """Record, and send silence meanwhile: a network may end a call in which no RTP comes."""
         await let_go(self._client.channels.start_silence(self._line.id))  # no message is refused for that
         await self._client.channels.record(
             self._line.id,

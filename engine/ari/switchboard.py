@@ -14,6 +14,7 @@ from engine.ari.arrival import Arrival, arrival, fallen_back, overlooked
 from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
+from engine.ari.connect import dialled
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, StasisStart
@@ -155,13 +156,14 @@ class Switchboard:
 
         Or in a ring that an engine handed over and did not live to write down.
         """
-        if event.kind not in ("FALLBACK", "LEG") or "dialled" not in event.extra:
+        if event.kind not in ("FALLBACK", "RING") or "dialled" not in event.extra:
             return None
         came = fallen_back(event, self._country, self._desk.node)
         log.info("call_without_engine", call=came.call_id)
         live = self._take_call(came)
-        if event.kind == "LEG":
-            live.journal.note(FellBack(came.call_id, event.at))
+        if event.kind == "RING":
+            to = tuple(number for _, number in dialled(event.extra.get("to", "")))
+            live.journal.note(FellBack(came.call_id, event.at, to))
         return live
 
     # One connection.

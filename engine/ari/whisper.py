@@ -1,6 +1,6 @@
-"""Saying something to a caller who is being recorded: his channel takes no other command meanwhile.
+"""Say something to a caller who leaves a message: while it is recorded the channel takes no other command.
 
-A snoop channel whispers it into what he hears. Nothing of it is in the recording (measured: -64 dB).
+A snoop channel whispers it into what the caller hears. Nothing of it is in the message (measured: -64 dB).
 """
 
 import asyncio

@@ -22,6 +22,11 @@ class Fragile:
         async with asyncio.timeout(5):
             await ended(self._part.process)
 
+    def freeze(self) -> None:
+        """Let it run no further until it is ended."""
+        assert self._part.process is not None
+        self._part.process.send_signal(signal.SIGSTOP)
+
     async def start(self) -> None:
         """Start it, unless it runs; it is ready when this returns."""
         if self._part.process is None or self._part.process.poll() is not None:

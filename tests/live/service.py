@@ -133,34 +133,12 @@ class House:
 
 
 @dataclass
-class Service:
-    """The service with telephones at both ends of it, for one test."""
+class Watched:
+    """The service, for one test that looks at what it leaves behind."""
 
     house: House
-    telephones: Phones
-    network: Carrier
     began_at: int  # the line of the engine's log
-    forgiven: set[str] = field(default_factory=set)  # errors in the engine's log that the test is about
-
-    async def call(
-        self, number: str, who: Identity | None = None, *, says: Sequence[float] = (CALLER_HZ,)
-    ) -> Handset:
-        """Somebody dials `number`; the call is on its way when this returns."""
-        who = who or shown(new_caller())
-        return await self.telephones.dial(number, self.house.run.sip, who, says=says)
-
-    def destination(self, behaviour: Behaviour) -> str:
-        """A new destination that does this."""
-        number = new_destination()
-        self.network.behave(number, behaviour)
-        return number
-
-    async def cancelled(self, to: str) -> datetime:
-        """Wait until the telephone of that destination is told to stop ringing."""
-        arrival = await self.network.arrival(to)
-        await until(lambda: arrival.cancelled)
-        assert arrival.cancelled is not None
-        return arrival.cancelled
+    forgiven: set[str] = field(default_factory=set, kw_only=True)  # errors in it that the test is about
 
     async def record(self, number: str, seconds: float = 10) -> CallRecord:
         """The record of the one call to `number`, once it is in PostgreSQL."""
@@ -195,6 +173,34 @@ class Service:
     def is_empty(self) -> bool:
         """Whether no call is left anywhere, neither in Asterisk nor in the engine."""
         return not left_in(self.house.endpoint) and self.house.metric("calls_live") == 0
+
+
+@dataclass
+class Service(Watched):
+    """The service with telephones at both ends of it, for one test."""
+
+    telephones: Phones
+    network: Carrier
+
+    async def call(
+        self, number: str, who: Identity | None = None, *, says: Sequence[float] = (CALLER_HZ,)
+    ) -> Handset:
+        """Somebody dials `number`; the call is on its way when this returns."""
+        who = who or shown(new_caller())
+        return await self.telephones.dial(number, self.house.run.sip, who, says=says)
+
+    def destination(self, behaviour: Behaviour) -> str:
+        """A new destination that does this."""
+        number = new_destination()
+        self.network.behave(number, behaviour)
+        return number
+
+    async def cancelled(self, to: str) -> datetime:
+        """Wait until the telephone of that destination is told to stop ringing."""
+        arrival = await self.network.arrival(to)
+        await until(lambda: arrival.cancelled)
+        assert arrival.cancelled is not None
+        return arrival.cancelled
 
 
 def journalled(folder: Path) -> list[Json]:
@@ -243,14 +249,26 @@ def write_owner(routing: Path) -> None:
 
 
 @asynccontextmanager
+async def watching(house: House) -> AsyncIterator[Watched]:
+    """The service for one test; afterwards no call is left, and the engine has logged no error."""
+    watched = Watched(house, len(house.log()))
+    yield watched
+    await leaves_nothing(watched)
+
+
+@asynccontextmanager
 async def at_your_service(house: House) -> AsyncIterator[Service]:
-    """Telephones for one test; afterwards no call is left, and the engine has logged no error."""
+    """The same with telephones."""
     async with phones() as telephones, carrier(telephones, port=house.carrier_port) as network:
-        service = Service(house, telephones, network, len(house.log()))
+        service = Service(house, len(house.log()), telephones, network)
         yield service
+    await leaves_nothing(service)
+
+
+async def leaves_nothing(service: Watched) -> None:
     try:
         await until(service.is_empty)
     except TimeoutError:
-        hang_up_all(house.endpoint)
+        hang_up_all(service.house.endpoint)
         raise
     assert service.errors() == []

@@ -1,5 +1,6 @@
 """A bare SIP telephone for the live tests: says on the wire what a test tells it to, byte for byte."""
 
+import re
 import secrets
 import socket
 import time
@@ -14,6 +15,13 @@ SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
+
+
+def media_of(text: str) -> tuple[str, int]:
+    """Where an SDP of this host wants its sound."""
+    found = re.search(r"^m=audio ([0-9]+)", text, re.MULTILINE)
+    assert found
+    return "127.0.0.1", int(found[1])
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:

@@ -19,8 +19,9 @@ from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import PortTaken
 from engine.ari.events import UNUSED, Event, Other, StasisEnd, StasisStart
-from engine.ari.link import NOTHING, EventLink, marker, silence
+from engine.ari.link import NOTHING, STRANGERS, EventLink, marker, silence
 from engine.ari.operations import Reported
+from process.connections import Limits
 from tests.live.ari import left_in
 from tests.live.sip import Agent, Call, eventually
 
@@ -34,7 +35,7 @@ class Ear:
     said: list[Event | str] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def link(self, port: int = 0) -> EventLink:
+    def link(self, port: int = 0, strangers: Limits = STRANGERS) -> EventLink:
         return EventLink(
             "127.0.0.1",
             port,
@@ -43,6 +44,7 @@ class Ear:
             on_connect=lambda: self.take("connected"),
             on_event=self.take,
             on_disconnect=lambda: self.take("disconnected"),
+            strangers=strangers,
         )
 
     def take(self, what: Event | str) -> None:

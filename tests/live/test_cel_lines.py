@@ -83,7 +83,7 @@ async def test_a_call_is_told_whole_in_order_and_without_its_callers_number(
         "Local/destination@cel-lines-00",
     )
     kinds = [event.kind for event in events if event.channel == leg.channel]
-    assert kinds == ["LEG", "ANSWER", "HANGUP"]
+    assert kinds == ["CHAN_START", "LEG", "ANSWER", "HANGUP"]
     assert [event.kind for event in events].count("BRIDGE_ENTER") == 2
     (hangup,) = [event for event in events if event.kind == "HANGUP" and event.channel == leg.channel]
     assert (hangup.extra["hangupcause"], hangup.extra["hangupsource"]) == (17, "dialplan/builtin")

@@ -1,188 +1,128 @@
 """The engine is killed under live calls, at random moments: talks are not interrupted, records are as true.
 
-KILLS=n: so many kills -9; LINES=n: so many calls beside each other. What the telephones saw is held against
-the records. With -s it shows what there was. All telephones are in this process: with many lines, or beside
-other tests, they are late by themselves (4 lines beside another test process: up to 0.5 s of silence), so the
-test runs alone. LATE_SECONDS=0.05 is the promise.
+KILLS=n: so many kills -9; LINES=n: so many calls beside each other; KILLS=100 LINES=50 is the promise. What
+the telephones saw is held against the records; with -s it shows what there was. The telephones' instants are
+those of the kernel, so they may be late themselves; Asterisk may not, so the test runs alone.
 """
 
 import asyncio
+import json
 import os
 import random
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+import time
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import suppress
+from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
-from devkit.audio import levels
-from devkit.carrier import Announces, Answers, Refuses
-from devkit.handset import CallOver, Handset
-from devkit.phones import shown
 from storage.records import CallRecord
-from tests.live.conversation import Wire
+from tests.live.ari import left_in
 from tests.live.fragile import Fragile
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Route, Service, new_caller, until
+from tests.live.service import House, Watched, journalled, until, watching
+from tests.live.traffic.run import traffic
+from tests.live.traffic.seen import Seen, Span
+from tests.live.traffic.summary import PHASES, hit, summary
+from tests.live.traffic.truth import Evidence, hold
 
 KILLS = int(os.environ.get("KILLS", "3"))
 LINES = int(os.environ.get("LINES", "4"))
-LATE = timedelta(seconds=float(os.environ.get("LATE_SECONDS", "0.2")))
+LATE = float(os.environ.get("LATE_SECONDS", "0.05"))
 SECONDS_BETWEEN = 2.0  # kills, on an average
-TALKS = (1.0, 6.0)  # s
-STILL = max(0.1, LATE.total_seconds())  # s without the other's tone: more is an interruption
-WINDOW = 0.02
-PRESENT = 0.1
+AWAY = 1.5  # s between a kill and the next engine's start, at most
+STILL = max(0.1, LATE)  # s without the other: more is an interruption
+ENOUGH = 500  # KILLS x LINES, from which on every phase must have been hit
+RECORDINGS = """
+SELECT audio_id, audio.began, audio.ended, evidence FROM recording JOIN audio USING (audio_id)
+WHERE audio_id = ANY($1)
+"""
 
 
-@dataclass
-class Seen:
-    """A call as its telephones saw it."""
-
-    number: str
-    who: str
-    caller: Handset
-    destination: Handset | None = None
-    talked: bool = False
+@pytest.fixture
+async def watched(house: House) -> AsyncIterator[Watched]:
+    """The service; afterwards no call is left and no error was logged."""
+    async with watching(house) as it:
+        yield it
 
 
-@dataclass
-class Field:
-    """Everything that is called while the engine is killed."""
-
-    service: Service
-    routes: dict[str, Sequence[str]]  # number -> the destinations that may answer it
-    seen: list[Seen] = field(default_factory=list)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-def agree(service: Service, house: House) -> dict[str, Sequence[str]]:
-    """Numbers whose calls are announced, ring one or several, hear early media, branch, and are recorded."""
-    one, late, quick, after = (service.destination(Answers(seconds)) for seconds in (0.2, 2.0, 0.4, 0.3))
-    busy, engaged = (
-        service.destination(Refuses(486, after=0.5)),
-        service.destination(Announces(700, 1.5, 486)),
-    )
-    shapes: list[tuple[Route, Sequence[str], str]] = [
-        ([{"ring": one}], [one], "off"),
-        ([{"announce": "long"}, {"ring": late}], [late], "off"),
-        ([{"ring": {"to": [busy, quick, late]}}], [quick, late], "off"),
-        ([{"ring": engaged}, {"ring": after}], [after], "off"),
-        ([{"ring": late}], [late], "announce"),
-    ]
-    fallback = service.destination(Answers(0.2))
-    numbers: dict[str, Sequence[str]] = {}
-    for route, to, record in shapes:
-        (number,) = house.agree(route, record=record, fallback=fallback)
-        numbers[number] = [*to, fallback]
-    return numbers
+@pytest.fixture
+async def engine(watched: Watched) -> AsyncIterator[Fragile]:
+    """The engine; it runs when the test is over, whatever became of the test."""
+    fragile = Fragile(watched.house.engine)
+    yield fragile
+    await fragile.start()
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(240 + 15 * KILLS)
 async def test_an_engine_killed_at_any_moment_of_any_call_costs_nothing(
-    service: Service, house: House, engine: Fragile, wire: Wire
+    watched: Watched, engine: Fragile
 ) -> None:
-    began = datetime.now(UTC)
-    field = Field(service, agree(service, house))
-    lines = [asyncio.create_task(keep_calling(field, line)) for line in range(LINES)]
+    seed, began = str(random.randrange(10**6)), datetime.now(UTC)
+    print("seed", seed)
+    async with traffic(watched.house, LINES, seed) as calls:
+        kills = await kill_again_and_again(engine, random.Random(seed))
+        reports = await calls.over()
+        assert (calls.exchange.strays, [it for report in reports for it in report.strays]) == ([], [])
+    seen = [call for report in reports for call in report.seen]
+    left = await channels_left(watched)
+    records = await all_records(watched, {call.number for call in seen}, began)
+    held = hold(seen, records, await recordings_of(watched.house, records))
+    wrong = held.wrong + held.far(LATE) + interrupted(seen)
+    print(*summary(reports, records, kills, held, len(left)), f"{len(wrong)} wrong", *wrong, sep="\n")
+    assert [report.dropped for report in reports] == [0] * len(reports), "the telephones were too slow"
+    assert (wrong, left) == ([], [])
+    if KILLS * LINES >= ENOUGH:
+        assert set(hit(seen, kills)) >= set(PHASES)
+
+
+async def kill_again_and_again(engine: Fragile, dice: random.Random) -> list[Span]:
+    """Kill it at random moments; from when until when it was away."""
+    kills = []
     for _ in range(KILLS):
-        await asyncio.sleep(random.expovariate(1 / SECONDS_BETWEEN))
+        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))
+        at = time.time()
         await engine.end()
-        await asyncio.sleep(random.uniform(0, 1.5))
+        await asyncio.sleep(dice.uniform(0, AWAY))
         await engine.start()
-    field.over.set()
-    await asyncio.gather(*lines)
-    await until(service.is_empty, 30)
-    await true_to_what_was_seen(field, wire, began)
+        kills.append((at, time.time()))
+    return kills
 
 
-async def keep_calling(field: Field, line: int) -> None:
-    """One caller after another, each to any of the numbers, until it is over."""
-    await asyncio.sleep(line * 0.1)
-    who = new_caller()  # the stack has no room for a new one each call
-    while not field.over.is_set():
-        number = random.choice(list(field.routes))
-        seen = Seen(number, who, await field.service.call(number, shown(who)))
-        field.seen.append(seen)
-        await talk(field, seen)
+async def channels_left(watched: Watched) -> list[str]:
+    """What Asterisk still has once every telephone has hung up and the engine has no call any more."""
+    with suppress(TimeoutError):
+        await until(watched.is_empty, 30)
+    return left_in(watched.house.endpoint)
 
 
-async def talk(field: Field, seen: Seen) -> None:
-    """Wait for the answer, talk for a while, and hang up on either side."""
-    caller = seen.caller
+async def all_records(watched: Watched, numbers: Set[str], began: datetime) -> list[CallRecord]:
+    """The records of the calls to these numbers, once every call that the journal knows has its own."""
+    entries = journalled(watched.house.state / "journal")
+    known = {it["call"] for it in entries if it["kind"] == "call_start" and it["number"] in numbers}
+    records = await watched.records(None, len(known), 60, since=began)
+    return [record for record in records if record.number in numbers]
+
+
+async def recordings_of(house: House, records: Sequence[CallRecord]) -> dict[str, Evidence]:
+    """The recordings of these calls, by their ids."""
+    con = await asyncpg.connect(house.run.database)
     try:
-        await caller.wait_answered(25)
-    except (CallOver, TimeoutError):
-        await caller.hang_up()
-        await caller.wait_ended()
-        return
-    seen.destination = await whom(field, seen)
-    seen.talked = seen.destination is not None
-    await asyncio.sleep(random.uniform(*TALKS))
-    first = random.choice([caller, seen.destination or caller])
-    await first.hang_up()
-    await caller.wait_ended()
+        rows = await con.fetch(RECORDINGS, [it.recording_id for it in records if it.recording_id])
+    finally:
+        await con.close()
+    return {
+        row["audio_id"]: {"began": row["began"], "ended": row["ended"], **json.loads(row["evidence"])}
+        for row in rows
+    }
 
 
-async def whom(field: Field, seen: Seen) -> Handset | None:
-    """The telephone that this caller talks with: the one whose INVITE came of this call."""
-    arrivals = [it for it in field.service.network.arrivals if it.number in field.routes[seen.number]]
-    mine = [it for it in arrivals if it.at > seen.caller.began and seen.who in it.invite.one("from")]
-    return next((it.handset for it in mine if it.handset and it.handset.answered), None)
-
-
-async def true_to_what_was_seen(field: Field, wire: Wire, began: datetime) -> None:
-    """Every call has one record, with the instants of its telephones, and no talk was interrupted."""
-    records = await field.service.records(None, len(field.seen), 30, since=began - timedelta(seconds=1))
-    assert len(records) == len(field.seen)
-    outcomes = Counter((record.outcome, record.ended_by) for record in records)
-    wrong = [it for seen in field.seen for it in problems(seen, record_of(seen, records), wire)]
-    print(outcomes, f"{len(wrong)} wrong", *wrong, sep="\n")
-    assert wrong == []
-
-
-def record_of(seen: Seen, records: list[CallRecord]) -> CallRecord:
-    """The record of this call, taken out of these. Who called is not known of a call that no engine saw."""
-    of_number = [it for it in records if it.number == seen.number]
-    late = timedelta(seconds=1)
-    own = [it for it in of_number if it.caller == seen.who and abs(it.began - seen.caller.began) < late]
-    nearest = min(
-        own or [it for it in of_number if not it.caller], key=lambda it: abs(it.began - seen.caller.began)
-    )
-    records.remove(nearest)
-    return nearest
-
-
-def problems(seen: Seen, record: CallRecord, wire: Wire) -> list[str]:
-    """What of the record is not as the telephones saw it."""
-    found = []
-    answered, ended = seen.caller.answered, seen.caller.ending
-    if (record.answered is None) != (answered is None):
-        found.append(f"{record.call_id}: answered {record.answered}, seen {answered}")
-    elif record.answered is not None:
-        found += far(record, "answered", record.answered, wire.first(seen.caller, "SIP/2.0 200", "INVITE"))
-        both = [it for it in (seen.caller, seen.destination) if it is not None]
-        found += far(record, "ended", record.ended, min(wire.first(it, "BYE", "BYE") for it in both))
-    if ended is None:
-        found.append(f"{record.call_id}: never ended")
-    if seen.talked and seen.destination is not None:
-        found += gaps(record, "caller", seen.caller, DESTINATION_HZ)
-        found += gaps(record, "destination", seen.destination, CALLER_HZ)
-    return found
-
-
-def far(record: CallRecord, what: str, recorded: datetime | None, seen: datetime) -> list[str]:
-    if recorded is not None and abs(recorded - seen) < LATE:
-        return []
-    return [f"{record.call_id}: {what} {recorded}, on the wire {seen}"]
-
-
-def gaps(record: CallRecord, who: str, handset: Handset, hz: float) -> list[str]:
-    """Where this telephone did not hear the other's tone, between its beginning and its end."""
-    windows = levels(handset.heard, hz, WINDOW)
-    there = [at for at, level in enumerate(windows) if level > PRESENT]
-    if not there:
-        return [f"{record.call_id}: the {who} heard nothing"]
-    longest = max((after - before - 1 for before, after in pairwise(there)), default=0) * WINDOW
-    return [f"{record.call_id}: the {who} heard nothing for {longest:.2f} s"] if longest > STILL else []
+def interrupted(seen: Sequence[Seen]) -> list[str]:
+    """The talks in which one did not hear the other."""
+    return [
+        f"{call.script} to {call.number}: the {who} heard nothing for {silence:.3f} s"
+        for call in seen
+        for who, silence in (("caller", call.caller_silence), ("destination", call.destination_silence))
+        if silence > STILL
+    ]

@@ -20,8 +20,8 @@ from storage.parts import Line, lay
 from storage.spool import Spool
 from tests.live.ari import ask
 from tests.live.recordings import sides
-from tests.live.sip import Agent, Call, Ringing, eventually
-from tests.live.voices import Voice, media_of, voice
+from tests.live.sip import Agent, Call, Ringing, eventually, media_of
+from tests.live.voices import Voice, voice
 
 TO = "+3247000777"
 CALLER, DESTINATION, CARD, PROMPT = 400, 600, 800, 1000  # Hz
@@ -38,7 +38,6 @@ exten => 32809{n},1,Set(_REC_FILE={file})
  same => n,Set(CONNECT_TO=PJSIP/{to}@trunk)
  same => n,Set(CONNECT_SECONDS=20)
  same => n,Set(CONNECT_LIMIT=60)
- same => n,Set(CONNECT_LEG=caller)
  same => n,Set(CONNECT_OPTIONS=U(recorder^s^1))
  same => n,Goto(connect,s,1)
 """

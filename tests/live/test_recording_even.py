@@ -6,7 +6,6 @@ are lost or late the sides may be further apart for a while: docs/decisions/016.
 """
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,11 +45,11 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     with sip.Agent() as telephone, speakers() as said:
         call = sip.Call(telephone, house.run.sip, number, media_port=said.ports[0]).invite()
         early = telephone.expect(lambda it: it.start.startswith("SIP/2.0 183"), 5)
-        said.speak(0, media_port(early.text))
+        said.speak(0, sip.media_of(early.text)[1])
         ringing = sip.Ringing.wait(carrier, house.run.sip, to, 10)
         ringing.media_port = said.ports[1]
         ringing.ring()
-        said.speak(1, media_port(ringing.invite.text))
+        said.speak(1, sip.media_of(ringing.invite.text)[1])
         ringing.pick_up()
         assert call.final() == 200
         time.sleep(TALK_SECONDS)
@@ -69,13 +68,6 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     assert short <= SHORT
     assert apart <= APART
     assert sip.eventually(lambda: left_in(house.endpoint) == [])
-
-
-def media_port(text: str) -> int:
-    """Where an SDP wants its sound."""
-    found = re.search(r"^m=audio ([0-9]+)", text, re.MULTILINE)
-    assert found
-    return int(found[1])
 
 
 def call_of(house: House, number: str) -> str:

@@ -93,6 +93,23 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
     assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
 
 
+async def test_a_call_of_which_an_engine_heard_and_died_before_it_wrote_that_down_began_when_it_came(
+    service: Service, engine: Fragile
+) -> None:
+    to = service.destination(Answers())
+    number = await with_fallback(service, to)
+    engine.freeze()
+    caller = await service.call(number)  # what Asterisk says of it is lost in the frozen engine
+    destination = await service.network.picked_up(to, seconds=8)
+    await hear_each_other(caller, destination)
+    await engine.end()
+    await engine.start()
+    await caller.hang_up()
+    record = await service.record(number)
+    assert told(record) == ("answered", "caller", to, ["taken"])
+    assert_near(record.began, caller.began)
+
+
 async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     service: Service, engine: Fragile
 ) -> None:

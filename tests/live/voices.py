@@ -1,7 +1,6 @@
 """The sound of a bare telephone: packets of A-law that a test starts, changes and stops, and keys."""
 
 import io
-import re
 import socket
 import struct
 import threading
@@ -100,13 +99,6 @@ def voice(hz: int) -> Iterator[Voice]:
         yield one
     finally:
         one.stop()
-
-
-def media_of(text: str) -> tuple[str, int]:
-    """Where an SDP of this host wants its sound."""
-    found = re.search(r"^m=audio ([0-9]+)", text, re.MULTILINE)
-    assert found
-    return "127.0.0.1", int(found[1])
 
 
 def alaw(hz: int) -> bytes:

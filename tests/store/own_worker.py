@@ -23,13 +23,13 @@ class Keeping:
     folders: list[Path]
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self) -> Iterator[subprocess.Popen[bytes]]:
         """The worker works."""
         with (self.house.folder / "log").open("ab") as out:
             command = [sys.executable, "-P", "-m", "cli", "work"]
             worker = subprocess.Popen(command, env=self.environment(), stdout=out, stderr=out)
         try:
-            yield
+            yield worker
         finally:
             worker.terminate()
             worker.wait(10)

@@ -18,10 +18,12 @@ from mailer.mx import NoMailTaken
 from mailer.outbox import Terms
 from mailer.post import Post, Road
 from mailer.postman import Postman
+from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Server, Speaker
 from mailer.tls import verifying
 from storage.messages import post
+from storage.vault import new_key
 from tests.store.calls import NOON, call_id
 from tests.store.smtp import MailServer
 from worker.service import nothing_to_reset
@@ -29,6 +31,7 @@ from worker.service import nothing_to_reset
 TERMS = Terms(node="here", lease=timedelta(minutes=20), window=timedelta(hours=24), kept=timedelta(days=30))
 MANNER = Manner(deadline=10)
 SENDER = Sender("voicemail@provider.example", "Voicemail")
+ADDRESSES = ReturnAddresses([new_key()])
 
 
 def message_id(n: int, kind: str = "vm1") -> str:
@@ -178,7 +181,7 @@ async def office(
 ) -> AsyncIterator[Office]:
     """A courier over this database; `told` is called with each result."""
     sessions = Sessions(Speaker("engine1.provider.example", verifying(None)))
-    courier = Courier(Postman(Post(road, sessions), SENDER), wav_of, terms, manner, told)
+    courier = Courier(Postman(Post(road, sessions), SENDER, ADDRESSES), wav_of, terms, manner, told)
     async with asyncpg.create_pool(database, min_size=0, max_size=16, reset=nothing_to_reset) as pool:
         try:
             yield Office(pool, courier)

@@ -9,17 +9,18 @@ from datetime import timedelta
 import aiosmtplib
 import pytest
 
-from mailer.bounce import return_address
-from mailer.listener import Listener
+from mailer.listener import Hearing, Listener
 from mailer.outbox import claim, taken
 from mailer.post import Smarthost
-from tests.store.posting import SENDER, TERMS, Office, message_id, office
+from mailer.relays import Relays
+from tests.store.posting import ADDRESSES, SENDER, TERMS, Office, message_id, office
 from tests.store.smtp import MailServer, mail_server
 from tests.unit.test_bounce import report
 
 OFFICE = "office@acme.example"
 OWNER = "owner@acme.example"
 BEHIND = replace(TERMS, smarthost="localhost")
+HEARING = Hearing(ADDRESSES, Relays(None, BEHIND.smarthost), BEHIND)
 
 
 @dataclass
@@ -32,7 +33,7 @@ class House:
 
     async def back(self, told: str, content: bytes, recipient: str = OFFICE, sender: str = "") -> str:
         """What the listener answers when this comes back."""
-        to = return_address(told, recipient, SENDER.domain)
+        to = ADDRESSES.make(told, recipient, SENDER.domain)
         return await deliver(self.listener.port, to, content, sender)
 
 
@@ -54,10 +55,10 @@ async def house(database: str) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def opened(database: str) -> AsyncIterator[House]:
+async def opened(database: str, hearing: Hearing = HEARING) -> AsyncIterator[House]:
     async with mail_server() as kept, office(database, Smarthost(kept.server), BEHIND) as it:
         heard = asyncio.Event()
-        listener = Listener("127.0.0.1", 0, BEHIND, heard.set)
+        listener = Listener("127.0.0.1", 0, hearing, heard.set)
         listening = asyncio.create_task(listener.run(it.pool))
         try:
             await until(lambda: listener.port > 0)
@@ -179,7 +180,7 @@ async def test_a_report_that_comes_when_all_is_destroyed_is_noted_and_resurrects
 
 
 async def test_a_port_that_is_taken_is_told_and_tried_again(house: House) -> None:
-    second = Listener("127.0.0.1", house.listener.port, BEHIND, lambda: None)
+    second = Listener("127.0.0.1", house.listener.port, HEARING, lambda: None)
     listening = asyncio.create_task(second.run(house.office.pool))
     await until(lambda: bool(second.troubles))
     listening.cancel()

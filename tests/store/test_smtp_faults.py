@@ -11,9 +11,10 @@ import pytest
 from mailer.answer import Outcome
 from mailer.courier import Manner
 from mailer.post import Direct
+from mailer.return_address import digest
 from mailer.smtp import Mail, Server, Session, Speaker
 from mailer.tls import Policy, verifying
-from tests.store.posting import Roads, message_id, office, own, wav_of
+from tests.store.posting import ADDRESSES, Roads, message_id, office, own, wav_of
 from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
 
 MINUTES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 240)]
@@ -41,8 +42,8 @@ async def test_a_message_arrives_under_a_return_address_of_its_own(database: str
         assert await it.round() == 1
         (mail,) = kept.mails
         assert mail.recipients == ("office@acme.example",)
-        assert mail.sender.startswith(f"vm+{told}=")
         assert mail.sender.endswith("@provider.example")
+        assert ADDRESSES.read(mail.sender) == (told, digest("office@acme.example"))
         assert ids(kept) == {f"<vm.{told}@provider.example>"}
         assert await it.state(told) == "accepted"
         assert (await it.row(told))["reply"] == "250 2.0.0 taken"

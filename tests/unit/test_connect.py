@@ -13,7 +13,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.destination import Destination, Present
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.ari.connect import attempts, returned, shown_to, variables
+from engine.ari.connect import as_extension, attempts, destination, dialled, returned, shown_to, variables
 from engine.ari.operations import Variables
 from engine.line import Attempt, Connect, Recorder, Returned
 
@@ -22,6 +22,7 @@ SERVICE_NUMBER, ENDPOINT = "+3280012345", "PJSIP/{number}@trunk"
 OFFICE, HOME = "+3221112233", "+32470111222"
 CALL = "0199-call"
 PROMPT = Prompt("ours", Path("/prompts/nl/ours.wav"), 3.0, "sha")
+NOBODY = "f(0)u(prohib)"
 RECORDER = Recorder("0199-call-rec1", PROMPT, caller_may_stop=False)
 
 
@@ -51,25 +52,25 @@ def test_a_caller_with_a_number_is_shown_as_the_destination_wants_it(present: Pr
 
 
 @pytest.mark.parametrize(
-    ("caller", "present", "leg"),
+    ("caller", "present", "option"),
     [
-        (SHOWN, Present.CALLER, "caller"),
-        (WITHHELD, Present.CALLER, "nobody"),
-        (UNKNOWN, Present.CALLER, "nobody"),
-        *[(caller, Present.SERVICE_NUMBER, "service") for caller in (SHOWN, WITHHELD, UNKNOWN)],
-        *[(caller, Present.ANONYMOUS, "nobody") for caller in (SHOWN, WITHHELD, UNKNOWN)],
+        (SHOWN, Present.CALLER, ""),
+        (WITHHELD, Present.CALLER, NOBODY),
+        (UNKNOWN, Present.CALLER, NOBODY),
+        *[(caller, Present.SERVICE_NUMBER, f"f({SERVICE_NUMBER})") for caller in (SHOWN, WITHHELD, UNKNOWN)],
+        *[(caller, Present.ANONYMOUS, NOBODY) for caller in (SHOWN, WITHHELD, UNKNOWN)],
     ],
 )
-def test_the_legs_of_a_ring_are_told_what_to_show(caller: Caller, present: Present, leg: str) -> None:
+def test_the_legs_of_a_ring_are_told_what_to_show(caller: Caller, present: Present, option: str) -> None:
     values = given_for(ring(to(OFFICE, present), to(HOME, present)), caller)
-    assert values["CONNECT_LEG"] == leg
-    assert values["_CONNECT_AS"] == SERVICE_NUMBER
-    assert not [name for name in values if name.startswith("_CONNECT_SHOW")]
+    assert values["CONNECT_OPTIONS"] == option
+    assert not [name for name in values if name.startswith("_")]
 
 
 def test_where_they_are_shown_different_numbers_each_leg_is_told_for_itself() -> None:
     values = given_for(ring(to(OFFICE, Present.SERVICE_NUMBER), to(HOME)))
-    assert values["CONNECT_LEG"] == "each"
+    assert values["CONNECT_OPTIONS"] == "b(show^each^1)"
+    assert values["_CONNECT_AS"] == SERVICE_NUMBER
     assert values["_CONNECT_SHOW_3221112233"] == "service"
     assert values["_CONNECT_SHOW_32470111222"] == "caller"
 
@@ -81,12 +82,13 @@ def test_a_withheld_caller_is_withheld_from_each_leg_too() -> None:
 
 def test_who_differs_only_in_words_is_not_different() -> None:
     values = given_for(ring(to(OFFICE, Present.ANONYMOUS), to(HOME)), WITHHELD)
-    assert values["CONNECT_LEG"] == "nobody"
+    assert values["CONNECT_OPTIONS"] == NOBODY
 
 
 @pytest.mark.parametrize("spelt", ["+3280012345", "003280012345", "3280012345"])
 def test_the_service_number_is_shown_in_one_spelling(spelt: str) -> None:
-    assert variables(ring(to(OFFICE)), SHOWN, spelt, ENDPOINT)["_CONNECT_AS"] == SERVICE_NUMBER
+    shown = variables(ring(to(OFFICE, Present.SERVICE_NUMBER)), SHOWN, spelt, ENDPOINT)
+    assert shown["CONNECT_OPTIONS"] == f"f({SERVICE_NUMBER})"
 
 
 @pytest.mark.parametrize("caller", [SHOWN, WITHHELD, UNKNOWN])
@@ -105,10 +107,8 @@ def test_a_ring_is_dialled_as_the_route_says_it() -> None:
         "CONNECT_TO": "PJSIP/+3221112233@trunk&PJSIP/+32470111222@trunk",
         "CONNECT_SECONDS": "20",
         "CONNECT_LIMIT": "3600",
-        "CONNECT_LEG": "caller",
         "CONNECT_OPTIONS": "",
         "CONNECT_RING": "2",
-        "_CONNECT_AS": SERVICE_NUMBER,
     }
 
 
@@ -225,3 +225,56 @@ def test_whatever_comes_is_read_or_refused(legs: str, given_up: bool) -> None:
     with suppress(ValueError):
         for one in attempts(CALL, legs, given_up=given_up):
             assert one.outcome not in (Outcome.TAKEN, Outcome.DONE)
+
+
+# Which destination a leg is for.
+
+SPREAD = "PJSIP/+3221112233@trunk9&PJSIP/+32470111222@trunk0"
+
+
+@pytest.mark.parametrize(
+    ("name", "started", "number"),
+    [
+        ("PJSIP/trunk9-0000001a", 1, OFFICE),
+        ("PJSIP/trunk0-0000001b", 0, HOME),
+        ("PJSIP/trunk-0000001a", 0, OFFICE),
+        ("PJSIP/trunk-0000001b", 1, HOME),
+        ("PJSIP/trunk-0000001c", 2, ""),
+    ],
+)
+def test_a_leg_is_known_by_its_endpoint_or_else_by_its_turn(name: str, started: int, number: str) -> None:
+    assert destination(name, dialled(SPREAD), started) == number
+
+
+def test_legs_of_one_endpoint_are_known_by_their_turn() -> None:
+    both = dialled("PJSIP/+3221112233@trunk&PJSIP/+32470111222@trunk")
+    assert [destination("PJSIP/trunk-0000001a", both, turn) for turn in (0, 1)] == [OFFICE, HOME]
+
+
+def test_a_ring_to_nobody_has_no_destinations() -> None:
+    assert dialled("") == ()
+
+
+# The whole of an ordinary ring, as one extension.
+
+
+def test_an_ordinary_ring_is_one_extension() -> None:
+    values = given_for(ring(to(OFFICE)))
+    assert as_extension(values) == "2-20-3600--PJSIP/+3221112233@trunk"
+
+
+def test_so_is_one_that_shows_the_service_number_to_a_caller_who_was_answered() -> None:
+    values = given_for(replace(ring(to(OFFICE, Present.SERVICE_NUMBER)), answered=True))
+    assert as_extension(values) == "2-20-3600-f(+3280012345)r-PJSIP/+3221112233@trunk"
+
+
+def test_a_recorder_and_different_presentations_need_variables() -> None:
+    assert as_extension(given_for(replace(ring(to(OFFICE)), recorder=RECORDER))) is None
+    assert as_extension(given_for(ring(to(OFFICE, Present.ANONYMOUS), to(HOME)))) is None
+
+
+@pytest.mark.parametrize(("many", "fits"), [(2, True), (3, False)])
+def test_an_extension_is_no_longer_than_asterisk_takes(many: int, fits: bool) -> None:
+    extension = as_extension(given_for(ring(*[to(OFFICE)] * many)))
+    assert (extension is not None) == fits
+    assert extension is None or len(extension) < 80

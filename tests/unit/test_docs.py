@@ -88,6 +88,12 @@ def test_a_unit_may_write_where_the_defaults_of_the_settings_have_it_write(unit:
     assert f"-{folder}" in writable
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=named)
+def test_a_unit_asks_for_more_descriptors_than_a_client_can_take(unit: Path) -> None:
+    (limit,) = re.findall(r"^LimitNOFILE=(\d+)$", unit.read_text("utf-8"), re.M)
+    assert int(limit) >= 4096, "systemd's own soft limit is 1024"
+
+
 def test_the_guide_makes_the_folders_that_the_settings_name() -> None:
     guide = (ROOT / "docs/operating.md").read_text("utf-8")
     made = set(re.findall(r"`install -d [^`]* (/\S+)`", guide))

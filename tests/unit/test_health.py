@@ -1,9 +1,13 @@
 """What a running process answers over HTTP, on a free loopback port."""
 
+import asyncio
+from contextlib import suppress
+
 import aiohttp
 import pytest
 
 from engine.metrics import EngineMetrics
+from process.connections import Limits
 from process.health import CannotServe, health
 from process.metrics import Metrics
 
@@ -56,6 +60,45 @@ async def test_an_error_of_the_process_is_not_taken_for_one_of_the_port() -> Non
     with pytest.raises(OSError, match="disk"):
         async with health("127.0.0.1", 0, Metrics(), list):
             raise OSError("disk")
+
+
+async def open_idle(url: str, connections: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Clients that connect and ask nothing."""
+    port = int(url.rpartition(":")[2])
+    return [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
+
+
+async def test_idle_connections_keep_nobody_out_and_the_oldest_are_ended() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list, Limits(total=5, seconds=3600)) as url:
+        idle = await open_idle(url, 20)
+        assert (await get(f"{url}/live"))[0] == 200
+        for reader, _ in idle[:16]:
+            await ended(reader)
+        for _, writer in idle:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("part", [b"", b"GET /live HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_question_that_never_comes_is_not_waited_for(part: bytes) -> None:
+    async with health("127.0.0.1", 0, Metrics(), list, Limits(total=5, seconds=0.1)) as url:
+        ((reader, writer),) = await open_idle(url, 1)
+        writer.write(part)
+        await ended(reader)
+        writer.transport.abort()
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Until the server has ended it. Raises TimeoutError."""
+    with suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 20)
+
+
+async def test_a_connection_is_for_one_question_and_the_client_is_told_so() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list) as url:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/live") as answer:
+            assert answer.headers["Connection"] == "close"
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/absent") as answer:
+            assert (answer.status, answer.headers["Connection"]) == (404, "close")
 
 
 async def test_nothing_listens_any_more_afterwards() -> None:

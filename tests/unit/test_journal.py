@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from dialplan.result import Result
+from journal import writer
 from journal.checkpoint import Checkpoint
 from journal.codec import encode as encode_entry
 from journal.codec import kind_of
-from journal.entries import Answered, CallEnded, Entry, Heartbeat, LegRang, LegStarted, Turned
+from journal.entries import Answered, CallEnded, Entry, HandedOver, Heartbeat, LegRang, LegStarted, Turned
 from journal.reader import read
 from journal.recovery import recover
 from journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
@@ -46,6 +47,26 @@ async def test_an_entry_that_was_awaited_can_be_read_while_the_journal_is_open(t
         await journal.note(started("a"))
         assert written(tmp_path) == [started("a")]
         assert journal.lag == 0
+
+
+async def test_a_hand_over_is_written_at_once_for_the_next_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This engine may be killed now, while Asterisk goes on: nothing else of the call may tell who called."""
+    monkeypatch.setattr(writer, "LAZY_SECONDS", 3600)
+    async with opened(tmp_path) as journal:
+        synced, sync = threading.Event(), os.fdatasync
+
+        def tell_synced(fd: int) -> None:
+            sync(fd)
+            synced.set()
+
+        monkeypatch.setattr(os, "fdatasync", tell_synced)
+        journal.note(started("a"))
+        handed_over = HandedOver(started("a").call, AT, ("+3221112233",), 20)
+        journal.note(handed_over)
+        await asyncio.to_thread(synced.wait, 5)
+        assert written(tmp_path) == [started("a"), handed_over]
 
 
 class SlowDisk:

@@ -27,6 +27,7 @@ from journal.entries import (
     LegAnswered,
     LegConnected,
     LegEnded,
+    LegRang,
     LegStarted,
     PartyNotified,
     RecorderTerms,
@@ -90,8 +91,8 @@ def after(*events: CelEvent, rang: Rang = {}) -> CallState:  # noqa: B006
     return state
 
 
-LEG_ONE = event("LEG", ONE, 0.1, to=OFFICE)
-LEG_TWO = event("LEG", TWO, 0.2, to=HOME)
+LEG_ONE = event("CHAN_START", ONE, 0.1)
+LEG_TWO = event("CHAN_START", TWO, 0.2)
 TALKING = [
     LEG_ONE,
     event("ANSWER", ONE, 5),
@@ -131,12 +132,16 @@ def outcome(leg: Leg) -> tuple[str | None, int | None, int]:
         ([LEG_ONE], hangup(ONE, 1, 17), [LegEnded(CALL, at(1), LEG, Outcome.BUSY, 17)]),
         ([], hangup(ONE, 1, 17), []),  # not an attempt of ours
         (TALKING, hangup(CALLER, 9, 16, C), [CallerLeft(CALL, at(9), "caller", 16)]),
-        ([], event("FALLBACK", CALLER, 3, dialled="+3270012345"), [FellBack(CALL, at(3))]),
+        (
+            [],
+            event("FALLBACK", CALLER, 3, dialled="+3270012345", to=OFFICE),
+            [FellBack(CALL, at(3), (OFFICE,))],
+        ),
         ([], back(3), []),
         ([], back(3, "dev-1.9:Down:1:404:+32470"), []),  # an unknown leg
         *[
             ([LEG_ONE], event(kind, channel, 1), [])
-            for kind in ("CHAN_START", "CHAN_END", "BRIDGE_EXIT", "APP_START", "LINKEDID_END", "UNHEARD_OF")
+            for kind in ("RING", "CHAN_END", "BRIDGE_EXIT", "APP_START", "LINKEDID_END", "UNHEARD_OF")
             for channel in (CALLER, ONE)
         ],
     ],
@@ -148,7 +153,6 @@ def test_what_an_event_amounts_to(before: list[CelEvent], one: CelEvent, entries
 @pytest.mark.parametrize(
     "wrong",
     [
-        event("LEG", ONE),
         event("HANGUP", CALLER, hangupcause="soon"),
         event("HANGUP", ONE, hangupcause=None),
         back(1, "dev-1.1:Ringing:x:180:+32470"),
@@ -195,6 +199,13 @@ def test_of_several_legs_the_time_to_ringing_says_nothing_and_their_dial_events_
     assert [leg.ringing for leg in state.legs.values()] == [None, None]
     state = after(*events, rang={LEG: at(0.5), OTHER: at(0.7)})
     assert [leg.ringing for leg in state.legs.values()] == [at(0.5), at(0.7)]
+
+
+def test_a_leg_whose_dial_event_came_first_rang_as_soon_as_it_is_known() -> None:
+    assert read(started(), [LEG_ONE], {LEG: at(0.2)}) == [
+        LegStarted(CALL, at(0.1), LEG, OFFICE),
+        LegRang(CALL, at(0.2), LEG),
+    ]
 
 
 def test_the_ring_of_an_earlier_hand_over_is_not_this_ones() -> None:
@@ -377,7 +388,7 @@ def test_a_leg_that_lost_with_cause_44_says_nothing_of_the_conversation() -> Non
 
 
 def test_a_call_at_its_fallback_is_told_like_any_other() -> None:
-    state = after(event("FALLBACK", CALLER, 0, dialled="+3270012345"), *TALKING)
+    state = after(event("FALLBACK", CALLER, 0, dialled="+3270012345", to=OFFICE), *TALKING)
     read(state, [back(9, kind="CALL", ring="0", status="ANSWER", rang="250")])
     read(state, [hangup(ONE, 9, 16, C), hangup(CALLER, 9, 16, C)])
     assert (state.fell_back, state.answered, state.legs[LEG].ringing) == (at(0), at(5.01), at(0.35))
@@ -386,7 +397,7 @@ def test_a_call_at_its_fallback_is_told_like_any_other() -> None:
 
 def test_a_fallback_that_nobody_took_is_told_by_its_legs() -> None:
     told = back(1.1, f"{ONE}:Down:17:486:{OFFICE}", kind="NOBODY", status="BUSY")
-    state = after(event("FALLBACK", CALLER, 0), LEG_ONE, hangup(ONE, 1, 17), told)
+    state = after(event("FALLBACK", CALLER, 0, to=OFFICE), LEG_ONE, hangup(ONE, 1, 17), told)
     read(state, [hangup(CALLER, 1.2, 17, TOLD_BY_DIALPLAN, "BUSY")])
     assert outcome(state.legs[LEG]) == ("busy", 17, 486)
     assert state.left == CallerLeft(CALL, at(1.2), "engine", 17)
@@ -415,7 +426,7 @@ STORIES: dict[str, Sequence[CelEvent]] = {
         hangup(TWO, 1, 17),
         hangup(ONE, 25, 0),
         back(25.1, *BOTH, rang="250"),
-        event("LEG", "dev-1795776999.3", 30, to=OFFICE),
+        event("CHAN_START", "dev-1795776999.3", 30),
         hangup("dev-1795776999.3", 55, 0),
         back(55.1, f"dev-1795776999.3:Ringing:0:180:{OFFICE}", ring="2", rang="100"),
         hangup(CALLER, 56, 19),
@@ -506,7 +517,7 @@ def any_event(kind: str, channel: str, seconds: int, extra: dict[str, Any]) -> C
 
 events_made_up = st.builds(
     any_event,
-    st.sampled_from([*sorted(BUILT_IN), "LEG", "BACK", "CALL", "NOBODY", "FALLBACK", *RECORDER]),
+    st.sampled_from([*sorted(BUILT_IN), "RING", "BACK", "CALL", "NOBODY", "FALLBACK", *RECORDER]),
     st.sampled_from([CALLER, ONE, TWO, "dev-1795776980.9"]),
     st.integers(0, 100),
     st.dictionaries(keys, values, max_size=4),

@@ -20,7 +20,7 @@ from engine.ari.exchange import Exchange
 from engine.ari.line import GIVEN_UP_SECONDS, LOOKED_FOR_SECONDS, TOLD_SECONDS, AriLine
 from engine.ari.state import ChannelInfo
 from engine.ari.takeover import look
-from engine.line import Attempt, Connect, Ended, HungUp, Returned
+from engine.line import Attempt, Connect, Ended, HungUp, Recorder, Returned
 from journal.entries import CallStarted, Entry, HandedOver, LegEnded, LegStarted
 from journal.state import CallState, fold
 
@@ -36,6 +36,7 @@ BUSY = f"&{ONE}:Down:17:486:{OFFICE}"
 TRIED = Attempt(LEG, OFFICE, Outcome.BUSY, 17, 486)
 TO_ONE = Connect(number=1, to=(Destination(number=OFFICE),), seconds=20, limit=3600)
 TO_TWO = Connect(number=1, to=(Destination(number=OFFICE), Destination(number=HOME)), seconds=20, limit=60)
+RECORDED = replace(TO_ONE, recorder=Recorder("0199-call-rec1", None, caller_may_stop=False))
 
 
 def at(seconds: float) -> datetime:
@@ -67,6 +68,7 @@ class Asterisk:
     application: str = "Dial"
     commands: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    continued_in: dict[str, Any] = field(default_factory=dict)
     subscribed: list[str] = field(default_factory=list)
     cause: int | None = None
 
@@ -81,7 +83,8 @@ class Asterisk:
         self._do("set_channel_vars")
 
     async def continue_in_dialplan(self, channel_id: str, **where: Any) -> None:
-        assert (channel_id, where) == (CALLER, {"context": "connect", "extension": "s", "priority": 1})
+        assert channel_id == CALLER
+        self.continued_in = where
         self._do("continue_in_dialplan")
 
     async def subscribe(self, app: str, sources: list[str]) -> None:
@@ -124,8 +127,10 @@ class Caller:
         """The hand-over, which goes on once the caller has left the application."""
         self.asterisk.does["continue_in_dialplan"] = lambda: self.tell(end())
         going_on = asyncio.create_task(self.line.connect(connect))
-        while "continue_in_dialplan" not in self.asterisk.commands:  # noqa: ASYNC110 - of no event
+        while "continue_in_dialplan" not in self.asterisk.commands:
             await asyncio.sleep(0)
+            if going_on.done():
+                going_on.result()
         await asyncio.sleep(0)
         return going_on
 
@@ -148,10 +153,19 @@ async def hung_up(waiting: Any) -> Ended:
 # Handing over.
 
 
-async def test_a_hand_over_is_two_commands_and_the_end_of_stasis_is_no_hang_up(caller: Caller) -> None:
-    going_on = await caller.handed_over()
+async def test_a_recorded_ring_is_two_commands(caller: Caller) -> None:
+    going_on = await caller.handed_over(RECORDED)
     assert caller.asterisk.commands == ["set_channel_vars", "continue_in_dialplan"]
     assert caller.asterisk.values["CONNECT_TO"] == f"PJSIP/{OFFICE}@trunk"
+    assert caller.asterisk.continued_in == {"context": "connect", "extension": "s", "priority": 1}
+    going_on.cancel()
+
+
+async def test_an_ordinary_ring_is_one_command_and_the_end_of_stasis_is_no_hang_up(caller: Caller) -> None:
+    going_on = await caller.handed_over()
+    assert caller.asterisk.commands == ["continue_in_dialplan"]
+    assert caller.asterisk.continued_in["context"] == "ring"
+    assert caller.asterisk.continued_in["extension"].endswith(f"-PJSIP/{OFFICE}@trunk")
     assert caller.line.handed_over
     await asyncio.sleep(10)
     assert not going_on.done()
@@ -226,7 +240,7 @@ async def test_a_caller_who_hangs_up_in_the_middle_of_it_has_hung_up(
         return trouble
 
     caller.asterisk.does[command] = goes
-    assert await hung_up(caller.line.connect(TO_ONE)) == Ended(at(3), 16)
+    assert await hung_up(caller.line.connect(RECORDED)) == Ended(at(3), 16)
     assert caller.asterisk.commands[-1] == command
 
 
@@ -237,7 +251,7 @@ async def test_a_caller_who_has_hung_up_is_not_handed_over(caller: Caller) -> No
 
 
 async def test_where_the_hand_over_fails_the_caller_is_still_ours(caller: Caller) -> None:
-    caller.asterisk.does["set_channel_vars"] = lambda: Unavailable(0, "no reply")
+    caller.asterisk.does["continue_in_dialplan"] = lambda: Unavailable(0, "no reply")
     with pytest.raises(Unavailable):
         await caller.line.connect(TO_ONE)
     assert not caller.line.handed_over
@@ -391,7 +405,7 @@ async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
     assert not caller.line.handed_over
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
     await asyncio.sleep(1)
-    assert caller.asterisk.commands == ["get", "set_channel_vars", "continue_in_dialplan"]
+    assert caller.asterisk.commands == ["get", "continue_in_dialplan"]
     caller.tell(back())
     assert await going_on == Returned(1, (TRIED,), at(9))
 

@@ -54,7 +54,7 @@ def cel(kind: str, channel: str = CHANNEL, seconds: float = 0, /, **extra: Any) 
 
 
 TALK = [
-    cel("LEG", LEG, 0.1, to=OFFICE),
+    cel("CHAN_START", LEG, 0.1),
     cel("ANSWER", LEG, 5),
     cel("ANSWER", CHANNEL, 5.01),
     cel("BRIDGE_ENTER", LEG, 5.02),
@@ -175,7 +175,7 @@ async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None
     desk = desk_of()
     async with serving(tmp_path, Asterisk(), desk) as board:
         await comes_in(board)
-        await board.take([cel("LEG", LEG), cel("HANGUP", CHANNEL, 1, hangupcause=[]), TALK[0]])
+        await board.take([cel("REC_START", LEG), cel("HANGUP", CHANNEL, 1, hangupcause=[]), TALK[0]])
     assert desk.of(LegStarted) == [LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE)]
 
 
@@ -203,7 +203,9 @@ async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_pat
 async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) -> None:
     desk = desk_of()
     async with serving(tmp_path, Asterisk(), desk) as board:
-        dialled = cel("FALLBACK", CHANNEL, 0, dialled="003270012345", presentation="prohib_passed_screen")
+        dialled = cel(
+            "FALLBACK", CHANNEL, 0, dialled="003270012345", presentation="prohib_passed_screen", to=OFFICE
+        )
         await board.take([cel("CHAN_START"), dialled, *TALK, *GOODBYE])
         await asyncio.sleep(1)
         assert board.live == 0
@@ -212,6 +214,20 @@ async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) ->
     assert kinds(desk)[:3] == [CallStarted, FellBack, LegStarted]
     (ending,) = desk.of(CallEnded)
     assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
+
+
+@pytest.mark.parametrize(
+    ("came", "began"), [("1795514395.250000", -4.75), ("", 0), ("soon", 0), ("9" * 30, 0), ("nan", 0)]
+)
+async def test_a_call_that_no_engine_saw_began_when_the_door_says(
+    tmp_path: Path, came: str, began: float
+) -> None:
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        await board.take([cel("FALLBACK", CHANNEL, 0, dialled=NUMBER, came=came), *TALK, *GOODBYE])
+        await asyncio.sleep(1)
+    (start,) = desk.of(CallStarted)
+    assert start.at == at(began)
 
 
 LEFT: list[Entry] = [
@@ -268,3 +284,15 @@ async def test_a_channel_of_ours_that_nobody_knows_is_hung_up(tmp_path: Path) ->
     asterisk = Asterisk(f"{CALL}-w1")
     async with serving(tmp_path, asterisk, desk_of()):
         assert asterisk.commands == [f"hangup {CALL}-w1"]
+
+
+async def test_a_ring_that_no_journal_knows_is_recorded_and_stays_withheld(tmp_path: Path) -> None:
+    """The engine that handed the caller over was killed before the call's start was on the disk."""
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        told = {"dialled": NUMBER, "presentation": "prohib_not_screened", "to": f"PJSIP/{OFFICE}@trunk0"}
+        await board.take([cel("RING", CHANNEL, 0, ring="1", **told), *TALK, *GOODBYE])
+        await asyncio.sleep(1)
+    (start,) = desk.of(CallStarted)
+    assert (start.call, start.number, start.withheld) == (CALL, NUMBER, True)
+    assert [leg.to for leg in desk.of(LegStarted)] == [OFFICE]

@@ -1,0 +1,98 @@
+"""What becomes of a mail to the listener: refused by its address, or read and acted on."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from mailer.bounce import News, Report, without_status
+from mailer.outbox import AWAY
+from mailer.relays import Relays
+from mailer.report_reader import Hostile, NotRead, ReportReader
+from mailer.return_address import ReturnAddresses, Returned, is_unsigned
+from mailer.settling import TooEarly
+from process.rarely import Rarely
+
+MOST_MISUSED = 10_000
+MISUSED = "550 5.7.1 this return address has been misused"
+COME_AGAIN = "451 4.3.0 come again"
+log = structlog.get_logger()
+
+Hear = Callable[[Returned, Report], Awaitable[None]]
+
+
+class Reports:
+    """What aiosmtpd calls. `hear` stores what a report says; raises TooEarly or what AWAY lists."""
+
+    def __init__(self, addresses: ReturnAddresses, relays: Relays, reader: ReportReader, hear: Hear) -> None:
+        self._addresses = addresses
+        self._relays = relays
+        self._reader = reader
+        self._hear = hear
+        self._refusals = Rarely()
+        self._misused: dict[Returned, None] = {}
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        about = self._addresses.read(address)
+        if about is None:
+            self.refused("of an earlier version" if is_unsigned(address) else "no return address", session)
+            return "550 5.1.1 no such return address"
+        if about in self._misused:
+            return MISUSED
+        if envelope.rcpt_tos:
+            return "452 4.5.3 one recipient at a time"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 go on"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        about = self._addresses.read(envelope.rcpt_tos[0])
+        if about is None or about in self._misused:
+            return MISUSED
+        try:
+            report = await self._read(about, envelope)
+            if report.news is not News.ARRIVED or await self._believed(about, session):
+                await self._hear(about, report)
+                log.info("report_received", message=about.message_id, news=report.news, why=report.why)
+        except (TooEarly, NotRead, *AWAY) as error:
+            log.warning("report_deferred", message=about.message_id, error=type(error).__name__)
+            return COME_AGAIN
+        return "250 2.0.0 heard"
+
+    async def handle_exception(self, error: Exception) -> str:
+        log.error("report_failed", error=type(error).__name__)
+        return COME_AGAIN
+
+    def refused(self, why: str, session: Session) -> None:
+        self._refusals.warning("report_refused", why, relay=peer_of(session))
+
+    async def _read(self, about: Returned, envelope: Envelope) -> Report:
+        sender = envelope.mail_from or ""
+        try:
+            return await self._reader.read(envelope.original_content or b"", sender)
+        except Hostile:
+            log.warning("report_unreadable", message=about.message_id)
+            self._misuse(about)
+            return without_status(sender, "returned, and not readable")
+
+    def _misuse(self, about: Returned) -> None:
+        """One such mail is enough for an address: a client that has the address could send a thousand."""
+        self._misused[about] = None
+        if len(self._misused) > MOST_MISUSED:
+            del self._misused[next(iter(self._misused))]
+
+    async def _believed(self, about: Returned, session: Session) -> bool:
+        """A report of arrival ends the bounce window, so knowing the address is not enough for one."""
+        relay = peer_of(session)
+        trusted = await self._relays.trust(relay)
+        if not trusted:
+            why = "the relay that reports arrival is not trusted"
+            told = {"message": about.message_id, "relay": relay}
+            log.info("report_ignored", why=why, remedy="mail.bounces_trusted", **told)
+        return trusted
+
+
+def peer_of(session: Session) -> str:
+    """The address that a connection comes from."""
+    return str(session.peer[0]) if session.peer else ""

@@ -1,0 +1,80 @@
+"""The address that reports about a mail come back to: it names message and recipient, and is signed.
+
+    vm+<call, 32 hex digits><m or v1, v2 ...>=<recipient's digest, 8><token, 16>@domain
+
+Ids of messages can be guessed, for they follow from the names of Asterisk's channels. The token cannot: it is
+an HMAC over message and recipient, with a key that only workers have. So a report is read only if its address
+was once made here; who sent it, and what it says of itself, proves nothing.
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import b32encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from journal.ids import MESSAGE_ID
+
+TOKEN_BYTES = 10  # 80 bits: a local part has at most 64 characters (RFC 5321, 4.5.3.1.1), ours has 63
+ADDRESS = re.compile(
+    r"vm\+(?P<call>[0-9a-f]{32})(?P<kind>m|v[0-9]{1,6})=(?P<digest>[0-9a-f]{8})(?P<token>[a-z2-7]{16})"
+    r"@[^@\s]{1,255}",
+    re.ASCII,
+)
+# As mails of earlier versions have it, without a token: anybody can make one.
+UNSIGNED = re.compile(r"vm\+[0-9a-f-]{36}-(vm[0-9]+|missed)=[0-9a-f]{8}@[^@\s]+", re.ASCII)
+
+
+class Returned(NamedTuple):
+    """What a return address stands for: a message, and eight digits for one of its recipients."""
+
+    message_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnAddresses:
+    """Makes return addresses with the first key; reads those that were made with any of them."""
+
+    keys: Sequence[bytes]
+
+    def make(self, message_id: str, recipient: str, domain: str) -> str:
+        """Raises ValueError when the id is not one of ours."""
+        if not MESSAGE_ID.fullmatch(message_id):
+            raise ValueError("the message's id is not one of ours")
+        about = Returned(message_id, digest(recipient))
+        call, kind = message_id[:36].replace("-", ""), message_id[37:]
+        short = "m" if kind == "missed" else f"v{kind.removeprefix('vm')}"
+        return f"vm+{call}{short}={about.digest}{_token(self.keys[0], about)}@{domain}"
+
+    def read(self, address: str) -> Returned | None:
+        """What a report to this address is about; None unless it was made here. Its case does not matter."""
+        found = ADDRESS.fullmatch(address.lower())
+        if found is None:
+            return None
+        about = Returned(_message_id(found["call"], found["kind"]), found["digest"])
+        # Each key is tried, so that the time taken says nothing about which one fits.
+        fits = [hmac.compare_digest(_token(key, about), found["token"]) for key in self.keys]
+        return about if any(fits) else None
+
+
+def digest(recipient: str) -> str:
+    """Eight digits for a recipient: an address does not fit into an address."""
+    return hashlib.sha256(recipient.encode()).hexdigest()[:8]
+
+
+def is_unsigned(address: str) -> bool:
+    """Whether this is a return address of an earlier version."""
+    return UNSIGNED.fullmatch(address.lower()) is not None
+
+
+def _message_id(call: str, kind: str) -> str:
+    uuid = "-".join((call[:8], call[8:12], call[12:16], call[16:20], call[20:]))
+    return f"{uuid}-missed" if kind == "m" else f"{uuid}-vm{kind[1:]}"
+
+
+def _token(key: bytes, about: Returned) -> str:
+    mac = hmac.digest(key, "\n".join(about).encode(), "sha256")
+    return b32encode(mac[:TOKEN_BYTES]).decode().lower()
