@@ -110,11 +110,15 @@ def _settings(step: Action) -> str:
         case Announce():
             return step.prompt
         case Ring():
-            return f"{', '.join(map(_destination, step.to))} for {step.seconds} s"
+            return f"{', '.join(map(_destination, step.to))} for {step.seconds} s{_music(step)}"
         case Voicemail():
             return f"{step.prompt}, a message of at most {step.seconds} s"
         case Hangup():
             return step.reason
+
+
+def _music(step: Ring) -> str:
+    return f", with {step.music} instead of ringing" if step.music else ""
 
 
 def _destination(to: Destination) -> str:

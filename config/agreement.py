@@ -50,7 +50,8 @@ def objections(number: Any, folder: Folder, policy: Policy) -> Iterator[tuple[At
         yield ("owner",), f"there is no owner `{owner}`; {remedy}"
     heard = folder.heard[folder.owners.get(owner, "")]
     announced = mentioned(route, ("route",), "announce", "prompt")
-    for at, prompt in [*announced, *mentioned(route, ("route",), "voicemail", "greeting")]:
+    greetings = mentioned(route, ("route",), "voicemail", "greeting")
+    for at, prompt in [*announced, *greetings, *_music(route)]:
         if _is(check_name, prompt) and prompt not in heard:
             remedy = _near(prompt, heard) or f"put the file at prompts/{prompt}.wav"
             yield at, f"there is no prompt `{prompt}`; {remedy}"
@@ -67,6 +68,13 @@ def mentioned(route: Any, at: At, step: str, setting: str) -> Iterator[tuple[At,
     """The texts of this setting of this step, wherever in the route: alone, in a list, or by its name."""
     for here, settings in written(route, at, step):
         yield from _texts(settings, here, setting, "number")
+
+
+def _music(route: Any) -> Iterator[tuple[At, str]]:
+    """What is to be heard instead of ringing; what stands alone in a ring is a number."""
+    for at, ring in written(route, ("route",), "ring"):
+        if isinstance(ring, dict) and isinstance(ring.get("music"), str):
+            yield (*at, "music"), ring["music"]
 
 
 def written(route: Any, at: At, step: str) -> Iterator[tuple[At, Any]]:

@@ -17,6 +17,7 @@ from config.reading import Reading, Written
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
+from dialplan.steps import Ring, visit
 
 
 def load(folder: Path, policy: Policy | None) -> Routing:
@@ -47,13 +48,24 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     if reading.errors:
         raise ConfigErrors(reading.errors)
     said = [number.says for number in numbers if number.says]
-    return Routing(
+    routing = Routing(
         numbers={number.key: number for number in said},
         owners={owner.file.stem: owner.says for owner in owners if owner.says},
         prompts={**brought, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in said if number.fallback},
     )
+    return replace(routing, music=frozenset(_music(routing)))
+
+
+def _music(routing: Routing) -> Iterator[str]:
+    """The SHA-256 of each prompt that is heard instead of ringing: of each language that has its own."""
+    for number in routing.numbers.values():
+        for _, step in visit(number.route):
+            name = step.music if isinstance(step, Ring) else None
+            prompt = routing.prompt(name, routing.owner(number).language) if name else None
+            if prompt is not None:
+                yield prompt.sha256
 
 
 def _disagreements(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dialplan.destination import Destination
-from dialplan.model import StepModel, at_least_one
+from dialplan.model import Name, StepModel, at_least_one
 from dialplan.result import Outcome, Result, Verdict, final
 from dialplan.walk import Facts, Plan, walk
 
@@ -32,11 +32,16 @@ class Ring(StepModel):
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
             seconds: 20                         5 to 120
+            music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
             busy: [...]                         steps when busy, or rejected
             no_answer: [...]                    steps when nobody answered in time
             unreachable: [...]                  steps when switched off, gone, or the attempt failed
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
+
+    Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
+    call is answered, and pays nothing for it. It begins with the first ring, and goes on where it stopped in
+    the next. A caller who hears music does not hear what a destination's network announces before it answers.
     """
 
     alone: ClassVar = "to"
@@ -50,6 +55,7 @@ class Ring(StepModel):
         AfterValidator(_check_count),
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
+    music: Name | None = None
     busy: "Steps | None" = None
     no_answer: "Steps | None" = None
     unreachable: "Steps | None" = None
