@@ -170,6 +170,7 @@ class Call:
             limit=max(int(self._talk_left().total_seconds()), 1),
             answered=state.answered is not None,
             recorder=self.recorder(),
+            music=self.agreed.prompt(step.music) if step.music else None,
         )
 
     def recorder(self) -> Recorder | None:
