@@ -15,8 +15,10 @@ from config.prompts import built_in
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences, by_language
 from dialplan.number import ServiceNumber, dial_key
+from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
+from dialplan.steps import visit
 
 
 def load(folder: Path, policy: Policy | None) -> Routing:
@@ -45,13 +47,23 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     numbers = list(_numbers(reading, texts, folder_has, policy))
     if reading.errors:
         raise ConfigErrors(reading.errors)
-    return Routing(
+    routing = Routing(
         numbers={number.key: number for number in numbers},
         owners=owners,
         prompts={**brought, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in numbers if number.fallback},
     )
+    return replace(routing, music=frozenset(_music(routing)))
+
+
+def _music(routing: Routing) -> Iterator[str]:
+    """The SHA-256 of each prompt that is heard instead of ringing: of each language that has its own."""
+    for number in routing.numbers.values():
+        for _, step in visit(number.route):
+            for name in step.values_of(MusicName):
+                if prompt := routing.prompt(name, routing.owner(number).language):
+                    yield prompt.sha256
 
 
 def _numbers(

@@ -90,7 +90,7 @@ class Asterisk(Model):
     etc_dir: Path | None = Field(
         None,
         examples=["/etc/asterisk"],
-        description="Asterisk's configuration folder, for fallback.conf. Unset: no fallback is written",
+        description="Asterisk's configuration folder, for fallback.conf and music.conf. Unset: no files",
     )
     recordings: Path = Field(
         Path("/var/spool/asterisk/recording"),

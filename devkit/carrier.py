@@ -33,7 +33,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Rings:
-    """Rings until the caller's side gives up."""
+    """Rings until the caller's side gives up, or `Carrier.refuse` is called."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,12 @@ class Carrier(asyncio.DatagramProtocol):
                 await self._came.wait()
         return arrival.handset
 
+    def refuse(self, arrival: Arrival, code: int) -> None:
+        """Refuse that call with this SIP status, unless the caller's side has given up."""
+        if arrival.cancelled is None:
+            arrival.refused = code
+            self._reply(arrival, code, self._senders[arrival.call_id])
+
     def messages_of(self, arrival: Arrival) -> list[str]:
         """Everything on the wire about that call: the end of an earlier one may still be coming in."""
         return [text for text in self.wire if Message.read(text.encode()).one("call-id") == arrival.call_id]
@@ -206,19 +212,14 @@ class Carrier(asyncio.DatagramProtocol):
         if how.after:
             self._reply(arrival, 180, sender)
             await asyncio.sleep(how.after)
-        self._refused(arrival, how.code, sender)
+        self.refuse(arrival, how.code)
 
     async def _announce(self, arrival: Arrival, how: Announces, sender: Address) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
             media.bind((LOOPBACK, 0))
             self._reply(arrival, 183, sender, sdp(media.getsockname()[1], "8", "PCMA/8000"))
             await speak(media, media_address(arrival.invite), tone((how.hz,), round(how.seconds * RATE)))
-        self._refused(arrival, how.code, sender)
-
-    def _refused(self, arrival: Arrival, code: int, sender: Address) -> None:
-        if arrival.cancelled is None:
-            arrival.refused = code
-            self._reply(arrival, code, sender)
+        self.refuse(arrival, how.code)
 
     def _end(self, bye: Message, data: bytes, sender: Address) -> None:
         """The phones end their own calls."""

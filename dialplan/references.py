@@ -34,6 +34,12 @@ class PromptName(str):
     __slots__ = ()
 
 
+class MusicName(str):
+    """The name of a prompt that the caller hears instead of ringing."""
+
+    __slots__ = ()
+
+
 def references(info: ValidationInfo) -> References | None:
     """What the number being validated may name; None where that is not looked up."""
     known: References | None = info.context
@@ -57,6 +63,10 @@ def check_prompt(name: str, info: ValidationInfo) -> PromptName:
     return PromptName(name)
 
 
+def check_music(name: str, info: ValidationInfo) -> MusicName:
+    return MusicName(check_prompt(name, info))
+
+
 def check_destination(number: str, info: ValidationInfo) -> str:
     if known := references(info):
         refuse(known.destination(number))
@@ -69,4 +79,8 @@ OwnerName = Annotated[
 # The type of every setting that names a prompt.
 PromptSetting = Annotated[
     Name, AfterValidator(check_prompt), Field(examples=["welcome, the name of a file in prompts/"])
+]
+# The same for music that replaces the ringing: `expect: hears` does not count it.
+MusicSetting = Annotated[
+    Name, AfterValidator(check_music), Field(examples=["waiting, the name of a file in prompts/"])
 ]

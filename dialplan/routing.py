@@ -14,6 +14,7 @@ class Routing:
     """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files.
 
     The prompts that callengine brings along are among them, as built-in/name or built-in/language/name.
+    `music`: the SHA-256 of each prompt that callers hear instead of ringing.
     """
 
     numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.03 ms
@@ -21,11 +22,17 @@ class Routing:
     prompts: Mapping[str, Prompt]
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, where written: what Asterisk dials when the engine is away
+    music: frozenset[str] = frozenset()
 
     @property
     def own_prompts(self) -> list[Prompt]:
         """Those of the folder, without the ones brought along."""
         return [prompt for name, prompt in self.prompts.items() if not name.startswith(BUILT_IN)]
+
+    @property
+    def music_prompts(self) -> list[Prompt]:
+        """Those that callers hear instead of ringing."""
+        return [prompt for prompt in self.prompts.values() if prompt.sha256 in self.music]
 
     def number(self, dialled: str) -> ServiceNumber | None:
         """The number that was dialled, however the trunk spells it."""

@@ -1,9 +1,7 @@
 """The fallback table: what Asterisk dials by itself when the engine is away."""
 
-import asyncio
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -11,6 +9,7 @@ import structlog
 from dialplan.routing import Routing
 from engine.ari.client import Client
 from engine.ari.errors import AriError
+from engine.included import IncludedFile
 
 log = structlog.get_logger()
 
@@ -26,21 +25,16 @@ class FallbackTable:
     """
 
     def __init__(self, etc: Path | None, client: Client, country: str) -> None:
-        self._path = etc / NAME if etc else None
-        self._client = client
+        self._file = IncludedFile(etc / NAME, RELOADED_BY, client) if etc else None
         self._country = country
-        self._unread = True  # by Asterisk, as far as we know
 
     async def publish(self, routing: Routing) -> None:
-        """Have Asterisk know the fallbacks; live calls and global variables survive that."""
-        if self._path is None:
+        """Have Asterisk know the fallbacks."""
+        if self._file is None:
             return
         table = spelt(routing.fallbacks, self._country)
         try:
-            self._unread |= await asyncio.to_thread(write, self._path, table)
-            if self._unread:
-                await self._client.asterisk.reload_module(RELOADED_BY)
-            self._unread = False
+            await self._file.publish(lambda old: render(table, old))
         except (OSError, AriError) as trouble:
             log.warning("fallback_not_published", error=str(trouble))
 
@@ -55,20 +49,9 @@ def spelt(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
     return {**national, **fallbacks}
 
 
-def render(table: Mapping[str, str], gone: Iterable[str]) -> str:
+def render(table: Mapping[str, str], old: str) -> str:
     """One global variable per number. Asterisk keeps a global whose line has vanished: so it stays, empty."""
+    gone = re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE)
     lines = {**dict.fromkeys(gone, ""), **table}
     told = [f"FB_{key}={to}" for key, to in sorted(lines.items())]
     return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *told, ""])
-
-
-def write(path: Path, table: Mapping[str, str]) -> bool:
-    """Put the file in place whole; whether it had to change."""
-    old = path.read_text("ascii") if path.exists() else ""
-    text = render(table, re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE))
-    if text == old:
-        return False
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, "ascii")
-    os.replace(draft, path)
-    return True

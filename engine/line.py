@@ -92,7 +92,8 @@ class Connect:
     """A ring to be handed over to Asterisk: the `number`-th of its call, from 1.
 
     `seconds`: how long it rings; `limit`: how long they may talk, in seconds. `answered`: the caller has been
-    answered before, and hears ringing as sound. `recorder`: None where nothing is recorded.
+    answered before, and hears ringing as sound. `recorder`: None where nothing is recorded. `music`: what the
+    caller hears instead of ringing.
     """
 
     number: int
@@ -101,6 +102,7 @@ class Connect:
     limit: int
     answered: bool = False
     recorder: Recorder | None = None
+    music: Prompt | None = None
 
 
 @dataclass(frozen=True, slots=True)

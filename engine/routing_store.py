@@ -32,11 +32,18 @@ class RoutingStore:
     """`folder` is the operator's; `versions` are the store's own.
 
     `prompts` is where Asterisk plays them from, named by content. `history`: how long a version that is no
-    longer in force is kept.
+    longer in force is kept. `prepare`: awaited before a version replaces another in force.
     """
 
     def __init__(
-        self, folder: Path, versions: Versions, prompts: Path, policy: Policy, history: timedelta
+        self,
+        folder: Path,
+        versions: Versions,
+        prompts: Path,
+        policy: Policy,
+        history: timedelta,
+        *,
+        prepare: Callable[[Routing], Awaitable[None]] | None = None,
     ) -> None:
         self.in_force = Routing({}, {}, {}, "", {})
         self.refused = False
@@ -45,6 +52,7 @@ class RoutingStore:
         self._prompts = prompts
         self._policy = policy
         self._history = history
+        self._prepare = prepare
         self._kept = False  # is the version in force on the disk?
         self._older: dict[str, Routing | None] = {}
         self._changing, self._reading = asyncio.Lock(), asyncio.Lock()
@@ -141,7 +149,7 @@ class RoutingStore:
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
                 await self._keep(folder, routing)
-                self._put_into_force(replace(routing, prompts=prompts))
+                await self._replace(replace(routing, prompts=prompts))
             elif not self._kept:
                 await self._keep(folder, routing)
             self.refused = False
@@ -166,6 +174,12 @@ class RoutingStore:
         named = {prompt.sha256 for prompt in routing.prompts.values()}
         await asyncio.to_thread(self._versions.enter, routing.digest, named, datetime.now(UTC))
         self._kept = True
+
+    async def _replace(self, routing: Routing) -> None:
+        """Prepare a version and put it into force. At the start Asterisk may not be there: it is told later."""
+        if self._prepare is not None and self.in_force.digest:
+            await self._prepare(routing)
+        self._put_into_force(routing)
 
     def _put_into_force(self, routing: Routing) -> None:
         self.in_force = routing

@@ -19,6 +19,7 @@ from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.metrics import EngineMetrics
+from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
 from process.health import health
@@ -47,7 +48,7 @@ async def serve(settings: Settings) -> None:
             stop,
             watch_loop(engine.metrics),
             engine.watch(),
-            engine.routing_store.watch(engine.publish_fallback, engine.live_versions),
+            engine.routing_store.watch(engine.surroundings.renew, engine.live_versions),
             engine.reload_when_told(),
             engine.switchboard.cel.run(),
         )
@@ -62,6 +63,7 @@ class Surroundings:
     client: Client
     routing_store: RoutingStore
     fallbacks: FallbackTable
+    music: MusicClasses
 
     async def inspect(self) -> list[str]:
         """Why this Asterisk or this machine is not fit for calls, with the remedies."""
@@ -69,8 +71,10 @@ class Surroundings:
         folders = [self.settings.state, asterisk.recordings, asterisk.cel.parent]
         return refusals(await examine(self.client.asterisk, folders))
 
-    async def settled(self) -> None:
+    async def renew(self) -> None:
+        """Have Asterisk know the fallbacks and the music of the version in force."""
         await self.fallbacks.publish(self.routing_store.in_force)
+        await self.music.publish(self.routing_store.in_force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,12 @@ class Engine:
     metrics: EngineMetrics
     client: Client
     switchboard: Switchboard
-    fallbacks: FallbackTable
+    surroundings: Surroundings
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
         return [*troubles, *self.switchboard.refusals]
-
-    async def publish_fallback(self) -> None:
-        """Keep Asterisk's own table of fallbacks in step with the routing."""
-        await self.fallbacks.publish(self.routing_store.in_force)
 
     def live_versions(self) -> frozenset[str]:
         """The routing versions that calls began under which are not over."""
@@ -105,7 +105,7 @@ class Engine:
             await told.wait()
             told.clear()
             if await self.routing_store.reload():
-                await self.publish_fallback()
+                await self.surroundings.renew()
 
     async def watch(self) -> None:
         """Keep the gauges true."""
@@ -124,34 +124,45 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     is_new = not settings.journal_dir.exists()
     journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
     opened.push_async_callback(journal.close)
-    policy = Policy(settings.destinations.countries)
-    history, versions = timedelta(days=settings.history_days), Versions(settings.routing_versions)
-    routing_store = RoutingStore(settings.routing, versions, settings.prompts_dir, policy, history)
-    await routing_store.open()
     ari, metrics = settings.ari, EngineMetrics()
     client = await opened.enter_async_context(
         Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
     )
+    music = MusicClasses(settings.asterisk.etc_dir, client)
+    routing_store = routing_store_of(settings, music)
+    await routing_store.open()
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
     desk = FrontDesk(settings.node, routing_store, journal, tally=Tally(metrics, unfinished), longest=longest,
                      recordings=settings.asterisk.recordings)  # fmt: skip
     opened.callback(desk.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-    surroundings = Surroundings(settings, client, routing_store, fallbacks)
+    surroundings = Surroundings(settings, client, routing_store, fallbacks, music)
     switchboard = Switchboard(
         client,
         desk,
         surroundings,
-        Trunk(ari.app, settings.asterisk.trunk, settings.country),
+        Trunk(ari.app, settings.asterisk.trunk, settings.country, music.known),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
         unfinished=unfinished,
         last_known=journal.last_known or datetime.now(UTC),
     )
-    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, fallbacks)
+    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, surroundings)
     http = settings.http
     await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
     return engine
+
+
+def routing_store_of(settings: Settings, music: MusicClasses) -> RoutingStore:
+    """Not opened yet. Asterisk is told the music of a version before that goes into force."""
+    return RoutingStore(
+        settings.routing,
+        Versions(settings.routing_versions),
+        settings.prompts_dir,
+        Policy(settings.destinations.countries),
+        timedelta(days=settings.history_days),
+        prepare=music.publish,
+    )
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:

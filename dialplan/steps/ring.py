@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from dialplan.destination import Destination
 from dialplan.model import at_least_one
+from dialplan.references import MusicSetting
 from dialplan.result import Outcome, Result, Verdict, final
 from dialplan.route import Branch, Steps
 from dialplan.step import Facts, Plan, StepModel
@@ -31,11 +32,16 @@ class Ring(StepModel):
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
             seconds: 20                         5 to 120
+            music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
             busy: [...]                         steps when busy, or rejected
             no_answer: [...]                    steps when nobody answered in time
             unreachable: [...]                  steps when switched off, gone, or the attempt failed
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
+
+    Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
+    call is answered, and pays nothing for it. It begins with the first ring, and goes on where it stopped in
+    the next. A caller who hears music does not hear what a destination's network announces before it answers.
     """
 
     alone: ClassVar = "to"
@@ -49,6 +55,7 @@ class Ring(StepModel):
         Field(examples=["[+3221112233]"]),
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
+    music: MusicSetting | None = None
     busy: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
@@ -63,7 +70,8 @@ class Ring(StepModel):
 
     @property
     def summary(self) -> str:
-        return f"{', '.join(to.summary for to in self.to)} for {self.seconds} s"
+        music = f", with {self.music} instead of ringing" if self.music else ""
+        return f"{', '.join(to.summary for to in self.to)} for {self.seconds} s{music}"
 
     def _branch(self, outcome: Outcome) -> Steps | None:
         match outcome:

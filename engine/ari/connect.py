@@ -1,17 +1,22 @@
 """Handing a caller over: the variables that [connect] of extensions.conf reads, and what [back] returns."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+
+import structlog
 
 from dialplan.caller import Caller
 from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
+from dialplan.prompt import Prompt
 from dialplan.result import Outcome
 from engine.ari import causes
 from engine.ari.causes import Cause
 from engine.ari.operations import Variables
 from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
+
+log = structlog.get_logger()
 
 CONTEXT, EXTENSION = "connect", "s"
 ORDINARY = "ring"  # the context whose extension is the whole of an ordinary ring
@@ -41,11 +46,18 @@ REFUSED = 300  # and above
 
 
 def variables(
-    connect: Connect, caller: Caller, service_number: str, endpoint: str, first: int = 0
+    connect: Connect,
+    caller: Caller,
+    service_number: str,
+    endpoint: str,
+    first: int = 0,
+    *,
+    music: Container[str] = (),
 ) -> Variables:
     """Everything [connect] reads, for the caller's channel.
 
     `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints: from `first` on.
+    `music`: the classes of music on hold that Asterisk has.
     """
     shown = {one.number: shown_to(one, caller) for one in connect.to}
     service = f"+{dial_key(service_number)}"
@@ -55,7 +67,7 @@ def variables(
         ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
-        "CONNECT_OPTIONS": "".join(_options(connect, set(shown.values()), service)),
+        "CONNECT_OPTIONS": "".join([_presentation(set(shown.values()), service), *_options(connect, music)]),
         "CONNECT_RING": str(connect.number),
         **(_each(shown, service) if len(set(shown.values())) > 1 else {}),
         **(_recorder(connect.recorder) if connect.recorder else {}),
@@ -122,9 +134,19 @@ def _cause(cause: int, *, let_go: bool) -> int:
     return Cause.NO_ANSWER if cause == Cause.NOT_SET else cause
 
 
-def _options(connect: Connect, shown: Set[Present], service: str) -> Iterator[str]:
-    yield SHOW_ALL[next(iter(shown))].format(service=service) if len(shown) == 1 else EACH
-    if connect.answered:
+def _presentation(shown: Set[Present], service: str) -> str:
+    return SHOW_ALL[next(iter(shown))].format(service=service) if len(shown) == 1 else EACH
+
+
+def music_class(prompt: Prompt) -> str:
+    """The class of music on hold that plays this published prompt again and again: named by its content."""
+    return prompt.path.stem
+
+
+def _options(connect: Connect, music: Container[str]) -> Iterator[str]:
+    if connect.music and _is_known(connect.music, music):
+        yield f"m({music_class(connect.music)})"
+    elif connect.answered:
         yield "r"
     if connect.recorder:
         yield "U(recorder^s^1)"
@@ -134,6 +156,14 @@ def _each(shown: Mapping[str, Present], service: str) -> Variables:
     """What [show] reads. Inherited by the legs (_), on which it runs."""
     each = {f"_CONNECT_SHOW_{dial_key(to)}": SHOW_EACH[present] for to, present in shown.items()}
     return {"_CONNECT_AS": service, **each}
+
+
+def _is_known(prompt: Prompt, music: Container[str]) -> bool:
+    """Dial plays nothing at all by a class that Asterisk does not have: it rings then."""
+    known = music_class(prompt) in music
+    if not known:
+        log.warning("music_missing", prompt=prompt.name)
+    return known
 
 
 def _recorder(recorder: Recorder) -> Variables:

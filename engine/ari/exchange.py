@@ -1,6 +1,6 @@
 """What all lines and legs of one Asterisk share: the commands, the events, how a destination is dialled."""
 
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ class Exchange:
     """`endpoint`: where a number is dialled. `detached`: calls live on without us.
 
     `last_known`: Asterisk's clock at its last sign of life: a call that ended with Asterisk ended then.
+    `music`: the classes of music on hold that Asterisk has, of those that engine.music publishes.
     """
 
     client: Client
@@ -28,6 +29,7 @@ class Exchange:
     app: str = "engine"
     endpoint: str = "PJSIP/{number}@trunk"
     detached: bool = False
+    music: Container[str] = ()
 
 
 def media(prompt: Prompt) -> str:

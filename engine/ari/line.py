@@ -213,7 +213,8 @@ class AriLine(Channel):
         if len(connect.to) > 1:
             self._aside(let_go(self._hear_legs()))
         last = int(self.id[-1]) if self.id[-1:].isdecimal() else 0  # as many calls on each endpoint
-        values = variables(connect, self.caller, self.dialled, self.exchange.endpoint, last)
+        exchange = self.exchange
+        values = variables(connect, self.caller, self.dialled, exchange.endpoint, last, music=exchange.music)
         context, extension = ORDINARY, as_extension(values)
         if extension is None:
             await self._channels.set_channel_vars(self.id, values)

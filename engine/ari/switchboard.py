@@ -1,7 +1,7 @@
 """Where calls come in: one task per call, the engine's sign of life for the dialplan, and taking over."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,17 +48,21 @@ class Setting(Protocol):
     async def inspect(self) -> list[str]:
         """Why this Asterisk will not do; asked once, before the first call."""
 
-    async def settled(self) -> None:
-        """Awaited at every connection, once commands work: what is kept in Asterisk is renewed then."""
+    async def renew(self) -> None:
+        """Renew what Asterisk keeps for us. Awaited at every connection, before calls are taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """The application that calls come to, where a number is dialled, and its country's calling code or ""."""
+    """The application that calls come to, where a number is dialled, and its country's calling code or "".
+
+    `music`: the classes of music on hold that Asterisk has, now.
+    """
 
     app: str
     endpoint: str
     country: str = ""
+    music: Container[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Switchboard:
         last_known: datetime,
     ) -> None:
         dispatcher = Dispatcher(self._on_call)
-        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint)
+        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint, music=trunk.music)
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
         self.refusals: list[str] = []
@@ -188,13 +192,13 @@ class Switchboard:
         await client.applications.filter(app, UNUSED)
         dispatcher.hold()
         asked = await marker(client, dispatcher, app, MARKER_SECONDS)  # behind it, the backlog is complete
+        await self._setting.renew()
         there = await client.applications.get(app)
         unfinished, self._unfinished = self._unfinished, {}
         ours = list(self._lives.values())
         left = [live for entries in unfinished.values() if (live := self._left_to_us(entries))]
         dispatcher.release()
         self._known.set()
-        await self._setting.settled()
         await self._drain_cel()
         await self._look_for([live for live in ours if live.line.entered < asked], asterisk.started)
         await self._look_for(left, asterisk.started, left_to_us=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.destination import Destination, Present
@@ -23,6 +24,7 @@ OFFICE, HOME = "+3221112233", "+32470111222"
 CALL = "0199-call"
 PROMPT = Prompt("ours", Path("/prompts/nl/ours.wav"), 3.0, "sha")
 NOBODY = "f(0)u(prohib)"
+MUSIC = Prompt("waiting", Path("/published/5ha256-1.wav"), 60.0, "5ha256")
 RECORDER = Recorder("0199-call-rec1", PROMPT, caller_may_stop=False)
 
 
@@ -114,6 +116,25 @@ def test_a_ring_is_dialled_as_the_route_says_it() -> None:
 
 def test_a_caller_who_was_answered_before_hears_ringing() -> None:
     assert given_for(replace(ring(to(OFFICE)), answered=True))["CONNECT_OPTIONS"] == "r"
+
+
+def options(connect: Connect, *music: str) -> str:
+    return str(variables(connect, SHOWN, SERVICE_NUMBER, ENDPOINT, music=music)["CONNECT_OPTIONS"])
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_caller_hears_music_by_the_class_that_is_named_as_its_file(answered: bool) -> None:
+    wanted = replace(ring(to(OFFICE)), answered=answered, music=MUSIC)
+    assert options(wanted, "another", "5ha256-1") == "m(5ha256-1)"
+    assert options(replace(wanted, recorder=RECORDER), "5ha256-1") == "m(5ha256-1)U(recorder^s^1)"
+
+
+@pytest.mark.parametrize(("answered", "rings"), [(True, "r"), (False, "")])
+def test_a_caller_hears_ringing_where_asterisk_does_not_have_the_music(answered: bool, rings: str) -> None:
+    with capture_logs() as logs:
+        told = options(replace(ring(to(OFFICE)), answered=answered, music=MUSIC), "another")
+    assert told == rings
+    assert [(entry["event"], entry["prompt"]) for entry in logs] == [("music_missing", "waiting")]
 
 
 def test_all_variables_are_text() -> None:

@@ -89,6 +89,13 @@ def test_a_message_is_told_with_its_greeting_and_its_length() -> None:
     assert "voicemail: the caller's network is answered SIP 200" in told
 
 
+def test_music_instead_of_ringing_is_told(tmp_path: Path) -> None:
+    number = good_folder(tmp_path) / "numbers" / "main.yaml"
+    number.write_text(NUMBER.replace("ring: +3221112233", "ring: {to: +3221112233, music: welcome}"))
+    said = explain(folder=tmp_path, number="+3270012345").output
+    assert "ring      +3221112233 for 25 s, with welcome instead of ringing -> taken" in said
+
+
 def test_the_reason_of_a_closed_day_is_told() -> None:
     told = explain("--at", "2026-12-25 10:00").output
     assert "2  hours     holiday: Kerstmis; opens mon 2026-12-28 09:00" in told
@@ -119,6 +126,7 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
         "settings": {
             "to": [{"number": to, "present": "caller"} for to in ("+32470111222", "+3221112233")],
             "seconds": 20,
+            "music": None,
         },
     }
     assert (told["result"], told["sip"]) == ("answered", 200)

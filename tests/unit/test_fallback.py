@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from engine.fallback import spelt, write
+from engine.fallback import render, spelt
+from engine.included import replace
+
+
+def write(path: Path, table: dict[str, str]) -> bool:
+    """Whether the file had to change."""
+    return replace(path, lambda old: render(table, old))[1]
 
 
 def lines(path: Path) -> list[str]:

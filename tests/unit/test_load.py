@@ -51,6 +51,34 @@ def test_the_owners_language_wins(tmp_path: Path) -> None:
     assert (dutch.seconds, french.seconds) == (0.2, 0.1)
 
 
+def test_music_is_the_prompt_of_each_owners_language(tmp_path: Path) -> None:
+    good_folder(tmp_path)
+    (tmp_path / "owners" / "zenith.yaml").write_text("name: Zenith\nlanguage: fr\n")
+    for index, name in enumerate(("waiting", "nl/waiting", "fr/waiting", "welcome"), start=1):
+        write_prompt(tmp_path / "prompts" / f"{name}.wav", seconds=index / 10)
+    music = "[{ring: {to: +3221112233, music: waiting, busy: [{ring: {to: +3221112234, music: bye}}]}}]"
+    write_prompt(tmp_path / "prompts" / "bye.wav", seconds=0.7)
+    for owner, digit in (("acme", 1), ("zenith", 2)):
+        text = NUMBER.partition("route:")[0].replace("acme", owner).replace("12345", f"1234{digit}")
+        (tmp_path / "numbers" / f"{owner}.yaml").write_text(f"{text}route: {music}\n")
+    routing = load(tmp_path, Policy())
+    assert {round(prompt.seconds, 1) for prompt in routing.music_prompts} == {0.2, 0.3, 0.7}
+
+
+def test_music_in_another_language_only_is_missing(tmp_path: Path) -> None:
+    number = good_folder(tmp_path) / "numbers" / "main.yaml"
+    number.write_text(NUMBER.replace("ring: +3221112233", "ring: {to: +3221112233, music: waiting}"))
+    write_prompt(tmp_path / "prompts" / "fr" / "waiting.wav")
+    assert errors(tmp_path) == [
+        "/numbers/main.yaml:6:29: route.ring.music: there is no prompt `waiting`; "
+        "put the file at prompts/waiting.wav"
+    ]
+
+
+def test_a_folder_without_music_has_none(tmp_path: Path) -> None:
+    assert load(good_folder(tmp_path), Policy()).music_prompts == []
+
+
 def test_a_prompt_in_another_language_only_is_missing(tmp_path: Path) -> None:
     (good_folder(tmp_path) / "prompts" / "fr").mkdir()
     (tmp_path / "prompts" / "welcome.wav").rename(tmp_path / "prompts" / "fr" / "welcome.wav")

@@ -15,6 +15,7 @@ from config.prompts import MAX_BYTES, built_in
 from config.publish import make, publish
 from config.versions import Versions
 from dialplan.prompt import Prompt
+from dialplan.routing import Routing
 from engine.routing_store import RoutingStore
 from tests.unit.folders import good_folder, write_prompt
 from tests.unit.sounds import babble, heard, rms, tone, write
@@ -127,6 +128,27 @@ def test_a_folder_that_cannot_be_written_is_told(folder: Path, tmp_path: Path) -
     (tmp_path / "published" / f"{prompts['welcome'].sha256}-1.draft").mkdir()
     (error,) = make(prompts.values(), tmp_path / "published")
     assert error.what.startswith("cannot be published ([Errno 21] Is a directory")
+
+
+async def test_a_version_is_prepared_with_its_published_prompts_before_it_replaces_another(
+    folder: Path, tmp_path: Path
+) -> None:
+    prepared: list[tuple[str, Path]] = []
+
+    async def prepare(routing: Routing) -> None:
+        prepared.append((store.in_force.digest, routing.prompts["welcome"].path))
+
+    versions = Versions(tmp_path / "versions")
+    store = RoutingStore(
+        folder, versions, tmp_path / "published", Policy(), timedelta(days=90), prepare=prepare
+    )
+    await store.open()
+    assert prepared == []  # Asterisk may not be there yet: it is told when it is
+    first = store.in_force.digest
+    write(folder / "prompts" / "welcome.mp3", babble(1))
+    assert await store.reload()
+    assert prepared == [(first, store.in_force.prompts["welcome"].path)]
+    assert prepared[0][1].exists()
 
 
 async def test_a_call_hears_the_converted_prompt_and_goes_on_hearing_it_when_the_next_is_broken(

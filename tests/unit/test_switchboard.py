@@ -110,7 +110,7 @@ class Setting:
     async def inspect(self) -> list[str]:
         return []
 
-    async def settled(self) -> None: ...
+    async def renew(self) -> None: ...
 
 
 def channel() -> ChannelInfo:
@@ -123,7 +123,9 @@ def desk_of(*journal: Entry) -> FakeDesk:
 
 
 @asynccontextmanager
-async def serving(folder: Path, asterisk: Asterisk, desk: FakeDesk) -> AsyncIterator[Switchboard]:
+async def serving(
+    folder: Path, asterisk: Asterisk, desk: FakeDesk, setting: Setting | None = None
+) -> AsyncIterator[Switchboard]:
     """A switchboard that is connected and has settled; `desk.entries` is what an earlier engine left."""
     file = Cel(folder / "Master.csv", folder / "kept", first=True)
     left = {CALL: tuple(desk.entries)} if desk.entries else {}
@@ -131,7 +133,7 @@ async def serving(folder: Path, asterisk: Asterisk, desk: FakeDesk) -> AsyncIter
     board = Switchboard(
         client,
         desk,
-        Setting(),
+        setting or Setting(),
         Trunk("engine", "PJSIP/{number}@trunk"),
         cel=file,
         unfinished=left,
@@ -169,6 +171,21 @@ async def test_a_call_is_handed_over_and_cel_tells_the_rest(tmp_path: Path) -> N
     assert desk.of(CallerLeft) == [CallerLeft(CALL, at(9), "destination", 16)]
     assert desk.entries[-1] == CallEnded(CALL, at(9), desk.of(CallEnded)[0].outcome, "destination", 16)
     assert desk.of(CallEnded)[0].outcome == "answered"
+
+
+async def test_a_call_is_taken_when_asterisk_has_what_it_keeps_for_us(tmp_path: Path) -> None:
+    desk, asterisk = desk_of(), Asterisk()
+    taken_meanwhile: list[CallStarted] = []
+
+    class Renews(Setting):
+        async def renew(self) -> None:
+            asterisk.board.heard(StasisStart(at(0), channel(), ("in", NUMBER)))
+            await asyncio.sleep(1)
+            taken_meanwhile.extend(desk.of(CallStarted))
+
+    async with serving(tmp_path, asterisk, desk, Renews()):
+        assert len(desk.of(CallStarted)) == 1
+    assert taken_meanwhile == []
 
 
 async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None:
