@@ -176,7 +176,7 @@ class RoutingStore:
         self._kept = True
 
     async def _replace(self, routing: Routing) -> None:
-        """Prepare a version and put it into force. At the start Asterisk may not be there: it is told later."""
+        """Prepare a version and put it into force. At the start, Asterisk may be away: it is told later."""
         if self._prepare is not None and self.in_force.digest:
             await self._prepare(routing)
         self._put_into_force(routing)
