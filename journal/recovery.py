@@ -1,6 +1,7 @@
 """What the engine finds in its journal at start: the calls that have no end yet."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -123,7 +124,8 @@ class Recovered:
 def recover(directory: Path) -> Recovered:
     """Read the newest segment that begins whole, and what came after it; give back what was never written."""
     for draft in directory.glob("*.draft"):
-        draft.unlink()
+        with suppress(OSError):  # a file system that was made read-only is read all the same
+            draft.unlink()
     found = Recovered()
     for path in from_checkpoint(segments(directory)):
         cut_zeros(path)
