@@ -17,7 +17,7 @@ from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
 from journal.fault import point
 from journal.recovery import Recovered, recover
 from journal.reserve import Reserve, allocate_most
-from journal.segment import HEADER, Segment, Stamp, encode, epoch_of, segment_name
+from journal.segment import HEADER, Segment, Stamp, cut_zeros, encode, epoch_of, segment_name
 
 RESERVE_RETRY_SECONDS = 10.0
 log = structlog.get_logger()
@@ -87,7 +87,13 @@ class Book:
         return self._reserve.allocated + (segment.room if segment else 0)
 
     def begin(self) -> None:
-        """Begin the first segment. Raises OSError."""
+        """Begin the first segment. Raises OSError.
+
+        First what the engine before us has allocated and not written is given back: on a full disk it is all
+        that there is, and others would take it.
+        """
+        for path in self.recovered.read:
+            cut_zeros(path)
         self._roll(0)
 
     def write(self, group: Sequence[Noted]) -> None:
@@ -131,6 +137,11 @@ class Book:
                 with suppress(OSError):
                     before.unlink()
 
+    @property
+    def next_fill(self) -> float | None:
+        """Seconds until the reserve is to be tried again; None while there is one."""
+        return None if self._reserve.allocated else max(self._next_fill - time.monotonic(), 0.0)
+
     def fill_reserve(self) -> None:
         """Allocate the next segment, unless it is; where that fails, not again for ten seconds."""
         if self._reserve.allocated or time.monotonic() < self._next_fill:
@@ -148,10 +159,10 @@ class Book:
             log.warning("journal_reserve_filled")
 
     def close(self) -> None:
-        """Leave the folder to the next engine."""
-        if self._segment is not None:
-            self._segment.finish()
-            self._segment = None
+        """Leave the folder to the next engine; on a full disk with what is allocated and not written."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.finish(gives_back=self._reserve.allocated > 0)
         os.close(self._lock)
 
     def _roll(self, room: int) -> Segment:

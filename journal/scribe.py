@@ -106,10 +106,10 @@ class Scribe(Thread):
             log.critical("journal_entries_lost", entries=len(self._unsaved))
 
     def _gather(self) -> tuple[list[Noted], bool]:
-        """The next group, and whether more may come. Empty when a degraded journal is to try again."""
+        """The next group, and whether more may come. Empty when something is to be tried again."""
         group: list[Noted] = []
         try:
-            noted = self._noted.get(timeout=RETRY_SECONDS if self.degraded else None)
+            noted = self._noted.get(timeout=self._patience)
             while noted is not None:
                 group += noted
                 if len(group) >= GROUP:
@@ -118,6 +118,13 @@ class Scribe(Thread):
         except Empty:
             return group, True
         return group, False
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds until something is to be tried again, also when nothing comes."""
+        if self.degraded:
+            return RETRY_SECONDS
+        return self._book.next_fill if self._book else None
 
     def _keep(self, group: list[Noted]) -> None:
         self._unsaved += group

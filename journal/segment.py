@@ -147,12 +147,13 @@ class Segment:
     def sync(self) -> None:
         os.fdatasync(self._fd)
 
-    def finish(self) -> None:
+    def finish(self, *, gives_back: bool = True) -> None:
         """Close for good and give back the rest of the preallocation, also when a write has failed.
 
         What was written stays: of a poisoned segment, the disk may hold some of it.
         """
-        with suppress(OSError):
-            os.ftruncate(self._fd, self._end)
+        if gives_back:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._end)
         with suppress(OSError):
             os.close(self._fd)

@@ -73,6 +73,11 @@ class CelReader:
         """Number of lines and files that could not be read since the start."""
         return self._files.skipped
 
+    @property
+    def headroom(self) -> int:
+        """Bytes that Asterisk can still append to the file when the disk is full."""
+        return self._files.headroom
+
     async def run(self) -> None:
         """Read until cancelled, once. Whatever goes wrong with the file is logged once and tried again."""
         self._loop = asyncio.get_running_loop()

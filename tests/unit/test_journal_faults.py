@@ -283,11 +283,25 @@ async def test_what_is_logged_of_a_failing_disk_is_true_already(
 # A crash
 
 
-def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
-    place = tmp_path / segment_name(7, 1)
-    os.close(Segment.create(place, checkpoint(), lambda draft: allocate(draft, 2**20))._fd)
+async def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
+    path = tmp_path / segment_name(7, 1)
+    os.close(Segment.create(path, checkpoint(), lambda draft: allocate(draft, 2**20))._fd)
+    draft = tmp_path / f"{segment_name(7, 2)}.draft"
+    draft.write_bytes(b"half")
+    async with opened(tmp_path, SEGMENT):
+        assert path.stat().st_size == used(path) == read(path).next_offset < 200
+        assert not draft.exists()
+
+
+async def test_on_a_full_disk_an_engine_leaves_to_its_successor_what_it_has_allocated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given back at its end, others would have it before the successor has started."""
+    async with opened(tmp_path, SEGMENT):
+        pass
     (path,) = segments(tmp_path)
-    (tmp_path / f"{segment_name(7, 2)}.draft").write_bytes(b"half")
-    recover(tmp_path)
-    assert path.stat().st_size == used(path) == read(path).next_offset < 200
-    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_size < SEGMENT
+    fill(monkeypatch)
+    async with opened(tmp_path, SEGMENT):  # in the reserve; there is none behind it
+        pass
+    assert [path.stat().st_size for path in segments(tmp_path)][1:] == [SEGMENT]
