@@ -16,6 +16,7 @@ from dialplan.routing import Routing
 from engine.call import Agreement
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
+from journal.codec import kind_of
 from journal.entries import (
     Answered,
     CallEnded,
@@ -108,11 +109,14 @@ class FrontDesk:
         return written
 
     def tell(self) -> None:
-        """Count and log what was noted and is not told yet."""
+        """Count and log what was noted and is not told yet. Whatever fails in that costs one entry's line."""
         untold, self._untold = self._untold, []
         for entry in untold:
-            self._tally.see(entry)
-            tell(entry)
+            try:
+                self._tally.see(entry)
+                tell(entry)
+            except Exception:
+                log.exception("entry_not_counted", kind=kind_of(entry), call=entry.call)
 
 
 async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:
@@ -133,27 +137,31 @@ class Tally:
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
         self._calls: dict[str, CallState] = {}
-        for entries in unfinished.values():
-            for entry in entries:
-                self.see(entry)
+        metrics.calls_live.set_function(lambda: len(self._calls))
+        for call, entries in unfinished.items():
+            try:
+                for entry in entries:
+                    self.see(entry)
+            except Exception:  # an engine that cannot count its calls takes them all the same
+                log.exception("entry_not_counted", call=call)
 
     def see(self, entry: Entry) -> None:
         """Take in one more entry."""
         if isinstance(entry, CallStarted) and entry.call not in self._calls:
             self._calls[entry.call] = CallState.begun(entry)
-            self._metrics.calls_live.inc()
         if (state := self._calls.get(entry.call)) is None:
             return
+        if isinstance(entry, CallEnded):
+            del self._calls[entry.call]
+        has_leg, was_answered = bool(state.legs), state.answered is not None
+        state.apply(entry)
         match entry:
-            case LegStarted() if not state.legs:
+            case LegStarted() if not has_leg:
                 self._setup("dialled", state, entry.at)
-            case Answered() if state.answered is None:
+            case Answered() if not was_answered:
                 self._setup("answered", state, entry.at)
             case CallEnded():
                 self._metrics.calls.labels(entry.outcome).inc()
-                self._metrics.calls_live.dec()
-                del self._calls[entry.call]
-        state.apply(entry)
 
     def _setup(self, until: str, state: CallState, at: datetime) -> None:
         self._metrics.setup_seconds.labels(until).observe((at - state.began).total_seconds())

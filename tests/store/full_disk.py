@@ -12,10 +12,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from engine.ari import cel_room
 from engine.ari.cel import CelEvent
@@ -59,7 +58,7 @@ class Others:
         self._full, self._stop = threading.Event(), threading.Event()
 
     @contextmanager
-    def filling(self) -> Any:
+    def filling(self) -> Iterator[None]:
         real = os.posix_fallocate, cel_room._allocate
         if self._injected:
             os.posix_fallocate = cel_room._allocate = no_room  # type: ignore[assignment]
@@ -107,12 +106,12 @@ async def place(journal: Journal, asterisk: Asterisk, calls: range) -> bool:
 def drained(folder: Path) -> set[str]:
     """The calls that a worker finds whole."""
     follower, calls = Follower(folder, Position()), set[str]()
-    while ended := follower.read() or (follower.has_more and [None]):
-        calls |= {call.call_id for call in ended if call is not None and len(call.entries) == 10}
+    while follower.has_more:
+        calls |= {call.call_id for call in follower.read() if len(call.entries) == 10}
     return calls
 
 
-async def until(is_so: Any) -> bool:
+async def until(is_so: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + AT_MOST
     while not is_so():
         if time.monotonic() > deadline:
@@ -136,11 +135,11 @@ async def main(folder: Path, injected: bool) -> dict[str, object]:
     told: dict[str, object] = {}
     asterisk.write(-1)
     await until(lambda: reader.headroom > 0)
-    told["degraded"] = await place(journal, asterisk, range(BEFORE))
+    degraded = await place(journal, asterisk, range(BEFORE))
     told["room_before"] = journal.reserve - SEGMENT
     with Others(folder, injected).filling():
         told["free"] = 0 if injected else os.statvfs(folder).f_bavail
-        told["degraded"] |= await place(journal, asterisk, range(BEFORE, BEFORE + DURING))
+        degraded |= await place(journal, asterisk, range(BEFORE, BEFORE + DURING))
         told["reserve_left"] = journal.reserve
         await journal.close()
         journal = await Journal.open(folder / "journal", "here", SEGMENT)
@@ -148,7 +147,8 @@ async def main(folder: Path, injected: bool) -> dict[str, object]:
         calls = BEFORE + DURING + RESTARTED
         await place(journal, asterisk, range(BEFORE + DURING, calls))
     await until(lambda: len(taken) == LINES * (calls + 1))
-    told["refilled"] = await until(lambda: (journal.hurry(), journal.reserve >= SEGMENT)[1])
+    told["refilled"] = await until(lambda: journal.reserve >= SEGMENT)
+    told["degraded"] = degraded
     await journal.close()
     reading.cancel()
     with suppress(asyncio.CancelledError):

@@ -19,7 +19,7 @@ from engine.ari import cel_file, cel_reader, cel_watch
 from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
-from engine.ari.cel_source import GzipSource, Source
+from engine.ari.cel_source import GzipSource
 
 
 @pytest.fixture(autouse=True)
@@ -379,27 +379,6 @@ async def test_a_copy_of_what_was_taken_is_not_taken_again(cel: Path) -> None:
         write(cel, 3)
         await taker.until(1, 2, 3)
     assert await taken(cel) == []
-
-
-@pytest.mark.parametrize("size", [0, 10])
-async def test_a_copy_that_is_made_while_it_is_looked_at_is_not_taken_again(
-    cel: Path, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    copy, look = cel.with_name("Master.csv.bak"), Marks.is_shorter_copy
-
-    def look_before_it_is_whole(marks: Marks, source: Source) -> bool:
-        is_copy = look(marks, source)
-        shutil.copyfile(cel, copy)
-        return is_copy
-
-    async with reading(cel) as taker:
-        write(cel, 1, 2)
-        await taker.until(1, 2)
-        monkeypatch.setattr(Marks, "is_shorter_copy", look_before_it_is_whole)
-        copy.write_bytes(lines(1, 2).encode()[:size])
-        await until(lambda: copy.stat().st_size > size)
-        await taker.reader.drained()
-        assert taker.numbers == [1, 2]
 
 
 async def test_of_a_damaged_gzip_file_everything_before_the_damage_is_taken(cel: Path) -> None:

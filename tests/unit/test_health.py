@@ -1,10 +1,13 @@
 """What a running process answers over HTTP, on a free loopback port."""
 
+import asyncio
+
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from engine.metrics import EngineMetrics
-from process.health import CannotServe, health
+from process.health import CannotServe, health, keep_serving
 from process.metrics import Metrics
 
 
@@ -28,11 +31,20 @@ async def test_ready_says_why_not_until_it_is() -> None:
     async with health("127.0.0.1", 0, Metrics(), lambda: reasons) as url:
         assert await get(f"{url}/ready") == (
             503,
-            '{"ready": false, "reasons": ["Asterisk is not connected", "the routing folder has errors"]}',
+            '{"ready": false, "reasons": ["Asterisk is not connected", "the routing folder has errors"], '
+            '"warnings": []}',
         )
         assert (await get(f"{url}/live"))[0] == 200, "not ready is no reason to be restarted"
         reasons.clear()
-        assert await get(f"{url}/ready") == (200, '{"ready": true, "reasons": []}')
+        assert await get(f"{url}/ready") == (200, '{"ready": true, "reasons": [], "warnings": []}')
+
+
+async def test_a_warning_is_told_by_a_process_that_is_ready() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list, lambda: ["the disk is nearly full"]) as url:
+        assert await get(f"{url}/ready") == (
+            200,
+            '{"ready": true, "reasons": [], "warnings": ["the disk is nearly full"]}',
+        )
 
 
 async def test_metrics_are_those_of_this_process() -> None:
@@ -50,6 +62,34 @@ async def test_a_port_that_is_taken_is_said_with_the_remedy() -> None:
         with pytest.raises(CannotServe, match=rf"^127\.0\.0\.1:{port}: .*choose another address in \[http\]"):
             async with health("127.0.0.1", port, Metrics(), list):
                 pass
+
+
+async def test_a_port_that_is_taken_is_had_as_soon_as_it_is_free() -> None:
+    """Calls do not wait for it, so the engine does."""
+    async with health("127.0.0.1", 0, Metrics(), list) as url:
+        port = int(url.rpartition(":")[2])
+        with capture_logs() as told:
+            serving = asyncio.create_task(
+                keep_serving(lambda: health("127.0.0.1", port, Metrics(), lambda: ["waits"]), 0.001)
+            )
+            async with asyncio.timeout(5):
+                while len(told) < 2:  # noqa: ASYNC110 - what is waited for is a line of the log
+                    await asyncio.sleep(0.001)
+        assert {line["event"] for line in told} == {"health_port_taken"}
+        assert (await get(f"{url}/ready"))[0] == 200
+    async with asyncio.timeout(5):
+        while await answers(url) is None:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
+    assert (await get(f"{url}/ready"))[0] == 503
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+async def answers(url: str) -> int | None:
+    try:
+        return (await get(f"{url}/ready"))[0]
+    except aiohttp.ClientConnectorError:
+        return None
 
 
 async def test_an_error_of_the_process_is_not_taken_for_one_of_the_port() -> None:
