@@ -42,8 +42,8 @@ class Reserve:
         """Make it the file `place`; False where it is absent, or smaller than `least`. Raises OSError."""
         if self.allocated < least:
             return False
-        self.allocated = 0
         self._place.rename(place)
+        self.allocated = 0
         return True
 
 

@@ -98,7 +98,8 @@ class Scribe(Thread):
             group, is_open = self._gather()
             point("journal.gathered")
             self._keep(group)
-            if self._unsaved and (not self.degraded or not is_open or time.monotonic() >= self._next_try):
+            is_due = not self.degraded or not is_open or time.monotonic() >= self._next_try
+            if is_due and (self._unsaved or self.degraded):
                 self._save()
             if is_open and self._book is not None and not self.degraded:
                 self._book.fill_reserve()  # after all who waited have been told
@@ -168,7 +169,8 @@ class Scribe(Thread):
     def _poison(self, error: OSError) -> None:
         if self._book is not None:
             self._book.give_up()
-        log.error("journal_segment_poisoned", error=str(error))
+        if not self.degraded:  # else each second
+            log.error("journal_segment_poisoned", error=str(error))
 
     def _degrade(self, error: Exception) -> None:
         was_degraded, self.degraded = self.degraded, True

@@ -28,7 +28,7 @@ AT_MOST = 10.0  # s that a test waits for the journal's thread
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A degraded journal tries again at once: nobody waits in a test."""
     monkeypatch.setattr(scribe, "RETRY_SECONDS", 0.005)
-    monkeypatch.setattr(book, "RESERVE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(book, "RESERVE_RETRY_SECONDS", 0.01)
 
 
 def failing(
@@ -194,6 +194,17 @@ async def test_an_engine_starts_on_a_full_disk_without_any_reserve(
     await until(lambda: not successor.degraded)
     await successor.close()
     assert [[kind_of(fact) for fact in call] for call in ended(tmp_path)] == [["call_start", "call_end"]]
+
+
+async def test_an_engine_without_calls_finds_out_that_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as disk:
+        fill(disk)
+        journal = await Journal.open(tmp_path, "here", SEGMENT)
+        assert journal.degraded
+    await until(lambda: not journal.degraded)
+    await journal.close()
 
 
 async def test_a_disk_that_is_nearly_full_gives_a_smaller_segment(
