@@ -1,11 +1,13 @@
 """What comes after the call: the journal's disk, the drainer, and asking for records among millions."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from statistics import median
@@ -35,7 +37,8 @@ from journal.entries import (
 )
 from journal.ids import call_id_of, leg_id_of
 from journal.writer import Journal
-from process.log import configure
+from process.log import log_by
+from process.log_writer import LogWriter
 from storage.migrate import migrate
 from worker.drainer import Drainer
 
@@ -121,9 +124,11 @@ async def mailed(con: asyncpg.Connection, url: str, folder: Path, mails: int, te
 async def logging_to(file: Path) -> AsyncIterator[None]:
     """What is measured logs as it does in the worker."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as stream:
-        configure(stream=stream)
+    with file.open("wb", buffering=0) as stream:
+        writer = LogWriter(partial(os.write, stream.fileno()))
+        log_by(writer)
         yield
+        writer.flush()
     structlog.reset_defaults()
 
 

@@ -1,13 +1,12 @@
-"""Before the first call: is this Asterisk, and this machine, fit to take calls? If not: what to do."""
+"""Before the first call: is this Asterisk fit to take calls? If not: what to do.
 
-import asyncio
-import os
+Only what makes calls impossible, or their bills wrong, is refused. Of folders and disks engine.disk warns.
+"""
+
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Protocol
 
 from engine.ari.state import AsteriskInfo, ModuleInfo
@@ -15,7 +14,6 @@ from engine.ari.state import AsteriskInfo, ModuleInfo
 # Variables that events report need 22.10.0; 22.10.1 closes a hole in ARI and a crash by NOTIFY.
 OLDEST = (22, 10, 1)
 CLOCKS_APART = timedelta(seconds=2)
-FREE_BYTES = 2 * 10**9
 
 # What the engine asks of Asterisk; asterisk/etc/modules.conf names these and what they need themselves.
 NAMES = """
@@ -45,38 +43,27 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder that calls are written to; `free_bytes` of its file system, None when it is not there."""
-
-    path: Path
-    writable: bool
-    free_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """What was found, on which `refusals` decides. `ahead`: by how much Asterisk's clock is ahead of ours."""
 
     version: str
     running: frozenset[str]
     ahead: timedelta
-    folders: tuple[Folder, ...]
 
 
-async def examine(asterisk: Asked, folders: Iterable[Path]) -> Findings:
-    """Ask Asterisk and look at the local `folders`. Raises AriError when Asterisk does not answer."""
+async def examine(asterisk: Asked) -> Findings:
+    """Ask Asterisk. Raises AriError when it does not answer."""
     info, modules = await asterisk.get_info(), await asterisk.list_modules()
     return Findings(
         version=info.version,
         running=frozenset(module.name for module in modules if module.running),
         ahead=await _ahead(asterisk),
-        folders=tuple(await asyncio.gather(*(asyncio.to_thread(_look_at, path) for path in folders))),
     )
 
 
 def refusals(found: Findings) -> list[str]:
     """Why calls cannot be taken, each with what to do about it; empty when all is well."""
-    return [*_of_version(found), *_of_modules(found), *_of_clock(found), *_of_folders(found)]
+    return [*_of_version(found), *_of_modules(found), *_of_clock(found)]
 
 
 def _of_version(found: Findings) -> Iterable[str]:
@@ -102,25 +89,8 @@ def _of_clock(found: Findings) -> Iterable[str]:
         )
 
 
-def _of_folders(found: Findings) -> Iterable[str]:
-    for folder in found.folders:
-        if folder.free_bytes is None:
-            yield f"{folder.path} is not there; create it, owned by the user that writes to it"
-        elif not folder.writable:
-            yield f"{folder.path} cannot be written; give it to the user this process runs as"
-        elif folder.free_bytes < FREE_BYTES:
-            free, least = (f"{size / 1e9:.1f} GB" for size in (folder.free_bytes, FREE_BYTES))
-            yield f"{folder.path} has {free} free, {least} are needed; make room or move it to another disk"
-
-
 async def _ahead(asterisk: Asked) -> timedelta:
     """Asterisk's clock minus ours at the middle of the request."""
     before = datetime.now(UTC)
     theirs = await asterisk.ping()
     return theirs - (before + (datetime.now(UTC) - before) / 2)
-
-
-def _look_at(path: Path) -> Folder:
-    if not path.is_dir():
-        return Folder(path, writable=False, free_bytes=None)
-    return Folder(path, os.access(path, os.W_OK | os.X_OK), shutil.disk_usage(path).free)

@@ -23,19 +23,19 @@ async def announce_recording(call: Call) -> None:
     if call.state.consent.caller is not None or call.agreed.number.record is RecordingPolicy.OFF:
         return
     if why := await call.desk.why_no_recording():
-        log.error("call_not_recorded", why=why)
         call.not_announced("skipped", why)
+        log.error("call_not_recorded", why=why)
         return
     try:
         heard = await _announce(call)
     except HungUp:
         raise
     except Exception:
-        log.exception("announcement_failed")
         heard = False
+        log.exception("announcement_failed")
     if not heard:
-        log.error("call_not_recorded", why=NOT_HEARD)
         call.not_announced("failed", NOT_HEARD)
+        log.error("call_not_recorded", why=NOT_HEARD)
 
 
 async def _announce(call: Call) -> bool:

@@ -17,6 +17,7 @@ from dialplan.routing import Routing
 from engine.call import Agreement
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
+from journal.codec import kind_of
 from journal.entries import (
     Answered,
     CallEnded,
@@ -107,11 +108,14 @@ class FrontDesk:
         return written
 
     def tell(self) -> None:
-        """Count and log what was noted and is not told yet."""
+        """Count and log what was noted and is not told yet. Whatever fails in that costs one entry's line."""
         untold, self._untold = self._untold, []
         for entry in untold:
-            self._tally.see(entry)
-            tell(entry)
+            try:
+                self._tally.see(entry)
+                tell(entry)
+            except Exception:
+                log.exception("entry_not_counted", kind=kind_of(entry), call=entry.call)
 
 
 async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:
@@ -141,16 +145,19 @@ class Tally:
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
         self._calls: dict[str, _Caller] = {}
-        for entries in unfinished.values():
-            for entry in entries:
-                self.see(entry)
+        metrics.calls_live.set_function(lambda: len(self._calls))
+        for call, entries in unfinished.items():
+            try:
+                for entry in entries:
+                    self.see(entry)
+            except Exception:  # an engine that cannot count its calls takes them all the same
+                log.exception("entry_not_counted", call=call)
 
     def see(self, entry: Entry) -> None:
         """Take in one more entry."""
         match entry:
             case CallStarted() if entry.call not in self._calls:
                 self._calls[entry.call] = _Caller(entry.at)
-                self._metrics.calls_live.inc()
             case LegStarted() if (caller := self._calls.get(entry.call)) and caller.awaits_leg:
                 caller.awaits_leg = False
                 self._observe_setup("dialled", caller, entry.at)
@@ -159,7 +166,6 @@ class Tally:
                 self._observe_setup("answered", caller, entry.at)
             case CallEnded() if self._calls.pop(entry.call, None):
                 self._metrics.calls.labels(entry.outcome).inc()
-                self._metrics.calls_live.dec()
 
     def _observe_setup(self, until: str, caller: _Caller, at: datetime) -> None:
         self._metrics.setup_seconds.labels(until).observe((at - caller.began).total_seconds())

@@ -40,8 +40,8 @@ async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> 
     except HungUp:
         return None
     except Exception:
-        log.exception("call_failed")
         result = Result.FAILED
+        log.exception("call_failed")
     if result is Result.ANSWERED:  # the conversation is over, and so is the call
         return None
     return Farewell(result, (await line.hang_up(result)).cause)
@@ -79,7 +79,7 @@ async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]
     except HungUp:
         raise
     except Exception:  # the caller gets the next step, not our trouble
-        log.exception("step_failed", step=step.step)
         outcome = Outcome.FAILED
+        log.exception("step_failed", step=step.step)
     call.performed(step, outcome)
     return outcome

@@ -24,6 +24,15 @@ class EngineMetrics(Metrics):
             "journal_lag_seconds", "Age of the oldest entry not yet on the disk"
         )
         self.journal_degraded = self.gauge("journal_degraded", "1 while the journal cannot be written")
+        self.journal_reserve_bytes = self.gauge(
+            "journal_reserve_bytes", "What the journal can still write when the disk is full"
+        )
+        self.cel_headroom_bytes = self.gauge(
+            "cel_headroom_bytes", "What Asterisk can still append to its CEL file when the disk is full"
+        )
+        self.disk_free_bytes = self.gauge(
+            "disk_free_bytes", "Free on the disk of that folder: state, recordings or cel", ["folder"]
+        )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
         self.routing_reload_failed = self.gauge(

@@ -62,7 +62,10 @@ class RoutingStore:
 
         Raises ConfigErrors, those of the folder, where there is none.
         """
-        await asyncio.to_thread(self._versions.tidy)
+        try:
+            await asyncio.to_thread(self._versions.tidy)
+        except OSError as wrong:  # a file system that was made read-only: callers are answered all the same
+            report_unkept(wrong)
         try:
             await self._take(self._folder)
         except ConfigErrors as wrong:

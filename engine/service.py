@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,26 +17,25 @@ from engine.ari.client import Client
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
+from engine.disk import DiskWatch
 from engine.fallback import FallbackTable
 from engine.frontdesk import FrontDesk, Tally
 from engine.metrics import EngineMetrics
 from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
-from process.health import health
+from process.health import health, keep_serving
 from process.loop import let_nothing_hold_it_up
 from process.metrics import watch_loop
 from process.signals import told_to_reload, told_to_stop
 
 log = structlog.get_logger()
 
-WATCH_SECONDS = 0.5
-
 
 async def serve(settings: Settings) -> None:
     """Take calls until SIGTERM or SIGINT; then leave those that live to Asterisk and to the next engine.
 
-    Raises ConfigErrors, JournalInUse, PortTaken, CannotServe: what keeps it from starting, with the remedy.
+    Raises ConfigErrors, JournalInUse, PortTaken: what keeps it from starting, with the remedy.
     """
     stop = told_to_stop()
     async with AsyncExitStack() as opened:
@@ -46,8 +46,10 @@ async def serve(settings: Settings) -> None:
         await opened.enter_async_context(event_link(settings, engine.switchboard))
         await until(
             stop,
+            engine.journal.died(),
+            keep_serving(engine.health),
             watch_loop(engine.metrics),
-            engine.watch(),
+            engine.disk.run(),
             engine.routing_store.watch(engine.surroundings.renew, engine.live_versions),
             engine.reload_when_told(),
             engine.switchboard.cel.run(),
@@ -66,10 +68,8 @@ class Surroundings:
     music: MusicClasses
 
     async def inspect(self) -> list[str]:
-        """Why this Asterisk or this machine is not fit for calls, with the remedies."""
-        asterisk = self.settings.asterisk
-        folders = [self.settings.state, asterisk.recordings, asterisk.cel.parent]
-        return refusals(await examine(self.client.asterisk, folders))
+        """Why this Asterisk is not fit for calls, with the remedies."""
+        return refusals(await examine(self.client.asterisk))
 
     async def renew(self) -> None:
         """Have Asterisk know the fallbacks and the music of the version in force."""
@@ -88,11 +88,22 @@ class Engine:
     client: Client
     switchboard: Switchboard
     surroundings: Surroundings
+    disk: DiskWatch
 
     def troubles(self) -> list[str]:
         """Why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
         return [*troubles, *self.switchboard.refusals]
+
+    def warnings(self) -> list[str]:
+        """What is wrong and keeps no caller from being answered."""
+        degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
+        return [*degraded, *self.disk.warnings]
+
+    def health(self) -> AbstractAsyncContextManager[str]:
+        """/metrics, /live and /ready."""
+        http = self.settings.http
+        return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
 
     def live_versions(self) -> frozenset[str]:
         """The routing versions that calls began under which are not over."""
@@ -107,16 +118,16 @@ class Engine:
             if await self.routing_store.reload():
                 await self.surroundings.renew()
 
-    async def watch(self) -> None:
-        """Keep the gauges true."""
-        metrics = self.metrics
-        while True:
-            metrics.ari_connected.set(self.switchboard.ready)
-            metrics.journal_lag_seconds.set(self.journal.lag)
-            metrics.journal_degraded.set(self.journal.degraded)
-            metrics.routing_numbers.set(len(self.routing_store.in_force.numbers))
-            metrics.routing_reload_failed.set(self.routing_store.refused)
-            await asyncio.sleep(WATCH_SECONDS)
+    def show(self) -> None:
+        """Have the gauges asked when they are scraped: nothing of them runs beside the calls."""
+        metrics, journal, store = self.metrics, self.journal, self.routing_store
+        metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        metrics.journal_lag_seconds.set_function(lambda: journal.lag)
+        metrics.journal_degraded.set_function(lambda: journal.degraded)
+        metrics.journal_reserve_bytes.set_function(lambda: journal.reserve)
+        metrics.cel_headroom_bytes.set_function(lambda: self.switchboard.cel.headroom)
+        metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
+        metrics.routing_reload_failed.set_function(lambda: store.refused)
 
 
 async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
@@ -147,10 +158,16 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         unfinished=unfinished,
         last_known=journal.last_known or datetime.now(UTC),
     )
-    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, surroundings)
-    http = settings.http
-    await opened.enter_async_context(health(http.host, http.engine_port, metrics, engine.troubles))
+    disk = DiskWatch(folders(settings), metrics)
+    engine = Engine(settings, journal, routing_store, metrics, client, switchboard, surroundings, disk)
+    engine.show()
     return engine
+
+
+def folders(settings: Settings) -> dict[str, Path]:
+    """The folders that calls are written to."""
+    asterisk = settings.asterisk
+    return {"state": settings.state, "recordings": asterisk.recordings, "cel": asterisk.cel.parent}
 
 
 def routing_store_of(settings: Settings, music: MusicClasses) -> RoutingStore:

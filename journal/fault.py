@@ -1,8 +1,8 @@
 """Places where a fault test may break the program: `point("drain.after_commit")` does nothing until named.
 
 `CALLENGINE_FAILPOINT=name[:n][:kill|raise|sleep=SECONDS]` breaks the n-th passing (the first unless told)
-of that point: the process kills itself (unless told otherwise), an `OSError` is raised, or the thread
-stands still.
+of that point, `n+` that one and all after it: the process kills itself (unless told otherwise), an `OSError`
+is raised, or the thread stands still.
 """
 
 import os
@@ -20,21 +20,26 @@ class Fault(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Failpoint:
-    """What to break: the `nth` passing of the point `name`, by `action`."""
+    """What to break: the `nth` passing of the point `name`, by `action`; and, if it `lasts`, all after it."""
 
     name: str
     nth: int = 1
     action: str = "kill"
+    lasts: bool = False
+
+    def breaks(self, passing: int) -> bool:
+        return passing == self.nth or (self.lasts and passing > self.nth)
 
 
 def parse(text: str) -> Failpoint:
     """Raises ValueError when the text does not say what to break: a fault test must not pass unbroken."""
     name, *rest = text.split(":")
-    nth = int(rest.pop(0)) if rest and rest[0].isdecimal() else 1
+    times = rest.pop(0) if rest and rest[0].removesuffix("+").isdecimal() else "1"
+    nth, lasts = int(times.removesuffix("+")), times.endswith("+")
     action = rest.pop(0) if rest else "kill"
     if rest or not name or nth < 1 or not (action in {"kill", "raise"} or action.startswith("sleep=")):
         raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|sleep=SECONDS]")
-    return Failpoint(name, nth, action)
+    return Failpoint(name, nth, action, lasts)
 
 
 _armed = parse(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
@@ -43,7 +48,7 @@ _passings = count(1)  # one step of a count is atomic: points are passed in seve
 
 def point(name: str) -> None:
     """Pass here; break, if this passing is the one to break at."""
-    if _armed is not None and _armed.name == name and next(_passings) == _armed.nth:
+    if _armed is not None and _armed.name == name and _armed.breaks(next(_passings)):
         _break(_armed)
 
 

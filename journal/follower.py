@@ -88,18 +88,20 @@ class Follower:
         if place < self._since:
             return
         if record.skipped:
-            self._keep_aside(place, record.skipped)
-            self.damaged.add(place._replace(offset=record.begin - record.skipped))
+            self._report_damage(place._replace(offset=record.begin - record.skipped), record.skipped)
         if isinstance(record.entry, Unreadable):
             self.damaged.add(place)
 
-    def _keep_aside(self, end: Position, size: int) -> None:
-        start = end.offset - size
-        log.critical("journal_damaged", segment=end.segment, offset=start, bytes=size)
+    def _report_damage(self, place: Position, size: int) -> None:
+        self.damaged.add(place)
+        trouble = ""
         try:
-            keep_aside(self._directory / end.segment, start, size)
+            keep_aside(self._directory / place.segment, place.offset, size)
         except OSError as error:
-            log.warning("journal_damage_not_kept", segment=end.segment, error=type(error).__name__)
+            trouble = type(error).__name__
+        log.critical("journal_damaged", segment=place.segment, offset=place.offset, bytes=size)
+        if trouble:
+            log.warning("journal_damage_not_kept", segment=place.segment, error=trouble)
 
     def _take(self, record: Record) -> list[EndedCall]:
         ended = self._open.add(record)
@@ -112,10 +114,10 @@ class Follower:
         return next((name for name in names if name > self.position.segment), "")
 
     def _move(self, newer: str) -> None:
-        torn = unread(self._directory, self.position) if self.position.segment else 0
-        if torn:
+        rest = unread(self._directory, self.position) if self.position.segment else 0
+        if rest:  # behind the last whole record: damaged, or torn by a crash, which looks the same
             self._open.damaged = True
-            log.warning("journal segment ends torn", segment=self.position.segment, bytes=torn)
+            self._report_damage(self.position, rest)
         point("drain.before_move")
         self.position = Position(newer)
 

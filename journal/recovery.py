@@ -1,6 +1,7 @@
 """What the engine finds in its journal at start: the calls that have no end yet."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from journal.checkpoint import Checkpoint
 from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
 from journal.reader import Record, Unreadable, entry_of, read
-from journal.segment import cut_zeros, segments
+from journal.segment import segments
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class Recovered:
     """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
 
     `heartbeat`: the payload of the latest, or b"". `last_known`: the greatest instant that any entry tells.
+    `read`: the segments that were read.
     """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
@@ -96,6 +98,7 @@ class Recovered:
     wall: int = 0
     heartbeat: bytes = b""
     last_known: datetime | None = None
+    read: list[Path] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         self.open_calls.add(record)
@@ -121,15 +124,16 @@ class Recovered:
 
 
 def recover(directory: Path) -> Recovered:
-    """Read the newest segment that begins whole, and what came after it; give back what was never written."""
+    """Read the newest segment that begins whole, and what came after it."""
     for draft in directory.glob("*.draft"):
-        draft.unlink()
+        with suppress(OSError):  # a file system that was made read-only is read all the same
+            draft.unlink()
     found = Recovered()
     for path in from_checkpoint(segments(directory)):
-        cut_zeros(path)
         for record in read(path, is_closed=True).records:
             found.add(record)
         found.newest = path.name
+        found.read.append(path)
     return found
 
 

@@ -7,24 +7,21 @@ A failed write or fdatasync poisons the segment: the kernel may have dropped the
 next fdatasync a success (PostgreSQL panics for that reason). So a new segment is begun, with all that is
 not yet known to be durable. When that fails too the journal is *degraded*: entries are kept in memory,
 tried again each second, and called durable at once, because callers must be answered whatever else is
-broken.
+broken. A journal that cannot be opened at the engine's start is degraded from the beginning.
+
+This thread never dies in silence: should anything but writing fail, `died` is told of it.
 """
 
 import time
-from asyncio import Future
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 import structlog
 
-from journal.checkpoint import checkpoint
-from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
+from journal.book import Book, Noted
 from journal.fault import point
 from journal.recovery import Recovered
-from journal.segment import HEADER, Segment, Stamp, encode, segment_name
 
 GROUP = 2_000  # entries and more; about 0.5 MB
 RETRY_SECONDS = 1.0
@@ -34,54 +31,33 @@ KEPT = (
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """An entry on its way to the disk. `durable` is the event loop's, `since` the monotonic clock's."""
-
-    entry: Entry
-    payload: bytes
-    stamp: Stamp
-    since: float
-    durable: Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """Where a scribe writes: folder, node, epoch, the segment before its own, and its segments' size."""
-
-    directory: Path
-    node: str
-    epoch: int
-    after: str
-    segment_bytes: int
-
-
 class Scribe(Thread):
-    """Owns the segment and the entries of open calls; told by a queue, answers by `tell_durable`."""
+    """Owns the book; told by a queue, answers by `tell_durable`."""
 
     def __init__(
         self,
-        book: Book,
-        recovered: Recovered,
+        open_book: Callable[[], Book],
         tell_durable: Callable[[Sequence[Noted]], None],
+        died: Callable[[BaseException], None],
     ) -> None:
         super().__init__(
             name="journal", daemon=True
         )  # an engine that dies of an exception must not hang on us
         self.degraded = False
         self.oldest: float | None = None  # `since` of the oldest entry that is not durable
-        self._book = book
-        self._open = {call: list(found.payloads) for call, found in recovered.open_calls.items()}
-        self._heartbeat = recovered.heartbeat
-        self._wall = recovered.wall
+        self._book: Book | None = None  # where it cannot be opened yet
+        self._open_book = open_book
         self._tell_durable = tell_durable
+        self._died = died
         self._noted: SimpleQueue[list[Noted] | None] = SimpleQueue()
         self._unsaved: list[Noted] = []
-        self._segment: Segment | None = None
-        self._after = book.after
-        self._seq = 0
-        self._n = 0
         self._next_try = 0.0
+        self._trouble = ""
+
+    @property
+    def reserve(self) -> int:
+        """Bytes that the journal can grow by when the disk is full."""
+        return self._book.reserve if self._book else 0
 
     def put(self, noted: list[Noted]) -> None:
         """Hand over entries, all at once: each time may cost a change of threads."""
@@ -91,27 +67,50 @@ class Scribe(Thread):
         """Write what is left, and end."""
         self._noted.put(None)
 
-    def begin(self) -> None:
-        """Begin the first segment, before the thread is started. Raises OSError."""
-        self._roll(0)
+    def begin(self) -> Recovered:
+        """Open the book and begin its first segment, before the thread is started; what was found in it.
+
+        Degraded where that fails. Raises JournalInUse.
+        """
+        try:
+            self._book = self._open_book()
+            self._book.begin()
+            self._book.fill_reserve()
+        except OSError as error:
+            self._degrade(error)
+        return self._book.recovered if self._book else Recovered()
+
+    def release(self) -> None:
+        """Leave the folder, when the thread has ended."""
+        if self._book is not None:
+            self._book.close()
 
     def run(self) -> None:
-        open_ = True
-        while open_:
-            group, open_ = self._gather()
+        try:
+            self._write_until_finished()
+        except BaseException as error:
+            self._died(error)
+            log.critical("journal_thread_died", exc_info=error)
+
+    def _write_until_finished(self) -> None:
+        is_open = True
+        while is_open:
+            group, is_open = self._gather()
+            point("journal.gathered")
             self._keep(group)
-            if self._unsaved and (not self.degraded or not open_ or time.monotonic() >= self._next_try):
+            is_due = not self.degraded or not is_open or time.monotonic() >= self._next_try
+            if is_due and (self._unsaved or self.degraded):
                 self._save()
-        if self._segment is not None:
-            self._segment.finish()
+            if is_open and self._book is not None and not self.degraded:
+                self._book.fill_reserve()  # after all who waited have been told
         if self._unsaved:
-            log.critical("journal entries lost", entries=len(self._unsaved))
+            log.critical("journal_entries_lost", entries=len(self._unsaved))
 
     def _gather(self) -> tuple[list[Noted], bool]:
-        """The next group, and whether more may come. Empty when a degraded journal is to try again."""
+        """The next group, and whether more may come. Empty when something is to be tried again."""
         group: list[Noted] = []
         try:
-            noted = self._noted.get(timeout=RETRY_SECONDS if self.degraded else None)
+            noted = self._noted.get(timeout=self._patience)
             while noted is not None:
                 group += noted
                 if len(group) >= GROUP:
@@ -121,95 +120,66 @@ class Scribe(Thread):
             return group, True
         return group, False
 
+    @property
+    def _patience(self) -> float | None:
+        """Seconds until something is to be tried again, also when nothing comes."""
+        if self.degraded:
+            return RETRY_SECONDS
+        return self._book.next_fill if self._book else None
+
     def _keep(self, group: list[Noted]) -> None:
         self._unsaved += group
-        if len(self._unsaved) > KEPT:
-            log.critical("journal entries lost", entries=len(self._unsaved) - KEPT)
-            del self._unsaved[KEPT:]
+        lost = len(self._unsaved) - KEPT
+        del self._unsaved[KEPT:]
         self.oldest = self._unsaved[0].since if self._unsaved else None
         if self.degraded:
             self._tell_durable(group)
+        if lost > 0:
+            log.critical("journal_entries_lost", entries=lost)
 
     def _save(self) -> None:
         """Make durable what is not, in a new segment if this one fails."""
         try:
             try:
-                self._write(self._unsaved)
+                self._write()
             except OSError as error:
                 self._poison(error)
-                self._write(self._unsaved)
-        except OSError as error:
+                self._write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, calls go on and it is tried again
             self._degrade(error)
         else:
             self._settle()
 
-    def _write(self, group: Sequence[Noted]) -> None:
-        size = sum(HEADER.size + len(noted.payload) for noted in group)
-        if self._segment is None or not self._segment.has_room(size):
-            self._segment = self._roll(size)
-        self._segment.append([self._record(noted.stamp, noted.payload) for noted in group])
-        point("journal.before_sync")
-        self._segment.sync()
-        point("journal.after_sync")
-
-    def _roll(self, room: int) -> Segment:
-        """Go on in a new segment, which begins with the entries of all open calls and has `room` for more."""
-        self._n += 1
-        name = segment_name(self._book.epoch, self._n)
-        first = self._record(
-            Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall), self._checkpoint()
-        )
-        size = max(self._book.segment_bytes, len(first) + room + HEADER.size)
-        fresh = Segment.create(self._book.directory, name, size, first)
-        point("journal.after_roll")
-        if self._segment is not None:
-            self._segment.finish()
-        self._segment = fresh
-        self._after = name
-        return fresh
-
-    def _record(self, stamp: Stamp, payload: bytes) -> bytes:
-        self._seq += 1
-        return encode(self._book.epoch, self._seq, stamp, payload)
-
-    def _checkpoint(self) -> bytes:
-        return checkpoint(self._book.node, self._after, self._open.values(), self._heartbeat)
+    def _write(self) -> None:
+        if self._book is None:
+            self._book = self._open_book()
+        self._book.write(self._unsaved)
 
     def _settle(self) -> None:
         saved, self._unsaved = self._unsaved, []
-        self._remember(saved)
+        was_degraded, self.degraded = self.degraded, False
         self.oldest = None
-        if self.degraded:
-            self.degraded = False
-            log.warning("journal writes again")
+        self._trouble = ""
+        if self._book is not None:
+            self._book.remember(saved)
         self._tell_durable(saved)
-
-    def _remember(self, group: Iterable[Noted]) -> None:
-        for noted in group:
-            match noted.entry:
-                case CallStarted(call=call):
-                    self._open.setdefault(call, []).append(noted.payload)
-                case CallEnded(call=call):
-                    self._open.pop(call, None)
-                case Heartbeat():
-                    self._heartbeat = noted.payload
-                case entry if entry.call in self._open:
-                    self._open[entry.call].append(noted.payload)
-            self._wall = noted.stamp.wall
+        if was_degraded:
+            log.warning("journal_written_again")
 
     def _poison(self, error: OSError) -> None:
-        log.error("journal segment poisoned", error=str(error))
-        self._let_go()
+        if self._book is not None:
+            self._book.give_up()
+        if not self.degraded:  # else each second
+            log.error("journal_segment_poisoned", error=str(error))
 
-    def _degrade(self, error: OSError) -> None:
-        self._let_go()
+    def _degrade(self, error: Exception) -> None:
+        was_degraded, self.degraded = self.degraded, True
         self._next_try = time.monotonic() + RETRY_SECONDS
-        if not self.degraded:
-            log.critical("journal degraded: nothing noted is durable", error=str(error))
-            self.degraded = True
+        before, self._trouble = self._trouble, repr(error)
+        if self._book is not None:
+            self._book.give_up()
+        if not was_degraded:
             self._tell_durable(self._unsaved)
-
-    def _let_go(self) -> None:
-        if self._segment is not None:
-            self._segment.abandon()
-            self._segment = None
+        if self._trouble != before:
+            known = isinstance(error, OSError)
+            log.critical("journal_degraded", error=str(error), exc_info=None if known else error)

@@ -12,7 +12,7 @@ any before it, so that even a journal that begins anew on an empty disk goes on 
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -85,7 +85,8 @@ def used(path: Path) -> int:
 def cut_zeros(path: Path) -> None:
     """Give back what a dead engine preallocated and never wrote (a crash loop would else fill the disk)."""
     content = path.read_bytes()
-    os.truncate(path, len(content.rstrip(b"\0")))
+    with suppress(OSError):
+        os.truncate(path, len(content.rstrip(b"\0")))
 
 
 class Segment:
@@ -98,29 +99,43 @@ class Segment:
         self._end = 0
 
     @classmethod
-    def create(cls, directory: Path, name: str, size: int, first: bytes) -> "Segment":
-        """A preallocated segment of `size` bytes that durably begins with the record `first`, or none at all.
+    def create(cls, place: Path, first: bytes, allocate: Callable[[Path], object]) -> "Segment":
+        """A segment that durably begins with the record `first`, or none at all. Raises OSError.
 
-        Preallocated: fdatasync has no new file length to write (p50 1.8 ms). Readers see it only whole.
+        `allocate` makes the file that it gets, of zeros: so fdatasync has no new file length to write (p50
+        1.8 ms). Readers see the segment only whole.
         """
-        draft = directory / f"{name}.draft"
-        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        segment = cls(name, fd, size)
+        draft = place.with_name(f"{place.name}.draft")
         try:
-            os.posix_fallocate(fd, 0, size)
-            segment.append([first])
-            os.fsync(fd)
-            draft.rename(directory / name)
-            sync_directory(directory)
+            allocate(draft)
+            segment = cls._opened(place.name, draft)
+            try:
+                segment.append([first])
+                os.fsync(segment._fd)
+                draft.rename(place)
+                sync_directory(place.parent)
+            except OSError:
+                segment.finish()
+                raise
         except OSError:
-            segment.abandon()
-            draft.unlink(missing_ok=True)  # a full disk must not be filled further by every try
+            with suppress(OSError):
+                draft.unlink()  # a full disk must not be filled further by every try
             raise
         return segment
 
+    @classmethod
+    def _opened(cls, name: str, draft: Path) -> "Segment":
+        fd = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
+        return cls(name, fd, os.fstat(fd).st_size)
+
+    @property
+    def room(self) -> int:
+        """Bytes that are allocated and not written."""
+        return max(self._size - self._end - HEADER.size, 0)
+
     def has_room(self, size: int) -> bool:
         """Whether `size` bytes fit; a header's worth of zeros stays behind them for the reader to stop at."""
-        return self._end + size + HEADER.size <= self._size
+        return size <= self.room
 
     def append(self, records: Iterable[bytes]) -> None:
         data = memoryview(b"".join(records))
@@ -132,12 +147,13 @@ class Segment:
     def sync(self) -> None:
         os.fdatasync(self._fd)
 
-    def finish(self) -> None:
-        """Close for good, giving back the rest of the preallocation."""
-        with suppress(OSError):  # everything in it is durable; the zeros behind it hurt nobody
-            os.ftruncate(self._fd, self._end)
-        self.abandon()
+    def finish(self, *, gives_back: bool = True) -> None:
+        """Close for good and give back the rest of the preallocation, also when a write has failed.
 
-    def abandon(self) -> None:
-        """Close without another word to the file: it is poisoned."""
-        os.close(self._fd)
+        What was written stays: of a poisoned segment, the disk may hold some of it.
+        """
+        if gives_back:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+        with suppress(OSError):
+            os.close(self._fd)

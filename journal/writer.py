@@ -1,22 +1,24 @@
 """The journal as a call sees it: note what happened, and wait until that is durable before acting on it."""
 
 import asyncio
-import fcntl
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from contextvars import Context
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from dialplan.result import Result
+from journal.book import Book, JournalInUse, Noted, Place
 from journal.codec import encode, kind_of
 from journal.entries import CallEnded, Entry, HandedOver
-from journal.recovery import Recovered, recover
-from journal.scribe import Book, Noted, Scribe
-from journal.segment import Stamp, epoch_of
+from journal.recovery import Recovered
+from journal.scribe import Scribe
+from journal.segment import Stamp
+
+__all__ = ["SEGMENT_BYTES", "Journal", "JournalClosed", "JournalFailed", "JournalInUse"]
 
 SEGMENT_BYTES = 64 * 2**20
 # How long an entry nobody waits for may wait for company. Two of the eight of an answered call are waited
@@ -24,12 +26,12 @@ SEGMENT_BYTES = 64 * 2**20
 LAZY_SECONDS = 0.02
 
 
-class JournalInUse(Exception):
-    """Another engine writes this journal: there is one engine to a host, or each has its own state folder."""
-
-
 class JournalClosed(Exception):
     """Something was noted after the journal was closed: that fact would be lost."""
+
+
+class JournalFailed(Exception):
+    """The thread that writes the journal has died: nothing more becomes durable in this process."""
 
 
 class Durable(asyncio.Future[None]):
@@ -55,14 +57,14 @@ class Journal:
     `last_known`: the last instant (Asterisk's clock) that any entry of an earlier engine tells.
     """
 
-    def __init__(self, lock: int, recovered: Recovered, book: Book) -> None:
+    def __init__(self, scribe: Scribe, recovered: Recovered, failed: asyncio.Future[None]) -> None:
         readable = {call: found for call, found in recovered.open_calls.items() if found.has_begun}
         self.open_calls: dict[str, list[Entry]] = {call: found.entries for call, found in readable.items()}
         self.last_known: datetime | None = recovered.last_known
-        self._lock = lock
         self._wall = recovered.wall
         self._loop = asyncio.get_running_loop()
-        self._scribe = Scribe(book, recovered, self._tell_durable)
+        self._scribe = scribe
+        self._failed = failed
         self._closed = False
         self._lazy: list[Noted] = []
 
@@ -70,21 +72,23 @@ class Journal:
     async def open(cls, directory: Path, node: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
         """Take the folder (made when missing), read what is open in it, begin a new epoch.
 
-        `node` is plain ASCII, without quotes. Raises JournalInUse, and OSError when the folder is unwritable.
+        Where the folder cannot be read or written the journal is degraded, and opened as soon as it can be;
+        the calls that are open in a folder that cannot even be read wait for the next engine. `node` is plain
+        ASCII, without quotes. Raises JournalInUse.
         """
-        lock = take(directory)
-        try:
-            recovered = await asyncio.to_thread(recover, directory)
-            last = epoch_of(Path(recovered.newest)) if recovered.newest else 0
-            book = Book(directory, node, max(int(time.time()), last + 1), recovered.newest, segment_bytes)
-            journal = cls(lock, recovered, book)
-            await asyncio.to_thread(journal._scribe.begin)
-        except BaseException:
-            os.close(lock)
-            raise
-        journal._scribe.start()
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+        place = Place(directory, node, segment_bytes)
+        scribe = Scribe(lambda: Book.open(place), partial(_tell_durable, loop), partial(_fail, loop, failed))
+        recovered = await asyncio.to_thread(scribe.begin)
+        journal = cls(scribe, recovered, failed)
+        scribe.start()
         journal._end_unreadable(recovered)
         return journal
+
+    async def died(self) -> None:
+        """Raise JournalFailed when the thread that writes has died; else wait until cancelled."""
+        await asyncio.shield(self._failed)
 
     def note(self, entry: Entry) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is on the disk.
@@ -105,9 +109,7 @@ class Journal:
         if not self._lazy:
             self._loop.call_later(LAZY_SECONDS, self.hurry)
         self._lazy.append(Noted(entry, payload, stamp, time.monotonic(), durable))
-        if isinstance(
-            entry, HandedOver
-        ):  # the call lives on without an engine: one killed now has written it
+        if isinstance(entry, HandedOver):  # the call lives on without us: a successor must know of it
             self._loop.call_soon(self.hurry)
         return durable
 
@@ -122,6 +124,11 @@ class Journal:
         oldest = self._scribe.oldest
         return max(time.monotonic() - oldest, 0.0) if oldest is not None else 0.0
 
+    @property
+    def reserve(self) -> int:
+        """Bytes that the journal can grow by when the disk is full."""
+        return self._scribe.reserve
+
     async def close(self) -> None:
         """Write what was noted, and let go of the folder. Calls may still be open: a successor finds them."""
         if self._closed:
@@ -130,7 +137,7 @@ class Journal:
         self.hurry()
         self._scribe.finish()
         await asyncio.to_thread(self._scribe.join)
-        os.close(self._lock)
+        self._scribe.release()
 
     def _end_unreadable(self, recovered: Recovered) -> None:
         """End the calls whose beginning cannot be read: the worker keeps them for a person to look at."""
@@ -145,27 +152,28 @@ class Journal:
             lazy, self._lazy = self._lazy, []
             self._scribe.put(lazy)
 
-    def _tell_durable(self, group: Sequence[Noted]) -> None:
-        """Called in the scribe's thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(mark_durable, tuple(noted.durable for noted in group))
 
-
-def take(directory: Path) -> int:
-    """The lock on the folder: an open file, let go by closing it or by dying. Raises JournalInUse."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise JournalInUse(
-            f"{directory}: another engine writes this journal; stop it, or set another `state` folder"
-        ) from None
-    return lock
+def _tell_durable(loop: asyncio.AbstractEventLoop, group: Sequence[Noted]) -> None:
+    """Called in the scribe's thread."""
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(mark_durable, tuple(noted.durable for noted in group))
 
 
 def mark_durable(waiting: Sequence[asyncio.Future[None]]) -> None:
     for durable in waiting:
         if not durable.done():  # who waited may have been cancelled
             durable.set_result(None)
+
+
+def _fail(loop: asyncio.AbstractEventLoop, failed: asyncio.Future[None], error: BaseException) -> None:
+    """Called in the scribe's thread, as the last that it does."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_set_failed, failed, error)
+
+
+def _set_failed(failed: asyncio.Future[None], error: BaseException) -> None:
+    if not failed.done():
+        failure = JournalFailed(repr(error))
+        failure.__cause__ = error
+        failed.set_exception(failure)
+        failed.exception()  # looked at: without a waiter it is no error of its own

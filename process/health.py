@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from process.connections import Door, Limits
 from process.metrics import Metrics
 
+AGAIN_SECONDS = 5.0
+CLOSE_SECONDS = 1.0  # for connections that are just asking
 LIMITS = Limits(total=32, seconds=10.0)  # a connection is for one question
+log = structlog.get_logger()
+
+type Told = Callable[[], list[str]]
 
 
 class CannotServe(Exception):
@@ -20,14 +26,21 @@ class CannotServe(Exception):
 
 @asynccontextmanager
 async def health(
-    host: str, port: int, metrics: Metrics, ready: Callable[[], list[str]], limits: Limits = LIMITS
+    host: str,
+    port: int,
+    metrics: Metrics,
+    ready: Told,
+    warnings: Told = list,
+    *,
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[str]:
     """Serve while the block runs; its value is the address, `http://127.0.0.1:9460`. Port 0 takes a free one.
 
     `ready` returns why this process cannot do its work now, in sentences; none means that it can. With any,
-    /ready answers 503 and tells them. /live answers 200 as long as the event loop turns. Raises CannotServe.
+    /ready answers 503 and tells them; `warnings` are only told. /live answers 200 as long as the event loop
+    turns. Raises CannotServe.
     """
-    runner = web.AppRunner(_app(metrics, ready), access_log=None)
+    runner = web.AppRunner(_app(metrics, ready, warnings), access_log=None, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     door = Door("health", cast("web.Server", runner.server), limits)
     try:
@@ -41,6 +54,22 @@ async def health(
         await runner.cleanup()
 
 
+async def keep_serving(
+    serving: Callable[[], AbstractAsyncContextManager[str]], again_seconds: float = AGAIN_SECONDS
+) -> None:
+    """Serve until cancelled. Where the port is taken, log that and try again: calls do not wait for it.
+
+    `serving` makes what health() returns.
+    """
+    while True:
+        try:
+            async with serving():
+                await asyncio.get_running_loop().create_future()
+        except CannotServe as wrong:
+            log.error("health_port_taken", why=str(wrong))  # noqa: TRY400 - told in full
+        await asyncio.sleep(again_seconds)
+
+
 async def _listen(door: Door, host: str, port: int) -> asyncio.Server:
     try:
         return await asyncio.get_running_loop().create_server(door, host, port)
@@ -50,7 +79,7 @@ async def _listen(door: Door, host: str, port: int) -> asyncio.Server:
         ) from wrong
 
 
-def _app(metrics: Metrics, ready: Callable[[], list[str]]) -> web.Application:
+def _app(metrics: Metrics, ready: Told, warnings: Told) -> web.Application:
     async def tell_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -59,7 +88,8 @@ def _app(metrics: Metrics, ready: Callable[[], list[str]]) -> web.Application:
 
     async def tell_ready(_: web.Request) -> web.Response:
         reasons = ready()
-        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        told = {"ready": not reasons, "reasons": reasons, "warnings": warnings()}
+        return web.json_response(told, status=503 if reasons else 200)
 
     async def close(_: web.Request, response: web.StreamResponse) -> None:
         response.force_close()

@@ -3,20 +3,30 @@
 Fixed words are the event, data are its keys: `log.info("leg answered", leg=leg.id)`. What is bound at the top
 of a task (`structlog.contextvars.bind_contextvars(call=...)`) stands in every line of that call. Only JSON:
 the logfmt renderer lets ESC, CR and NUL through as they are.
+
+A log call never raises and never waits: docs/decisions/020-observers-never-stop-a-call.md.
 """
 
+import atexit
+import errno
+import json
 import logging
 import math
+import os
 import re
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dialplan.caller import Caller, Presentation
+from process.log_writer import LogWriter
 
 LONGEST = 500  # characters of one value: a display name may have 10,000
 
@@ -33,9 +43,37 @@ SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credentia
 PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing", "digest", "channel"})
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send what this process and its libraries log to `stream` (standard error), from `level` on."""
-    stream = stream or sys.stderr
+type Put = Callable[[str], None]
+
+_writer: LogWriter | None = None
+
+
+def log_to_stderr(level: str = "info") -> None:
+    """Send what this process logs to standard error, from `level` on, by a thread of its own.
+
+    So does what Python itself would print there: it must not wait for a reader either. At exit the last lines
+    are written, for as long as a second.
+    """
+    stderr = sys.stderr
+    log_by(LogWriter(_nowhere if stderr is None else partial(os.write, stderr.fileno())), level)
+    _adopt_interpreter()
+
+
+def log_by(writer: LogWriter, level: str = "info") -> None:
+    """Send what this process and its libraries log to `writer`."""
+    global _writer  # noqa: PLW0603 - a process has one log
+    _writer = writer
+    configure(level, writer.put)
+    atexit.register(writer.flush)
+
+
+def lines_dropped() -> int:
+    """How many lines of this process could not be written, nor kept until they could."""
+    return _writer.dropped if _writer else 0
+
+
+def configure(level: str, put: Put) -> None:
+    """Give every line that this process and its libraries log, from `level` on, to `put`."""
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -46,17 +84,59 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         structlog.processors.JSONRenderer(),
     ]
     structlog.configure(
-        processors=chain,
+        processors=[partial(_render, chain)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=lambda *_: Lines(put),
         cache_logger_on_first_use=True,  # else each line makes a logger anew, one that is not written too
     )
-    _adopt_libraries(level, stream, chain)
+    _adopt_libraries(level, put, chain)
 
 
-def _adopt_libraries(level: str, stream: TextIO, chain: list[Processor]) -> None:
+class Lines:
+    """What structlog logs to: a method for each level."""
+
+    def __init__(self, put: Put) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = put
+
+
+def _render(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
+    """The line of an event. What cannot be rendered becomes a line that says so: nothing is raised."""
+    facts: Any = event
+    try:
+        for processor in chain:
+            facts = processor(logger, method, facts)
+        return str(facts)
+    except Exception as error:  # noqa: BLE001 - whatever a value does when it is made text
+        return _unrendered(event.get("event"), error)
+
+
+def _unrendered(event: object, error: Exception) -> str:
+    """In place of a line whose values cannot be made text. Of its event only fixed words are repeated."""
+    is_fixed = isinstance(event, str) and re.fullmatch("[a-z][a-z_ ]{0,60}", event) is not None
+    facts = {"of": event if is_fixed else "?", "error": type(error).__name__}
+    return json.dumps(
+        {"event": "log_line_unrendered", "level": "error", **facts, "at": datetime.now(UTC).isoformat()}
+    )
+
+
+class _ByQueue(logging.Handler):
+    """Renders like structlog, and hands over; the library's own handlers write to their stream, and wait."""
+
+    def __init__(self, put: Put) -> None:
+        super().__init__()
+        self._put = put
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - as in _render()
+            line = _unrendered(record.name, error)
+        self._put(line)
+
+
+def _adopt_libraries(level: str, put: Put, chain: list[Processor]) -> None:
     """asyncio and aiohttp log by the standard library: the same lines, from warnings on."""
-    handler = logging.StreamHandler(stream)
+    handler = _ByQueue(put)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
@@ -64,6 +144,30 @@ def _adopt_libraries(level: str, stream: TextIO, chain: list[Processor]) -> None
         )
     )
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, _number(level)), force=True)
+
+
+def _adopt_interpreter() -> None:
+    """What Python prints to standard error: uncaught exceptions, ignored ones, warnings."""
+    log = structlog.get_logger()
+
+    def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            log.critical("process_failed", exc_info=(kind, error, trace))
+
+    def thread_failed(args: threading.ExceptHookArgs) -> None:
+        name, error = args.thread.name if args.thread else "", args.exc_value
+        log.critical("thread_failed", thread=name, exc_info=(args.exc_type, error, args.exc_traceback))
+
+    def ignored(args: "sys.UnraisableHookArgs") -> None:
+        log.error("exception_ignored", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = failed, thread_failed, ignored
+    logging.captureWarnings(capture=True)
+
+
+def _nowhere(_data: memoryview) -> int:
+    """Standard error was closed before we began: its number is another file's by now."""
+    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 def _number(level: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,6 +12,10 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from process.log import lines_dropped
 
 LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
@@ -25,6 +29,7 @@ class Metrics:
             "loop_lag_seconds", "How late the event loop woke up", LAG_BUCKETS
         )
         ProcessCollector(registry=self.registry)
+        self.registry.register(DroppedLines())
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
@@ -41,6 +46,17 @@ class Metrics:
     ) -> Histogram:
         return Histogram(
             name, documentation, labels, namespace="callengine", buckets=buckets, registry=self.registry
+        )
+
+
+class DroppedLines(Collector):
+    """Asks the log itself: who drops a line must not take a metric's lock for it."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "callengine_log_lines_dropped",
+            "Lines of the log that could not be written, nor kept until they could",
+            value=lines_dropped(),
         )
 
 

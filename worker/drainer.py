@@ -161,9 +161,9 @@ class Drainer:
                 await keep_all(con, [revised(call)])
             point("drain.after_one")
         except (*REFUSED, ValueError) as error:
-            log.critical("call set aside", call=call.call_id, error=type(error).__name__)
             point("drain.before_set_aside")
             await self._set_aside(con, call, repr(error))
+            log.critical("call set aside", call=call.call_id, error=type(error).__name__)
         else:
             if call.unreadable:
                 await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")

@@ -133,9 +133,9 @@ class Keeper:
     async def _knows_the_time(self, con: asyncpg.Connection) -> bool:
         await self._begin(con)
         apart = abs(datetime.now(UTC) - await con.fetchval("SELECT clock_timestamp()")) > CLOCKS_APART
-        if apart and not self._apart:
+        were_apart, self._apart = self._apart, apart
+        if apart and not were_apart:
             log.critical("nothing is destroyed: the clocks of this host and of PostgreSQL differ")
-        self._apart = apart
         return not apart
 
     async def _sweep(self, con: asyncpg.Connection) -> bool:

@@ -18,14 +18,13 @@ def command(file: Path | None) -> None:
     from engine.ari.errors import PortTaken
     from engine.service import serve
     from journal.writer import JournalInUse
-    from process.health import CannotServe
-    from process.log import configure
+    from process.log import log_to_stderr
     from process.loop import run
 
     try:
         settings = load_settings(file)
         settings.require("ari.password", "ari.events_password")
-        configure(settings.log.level)
+        log_to_stderr(settings.log.level)
         run(serve(settings))
-    except (SettingsError, ConfigErrors, PortTaken, CannotServe, JournalInUse) as wrong:
+    except (SettingsError, ConfigErrors, PortTaken, JournalInUse) as wrong:
         raise click.ClickException(str(wrong)) from None

@@ -15,14 +15,14 @@ def command(file: Path | None) -> None:
     """
     from config.settings import SettingsError, load_settings
     from process.health import CannotServe
-    from process.log import configure
+    from process.log import log_to_stderr
     from process.loop import run
     from storage.migrate import MigrationChanged
     from worker.service import work
 
     try:
         settings = load_settings(file)
-        configure(settings.log.level)
+        log_to_stderr(settings.log.level)
         run(work(settings))
     except (SettingsError, CannotServe, MigrationChanged) as wrong:
         raise click.ClickException(str(wrong)) from None

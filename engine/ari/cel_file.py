@@ -18,6 +18,7 @@ import structlog
 
 from engine.ari.cel import CelEvent, parse, records
 from engine.ari.cel_marks import Mark, Marks
+from engine.ari.cel_room import CelRoom, give_back
 from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
 
 READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
@@ -58,6 +59,12 @@ class CelFiles:
         self._mark = Mark()  # of `cel`
         self._unseen: dict[Mark, float] = {}  # marks that fit no file, since when
         self._reported: set[str] = set()
+        self._room = CelRoom(cel)
+
+    @property
+    def headroom(self) -> int:
+        """Bytes that Asterisk can still append when the disk is full."""
+        return self._room.bytes
 
     def unread(self, everywhere: bool = False) -> Iterator[Batch]:
         """Yield what has not been taken, oldest file first; call take() for each batch. Raise OSError.
@@ -90,13 +97,15 @@ class CelFiles:
         self._marks.move(batch.mark, batch.data)
 
     def tidy(self) -> None:
-        """Rename a large file and remove old ones. Raise OSError."""
+        """Keep headroom for a full disk, rename a large file and remove old ones. Raise OSError."""
         self._remove_old()
-        stamp = _stamp(self._cel)
-        if stamp is None or stamp[1] <= self._max_bytes:
-            return
         number = max(map(self._number, self._siblings()), default=0) + 1
-        self._cel.rename(self._cel.with_name(f"{self._cel.name}.{number}"))
+        rotated = self._cel.with_name(f"{self._cel.name}.{number}")
+        stamp = _stamp(self._cel)
+        if stamp is not None and stamp[1] > self._max_bytes:
+            self._room.rotate(rotated)
+        else:
+            self._room.keep(rotated)
 
     def close(self) -> None:
         """Close the file that is kept open."""
@@ -212,8 +221,12 @@ class CelFiles:
     def _remove_old(self) -> None:
         oldest = time.time() - self._keep_seconds
         for path, (stamp, _) in tuple(self._read.items()):
-            if stamp[2] < oldest * 1e9 and stamp == _stamp(path) and self._named(path):
+            if not self._named(path) or stamp != _stamp(path):
+                continue
+            if stamp[2] < oldest * 1e9:
                 path.unlink(missing_ok=True)
+            else:
+                give_back(path)
 
     def _report(self, event: str, path: Path, **facts: object) -> None:
         """Count it, and log the first of each kind for each file: a damaged file must not fill the log."""

@@ -86,9 +86,12 @@ class Marks:
         return next((mark for mark in reversed(alike) if mark.fits(source)), None)
 
     def is_shorter_copy(self, source: Source) -> bool:
-        """Whether a file begins like one that was taken further: it may be a copy that is being made."""
+        """Whether a file begins like one that was taken further: it may be a copy that is being made.
+
+        Of which there may be no more yet than the first bytes, or none.
+        """
         head = source.read(0, KNOWN_BYTES)
-        return any(head.startswith(mark.head) for mark in self._marks)
+        return any(head.startswith(mark.head) or mark.head.startswith(head) for mark in self._marks)
 
     def move(self, mark: Mark, data: bytes) -> None:
         """`data` has been taken; from the first time on the mark is one of these."""

@@ -73,8 +73,16 @@ class CelReader:
         """Number of lines and files that could not be read since the start."""
         return self._files.skipped
 
+    @property
+    def headroom(self) -> int:
+        """Bytes that Asterisk can still append to the file when the disk is full."""
+        return self._files.headroom
+
     async def run(self) -> None:
-        """Read until cancelled, once. Whatever goes wrong with the file is logged once and tried again."""
+        """Read until cancelled, once. Whatever goes wrong with the file is logged once and tried again.
+
+        Raises what the reading thread has died of.
+        """
         self._loop = asyncio.get_running_loop()
         ended = self._loop.create_future()
         threading.Thread(target=self._work, args=(ended,), name="cel-reader", daemon=True).start()
@@ -101,7 +109,16 @@ class CelReader:
         await asked
 
     def _work(self, ended: asyncio.Future[None]) -> None:
-        """Look, hand over, store the position: the life of the thread."""
+        """The life of the thread. It does not die in silence: what ends it is raised by run()."""
+        try:
+            self._read_until_stopped()
+        except BaseException as error:  # noqa: BLE001 - handed on
+            self._call(partial(_fail, ended, error))
+        else:
+            self._call(partial(_finish, ended))
+
+    def _read_until_stopped(self) -> None:
+        """Look, hand over, store the position."""
         self._attempt("cel_position_unreadable", self._begin)
         while not self._stop.is_set():
             asked = tuple(self._asked)
@@ -115,7 +132,9 @@ class CelReader:
         self._save(self._marks.text())
         self._files.close()
         self._watch.close()
-        self._call(partial(_finish, ended))
+
+    def _save_beside(self) -> None:
+        self._saving = self._saver.submit(self._save, self._marks.text())
 
     def _save(self, text: str) -> None:
         self._attempt("cel_position_not_saved", partial(self._marks.save, text))
@@ -143,7 +162,7 @@ class CelReader:
         self._saved = time.monotonic()
         self._attempt("cel_not_rotated", self._files.tidy)
         if self._saving is None or self._saving.done():
-            self._saving = self._saver.submit(self._save, self._marks.text())
+            self._attempt("cel_position_not_saved", self._save_beside)
 
     def _deliver(self, events: Sequence[CelEvent]) -> bool:
         """Wait until `take` has returned; return False if it raised. Raise _Stopped."""
@@ -193,3 +212,8 @@ class _Stopped(Exception):
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _fail(future: asyncio.Future[None], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

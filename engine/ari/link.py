@@ -127,9 +127,9 @@ class EventLink:
 
     def _refuse(self) -> web.Response:
         # Asterisk tries again twice a second: said once, until it gets in.
-        if not self._refusing:
+        was_refusing, self._refusing = self._refusing, True
+        if not was_refusing:
             log.warning("event link refused", remedy="username and password of websocket_client.conf")
-        self._refusing = True
         return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="engine"'})
 
     def _begin(self, connection: "_Connection") -> None:
@@ -138,14 +138,14 @@ class EventLink:
             self._live.abort()
             self._end(self._live)
         self._live = connection
-        log.info("event link connected")
         self._on_connect()
+        log.info("event link connected")
 
     def _end(self, connection: "_Connection") -> None:
         if self._live is connection:
             self._live = None
-            log.warning("event link disconnected", close_code=connection.socket.close_code)
             self._on_disconnect()
+            log.warning("event link disconnected", close_code=connection.socket.close_code)
 
     def _read(self, text: str) -> None:
         try:

@@ -163,11 +163,11 @@ class Switchboard:
         if event.kind not in ("FALLBACK", "RING") or "dialled" not in event.extra:
             return None
         came = fallen_back(event, self._country, self._desk.node)
-        log.info("call_without_engine", call=came.call_id)
         live = self._take_call(came)
         if event.kind == "RING":
             to = tuple(number for _, number in dialled(event.extra.get("to", "")))
             live.journal.note(FellBack(came.call_id, event.at, to))
+        log.info("call_without_engine", call=came.call_id)
         return live
 
     # One connection.
@@ -281,7 +281,7 @@ class Switchboard:
             try:
                 await work
             except Exception:
-                log.exception("call_lost_its_task")
                 await let_go(self.exchange.client.channels.hangup(line.id))
+                log.exception("call_lost_its_task")
             finally:
                 del self._lives[line.id]

@@ -95,6 +95,6 @@ async def strays(exchange: Exchange, there: AppInfo, known: frozenset[str]) -> l
         if channel is not None:
             callers.append(channel)
             continue
-        log.warning("stray_hung_up", channel=channel_id)
         await let_go(exchange.client.channels.hangup(channel_id))
+        log.warning("stray_hung_up", channel=channel_id)
     return callers

@@ -34,8 +34,8 @@ async def voicemail(step: Voicemail, call: Call) -> Outcome:
 
 async def decline(call: Call, why: str) -> Outcome:
     """Tell the caller that no message can be taken; a caller not answered yet does not pay for hearing it."""
-    log.error("message_declined", why=why)
     call.turned(Turn(VOICEMAIL, f"no message taken: {why}"))
+    log.error("message_declined", why=why)
     await say(MAILBOX_FULL, call)
     return Outcome.FAILED
 

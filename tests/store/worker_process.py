@@ -35,7 +35,7 @@ def run(environment: Mapping[str, str], output: Path) -> None:
         0.2  # nobody waits in a test
     )
     settings = load_settings()
-    log.configure(settings.log.level)
+    log.log_to_stderr(settings.log.level)
     asyncio.run(work(settings))
 
 

@@ -1,4 +1,4 @@
-"""What keeps the engine from taking calls on an Asterisk or a machine that will not do."""
+"""What keeps the engine from taking calls on an Asterisk that will not do."""
 
 import re
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.ari.state import AsteriskInfo, ModuleInfo
-from engine.checks import MODULES, Findings, Folder, examine, refusals
+from engine.checks import MODULES, Findings, examine, refusals
 
-SPOOL = Folder(Path("/spool"), writable=True, free_bytes=50 * 10**9)
-WELL = Findings("22.10.1+dfsg-1", MODULES, timedelta(milliseconds=3), (SPOOL,))
+WELL = Findings("22.10.1+dfsg-1", MODULES, timedelta(milliseconds=3))
 
 
 def test_a_fit_asterisk_on_a_fit_machine_is_not_refused() -> None:
@@ -43,22 +42,9 @@ def test_clocks_that_differ_are_refused(ahead: float, words: str) -> None:
     assert words in refusal
 
 
-@pytest.mark.parametrize(
-    ("folder", "words"),
-    [
-        (replace(SPOOL, free_bytes=None), "/spool is not there; create it"),
-        (replace(SPOOL, writable=False), "/spool cannot be written"),
-        (replace(SPOOL, free_bytes=1_940_000_000), "/spool has 1.9 GB free, 2.0 GB are needed"),
-    ],
-)
-def test_a_folder_that_cannot_keep_calls_is_refused(folder: Folder, words: str) -> None:
-    (refusal,) = refusals(replace(WELL, folders=(folder, SPOOL)))
-    assert refusal.startswith(words)
-
-
 def test_everything_wrong_is_said_at_once() -> None:
-    wrong = Findings("18.1.0", frozenset(), timedelta(hours=1), (replace(SPOOL, free_bytes=None),))
-    assert len(refusals(wrong)) == 4
+    wrong = Findings("18.1.0", frozenset(), timedelta(hours=1))
+    assert len(refusals(wrong)) == 3
 
 
 def test_the_configuration_we_ship_loads_every_module_asked_for() -> None:
@@ -82,11 +68,7 @@ class Told:
         return self.clock
 
 
-async def test_only_running_modules_count_and_folders_are_looked_at(tmp_path: Path) -> None:
-    found = await examine(Told(datetime.now(UTC) - timedelta(minutes=1)), [tmp_path, tmp_path / "gone"])
+async def test_only_running_modules_count() -> None:
+    found = await examine(Told(datetime.now(UTC) - timedelta(minutes=1)))
     assert found.running == {"a.so"}
     assert abs(found.ahead + timedelta(minutes=1)) < timedelta(seconds=1)
-    assert [(folder.writable, folder.free_bytes is None) for folder in found.folders] == [
-        (True, False),
-        (False, True),
-    ]

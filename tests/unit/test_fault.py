@@ -21,13 +21,14 @@ def armed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a:2", Failpoint("a", 2, "kill")),
         ("a:raise", Failpoint("a", 1, "raise")),
         ("a:7:sleep=0.5", Failpoint("a", 7, "sleep=0.5")),
+        ("a:3+:raise", Failpoint("a", 3, "raise", lasts=True)),
     ],
 )
 def test_a_failpoint_is_a_name_a_passing_and_an_action(text: str, meant: Failpoint) -> None:
     assert parse(text) == meant
 
 
-@pytest.mark.parametrize("text", ["", ":2", "a:0", "a:explode", "a:1:kill:twice", "a:kill:1"])
+@pytest.mark.parametrize("text", ["", ":2", "a:0", "a:+", "a:explode", "a:1:kill:twice", "a:kill:1"])
 def test_one_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write name"):
         parse(text)
@@ -42,3 +43,12 @@ def test_only_the_nth_passing_of_that_point_breaks() -> None:
     with pytest.raises(Fault, match="failpoint disk"):
         point("disk")
     point("disk")
+
+
+def test_one_that_lasts_breaks_every_later_passing_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault, "_armed", Failpoint("disk", 2, "raise", lasts=True))
+    monkeypatch.setattr(fault, "_passings", count(1))
+    point("disk")
+    for _ in range(3):
+        with pytest.raises(Fault):
+            point("disk")

@@ -42,7 +42,7 @@ def front_desk(paper: Paper, metrics: EngineMetrics) -> FrontDesk:
 
 
 def live(metrics: EngineMetrics) -> float:
-    return float(metrics.calls_live._value.get())
+    return metrics.registry.get_sample_value("callengine_calls_live") or 0
 
 
 @pytest.mark.looptime
@@ -63,6 +63,35 @@ async def test_at_the_end_nothing_is_left_untold() -> None:
     desk.note(START)
     desk.tell()
     assert live(metrics) == 1
+
+
+class Abacus(EngineMetrics):
+    """One whose counter of calls is broken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = None  # type: ignore[assignment]
+
+
+async def test_an_entry_that_cannot_be_counted_stops_neither_the_call_nor_the_others() -> None:
+    paper, metrics = Paper(), Abacus()
+    desk = front_desk(paper, metrics)
+    told: list[Entry] = [START, CallEnded("a", AT, Result.BUSY, "engine", 17), replace(START, call="b")]
+    for entry in told:
+        await desk.note(entry)
+    with capture_logs() as lines:
+        desk.tell()
+    assert paper.noted == told
+    assert live(metrics) == 1
+    assert [line["event"] for line in lines] == ["call_start", "entry_not_counted", "call_start"]
+
+
+def test_calls_left_by_an_earlier_engine_that_cannot_be_counted_keep_no_engine_from_starting() -> None:
+    broken = cast(Entry, None)
+    with capture_logs() as lines:
+        tally = Tally(EngineMetrics(), {"a": [broken], "b": [replace(START, call="b")]})
+    tally.see(CallEnded("b", AT, Result.BUSY, "engine", 17))
+    assert [(line["event"], line["call"]) for line in lines] == [("entry_not_counted", "a")]
 
 
 def sample(metrics: EngineMetrics, name: str, **labels: str) -> float | None:

@@ -5,10 +5,11 @@ from contextlib import suppress
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from engine.metrics import EngineMetrics
 from process.connections import Limits
-from process.health import CannotServe, health
+from process.health import CannotServe, health, keep_serving
 from process.metrics import Metrics
 
 
@@ -32,11 +33,20 @@ async def test_ready_says_why_not_until_it_is() -> None:
     async with health("127.0.0.1", 0, Metrics(), lambda: reasons) as url:
         assert await get(f"{url}/ready") == (
             503,
-            '{"ready": false, "reasons": ["Asterisk is not connected", "the routing folder has errors"]}',
+            '{"ready": false, "reasons": ["Asterisk is not connected", "the routing folder has errors"], '
+            '"warnings": []}',
         )
         assert (await get(f"{url}/live"))[0] == 200, "not ready is no reason to be restarted"
         reasons.clear()
-        assert await get(f"{url}/ready") == (200, '{"ready": true, "reasons": []}')
+        assert await get(f"{url}/ready") == (200, '{"ready": true, "reasons": [], "warnings": []}')
+
+
+async def test_a_warning_is_told_by_a_process_that_is_ready() -> None:
+    async with health("127.0.0.1", 0, Metrics(), list, lambda: ["the disk is nearly full"]) as url:
+        assert await get(f"{url}/ready") == (
+            200,
+            '{"ready": true, "reasons": [], "warnings": ["the disk is nearly full"]}',
+        )
 
 
 async def test_metrics_are_those_of_this_process() -> None:
@@ -56,6 +66,34 @@ async def test_a_port_that_is_taken_is_said_with_the_remedy() -> None:
                 pass
 
 
+async def test_a_port_that_is_taken_is_had_as_soon_as_it_is_free() -> None:
+    """Calls do not wait for it, so the engine does."""
+    async with health("127.0.0.1", 0, Metrics(), list) as url:
+        port = int(url.rpartition(":")[2])
+        with capture_logs() as told:
+            serving = asyncio.create_task(
+                keep_serving(lambda: health("127.0.0.1", port, Metrics(), lambda: ["waits"]), 0.001)
+            )
+            async with asyncio.timeout(5):
+                while len(told) < 2:  # noqa: ASYNC110 - what is waited for is a line of the log
+                    await asyncio.sleep(0.001)
+        assert {line["event"] for line in told} == {"health_port_taken"}
+        assert (await get(f"{url}/ready"))[0] == 200
+    async with asyncio.timeout(5):
+        while await answers(url) is None:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
+    assert (await get(f"{url}/ready"))[0] == 503
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+async def answers(url: str) -> int | None:
+    try:
+        return (await get(f"{url}/ready"))[0]
+    except aiohttp.ClientConnectorError:
+        return None
+
+
 async def test_an_error_of_the_process_is_not_taken_for_one_of_the_port() -> None:
     with pytest.raises(OSError, match="disk"):
         async with health("127.0.0.1", 0, Metrics(), list):
@@ -69,7 +107,7 @@ async def open_idle(url: str, connections: int) -> list[tuple[asyncio.StreamRead
 
 
 async def test_idle_connections_keep_nobody_out_and_the_oldest_are_ended() -> None:
-    async with health("127.0.0.1", 0, Metrics(), list, Limits(total=5, seconds=3600)) as url:
+    async with health("127.0.0.1", 0, Metrics(), list, limits=Limits(total=5, seconds=3600)) as url:
         idle = await open_idle(url, 20)
         assert (await get(f"{url}/live"))[0] == 200
         for reader, _ in idle[:16]:
@@ -80,7 +118,7 @@ async def test_idle_connections_keep_nobody_out_and_the_oldest_are_ended() -> No
 
 @pytest.mark.parametrize("part", [b"", b"GET /live HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_a_question_that_never_comes_is_not_waited_for(part: bytes) -> None:
-    async with health("127.0.0.1", 0, Metrics(), list, Limits(total=5, seconds=0.1)) as url:
+    async with health("127.0.0.1", 0, Metrics(), list, limits=Limits(total=5, seconds=0.1)) as url:
         ((reader, writer),) = await open_idle(url, 1)
         writer.write(part)
         await ended(reader)

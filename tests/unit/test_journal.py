@@ -4,10 +4,8 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,12 +17,11 @@ from journal.codec import kind_of
 from journal.entries import Answered, CallEnded, Entry, HandedOver, Heartbeat, LegRang, LegStarted, Turned
 from journal.reader import read
 from journal.recovery import recover
-from journal.segment import Segment, Stamp, encode, epoch_of, segment_name, segments, used
+from journal.segment import Stamp, encode, epoch_of, segment_name, segments
 from journal.writer import Journal, JournalClosed, JournalInUse
 from tests.unit.journals import (
     AT,
     SMALL,
-    checkpoint,
     ended,
     lay_out,
     opened,
@@ -252,67 +249,3 @@ async def test_an_entry_that_cannot_be_written_is_refused_and_the_next_is_kept(t
             journal.note(LegRang("a", AT.replace(tzinfo=None), "a-b1"))
         await journal.note(started("b"))
     assert [fact.call for fact in written(tmp_path)] == ["b"]
-
-
-# A disk that fails
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, name: str, fails: Callable[[int], bool]) -> None:
-    """Let the calls of `os.<name>` fail of which `fails` says so, counted from 1."""
-    real = getattr(os, name)
-    calls = iter(range(1, 1_000_000))
-
-    def call(*args: Any) -> Any:
-        if fails(next(calls)):
-            raise OSError(5, "Input/output error")
-        return real(*args)
-
-    monkeypatch.setattr(os, name, call)
-
-
-@pytest.mark.parametrize("broken", ["fdatasync", "pwrite"])
-async def test_after_a_failed_sync_everything_is_written_again_in_a_new_segment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    async with opened(tmp_path) as journal:
-        await journal.note(started("a"))
-        failing(monkeypatch, broken, lambda nth: nth == 1)
-        await journal.note(Answered("a", AT))
-        assert not journal.degraded
-        await journal.note(over("a"))
-    assert len(segments(tmp_path)) == 2
-    (call,) = ended(tmp_path)
-    assert [kind_of(fact) for fact in call] == ["call_start", "answered", "call_end"]
-
-
-async def test_a_dead_disk_degrades_the_journal_but_lets_the_calls_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with opened(tmp_path) as journal:
-        with monkeypatch.context() as disk:
-            failing(disk, "fdatasync", lambda nth: True)
-            failing(disk, "fsync", lambda nth: True)
-            await journal.note(started("a"))
-            assert journal.degraded
-            assert journal.note(Answered("a", AT)).done()
-            assert journal.lag > 0
-    assert not journal.degraded  # the disk was back before the journal closed
-    assert [kind_of(fact) for fact in written(tmp_path)][-2:] == ["call_start", "answered"]
-
-
-async def test_a_full_disk_is_not_filled_further_by_trying(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failing(monkeypatch, "posix_fallocate", lambda nth: True)
-    with pytest.raises(OSError, match="Input/output"):
-        await Journal.open(tmp_path, "here")
-    assert os.listdir(tmp_path) == ["lock"]
-
-
-def test_a_crash_loop_gives_back_what_it_preallocated(tmp_path: Path) -> None:
-    Segment.create(tmp_path, segment_name(7, 1), 2**20, checkpoint()).abandon()
-    (path,) = segments(tmp_path)
-    (tmp_path / f"{segment_name(7, 2)}.draft").write_bytes(b"half")
-    recover(tmp_path)
-    assert path.stat().st_size == used(path) == read(path).next_offset < 200
-    assert list(tmp_path.iterdir()) == [path]

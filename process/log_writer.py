@@ -1,0 +1,108 @@
+"""Log lines on their way out of the process: a bounded queue and one thread that writes.
+
+Code that logs appends to the queue. It never waits and never gets an error, also when the disk is full, the
+pipe is closed or nobody reads it. When the queue is full, lines are dropped and counted.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from threading import Event, RLock, Thread
+
+MOST = 10_000  # lines in the queue, some 5 MB: three minutes of 50 calls/s
+# The first line waits so long for others: each write costs a change of threads, which a call may feel.
+GATHER_SECONDS = 0.02
+BATCH = 1_000  # lines
+RETRY_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
+
+type Write = Callable[[memoryview], int]
+
+
+class LogWriter:
+    """`write` is os.write() to the log, as a rule: it may block, write a part, or raise OSError."""
+
+    def __init__(self, write: Write, most: int = MOST, retry_seconds: float = RETRY_SECONDS) -> None:
+        self.dropped = 0  # lines since the start
+        self._write = write
+        self._most = most
+        self._retry_seconds = retry_seconds
+        self._queue: SimpleQueue[str | Event] = SimpleQueue()
+        self._counting = RLock()  # the garbage collector may log in the middle of it
+        self._reported = 0
+        Thread(target=self._run, name="log", daemon=True).start()
+
+    def put(self, line: str) -> None:
+        """Append a line; drop and count it when the queue is full. Never wait, never raise."""
+        try:
+            if self._queue.qsize() < self._most:
+                self._queue.put(line)
+                return
+        except MemoryError:
+            pass
+        self._drop(1)
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until the lines of before are written, no longer than so many seconds; whether they are."""
+        reached = Event()
+        self._queue.put(reached)
+        return reached.wait(seconds)
+
+    def _drop(self, lines: int) -> None:
+        with self._counting:
+            self.dropped += lines
+
+    def _run(self) -> None:
+        while True:
+            lines, flushed = self._gather()
+            try:
+                self._write_all("".join(f"{line}\n" for line in lines))
+                self._report_dropped()
+            except Exception:  # noqa: BLE001 - this thread outlives everything, and has nobody to tell
+                self._drop(len(lines))
+            for reached in flushed:
+                reached.set()
+
+    def _gather(self) -> tuple[list[str], list[Event]]:
+        """The next lines, and who waits for them to be written."""
+        lines: list[str] = []
+        flushed: list[Event] = []
+        item: str | Event = self._queue.get()
+        if isinstance(item, str) and self._queue.qsize() < BATCH:
+            time.sleep(GATHER_SECONDS)
+        try:
+            while True:
+                if isinstance(item, str):
+                    lines.append(item)
+                else:
+                    flushed.append(item)
+                if len(lines) >= BATCH:
+                    break
+                item = self._queue.get_nowait()
+        except Empty:
+            pass
+        return lines, flushed
+
+    def _write_all(self, text: str) -> None:
+        """Write it all, however long that takes: a line is never cut short by us."""
+        left = memoryview(text.encode("utf-8", "backslashreplace"))
+        while left:
+            try:
+                left = left[self._write(left) :]
+            except BlockingIOError:
+                time.sleep(GATHER_SECONDS)
+            except OSError:
+                time.sleep(self._retry_seconds)
+
+    def _report_dropped(self) -> None:
+        """Log how many lines are missing, once those of before are written."""
+        missing = self.dropped - self._reported
+        if missing and self._queue.empty():
+            self._reported += missing
+            self._write_all(f"{_line('log_lines_dropped', 'warning', count=missing)}\n")
+
+
+def _line(event: str, level: str, **facts: object) -> str:
+    return json.dumps({"event": event, "level": level, **facts, "at": datetime.now(UTC).isoformat()})
