@@ -201,8 +201,8 @@ class Call:
         return together(outcomes)
 
     def _talk_left(self) -> timedelta:
-        answered = self.state.answered
-        return self.limit - (now() - answered if answered else timedelta(0))
+        answered, steady = self.state.answered, self.state.steady
+        return self.limit - (steady(now()) - steady(answered) if answered else timedelta(0))
 
     def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
         owner, prompt = self.agreed.owner, recorder.prompt

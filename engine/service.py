@@ -13,6 +13,7 @@ from config.policy import Policy
 from config.settings import Settings
 from config.versions import Versions
 from engine.ari.client import Client
+from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
@@ -47,6 +48,7 @@ async def serve(settings: Settings) -> None:
             stop,
             watch_loop(engine.metrics),
             engine.watch(),
+            engine.switchboard.watch(),
             engine.routing_store.watch(engine.publish_fallback, engine.live_versions),
             engine.reload_when_told(),
             engine.switchboard.cel.run(),
@@ -116,6 +118,8 @@ class Engine:
             metrics.journal_degraded.set(self.journal.degraded)
             metrics.routing_numbers.set(len(self.routing_store.in_force.numbers))
             metrics.routing_reload_failed.set(self.routing_store.refused)
+            metrics.calls_unreadable.set(self.switchboard.unreadable)
+            metrics.clock_steps.set(self.switchboard.clock_steps)
             await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -145,8 +149,12 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         surroundings,
         Trunk(ari.app, settings.asterisk.trunk, settings.country),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
-        unfinished=unfinished,
-        last_known=journal.last_known or datetime.now(UTC),
+        left=Left(
+            unfinished,
+            journal.ended,
+            journal.last_known or datetime.now(UTC),
+            settings.state / "asterisk.json",
+        ),
     )
     engine = Engine(settings, journal, routing_store, metrics, client, switchboard, fallbacks)
     http = settings.http

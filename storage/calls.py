@@ -19,11 +19,11 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -32,7 +32,8 @@ ON CONFLICT (call_id) DO UPDATE SET
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
-    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing
+    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
+    clock = EXCLUDED.clock
 WHERE call.rev < EXCLUDED.rev
 RETURNING call_id
 """
@@ -132,6 +133,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "node": record.node,
         "rev": call.rev,
         "routing": record.routing or None,
+        "clock": record.clock or None,
     }
 
 
@@ -177,6 +179,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         notice=json.loads(row["notice"] or "{}"),
         legs=legs,
         routing=row["routing"] or "",
+        clock=json.loads(row["clock"] or "{}"),
     )
 
 

@@ -12,6 +12,7 @@ from engine.ari.events import Dial, Event, Kind
 from engine.ari.ledger import entries_of, rung
 from engine.ari.line import AriLine
 from engine.call import CallJournal
+from journal.writer import JournalClosed
 
 log = structlog.get_logger()
 
@@ -45,7 +46,9 @@ class Live:
         try:
             for entry in entries_of(event, self.journal.state, self.line.rang, self.line.dialling):
                 written = self.journal.note(entry)
-        except (ValueError, KeyError, TypeError):
+        except JournalClosed:  # the next engine reads it again
+            raise
+        except Exception:  # nobody would read on behind this line
             log.exception("cel_not_understood", kind=event.kind, call=self.line.call_id)
         if event.kind == "LINKEDID_END":
             self.line.told_over(event.at)
