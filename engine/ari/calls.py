@@ -21,6 +21,7 @@ from engine.call import CallJournal, Desk, begin
 from engine.handle import handle
 from journal.entries import CallEnded, ClockStepped, FellBack
 from journal.state import CallState
+from journal.writer import JournalClosed
 from process.clock import Step
 
 log = structlog.get_logger()
@@ -114,11 +115,21 @@ class Calls:
         """Note what these events amount to; returns when that is on the disk."""
         written: Awaitable[None] | None = None
         for event in events:
-            live = self._of(event) or self._without_engine(event)
+            live = self._found(event)
             if live is not None:
                 written = live.take(event) or written
         if written is not None:
             await written
+
+    def _found(self, event: CelEvent) -> Live | None:
+        """The call that this event is of, begun if it is the first of it."""
+        try:
+            return self._of(event) or self._without_engine(event)
+        except JournalClosed:  # the next engine reads it again
+            raise
+        except Exception:  # nobody would read on behind this line
+            log.exception("cel_not_understood", kind=event.kind, channel=event.call)
+            return None
 
     def _of(self, event: CelEvent) -> Live | None:
         """The call that this event is of: of two with one channel's id, that of its own Asterisk."""

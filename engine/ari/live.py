@@ -41,9 +41,9 @@ class Live:
     def take(self, event: CelEvent) -> Awaitable[None] | None:
         """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""
         written: Awaitable[None] | None = None
-        if event.kind == "RING":
-            self.line.dialling = dialled(event.extra.get("to", ""))
         try:
+            if event.kind == "RING":
+                self.line.dialling = dialled(event.extra.get("to", ""))
             for entry in entries_of(event, self.journal.state, self.line.rang, self.line.dialling):
                 written = self.journal.note(entry)
         except JournalClosed:  # the next engine reads it again

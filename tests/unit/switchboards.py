@@ -40,7 +40,7 @@ def cel(kind: str, channel: str = CHANNEL, seconds: float = 0, /, **extra: Any) 
 
 
 TALK = [
-    cel("LEG", LEG, 0.1, to=OFFICE),
+    cel("CHAN_START", LEG, 0.1),
     cel("ANSWER", LEG, 5),
     cel("ANSWER", CHANNEL, 5.01),
     cel("BRIDGE_ENTER", LEG, 5.02),

@@ -1,6 +1,7 @@
 """Asterisk, or the engine, has begun again: calls are told apart, none is begun twice, none keeps another."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from tests.unit.switchboards import (
     CHANNEL,
     GOODBYE,
     LEFT,
-    LEG,
     NODE,
     NUMBER,
     OFFICE,
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.looptime
 
 OTHER = "dev-1795776979.7"
 OTHERS = {OTHER: [CallStarted(OTHER, AT, NUMBER, "acme", False, NODE, OTHER)]}
-FALLBACK = cel("FALLBACK", CHANNEL, 0, dialled=NUMBER, presentation="allowed")
+FALLBACK = cel("FALLBACK", CHANNEL, 0, dialled=NUMBER, presentation="allowed", to=OFFICE)
 
 
 def of_call(desk: FakeDesk, call: str) -> list[Entry]:
@@ -198,7 +198,7 @@ async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path)
 
 async def test_lines_of_a_call_that_has_ended_begin_it_no_second_time(tmp_path: Path) -> None:
     desk = desk_of()
-    ring = cel("LEG", LEG, 0.1, to=OFFICE, dialled=NUMBER)
+    ring = cel("RING", CHANNEL, 0.05, ring="1", to=f"PJSIP/{OFFICE}@trunk0", dialled=NUMBER)
     async with serving(tmp_path, Asterisk(), desk, ended={CALL: at(9)}) as board:
         await board.take([FALLBACK, ring, *TALK, *GOODBYE])
         assert board.live == 0
@@ -250,6 +250,21 @@ async def test_a_bug_in_reading_one_line_costs_that_line(
             await asyncio.sleep(1)
     assert [it["event"] for it in logs if it["log_level"] == "error"] == ["cel_not_understood"]
     assert len(desk.of(CallerLeft)) == 1
+
+
+async def test_a_bug_in_beginning_a_call_costs_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agreed(self: FakeDesk, dialled: str) -> None:
+        raise ZeroDivisionError
+
+    desk = desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk) as board:
+        monkeypatch.setattr(FakeDesk, "agreed", agreed)
+        other = replace(FALLBACK, call="dev-1795776979.9", channel="dev-1795776979.9")
+        await board.take([other, *TALK, *GOODBYE])
+        await asyncio.sleep(1)
+    assert [end.outcome for end in desk.of(CallEnded)] == ["answered"]
 
 
 # The clock.
