@@ -7,12 +7,15 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
 
 from devkit.carrier import Answers, Refuses
 from devkit.handset import Handset
 from devkit.phones import shown
 from tests.live.ari import ask
-from tests.live.conversation import Wire, assert_near
+from tests.live.conversation import Wire
 from tests.live.fragile import Fragile
 from tests.live.service import DESTINATION_HZ, Service, new_caller
 from tests.live.sip import Agent, Call
@@ -22,6 +25,8 @@ RESTARTS = 3
 SECONDS_BETWEEN = 2.0  # restarts
 TALKS = 20
 AROUND = (-0.2, 3.0)  # s, before and after SIGTERM: a restart takes some 2.5 s here
+# All telephones are in this process, and late by themselves when the machine is busy.
+LATE = timedelta(seconds=0.2)
 PATIENCE = 40  # s, for 40 telephones in one process on a busy machine
 
 
@@ -81,6 +86,7 @@ async def test_no_record_is_without_its_callers_number(service: Service, engine:
     assert sorted(record.caller for record in records) == sorted(callers.called)
 
 
+@pytest.mark.alone
 async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
     service: Service, engine: Fragile, wire: Wire
 ) -> None:
@@ -99,9 +105,14 @@ async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
     records = {record.caller: record for record in await service.records(number, TALKS, 15)}
     assert {(record.outcome, record.ended_by) for record in records.values()} == {("answered", "caller")}
     for who, caller in zip(whom, talks, strict=True):
-        assert_near(records[who].answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-        assert_near(records[who].ended, wire.first(caller, "BYE", "BYE"))
+        assert_true(records[who].answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+        assert_true(records[who].ended, wire.first(caller, "BYE", "BYE"))
     assert len(records) == TALKS
+
+
+def assert_true(recorded: datetime | None, seen: datetime) -> None:
+    assert recorded is not None
+    assert abs(recorded - seen) < LATE, f"{(recorded - seen).total_seconds():+.3f} s"
 
 
 async def hang_up_after(caller: Handset, seconds: float) -> None:

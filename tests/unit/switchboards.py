@@ -153,6 +153,10 @@ def kinds(desk: FakeDesk) -> list[type[Entry]]:
     return [type(entry) for entry in desk.entries if not isinstance(entry, Heartbeat)]
 
 
+def of_call(desk: FakeDesk, call: str) -> list[Entry]:
+    return [entry for entry in desk.entries if entry.call == call]
+
+
 async def comes_in(board: Switchboard, seconds: float = 0) -> None:
     board.heard(StasisStart(at(seconds), channel(), ("in", NUMBER)))
     await asyncio.sleep(0.1)
