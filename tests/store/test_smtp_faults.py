@@ -61,7 +61,7 @@ async def test_a_message_arrives_under_a_return_address_of_its_own(database: str
         ("EHLO", "421 too many"),
     ],
 )
-async def test_not_now_is_asked_again_in_five_minutes(database: str, verb: str, answer: str) -> None:
+async def test_not_now_is_asked_again_in_a_minute(database: str, verb: str, answer: str) -> None:
     async with (
         mail_server(Ways(reply=first(1, verb, answer))) as kept,
         office(database, roads(acme=kept)) as it,
