@@ -34,8 +34,14 @@ ON CONFLICT (call_id) DO UPDATE SET
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
     clock = EXCLUDED.clock
-WHERE call.rev < EXCLUDED.rev
+WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
+"""
+
+# A call's beginning never changes. Its id is made of Asterisk's channel id, which may come again.
+OTHERS = """
+SELECT call_id FROM call JOIN json_populate_recordset(NULL::call, $1) AS told USING (call_id)
+WHERE call.rev < told.rev AND call.began <> told.began
 """
 
 KEEP_LEGS = """
@@ -69,16 +75,23 @@ class Revised:
     recordings: tuple[RecordingRecord, ...] = ()
 
 
+class AnotherCall(ValueError):
+    """There is a record of another call with this id."""
+
+
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     """Write these records, unless the database has them, or later ones; in the caller's transaction.
 
-    Raises one of REFUSED when a record cannot be a row.
+    Raises one of REFUSED when a record cannot be a row, and AnotherCall.
     """
     # Once each, or PostgreSQL refuses to update a row twice; in one order, or two drainers would deadlock.
     latest = {call.record.call_id: call for call in sorted(calls, key=lambda call: call.rev)}
     rows = [as_row(latest[call_id]) for call_id in sorted(latest)]
     legs = [leg for call in latest.values() for leg in leg_rows(call.record)]
-    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, json.dumps(rows))]
+    told = json.dumps(rows)
+    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, told)]
+    if len(changed) < len(rows) and (other := await con.fetchval(OTHERS, told)):
+        raise AnotherCall(f"another call has the id {other}")
     await con.execute("DELETE FROM leg WHERE call_id = ANY($1)", changed)
     await con.execute(KEEP_LEGS, json.dumps(legs), changed)
 

@@ -49,6 +49,24 @@ async def set_aside(
     await con.execute(SET_ASIDE, plain(call_id), rev, node, plain(why), entries)
 
 
+async def aside(con: asyncpg.Connection, node: str) -> list[tuple[str, int, str]]:
+    """The calls of this node that are set aside: id, revision, entries as a JSON array; oldest first."""
+    rows = await con.fetch(
+        "SELECT call_id, rev, entries FROM set_aside WHERE node = $1 ORDER BY put_here, call_id", node
+    )
+    return [(row["call_id"], row["rev"], row["entries"]) for row in rows]
+
+
+async def count_aside(con: asyncpg.Connection) -> int:
+    """How many calls of all nodes are set aside."""
+    return int(await con.fetchval("SELECT count(DISTINCT call_id) FROM set_aside"))
+
+
+async def no_longer_aside(con: asyncpg.Connection, call_id: str, rev: int) -> None:
+    """It has become a record; in the transaction of that."""
+    await con.execute("DELETE FROM set_aside WHERE call_id = $1 AND rev = $2", call_id, rev)
+
+
 def as_json(payload: bytes) -> str:
     """The payload itself where it is JSON, else what there is of it as a JSON string."""
     text = payload.decode("ascii", "backslashreplace")

@@ -183,7 +183,7 @@ class Drainer:
                 await keep_all(con, [revised(call)])
             point("drain.after_one")
         except (*REFUSED, ValueError) as error:
-            log.critical("call set aside", call=call.call_id, error=type(error).__name__)
+            log.critical("call_set_aside", call=call.call_id, error=type(error).__name__)
             point("drain.before_set_aside")
             await self._set_aside(con, call, repr(error))
         else:

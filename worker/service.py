@@ -13,6 +13,7 @@ from config.settings import Settings
 from mailer.courier import Courier
 from process.health import health
 from process.metrics import watch_loop
+from worker.aside import Aside
 from worker.drainer import COMMAND_SECONDS, Drainer
 from worker.job import Chore, Work
 from worker.messages import Posting
@@ -20,6 +21,7 @@ from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
 
 GRACE_SECONDS = 1.0
+ASIDE_SECONDS = 15.0
 CONNECTIONS = 16  # to the database, for all chores; made when needed
 log = structlog.get_logger()
 
@@ -33,13 +35,15 @@ async def work(settings: Settings) -> None:
     keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
     posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
     drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
+    look = Aside(settings.node, metrics).look
+    aside = Chore("set aside", look, ASIDE_SECONDS, then=(lambda: wake(keeper, posting),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = told_to_stop()
-    http = settings.http
+    http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
-        doing([*keeper.chores, *posting.chores], settings.database.get_secret_value(), drainer.has_node),
+        doing([aside, *keeper.chores, *posting.chores], database, drainer.has_node),
     ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
