@@ -86,7 +86,10 @@ class Mail(Model):
         description="How long a message is kept after the smarthost has taken it, should it come back",
     )
     keep_undeliverable_days: float = Field(
-        30, gt=0, le=365, description="How long a message that no mail server took is kept"
+        30,
+        gt=0,
+        le=365,
+        description="How long a message that nobody takes is kept",
     )
     bounces_host: str = Field(
         "127.0.0.1", description="Where mail servers deliver what comes back to vm+...@"

@@ -39,6 +39,11 @@ class EngineMetrics(Metrics):
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
         )
+        self.calls_unreadable = self.gauge(
+            "calls_unreadable",
+            "Calls left by the engine before that this one could not read, since its start",
+        )
+        self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set, since the start")
         # A series that begins with its first event hides that event from rate().
         for outcome in Result:
             self.calls.labels(outcome)

@@ -14,6 +14,7 @@ from config.policy import Policy
 from config.settings import Settings
 from config.versions import Versions
 from engine.ari.client import Client
+from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Cel, Switchboard, Trunk
 from engine.checks import examine, refusals
@@ -50,6 +51,7 @@ async def serve(settings: Settings) -> None:
             keep_serving(engine.health),
             watch_loop(engine.metrics),
             engine.disk.run(),
+            engine.switchboard.watch(),
             engine.routing_store.watch(engine.surroundings.renew, engine.live_versions),
             engine.reload_when_told(),
             engine.switchboard.cel.run(),
@@ -128,6 +130,8 @@ class Engine:
         metrics.cel_headroom_bytes.set_function(lambda: self.switchboard.cel.headroom)
         metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
         metrics.routing_reload_failed.set_function(lambda: store.refused)
+        metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
+        metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
 
 
 async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
@@ -155,8 +159,12 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         surroundings,
         Trunk(ari.app, settings.asterisk.trunk, settings.country, music.known),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
-        unfinished=unfinished,
-        last_known=journal.last_known or datetime.now(UTC),
+        left=Left(
+            unfinished,
+            journal.ended,
+            journal.last_known or datetime.now(UTC),
+            settings.state / "asterisk.json",
+        ),
     )
     disk = DiskWatch(folders(settings), metrics)
     engine = Engine(settings, journal, routing_store, metrics, client, switchboard, surroundings, disk)

@@ -9,7 +9,7 @@ decodes. Unknown fields are ignored, and an entry of an unknown kind costs that 
 written too, because programs older than this module read them by name.
 
 **Which clock.** `at` is Asterisk's: CEL's microseconds for what Asterisk did by itself, the events'
-milliseconds for what it did for the engine.
+milliseconds for what it did for the engine. It is a wall clock, which somebody may set: see ClockStepped.
 """
 
 from collections.abc import Mapping
@@ -231,6 +231,18 @@ class CallerLeft(_Entry, frozen=True, tag="caller_left", gc=False):
     cause: int
 
 
+class ClockStepped(_Entry, frozen=True, tag="clock_step", gc=False):
+    """The wall clock was set while the call was live: by `seconds`, forward, or back where they are negative.
+
+    It happened between two looks at it: `before` is what the clock showed at the first one, `at` at the
+    second. CEL and events have the time of this clock, so a difference of two instants, one on each side,
+    is wrong by `seconds`.
+    """
+
+    before: datetime
+    seconds: float
+
+
 class CallEnded(_Entry, frozen=True, tag="call_end", gc=False):
     """The call is over: the last entry of a call. To correct a call, note all of its entries again."""
 
@@ -271,6 +283,7 @@ CallEntry = (
     | MessageStarted
     | MessageEnded
     | CallerLeft
+    | ClockStepped
     | CallEnded
 )
 Entry = CallEntry | Heartbeat

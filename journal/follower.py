@@ -10,7 +10,7 @@ from journal.fault import point
 from journal.position import Position
 from journal.reader import Record, Unreadable, read
 from journal.recovery import OpenCalls
-from journal.segment import segments, used
+from journal.segment import HEADER, segments, used
 
 RECORDS = 1_000  # read at a time: about 10 ms of the event loop
 ENDED = 200  # calls to a transaction
@@ -120,6 +120,26 @@ class Follower:
             self._report_damage(self.position, rest)
         point("drain.before_move")
         self.position = Position(newer)
+
+
+def head_of(directory: Path, segment: str) -> str:
+    """How a segment begins: its first header, with the instants of its noting. "": it is not there."""
+    try:
+        with (directory / segment).open("rb") as file:
+            return file.read(HEADER.size).hex()
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+
+
+def has(directory: Path, since: Position, head: str | None) -> bool:
+    """Whether this journal has come so far, in a segment that begins so.
+
+    Not one that was made anew, or restored from a backup.
+    """
+    if not since.segment:
+        return True
+    found = head_of(directory, since.segment)
+    return bool(found) and head in (None, found) and used(directory / since.segment) >= since.offset
 
 
 def keep_aside(segment: Path, start: int, size: int) -> None:

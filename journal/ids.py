@@ -14,6 +14,7 @@ import hashlib
 import re
 import time
 import uuid
+from datetime import datetime
 
 # As texts, to be part of a longer pattern; CALL_ID and the others match a whole id.
 CALL = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -25,14 +26,15 @@ AUDIO_ID = re.compile(f"(?P<call>{CALL})-(?P<kind>vm|rec)[0-9]+", re.ASCII)
 MESSAGE_ID = re.compile(MESSAGE, re.ASCII)
 
 
-def call_id_of(channel: str, node: str) -> str:
+def call_id_of(channel: str, node: str, began: datetime | None = None) -> str:
     """The id of the call that came in on this channel of this node: the same for every reader of it.
 
     A UUIDv7 (RFC 9562 5.7; Python 3.13 makes none). Asterisk's channel ids end in the second they began and a
-    number: NODE-1795776979.0.
+    number: NODE-1795776979.0. `began`: only of a call whose channel has the id of an earlier one.
     """
     seconds = re.search(r"(\d{9,11})\.\d+$", channel, re.ASCII)
-    digest = hashlib.sha256(f"{node}\n{channel}".encode()).digest()
+    told = [node, channel, *([began.isoformat()] if began else [])]
+    digest = hashlib.sha256("\n".join(told).encode()).digest()
     return _uuid7(int(seconds[1]) * 1000 if seconds else time.time_ns() // 1_000_000, digest[:10])
 
 

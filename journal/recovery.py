@@ -7,9 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from journal.checkpoint import Checkpoint
-from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
+from journal.entries import CallEnded, CallStarted, ClockStepped, Entry, Heartbeat
 from journal.reader import Record, Unreadable, entry_of, read
 from journal.segment import segments
+
+LATELY_NS = 10 * 10**9  # the position in CEL is stored each second
+OLDER = 8  # segments: more than these an engine that cannot stay up has not left within seconds
 
 
 @dataclass(slots=True)
@@ -89,8 +92,8 @@ def begins(entry: Entry | Unreadable) -> bool:
 class Recovered:
     """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
 
-    `heartbeat`: the payload of the latest, or b"". `last_known`: the greatest instant that any entry tells.
-    `read`: the segments that were read.
+    `heartbeat`: the payload of the latest, or b"". `last_known`: the latest instant that any entry tells, by
+    the clock as it was set last. `ended`: the calls that ended of late, and when. `read`: the segments read.
     """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
@@ -98,6 +101,7 @@ class Recovered:
     wall: int = 0
     heartbeat: bytes = b""
     last_known: datetime | None = None
+    ended: dict[str, datetime] = field(default_factory=dict)
     read: list[Path] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
@@ -113,14 +117,21 @@ class Recovered:
             case Heartbeat() as entry:
                 self.heartbeat = record.payload
                 self._see(entry)
+            case CallEnded() as entry:
+                self.ended[entry.call] = entry.at
+                self._see(entry)
             case entry:
                 self._see(entry)
 
     def _see(self, *entries: Entry | Unreadable) -> None:
-        instants = [it.at for it in entries if not isinstance(it, Unreadable) and it.at is not None]
-        if self.last_known is not None:
-            instants.append(self.last_known)
-        self.last_known = max(instants, default=None)
+        for entry in entries:
+            match entry:
+                case Heartbeat(at=at) | ClockStepped(at=at):
+                    self.last_known = at  # earlier than the one before, if the clock was set back
+                case Unreadable():
+                    pass
+                case _ if entry.at is not None:
+                    self.last_known = max(entry.at, self.last_known or entry.at)
 
 
 def recover(directory: Path) -> Recovered:
@@ -128,13 +139,32 @@ def recover(directory: Path) -> Recovered:
     for draft in directory.glob("*.draft"):
         with suppress(OSError):  # a file system that was made read-only is read all the same
             draft.unlink()
-    found = Recovered()
-    for path in from_checkpoint(segments(directory)):
-        for record in read(path, is_closed=True).records:
+    found, records = Recovered(), []
+    paths = segments(directory)
+    newest = from_checkpoint(paths)
+    for path in newest:
+        records = read(path, is_closed=True).records
+        for record in records:
             found.add(record)
         found.newest = path.name
         found.read.append(path)
+    found.ended = lately_ended(paths[: len(paths) - len(newest)], records) | found.ended
     return found
+
+
+def lately_ended(paths: list[Path], newest: list[Record]) -> dict[str, datetime]:
+    """The calls that ended in the segments before the newest, as far as it does not reach back far enough.
+
+    Their lines in CEL may be read once more.
+    """
+    ended: dict[str, datetime] = {}
+    records = newest
+    for path in reversed(paths[-OLDER:]):
+        if records and records[-1].boottime - records[0].boottime > LATELY_NS:
+            break
+        records = read(path, is_closed=True).records
+        ended |= {it.entry.call: it.entry.at for it in records if isinstance(it.entry, CallEnded)}
+    return ended
 
 
 def from_checkpoint(paths: list[Path]) -> list[Path]:

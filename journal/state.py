@@ -7,9 +7,9 @@ The live call applies each entry it notes, a takeover those on the disk, the wor
 - An entry about a leg, message or recording that never began is ignored.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dialplan.result import Outcome
@@ -19,6 +19,7 @@ from journal.entries import (
     CallerLeft,
     CallerNotified,
     CallStarted,
+    ClockStepped,
     Entry,
     FellBack,
     HandedOver,
@@ -37,7 +38,7 @@ from journal.entries import (
     RecordingStopped,
     StepPerformed,
 )
-from journal.values import Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
+from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
 
 
 class NoBeginning(ValueError):
@@ -53,6 +54,7 @@ class CallState:
     `handed_over`: the hand-over whose Dial() runs; None before the first and after the step that it was for.
     `fell_back`: since when Asterisk alone has the caller, at the number's fallback.
     `left`: the end of the caller's channel; `ending`: that of the call.
+    `clock_steps`: how the clock that all these instants are of was set meanwhile.
     """
 
     call_id: str
@@ -79,6 +81,7 @@ class CallState:
     messages: dict[str, Message] = field(default_factory=dict)
     left: CallerLeft | None = None
     ending: CallEnded | None = None
+    clock_steps: tuple[ClockStep, ...] = ()
 
     @classmethod
     def begun(cls, start: CallStarted) -> "CallState":
@@ -132,6 +135,13 @@ class CallState:
         stopped = any(recording.how is not None for recording in self.recordings.values())
         return not stopped and self.consent.allows(leg)
 
+    def steady(self, instant: datetime) -> datetime:
+        """This instant of the call on a clock that nobody has set since the call began."""
+        behind = len(self.clock_steps)
+        while behind and self.clock_steps[behind - 1].is_earlier(instant):
+            behind -= 1
+        return instant - sum((step.by for step in self.clock_steps[:behind]), timedelta(0))
+
     # The fold.
 
     def apply(self, entry: Entry) -> None:
@@ -158,7 +168,11 @@ class CallState:
                 | RecordingEnded()
             ):
                 self._apply_recording(entry)
-            # Left over: CallStarted, which is known, and Turned and Heartbeat, which change nothing.
+            case ClockStepped():
+                self._apply_clock_step(entry)
+            case CallStarted():
+                self._apply_start(entry)
+            # Left over: Turned and Heartbeat, which change nothing.
 
     def _apply_leg(self, entry: LegEntry) -> None:
         leg = self.legs.get(entry.leg)
@@ -187,6 +201,25 @@ class CallState:
         elif entry.at is None or entry not in self.performed:  # of older journals' entries two may be equal
             self.performed.append(entry)
             self.handed_over = None
+
+    def _apply_start(self, entry: CallStarted) -> None:
+        """CEL may tell of a fallback call first, and does not know who called; ARI does, a moment later."""
+        self.began = min(self.began, entry.at)
+        if not (self.caller or self.withheld):
+            self.caller, self.withheld = entry.caller, entry.withheld
+
+    def _apply_clock_step(self, entry: ClockStepped) -> None:
+        if (entry.at, entry.before) not in ((step.at, step.before) for step in self.clock_steps):
+            step = ClockStep.of(entry, frozenset(self._instants()))
+            self.clock_steps = (*self.clock_steps, step)
+
+    def _instants(self) -> Iterator[datetime]:
+        """The instants that a duration may be counted from or to."""
+        ends = (self.left, self.ending)
+        told = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
+        for leg in self.legs.values():
+            told += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
+        yield from filter(None, told)
 
     def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:
         message = self.messages.get(entry.audio)

@@ -1,7 +1,7 @@
 """The parts of a call's state: frozen values, each with what an entry makes of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dialplan.result import Outcome
 from journal.entries import (
     CallerNotified,
+    ClockStepped,
     LegAnswered,
     LegConnected,
     LegEnded,
@@ -148,3 +149,35 @@ class Message(Struct, frozen=True):
 
     def after(self, entry: MessageEnded) -> "Message":
         return replace(self, ended=entry.at, how=entry.how)
+
+
+# An event may be noted so much later than it happened: of a time that is shown twice, the earlier one then.
+LATE = timedelta(seconds=0.2)
+
+
+class ClockStep(Struct, frozen=True, gc=False):
+    """The clock was set between two looks at it, from about `before` to about `at`: `by` so much.
+
+    `noted`: the instants that were known of the call then.
+    """
+
+    before: datetime
+    at: datetime
+    by: timedelta
+    noted: frozenset[datetime]
+
+    @classmethod
+    def of(cls, entry: ClockStepped, noted: frozenset[datetime]) -> "ClockStep":
+        return cls(entry.before, entry.at, timedelta(seconds=entry.seconds), noted)
+
+    def is_earlier(self, instant: datetime) -> bool:
+        """Whether this is an instant of the clock as it was before it was set.
+
+        Set forward, the clock never showed what lies between. Set back, it shows a stretch of time twice: an
+        instant of it is earlier if it was noted before, or is too near the end of that stretch.
+        """
+        if self.by > timedelta(0):
+            return instant < self.before + self.by
+        if not self.before + self.by <= instant <= self.at - self.by:
+            return instant < self.at
+        return instant in self.noted or instant > self.before - min(LATE, -self.by / 2)

@@ -55,12 +55,14 @@ class Journal:
 
     `open_calls`: by call id, the entries of each call that an earlier engine began and did not end.
     `last_known`: the last instant (Asterisk's clock) that any entry of an earlier engine tells.
+    `ended`: calls that have ended of late, and when.
     """
 
     def __init__(self, scribe: Scribe, recovered: Recovered, failed: asyncio.Future[None]) -> None:
         readable = {call: found for call, found in recovered.open_calls.items() if found.has_begun}
         self.open_calls: dict[str, list[Entry]] = {call: found.entries for call, found in readable.items()}
         self.last_known: datetime | None = recovered.last_known
+        self.ended = recovered.ended
         self._wall = recovered.wall
         self._loop = asyncio.get_running_loop()
         self._scribe = scribe

@@ -1,7 +1,6 @@
 """What came of handing a mail over: the only words SMTP has for the rest of the mailer."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +21,9 @@ class Accepted(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Later(Answer):
-    """Not now. `wait`: not before; `unsure`: the mail was sent, its answer never came; `alarm`: waiting
-    will not mend it, a person should look."""
+    """Not now. `unsure`: the mail was sent, its answer never came; `alarm`: a person should look, for waiting
+    will not mend it."""
 
-    wait: timedelta | None = None
     unsure: bool = False
     alarm: bool = False
 

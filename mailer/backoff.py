@@ -9,11 +9,10 @@ JITTER = 0.2
 REFUSALS = 2
 
 
-def next_wait(attempts: int, at_least: timedelta | None, chance: float) -> timedelta:
+def next_wait(attempts: int, chance: float) -> timedelta:
     """How long to wait after the `attempts`-th attempt; `chance` in 0..1 keeps a thousand from coming back
     at once, and makes it longer only."""
-    wait = STEPS[min(attempts, len(STEPS)) - 1]
-    return max(wait, at_least or wait) * (1 + JITTER * chance)
+    return STEPS[min(attempts, len(STEPS)) - 1] * (1 + JITTER * chance)
 
 
 def given_up(age: timedelta) -> bool:

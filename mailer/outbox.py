@@ -177,7 +177,7 @@ def columns(claim: Claim, answer: Answer, terms: Terms, chance: float) -> tuple[
         answer.reply,
         answer.tls,
         (terms.smarthost or claim.domain) if news else None,
-        next_wait(claim.attempt, answer.wait if isinstance(answer, Later) else None, chance),
+        next_wait(claim.attempt, chance),
         isinstance(answer, Accepted),
         answer.final if isinstance(answer, Accepted) else None,
     )

@@ -5,7 +5,6 @@ A session ends in one of the four words of `mailer.answer`; no exception of SMTP
 
 import ssl
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Self
 
 import aiosmtplib
@@ -19,7 +18,6 @@ from mailer.tls import Level, Policy, unverifying
 CONNECT_SECONDS = 30
 COMMAND_SECONDS = 300
 FINAL_DOT_SECONDS = 600
-GREYLISTED = timedelta(minutes=5)  # what most greylists ask for
 BROKEN = (aiosmtplib.SMTPException, OSError, TimeoutError)
 
 
@@ -173,7 +171,7 @@ class Session:
         told = (self._server.host, said(no), self.tls)
         detail = no.message.split(" ", 1)[0]  # RFC 3463
         if not 500 <= no.code < 600 or detail == "5.2.2":  # a full mailbox is emptied some day
-            return Later(*told, wait=GREYLISTED)
+            return Later(*told)
         if no.code == 552 or detail in ("5.3.4", "5.2.3"):
             return TooBig(*told)
         # Our own server that does not know us, or anybody's who wants a login: no recipient's fault.

@@ -24,7 +24,7 @@ CHANGED = "somebody has changed the database: look who may"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind`: chain, kept, missing, orphan, overdue, waiting, held or endless."""
+    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless or aside."""
 
     kind: str
     what: str
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A query whose rows, ids of sounds, are findings."""
+    """A query whose rows, ids of sounds or of calls, are findings."""
 
     kind: str
     query: str
@@ -100,6 +100,13 @@ RULES = (
            AND message.noted_at < now() - interval '5 minutes'""",
         "{} is kept without an end",
         "callengine messages release ends it",
+    ),
+    Rule(
+        "aside",
+        "SELECT DISTINCT call_id FROM set_aside ORDER BY call_id",
+        "call {} is set aside: it has no record, or not a whole one",
+        "the table set_aside has its entries, and why; the worker tries it again each hour. Delete the row "
+        "once you have seen to it",
     ),
 )
 

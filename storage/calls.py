@@ -19,11 +19,11 @@ FETCHED = 500  # records read at a time: a million of them take no more memory t
 KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -32,9 +32,16 @@ ON CONFLICT (call_id) DO UPDATE SET
     ring_seconds = EXCLUDED.ring_seconds, talk_seconds = EXCLUDED.talk_seconds,
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
-    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing
-WHERE call.rev < EXCLUDED.rev
+    notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
+    clock = EXCLUDED.clock
+WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
+"""
+
+# A call's beginning never changes. Its id is made of Asterisk's channel id, which may come again.
+OTHERS = """
+SELECT call_id FROM call JOIN json_populate_recordset(NULL::call, $1) AS told USING (call_id)
+WHERE call.rev < told.rev AND call.began <> told.began
 """
 
 KEEP_LEGS = """
@@ -68,16 +75,23 @@ class Revised:
     recordings: tuple[RecordingRecord, ...] = ()
 
 
+class AnotherCall(ValueError):
+    """There is a record of another call with this id."""
+
+
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     """Write these records, unless the database has them, or later ones; in the caller's transaction.
 
-    Raises one of REFUSED when a record cannot be a row.
+    Raises one of REFUSED when a record cannot be a row, and AnotherCall.
     """
     # Once each, or PostgreSQL refuses to update a row twice; in one order, or two drainers would deadlock.
     latest = {call.record.call_id: call for call in sorted(calls, key=lambda call: call.rev)}
     rows = [as_row(latest[call_id]) for call_id in sorted(latest)]
     legs = [leg for call in latest.values() for leg in leg_rows(call.record)]
-    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, json.dumps(rows))]
+    told = json.dumps(rows)
+    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, told)]
+    if len(changed) < len(rows) and (other := await con.fetchval(OTHERS, told)):
+        raise AnotherCall(f"another call has the id {other}")
     await con.execute("DELETE FROM leg WHERE call_id = ANY($1)", changed)
     await con.execute(KEEP_LEGS, json.dumps(legs), changed)
 
@@ -132,6 +146,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "node": record.node,
         "rev": call.rev,
         "routing": record.routing or None,
+        "clock": record.clock or None,
     }
 
 
@@ -177,6 +192,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         notice=json.loads(row["notice"] or "{}"),
         legs=legs,
         routing=row["routing"] or "",
+        clock=json.loads(row["clock"] or "{}"),
     )
 
 

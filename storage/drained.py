@@ -1,4 +1,4 @@
-"""How far a node's journal has come into the database, and what the database would not have of it."""
+"""How far a journal has come into the database, and what the database would not have of it."""
 
 import json
 from collections.abc import Sequence
@@ -7,9 +7,18 @@ import asyncpg
 
 from journal.position import Position
 
+# A journal of before it had an id is known by its node.
+POSITION = """
+SELECT segment, byte, head FROM journal WHERE journal = $1
+UNION ALL
+SELECT segment, byte, NULL FROM drained
+WHERE node = $2 AND NOT EXISTS (SELECT FROM journal WHERE journal = $1)
+"""
+
 MARK = """
-INSERT INTO drained (node, segment, byte) VALUES ($1, $2, $3)
-ON CONFLICT (node) DO UPDATE SET segment = EXCLUDED.segment, byte = EXCLUDED.byte, drained_at = now()
+INSERT INTO journal (journal, node, segment, byte, head) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (journal) DO UPDATE SET node = EXCLUDED.node, segment = EXCLUDED.segment, byte = EXCLUDED.byte,
+    head = EXCLUDED.head, drained_at = now()
 """
 
 SET_ASIDE = """
@@ -18,15 +27,18 @@ ON CONFLICT (call_id, rev) DO NOTHING
 """
 
 
-async def position(con: asyncpg.Connection, node: str) -> Position:
-    """Up to where everything of this node is in the database."""
-    row = await con.fetchrow("SELECT segment, byte FROM drained WHERE node = $1", node)
-    return Position(row["segment"], row["byte"]) if row else Position()
+async def position(con: asyncpg.Connection, node: str, journal: str) -> tuple[Position, str | None]:
+    """Up to where everything of this journal is in the database, and how its segment begins.
+
+    None instead: not known, for the position is that of a journal which this node had before.
+    """
+    row = await con.fetchrow(POSITION, journal, node)
+    return (Position(row["segment"], row["byte"]), row["head"]) if row else (Position(), None)
 
 
-async def mark(con: asyncpg.Connection, node: str, reached: Position) -> None:
+async def mark(con: asyncpg.Connection, node: str, journal: str, reached: Position, head: str) -> None:
     """Write down where draining has come to; in the transaction of the rows themselves."""
-    await con.execute(MARK, node, reached.segment, reached.offset)
+    await con.execute(MARK, journal, node, reached.segment, reached.offset, head)
 
 
 async def set_aside(
@@ -35,6 +47,24 @@ async def set_aside(
     """Keep the entries of a call that cannot become a record, or not whole, for a person to look at."""
     entries = f"[{','.join(as_json(payload) for payload in payloads)}]"
     await con.execute(SET_ASIDE, plain(call_id), rev, node, plain(why), entries)
+
+
+async def aside(con: asyncpg.Connection, node: str) -> list[tuple[str, int, str]]:
+    """The calls of this node that are set aside: id, revision, entries as a JSON array; oldest first."""
+    rows = await con.fetch(
+        "SELECT call_id, rev, entries FROM set_aside WHERE node = $1 ORDER BY put_here, call_id", node
+    )
+    return [(row["call_id"], row["rev"], row["entries"]) for row in rows]
+
+
+async def count_aside(con: asyncpg.Connection) -> int:
+    """How many calls of all nodes are set aside."""
+    return int(await con.fetchval("SELECT count(DISTINCT call_id) FROM set_aside"))
+
+
+async def no_longer_aside(con: asyncpg.Connection, call_id: str, rev: int) -> None:
+    """It has become a record; in the transaction of that."""
+    await con.execute("DELETE FROM set_aside WHERE call_id = $1 AND rev = $2", call_id, rev)
 
 
 def as_json(payload: bytes) -> str:

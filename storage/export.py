@@ -42,7 +42,8 @@ def as_cells(record: CallRecord) -> list[str]:
 
 def as_object(record: CallRecord) -> dict[str, Any]:
     """The record by COLUMNS, and what is not in the table: when a destination was `connected`, the `notice`
-    of the recording (null where nothing is recorded), and the `legs`.
+    of the recording (null where nothing is recorded), the `legs`, and `clock` (null unless the clock was set
+    during the call).
 
     A missing text is "", a missing instant, cause or SIP status null.
     """
@@ -51,6 +52,7 @@ def as_object(record: CallRecord) -> dict[str, Any]:
         "connected": as_json(record.connected),
         "notice": record.notice or None,
         "legs": [leg_as_object(leg) for leg in record.legs],
+        "clock": record.clock or None,
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -57,9 +58,9 @@ ON CONFLICT (message_id) DO NOTHING
 RETURNING message_id
 """
 
-# How long the sound of a message that nobody took is kept, for a person to see to it.
+# For a person to see to it.
 KEEP_UNDELIVERABLE = """
-UPDATE audio SET destroy_after = now() + interval '30 days', reason = 'deadline', next_at = now()
+UPDATE audio SET destroy_after = now() + $2, reason = 'deadline', next_at = now()
 WHERE audio_id = ANY($1) AND destroy_after IS NULL
 """
 
@@ -80,19 +81,22 @@ async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     await post(con, [row["message_id"] for row in new if row["state"] == "waiting"])
 
 
-async def post(con: asyncpg.Connection, message_ids: Sequence[str]) -> None:
-    """Put these messages into the outbox, in the caller's transaction."""
-    if message_ids:
-        await con.execute(POST, message_ids)
-        lost = await con.fetch(NOBODY_TO_TELL, message_ids)
-        await con.execute(KEEP_UNDELIVERABLE, [row["message_id"] for row in lost])
+async def post(con: asyncpg.Connection, message_ids: Sequence[str]) -> list[str]:
+    """Put these messages into the outbox, in the caller's transaction; return those that have no address."""
+    if not message_ids:
+        return []
+    await con.execute(POST, message_ids)
+    return [row["message_id"] for row in await con.fetch(NOBODY_TO_TELL, message_ids)]
 
 
-async def stored(con: asyncpg.Connection, message_id: str) -> None:
-    """Its sound is safe: let it be mailed; in the caller's transaction."""
+async def stored(con: asyncpg.Connection, message_id: str, kept: timedelta) -> None:
+    """Its sound is safe: let it be mailed; in the caller's transaction.
+
+    `kept`: how long, if there is nobody to mail it to.
+    """
     waiting = "UPDATE message SET state = 'waiting' WHERE message_id = $1 AND state = 'recorded'"
     if await con.execute(waiting, message_id) == "UPDATE 1":
-        await post(con, [message_id])
+        await con.execute(KEEP_UNDELIVERABLE, await post(con, [message_id]), kept)
 
 
 async def absent(con: asyncpg.Connection, message_id: str, why: str) -> None:

@@ -5,10 +5,11 @@ A field added to the record is added in three places: the entry that tells it, w
 `storage.calls`).
 
 Instants are aware UTC datetimes of Asterisk's clock; durations are computed from them, never stored apart.
+Where that clock was set during the call, the durations of a steady one stand in `clock`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,6 +85,9 @@ class CallRecord:
     `at`, the announcement as it was played on the caller's leg and the caller's answer, or `why` not;
     `joined`, a list of the same for each destination, by `leg` (heard, known, failed, left). Empty where
     nothing is recorded.
+
+    `clock`: empty, unless the clock was set during the call: then by how many seconds in all (`stepped`), and
+    `ring` and `talk` in seconds of a clock that nobody sets. The instants stay as they were shown.
     """
 
     call_id: str
@@ -105,10 +109,13 @@ class CallRecord:
     notice: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[LegRecord, ...] = ()
     routing: str = ""  # the digest of the routing version that the call began under
+    clock: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def talk(self) -> timedelta:
         """Answer to end."""
+        if "talk" in self.clock:
+            return timedelta(seconds=self.clock["talk"])
         return max(self.ended - self.answered, ZERO) if self.ended and self.answered else ZERO
 
     @property
@@ -117,6 +124,8 @@ class CallRecord:
 
         A caller who was answered before anything rang heard ringing until a destination was connected.
         """
+        if "ring" in self.clock:
+            return timedelta(seconds=self.clock["ring"])
         if not self.legs:
             return ZERO
         began = self.legs[0].began
@@ -130,7 +139,7 @@ class CallRecord:
 def call_record(state: CallState) -> CallRecord:
     """The record of a call, ended or not."""
     ending, recording, message = state.ending, state.recording, state.message
-    return CallRecord(
+    record = CallRecord(
         call_id=state.call_id,
         number=state.number,
         owner=state.owner,
@@ -151,6 +160,28 @@ def call_record(state: CallState) -> CallRecord:
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
     )
+    return replace(record, clock=clock(state, record)) if state.clock_steps else record
+
+
+def clock(state: CallState, record: CallRecord) -> Mapping[str, float]:
+    """The record's `clock`."""
+
+    def steady(instant: datetime | None) -> datetime | None:
+        return state.steady(instant) if instant else None
+
+    legs = [replace(leg, began=state.steady(leg.began), ended=steady(leg.ended)) for leg in record.legs]
+    by_steady = replace(
+        record,
+        answered=steady(record.answered),
+        connected=steady(record.connected),
+        ended=steady(record.ended),
+        legs=tuple(legs),
+    )
+    return {
+        "stepped": sum(step.by.total_seconds() for step in state.clock_steps),
+        "ring": by_steady.ring.total_seconds(),
+        "talk": by_steady.talk.total_seconds(),
+    }
 
 
 def messages(state: CallState) -> tuple[MessageRecord, ...]:

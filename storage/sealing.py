@@ -57,11 +57,15 @@ class Came(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Seals the sounds that this node's Asterisk has recorded."""
+    """Seals the sounds that this node's Asterisk has recorded.
+
+    `kept`: how long a message that has no address is kept.
+    """
 
     node: str
     spool: Spool
     safe: Safe
+    kept: timedelta = timedelta(days=30)
 
     async def seal_next(self, con: asyncpg.Connection) -> Came | None:
         """Seal the next sound that is due; None when none is. Not in a transaction.
@@ -136,7 +140,7 @@ class Sealer:
             told = (audio.audio_id, seconds, len(data), digest(data), cipher)
             ours = await con.execute(STORED, *told) == "UPDATE 1"
             if ours:
-                await messages.stored(con, audio.audio_id)
+                await messages.stored(con, audio.audio_id, self.kept)
         point("seal.after_commit")
         if not ours:
             await self._take_back(con, audio)

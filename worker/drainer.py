@@ -16,13 +16,15 @@ import asyncpg
 import structlog
 
 from journal.fault import point
-from journal.follower import EndedCall, Follower, backlog, sweep
+from journal.follower import EndedCall, Follower, backlog, has, head_of, sweep
+from journal.identity import identity
 from journal.position import Position
 from journal.state import fold
 from storage import messages, recordings, records
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import mark, position, set_aside
 from storage.migrate import migrate
+from storage.nodes import KEEPALIVES, hold, place_of
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
@@ -43,8 +45,9 @@ log = structlog.get_logger()
 class Drainer:
     """Drains one node's journal; its segments are deleted when drained and last written `kept` ago.
 
-    `tell` is called whenever calls have become rows. `connected`: to the database. `drained`: all of the
-    journal before it is in the database. `damaged`: the places of the journal that could not be read.
+    `tell` is called whenever calls have become rows. `connected`: to the database. `has_node`: set once the
+    node's name is known to be this journal's. `drained`: all of the journal before it is in the database.
+    `damaged`: the places of the journal that could not be read.
     """
 
     def __init__(
@@ -56,9 +59,11 @@ class Drainer:
         tell: Callable[[], None] = lambda: None,
     ) -> None:
         self.connected = False
+        self.has_node = asyncio.Event()
         self.drained = Position()
         self.damaged: set[Position] = set()
         self._journal = journal
+        self._id = ""
         self._node = node
         self._database = database
         self._kept = kept
@@ -87,7 +92,7 @@ class Drainer:
             self._connection.terminate()
 
     async def run(self) -> None:
-        """Drain until stopped. While the database is away, try again after 0.2 s to 5 s."""
+        """Drain until stopped. While the database is away, try again after 0.2 s to 5 s. Raises NodeTaken."""
         pause = 0.2
         while not self._stopping.is_set():
             try:
@@ -102,11 +107,15 @@ class Drainer:
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[asyncpg.Connection]:
-        con = await asyncpg.connect(self._database, timeout=5, command_timeout=COMMAND_SECONDS)
+        con = await asyncpg.connect(
+            self._database, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=KEEPALIVES
+        )
         self._connection = con
         try:
             for name in await migrate(con):
                 log.info("migrated", migration=name)
+            await hold(con, self._node, place_of(self._journal))
+            self.has_node.set()
             self.connected = True
             yield con
         finally:
@@ -115,7 +124,7 @@ class Drainer:
             con.terminate()
 
     async def _drain(self, con: asyncpg.Connection) -> None:
-        self.drained = await position(con, self._node)
+        self.drained = await self._where(con)
         self._follower = follower = Follower(self._journal, self.drained)
         marked = self.drained.segment
         while not self._stopping.is_set():
@@ -132,6 +141,19 @@ class Drainer:
             # With no rest under load each call had a transaction of its own.
             await self._rest(0 if follower.has_more else POLL_SECONDS)
 
+    async def _where(self, con: asyncpg.Connection) -> Position:
+        """How far this very journal has come. To begin anew is right for any: twice changes nothing."""
+        while (found := identity(self._journal)) is None and not self._stopping.is_set():
+            if con.is_closed():
+                raise ConnectionResetError
+            await self._rest(POLL_SECONDS)  # no engine has begun one yet
+        self._id = found or ""
+        reached, head = await position(con, self._node, self._id)
+        if has(self._journal, reached, head):
+            return reached
+        log.warning("journal_drained_anew", node=self._node, segment=reached.segment, offset=reached.offset)
+        return Position()
+
     async def _keep(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         try:
             await self._commit(con, ended, reached)
@@ -140,7 +162,7 @@ class Drainer:
             for call in ended:
                 await self._keep_or_set_aside(con, call)
             point("drain.before_late_mark")
-            await mark(con, self._node, reached)
+            await self._mark(con, reached)
 
     async def _commit(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         point("drain.before_transaction")
@@ -150,7 +172,7 @@ class Drainer:
                 if call.unreadable:
                     await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
             point("drain.before_mark")
-            await mark(con, self._node, reached)
+            await self._mark(con, reached)
             point("drain.before_commit")
         point("drain.after_commit")
 
@@ -163,13 +185,16 @@ class Drainer:
         except (*REFUSED, ValueError) as error:
             point("drain.before_set_aside")
             await self._set_aside(con, call, repr(error))
-            log.critical("call set aside", call=call.call_id, error=type(error).__name__)
+            log.critical("call_set_aside", call=call.call_id, error=type(error).__name__)
         else:
             if call.unreadable:
                 await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
 
     async def _set_aside(self, con: asyncpg.Connection, call: EndedCall, why: str) -> None:
         await set_aside(con, self._node, call.call_id, rev=call.rev, payloads=call.payloads, why=why)
+
+    async def _mark(self, con: asyncpg.Connection, reached: Position) -> None:
+        await mark(con, self._node, self._id, reached, head_of(self._journal, reached.segment))
 
     def _sweep(self, drained: Position) -> None:
         now = time.time()

@@ -12,6 +12,9 @@ class WorkerMetrics(Metrics):
         self.journal_damaged = self.gauge(
             "journal_damaged", "Places of the journal, not yet drained at the start, that could not be read"
         )
+        self.calls_set_aside = self.gauge(
+            "calls_set_aside", "Calls that could not become a record, or not a whole one, of all nodes"
+        )
         self.sounds = self.gauge("sounds", "Messages and recordings in being, by their state", ["state"])
         self.destructions_overdue = self.gauge(
             "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"

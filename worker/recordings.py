@@ -82,7 +82,8 @@ class Keeper:
         ]
         if self.vault:
             self._safe = Safe(self.objects, self.vault)
-            self._sealer = Sealer(self._node, spool, self._safe)
+            kept = timedelta(days=settings.mail.keep_undeliverable_days)
+            self._sealer = Sealer(self._node, spool, self._safe, kept)
             self._sealing = Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
             self.chores.append(self._sealing)
 

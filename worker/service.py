@@ -10,15 +10,18 @@ import asyncpg
 import structlog
 
 from config.settings import Settings
+from mailer.courier import Courier
 from process.health import health
 from process.metrics import watch_loop
+from worker.aside import Aside
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Work
+from worker.job import Chore, Work
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
 
 GRACE_SECONDS = 1.0
+ASIDE_SECONDS = 15.0
 CONNECTIONS = 16  # to the database, for all chores; made when needed
 log = structlog.get_logger()
 
@@ -26,19 +29,21 @@ log = structlog.get_logger()
 async def work(settings: Settings) -> None:
     """Drain the journal into PostgreSQL, seal, mail, destroy, until SIGTERM or SIGINT; then end within 2 s.
 
-    Raises SettingsError, CannotServe, MigrationChanged.
+    Raises SettingsError, CannotServe, MigrationChanged, NodeTaken.
     """
     metrics = WorkerMetrics()
     keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
     posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
     drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
+    look = Aside(settings.node, metrics).look
+    aside = Chore("set aside", look, ASIDE_SECONDS, then=(lambda: wake(keeper, posting),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = told_to_stop()
-    http = settings.http
+    http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
-        doing([*keeper.chores, *posting.chores], settings.database.get_secret_value()),
+        doing([aside, *keeper.chores, *posting.chores], database, drainer.has_node),
     ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -61,8 +66,12 @@ def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
 
 
 @asynccontextmanager
-async def doing(chores: Sequence[Work], database: str) -> AsyncIterator[None]:
-    """Do these chores while the block runs. What is in hand at its end is left as it is, and done again."""
+async def doing(chores: Sequence[Work], database: str, has_node: asyncio.Event) -> AsyncIterator[None]:
+    """Do these chores while the block runs. What is in hand at its end is left as it is, and done again.
+
+    What is done with rows of this node waits until its name is known to be ours: of another one's sounds the
+    files are on another disk.
+    """
     pool = asyncpg.create_pool(
         database,
         min_size=0,
@@ -72,7 +81,7 @@ async def doing(chores: Sequence[Work], database: str) -> AsyncIterator[None]:
         reset=nothing_to_reset,
     )
     await pool
-    tasks = [asyncio.create_task(chore.run(pool), name=chore.name) for chore in chores]
+    tasks = [asyncio.create_task(begin(chore, pool, has_node), name=chore.name) for chore in chores]
     try:
         yield
     finally:
@@ -81,6 +90,12 @@ async def doing(chores: Sequence[Work], database: str) -> AsyncIterator[None]:
         # A mail that has been accepted in this moment is written down, or it would be sent again.
         await asyncio.wait(tasks, timeout=GRACE_SECONDS)
         pool.terminate()
+
+
+async def begin(chore: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
+    if isinstance(chore, Chore | Courier):
+        await has_node.wait()
+    await chore.run(pool)
 
 
 async def nothing_to_reset(_con: object) -> None:

@@ -18,11 +18,12 @@ def command(file: Path | None) -> None:
     from process.log import log_to_stderr
     from process.loop import run
     from storage.migrate import MigrationChanged
+    from storage.nodes import NodeTaken
     from worker.service import work
 
     try:
         settings = load_settings(file)
         log_to_stderr(settings.log.level)
         run(work(settings))
-    except (SettingsError, CannotServe, MigrationChanged) as wrong:
+    except (SettingsError, CannotServe, MigrationChanged, NodeTaken) as wrong:
         raise click.ClickException(str(wrong)) from None

@@ -9,6 +9,7 @@ from dialplan.number import international
 from engine.ari.cel import CelEvent
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
+from journal.entries import CallStarted
 from journal.ids import call_id_of
 from journal.state import CallState
 
@@ -54,6 +55,22 @@ def came_at(event: CelEvent) -> datetime:
     with suppress(KeyError, ValueError, OverflowError):
         return datetime.fromtimestamp(float(event.extra["came"]), UTC)
     return event.at
+
+
+def told_later(state: CallState, came: Arrival) -> CallStarted:
+    """What ARI tells of a call that CEL has begun: when it came in, and who called."""
+    return CallStarted(
+        state.call_id,
+        came.entered,
+        number=state.number,
+        owner=state.owner,
+        withheld=came.caller.withheld,
+        node=state.node,
+        channel=state.channel,
+        caller=came.caller.number or "",
+        missed=state.missed,
+        routing=state.routing,
+    )
 
 
 def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str) -> Arrival:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import structlog
 
@@ -15,12 +16,14 @@ log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Takes every event to those who listen to what it is about; a new call goes to `on_call`.
+    """Takes every event to those who listen to what it is about; a new call goes to `on_call`, always.
 
     Listen before the request that causes the event: events outran the reply in 9 of 100 tries.
 
     While holding, new calls and events without a listener wait, in order. A new listener gets at once the
     events that waited for it; `release` delivers the rest: a call taken over after a crash misses nothing.
+
+    The channel of a new call may have the id of one that is listened to: of a former Asterisk.
     """
 
     def __init__(self, on_call: Callable[[StasisStart], None]) -> None:
@@ -74,23 +77,22 @@ class Dispatcher:
         """Whether anybody wants it, or will."""
         if event.about is None:
             return False
-        sinks = tuple(self._sinks.get(event.about, ()))
-        if sinks:
-            for sink in sinks:
-                self._deliver(sink, event)
-        elif self._held is not None:
+        sinks = () if is_new(event) else tuple(self._sinks.get(event.about, ()))
+        for sink in sinks:
+            self._deliver(sink, event)
+        if not sinks and self._held is not None:
             self._held.append(event)
-        elif isinstance(event, StasisStart) and event.is_call:
+        elif is_new(event):
             self._deliver(self._on_call, event)
-        else:
+        elif not sinks:
             return False
         return True
 
     def _catch_up(self, subject: Subject, sink: Sink) -> None:
         if not self._held:
             return
-        waited = [event for event in self._held if event.about == subject]
-        self._held = [event for event in self._held if event.about != subject]
+        waited = [event for event in self._held if event.about == subject and not is_new(event)]
+        self._held = [event for event in self._held if event.about != subject or is_new(event)]
         for event in waited:
             self._deliver(sink, event)
 
@@ -99,3 +101,8 @@ class Dispatcher:
             sink(event)
         except Exception:  # one call's error ends at that call: the next event is another's
             log.exception("listener failed", event_type=type(event).__name__)
+
+
+def is_new(event: Event) -> TypeGuard[StasisStart]:
+    """Whether this is a call that comes in."""
+    return isinstance(event, StasisStart) and event.is_call

@@ -12,6 +12,7 @@ from engine.ari.events import Dial, Event, Kind
 from engine.ari.ledger import entries_of, rung
 from engine.ari.line import AriLine
 from engine.call import CallJournal
+from journal.writer import JournalClosed
 
 log = structlog.get_logger()
 
@@ -40,12 +41,14 @@ class Live:
     def take(self, event: CelEvent) -> Awaitable[None] | None:
         """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""
         written: Awaitable[None] | None = None
-        if event.kind == "RING":
-            self.line.dialling = dialled(event.extra.get("to", ""))
         try:
+            if event.kind == "RING":
+                self.line.dialling = dialled(event.extra.get("to", ""))
             for entry in entries_of(event, self.journal.state, self.line.rang, self.line.dialling):
                 written = self.journal.note(entry)
-        except (ValueError, KeyError, TypeError):
+        except JournalClosed:  # the next engine reads it again
+            raise
+        except Exception:  # nobody would read on behind this line
             log.exception("cel_not_understood", kind=event.kind, call=self.line.call_id)
         if event.kind == "LINKEDID_END":
             self.line.told_over(event.at)

@@ -1,31 +1,32 @@
-"""Where calls come in: one task per call, the engine's sign of life for the dialplan, and taking over."""
+"""The connection to Asterisk: the engine's sign of life for the dialplan, and taking over what was left."""
 
 import asyncio
-from collections.abc import Awaitable, Container, Coroutine, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
 from engine.ari import takeover
-from engine.ari.arrival import Arrival, arrival, fallen_back, overlooked
+from engine.ari.arrival import overlooked
+from engine.ari.calls import Calls
 from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
-from engine.ari.connect import dialled
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, StasisStart
-from engine.ari.exchange import Exchange, let_go
-from engine.ari.line import AriLine
+from engine.ari.exchange import Exchange
+from engine.ari.left import Left
 from engine.ari.link import marker
 from engine.ari.live import Live
-from engine.call import CallJournal, Desk, begin
-from engine.handle import handle
-from journal.entries import Entry, FellBack, Heartbeat
-from journal.state import fold
+from engine.ari.seen import Seen, load, save
+from engine.ari.state import AppInfo
+from engine.call import Desk
+from journal.entries import Heartbeat
+from process.clock import Clock, watch_clock
 
 log = structlog.get_logger()
 
@@ -75,34 +76,33 @@ class Cel:
 
 
 class Switchboard:
-    """`unfinished`: by call id, the journal's entries of calls that an earlier engine has left to us.
+    """Where calls come in. `unreadable`: calls of an earlier engine that this one cannot go on with.
 
-    `last_known`: the last instant of Asterisk's clock that the journal knows.
+    `clock_steps`: how often the wall clock was set.
     """
 
     def __init__(
-        self,
-        client: Client,
-        desk: Desk,
-        setting: Setting,
-        trunk: Trunk,
-        *,
-        cel: Cel,
-        unfinished: Mapping[str, Sequence[Entry]],
-        last_known: datetime,
-    ) -> None:
+        self, client: Client, desk: Desk, setting: Setting, trunk: Trunk, *, cel: Cel, left: Left,
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
         dispatcher = Dispatcher(self._on_call)
-        self.exchange = Exchange(client, dispatcher, last_known, trunk.app, trunk.endpoint, music=trunk.music)
+        self.exchange = Exchange(
+            client, dispatcher, left.last_known, trunk.app, trunk.endpoint, music=trunk.music
+        )
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
         self.refusals: list[str] = []
-        self._desk = desk
-        self._setting = setting
-        self._country = trunk.country
-        self._unfinished = dict(unfinished)
-        self._lives: dict[str, Live] = {}
-        self._calls: set[asyncio.Task[None]] = set()
+        self.clock_steps = 0
+        self._desk, self._setting, self._country = desk, setting, trunk.country
+        self._calls = Calls(self.exchange, desk, trunk.country, left.ended)
+        self._unfinished, self._unreadable = left.read()
+        self.unreadable = len(self._unreadable)
+        self._resumed: list[Live] = []  # left to us, and not gone on with yet
+        self._clock = clock or Clock()
+        self._seen_file = left.seen
+        self._seen = load(left.seen)
         self._care: asyncio.Task[None] | None = None
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._known = asyncio.Event()  # which calls there are
         self._settled = False
         self._inspected = False
@@ -110,13 +110,20 @@ class Switchboard:
     @property
     def live(self) -> int:
         """Calls going on now."""
-        return len(self._lives)
+        return len(self._calls)
 
     @property
     def routings(self) -> frozenset[str]:
         """The routing versions that these calls began under, by digest."""
-        left = (fold(entries).routing for entries in self._unfinished.values())
-        return frozenset(left) | {live.journal.state.routing for live in self._lives.values()}
+        return frozenset(state.routing for state in self._unfinished) | self._calls.routings
+
+    async def watch(self) -> None:
+        """Watch the clock until cancelled. Raises what has ended the care for the connection, if anything."""
+        watching = asyncio.create_task(watch_clock(self._look_at_clock))
+        try:
+            await self._broken
+        finally:
+            watching.cancel()
 
     # What the event link says.
 
@@ -124,51 +131,34 @@ class Switchboard:
         """Hold what is new until it is known which calls there are."""
         self.exchange.dispatcher.hold()
         self._care = asyncio.create_task(self._look_after())
+        self._care.add_done_callback(self._cared)
 
     def disconnected(self) -> None:
         self.ready = self._settled = False
+        self._known.clear()  # Asterisk may have begun again, and its channels with it
         if self._care is not None:
             self._care.cancel()
 
     def heard(self, event: Event) -> None:
+        self._look_at_clock()
         if self._settled:
             self.exchange.last_known = event.at
         self.exchange.dispatcher.dispatch(event)
 
+    def _on_call(self, event: StasisStart) -> None:
+        self._calls.on_call(event)
+
     async def detach(self) -> None:
         """Leave every call to Asterisk and to the engine that comes after this one."""
-        self.exchange.detached = True
-        for task in self._calls:
-            task.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._calls.detach()
 
     # What CEL says.
 
     async def take(self, events: Sequence[CelEvent]) -> None:
         """Note what these events amount to; returns when that is on the disk."""
         await self._known.wait()
-        written: Awaitable[None] | None = None
-        for event in events:
-            live = self._lives.get(event.call) or self._fallen_back(event)
-            if live is not None:
-                written = live.take(event) or written
-        if written is not None:
-            await written
-
-    def _fallen_back(self, event: CelEvent) -> Live | None:
-        """A call that no journal knows: Asterisk has it, at the number's fallback.
-
-        Or in a ring that an engine handed over and did not live to write down.
-        """
-        if event.kind not in ("FALLBACK", "RING") or "dialled" not in event.extra:
-            return None
-        came = fallen_back(event, self._country, self._desk.node)
-        live = self._take_call(came)
-        if event.kind == "RING":
-            to = tuple(number for _, number in dialled(event.extra.get("to", "")))
-            live.journal.note(FellBack(came.call_id, event.at, to))
-        log.info("call_without_engine", call=came.call_id)
-        return live
+        self._look_at_clock()
+        await self._calls.take(events)
 
     # One connection.
 
@@ -184,6 +174,11 @@ class Switchboard:
             self.ready = False
             await asyncio.sleep(RETRY_SECONDS)
 
+    def _cared(self, care: asyncio.Task[None]) -> None:
+        """An error that nobody has thought of ends the process: without this care it takes no calls."""
+        if not care.cancelled() and (error := care.exception()) and not self._broken.done():
+            self._broken.set_exception(error)
+
     async def _settle(self) -> None:
         """Know which calls there are: those of the journal, those of the backlog, and those nobody knows."""
         client, dispatcher, app = self.exchange.client, self.exchange.dispatcher, self.exchange.app
@@ -194,18 +189,12 @@ class Switchboard:
         asked = await marker(client, dispatcher, app, MARKER_SECONDS)  # behind it, the backlog is complete
         await self._setting.renew()
         there = await client.applications.get(app)
-        unfinished, self._unfinished = self._unfinished, {}
-        ours = list(self._lives.values())
-        left = [live for entries in unfinished.values() if (live := self._left_to_us(entries))]
-        dispatcher.release()
-        self._known.set()
+        self._know(asterisk.started)
         await self._drain_cel()
-        await self._look_for([live for live in ours if live.line.entered < asked], asterisk.started)
-        await self._look_for(left, asterisk.started, left_to_us=True)
-        for live in left:
-            self._start(live, takeover.resume(live.line, live.journal))
-        for channel in await takeover.strays(self.exchange, there, frozenset(self._lives)):
-            self._take_call(overlooked(channel, self._country, self._desk.node))
+        self._calls.end_former()
+        await self._look_for(asked, asterisk.started)
+        self._go_on()
+        await self._take_strays(there)
         self._settled = True
 
     async def _inspect(self) -> None:
@@ -217,6 +206,37 @@ class Switchboard:
                 raise Unfit
             self._inspected = True
 
+    def _know(self, started: datetime) -> None:
+        """Everything that is told from here on finds its call."""
+        self._take_what_was_left()
+        before = self._seen
+        if before is not None and before.started != started:
+            self._calls.begin_again(started)
+        elif before is not None and (step := self._clock.since(self.exchange.last_known, before.offset)):
+            log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
+            self._calls.clock_stepped(step)
+        self._keep(Seen(started, self._clock.offset))
+        self.exchange.dispatcher.release()
+        self._known.set()
+
+    def _take_what_was_left(self) -> None:
+        states, self._unfinished = self._unfinished, []
+        for state in states:
+            try:
+                self._resumed.append(self._calls.left_to_us(state))
+            except Exception:  # one call that cannot be read keeps no other from being taken
+                log.exception("call_unreadable", call=state.call_id)
+                self._unreadable.append(state.call_id)
+                self.unreadable += 1
+        unreadable, self._unreadable = self._unreadable, []
+        for call_id in unreadable:
+            self._calls.set_aside(call_id)
+
+    def _keep(self, now: Seen) -> None:
+        if now != self._seen:
+            self._seen = now
+            save(self._seen_file, now)
+
     async def _drain_cel(self) -> None:
         try:
             async with asyncio.timeout(DRAINED_SECONDS):
@@ -224,64 +244,53 @@ class Switchboard:
         except TimeoutError:
             log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
 
+    async def _look_for(self, asked: datetime, started: datetime) -> None:
+        """Ask Asterisk where the calls are that were there before."""
+        ours = [live for live in self._calls.present if live not in self._resumed]
+        present = set(self._calls.channels)
+        left = [live for live in self._resumed if live.line.id in present]
+        await asyncio.gather(
+            *(self._look(live, started) for live in ours if live.line.entered < asked),
+            *(self._look(live, started, left_to_us=True) for live in left),
+        )
+
+    async def _look(self, live: Live, started: datetime, *, left_to_us: bool = False) -> None:
+        try:
+            await takeover.look(live.line, live.journal.state, started, left_to_us=left_to_us)
+        except Exception:
+            log.exception("call_not_looked_for", call=live.line.call_id)
+
+    def _go_on(self) -> None:
+        resumed, self._resumed = self._resumed, []
+        for live in resumed:
+            self._calls.start(live, takeover.resume(live.line, live.journal))
+
+    async def _take_strays(self, there: AppInfo) -> None:
+        for channel in await takeover.strays(self.exchange, there, self._calls.channels):
+            self._calls.take_stray(overlooked(channel, self._country, self._desk.node))
+
     async def _stay_alive(self) -> None:
         """Say that we are here, twice a second, for as long as Asterisk's events come back."""
         exchange = self.exchange
         while True:
             at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
-            if self._lives:
+            if self.live:
                 self._desk.note(Heartbeat(at))
             await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
-    async def _look_for(self, lives: Sequence[Live], started: datetime, *, left_to_us: bool = False) -> None:
-        """Ask Asterisk where these calls are."""
-        await asyncio.gather(
-            *(takeover.look(live.line, live.journal.state, started, left_to_us=left_to_us) for live in lives)
-        )
+    # The clock.
 
-    # One call.
-
-    def _on_call(self, event: StasisStart) -> None:
-        self._take_call(arrival(event, self._country, self._desk.node))
-
-    def _take_call(self, came: Arrival) -> Live:
-        """Give the call a task of its own; it is listened to before the next event is read."""
-        agreed = self._desk.agreed(came.dialled)
-        line = AriLine(self.exchange, came)
-        live = self._listen(line, begin(line, agreed, self._desk))
-        self._start(live, handle(line, agreed, live.journal))
-        return live
-
-    def _left_to_us(self, entries: Sequence[Entry]) -> Live | None:
-        """A call that an earlier engine has left: listened to, and not gone on with yet."""
-        try:
-            state = fold(entries)
-            live = self._listen(takeover.line_of(self.exchange, state), CallJournal(self._desk, state))
-        except Exception:  # one call that cannot be read keeps no other from being taken
-            log.exception("call_unreadable", call=entries[0].call if entries else "")
-            return None
-        takeover.listen(live.line, live.journal, live.ears)
-        return live
-
-    def _listen(self, line: AriLine, journal: CallJournal) -> Live:
-        live = self._lives[line.id] = Live(line, journal)
-        live.listen()
-        return live
-
-    def _start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._attend(live, work))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-
-    async def _attend(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
-        line = live.line
-        with live.ears, structlog.contextvars.bound_contextvars(call=line.call_id):
-            try:
-                await work
-            except Exception:
-                await let_go(self.exchange.client.channels.hangup(line.id))
-                log.exception("call_lost_its_task")
-            finally:
-                del self._lives[line.id]
+    def _look_at_clock(self) -> None:
+        """Before anything is noted of what happened after a step, the step itself is."""
+        step = self._clock.look()
+        if step is None:
+            return
+        self.clock_steps += 1
+        log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
+        if (
+            self._known.is_set() and self._seen is not None
+        ):  # else: what was left is told of it at the settling
+            self._calls.clock_stepped(step)
+            self._keep(Seen(self._seen.started, self._clock.offset))

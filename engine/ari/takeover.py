@@ -45,7 +45,7 @@ async def resume(line: AriLine, journal: CallJournal) -> None:
     state = journal.state
     log.info("call_taken_over", handed_over=state.handed_over is not None)
     agreed = await journal.desk.agreed_under(line.dialled, state.routing)
-    if not line.handed_over:
+    if not line.handed_over and not line.is_over:
         await line.hush()
     await handle(line, agreed, journal)
 
@@ -60,8 +60,7 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
         return
     match await line.application():
         case None:
-            known = line.exchange.last_known
-            at = min(known, started) if started > line.entered else known
+            at = last_instant(line, started)
             line.lose(at)
             line.told_over(at)  # CEL has no more of it
         case "Stasis" if line.handed_over and left_to_us:
@@ -70,6 +69,12 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
             pass
         case _ if not line.handed_over:  # at the fallback
             line.end(line.exchange.last_known, Cause.NORMAL)
+
+
+def last_instant(line: AriLine, started: datetime) -> datetime:
+    """The last at which a call can have lived whose Asterisk ended: the present one `started` after that."""
+    known = line.exchange.last_known
+    return min(known, started) if started > line.entered else known
 
 
 def _came_back(line: AriLine, state: CallState) -> None:

@@ -18,6 +18,7 @@ from devkit.postgres import Running, start_postgres
 from journal.codec import encode, kind_of
 from journal.entries import Entry
 from journal.follower import backlog
+from journal.identity import identity
 from journal.writer import Journal
 from storage.calls import find
 from storage.drained import position
@@ -114,7 +115,7 @@ async def test_draining_the_same_journal_ten_times_changes_nothing(tmp_path: Pat
     await drain(tmp_path, database)
     once = await kept(database), await ask(database, VERSIONS)
     for _ in range(9):
-        await ask(database, "DELETE FROM drained")
+        await ask(database, "DELETE FROM journal")
         await drain(tmp_path, database)
     assert (await kept(database), await ask(database, VERSIONS)) == once
 
@@ -123,7 +124,7 @@ async def test_how_far_it_has_come_is_in_the_database_too(tmp_path: Path, databa
     await write(tmp_path, [answered_call(n) for n in range(50)])
     await drain(tmp_path, database)
     con = await asyncpg.connect(database)
-    reached = await position(con, "here")
+    reached, _ = await position(con, "here", identity(tmp_path) or "")
     await con.close()
     assert backlog(tmp_path, reached) == 0
 
@@ -213,7 +214,7 @@ async def test_a_database_set_back_to_yesterday_is_filled_again(tmp_path: Path, 
     async with draining(tmp_path, database) as drainer:
         await drained(drainer)
         await ask(database, "DELETE FROM call WHERE began > (SELECT min(began) FROM call)")
-        await ask(database, "DELETE FROM drained")
+        await ask(database, "DELETE FROM journal")
         await ask(database, f"SELECT count(pg_terminate_backend(pid)) {OTHERS}")
         await write(tmp_path, [answered_call(60)])
         await until(all_are_there, "61 records")

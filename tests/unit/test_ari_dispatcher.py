@@ -201,3 +201,17 @@ async def test_who_gave_up_waiting_is_not_disturbed(dispatcher: Dispatcher) -> N
         finished.cancel()
         dispatcher.dispatch(PlaybackFinished(AT, PlaybackInfo("p", "done")))
     assert finished.cancelled()
+
+
+def test_a_new_call_is_one_even_if_a_former_one_had_its_channel(
+    dispatcher: Dispatcher, calls: list[StasisStart]
+) -> None:
+    """Asterisk has begun again within the second, and counts its channels anew."""
+    heard: list[Event] = []
+    with dispatcher.listen((Kind.CHANNEL, "1"), heard.append):
+        dispatcher.hold()
+        dispatcher.dispatch(call("1"))
+        with dispatcher.listen((Kind.CHANNEL, "1"), heard.append):
+            assert calls == []
+            dispatcher.release()
+    assert (heard, calls) == ([], [call("1")])

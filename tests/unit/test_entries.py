@@ -17,6 +17,7 @@ from journal.entries import (
     CallerLeft,
     CallerNotified,
     CallStarted,
+    ClockStepped,
     Entry,
     FellBack,
     HandedOver,
@@ -116,6 +117,7 @@ OLD: list[tuple[dict[str, Any], Entry]] = [
      CallEnded(CALL, AT, Result.ANSWERED, "limit", 16)),
 ]  # fmt: skip
 NEW: list[Entry] = [
+    ClockStepped(CALL, AT, datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC), 3600.0),
     Turned(CALL, "hours", "open", AT),
     StepPerformed(CALL, "ring", Outcome.TAKEN, (0, "hours", "open", 1), AT),
     HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20, RecorderTerms("a-rec1", 60, "flac", "announce")),
@@ -161,7 +163,7 @@ def test_every_kind_of_entry_is_tried_here() -> None:
     }
     kinds = {it.__struct_config__.tag for it in structs if it.__name__[0] != "_"} - {None}
     assert {kind_of(entry) for entry in EVERY} == kinds
-    assert len(kinds) == 23
+    assert len(kinds) == 24
 
 
 @settings(deadline=None)

@@ -68,7 +68,7 @@ def test_a_record_as_cells() -> None:
 
 def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
     told = json.loads(json.dumps(as_object(RECORD)))
-    assert tuple(told) == (*COLUMNS, "connected", "notice", "legs")
+    assert tuple(told) == (*COLUMNS, "connected", "notice", "legs", "clock")
     assert (told["number"], told["ring_seconds"], told["talk_seconds"]) == ("+3270012345", 5.5, 60.125)
     assert told["connected"] == "2026-11-24T12:00:05.622Z"
     assert told["legs"] == [
@@ -88,6 +88,17 @@ def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
     leg = replace(RECORD.legs[0], connected=NOON, sip=200)
     (told_leg,) = as_object(replace(RECORD, legs=(leg,)))["legs"]
     assert (told_leg["connected"], told_leg["sip"]) == ("2026-11-24T12:00:00.123Z", 200)
+
+
+def test_where_the_clock_was_set_the_durations_are_those_of_a_steady_one() -> None:
+    clock = {"stepped": 3600.0, "ring": 5.5, "talk": 60.125}
+    stepped = replace(RECORD, ended=NOON + timedelta(seconds=3665.625), clock=clock)
+    told = as_object(stepped)
+    assert (told["ring_seconds"], told["talk_seconds"], told["clock"]) == (5.5, 60.125, clock)
+    assert told["ended"] == "2026-11-24T13:01:05.748Z"
+    cells = dict(zip(COLUMNS, as_cells(stepped), strict=True))
+    assert (cells["ring_seconds"], cells["talk_seconds"]) == ("5.500", "60.125")
+    assert as_object(RECORD)["clock"] is None
 
 
 def test_a_withheld_caller_is_an_empty_cell() -> None:

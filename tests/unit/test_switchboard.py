@@ -1,160 +1,49 @@
 """Where calls come in: CEL's events find their calls, and an engine takes over what an earlier one left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from dialplan.number import Owner
-from engine.ari.cel import CelEvent
 from engine.ari.client import Client
-from engine.ari.errors import Gone
-from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
-from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
+from engine.ari.events import StasisStart
+from engine.ari.left import Left
 from engine.ari.switchboard import Cel, Switchboard, Trunk
-from engine.call import Agreement
 from journal.entries import (
     Answered,
     CallEnded,
     CallerLeft,
     CallStarted,
-    Entry,
     FellBack,
     HandedOver,
-    Heartbeat,
     LegConnected,
     LegEnded,
     LegStarted,
 )
-from journal.ids import call_id_of, leg_id_of
-from tests.unit.fakes import FakeDesk
-from tests.unit.routes import service_number
+from journal.ids import leg_id_of
+from tests.unit.switchboards import (
+    AT,
+    CALL,
+    CHANNEL,
+    GOODBYE,
+    LEFT,
+    LEG,
+    NUMBER,
+    OFFICE,
+    TALK,
+    Asterisk,
+    Setting,
+    at,
+    cel,
+    channel,
+    comes_in,
+    desk_of,
+    kinds,
+    serving,
+)
 
 pytestmark = pytest.mark.looptime
-
-AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
-NODE, NUMBER, OFFICE = "test1", "+3270012345", "+3221112233"
-CHANNEL, LEG = "dev-1795776979.0", "dev-1795776979.1"
-C, D = "PJSIP/trunk-00000000", "PJSIP/trunk-00000001"
-CALL = call_id_of(CHANNEL, NODE)
-
-
-def at(seconds: float) -> datetime:
-    return AT + timedelta(seconds=seconds)
-
-
-def cel(kind: str, channel: str = CHANNEL, seconds: float = 0, /, **extra: Any) -> CelEvent:
-    name = C if channel == CHANNEL else D
-    return CelEvent(kind, at(seconds), channel, CHANNEL, name, "connect", "s", extra)
-
-
-TALK = [
-    cel("CHAN_START", LEG, 0.1),
-    cel("ANSWER", LEG, 5),
-    cel("ANSWER", CHANNEL, 5.01),
-    cel("BRIDGE_ENTER", LEG, 5.02),
-]
-GOODBYE = [
-    cel("HANGUP", CHANNEL, 9, hangupcause=16, hangupsource=D),
-    cel("HANGUP", LEG, 9.001, hangupcause=16, hangupsource=D),
-    cel("LINKEDID_END", LEG, 9.002),
-]
-
-
-class Asterisk:
-    """One that has these channels in our application, and those that have `left` it."""
-
-    def __init__(self, *there: str, left: Sequence[str] = ()) -> None:
-        self.there, self.left = there, left
-        self.commands: list[str] = []
-        self.board: Switchboard
-        self.applications = self.channels = self.events = self.asterisk = self.playbacks = self
-
-    async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
-        return AsteriskInfo("22.10.1", AT)
-
-    async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
-
-    async def get(self, what: str) -> AppInfo | ChannelInfo:
-        if what == "engine":
-            return AppInfo(self.there)
-        if what not in (*self.there, *self.left):
-            raise Gone(404, "no such channel")
-        return replace(channel(), id=what, application="Stasis" if what in self.there else "Dial")
-
-    async def user_event(self, name: str, application: str) -> None:
-        self.board.heard(ChannelUserevent(at(100), name))
-
-    async def set_global_var(self, variable: str, value: str) -> None: ...
-
-    async def set_channel_vars(self, channel_id: str, variables: Mapping[str, Any]) -> None:
-        self.commands.append("set_channel_vars")
-
-    async def continue_in_dialplan(self, channel_id: str, **where: Any) -> None:
-        self.commands.append("continue_in_dialplan")
-        self.board.heard(StasisEnd(at(0), channel()))
-
-    async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
-        self.commands.append(f"hangup {channel_id}")
-
-    async def get_channel_var(self, channel_id: str, variable: str) -> str:
-        raise Gone(404, "none")
-
-
-class Setting:
-    async def inspect(self) -> list[str]:
-        return []
-
-    async def renew(self) -> None: ...
-
-
-def channel() -> ChannelInfo:
-    return ChannelInfo(CHANNEL, "Ring", AT, "", NUMBER, "Stasis", {})
-
-
-def desk_of(*journal: Entry) -> FakeDesk:
-    number = service_number([{"ring": OFFICE}])
-    return FakeDesk(Agreement(number, Owner(name="ACME"), lambda _: None), entries=list(journal))
-
-
-@asynccontextmanager
-async def serving(
-    folder: Path, asterisk: Asterisk, desk: FakeDesk, setting: Setting | None = None
-) -> AsyncIterator[Switchboard]:
-    """A switchboard that is connected and has settled; `desk.entries` is what an earlier engine left."""
-    file = Cel(folder / "Master.csv", folder / "kept", first=True)
-    left = {CALL: tuple(desk.entries)} if desk.entries else {}
-    client = cast(Client, asterisk)
-    board = Switchboard(
-        client,
-        desk,
-        setting or Setting(),
-        Trunk("engine", "PJSIP/{number}@trunk"),
-        cel=file,
-        unfinished=left,
-        last_known=AT,
-    )
-    asterisk.board = board
-    board.connected()
-    while not board.ready:  # noqa: ASYNC110 - of no event
-        await asyncio.sleep(0.1)
-    yield board
-    board.disconnected()
-    await board.detach()
-
-
-def kinds(desk: FakeDesk) -> list[type[Entry]]:
-    return [type(entry) for entry in desk.entries if not isinstance(entry, Heartbeat)]
-
-
-async def comes_in(board: Switchboard) -> None:
-    board.heard(StasisStart(at(0), channel(), ("in", NUMBER)))
-    await asyncio.sleep(0.1)
 
 
 async def test_a_call_is_handed_over_and_cel_tells_the_rest(tmp_path: Path) -> None:
@@ -209,7 +98,7 @@ async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_pat
     file = Cel(tmp_path / "Master.csv", tmp_path / "kept", first=True)
     trunk = Trunk("engine", "PJSIP/{number}@trunk")
     board = Switchboard(
-        cast(Client, asterisk), desk, Setting(), trunk, cel=file, unfinished={}, last_known=AT
+        cast(Client, asterisk), desk, Setting(), trunk, cel=file, left=Left({}, {}, AT, tmp_path / "seen")
     )
     taking = asyncio.create_task(board.take(TALK))
     await asyncio.sleep(100)
@@ -245,13 +134,6 @@ async def test_a_call_that_no_engine_saw_began_when_the_door_says(
         await asyncio.sleep(1)
     (start,) = desk.of(CallStarted)
     assert start.at == at(began)
-
-
-LEFT: list[Entry] = [
-    CallStarted(CALL, AT, NUMBER, "acme", False, NODE, CHANNEL),
-    HandedOver(CALL, at(0.05), (OFFICE,), 25),
-    LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE),
-]
 
 
 async def test_a_conversation_that_an_earlier_engine_handed_over_goes_on(tmp_path: Path) -> None:

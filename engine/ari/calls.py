@@ -1,0 +1,215 @@
+"""The calls that are not over: each with a task of its own, found by its channel."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from dialplan.result import Result
+from engine.ari import takeover
+from engine.ari.arrival import Arrival, arrival, fallen_back, told_later
+from engine.ari.cel import CelEvent
+from engine.ari.connect import dialled
+from engine.ari.events import StasisStart
+from engine.ari.exchange import Exchange, let_go
+from engine.ari.line import AriLine
+from engine.ari.live import Live
+from engine.ari.past import Past
+from engine.call import CallJournal, Desk, begin
+from engine.handle import handle
+from journal.entries import CallEnded, ClockStepped, FellBack
+from journal.state import CallState
+from journal.writer import JournalClosed
+from process.clock import Step
+
+log = structlog.get_logger()
+
+A_MOMENT = timedelta(microseconds=1)
+
+
+class Calls:
+    """`ended`: the calls that an earlier engine has ended of late, and when."""
+
+    def __init__(self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime]) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._country = country
+        self._lives: dict[str, Live] = {}
+        self._former: dict[str, Live] = {}  # of an Asterisk that has ended
+        self._since: datetime | None = None  # when the present one began, if they are known to be two
+        self._past = Past(ended, desk.node)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._lives) + len(self._former)
+
+    @property
+    def present(self) -> list[Live]:
+        """Those of the present Asterisk."""
+        return list(self._lives.values())
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Their callers' channels."""
+        return frozenset(self._lives)
+
+    @property
+    def routings(self) -> frozenset[str]:
+        """The routing versions that all of them began under, by digest."""
+        lives = [*self._lives.values(), *self._former.values()]
+        return frozenset(live.journal.state.routing for live in lives)
+
+    # How a call begins.
+
+    def on_call(self, event: StasisStart) -> None:
+        """A call has come in; it is listened to before the next event is read."""
+        came = arrival(event, self._country, self._desk.node)
+        live = self._lives.get(came.channel_id)
+        if live is not None:  # CEL has told of it before
+            live.journal.note(told_later(live.journal.state, came))
+            return
+        fresh = self._past.fresh(came)
+        if fresh is None:
+            log.warning("call_told_late", call=came.call_id)
+        else:
+            self.take_up(fresh)
+
+    def take_up(self, came: Arrival) -> Live:
+        """Give the call a task of its own."""
+        agreed = self._desk.agreed(came.dialled)
+        line = AriLine(self._exchange, came)
+        live = self._listen(line, begin(line, agreed, self._desk))
+        self.start(live, handle(line, agreed, live.journal))
+        return live
+
+    def take_stray(self, came: Arrival) -> None:
+        """A caller whom nobody attends to. One that cannot be attended to keeps no other waiting."""
+        try:
+            if (fresh := self._past.fresh(came)) is not None:
+                self.take_up(fresh)
+        except Exception:
+            log.exception("stray_not_taken", call=came.call_id)
+
+    def left_to_us(self, state: CallState) -> Live:
+        """A call that an earlier engine has left: listened to, and not gone on with yet."""
+        line = takeover.line_of(self._exchange, state)
+        live = self._listen(line, CallJournal(self._desk, state))
+        try:
+            takeover.listen(live.line, live.journal, live.ears)
+        except Exception:
+            live.ears.close()
+            del self._lives[line.id]
+            raise
+        return live
+
+    def _listen(self, line: AriLine, journal: CallJournal) -> Live:
+        live = self._lives[line.id] = Live(line, journal)
+        live.listen()
+        return live
+
+    # What happens to them.
+
+    async def take(self, events: Sequence[CelEvent]) -> None:
+        """Note what these events amount to; returns when that is on the disk."""
+        written: Awaitable[None] | None = None
+        for event in events:
+            live = self._found(event)
+            if live is not None:
+                written = live.take(event) or written
+        if written is not None:
+            await written
+
+    def _found(self, event: CelEvent) -> Live | None:
+        """The call that this event is of, begun if it is the first of it."""
+        try:
+            return self._of(event) or self._without_engine(event)
+        except JournalClosed:  # the next engine reads it again
+            raise
+        except Exception:  # nobody would read on behind this line
+            log.exception("cel_not_understood", kind=event.kind, channel=event.call)
+            return None
+
+    def _of(self, event: CelEvent) -> Live | None:
+        """The call that this event is of: of two with one channel's id, that of its own Asterisk."""
+        if self._since is not None and event.at < self._since and event.call in self._former:
+            return self._former[event.call]
+        return self._lives.get(event.call)
+
+    def _without_engine(self, event: CelEvent) -> Live | None:
+        """A call that no journal knows: Asterisk has it, at the number's fallback.
+
+        Or in a ring that an engine handed over and did not live to write down.
+        """
+        if event.kind not in ("FALLBACK", "RING") or "dialled" not in event.extra:
+            return None
+        came = self._past.fresh(fallen_back(event, self._country, self._desk.node))
+        if came is None:
+            return None
+        live = self.take_up(came)
+        if event.kind == "RING":
+            to = tuple(number for _, number in dialled(event.extra.get("to", "")))
+            live.journal.note(FellBack(came.call_id, event.at, to))
+        log.info("call_without_engine", call=came.call_id)
+        return live
+
+    def begin_again(self, since: datetime) -> None:
+        """Asterisk has begun again, then: nothing more is heard of these calls, but by CEL."""
+        self._since = since
+        for channel, live in self._lives.items():
+            live.ears.close()
+            self._former[channel] = live
+            self._past.add(live.line.call_id, since - A_MOMENT)  # at the latest
+        self._lives.clear()
+
+    def end_former(self) -> None:
+        """CEL has been read: what has not ended by it ended with its Asterisk."""
+        for live in self._former.values():
+            at = takeover.last_instant(live.line, self._since or live.line.entered)
+            live.line.lose(at)
+            live.line.told_over(at)
+
+    def set_aside(self, call_id: str) -> None:
+        """A call that this engine cannot go on with: its journal ends, and the worker keeps what there is."""
+        at = self._exchange.last_known
+        self._desk.note(CallEnded(call_id, at, Result.LOST, "lost"))
+        self._past.add(call_id, at)
+
+    def clock_stepped(self, step: Step) -> None:
+        """The clock was set: the journal of each call says so."""
+        for live in [*self._lives.values(), *self._former.values()]:
+            live.journal.note(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
+
+    # Their tasks.
+
+    def start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._attend(live, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attend(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
+        line = live.line
+        with live.ears, structlog.contextvars.bound_contextvars(call=line.call_id):
+            try:
+                await work
+            except Exception:
+                if self._lives.get(line.id) is live:
+                    await let_go(self._exchange.client.channels.hangup(line.id))
+                log.exception("call_lost_its_task")
+            finally:
+                self._forget(live)
+
+    def _forget(self, live: Live) -> None:
+        for lives in (self._lives, self._former):
+            if lives.get(live.line.id) is live:
+                del lives[live.line.id]
+        if (ending := live.journal.state.ending) is not None:
+            self._past.add(live.line.call_id, ending.at)
+
+    async def detach(self) -> None:
+        """Leave every call to Asterisk and to the engine that comes after this one."""
+        self._exchange.detached = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,38 @@
+"""What an earlier engine has left to the next one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from journal.entries import Entry
+from journal.state import CallState, fold
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """`unfinished`: by call id, the journal's entries of each call that has not ended.
+
+    `ended`: calls that have ended of late, and when. `last_known`: the last instant of Asterisk's clock that
+    the journal knows. `seen`: the file of engine.ari.seen.
+    """
+
+    unfinished: Mapping[str, Sequence[Entry]]
+    ended: Mapping[str, datetime]
+    last_known: datetime
+    seen: Path
+
+    def read(self) -> tuple[list[CallState], list[str]]:
+        """The calls that have not ended, and the ids of those that this engine cannot read."""
+        states, unreadable = [], []
+        for call, entries in self.unfinished.items():
+            try:
+                states.append(fold(entries))
+            except Exception:  # one call that cannot be read keeps no other from being taken
+                log.exception("call_unreadable", call=call)
+                unreadable.append(call)
+        return states, unreadable

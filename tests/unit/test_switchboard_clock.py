@@ -1,0 +1,81 @@
+"""The wall clock is set while calls are live: their journals say so, before anything that came after."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from journal.entries import CallerLeft, ClockStepped
+from journal.state import fold
+from process.clock import Clock
+from tests.unit.switchboards import (
+    AT,
+    CALL,
+    CHANNEL,
+    GOODBYE,
+    LEFT,
+    TALK,
+    Asterisk,
+    at,
+    cel,
+    comes_in,
+    desk_of,
+    of_call,
+    serving,
+)
+
+pytestmark = pytest.mark.looptime
+
+
+class Set:
+    """A clock that is set; the other one goes on."""
+
+    def __init__(self) -> None:
+        self.set = timedelta(0)
+
+    def wall(self) -> int:
+        return int((AT + self.set - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e9)
+
+    def clock(self) -> Clock:
+        return Clock(self.wall, lambda: 0)
+
+
+async def test_each_live_call_hears_that_the_clock_was_set_before_what_came_after(tmp_path: Path) -> None:
+    hands, desk = Set(), desk_of()
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()) as board:
+        await comes_in(board)
+        await board.take(TALK)
+        hands.set = timedelta(hours=1)
+        later = [cel(it.kind, it.channel, 3600 + 9, **it.extra) for it in GOODBYE]
+        await board.take(later)
+        await asyncio.sleep(1)
+        assert board.clock_steps == 1
+    kinds = [type(entry) for entry in of_call(desk, CALL)]
+    assert kinds.index(ClockStepped) < kinds.index(CallerLeft)
+    state = fold(of_call(desk, CALL))
+    assert state.answered is not None
+    assert state.ending is not None
+    assert state.steady(state.ending.at) - state.steady(state.answered) == at(9) - at(5.01)
+
+
+async def test_the_next_engine_hears_of_a_clock_that_was_set_while_none_was_there(tmp_path: Path) -> None:
+    hands = Set()
+    async with serving(tmp_path, Asterisk(), desk_of(), clock=hands.clock()):
+        pass
+    hands.set, desk = timedelta(hours=-1), desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()):
+        pass
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()):
+        pass
+    assert desk.of(ClockStepped) == [ClockStepped(CALL, at(-3600), AT, -3600.0)]
+
+
+async def test_a_clock_that_is_watched_is_looked_at(tmp_path: Path) -> None:
+    hands, desk = Set(), desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()) as board:
+        watching = asyncio.create_task(board.watch())
+        hands.set = timedelta(seconds=2)
+        await asyncio.sleep(1)
+        watching.cancel()
+    assert [step.seconds for step in desk.of(ClockStepped)] == [2.0]
