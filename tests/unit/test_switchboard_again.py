@@ -103,7 +103,7 @@ async def test_what_nobody_thought_of_ends_the_process(
         async def renew(self: Setting) -> None:
             raise TypeError("a bug")
 
-        monkeypatch.setattr(Setting, "renew", settled)
+        monkeypatch.setattr(Setting, "renew", renew)
         board.disconnected()
         board.connected()
         with pytest.raises(TypeError, match="a bug"):
@@ -120,7 +120,7 @@ async def test_a_settling_that_fails_once_forgets_no_call(
             failed.append("once")
             raise AriError(500, "not now")
 
-    monkeypatch.setattr(Setting, "renew", settled)
+    monkeypatch.setattr(Setting, "renew", renew)
     desk = desk_of(*LEFT)
     async with serving(tmp_path, Asterisk(), desk) as board:
         await asyncio.sleep(60)
