@@ -50,6 +50,15 @@ def fallen_back(event: CelEvent, country: str, node: str) -> Arrival:
     return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, came_at(event))
 
 
+def given_up(began: CelEvent, country: str, node: str) -> Arrival:
+    """A call that an engine died with, and whose caller left before anything else happened.
+
+    `began`: its CHAN_START. Neither caller nor presentation is known.
+    """
+    call_id, dialled = call_id_of(began.call, node), international(began.exten, country)
+    return Arrival(began.call, call_id, dialled, UNKNOWN, began.at)
+
+
 def came_at(event: CelEvent) -> datetime:
     """When the call came in, which the door noted: the caller may have waited for an engine in vain."""
     with suppress(KeyError, ValueError, OverflowError):

@@ -9,7 +9,7 @@ import structlog
 
 from dialplan.result import Result
 from engine.ari import takeover
-from engine.ari.arrival import Arrival, arrival, fallen_back, told_later
+from engine.ari.arrival import Arrival, arrival, fallen_back, given_up, told_later
 from engine.ari.cel import CelEvent
 from engine.ari.connect import dialled
 from engine.ari.events import StasisStart
@@ -27,6 +27,8 @@ from process.clock import Step
 log = structlog.get_logger()
 
 A_MOMENT = timedelta(microseconds=1)
+DOOR = "door"  # the context in which a caller waits for the engine
+MOST_BEGUN = 10_000  # callers' channels whose beginning is remembered, about 5 MB
 
 
 class Calls:
@@ -40,6 +42,7 @@ class Calls:
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present one began, if they are known to be two
         self._past = Past(ended, desk.node)
+        self._begun: dict[str, CelEvent] = {}  # by channel: CHAN_START of callers no engine has attended to
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -138,13 +141,13 @@ class Calls:
         return self._lives.get(event.call)
 
     def _without_engine(self, event: CelEvent) -> Live | None:
-        """A call that no journal knows: Asterisk has it, at the number's fallback.
-
-        Or in a ring that an engine handed over and did not live to write down.
+        """A call that no journal knows: Asterisk has it at the number's fallback, or in a ring that an engine
+        handed over and did not live to write down; or its caller gave up before either.
         """
-        if event.kind not in ("FALLBACK", "RING") or "dialled" not in event.extra:
-            return None
-        came = self._past.fresh(fallen_back(event, self._country, self._desk.node))
+        if event.kind == "CHAN_START" and event.is_of_caller:
+            self._remember(event)
+        told = self._told_by(event)
+        came = self._past.fresh(told) if told else None
         if came is None:
             return None
         live = self.take_up(came)
@@ -153,6 +156,20 @@ class Calls:
             live.journal.note(FellBack(came.call_id, event.at, to))
         log.info("call_without_engine", call=came.call_id)
         return live
+
+    def _told_by(self, event: CelEvent) -> Arrival | None:
+        """The call that begins with this event, where no engine was told of it."""
+        if event.kind in ("FALLBACK", "RING") and "dialled" in event.extra:
+            return fallen_back(event, self._country, self._desk.node)
+        if event.kind == "HANGUP" and event.is_of_caller and (began := self._begun.pop(event.call, None)):
+            left = event.context == DOOR and event.extra.get("hangupsource") == event.name
+            return given_up(began, self._country, self._desk.node) if left and began.exten else None
+        return None
+
+    def _remember(self, began: CelEvent) -> None:
+        self._begun[began.call] = began
+        if len(self._begun) > MOST_BEGUN:
+            del self._begun[next(iter(self._begun))]
 
     def begin_again(self, since: datetime) -> None:
         """Asterisk has begun again, then: nothing more is heard of these calls, but by CEL."""

@@ -1,6 +1,7 @@
 """Where calls come in: CEL's events find their calls, and an engine takes over what an earlier one left."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +34,8 @@ from tests.unit.switchboards import (
     OFFICE,
     TALK,
     Asterisk,
+    C,
+    D,
     Setting,
     at,
     cel,
@@ -195,3 +198,21 @@ async def test_a_ring_that_no_journal_knows_is_recorded_and_stays_withheld(tmp_p
     (start,) = desk.of(CallStarted)
     assert (start.call, start.number, start.withheld) == (CALL, NUMBER, True)
     assert [leg.to for leg in desk.of(LegStarted)] == [OFFICE]
+
+
+@pytest.mark.parametrize(("source", "outcomes"), [(C, ["abandoned"]), (D, []), ("dialplan/builtin", [])])
+async def test_a_caller_who_gives_up_before_any_engine_wrote_it_down_has_a_record(
+    tmp_path: Path, source: str, outcomes: list[str]
+) -> None:
+    """The engine that was told of the call was killed; the next one has only CEL. A call refused at the door
+    ends by Asterisk's own hand: that is no call of the number's."""
+    desk = desk_of()
+    async with serving(tmp_path, Asterisk(), desk) as board:
+        began = replace(cel("CHAN_START"), context="inbound", exten=NUMBER)
+        left = replace(cel("HANGUP", CHANNEL, 3, hangupcause=0, hangupsource=source), context="door")
+        await board.take([began, left, cel("LINKEDID_END", CHANNEL, 3)])
+        await asyncio.sleep(60)
+        assert board.live == 0
+    assert [end.outcome for end in desk.of(CallEnded)] == outcomes
+    assert [(start.number, start.at) for start in desk.of(CallStarted)] == [(NUMBER, at(0))] * len(outcomes)
+    assert [end.at for end in desk.of(CallEnded)] == [at(3)] * len(outcomes)
