@@ -1,7 +1,7 @@
 """The caller's line, on Asterisk: engine.line.Line by ARI commands and the events of its channel."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -69,7 +69,6 @@ class AriLine(Channel):
         self._returned: asyncio.Future[Returned] | None = None
         self._ring = 0
         self._recording: AriRecording | None = None
-        self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def came(self) -> datetime:
@@ -206,12 +205,12 @@ class AriLine(Channel):
             yield self._recording
 
     async def _continue(self, connect: Connect) -> None:
-        """One command for an ordinary ring, else two; one more where several ring. Raises AriError.
+        """One command for an ordinary ring, else two. Raises AriError.
 
-        That one is for their events, which say when each rang.
+        Where several ring one more comes first: to hear when each of them rang, which may be 2 ms later.
         """
         if len(connect.to) > 1:
-            self._aside(let_go(self._hear_legs()))
+            await let_go(self._hear_legs())
         last = int(self.id[-1]) if self.id[-1:].isdecimal() else 0  # as many calls on each endpoint
         exchange = self.exchange
         values = variables(connect, self.caller, self.dialled, exchange.endpoint, last, music=exchange.music)
@@ -290,9 +289,3 @@ class AriLine(Channel):
         finally:
             pressed.cancel()
         return True
-
-    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something the call does not wait for; kept until it is done."""
-        task = asyncio.create_task(work)
-        self._asides.add(task)
-        task.add_done_callback(self._asides.discard)
