@@ -90,7 +90,7 @@ class Recovered:
     """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
 
     `heartbeat`: the payload of the latest, or b"". `last_known`: the greatest instant that any entry tells.
-    `read`: the segments that were read.
+    `read`: the segments that were read; `seq`, `end`: of the last record of the newest.
     """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
@@ -99,10 +99,13 @@ class Recovered:
     heartbeat: bytes = b""
     last_known: datetime | None = None
     read: list[Path] = field(default_factory=list)
+    seq: int = 0
+    end: int = 0
 
     def add(self, record: Record) -> None:
         self.open_calls.add(record)
         self.wall = max(self.wall, record.wall)
+        self.seq, self.end = record.seq, record.end
         match record.entry:
             case Checkpoint(heartbeat=heartbeat):
                 self.heartbeat = heartbeat or self.heartbeat
