@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from asyncio import Future
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,23 @@ from journal.checkpoint import checkpoint
 from journal.entries import CallEnded, CallStarted, Entry, Heartbeat
 from journal.fault import point
 from journal.recovery import Recovered, recover
-from journal.reserve import Reserve, allocate_most
-from journal.segment import HEADER, Segment, Stamp, cut_zeros, encode, epoch_of, segment_name
+from journal.reserve import FULL, Reserve, allocate, allocate_most
+from journal.segment import (
+    HEADER,
+    Segment,
+    Stamp,
+    cut_zeros,
+    encode,
+    epoch_of,
+    number_of,
+    segment_name,
+)
 
 RESERVE_RETRY_SECONDS = 10.0
+WORTH_BYTES = 4096  # of a segment, to go on in it
 log = structlog.get_logger()
+
+type Allocate = Callable[[int, Path], None]  # at least so many bytes in that file
 
 
 class JournalInUse(Exception):
@@ -87,14 +99,17 @@ class Book:
         return self._reserve.allocated + (segment.room if segment else 0)
 
     def begin(self) -> None:
-        """Begin the first segment. Raises OSError.
-
-        First what the engine before us has allocated and not written is given back: on a full disk it is all
-        that there is, and others would take it.
-        """
+        """Begin the first segment; on a full disk go on in that of our predecessor. Raises OSError."""
+        try:
+            self._roll(0, self._allocate_whole)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if self._go_on():
+                return
+            self._roll(0)
         for path in self.recovered.read:
             cut_zeros(path)
-        self._roll(0)
 
     def write(self, group: Sequence[Noted]) -> None:
         """Make these entries durable, in order. Raises OSError: then none of them is known to be."""
@@ -165,7 +180,20 @@ class Book:
             segment.finish(gives_back=self._reserve.allocated > 0)
         os.close(self._lock)
 
-    def _roll(self, room: int) -> Segment:
+    def _go_on(self) -> bool:
+        """Go on in the last segment of our predecessor, with its epoch; False where it has no room left."""
+        if not self.recovered.read:
+            return False
+        path = self.recovered.read[-1]
+        segment = Segment.reopen(path, self.recovered.end)
+        if segment.room < WORTH_BYTES:
+            segment.finish(gives_back=False)
+            return False
+        self._segment, self._is_settled = segment, True
+        self._epoch, self._n, self._seq = epoch_of(path), number_of(path), self.recovered.seq
+        return True
+
+    def _roll(self, room: int, how: Allocate | None = None) -> Segment:
         """Go on in a new segment, which begins with the entries of all open calls and has `room` for more."""
         self._n += 1
         name = segment_name(self._epoch, self._n)
@@ -173,7 +201,7 @@ class Book:
             Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall), self._checkpoint()
         )
         least = len(first) + room + 2 * HEADER.size
-        fresh = Segment.create(self._place.directory / name, first, partial(self._allocate, least))
+        fresh = Segment.create(self._place.directory / name, first, partial(how or self._allocate, least))
         point("journal.after_roll")
         if self._segment is not None:
             self._segment.finish()
@@ -186,6 +214,10 @@ class Book:
         """Take the reserve; else so many bytes of the disk as a segment has, or as it has left."""
         if not self._reserve.use(draft, least):
             allocate_most(draft, least, max(self._place.segment_bytes, least))
+
+    def _allocate_whole(self, least: int, draft: Path) -> None:
+        """So many bytes as a segment has, and the reserve stays."""
+        allocate(draft, max(self._place.segment_bytes, least))
 
     def _record(self, stamp: Stamp, payload: bytes) -> bytes:
         self._seq += 1

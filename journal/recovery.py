@@ -93,7 +93,8 @@ class Recovered:
     """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
 
     `heartbeat`: the payload of the latest, or b"". `last_known`: the latest instant that any entry tells, by
-    the clock as it was set last. `ended`: the calls that ended of late, and when. `read`: the segments read.
+    the clock as it was set last. `ended`: the calls that ended of late, and when. `read`: the segments that
+    were read; `seq`, `end`: of the last record of the newest.
     """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
@@ -103,10 +104,13 @@ class Recovered:
     last_known: datetime | None = None
     ended: dict[str, datetime] = field(default_factory=dict)
     read: list[Path] = field(default_factory=list)
+    seq: int = 0
+    end: int = 0
 
     def add(self, record: Record) -> None:
         self.open_calls.add(record)
         self.wall = max(self.wall, record.wall)
+        self.seq, self.end = record.seq, record.end
         match record.entry:
             case Checkpoint(heartbeat=heartbeat):
                 self.heartbeat = heartbeat or self.heartbeat

@@ -6,7 +6,8 @@ Little endian. The CRC covers everything but itself. It is zlib's CRC-32, not CR
 flipped record as surely, and is in the standard library. A length of 0 is where the writer has got to.
 
 A segment is named `<epoch>-<n>.wal`. The epoch is the second in which its engine started, made greater than
-any before it, so that even a journal that begins anew on an empty disk goes on counting upwards.
+any before it, so that even a journal that begins anew on an empty disk goes on counting upwards. Only on a
+full disk the next engine goes on in the segment that it finds, with its epoch.
 """
 
 import os
@@ -62,6 +63,11 @@ def segment_name(epoch: int, n: int) -> str:
 def epoch_of(path: Path) -> int:
     """The epoch in a segment's name."""
     return int(path.name.partition("-")[0])
+
+
+def number_of(path: Path) -> int:
+    """The number in a segment's name: how many its engine had begun."""
+    return int(path.stem.partition("-")[2])
 
 
 def segments(directory: Path) -> list[Path]:
@@ -121,6 +127,13 @@ class Segment:
             with suppress(OSError):
                 draft.unlink()  # a full disk must not be filled further by every try
             raise
+        return segment
+
+    @classmethod
+    def reopen(cls, place: Path, end: int) -> "Segment":
+        """A segment that another process has written; its last whole record ends at `end`. Raises OSError."""
+        segment = cls._opened(place.name, place)
+        segment._end = max(used(place), end)  # behind what a crash has torn, too
         return segment
 
     @classmethod

@@ -87,7 +87,7 @@ async def test_an_entry_that_cannot_be_counted_stops_neither_the_call_nor_the_ot
 
 
 def test_calls_left_by_an_earlier_engine_that_cannot_be_counted_keep_no_engine_from_starting() -> None:
-    broken = cast(Entry, None)
+    broken = replace(START, call=cast(str, []))
     with capture_logs() as lines:
         tally = Tally(EngineMetrics(), {"a": [broken], "b": [replace(START, call="b")]})
     tally.see(CallEnded("b", AT, Result.BUSY, "engine", 17))
