@@ -108,8 +108,12 @@ class Calls:
         return live
 
     def _listen(self, line: AriLine, journal: CallJournal) -> Live:
-        live = self._lives[line.id] = Live(line, journal)
-        live.listen()
+        live = Live(line, journal)
+        if self._since is not None and line.entered < self._since:
+            self._former[line.id] = live
+        else:
+            self._lives[line.id] = live
+            live.listen()
         return live
 
     # What happens to them.
@@ -118,6 +122,7 @@ class Calls:
         """Note what these events amount to; returns when that is on the disk."""
         written: Awaitable[None] | None = None
         for event in events:
+            self._exchange.last_known = max(self._exchange.last_known, event.at)
             live = self._found(event)
             if live is not None:
                 written = live.take(event) or written

@@ -102,6 +102,7 @@ class Switchboard:
         self._seen_file = left.seen
         self._seen = load(left.seen)
         self._care: asyncio.Task[None] | None = None
+        self._late: asyncio.Task[None] | None = None
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._known = asyncio.Event()  # which calls there are
         self._settled = False
@@ -150,6 +151,8 @@ class Switchboard:
 
     async def detach(self) -> None:
         """Leave every call to Asterisk and to the engine that comes after this one."""
+        if self._late is not None:
+            self._late.cancel()
         await self._calls.detach()
 
     # What CEL says.
@@ -243,6 +246,12 @@ class Switchboard:
                 await self.cel.drained()
         except TimeoutError:
             log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
+            self._late = asyncio.create_task(self._end_late())
+
+    async def _end_late(self) -> None:
+        """Of the calls that are read of later, some may have ended with a former Asterisk too."""
+        await self.cel.drained()
+        self._calls.end_former()
 
     async def _look_for(self, asked: datetime, started: datetime) -> None:
         """Ask Asterisk where the calls are that were there before."""

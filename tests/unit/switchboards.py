@@ -119,10 +119,11 @@ async def serving(
     ended: Mapping[str, datetime] | None = None,
     clock: Clock | None = None,
     others: Mapping[str, Sequence[Entry]] | None = None,
+    cel_lines: Sequence[CelEvent] = (),
 ) -> AsyncIterator[Switchboard]:
     """A switchboard that is connected and has settled.
 
-    `desk.entries` and `others` are what an earlier engine left.
+    `desk.entries` and `others` are what an earlier engine left; `cel_lines` what CEL has of its absence.
     """
     file = Cel(folder / "Master.csv", folder / "kept", first=True)
     left = {**(others or {}), **({CALL: tuple(desk.entries)} if desk.entries else {})}
@@ -137,8 +138,10 @@ async def serving(
         clock=clock,
     )
     asterisk.board = board
+    reading = asyncio.create_task(board.take(cel_lines))
     board.connected()
     await ready(board)
+    await reading
     yield board
     board.disconnected()
     await board.detach()

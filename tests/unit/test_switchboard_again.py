@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -187,6 +187,21 @@ async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path)
         await asyncio.sleep(60)
         assert [live.line.call_id for live in board._calls.present] == [call_id_of(CHANNEL, NODE, at(5))]
     assert [(end.call, end.outcome) for end in desk.of(CallEnded)] == [(CALL, "lost")]
+
+
+async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_path: Path) -> None:
+    """No engine was there, and no line tells of its end. The last sign of life is a line of another call."""
+    asterisk = Asterisk()
+    async with serving(tmp_path, asterisk, desk_of()):
+        pass
+    asterisk.started, asterisk.there, desk = at(500), (CHANNEL,), desk_of()
+    other = replace(FALLBACK, at=at(44), call="dev-1795776979.9", channel="dev-1795776979.9")
+    lines = [*(replace(it, at=it.at + timedelta(seconds=30)) for it in [FALLBACK, *TALK]), other]
+    async with serving(tmp_path, asterisk, desk, cel_lines=lines) as board:
+        await asyncio.sleep(60)
+        assert [live.line.entered for live in board._calls.present] == [at(500)]
+    assert told(desk)[0] == (CALL, at(30), "lost", at(44))
+    assert {end.outcome for end in desk.of(CallEnded)} == {"lost"}
 
 
 # What is told twice, or late.
