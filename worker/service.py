@@ -13,7 +13,7 @@ from config.settings import Settings
 from process.health import health
 from process.metrics import watch_loop
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Work
+from worker.job import Work, keep_doing
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
@@ -72,7 +72,7 @@ async def doing(chores: Sequence[Work], database: str) -> AsyncIterator[None]:
         reset=nothing_to_reset,
     )
     await pool
-    tasks = [asyncio.create_task(chore.run(pool), name=chore.name) for chore in chores]
+    tasks = [asyncio.create_task(keep_doing(chore, pool), name=chore.name) for chore in chores]
     try:
         yield
     finally:
