@@ -36,6 +36,16 @@ class Work(Protocol):
         """Do it until cancelled."""
 
 
+async def keep_doing(work: Work, pool: asyncpg.Pool) -> None:
+    """Do it until cancelled. What it dies of is logged, and it begins again: nothing ends in silence."""
+    while True:
+        try:
+            await work.run(pool)
+        except Exception:
+            log.exception("chore died", chore=work.name)
+        await asyncio.sleep(LONGEST_PAUSE_SECONDS)
+
+
 class Chore:
     """One kind of work. `piece` does the next piece of it, and tells whether there may be more.
 

@@ -15,7 +15,7 @@ from process.health import health
 from process.metrics import watch_loop
 from worker.aside import Aside
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Chore, Work
+from worker.job import Chore, Work, keep_doing
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
@@ -95,7 +95,7 @@ async def doing(chores: Sequence[Work], database: str, has_node: asyncio.Event) 
 async def begin(chore: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
     if isinstance(chore, Chore | Courier):
         await has_node.wait()
-    await chore.run(pool)
+    await keep_doing(chore, pool)
 
 
 async def nothing_to_reset(_con: object) -> None:

@@ -39,12 +39,14 @@ class CelRoom:
         Never raises: without headroom Asterisk writes CEL all the same, as long as there is room on the disk.
         """
         try:
+            if not self._cel.exists():
+                create(self._cel)
             self.bytes = headroom(self._cel)
             if self.bytes < LEAST_BYTES and time.monotonic() >= self._next_try:
                 self._allocate(rotated)
                 self.bytes = headroom(self._cel)
         except FileNotFoundError:
-            self.bytes = 0  # until Asterisk writes its first line
+            self.bytes = 0  # there is no folder: engine.disk warns of that
         except OSError as error:
             self._fail(str(error))
         else:
@@ -112,15 +114,37 @@ def replace(cel: Path, rotated: Path) -> None:
 
     Raises OSError, and then nothing has changed: a full disk, or a file system that cannot do it.
     """
-    mode = _mode(cel.parent)
-    fd = os.open(rotated, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    _make(rotated, _mode(cel.parent))
     try:
-        os.fchmod(fd, mode)  # whatever our umask says
-        _allocate(fd, 0)
         _check(_libc.renameat2(AT_FDCWD, os.fsencode(rotated), AT_FDCWD, os.fsencode(cel), EXCHANGE))
     except OSError:
         with suppress(OSError):
             rotated.unlink()
+        raise
+
+
+def create(cel: Path) -> None:
+    """Make the first CEL file, with headroom, unless Asterisk does so at this moment. Raises OSError."""
+    draft = cel.with_name(f".{cel.name}")
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    _make(draft, _mode(cel.parent))
+    try:
+        with suppress(FileExistsError):
+            os.link(draft, cel)
+    finally:
+        draft.unlink()
+
+
+def _make(place: Path, mode: int) -> None:
+    """Make an empty file of that mode, whatever our umask says, with headroom; or none. Raises OSError."""
+    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(fd, mode)
+        _allocate(fd, 0)
+    except OSError:
+        with suppress(OSError):
+            place.unlink()
         raise
     finally:
         os.close(fd)

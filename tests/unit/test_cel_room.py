@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.ari import cel_room
-from engine.ari.cel_room import HEADROOM_BYTES, LEAST_BYTES, CelRoom, give_back, headroom
+from engine.ari.cel_room import HEADROOM_BYTES, LEAST_BYTES, CelRoom, create, give_back, headroom
 
 
 @pytest.fixture(autouse=True)
@@ -130,8 +130,19 @@ def test_a_rotated_file_gives_its_headroom_back(cel: Path) -> None:
     assert cel.stat().st_mtime_ns == before, "the reader sees that nothing has changed"
 
 
-def test_without_a_file_there_is_no_headroom_and_no_complaint(tmp_path: Path) -> None:
-    room = CelRoom(tmp_path / "Master.csv")
+def test_the_first_file_is_made_with_headroom_unless_asterisk_was_first(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    cel = tmp_path / "Master.csv"
+    room = CelRoom(cel)
+    room.keep(rotated(cel))
+    assert (os.listdir(tmp_path), room.bytes >= LEAST_BYTES) == (["Master.csv"], True)
+    cel.write_bytes(b"a line\n")
+    create(cel)
+    assert (os.listdir(tmp_path), cel.read_bytes()) == (["Master.csv"], b"a line\n")
+
+
+def test_without_a_folder_there_is_no_headroom_and_no_complaint(tmp_path: Path) -> None:
+    room = CelRoom(tmp_path / "gone" / "Master.csv")
     with capture_logs() as told:
-        room.keep(tmp_path / "Master.csv.1")
-    assert (room.bytes, told, os.listdir(tmp_path)) == (0, [], [])
+        room.keep(tmp_path / "gone" / "Master.csv.1")
+    assert (room.bytes, told) == (0, [])
