@@ -1,5 +1,7 @@
 """Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
 
+from datetime import UTC, datetime
+
 from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from devkit.phones import WITHHELD
@@ -128,3 +130,24 @@ async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     record = await service.record(number)
     assert told(record) == ("answered", "caller", to, ["busy", "taken"])
     assert (record.withheld, record.caller) == (True, "")
+
+
+async def test_a_talk_at_the_fallback_in_which_asterisk_dies_has_a_record(
+    service: Service, engine: Fragile, wire: Wire
+) -> None:
+    """No engine ever heard of it, and no line of CEL tells of its end: the last sign of life counts."""
+    to, asterisk = service.destination(Answers()), Fragile(service.house.asterisk)
+    number = await with_fallback(service, to)
+    await engine.end()
+    await away(service)
+    caller, _ = await answered(service, number, to, 1)
+    await asterisk.end()
+    died = datetime.now(UTC)
+    await asterisk.start()
+    await engine.start()
+    record = await service.record(number)
+    assert told(record) == ("lost", "lost", to, ["taken"])
+    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert record.answered is not None
+    assert record.ended is not None
+    assert record.answered <= record.ended < died
