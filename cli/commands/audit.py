@@ -46,7 +46,9 @@ def command(*, head: "Head | None", read: bool, no_spool: bool, file: Path | Non
     cut off.
     """
     from cli.database import settings_in, told_plainly
+    from process.no_core import forbid_core_dumps
 
+    forbid_core_dumps()
     settings = settings_in(file)
     with told_plainly():
         found = asyncio.run(audit(settings, head, read=read, spool=not no_spool))

@@ -21,7 +21,9 @@ def command(file: Path | None) -> None:
     from process.health import CannotServe
     from process.log import configure
     from process.loop import run
+    from process.no_core import forbid_core_dumps
 
+    forbid_core_dumps()
     try:
         settings = load_settings(file)
         settings.require("ari.password", "ari.events_password")

@@ -17,9 +17,11 @@ def command(file: Path | None) -> None:
     from process.health import CannotServe
     from process.log import configure
     from process.loop import run
+    from process.no_core import forbid_core_dumps
     from storage.migrate import MigrationChanged
     from worker.service import work
 
+    forbid_core_dumps()
     try:
         settings = load_settings(file)
         configure(settings.log.level)
