@@ -63,6 +63,11 @@ def told_plainly() -> Iterator[None]:
         raise click.ClickException(
             "the database has no call records: callengine migrate makes them"
         ) from None
+    except asyncpg.InsufficientPrivilegeError as wrong:
+        raise click.ClickException(
+            f"this database role may not do that ({wrong}): `callengine migrate` needs the schema's owner, "
+            "`callengine calls` at least the reader, everything else the worker"
+        ) from None
     except MigrationChanged as wrong:
         raise click.ClickException(str(wrong)) from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:

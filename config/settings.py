@@ -188,6 +188,13 @@ class Settings(BaseSettings):
         "above. Several, parted by a comma: the first one wraps and signs, the others still open what they "
         "have wrapped",
     )
+    key_rotation_minutes: int = Field(
+        15,
+        ge=0,
+        le=45,
+        description="How long a destroyed key may be readable in PostgreSQL's files: then the key that all "
+        "others are wrapped with is replaced, and overwritten. 0: at once",
+    )
     country: str = Field(
         "",
         pattern="^([1-9][0-9]{0,2})?$",

@@ -135,6 +135,7 @@ def launch(folder: Path, log: Path, port: int, *, durable: bool) -> Running:
     password = (folder / "password").read_text().strip()
     # Unix sockets are switched off: their path may have 107 bytes, and a state folder may lie deep.
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
+    options += ["-c", "wal_recycle=off"]  # as docs/operating.md wants it: recycled WAL keeps what it said
     command = [binaries() / "postgres", "-D", folder / "data", *options, *(() if durable else FORGETFUL)]
     process = spawn(command, log, wrap=as_somebody(), farewell=signal.SIGINT)
     return Running(f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}", process, port)

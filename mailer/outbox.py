@@ -75,7 +75,8 @@ WHERE leased_by = $1 AND accepted_at IS NULL AND refused_at IS NULL
 """
 LOCK_OF_NODE = 0x6D61696C  # "mail"
 
-# What waiting mends: the database is away, shutting down, full, busy with these rows, or without schema.
+# What waiting mends: the database is away, shutting down, full, busy with these rows, without schema, or with
+# one that its owner has not migrated yet, and given the worker's role its rights in.
 AWAY = (
     OSError,
     TimeoutError,
@@ -86,6 +87,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.UndefinedTableError,
+    asyncpg.InsufficientPrivilegeError,
 )
 
 

@@ -10,38 +10,20 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from storage.audit_keys import RULES as RULES_OF_KEYS
+from storage.audit_keys import groups, wal
+from storage.finding import Finding, Rule
 from storage.objects import ObjectMissing, Objects
 from storage.safe import digest, object_name
 from storage.spool import Spool
 from storage.sweeping import ORPHANED
 from storage.tombstones import Head, verify
+from storage.vault import Vault
 
 LEEWAY = timedelta(minutes=5)  # for what is on its way, in the queries too
 DELETE_OBJECT = "its key is gone, nobody can hear it; delete it in the store"
 RESTORE_OBJECT = "restore it from the store's own copies; the sound is lost otherwise"
 CHANGED = "somebody has changed the database: look who may"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless or aside."""
-
-    kind: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.what}; {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A query whose rows, ids of sounds or of calls, are findings."""
-
-    kind: str
-    query: str
-    what: str
-    remedy: str
 
 
 RULES = (
@@ -116,19 +98,25 @@ STATE = "SELECT state FROM audio WHERE audio_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Auditor:
-    """Looks at everything. `spool` None: that of another host. `read`: every object is read and compared."""
+    """Looks at everything. `spool` None: that of another host. `read`: every object is read and compared.
+
+    `vault` None: whether keys open is not looked at.
+    """
 
     objects: Objects
     spool: Spool | None
     read: bool = False
+    vault: Vault | None = None
 
     async def findings(self, con: asyncpg.Connection, noted: Head | None = None) -> AsyncIterator[Finding]:
         """All there are. `noted`: a head of before. Raises ObjectsTrouble, SpoolAway, asyncpg's errors."""
         async for finding in self._of_chain(con, noted):
             yield finding
-        for rule in RULES:
+        for rule in (*RULES, *RULES_OF_KEYS):
             for row in await con.fetch(rule.query):
                 yield Finding(rule.kind, rule.what.format(row[0]), rule.remedy)
+        for finding in [*await groups(con, self.vault), *await wal(con)]:
+            yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
             yield finding

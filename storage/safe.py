@@ -7,21 +7,11 @@ from dataclasses import dataclass
 import asyncpg
 
 from journal.fault import point
+from storage import keyring
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
-from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
+from storage.vault import SealBroken, Vault, open_sealed, seal
 
-KNOWN = "SELECT wrapped FROM keys.audio_key WHERE audio_id = $1"
-# A straggler must not make a key for what has been destroyed meanwhile, nor for what just is.
-ADD = """
-INSERT INTO keys.audio_key (audio_id, wrapped)
-SELECT audio_id, $2 FROM audio WHERE audio_id = $1 AND state = 'recorded' FOR SHARE
-ON CONFLICT (audio_id) DO NOTHING
-"""
-WANTED = """
-SELECT audio.kind, audio.sha256, audio_key.wrapped
-FROM audio LEFT JOIN keys.audio_key USING (audio_id)
-WHERE audio_id = $1
-"""
+WANTED = "SELECT kind, sha256 FROM audio WHERE audio_id = $1"
 
 
 class SoundGone(Exception):
@@ -66,10 +56,12 @@ class Safe:
     async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """The WAV that was kept, checked. Raises SoundGone, SoundDamaged."""
         row = await con.fetchrow(WANTED, audio_id)
-        if row is None or row["wrapped"] is None or row["sha256"] is None:
+        if row is None or row["sha256"] is None:
             raise SoundGone(audio_id)
-        key = self.vault.unwrap(row["wrapped"], audio_id)
         try:
+            key = await keyring.find(con, self.vault, audio_id)
+            if key is None:
+                raise SoundGone(audio_id)
             sealed = await self.objects.get(object_name(row["kind"], audio_id))
             wav = await asyncio.to_thread(open_sealed, key, audio_id, sealed)
         except (ObjectMissing, SealBroken) as error:
@@ -80,12 +72,11 @@ class Safe:
 
     async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """Its key; made and written down the first time."""
-        await con.execute(ADD, audio_id, self.vault.wrap(new_key(), audio_id))
-        point("safe.after_key")
-        wrapped = await con.fetchval(KNOWN, audio_id)
-        if wrapped is None:
+        await keyring.make(con, self.vault, audio_id)
+        key = await keyring.find(con, self.vault, audio_id)
+        if key is None:
             raise SoundGone(audio_id)
-        return self.vault.unwrap(wrapped, audio_id)
+        return key
 
     async def _found(self, name: str, key: bytes, audio_id: str, wav: bytes) -> bytes | None:
         """What lies there already, if it is this sound."""

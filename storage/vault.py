@@ -1,20 +1,22 @@
-"""One key for each sound, so that deleting 32 bytes destroys it, wherever copies of it lie.
+"""One key for each sound, so that destroying 32 bytes destroys it, wherever copies of it lie.
 
-The sound is encrypted with its key (AES-256-GCM), the key is wrapped by the operator's master key; both are
-bound to the sound's id, so that neither can be passed off as another's.
+The sound is encrypted with its key (AES-256-GCM), the key with the key of its group; both are bound to the
+sound's id, so that neither can be passed off as another's. Group keys are wrapped by the operator's master
+key together with the key of the present epoch (storage/keyring.py).
 
-    sealed sound  nonce (12) | ciphertext | tag (16)
-    wrapped key   master key's id (4) | nonce (12) | wrapped key (32) | tag (16)
+    sealed sound or key  nonce (12) | ciphertext | tag (16)
+    wrapped key          master key's id (4) | nonce (12) | wrapped key (32) | tag (16)
 """
 
 import hashlib
 import os
 from base64 import b64decode, b64encode
+from copy import copy
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -38,13 +40,25 @@ class Vault:
 
     def __init__(self, master_keys: str) -> None:
         keys = _decoded(master_keys)
-        self._masters = {_id(key): AESGCM(key) for key in keys}
-        self._current = _id(keys[0])
+        self._keys = {_id(key): key for key in keys}
+        self._masters = {name: AESGCM(key) for name, key in self._keys.items()}
+        self.current = _id(keys[0])
+
+    @property
+    def known(self) -> list[bytes]:
+        """The ids of its master keys."""
+        return list(self._keys)
+
+    def in_epoch(self, epoch_key: bytes) -> "Vault":
+        """One that wraps and opens by master key and epoch key together: without either, nothing opens."""
+        vault = copy(self)
+        vault._masters = {name: AESGCM(_derived(key, epoch_key)) for name, key in self._keys.items()}
+        return vault
 
     def wrap(self, key: bytes, audio_id: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        wrapped = self._masters[self._current].encrypt(nonce, key, audio_id.encode())
-        return self._current + nonce + wrapped
+        wrapped = self._masters[self.current].encrypt(nonce, key, audio_id.encode())
+        return self.current + nonce + wrapped
 
     def unwrap(self, wrapped: bytes, audio_id: str) -> bytes:
         """Raises MasterKeyError when its master key is not among ours, SealBroken."""
@@ -99,6 +113,10 @@ def _decoded(master_keys: str) -> list[bytes]:
     if not keys:
         raise MasterKeyError("there is no master key; `callengine settings --new-key` makes one")
     return keys
+
+
+def _derived(master: bytes, epoch_key: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=epoch_key, info=b"callengine epoch").derive(master)
 
 
 def _decode(text: str) -> bytes:

@@ -23,11 +23,12 @@ from journal.state import fold
 from storage import messages, recordings, records
 from storage.calls import REFUSED, Revised, keep
 from storage.drained import mark, position, set_aside
-from storage.migrate import migrate
+from storage.migrate import SchemaBehind, bring_up_to_date
 from storage.nodes import KEEPALIVES, hold, place_of
 
 POLL_SECONDS = 0.1
 SWEEP_SECONDS = 60
+LONGEST_PAUSE_SECONDS = 5.0
 # InternalClientError: "another operation is in progress", on a connection that the server is just closing. It
 # is no PostgresError, and ended the worker when PostgreSQL was stopped under calls (measured).
 AWAY = (
@@ -47,7 +48,8 @@ class Drainer:
 
     `tell` is called whenever calls have become rows. `connected`: to the database. `has_node`: set once the
     node's name is known to be this journal's. `drained`: all of the journal before it is in the database.
-    `damaged`: the places of the journal that could not be read.
+    `damaged`: the places of the journal that could not be read. `behind`: why the database's schema is not to
+    be worked with, if it is not.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Drainer:
         self.has_node = asyncio.Event()
         self.drained = Position()
         self.damaged: set[Position] = set()
+        self.behind = ""
         self._journal = journal
         self._id = ""
         self._node = node
@@ -103,7 +106,12 @@ class Drainer:
                 if not self._stopping.is_set():
                     log.warning("database away", error=type(error).__name__, retry_seconds=pause)
                     await self._rest(pause)
-                    pause = min(pause * 2, 5.0)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except SchemaBehind as behind:
+                if not self.behind:
+                    log.critical("schema_behind", error=str(behind))
+                self.behind = str(behind)
+                await self._rest(LONGEST_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[asyncpg.Connection]:
@@ -112,11 +120,11 @@ class Drainer:
         )
         self._connection = con
         try:
-            for name in await migrate(con):
+            for name in await bring_up_to_date(con):
                 log.info("migrated", migration=name)
             await hold(con, self._node, place_of(self._journal))
             self.has_node.set()
-            self.connected = True
+            self.connected, self.behind = True, ""
             yield con
         finally:
             self.connected = False

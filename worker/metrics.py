@@ -19,6 +19,10 @@ class WorkerMetrics(Metrics):
         self.destructions_overdue = self.gauge(
             "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"
         )
+        self.key_residue_seconds = self.gauge(
+            "key_residue_seconds",
+            "How long the oldest destroyed key has been waiting for its epoch key to be overwritten",
+        )
         self.messages = self.gauge("messages", "Messages that are not destroyed, by their state", ["state"])
         self.mails = self.counter("mails", "Attempts to hand a mail over, by what came of them", ["result"])
         for result in ("accepted", "later", "refused", "unbuildable"):

@@ -14,11 +14,12 @@ from storage.lease import let_all_go
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.objects.s3 import S3, Bucket
+from storage.rotation import Rotation
 from storage.safe import Safe
 from storage.sealing import Sealer
 from storage.spool import Spool, SpoolAway
 from storage.sweeping import Sweeper
-from storage.vault import MasterKeyError, Vault
+from storage.vault import MasterKeyError, SealBroken, Vault
 from worker.job import Chore, Work
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
@@ -29,6 +30,7 @@ DESTROY_SECONDS = 2.0
 RETAIN_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 COUNT_SECONDS = 15.0
+ROTATE_SECONDS = 10.0
 CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock: is it to be trusted?
 NO_KEY = "master_key is not set: voicemail waits in the spool; `callengine settings --new-key` makes one"
 log = structlog.get_logger()
@@ -37,6 +39,10 @@ COUNT = "SELECT state, count(*) FROM audio WHERE state <> 'destroyed' GROUP BY s
 OVERDUE = """
 SELECT count(*) FROM audio WHERE state IN ('stored', 'shredded', 'absent')
     AND hold IS NULL AND destroy_after < now() - interval '1 minute'
+"""
+RESIDUE = """
+SELECT coalesce(extract(epoch FROM now() - min(since)), 0)::float8
+FROM keys.residue WHERE group_id IS NOT NULL
 """
 
 
@@ -64,6 +70,7 @@ class Keeper:
         self._sweeper = Sweeper(self._node, spool)
         self._objections = ["the object store has not been looked at yet"]
         self._away: list[str] = []
+        self._unrotated: list[str] = []
         self._looking = asyncio.Lock()
         self._apart = False
         self._begun = False
@@ -85,14 +92,15 @@ class Keeper:
             kept = timedelta(days=settings.mail.keep_undeliverable_days)
             self._sealer = Sealer(self._node, spool, self._safe, kept)
             self._sealing = Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
-            self.chores.append(self._sealing)
+            self._rotation = Rotation(self.vault, timedelta(minutes=settings.key_rotation_minutes))
+            self.chores += [self._sealing, Chore("rotate keys", self._rotate, ROTATE_SECONDS)]
 
     @property
     def troubles(self) -> list[str]:
         troubles = [] if self.vault else [NO_KEY]
         if self._apart:
             troubles.append("the clocks of this host and of PostgreSQL differ: nothing is destroyed")
-        return [*troubles, *self._away, *(self._objections if self.vault else [])]
+        return [*troubles, *self._away, *self._unrotated, *(self._objections if self.vault else [])]
 
     def wake(self) -> None:
         """There are new calls in the database."""
@@ -139,6 +147,18 @@ class Keeper:
             log.critical("nothing is destroyed: the clocks of this host and of PostgreSQL differ")
         return not apart
 
+    async def _rotate(self, con: asyncpg.Connection) -> bool:
+        """Where a group key does not open, nothing is overwritten, so that a person can still see to it."""
+        try:
+            more = await self._rotation.step(con)
+        except (MasterKeyError, SealBroken) as wrong:
+            if not self._unrotated:
+                log.critical("keys_not_rotated", error=str(wrong))
+            self._unrotated = [f"keys are not rotated, destroyed ones stay in the database's files: {wrong}"]
+            return False
+        self._unrotated = []
+        return more
+
     async def _sweep(self, con: asyncpg.Connection) -> bool:
         try:
             await self._sweeper.sweep(con, self._open_calls())
@@ -153,6 +173,7 @@ class Keeper:
         for state in ("recorded", "stored", "shredded", "absent"):
             self._metrics.sounds.labels(state).set(counted.get(state, 0))
         self._metrics.destructions_overdue.set(await con.fetchval(OVERDUE))
+        self._metrics.key_residue_seconds.set(await con.fetchval(RESIDUE))
         return False
 
 

@@ -120,7 +120,11 @@ def wake(*woken: Keeper | Posting) -> None:
 
 def troubles(drainer: Drainer, keeper: Keeper, posting: Posting) -> list[str]:
     """Why the worker is not ready."""
-    away = [] if drainer.connected else ["the database is away: call records wait in the journal"]
+    away = (
+        []
+        if drainer.connected
+        else [drainer.behind or "the database is away: call records wait in the journal"]
+    )
     return [*away, *keeper.troubles, *posting.troubles]
 
 

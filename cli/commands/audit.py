@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from config.settings import Settings
-    from storage.audit import Finding
+    from storage.finding import Finding
     from storage.tombstones import Head
+    from storage.vault import Vault
 
 
 class ChainHead(click.ParamType["Head"]):
@@ -45,7 +46,9 @@ def command(*, head: "Head | None", read: bool, no_spool: bool, file: Path | Non
     cut off.
     """
     from cli.database import settings_in, told_plainly
+    from process.no_core import forbid_core_dumps
 
+    forbid_core_dumps()
     settings = settings_in(file)
     with told_plainly():
         found = asyncio.run(audit(settings, head, read=read, spool=not no_spool))
@@ -62,7 +65,8 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     from worker.recordings import objects_of
 
     objects = objects_of(settings)
-    auditor = Auditor(objects, Spool(settings.asterisk.recordings) if spool else None, read)
+    place = Spool(settings.asterisk.recordings) if spool else None
+    auditor = Auditor(objects, place, read, master_keys(settings))
     try:
         async with connected(settings.database.get_secret_value()) as con:
             found = await tell(auditor.findings(con, head))
@@ -73,6 +77,17 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     finally:
         await objects.close()
     return found
+
+
+def master_keys(settings: "Settings") -> "Vault | None":
+    """None without any. Raises ClickException."""
+    from config.settings import SettingsError
+    from worker.recordings import vault_of
+
+    try:
+        return vault_of(settings)
+    except SettingsError as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 async def tell(findings: "AsyncIterator[Finding]") -> int:

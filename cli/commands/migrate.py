@@ -9,24 +9,34 @@ import click
 @click.command()
 @click.option("--database", metavar="URL", help="The database. Default: that of the settings.")
 @click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
-def command(database: str | None, file: Path | None) -> None:
-    """Bring the database's schema up to date, and say what was done.
+@click.option("--worker-role", metavar="ROLE", default="callengine_worker", show_default=True,
+              help="The worker's role, if it is not the owner's.")  # fmt: skip
+@click.option("--reader-role", metavar="ROLE", default="callengine_reader", show_default=True,
+              help="The role that may read call records and nothing else.")  # fmt: skip
+def command(*, database: str | None, file: Path | None, worker_role: str, reader_role: str) -> None:
+    """Bring the database's schema up to date as its owner, and give the other roles what they need.
 
-    Forward only, all or nothing, and safe to repeat. The worker does the same whenever it connects.
+    Forward only, all or nothing, and safe to repeat. Where worker and owner are one role, the worker does the
+    same when it connects.
     """
     from cli.database import told_plainly, url_of
 
     with told_plainly():
-        applied = asyncio.run(apply(url_of(database, file)))
+        asyncio.run(apply(url_of(database, file), worker_role, reader_role))
+
+
+async def apply(url: str, worker: str, reader: str) -> None:
+    from cli.database import connected
+    from storage.grants import Roles, existing
+    from storage.migrate import migrate
+
+    roles = Roles(worker, reader)
+    async with connected(url) as con:
+        applied = await migrate(con, roles)
+        granted = await existing(con, roles)
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to do: the schema is up to date")
-
-
-async def apply(url: str) -> list[str]:
-    from cli.database import connected
-    from storage.migrate import migrate
-
-    async with connected(url) as con:
-        return await migrate(con)
+    for role in granted:
+        click.echo(f"rights given to {role}")

@@ -185,7 +185,9 @@ Doing = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
 def work(file: Path | None, state: Path | None, doing: Doing) -> None:
     """Do it with the settings and a connection; what goes wrong is told in a sentence."""
     from cli.database import settings_in, told_plainly
+    from process.no_core import forbid_core_dumps
 
+    forbid_core_dumps()
     settings = settings_in(state / "callengine.toml" if state else file)
     with told_plainly():
         asyncio.run(with_connection(settings, doing))

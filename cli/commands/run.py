@@ -20,7 +20,9 @@ def command(file: Path | None) -> None:
     from journal.writer import JournalInUse
     from process.log import log_to_stderr
     from process.loop import run
+    from process.no_core import forbid_core_dumps
 
+    forbid_core_dumps()
     try:
         settings = load_settings(file)
         settings.require("ari.password", "ari.events_password")

@@ -17,10 +17,12 @@ def command(file: Path | None) -> None:
     from process.health import CannotServe
     from process.log import log_to_stderr
     from process.loop import run
+    from process.no_core import forbid_core_dumps
     from storage.migrate import MigrationChanged
     from storage.nodes import NodeTaken
     from worker.service import work
 
+    forbid_core_dumps()
     try:
         settings = load_settings(file)
         log_to_stderr(settings.log.level)

@@ -1,7 +1,8 @@
 """A real PostgreSQL for the store tests: one server a test process, one migrated database a test."""
 
 import asyncio
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from devkit.seaweed import Seaweed, seaweed
 from storage.migrate import migrate
 
 numbers = count(1)
+FOR_SUPERUSERS = "GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO callengine_worker"
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,30 @@ def bare_database(server: Running) -> Iterator[str]:
     name = f"test_{next(numbers)}"
     asyncio.run(administer(server.url, f"CREATE DATABASE {name} TEMPLATE template0"))
     yield server.url.removesuffix("callengine") + name
+    asyncio.run(administer(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def passwords(server: Running) -> dict[str, str]:
+    """Owner, worker and reader as docs/operating.md makes them: their names, and a password each."""
+    told = {f"callengine_{role}": secrets.token_hex(8) for role in ("owner", "worker", "reader")}
+    for role, password in told.items():
+        asyncio.run(administer(server.url, f"CREATE ROLE {role} LOGIN PASSWORD '{password}'"))
+    return told
+
+
+@pytest.fixture
+def roles(server: Running, passwords: dict[str, str]) -> Iterator[Mapping[str, str]]:
+    """The URLs of a database that has the schema, by role: superuser, owner, worker, reader."""
+    name = f"test_{next(numbers)}"
+    asyncio.run(administer(server.url, f"CREATE DATABASE {name} OWNER callengine_owner TEMPLATE template0"))
+    urls = {"superuser": server.url.removesuffix("callengine") + name}
+    for role, password in passwords.items():
+        short = role.removeprefix("callengine_")
+        urls[short] = f"postgresql://{role}:{password}@127.0.0.1:{server.port}/{name}"
+    asyncio.run(prepare(urls["owner"]))
+    asyncio.run(execute(urls["superuser"], FOR_SUPERUSERS))
+    yield urls
     asyncio.run(administer(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -72,6 +98,10 @@ async def prepare(url: str) -> None:
 
 
 async def administer(url: str, command: str) -> None:
-    con = await asyncpg.connect(maintenance(url))
+    await execute(maintenance(url), command)
+
+
+async def execute(url: str, command: str) -> None:
+    con = await asyncpg.connect(url)
     await con.execute(command)
     await con.close()

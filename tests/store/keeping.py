@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.calls import keep as keep_calls
 from storage.destruction import Destroyer
 from storage.objects import Objects
 from storage.objects.directory import Directory
+from storage.rotation import Rotation
 from storage.safe import Safe
 from storage.sealing import Came, Sealer
 from storage.spool import Spool
@@ -68,6 +70,20 @@ class House:
             assert tried < 1000
         return tried
 
+    async def rotate(self, every: timedelta = timedelta()) -> int:
+        """Let the epochs end in which keys were destroyed; in how many steps."""
+        rotation, steps = Rotation(self.vault, every), 0
+        while await rotation.step(self.con):
+            steps += 1
+            assert steps < 1000
+        return steps
+
+    async def destroy_now(self, *audio_ids: str) -> None:
+        """Let the time of these be over, and destroy them."""
+        over = "UPDATE audio SET destroy_after = now(), reason = 'deadline' WHERE audio_id = ANY($1)"
+        await self.con.execute(over, audio_ids)
+        await self.destroy()
+
     async def retry(self) -> None:
         """As if every pause and lease had run out."""
         await self.con.execute(DUE_NOW)
@@ -97,6 +113,10 @@ class House:
 
     def spooled(self) -> list[str]:
         return sorted(file.stem for file in self.spool.folder.iterdir())
+
+    async def tamper(self, change: str) -> None:
+        """Change the database as somebody who may switch its triggers off."""
+        await self.con.execute(f"SET session_replication_role = replica; {change}; RESET ALL")
 
     async def dump(self) -> str:
         """Everything the database holds, as text."""

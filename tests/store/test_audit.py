@@ -31,12 +31,17 @@ async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def findings(house: House, noted: Head | None = None, *, read: bool = False) -> list[str]:
-    auditor = Auditor(house.store, house.spool, read)
+    auditor = Auditor(house.store, house.spool, read, house.vault)
     return [str(finding) async for finding in auditor.findings(house.con, noted)]
 
 
 async def test_where_everything_is_as_it_should_be_it_finds_nothing(house: House) -> None:
     assert await findings(house, (await verify(house.con)).head, read=True) == []
+
+
+async def test_just_after_a_rotation_it_finds_nothing_either(house: House) -> None:
+    await house.rotate()
+    assert await findings(house) == []
 
 
 async def test_what_is_on_its_way_is_no_finding(house: House) -> None:
@@ -50,8 +55,22 @@ async def test_what_is_on_its_way_is_no_finding(house: House) -> None:
 Wrong = Callable[[House], Awaitable[object]]
 
 
+def rotated(change: str) -> Wrong:
+    """A rotation, and then this change."""
+
+    async def wrong(house: House) -> None:
+        await house.rotate()
+        await house.tamper(change)
+
+    return wrong
+
+
 def sql(text: str) -> Wrong:
-    return lambda house: house.con.execute(text)
+    return lambda house: house.tamper(text)
+
+
+async def wal_is_recycled(house: House) -> None:
+    await house.con.execute("SET wal_recycle = on")
 
 
 async def object_is_back(house: House) -> None:
@@ -83,6 +102,12 @@ async def file_is_nobodys(house: House) -> None:
 
 
 KEY = "INSERT INTO keys.audio_key VALUES ('{}', 'wrapped')"
+UNCLEARED = "UPDATE keys.epoch SET cleared = NULL, began_at = now() - interval '10 minutes'"
+BACK = "SELECT setval('keys.odd_3', 4711)"
+UNWRITTEN = "UPDATE keys.epoch SET cleared = 'FF/0', began_at = now() - interval '40 minutes'"
+OLD = "UPDATE keys.epoch SET wal = pg_current_wal_lsn(), began_at = now() - interval '40 minutes'"
+GROUPLESS = "INSERT INTO keys.residue (master_id) VALUES ('oldo'::bytea)"
+BROKEN_GROUP = "UPDATE keys.group_key SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1)"
 OVERDUE = "UPDATE audio SET destroy_after = now() - interval '10 minutes' WHERE state = 'stored'"
 WAITING = """
 UPDATE audio SET state = 'recorded', noted_at = now() - interval '10 minutes' WHERE state = 'stored'
@@ -104,6 +129,17 @@ ENDLESS = "UPDATE message SET state = 'accepted', noted_at = now() - interval '1
         (sql(OVERDUE), f"overdue: {audio_id(KEPT)} should have been destroyed"),
         (sql(WAITING), f"waiting: {audio_id(KEPT)} is not stored yet"),
         (sql(ENDLESS), f"endless: {audio_id(KEPT)} is kept without an end"),
+        (
+            sql("UPDATE keys.residue SET since = now() - interval '2 hours'"),
+            "residue: after an hour destroyed keys (1) can still be read",
+        ),
+        (rotated(UNCLEARED), "residue: the key of epoch 1 is over, and has not been overwritten"),
+        (rotated(BACK), "residue: the key of epoch 1 is called overwritten, and is there"),
+        (rotated(UNWRITTEN), "residue: the key of epoch 1 is overwritten, but not in the file"),
+        (rotated(OLD), "residue: WAL file 0000"),
+        (sql(GROUPLESS), "residue: keys that a version before wrapped by master key 6f6c646f alone"),
+        (wal_is_recycled, "residue: wal_recycle is on"),
+        (sql(BROKEN_GROUP), "missing: keys do not open"),
         (object_is_back, f"kept: object message/{audio_id(GONE)} is there, and called destroyed"),
         (object_is_lost, f"missing: object message/{audio_id(KEPT)} is not there"),
         (object_is_nobodys, f"orphan: object message/{audio_id(9)} belongs to nothing"),
@@ -127,7 +163,7 @@ async def test_that_an_object_was_changed_is_found_by_reading_it(house: House) -
 
 async def test_that_the_chain_was_cut_is_found_by_a_head_that_was_noted(house: House) -> None:
     noted = (await verify(house.con)).head
-    await house.con.execute("DELETE FROM tombstone")
+    await house.tamper("DELETE FROM tombstone")
     assert "it does not pass through" in (await findings(house, noted))[0]
 
 
@@ -149,7 +185,7 @@ async def test_the_command_ends_with_the_chains_head_and_takes_it_back(house: Ho
     assert (shown.returncode, shown.stdout) == (0, f"no findings; the chain's head is\n{head}\n")
     again = await asyncio.to_thread(audited, house, database, "--head", head, "--read")
     assert again.returncode == 0
-    await house.con.execute("DELETE FROM tombstone")
+    await house.tamper("DELETE FROM tombstone")
     cut = await asyncio.to_thread(audited, house, database, "--head", head)
     assert cut.returncode == 1
     assert "2 findings" in cut.stdout

@@ -188,7 +188,7 @@ async def test_a_chain_that_was_changed_says_where(house: House, change: str, to
     await deliver(house, 1, 2, 3, 4, 5)
     await house.destroy()
     assert (await verify(house.con)).broken == ""
-    await house.con.execute(change)
+    await house.tamper(change)
     assert told in (await verify(house.con)).broken
 
 
@@ -200,7 +200,7 @@ async def test_a_chain_whose_end_was_cut_off_does_not_pass_its_noted_head(house:
     await deliver(house, 4)
     await house.destroy()
     assert (await verify(house.con, noted)).passed
-    await house.con.execute("DELETE FROM tombstone WHERE seq > 2")
+    await house.tamper("DELETE FROM tombstone WHERE seq > 2")
     chain = await verify(house.con, noted)
     assert (chain.broken, chain.passed) == ("", False)
     assert (await verify(house.con, Head())).passed

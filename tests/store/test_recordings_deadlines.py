@@ -124,10 +124,9 @@ CHANGES = {
 async def is_found(house: House, seq: int, column: str, other: str) -> bool:
     """Whether the chain betrays that this column of a line says something else; it is put right again."""
     await house.con.execute("CREATE TEMPORARY TABLE was AS SELECT * FROM tombstone")
-    changed = f"UPDATE tombstone SET {column} = {other} WHERE seq = $1"  # noqa: S608
-    assert await house.con.execute(changed, seq) == "UPDATE 1"
+    await house.tamper(f"UPDATE tombstone SET {column} = {other} WHERE seq = {seq}")  # noqa: S608
     chain = await verify(house.con)
-    await house.con.execute("TRUNCATE tombstone; INSERT INTO tombstone SELECT * FROM was; DROP TABLE was")
+    await house.tamper("TRUNCATE tombstone; INSERT INTO tombstone SELECT * FROM was; DROP TABLE was")
     assert (await verify(house.con)).broken == ""
     return chain.broken != ""
 

@@ -34,6 +34,7 @@ def run(environment: Mapping[str, str], output: Path) -> None:
     recordings.SWEEP_SECONDS = recordings.DESTROY_SECONDS = recordings.SEAL_SECONDS = (
         0.2  # nobody waits in a test
     )
+    recordings.ROTATE_SECONDS = 0.2
     settings = load_settings()
     log.log_to_stderr(settings.log.level)
     asyncio.run(work(settings))

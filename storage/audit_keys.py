@@ -1,0 +1,97 @@
+"""What the audit looks for among keys: that they open, and that destroyed ones are gone from the files."""
+
+import asyncio
+
+import asyncpg
+
+from storage.finding import Finding, Rule
+from storage.keyring import as_bytes
+from storage.rotation import GROUPS, open_all
+from storage.vault import MasterKeyError, SealBroken, Vault
+
+ROTATE = "is the worker running? its log says why keys are not rotated (keys_not_rotated)"
+CHECKPOINT = "look at checkpoint_timeout: docs/operating.md has the settings that PostgreSQL needs"
+
+RULES = (
+    Rule(
+        "residue",
+        """SELECT count(*) FROM keys.residue WHERE group_id IS NOT NULL AND since < now() - interval '1 hour'
+           HAVING count(*) > 0""",
+        "after an hour destroyed keys ({}) can still be read in the database's files",
+        ROTATE,
+    ),
+    Rule(
+        "residue",
+        """SELECT epoch - 1 FROM keys.epoch
+           WHERE epoch > 1 AND cleared IS NULL AND began_at < now() - interval '5 minutes'""",
+        "the key of epoch {} is over, and has not been overwritten",
+        ROTATE,
+    ),
+    Rule(
+        "residue",
+        """SELECT epoch - 1 FROM keys.epoch
+           WHERE epoch > 1 AND cleared IS NOT NULL AND keys.epoch_key(epoch - 1) <> '{0,0,0,0}'""",
+        "the key of epoch {} is called overwritten, and is there",
+        "somebody has changed the database: look who may",
+    ),
+    Rule(
+        "residue",
+        """SELECT epoch - 1 FROM keys.epoch, pg_control_checkpoint()
+           WHERE cleared >= redo_lsn AND began_at < now() - interval '30 minutes'""",
+        "the key of epoch {} is overwritten, but not in the file: there was no checkpoint for 30 minutes",
+        CHECKPOINT,
+    ),
+    Rule(
+        "residue",
+        "SELECT DISTINCT encode(master_id, 'hex') FROM keys.residue WHERE master_id IS NOT NULL",
+        "keys that a version before wrapped by master key {} alone can still be read in the database's files",
+        "replace the master key, and destroy the old one (docs/operating.md)",
+    ),
+    Rule(
+        "residue",
+        """SELECT current_setting('wal_recycle') FROM keys.epoch
+           WHERE current_setting('wal_recycle')::boolean""",
+        "wal_recycle is {}: old WAL, with the keys of epochs that are over, is kept for an unknown time",
+        "ALTER SYSTEM SET wal_recycle = off; SELECT pg_reload_conf()",
+    ),
+)
+
+# Half an hour after an epoch has begun no WAL is there in which its key, or one before, was written.
+OLD_WAL = """
+SELECT min(name) FROM keys.epoch, pg_ls_waldir()
+WHERE epoch > 1 AND name ~ '^[0-9A-F]{24}$'
+    AND substring(name FROM 9) <= substring(pg_walfile_name(wal) FROM 9)
+    AND began_at < now() - interval '30 minutes'
+"""
+EPOCH = "SELECT keys.epoch_key(epoch) FROM keys.epoch"
+
+
+async def groups(con: asyncpg.Connection, vault: Vault | None) -> list[Finding]:
+    """Whether every group key opens. Looked at twice, for an epoch may end in between."""
+    for _ in range(2):
+        key = await con.fetchval(EPOCH)
+        if vault is None or key is None:
+            return []
+        wrapped = [row["wrapped"] for row in await con.fetch(GROUPS)]
+        try:
+            await asyncio.to_thread(open_all, vault.in_epoch(as_bytes(key)), wrapped)
+        except (MasterKeyError, SealBroken) as wrong:
+            trouble = str(wrong)
+        else:
+            return []
+    return [Finding("missing", f"keys do not open: {trouble}", "restore the schema keys, or `master_key`")]
+
+
+async def wal(con: asyncpg.Connection) -> list[Finding]:
+    """Whether WAL is kept in which epoch keys can be read."""
+    try:
+        oldest = await con.fetchval(OLD_WAL)
+    except asyncpg.InsufficientPrivilegeError:
+        remedy = (
+            "as superuser, in this database: GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO the worker's role"
+        )
+        return [Finding("residue", "whether old WAL is there cannot be seen by this role", remedy)]
+    if oldest is None:
+        return []
+    remedy = "look at archive_timeout, checkpoint_timeout, wal_keep_size and pg_replication_slots"
+    return [Finding("residue", f"WAL file {oldest} still has the keys of epochs that are over", remedy)]

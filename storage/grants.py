@@ -1,0 +1,75 @@
+"""What each database role may do: the owner makes the schema, the worker fills it, the reader reads calls.
+
+The worker's role may do what its work and the operator's commands need, and nothing that would hide what was
+done: it cannot change or delete a line of `tombstone` or `access`, switch off a trigger or alter a table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+WORKER = {
+    "public.access": "SELECT, INSERT",
+    "public.attempt": "SELECT, INSERT",
+    "public.audio": "SELECT, INSERT, UPDATE",
+    "public.call": "SELECT, INSERT, UPDATE",
+    "public.drained": "SELECT, INSERT, UPDATE",
+    "public.journal": "SELECT, INSERT, UPDATE",
+    "public.leg": "SELECT, INSERT, DELETE",
+    "public.legal_hold": "SELECT, INSERT, UPDATE",
+    "public.message": "SELECT, INSERT, UPDATE",
+    "public.migration": "SELECT",
+    "public.outbox": "SELECT, INSERT, UPDATE",
+    "public.recording": "SELECT, INSERT, UPDATE",
+    "public.retention": "SELECT, INSERT, UPDATE",
+    "public.set_aside": "SELECT, INSERT, DELETE",
+    "public.tls_seen": "SELECT, INSERT",
+    "public.tombstone": "SELECT, INSERT",
+    "keys.audio_key": "SELECT, INSERT, UPDATE, DELETE",
+    "keys.epoch": "SELECT, UPDATE, DELETE",
+    "keys.group_key": "SELECT, INSERT, UPDATE, DELETE",
+    "keys.residue": "SELECT, INSERT, DELETE",
+}
+WORKER_FUNCTIONS = ("keys.epoch_key(bigint)", "keys.begin_epoch(bigint)", "keys.end_epoch(bigint)")
+READER = {"public.call": "SELECT", "public.leg": "SELECT"}
+
+SCHEMAS = "public, keys"
+# The owner needs no grant.
+ROLES = (
+    "SELECT rolname, quote_ident(rolname) AS quoted FROM pg_roles WHERE rolname = ANY($1) AND rolname <> user"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Their names. One that is not there gets nothing: a small installation has the owner alone."""
+
+    worker: str = "callengine_worker"
+    reader: str = "callengine_reader"
+
+
+async def existing(con: asyncpg.Connection, roles: Roles) -> dict[str, str]:
+    """Those of them that there are, each with its name as SQL has it."""
+    rows = await con.fetch(ROLES, [roles.worker, roles.reader])
+    return {row["rolname"]: row["quoted"] for row in rows}
+
+
+async def grant(con: asyncpg.Connection, roles: Roles) -> None:
+    """Give these roles what they need, and nothing else; in the owner's transaction."""
+    quoted = await existing(con, roles)
+    if worker := quoted.get(roles.worker):
+        await _grant(con, worker, WORKER)
+        await con.execute(f"GRANT USAGE ON SCHEMA keys TO {worker}")
+        await con.execute(f"GRANT EXECUTE ON FUNCTION {', '.join(WORKER_FUNCTIONS)} TO {worker}")
+    if reader := quoted.get(roles.reader):
+        await _grant(con, reader, READER)
+
+
+async def _grant(con: asyncpg.Connection, role: str, tables: Mapping[str, str]) -> None:
+    for things in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        await con.execute(f"REVOKE ALL ON ALL {things} IN SCHEMA {SCHEMAS} FROM {role}")
+    await con.execute(f"REVOKE ALL ON SCHEMA {SCHEMAS} FROM {role}")
+    await con.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+    for table, rights in tables.items():
+        await con.execute(f"GRANT {rights} ON {table} TO {role}")

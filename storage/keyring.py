@@ -1,0 +1,124 @@
+"""Keys of sounds in the database: each encrypted with the key of a group, which is wrapped under an epoch.
+
+The bytes of a deleted row stay in PostgreSQL's files. What ends a key there is the end of its epoch: the
+epoch's key is overwritten, and nothing opens any more what was wrapped under that epoch alone
+(storage/rotation.py, docs/decisions/021-keys-that-are-gone.md).
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from journal.fault import point
+from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
+
+GROUP = "group key"  # what a group key is bound to
+# More keys in a group: fewer groups to wrap anew at each rotation, but more keys to encrypt anew where one of
+# them was destroyed.
+GROUP_SIZE = 512
+# An epoch may end between a statement's snapshot and its reading of the epoch's key. Not twice in a row: it
+# lasts as long as `key_rotation_minutes`.
+TRIES = 3
+
+# A straggler must not make a key for what has been destroyed meanwhile, nor for what just is.
+WANTS_KEY = """
+SELECT FROM audio WHERE audio_id = $1 AND state = 'recorded'
+    AND NOT EXISTS (SELECT FROM keys.audio_key WHERE audio_key.audio_id = audio.audio_id)
+FOR SHARE OF audio
+"""
+# Held until the end of the transaction: no rotation can end this epoch under the keys that are added to it.
+HOLD_EPOCH = "SELECT epoch, keys.epoch_key(epoch) AS key FROM keys.epoch FOR KEY SHARE"
+NEWEST_GROUP = """
+SELECT group_id, wrapped FROM keys.group_key
+WHERE group_id = (SELECT max(group_id) FROM keys.group_key) AND epoch = $1
+    AND (SELECT count(*) FROM keys.audio_key WHERE audio_key.group_id = group_key.group_id) < $2
+FOR KEY SHARE
+"""
+NEW_GROUP = "INSERT INTO keys.group_key (epoch, wrapped) VALUES ($1, $2) RETURNING group_id"
+ADD = """
+INSERT INTO keys.audio_key (audio_id, wrapped, group_id) VALUES ($1, $2, $3)
+ON CONFLICT (audio_id) DO NOTHING
+"""
+FIND = """
+SELECT audio_key.wrapped, group_key.wrapped AS group_wrapped, keys.epoch_key(epoch) AS epoch_key
+FROM keys.audio_key LEFT JOIN keys.group_key USING (group_id)
+WHERE audio_id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The present one, held. `vault` wraps and opens its group keys."""
+
+    number: int
+    vault: Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of keys, and the key that each of them is encrypted with."""
+
+    group_id: int
+    key: bytes
+
+
+async def make(con: asyncpg.Connection, vault: Vault, audio_id: str) -> None:
+    """Have a key for this sound, unless it has one, or is not to have one any more. Not in a transaction."""
+    point("safe.before_key")
+    async with con.transaction():
+        if await con.fetchrow(WANTS_KEY, audio_id) is not None:
+            group = await open_group(con, await hold_epoch(con, vault))
+            await con.execute(ADD, audio_id, seal(group.key, audio_id, new_key()), group.group_id)
+    point("safe.after_key")
+
+
+async def find(con: asyncpg.Connection, vault: Vault, audio_id: str) -> bytes | None:
+    """The key of this sound; None when it has none. Raises MasterKeyError, SealBroken."""
+    for left in reversed(range(TRIES)):
+        row = await con.fetchrow(FIND, audio_id)
+        if row is None:
+            return None
+        try:
+            return key_in(vault, row, audio_id)
+        except SealBroken:
+            if not left:
+                raise
+    raise AssertionError  # the last try has returned or raised
+
+
+async def hold_epoch(con: asyncpg.Connection, vault: Vault) -> Epoch:
+    """The present epoch, which cannot end before the caller's transaction; begin the first one.
+
+    A rotation that ends just now hides the old row and does not show the new one yet: look again.
+    """
+    while (row := await con.fetchrow(HOLD_EPOCH)) is None:
+        await con.execute("SELECT keys.begin_epoch(0)")
+    return Epoch(row["epoch"], vault.in_epoch(as_bytes(row["key"])))
+
+
+async def open_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
+    """The group that keys are added to now, in the caller's transaction."""
+    row = await con.fetchrow(NEWEST_GROUP, epoch.number, GROUP_SIZE)
+    if row is None:
+        return await new_group(con, epoch)
+    return Group(row["group_id"], epoch.vault.unwrap(row["wrapped"], GROUP))
+
+
+async def new_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
+    key = new_key()
+    return Group(await con.fetchval(NEW_GROUP, epoch.number, epoch.vault.wrap(key, GROUP)), key)
+
+
+def key_in(vault: Vault, row: asyncpg.Record, audio_id: str) -> bytes:
+    """Of a row as FIND has it."""
+    if row["group_wrapped"] is None:  # of a version before, and not moved into a group yet
+        return vault.unwrap(row["wrapped"], audio_id)
+    epoch = vault.in_epoch(as_bytes(row["epoch_key"]))
+    return open_sealed(epoch.unwrap(row["group_wrapped"], GROUP), audio_id, row["wrapped"])
+
+
+def as_bytes(epoch_key: Sequence[int]) -> bytes:
+    """An epoch key, of its four parts."""
+    return struct.pack("<4q", *epoch_key)
