@@ -37,7 +37,6 @@ NOT_THE_WORKER = [
     "DELETE FROM message",
     "DELETE FROM recording",
     "DELETE FROM legal_hold",
-    "DELETE FROM set_aside",
     "UPDATE migration SET sha256 = ''",
     "ALTER TABLE call ADD COLUMN more text",
     "ALTER TABLE audio OWNER TO callengine_worker",
