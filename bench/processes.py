@@ -51,6 +51,12 @@ def cpu_seconds(roots: Mapping[str, int]) -> dict[str, float]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of one process that nobody else shares, plus its part of what is shared."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return 1024 * int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1])
+    """Memory of one process that nobody else shares, plus its part of what is shared.
+
+    The engine lets only root see that (process/no_core.py). For others: all that is its own or shared.
+    """
+    try:
+        text, name = Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss:"
+    except PermissionError:
+        text, name = Path(f"/proc/{pid}/status").read_text(), "VmRSS:"
+    return 1024 * int(next(line for line in text.splitlines() if line.startswith(name)).split()[1])
