@@ -60,7 +60,7 @@ async def dialplan(state: Path, cap: int) -> AsyncIterator[System]:
     """`Dial()`, with CDR and CEL written to files."""
     lay_out(state)
     carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
-    with start_asterisk(state, Options(carrier, cap=cap)) as asterisk:
+    with start_asterisk(state, Options(carrier, cap=cap, number_cap=cap)) as asterisk:
         asterisk.wait_until_ready()
         load(asterisk)
         yield await warm(System(Ends(asterisk.endpoint.sip, carrier), {"asterisk": asterisk.pid}, state))
@@ -71,7 +71,7 @@ async def door(state: Path, cap: int) -> AsyncIterator[System]:
     """The same `Dial()`, after the checks of the engine's door and in place of Stasis()."""
     lay_out(state)
     carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
-    with start_asterisk(state, Options(carrier, cap=cap)) as asterisk:
+    with start_asterisk(state, Options(carrier, cap=cap, number_cap=cap)) as asterisk:
         asterisk.wait_until_ready()
         put_behind_the_door(asterisk)
         load(asterisk)
@@ -82,7 +82,7 @@ async def door(state: Path, cap: int) -> AsyncIterator[System]:
 async def engine(state: Path, cap: int) -> AsyncIterator[System]:
     """The whole service: engine, worker and PostgreSQL; journal, records, leases, metrics and logs on."""
     carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
-    wish = Wish(write_routing(state / "routing"), state, carrier, cap=cap)
+    wish = Wish(write_routing(state / "routing"), state, carrier, cap=cap, number_cap=cap)
     async with stack(wish, lambda _: None) as run:
         pids = {part.name: part.process.pid for part in run.parts if part.process is not None}
         yield await warm(System(Ends(run.sip, carrier), pids, state, wish.routing, run.metrics, run.database))

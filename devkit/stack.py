@@ -33,7 +33,8 @@ class StateTaken(Exception):
 @dataclass(frozen=True)
 class Wish:
     """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
-    HOST:PORT of a mail server in place of ours. `cap`: calls at once. `s3`: sounds in a bucket of ours."""
+    HOST:PORT of a mail server in place of ours. `cap`: calls at once, `number_cap`: of one number
+    (devkit.asterisk.Options). `s3`: sounds in a bucket of ours."""
 
     routing: Path
     state: Path
@@ -42,6 +43,7 @@ class Wish:
     database: str | None = None
     smtp: str | None = None
     cap: int = 200
+    number_cap: int = 0
     s3: bool = False
 
 
@@ -54,7 +56,8 @@ class Stack:
         logs = wish.state / "log"
         self._postgres = None if wish.database else Postgres(wish.state)
         self._bucket = Bucket(wish.state) if wish.s3 else None
-        self._asterisk = Asterisk(wish.state, Options(carrier=wish.carrier, sip=wish.sip, cap=wish.cap))
+        options = Options(carrier=wish.carrier, sip=wish.sip, cap=wish.cap, number_cap=wish.number_cap)
+        self._asterisk = Asterisk(wish.state, options)
         self._ports = ports
         web = [f"http://{LOOPBACK}:{port}" for port in ports]
         self._engine = Command("engine", ["run"], web[0], logs / "engine.log", self.environment)

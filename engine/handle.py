@@ -15,26 +15,32 @@ from engine.steps import perform
 log = structlog.get_logger()
 
 
-async def handle(line: Line, agreed: Agreement | None, journal: CallJournal) -> None:
+async def handle(
+    line: Line, agreed: Agreement | None, journal: CallJournal, *, refused: bool = False
+) -> None:
     """Take one call from its first ring to its record; or go on with one that an earlier engine began.
 
-    `agreed` is None where the number is not ours. Cancelled, it detaches: the call lives on in Asterisk, for
-    the engine that comes after this one.
+    `agreed` is None where the number is not ours. `refused`: not to be taken at all. Cancelled, it detaches:
+    the call lives on in Asterisk, for the engine that comes after this one.
     """
-    farewell = await attend(line, agreed, journal)
+    farewell = await attend(line, agreed, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):
         journal.note(entry)
     await journal.note(ending_of(journal.state, farewell, ended))
 
 
-async def attend(line: Line, agreed: Agreement | None, journal: CallJournal) -> Farewell | None:
+async def attend(
+    line: Line, agreed: Agreement | None, journal: CallJournal, *, refused: bool = False
+) -> Farewell | None:
     """Walk the caller through the route, and end the call; None where it ended without us."""
     state = journal.state
     if state.fell_back is not None or (agreed is None and state.handed_over is not None):
         return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
     if agreed is None:
         return Farewell(Result.FAILED, (await line.turn_away()).cause)
+    if refused:  # 486, which no carrier takes elsewhere: a loop would only go on there
+        return Farewell(Result.REJECTED, (await line.hang_up(Result.BUSY)).cause)
     try:
         result = await route(Call(line, agreed, journal))
     except HungUp:

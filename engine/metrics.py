@@ -6,6 +6,10 @@ from process.metrics import Metrics
 # Engine and Asterisk need 3-4 ms from INVITE to the destination's INVITE; an answer takes seconds.
 SETUP_BUCKETS = (0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
+# Why a call was not taken: there were as many as there may be, on the trunk or to the number; it was
+# forwarded too often; its caller already rings there, several times.
+REFUSED = ("trunk", "number", "hops", "loop")
+
 
 class EngineMetrics(Metrics):
     """What the engine tells of calls, journal, Asterisk and routing."""
@@ -20,6 +24,7 @@ class EngineMetrics(Metrics):
             SETUP_BUCKETS,
             ["until"],
         )
+        self.refused = self.counter("calls_refused", "Calls that were not taken at all, by reason", ["why"])
         self.journal_lag_seconds = self.gauge(
             "journal_lag_seconds", "Age of the oldest entry not yet on the disk"
         )
@@ -47,5 +52,7 @@ class EngineMetrics(Metrics):
         # A series that begins with its first event hides that event from rate().
         for outcome in Result:
             self.calls.labels(outcome)
+        for why in REFUSED:
+            self.refused.labels(why)
         for until in ("dialled", "answered"):
             self.setup_seconds.labels(until)

@@ -14,6 +14,7 @@ from config.policy import Policy
 from config.settings import Settings
 from config.versions import Versions
 from engine.ari.client import Client
+from engine.ari.door import Door
 from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
 from engine.ari.switchboard import Cel, Switchboard, Trunk
@@ -153,11 +154,12 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     opened.callback(desk.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
     surroundings = Surroundings(settings, client, routing_store, fallbacks, music)
+    door = Door(settings.limits.same_caller, lambda why: metrics.refused.labels(why).inc())
     switchboard = Switchboard(
         client,
         desk,
         surroundings,
-        Trunk(ari.app, settings.asterisk.trunk, settings.country, music.known),
+        Trunk(ari.app, settings.asterisk.trunk, settings.country, music.known, door),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
         left=Left(
             unfinished,

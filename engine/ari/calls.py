@@ -12,6 +12,7 @@ from engine.ari import takeover
 from engine.ari.arrival import Arrival, arrival, fallen_back, given_up, told_later
 from engine.ari.cel import CelEvent
 from engine.ari.connect import dialled
+from engine.ari.door import Door
 from engine.ari.events import StasisStart
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
@@ -34,8 +35,11 @@ MOST_BEGUN = 10_000  # callers' channels whose beginning is remembered, about 5 
 class Calls:
     """`ended`: the calls that an earlier engine has ended of late, and when."""
 
-    def __init__(self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime]) -> None:
+    def __init__(
+        self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime], door: Door
+    ) -> None:
         self._exchange = exchange
+        self._door = door
         self._desk = desk
         self._country = country
         self._lives: dict[str, Live] = {}
@@ -77,14 +81,14 @@ class Calls:
         if fresh is None:
             log.warning("call_told_late", call=came.call_id)
         else:
-            self.take_up(fresh)
+            self.take_up(fresh, refused=self._door.goes_round(fresh, self._lives.values()))
 
-    def take_up(self, came: Arrival) -> Live:
+    def take_up(self, came: Arrival, *, refused: bool = False) -> Live:
         """Give the call a task of its own."""
         agreed = self._desk.agreed(came.dialled)
         line = AriLine(self._exchange, came)
         live = self._listen(line, begin(line, agreed, self._desk))
-        self.start(live, handle(line, agreed, live.journal))
+        self.start(live, handle(line, agreed, live.journal, refused=refused))
         return live
 
     def take_stray(self, came: Arrival) -> None:
@@ -123,6 +127,7 @@ class Calls:
         written: Awaitable[None] | None = None
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
+            self._door.see(event)
             live = self._found(event)
             if live is not None:
                 written = live.take(event) or written

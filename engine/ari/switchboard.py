@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
+from engine.ari.door import Door
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, StasisStart
 from engine.ari.exchange import Exchange
@@ -57,13 +58,14 @@ class Setting(Protocol):
 class Trunk:
     """The application that calls come to, where a number is dialled, and its country's calling code or "".
 
-    `music`: the classes of music on hold that Asterisk has, now.
+    `music`: the classes of music on hold that Asterisk has, now. `door`: what is not taken at all.
     """
 
     app: str
     endpoint: str
     country: str = ""
     music: Container[str] = ()
+    door: Door = field(default_factory=Door)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Switchboard:
         self.refusals: list[str] = []
         self.clock_steps = 0
         self._desk, self._setting, self._country = desk, setting, trunk.country
-        self._calls = Calls(self.exchange, desk, trunk.country, left.ended)
+        self._calls = Calls(self.exchange, desk, trunk.country, left.ended, trunk.door)
         self._unfinished, self._unreadable = left.read()
         self.unreadable = len(self._unreadable)
         self._resumed: list[Live] = []  # left to us, and not gone on with yet

@@ -254,7 +254,7 @@ def test_a_conversation_whose_lease_runs_out_ends_and_is_not_sent_to_the_fallbac
 def test_one_call_more_than_the_trunk_may_carry_is_told_to_try_elsewhere(
     tmp_path: Path, caller: Agent, carrier: Agent
 ) -> None:
-    with start_asterisk(tmp_path, Options(carrier.address, cap=2)) as small:
+    with start_asterisk(tmp_path, Options(carrier.address, cap=2, number_cap=2)) as small:
         small.wait_until_ready()
         write_fallbacks(small, {NUMBER[1:]: FALLBACK})
         calls = [Call(caller, small.endpoint.sip, NUMBER).invite() for _ in range(2)]
