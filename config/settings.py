@@ -127,7 +127,7 @@ class Limits(Model):
 
     max_call_minutes: float = Field(240, gt=0, le=720, description="A call that lasts longer is ended")
     same_caller: int = Field(
-        4,
+        10,
         ge=1,
         le=1000,
         description="Calls of one caller that may ring at one number at once; one more is a loop, and busy",

@@ -113,7 +113,7 @@ class Options:
 
     `carrier`: HOST:PORT that outgoing legs are sent to; calls from HOST are the carrier's.
     `cap`: calls at once on the trunk; each block of 1,024 ports is enough for 223.
-    `number_cap`: of these, to one number; 0 is three quarters.
+    `number_cap`: of these, to one number; 0 is nine tenths.
     `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
     `events_address`, `sip`: HOST:PORT where engine and Asterisk listen; chosen free when not given.
     """
@@ -265,8 +265,8 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "CARRIER_ADDRESS": socket.gethostbyname(options.carrier.rpartition(":")[0]),
         "QUALIFY_SECONDS": options.qualify_seconds,
         "TRUNK_CAP": options.cap,
-        "NUMBER_CAP": options.number_cap or options.cap * 3 // 4,
-        "SAME_CALLER": 4,
+        "NUMBER_CAP": options.number_cap or options.cap * 9 // 10,
+        "SAME_CALLER": 10,
         "RTP_START": endpoint.rtp_ports.start,
         "RTP_END": endpoint.rtp_ports.stop - 1,
     }

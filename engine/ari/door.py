@@ -13,7 +13,7 @@ from engine.metrics import REFUSED
 from journal.state import CallState
 from process.rarely import Rarely
 
-SAME_CALLER = 4
+SAME_CALLER = 10
 
 
 @dataclass(slots=True)
