@@ -53,7 +53,7 @@ def dev_command(routing: Path, state: Path, *more: str) -> list[str]:
         sys.executable,
         "-P",
         "-m",
-        "engine",
+        "cli",
         "dev",
         "--routing",
         str(routing),
