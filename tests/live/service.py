@@ -271,4 +271,4 @@ async def leaves_nothing(service: Watched) -> None:
     except TimeoutError:
         hang_up_all(service.house.endpoint)
         raise
-    assert service.errors() == []
+    assert service.errors() == [], service.errors()
