@@ -1,10 +1,11 @@
 """Places where a fault test may break the program: `point("drain.after_commit")` does nothing until named.
 
-`CALLENGINE_FAILPOINT=name[:n][:kill|raise|sleep=SECONDS]` breaks the n-th passing (the first unless told)
-of that point, `n+` that one and all after it: the process kills itself (unless told otherwise), an `OSError`
-is raised, or the thread stands still.
+`CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|sleep=SECONDS]` breaks the n-th passing of that point (the
+first unless told), `n+` all after it, too: the process kills itself (unless told otherwise), an `OSError` is
+raised, or that of a full disk, or the thread stands still.
 """
 
+import errno
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 
 VARIABLE = "CALLENGINE_FAILPOINT"
+ACTIONS = ("kill", "raise", "full")
 
 
 class Fault(OSError):
@@ -37,8 +39,9 @@ def parse(text: str) -> Failpoint:
     times = rest.pop(0) if rest and rest[0].removesuffix("+").isdecimal() else "1"
     nth, lasts = int(times.removesuffix("+")), times.endswith("+")
     action = rest.pop(0) if rest else "kill"
-    if rest or not name or nth < 1 or not (action in {"kill", "raise"} or action.startswith("sleep=")):
-        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|sleep=SECONDS]")
+    is_known = action in ACTIONS or action.startswith("sleep=")
+    if rest or not name or nth < 1 or not is_known:
+        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|full|sleep=SECONDS]")
     return Failpoint(name, nth, action, lasts)
 
 
@@ -57,5 +60,7 @@ def _break(armed: Failpoint) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif armed.action == "raise":
         raise Fault(f"failpoint {armed.name}")
+    elif armed.action == "full":
+        raise Fault(errno.ENOSPC, f"failpoint {armed.name}")
     else:
         time.sleep(float(armed.action.removeprefix("sleep=")))

@@ -29,7 +29,7 @@ from tests.live.small_disk import filled, may_mount, read_only, small_disk
 SEGMENT = 4 << 20
 CALLS = int(os.environ.get("CALLS", "5"))
 TROUBLES = {"disk_troubled", "journal_reserve_missing", "cel_headroom_missing", "cel_position_not_saved"}
-FULL = {"CALLENGINE_FAILPOINT": "journal.before_allocation:1+:raise"}
+FULL = {"CALLENGINE_FAILPOINT": "journal.before_allocation:1+:full"}
 
 
 @pytest.fixture(scope="module", params=["mounted", "injected"])

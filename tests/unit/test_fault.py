@@ -1,5 +1,6 @@
 """Failpoints: nothing by default, exactly what was asked otherwise."""
 
+import errno
 from itertools import count
 
 import pytest
@@ -22,6 +23,7 @@ def armed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a:raise", Failpoint("a", 1, "raise")),
         ("a:7:sleep=0.5", Failpoint("a", 7, "sleep=0.5")),
         ("a:3+:raise", Failpoint("a", 3, "raise", lasts=True)),
+        ("a:full", Failpoint("a", 1, "full")),
     ],
 )
 def test_a_failpoint_is_a_name_a_passing_and_an_action(text: str, meant: Failpoint) -> None:
@@ -52,3 +54,11 @@ def test_one_that_lasts_breaks_every_later_passing_too(monkeypatch: pytest.Monke
     for _ in range(3):
         with pytest.raises(Fault):
             point("disk")
+
+
+def test_a_full_disk_is_known_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault, "_armed", Failpoint("disk", 1, "full"))
+    monkeypatch.setattr(fault, "_passings", count(1))
+    with pytest.raises(Fault) as raised:
+        point("disk")
+    assert raised.value.errno == errno.ENOSPC
