@@ -33,11 +33,12 @@ MOST_BEGUN = 10_000  # callers' channels whose beginning is remembered, about 5 
 
 
 class Calls:
-    """`ended`: the calls that an earlier engine has ended of late, and when."""
+    """`ended`: calls that an earlier engine has ended of late, and when. `taken`: so many events of CEL."""
 
     def __init__(
         self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime], door: Door
     ) -> None:
+        self.taken = 0
         self._exchange = exchange
         self._door = door
         self._desk = desk
@@ -125,6 +126,7 @@ class Calls:
     async def take(self, events: Sequence[CelEvent]) -> None:
         """Note what these events amount to; returns when that is on the disk."""
         written: Awaitable[None] | None = None
+        self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
             self._door.see(event)
