@@ -142,6 +142,7 @@ class Switchboard:
     def _cared(self, care: asyncio.Task[None]) -> None:
         """An error that nobody has thought of ends the process: without this care it takes no calls."""
         if not care.cancelled() and (error := care.exception()) and not self._broken.done():
+            log.critical("asterisk_care_broken", exc_info=error)
             self._broken.set_exception(error)
 
     async def _settle(self) -> None:
