@@ -190,8 +190,8 @@ class Call:
     @property
     def talk_left(self) -> timedelta:
         """What is left of the limit to a caller who may have been answered before."""
-        answered, steady = self.state.answered, self.state.steady
-        return self.limit - (steady(now()) - steady(answered) if answered else timedelta(0))
+        answered = self.state.answered
+        return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
 
     def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
         owner, prompt = self.agreed.owner, recorder.prompt

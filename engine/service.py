@@ -17,7 +17,8 @@ from engine.ari.client import Client
 from engine.ari.door import Door
 from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
-from engine.ari.switchboard import Cel, Switchboard, Trunk
+from engine.ari.setting import Cel, Trunk
+from engine.ari.switchboard import Switchboard
 from engine.checks import examine, refusals
 from engine.disk import DiskWatch
 from engine.fallback import FallbackTable
@@ -62,7 +63,7 @@ async def serve(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """engine.ari.switchboard.Setting: what is done beside the calls at a connection to Asterisk."""
+    """engine.ari.setting.Setting: what is done beside the calls at a connection to Asterisk."""
 
     settings: Settings
     client: Client

@@ -135,6 +135,10 @@ class CallState:
         stopped = any(recording.how is not None for recording in self.recordings.values())
         return not stopped and self.consent.allows(leg)
 
+    def lasted(self, since: datetime, until: datetime) -> timedelta:
+        """The time between two instants of the call, whatever the clock was set by meanwhile."""
+        return self.steady(until) - self.steady(since)
+
     def steady(self, instant: datetime) -> datetime:
         """This instant of the call on a clock that nobody has set since the call began."""
         behind = len(self.clock_steps)
@@ -219,6 +223,8 @@ class CallState:
         told = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
         for leg in self.legs.values():
             told += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
+        for sound in (*self.recordings.values(), *self.messages.values()):
+            told += [sound.began, sound.ended]
         yield from filter(None, told)
 
     def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from journal.entries import CallerNotified, PartyNotified
 from journal.ids import missed_id
 from journal.state import CallState
-from journal.values import Consent, Leg, Recording
+from journal.values import Consent, Leg, Message, Recording
 
 ZERO = timedelta(0)
 VOICEMAIL = "voicemail"  # `delivered_to` of a caller who reached no destination, but the owner's voicemail
@@ -194,7 +194,7 @@ def messages(state: CallState) -> tuple[MessageRecord, ...]:
             kind="voicemail",
             deliver=message.deliver,
             began=message.began,
-            ended=message.ended,
+            ended=until(state, message),
             how=message.how,
             or_missed=state.missed is not None,
         )
@@ -204,10 +204,15 @@ def messages(state: CallState) -> tuple[MessageRecord, ...]:
 
 def recordings(state: CallState) -> tuple[RecordingRecord, ...]:
     """The conversations of this call that were recorded."""
-    return tuple(recording_record(recording, state.consent) for recording in state.recordings.values())
+    return tuple(recording_record(recording, state) for recording in state.recordings.values())
 
 
-def recording_record(recording: Recording, consent: Consent) -> RecordingRecord:
+def until(state: CallState, sound: Message | Recording) -> datetime | None:
+    """When it ended, by the clock as it was set when it began: what it lasted is counted from that."""
+    return sound.began + state.lasted(sound.began, sound.ended) if sound.ended else None
+
+
+def recording_record(recording: Recording, state: CallState) -> RecordingRecord:
     changes = [
         {"what": change.what, "at": change.at.isoformat(), "how": change.how} for change in recording.changes
     ]
@@ -216,8 +221,8 @@ def recording_record(recording: Recording, consent: Consent) -> RecordingRecord:
         format=recording.format,
         keep=timedelta(seconds=recording.keep_seconds),
         began=recording.began,
-        evidence={"notice": notice(consent), "changes": changes},
-        ended=recording.ended,
+        evidence={"notice": notice(state.consent), "changes": changes},
+        ended=until(state, recording),
         how=recording.how,
     )
 

@@ -33,11 +33,12 @@ MOST_BEGUN = 10_000  # callers' channels whose beginning is remembered, about 5 
 
 
 class Calls:
-    """`ended`: the calls that an earlier engine has ended of late, and when."""
+    """`ended`: calls that an earlier engine has ended of late, and when. `taken`: so many events of CEL."""
 
     def __init__(
         self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime], door: Door
     ) -> None:
+        self.taken = 0
         self._exchange = exchange
         self._door = door
         self._desk = desk
@@ -83,11 +84,11 @@ class Calls:
         else:
             self.take_up(fresh, refused=self._door.goes_round(fresh, self._lives.values()))
 
-    def take_up(self, came: Arrival, *, refused: bool = False) -> Live:
-        """Give the call a task of its own."""
+    def take_up(self, came: Arrival, *, refused: bool = False, former: bool = False) -> Live:
+        """Give the call a task of its own. `former`: its Asterisk has ended."""
         agreed = self._desk.agreed(came.dialled)
         line = AriLine(self._exchange, came)
-        live = self._listen(line, begin(line, agreed, self._desk))
+        live = self._listen(line, begin(line, agreed, self._desk), former=former)
         self.start(live, handle(line, agreed, live.journal, refused=refused))
         return live
 
@@ -111,9 +112,9 @@ class Calls:
             raise
         return live
 
-    def _listen(self, line: AriLine, journal: CallJournal) -> Live:
+    def _listen(self, line: AriLine, journal: CallJournal, *, former: bool = False) -> Live:
         live = Live(line, journal)
-        if self._since is not None and line.entered < self._since:
+        if former:
             self._former[line.id] = live
         else:
             self._lives[line.id] = live
@@ -125,9 +126,9 @@ class Calls:
     async def take(self, events: Sequence[CelEvent]) -> None:
         """Note what these events amount to; returns when that is on the disk."""
         written: Awaitable[None] | None = None
+        self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
-            self._door.see(event)
             live = self._found(event)
             if live is not None:
                 written = live.take(event) or written
@@ -137,6 +138,7 @@ class Calls:
     def _found(self, event: CelEvent) -> Live | None:
         """The call that this event is of, begun if it is the first of it."""
         try:
+            self._door.see(event)
             return self._of(event) or self._without_engine(event)
         except JournalClosed:  # the next engine reads it again
             raise
@@ -146,9 +148,12 @@ class Calls:
 
     def _of(self, event: CelEvent) -> Live | None:
         """The call that this event is of: of two with one channel's id, that of its own Asterisk."""
-        if self._since is not None and event.at < self._since and event.call in self._former:
+        if self._is_former(event) and event.call in self._former:
             return self._former[event.call]
         return self._lives.get(event.call)
+
+    def _is_former(self, event: CelEvent) -> bool:
+        return self._since is not None and event.at < self._since
 
     def _without_engine(self, event: CelEvent) -> Live | None:
         """A call that no journal knows: Asterisk has it at the number's fallback, or in a ring that an engine
@@ -160,7 +165,7 @@ class Calls:
         came = self._past.fresh(told) if told else None
         if came is None:
             return None
-        live = self.take_up(came)
+        live = self.take_up(came, former=self._is_former(event))
         if event.kind == "RING":
             to = tuple(number for _, number in dialled(event.extra.get("to", "")))
             live.journal.note(FellBack(came.call_id, event.at, to))
@@ -205,6 +210,8 @@ class Calls:
 
     def clock_stepped(self, step: Step) -> None:
         """The clock was set: the journal of each call says so."""
+        if self._since is not None:
+            self._since += timedelta(seconds=step.seconds)
         for live in [*self._lives.values(), *self._former.values()]:
             live.journal.note(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
 

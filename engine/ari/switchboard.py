@@ -1,11 +1,8 @@
 """The connection to Asterisk: the engine's sign of life for the dialplan, and taking over what was left."""
 
 import asyncio
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -16,7 +13,6 @@ from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
-from engine.ari.door import Door
 from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, StasisStart
 from engine.ari.exchange import Exchange
@@ -24,6 +20,7 @@ from engine.ari.left import Left
 from engine.ari.link import marker
 from engine.ari.live import Live
 from engine.ari.seen import Seen, load, save
+from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.state import AppInfo
 from engine.call import Desk
 from journal.entries import Heartbeat
@@ -36,45 +33,8 @@ MARKER_SECONDS = 5.0
 # Asterisk and engine together is billed until the last one.
 ALIVE_EVERY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-# CEL is read within milliseconds. A disk that hangs keeps no call that comes in.
-DRAINED_SECONDS = 5.0
-
-
-class Unfit(Exception):
-    """This Asterisk cannot serve us as it is."""
-
-
-class Setting(Protocol):
-    """What the process does around the calls (engine.service)."""
-
-    async def inspect(self) -> list[str]:
-        """Why this Asterisk will not do; asked once, before the first call."""
-
-    async def renew(self) -> None:
-        """Renew what Asterisk keeps for us. Awaited at every connection, before calls are taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """The application that calls come to, where a number is dialled, and its country's calling code or "".
-
-    `music`: the classes of music on hold that Asterisk has, now. `door`: what is not taken at all.
-    """
-
-    app: str
-    endpoint: str
-    country: str = ""
-    music: Container[str] = ()
-    door: Door = field(default_factory=Door)
-
-
-@dataclass(frozen=True, slots=True)
-class Cel:
-    """The file that cel_custom.conf writes; `kept`: how far it was read; `first`: this engine is new here."""
-
-    file: Path
-    kept: Path
-    first: bool
+# CEL is read within milliseconds, what it has of an outage within seconds. A disk that hangs keeps no caller.
+STILL_SECONDS = 5.0
 
 
 class Switchboard:
@@ -182,6 +142,7 @@ class Switchboard:
     def _cared(self, care: asyncio.Task[None]) -> None:
         """An error that nobody has thought of ends the process: without this care it takes no calls."""
         if not care.cancelled() and (error := care.exception()) and not self._broken.done():
+            log.critical("asterisk_care_broken", exc_info=error)
             self._broken.set_exception(error)
 
     async def _settle(self) -> None:
@@ -243,12 +204,20 @@ class Switchboard:
             save(self._seen_file, now)
 
     async def _drain_cel(self) -> None:
+        """Wait until CEL has been read, or nothing more of it comes. Calls that come in are taken already."""
+        drained, loop = asyncio.ensure_future(self.cel.drained()), asyncio.get_running_loop()
+        taken, until = self._calls.taken, loop.time() + STILL_SECONDS
         try:
-            async with asyncio.timeout(DRAINED_SECONDS):
-                await self.cel.drained()
-        except TimeoutError:
-            log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
-            self._late = asyncio.create_task(self._end_late())
+            while not drained.done() and loop.time() < until:
+                await self._say_alive()
+                await asyncio.wait({drained}, timeout=ALIVE_EVERY_SECONDS)
+                if self._calls.taken > taken:
+                    taken, until = self._calls.taken, loop.time() + STILL_SECONDS
+            if not drained.done():
+                log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
+                self._late = asyncio.create_task(self._end_late())
+        finally:
+            drained.cancel()
 
     async def _end_late(self) -> None:
         """Of the calls that are read of later, some may have ended with a former Asterisk too."""
@@ -282,14 +251,17 @@ class Switchboard:
 
     async def _stay_alive(self) -> None:
         """Say that we are here, twice a second, for as long as Asterisk's events come back."""
-        exchange = self.exchange
         while True:
-            at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
-            if self.live:
-                self._desk.note(Heartbeat(at))
-            await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
+            await self._say_alive()
             self.ready = True  # not before: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
+
+    async def _say_alive(self) -> None:
+        exchange = self.exchange
+        at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
+        if self.live:
+            self._desk.note(Heartbeat(at))
+        await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
 
     # The clock.
 
@@ -300,8 +272,6 @@ class Switchboard:
             return
         self.clock_steps += 1
         log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
-        if (
-            self._known.is_set() and self._seen is not None
-        ):  # else: what was left is told of it at the settling
+        if self._known.is_set() and self._seen is not None:  # else the settling does it
             self._calls.clock_stepped(step)
             self._keep(Seen(self._seen.started, self._clock.offset))

@@ -14,8 +14,9 @@ from engine.ari.client import Client
 from engine.ari.errors import Gone
 from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
 from engine.ari.left import Left
+from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
-from engine.ari.switchboard import Cel, Switchboard, Trunk
+from engine.ari.switchboard import Switchboard
 from engine.call import Agreement
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
 from journal.ids import call_id_of, leg_id_of
@@ -120,12 +121,14 @@ async def serving(
     clock: Clock | None = None,
     others: Mapping[str, Sequence[Entry]] | None = None,
     cel_lines: Sequence[CelEvent] = (),
+    reads: bool = False,
 ) -> AsyncIterator[Switchboard]:
     """A switchboard that is connected and has settled.
 
     `desk.entries` and `others` are what an earlier engine left; `cel_lines` what CEL has of its absence.
+    `reads`: Master.csv of the folder instead, from its beginning.
     """
-    file = Cel(folder / "Master.csv", folder / "kept", first=True)
+    file = Cel(folder / "Master.csv", folder / "kept", first=not reads)
     left = {**(others or {}), **({CALL: tuple(desk.entries)} if desk.entries else {})}
     client = cast(Client, asterisk)
     board = Switchboard(
@@ -138,13 +141,16 @@ async def serving(
         clock=clock,
     )
     asterisk.board = board
-    reading = asyncio.create_task(board.take(cel_lines))
+    reading = asyncio.create_task(board.cel.run() if reads else board.take(cel_lines))
     board.connected()
     await ready(board)
-    await reading
+    if not reads:
+        await reading
     yield board
     board.disconnected()
     await board.detach()
+    reading.cancel()
+    await asyncio.wait({reading})
 
 
 async def ready(board: Switchboard) -> None:

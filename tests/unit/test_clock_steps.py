@@ -19,9 +19,11 @@ from journal.entries import (
     LegEnded,
     LegRang,
     LegStarted,
+    RecordingEnded,
+    RecordingStarted,
 )
 from journal.state import fold
-from storage.records import CallRecord, call_record
+from storage.records import CallRecord, call_record, recordings
 
 BEGAN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 LEG = "c-b1"
@@ -91,6 +93,19 @@ def test_whenever_it_is_set_and_by_however_much(after: float, seconds: float, lo
     record = record_of(call(after, round(seconds, 3), look=look))
     assert abs(record.ring - RINGS) < timedelta(milliseconds=1)
     assert abs(record.talk - TALKS) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("seconds", STEPS)
+def test_what_is_recorded_lasts_as_long_as_it_did(seconds: float) -> None:
+    """Or there would be an hour of silence in it, or an hour be missing."""
+    *told, left, ended, end = call(9, seconds)
+    began, over = BEGAN + timedelta(seconds=5.02), left.at
+    assert over is not None
+    told.insert(5, RecordingStarted("c", began, "c-rec1", 86400, "wav", LEG))
+    state = fold([*told, left, RecordingEnded("c", over, "c-rec1"), ended, end])
+    (recording,) = recordings(state)
+    assert recording.ended is not None
+    assert recording.ended - recording.began == timedelta(seconds=17 - 5.02)
 
 
 def test_a_clock_that_is_set_and_set_back_is_set_by_nothing() -> None:

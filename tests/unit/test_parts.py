@@ -1,6 +1,7 @@
 """The parts of a recorded conversation are laid where they belong: no sample is lost, no time either."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from process.clock import Clock
 from storage import conversation
 from storage.conversation import join_parts
 from storage.marks import Marker
@@ -148,6 +150,28 @@ def test_how_far_a_part_has_come_is_noted_while_it_is_written(tmp_path: Path) ->
     Marker(tmp_path).look()
     assert len(read_marks(file.with_suffix(".marks"))) == 2
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_marks_do_not_follow_a_clock_that_is_set(tmp_path: Path, hours: int) -> None:
+    """Else the recording would have an hour of silence in it."""
+    now, by = time.time_ns(), hours * 3600 * 10**9
+    hands = [now]
+    marker = Marker(tmp_path, Clock(lambda: hands[0], lambda: 0))
+    file = tmp_path / f"x-{now // 10**6}.raw"
+    for size in range(1, 7):
+        file.write_bytes(bytes(32_768 * size))
+        if size == 4:
+            hands[0] += by
+        if size > 4:
+            since = file.stat().st_mtime_ns + by
+            os.utime(file, ns=(since, since))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(time, "time_ns", lambda: now + (by if size > 4 else 0))  # noqa: B023
+            marker.look()
+    marks = read_marks(file.with_suffix(".marks"))
+    assert [frames for _, frames in marks] == [8192 * size for size in (1, 2, 3, 5, 6)]
+    assert all(abs(ms - now // 10**6) < 60_000 for ms, _ in marks)
 
 
 def test_what_is_longer_than_a_block_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 from engine.ari.client import Client
 from engine.ari.events import StasisStart
 from engine.ari.left import Left
-from engine.ari.switchboard import Cel, Switchboard, Trunk
+from engine.ari.setting import Cel, Trunk
+from engine.ari.switchboard import Switchboard
 from journal.entries import (
     Answered,
     CallEnded,

@@ -105,9 +105,11 @@ async def test_what_nobody_thought_of_ends_the_process(
 
         monkeypatch.setattr(Setting, "renew", renew)
         board.disconnected()
-        board.connected()
-        with pytest.raises(TypeError, match="a bug"):
-            await asyncio.wait_for(watching, 10)
+        with capture_logs() as logs:
+            board.connected()
+            with pytest.raises(TypeError, match="a bug"):
+                await asyncio.wait_for(watching, 10)
+    assert [it["event"] for it in logs if it["log_level"] == "critical"] == ["asterisk_care_broken"]
 
 
 async def test_a_settling_that_fails_once_forgets_no_call(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from journal.entries import CallerLeft, ClockStepped
+from journal.entries import CallEnded, CallerLeft, ClockStepped
 from journal.state import fold
 from process.clock import Clock
 from tests.unit.switchboards import (
@@ -15,6 +15,8 @@ from tests.unit.switchboards import (
     CHANNEL,
     GOODBYE,
     LEFT,
+    NUMBER,
+    OFFICE,
     TALK,
     Asterisk,
     at,
@@ -22,6 +24,7 @@ from tests.unit.switchboards import (
     comes_in,
     desk_of,
     of_call,
+    ready,
     serving,
 )
 
@@ -79,3 +82,20 @@ async def test_a_clock_that_is_watched_is_looked_at(tmp_path: Path) -> None:
         await asyncio.sleep(1)
         watching.cancel()
     assert [step.seconds for step in desk.of(ClockStepped)] == [2.0]
+
+
+async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tmp_path: Path) -> None:
+    """Though, as the clock stands now, that has not begun yet."""
+    hands, desk, asterisk = Set(), desk_of(), Asterisk(left=[CHANNEL])
+    async with serving(tmp_path, asterisk, desk, clock=hands.clock()) as board:
+        asterisk.started = at(500)
+        board.disconnected()
+        board.connected()
+        await ready(board)
+        hands.set = timedelta(hours=-1)
+        early = cel("FALLBACK", CHANNEL, -3000, dialled=NUMBER, to=OFFICE)
+        await board.take([early, *(cel(it.kind, it.channel, -2990, **it.extra) for it in TALK)])
+        assert [live.line.id for live in board._calls.present] == [CHANNEL]
+        await board.take([cel(it.kind, it.channel, -2900, **it.extra) for it in GOODBYE])
+        await asyncio.sleep(60)
+    assert [end.outcome for end in desk.of(CallEnded)] == ["answered"]
