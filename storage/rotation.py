@@ -126,11 +126,11 @@ class Rotation:
             present = await con.fetchrow(PRESENT)
             if present is None or await con.fetchval(DUE, self.every, self.vault.current) is None:
                 return False
-            number = await con.fetchval("SELECT keys.begin_epoch($1)", present["epoch"])
-            key = await con.fetchval("SELECT keys.epoch_key($1)", number)
-            old, new = self._vault(present["key"]), self._vault(key)
             groups = {row["group_id"]: row["wrapped"] for row in await con.fetch(GROUPS)}
-            wrapped = await asyncio.to_thread(wrapped_anew, old, new, list(groups.values()))
+            keys = await asyncio.to_thread(open_all, self._vault(present["key"]), list(groups.values()))
+            number = await con.fetchval("SELECT keys.begin_epoch($1)", present["epoch"])
+            vault = self._vault(await con.fetchval("SELECT keys.epoch_key($1)", number))
+            wrapped = await asyncio.to_thread(wrap_all, vault, keys)
             await con.execute(REWRAP, list(groups), wrapped, number)
             await con.execute("DELETE FROM keys.epoch WHERE epoch = $1", present["epoch"])
             await con.execute(SETTLED)
@@ -181,8 +181,8 @@ def sealed_anew(rows: Sequence[asyncpg.Record], key_of: KeyOf, group: Group) -> 
     return sealed
 
 
-def wrapped_anew(old: Vault, new: Vault, wrapped: Sequence[bytes]) -> list[bytes]:
-    return [new.wrap(key, GROUP) for key in open_all(old, wrapped)]
+def wrap_all(vault: Vault, keys: Sequence[bytes]) -> list[bytes]:
+    return [vault.wrap(key, GROUP) for key in keys]
 
 
 def open_all(vault: Vault, wrapped: Sequence[bytes]) -> list[bytes]:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
+from devkit.postgres import Running, maintenance
 from storage import grants
 from storage.migrate import SchemaBehind, bring_up_to_date, migrate, migrations
 from tests.store.conftest import execute
@@ -181,6 +182,29 @@ async def test_one_role_for_everything_brings_the_schema_by_itself(roles: Mappin
     assert await bring_up_to_date(con) == [migration.name for migration in migrations()]
     assert await bring_up_to_date(con) == []
     await con.close()
+
+
+async def test_the_commands_of_the_guide_make_these_roles(own_server: Running) -> None:
+    guide = (ROOT / "docs/operating.md").read_text()
+    block = re.search(r"^## Database\n.*?```sql\n(.*?)```", guide, re.DOTALL | re.MULTILINE)
+    assert block
+    database = maintenance(own_server.url)
+    await execute(database, "DROP DATABASE callengine")
+    for line in block[1].splitlines():
+        if line.startswith("\\connect"):
+            database = own_server.url
+        else:
+            await execute(database, line)
+    owner, worker, reader = (
+        re.sub("://.*@", f"://callengine_{role}:...@", own_server.url)
+        for role in ("owner", "worker", "reader")
+    )
+    told = await asyncio.to_thread(run, "migrate", "--database", owner)
+    assert told.count("rights given to") == 2
+    assert await not_refused(worker, NOT_THE_WORKER) == []
+    await execute(worker, "SELECT pg_switch_wal()")
+    await execute(worker, "SELECT pg_ls_waldir()")
+    assert "call_id" in await asyncio.to_thread(run, "calls", "--database", reader)
 
 
 def run(*words: str, code: int = 0) -> str:

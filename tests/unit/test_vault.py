@@ -57,6 +57,25 @@ def test_a_replaced_master_key_still_opens_what_it_wrapped_but_wraps_no_more() -
     assert Vault(new).unwrap(both.wrap(key, "a-vm1"), "a-vm1") == key
 
 
+def test_in_an_epoch_a_key_opens_with_master_key_and_epoch_key_together_only() -> None:
+    vault, key, epoch, other = Vault(new_master_key()), new_key(), new_key(), new_key()
+    wrapped = vault.in_epoch(epoch).wrap(key, "group key")
+    assert vault.in_epoch(epoch).unwrap(wrapped, "group key") == key
+    for wrong in (vault, vault.in_epoch(other), vault.in_epoch(bytes(32))):
+        with pytest.raises(SealBroken):
+            wrong.unwrap(wrapped, "group key")
+    with pytest.raises(MasterKeyError):
+        Vault(new_master_key()).in_epoch(epoch).unwrap(wrapped, "group key")
+
+
+def test_a_replaced_master_key_opens_in_an_epoch_too() -> None:
+    old, new, epoch, key = new_master_key(), new_master_key(), new_key(), new_key()
+    before = Vault(old).in_epoch(epoch).wrap(key, "group key")
+    both = Vault(f"{new},{old}").in_epoch(epoch)
+    assert both.unwrap(before, "group key") == key
+    assert Vault(new).in_epoch(epoch).unwrap(both.wrap(key, "group key"), "group key") == key
+
+
 def test_an_unknown_master_key_is_told_by_its_id() -> None:
     wrapped = Vault(new_master_key()).wrap(new_key(), "a-vm1")
     with pytest.raises(MasterKeyError, match=f"wrapped by master key {wrapped[:4].hex()}"):
