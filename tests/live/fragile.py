@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 from devkit.parts import Part, ended
 from tests.live.ari import ask
@@ -37,3 +38,16 @@ async def away(service: Service) -> None:
     """Wait until Asterisk knows that no engine is there: it counts whole seconds, a tick late."""
     alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
     await until(lambda: time.time() > alive + 6.1, 10)
+
+
+def reads_a_version(service: Service) -> bool:
+    """Whether the engine has a kept routing version read, which is slow on a busy machine: a process each."""
+    words = (b"config.versioning", b"read", bytes(service.house.state / "routing-versions"))
+    return any(set(words) <= set(_command(process)) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _command(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has ended
+        return []

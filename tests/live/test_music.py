@@ -12,7 +12,7 @@ from devkit.phones import phones, shown
 from engine.music import NAME, RELOADED_BY, render
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
-from tests.live.fragile import Fragile, away
+from tests.live.fragile import Fragile, away, reads_a_version
 from tests.live.recordings import NOTICE_HZ, recorded_route
 from tests.live.service import Service, until
 from tests.live.sip import Agent, Ringing
@@ -117,6 +117,7 @@ async def test_a_call_keeps_its_music_when_another_takes_its_place_and_the_engin
     await later.hears(OTHER_TUNE[0])
     assert heard_tones(later.heard, EITHER) == [OTHER_TUNE[0]]
     await later.hang_up()
+    await until(lambda: not reads_a_version(service), 30)  # that of the earlier call, whose lease is 5 s
     before = len(earlier.heard)
     service.network.refuse(await service.network.arrival(engaged), 486)
     await hear_each_other(earlier, await service.network.picked_up(office))
