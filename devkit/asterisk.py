@@ -278,7 +278,7 @@ def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None
     for name in ("etc", "var", "db", "log", "run", "spool"):
         (state / name).mkdir(mode=0o700, exist_ok=True)
     endpoint.recordings.mkdir(exist_ok=True)
-    (state / "log" / "cel-custom").mkdir(exist_ok=True)  # without it cel_custom writes nothing
+    (state / "log" / "cel-custom").mkdir(0o700, exist_ok=True)  # without it cel_custom writes nothing
     for template in TEMPLATES.glob("*.conf"):
         (endpoint.etc / template.name).write_text(render(template.read_text(), values))
 

@@ -151,13 +151,13 @@ def _make(place: Path, mode: int) -> None:
 
 
 def _mode(folder: Path) -> int:
-    """So that Asterisk, as another user, can append to a file of ours, and nobody else. Raises OSError."""
+    """So that Asterisk, as whatever user, can append to a file of ours, and nobody else. Raises OSError."""
     there = folder.stat()
-    if there.st_uid == os.geteuid():
-        return 0o640
-    if there.st_mode & 0o007:
-        raise PermissionError(f"{folder} is open to everybody: chmod 2770")
-    return 0o666  # the folder lets nobody in but Asterisk and us
+    if not there.st_mode & 0o007:
+        return 0o666  # the folder lets nobody in but Asterisk and us
+    if there.st_uid == os.geteuid() and not there.st_mode & 0o022:
+        return 0o640  # nobody else can make a file there, so Asterisk is us, or root
+    raise PermissionError(f"{folder} is open to others: chmod 2770")
 
 
 def _allocate(fd: int, offset: int) -> None:

@@ -60,9 +60,12 @@ def test_headroom_that_has_been_used_is_allocated_anew(cel: Path) -> None:
     assert room.bytes > LEAST_BYTES
 
 
-@pytest.mark.parametrize(("owner", "mode"), [("ours", 0o640), ("asterisk's", 0o666)])
+@pytest.mark.parametrize(
+    ("owner", "folder", "mode"),
+    [("ours", 0o755, 0o640), ("ours", 0o2770, 0o666), ("asterisk's", 0o2770, 0o666)],
+)
 def test_a_file_that_asterisk_has_made_is_replaced_by_one_of_ours(
-    cel: Path, monkeypatch: pytest.MonkeyPatch, owner: str, mode: int
+    cel: Path, monkeypatch: pytest.MonkeyPatch, owner: str, folder: int, mode: int
 ) -> None:
     """Another user's: Asterisk can append to ours, too, and nobody else gets into the folder."""
 
@@ -70,6 +73,7 @@ def test_a_file_that_asterisk_has_made_is_replaced_by_one_of_ours(
         raise PermissionError
 
     monkeypatch.setattr(cel_room, "extend", refused)
+    cel.parent.chmod(folder)
     if owner == "asterisk's":
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     room = CelRoom(cel)
@@ -79,15 +83,17 @@ def test_a_file_that_asterisk_has_made_is_replaced_by_one_of_ours(
     assert room.bytes == headroom(cel) >= LEAST_BYTES
 
 
-def test_no_file_of_ours_is_put_where_everybody_could_write_it(
-    cel: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("owner", "folder"), [("asterisk's", 0o755), ("ours", 0o775)])
+def test_no_file_of_ours_is_put_where_everybody_could_write_it_or_asterisk_could_not(
+    cel: Path, monkeypatch: pytest.MonkeyPatch, owner: str, folder: int
 ) -> None:
     def refused(place: Path) -> None:
         raise PermissionError
 
     monkeypatch.setattr(cel_room, "extend", refused)
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    cel.parent.chmod(0o755)
+    if owner == "asterisk's":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    cel.parent.chmod(folder)
     room = CelRoom(cel)
     with capture_logs() as told:
         room.keep(rotated(cel))
