@@ -93,9 +93,12 @@ class Handset:
         """How loud that tone was in the last `last` seconds of what was heard."""
         return level(self._last(round(last * RATE)), hz)
 
-    async def hears(self, hz: float, seconds: float = 5) -> float:
-        """Wait until that tone is heard steadily for 0.2 s; its level. Raises TimeoutError, CallOver."""
-        return await self._until(lambda: self._present(hz), seconds)
+    async def hears(self, hz: float, seconds: float = 5, *, least: float = PRESENT) -> float:
+        """Wait until that tone is heard for 0.2 s, steadily and louder than `least`; its level.
+
+        Raises TimeoutError, CallOver.
+        """
+        return await self._until(lambda: self._present(hz, least), seconds)
 
     async def wait_said(self, seconds: float = 30) -> None:
         """Wait until the sound of `play` has been said to its end. Raises TimeoutError, CallOver."""
@@ -172,9 +175,9 @@ class Handset:
                 await self._changed.wait()
         return what
 
-    def _present(self, hz: float) -> float | None:
+    def _present(self, hz: float, least: float) -> float | None:
         before, now = [0.0, 0.0, *levels(self._last(RATE // 5), hz)][-2:]
-        steady = min(before, now) > max(PRESENT, 0.8 * max(before, now))
+        steady = min(before, now) > max(least, 0.8 * max(before, now))
         return now if steady else None
 
     def _is_speaking(self) -> bool:

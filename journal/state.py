@@ -223,8 +223,10 @@ class CallState:
         told = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
         for leg in self.legs.values():
             told += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
-        for sound in (*self.recordings.values(), *self.messages.values()):
-            told += [sound.began, sound.ended]
+        for recording in self.recordings.values():
+            told += [recording.began, recording.ended]
+        for message in self.messages.values():
+            told += [message.began, message.ended]
         yield from filter(None, told)
 
     def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:

@@ -49,7 +49,8 @@ async def test_a_destination_set_to_echo_says_back_what_it_hears(
 ) -> None:
     network.behave(TO, Answers(says=()))
     caller = await telephones.dial(TO, network.address, shown(CALLER), says=(1000,))
-    assert await caller.hears(1000) == pytest.approx(0.3, abs=0.05)
+    # A frame that comes late is a gap in what is said back: the level is that of 0.2 s without one.
+    assert await caller.hears(1000, least=0.25) == pytest.approx(0.3, abs=0.05)
 
 
 async def test_pressed_keys_arrive_in_order(telephones: Phones, network: Carrier) -> None:

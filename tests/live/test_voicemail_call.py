@@ -243,7 +243,7 @@ async def test_who_hangs_up_in_the_greeting_leaves_no_message(
 async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered(
     service: Service, numbers: dict[str, str], spool: Spool
 ) -> None:
-    service.forgiven.add("message_declined")
+    service.forgiven |= {"message_declined", "disk_troubled"}
     number, away = numbers["usual"], spool.folder.with_name("away")
     before = len(service.journal(number))
     spool.folder.rename(away)
