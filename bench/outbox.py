@@ -22,19 +22,19 @@ from devkit.mailbox import authority, identity_of
 from dialplan.delivery import Delivery
 from journal.ids import call_id_of
 from mailer.compose import Sender
-from mailer.courier import Courier
+from mailer.mail_sender import MailSender
 from mailer.outbox import Terms, claim
+from mailer.outbox_worker import OutboxWorker
 from mailer.post import Post, Smarthost
-from mailer.postman import Postman
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Server, Speaker
 from mailer.tls import verifying
 from storage import lease
 from storage.destruction import TO_SHRED
+from storage.key_wrapper import new_key
 from storage.messages import post
 from storage.sealing import TO_SEAL
-from storage.vault import new_key
 from worker.service import CONNECTIONS, nothing_to_reset
 
 NODE = "bench"
@@ -107,9 +107,9 @@ async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mai
 
     async with fast_server(folder) as server, pool_of(url) as pool:
         ids = await leave(con, mails, kind)
-        courier, sessions = courier_to(server, told)
+        outbox_worker, sessions = outbox_worker_to(server, told)
         began = time.perf_counter()
-        sending = asyncio.create_task(courier.run(pool))
+        sending = asyncio.create_task(outbox_worker.run(pool))
         try:
             await asyncio.wait_for(done.wait(), MAILS_SECONDS)
             took = time.perf_counter() - began
@@ -123,7 +123,7 @@ async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mai
     return mails / took
 
 
-def courier_to(server: "Fast", told: Callable[[str], None]) -> tuple[Courier, Sessions]:
+def outbox_worker_to(server: "Fast", told: Callable[[str], None]) -> tuple[OutboxWorker, Sessions]:
     wav = SPEECH.read_bytes()
 
     async def fetch(_con: asyncpg.Connection, _audio_id: str) -> bytes:
@@ -131,7 +131,7 @@ def courier_to(server: "Fast", told: Callable[[str], None]) -> tuple[Courier, Se
 
     sessions = Sessions(Speaker("engine.provider.example", verifying(server.authority)))
     post_office = Post(Smarthost(Server(HOST, server.port)), sessions)
-    return Courier(Postman(post_office, SENDER, ADDRESSES), fetch, TERMS, told=told), sessions
+    return OutboxWorker(MailSender(post_office, SENDER, ADDRESSES), fetch, TERMS, told=told), sessions
 
 
 async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:

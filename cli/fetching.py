@@ -12,20 +12,20 @@ import click
 
 from config.settings import Settings, SettingsError
 from storage.access import note
+from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
+from storage.key_wrapper import MasterKeyError
 from storage.objects import ObjectsTrouble
 from storage.recordings import standing, wanted
-from storage.safe import Safe, SoundDamaged, SoundGone
-from storage.vault import MasterKeyError
-from worker.recordings import objects_of, vault_of
+from worker.recordings import key_wrapper_of, objects_of
 
 
 async def save(settings: Settings, con: asyncpg.Connection, recording: str, output: Path | None) -> None:
-    async with safe_of(settings) as safe:
+    async with encrypted_store_of(settings) as encrypted_store:
         try:
-            data = await safe.fetch(con, recording)
-        except SoundGone:
+            data = await encrypted_store.fetch(con, recording)
+        except AudioDestroyed:
             raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
-        except (SoundDamaged, ObjectsTrouble, MasterKeyError) as trouble:
+        except (AudioDamaged, ObjectsTrouble, MasterKeyError) as trouble:
             raise click.ClickException(str(trouble)) from None
     await note(con, recording, "fetch")  # before anybody can hear it
     if output == Path("-"):
@@ -38,15 +38,15 @@ async def save(settings: Settings, con: asyncpg.Connection, recording: str, outp
 
 
 @asynccontextmanager
-async def safe_of(settings: Settings) -> AsyncIterator[Any]:
+async def encrypted_store_of(settings: Settings) -> AsyncIterator[Any]:
     try:
         settings.require("master_key")
-        vault = vault_of(settings)
+        key_wrapper = key_wrapper_of(settings)
     except SettingsError as wrong:
         raise click.ClickException(str(wrong)) from None
     objects = objects_of(settings)
     try:
-        yield Safe(objects, vault) if vault else None
+        yield EncryptedStore(objects, key_wrapper) if key_wrapper else None
     finally:
         await objects.close()
 

@@ -16,7 +16,7 @@ from devkit.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres,
 from devkit.ports import reserve_ports
 from devkit.postgres import PostgresError
 from devkit.seaweed import SeaweedError
-from storage.vault import new_master_key
+from storage.key_wrapper import new_master_key
 
 LOOPBACK = "127.0.0.1"
 SENDER = "voicemail@callengine.example"

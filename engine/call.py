@@ -35,7 +35,7 @@ NoticeResult = Literal["heard", "refused", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class CallTerms:
     """What was agreed for a number when the call came in: a reload does not reach a live call.
 
     `routing`: the digest of the routing version it stands in.
@@ -48,15 +48,15 @@ class Agreement:
     routing: str = ""
 
 
-class Desk(Protocol):
+class CallServices(Protocol):
     """What every call shares: the agreements in force, and the journal."""
 
     @property
     def node(self) -> str: ...
-    def agreed(self, dialled: str) -> Agreement | None:
+    def terms(self, dialled: str) -> CallTerms | None:
         """The agreement for a dialled number, or None where the number is not ours."""
 
-    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
         """The agreement of the routing version that a call began under; if it is gone, the one in force."""
 
     async def why_no_message(self) -> str | None:
@@ -73,7 +73,7 @@ class Desk(Protocol):
 class CallJournal:
     """The journal of one call: every entry is noted and applied to the call's state, in one step."""
 
-    desk: Desk
+    services: CallServices
     state: CallState
     started: Awaitable[None] | None = None  # None: an earlier engine has noted the start
 
@@ -85,7 +85,7 @@ class CallJournal:
     def note(self, entry: Entry) -> Awaitable[None]:
         """Await the result to wait until the entry is on the disk."""
         self.state.apply(entry)
-        return self.desk.note(entry)
+        return self.services.note(entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Call:
     """What the steps of a route perform on. Its state is the fold of its journal, and nothing else."""
 
     line: Line
-    agreed: Agreement
+    terms: CallTerms
     journal: CallJournal
 
     @property
@@ -101,13 +101,13 @@ class Call:
         return self.journal.state
 
     @property
-    def desk(self) -> Desk:
-        return self.journal.desk
+    def services(self) -> CallServices:
+        return self.journal.services
 
     @property
     def limit(self) -> timedelta:
         """How long the conversation may last."""
-        return min(timedelta(minutes=self.agreed.number.max_minutes), self.agreed.longest)
+        return min(timedelta(minutes=self.terms.number.max_minutes), self.terms.longest)
 
     @property
     def message_id(self) -> str:
@@ -122,7 +122,7 @@ class Call:
     @property
     def delivery(self) -> Delivery:
         """How a message of this call reaches the owner."""
-        return self.agreed.number.delivery(self.agreed.owner)
+        return self.terms.number.delivery(self.terms.owner)
 
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
@@ -156,15 +156,15 @@ class Call:
 
     def not_announced(self, result: NoticeResult, why: str) -> Awaitable[None]:
         """And so it is not recorded. `result`: failed, or skipped when it was not even tried."""
-        policy = self.agreed.number.record.value
+        policy = self.terms.number.record.value
         return self._note(CallerNotified(self._id, now(), result, policy, why))
 
     def recorder(self) -> Recorder | None:
         """How the conversation is recorded; None where the caller did not hear of it, or refused."""
         if not self.state.consent.caller_may_be_recorded:
             return None
-        number, owner = self.agreed.number, self.agreed.owner
-        prompt = None if owner.destinations_know else self.agreed.prompt(number.statement(owner))
+        number, owner = self.terms.number, self.terms.owner
+        prompt = None if owner.destinations_know else self.terms.prompt(number.statement(owner))
         if prompt is None and not owner.destinations_know:
             return None
         return Recorder(self.recording_id, prompt, owner.caller_may_stop)
@@ -194,12 +194,12 @@ class Call:
         return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
 
     def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
-        owner, prompt = self.agreed.owner, recorder.prompt
+        owner, prompt = self.terms.owner, recorder.prompt
         return RecorderTerms(
             audio=recorder.audio_id,
             keep_seconds=int(owner.keep_recordings.total_seconds()),
             format=owner.recordings,
-            policy=self.agreed.number.record.value,
+            policy=self.terms.number.record.value,
             announcement=prompt.name if prompt else "",
             sha256=prompt.sha256 if prompt else "",
             language=owner.language if prompt else "",
@@ -213,29 +213,29 @@ class Call:
         return self.journal.note(entry)
 
 
-def begin(line: Line, agreed: Agreement | None, desk: Desk) -> CallJournal:
+def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJournal:
     """The journal of a call that has come in, with its start; of a number that is not ours, without an owner.
 
     It is on the disk before the engine answers the caller.
     """
     number, owner, missed, routing = line.dialled, "", None, ""
-    if agreed is not None:
-        number, owner, routing = agreed.number.number, agreed.number.owner, agreed.routing
-        if agreed.owner.missed_calls == "mail":
-            missed = agreed.number.delivery(agreed.owner).as_json()
+    if terms is not None:
+        number, owner, routing = terms.number.number, terms.number.owner, terms.routing
+        if terms.owner.missed_calls == "mail":
+            missed = terms.number.delivery(terms.owner).as_json()
     start = CallStarted(
         line.call_id,
         line.entered,
         number=number,
         owner=owner,
         withheld=line.caller.withheld,
-        node=desk.node,
+        node=services.node,
         channel=line.id,
         caller=line.caller.number or "",
         missed=missed,
         routing=routing,
     )
-    return CallJournal(desk, CallState.begun(start), desk.note(start))
+    return CallJournal(services, CallState.begun(start), services.note(start))
 
 
 def now() -> datetime:

@@ -20,9 +20,9 @@ async def announce_recording(call: Call) -> None:
 
     Before anything rings: while unanswered, the caller pays nothing for it.
     """
-    if call.state.consent.caller is not None or call.agreed.number.record is RecordingPolicy.OFF:
+    if call.state.consent.caller is not None or call.terms.number.record is RecordingPolicy.OFF:
         return
-    if why := await call.desk.why_no_recording():
+    if why := await call.services.why_no_recording():
         call.not_announced("skipped", why)
         log.error("call_not_recorded", why=why)
         return
@@ -39,8 +39,8 @@ async def announce_recording(call: Call) -> None:
 
 
 async def _announce(call: Call) -> bool:
-    number, owner = call.agreed.number, call.agreed.owner
-    prompt = call.agreed.prompt(number.announcement(owner))
+    number, owner = call.terms.number, call.terms.owner
+    prompt = call.terms.prompt(number.announcement(owner))
     if prompt is None:
         return False
     heard = await call.line.announce_recording(Announcement(number.record, prompt, owner.language))

@@ -7,7 +7,7 @@ import structlog
 
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.step import Facts, Plan, StepModel, Turn
-from engine.call import Agreement, Call, CallJournal
+from engine.call import Call, CallJournal, CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
 from engine.steps import perform
@@ -15,15 +15,13 @@ from engine.steps import perform
 log = structlog.get_logger()
 
 
-async def handle(
-    line: Line, agreed: Agreement | None, journal: CallJournal, *, refused: bool = False
-) -> None:
+async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False) -> None:
     """Take one call from its first ring to its record; or go on with one that an earlier engine began.
 
-    `agreed` is None where the number is not ours. `refused`: not to be taken at all. Cancelled, it detaches:
+    `terms` is None where the number is not ours. `refused`: not to be taken at all. Cancelled, it detaches:
     the call lives on in Asterisk, for the engine that comes after this one.
     """
-    farewell = await attend(line, agreed, journal, refused=refused)
+    farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):
         journal.note(entry)
@@ -31,18 +29,18 @@ async def handle(
 
 
 async def attend(
-    line: Line, agreed: Agreement | None, journal: CallJournal, *, refused: bool = False
+    line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False
 ) -> Farewell | None:
     """Walk the caller through the route, and end the call; None where it ended without us."""
     state = journal.state
-    if state.fell_back is not None or (agreed is None and state.handed_over is not None):
+    if state.fell_back is not None or (terms is None and state.handed_over is not None):
         return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
-    if agreed is None:
+    if terms is None:
         return Farewell(Result.FAILED, (await line.turn_away()).cause)
     if refused:  # 486, which no carrier takes elsewhere: a loop would only go on there
         return Farewell(Result.REJECTED, (await line.hang_up(Result.BUSY)).cause)
     try:
-        result = await route(Call(line, agreed, journal))
+        result = await route(Call(line, terms, journal))
     except HungUp:
         return None
     except Exception:
@@ -55,7 +53,7 @@ async def attend(
 
 async def route(call: Call) -> Result:
     """What the number's route comes to for this caller."""
-    number = call.agreed.number
+    number = call.terms.number
     facts = Facts(call.line.entered, call.line.caller, number.zone, number.calendar)
     return (await follow(number.plan(facts), call, call.state.outcomes)).result
 

@@ -19,10 +19,10 @@ from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
+from engine.call_services import NodeCallServices, Tally
 from engine.checks import examine, refusals
 from engine.disk import DiskWatch
 from engine.fallback import FallbackTable
-from engine.frontdesk import FrontDesk, Tally
 from engine.metrics import EngineMetrics
 from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
@@ -150,15 +150,21 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     await routing_store.open()
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
-    desk = FrontDesk(settings.node, routing_store, journal, tally=Tally(metrics, unfinished), longest=longest,
-                     recordings=settings.asterisk.recordings)  # fmt: skip
-    opened.callback(desk.tell)
+    services = NodeCallServices(
+        settings.node,
+        routing_store,
+        journal,
+        tally=Tally(metrics, unfinished),
+        longest=longest,
+        recordings=settings.asterisk.recordings,
+    )
+    opened.callback(services.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
     surroundings = Surroundings(settings, client, routing_store, fallbacks, music)
     door = Door(settings.limits.same_caller, lambda why: metrics.refused.labels(why).inc())
     switchboard = Switchboard(
         client,
-        desk,
+        services,
         surroundings,
         Trunk(ari.app, settings.asterisk.trunk, settings.country, music.known, door),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),

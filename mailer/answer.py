@@ -20,7 +20,7 @@ class Accepted(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Later(Answer):
+class Deferred(Answer):
     """Not now. `unsure`: the mail was sent, its answer never came; `alarm`: a person should look, for waiting
     will not mend it."""
 
@@ -40,7 +40,7 @@ class TooBig(Answer):
     """A smaller one might be taken."""
 
 
-Outcome = Accepted | Later | Refused | TooBig
+DeliveryResult = Accepted | Deferred | Refused | TooBig
 
 
 def one_line(text: str) -> str:

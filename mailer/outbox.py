@@ -15,7 +15,7 @@ import asyncpg
 
 from dialplan.delivery import Delivery
 from journal.fault import point
-from mailer.answer import Accepted, Answer, Later
+from mailer.answer import Accepted, Answer, Deferred
 from mailer.backoff import REFUSALS, STEPS, given_up, next_wait
 from mailer.compose import Message
 from mailer.settling import lock, settle
@@ -190,8 +190,8 @@ def word(answer: Answer) -> str:
     match answer:
         case Accepted():
             return "accepted"
-        case Later():
-            return "later"
+        case Deferred():
+            return "deferred"
         case Unbuilt():
             return "unbuildable"
         case _:
@@ -203,7 +203,7 @@ def settles(claim: Claim, answer: Answer) -> bool:
     match word(answer):
         case "accepted":
             return False
-        case "later":
+        case "deferred":
             return given_up(claim.age)
         case "unbuildable":
             return True

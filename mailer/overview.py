@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from mailer.settling import lock, spared
-from storage.destruction import doom
+from storage.destruction import schedule_destruction
 
 FIND = """
 SELECT message.message_id, message.kind, message.call_id, message.owner, message.number, message.caller,
@@ -138,7 +138,7 @@ async def release(con: asyncpg.Connection, message_id: str) -> None:
         message = await lock(con, message_id)
         if message.state != "undeliverable":
             raise NotNow(f"it is {message.state}; only what is undeliverable can be given up")
-        await doom(con, message_id, message.now, "operator")
+        await schedule_destruction(con, message_id, message.now, "operator")
         # There is no sound whose end would be a missed call's.
         state = "destroyed" if message.kind == "missed" else message.state
         await con.execute(STATE, message_id, state, "given up")

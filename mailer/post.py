@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from mailer.answer import Later, Outcome, Refused
+from mailer.answer import Deferred, DeliveryResult, Refused
 from mailer.mx import DnsTrouble, NoMailTaken
 from mailer.sessions import Sessions
 from mailer.smtp import Mail, NoSession, Server
 from mailer.tls import Level, Policy
 
 
-class Road(Protocol):
+class Transport(Protocol):
     """Which servers a domain's mail is handed to."""
 
     async def to(self, domain: str) -> Sequence[Server]:
@@ -48,39 +48,39 @@ class Direct:
 class Post:
     """Hands mails over."""
 
-    def __init__(self, road: Road, sessions: Sessions) -> None:
+    def __init__(self, transport: Transport, sessions: Sessions) -> None:
         self.sessions = sessions
-        self._road = road
+        self._transport = transport
 
-    async def send(self, mail: Mail, policy: Policy) -> Outcome:
+    async def send(self, mail: Mail, policy: Policy) -> DeliveryResult:
         """Try the servers in order until one has answered; what the last one said is the outcome.
 
         Not after an answer that got lost: the mail may be there already, and would be there twice.
         """
         domain = mail.recipient.rpartition("@")[2]
         try:
-            servers = await self._road.to(domain)
+            servers = await self._transport.to(domain)
         except NoMailTaken as no:
             return Refused("", str(no), Level.NONE)
         except DnsTrouble as trouble:
-            return Later("", str(trouble), Level.NONE)
-        outcome: Outcome = Later("", f"{domain} has no server", Level.NONE)
+            return Deferred("", str(trouble), Level.NONE)
+        outcome: DeliveryResult = Deferred("", f"{domain} has no server", Level.NONE)
         for server in servers:
             outcome = await self._hand_over(server, mail, policy)
-            if not isinstance(outcome, Later) or outcome.unsure:
+            if not isinstance(outcome, Deferred) or outcome.unsure:
                 break
         return outcome
 
-    async def _hand_over(self, server: Server, mail: Mail, policy: Policy) -> Outcome:
+    async def _hand_over(self, server: Server, mail: Mail, policy: Policy) -> DeliveryResult:
         """Over an open session or a new one; over a new one, when the open one turns out to be dead."""
         outcome, used = await self._once(server, mail, policy)
-        if used and isinstance(outcome, Later) and not outcome.unsure:
+        if used and isinstance(outcome, Deferred) and not outcome.unsure:
             outcome, _ = await self._once(server, mail, policy, fresh=True)
         return outcome
 
     async def _once(
         self, server: Server, mail: Mail, policy: Policy, *, fresh: bool = False
-    ) -> tuple[Outcome, int]:
+    ) -> tuple[DeliveryResult, int]:
         try:
             async with self.sessions.to(server, policy, fresh=fresh) as session:
                 return await session.send(mail), session.used

@@ -16,7 +16,7 @@ import structlog
 from journal.fault import point
 from mailer.bounce import News, Report
 from mailer.return_address import Returned
-from storage.destruction import doom
+from storage.destruction import schedule_destruction
 
 log = structlog.get_logger()
 
@@ -123,7 +123,7 @@ async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, ke
         case Fate.ACCEPTED | Fate.FINAL:
             await con.execute(STATE, message_id, "accepted", None)
             until = message.now if decided is Fate.FINAL else message.now + window
-            await doom(con, message_id, until, "delivered")
+            await schedule_destruction(con, message_id, until, "delivered")
         case Fate.SECOND if await _to_second(con, message, bounced=bounced):
             pass
         case Fate.SECOND | Fate.UNDELIVERABLE:
@@ -149,7 +149,7 @@ async def spared(con: asyncpg.Connection, message: Locked) -> bool:
 async def _undeliverable(con: asyncpg.Connection, message_id: str, until: datetime, *, bounced: bool) -> None:
     why = "bounced" if bounced else "refused"
     await con.execute(STATE, message_id, "undeliverable", why)
-    await doom(con, message_id, until, "deadline")
+    await schedule_destruction(con, message_id, until, "deadline")
     log.critical("message undeliverable", message=message_id, why=why, kept_until=until.isoformat())
 
 

@@ -11,7 +11,7 @@ import aiosmtplib
 from pydantic import SecretStr
 
 from journal.fault import point
-from mailer.answer import Accepted, Later, Outcome, Refused, TooBig, one_line
+from mailer.answer import Accepted, Deferred, DeliveryResult, Refused, TooBig, one_line
 from mailer.tls import Level, Policy, unverifying
 
 # RFC 5321, 4.5.3.2: five minutes a command, ten for the answer to the final dot, or duplicates are made.
@@ -61,7 +61,7 @@ class Speaker:
 class NoSession(Exception):
     """No session has come about: `outcome` says why."""
 
-    def __init__(self, outcome: Later) -> None:
+    def __init__(self, outcome: Deferred) -> None:
         super().__init__(outcome.reply)
         self.outcome = outcome
 
@@ -86,12 +86,12 @@ class Session:
         except ssl.SSLCertVerificationError as error:
             if policy is Policy.VERIFIED:
                 why = f"its certificate does not prove its name: {error.verify_message}"
-                raise NoSession(Later(server.host, why, Level.FAILED, alarm=True)) from None
+                raise NoSession(Deferred(server.host, why, Level.FAILED, alarm=True)) from None
         # Whom we cannot verify we can still encrypt for; over a new connection, for that one is spoilt.
         try:
             return await cls._open(server, policy, speaker, speaker.anybody)
         except ssl.SSLCertVerificationError as error:
-            raise NoSession(Later(server.host, said(error), Level.FAILED)) from None
+            raise NoSession(Deferred(server.host, said(error), Level.FAILED)) from None
 
     @classmethod
     async def _open(cls, server: Server, policy: Policy, speaker: Speaker, context: ssl.SSLContext) -> Self:
@@ -114,7 +114,7 @@ class Session:
             client.close()
             if isinstance(error, BROKEN) and not isinstance(error, ssl.SSLCertVerificationError):
                 alarm = server.login is not None and isinstance(error, aiosmtplib.SMTPAuthenticationError)
-                raise NoSession(Later(server.host, said(error), Level.NONE, alarm=alarm)) from None
+                raise NoSession(Deferred(server.host, said(error), Level.NONE, alarm=alarm)) from None
             raise
         return cls(client, server, tls)
 
@@ -129,13 +129,13 @@ class Session:
         self._clean = True
         return self._client.is_connected
 
-    async def send(self, mail: Mail) -> Outcome:
+    async def send(self, mail: Mail) -> DeliveryResult:
         """Hand this mail over."""
         outcome = await self._send(mail)
         self._clean = isinstance(outcome, Accepted)
         return outcome
 
-    async def _send(self, mail: Mail) -> Outcome:
+    async def _send(self, mail: Mail) -> DeliveryResult:
         limit = self._client.esmtp_extensions.get("size", "")
         if limit.isdecimal() and 0 < int(limit) < len(mail.content):
             return TooBig(self._server.host, f"takes {limit} bytes, not {len(mail.content)}", self.tls)
@@ -151,7 +151,7 @@ class Session:
             return self._refusal(no)
         except BROKEN as error:
             self._client.close()
-            return Later(self._server.host, said(error), self.tls, unsure=dotted)
+            return Deferred(self._server.host, said(error), self.tls, unsure=dotted)
         told = one_line(f"{reply.code} {reply.message}")
         return Accepted(self._server.host, told, self.tls, self._server.final)
 
@@ -166,19 +166,19 @@ class Session:
         """Hang up without a word."""
         self._client.close()
 
-    def _refusal(self, no: aiosmtplib.SMTPResponseException) -> Later | Refused | TooBig:
+    def _refusal(self, no: aiosmtplib.SMTPResponseException) -> Deferred | Refused | TooBig:
         """What an answer of 4xx or 5xx means, and to whom: to this mail, to its recipient, or to us."""
         told = (self._server.host, said(no), self.tls)
         detail = no.message.split(" ", 1)[0]  # RFC 3463
         if not 500 <= no.code < 600 or detail == "5.2.2":  # a full mailbox is emptied some day
-            return Later(*told)
+            return Deferred(*told)
         if no.code == 552 or detail in ("5.3.4", "5.2.3"):
             return TooBig(*told)
         # Our own server that does not know us, or anybody's who wants a login: no recipient's fault.
         if no.code in (530, 535, 538) or (
             isinstance(no, aiosmtplib.SMTPSenderRefused) and not self._server.final
         ):
-            return Later(*told, alarm=True)
+            return Deferred(*told, alarm=True)
         return Refused(*told)
 
     def _mail_options(self, mail: Mail) -> list[str]:
@@ -209,7 +209,7 @@ async def _greeted(client: aiosmtplib.SMTP, server: Server, policy: Policy, cont
         level = Level.UNVERIFIED if context.verify_mode is ssl.CERT_NONE else Level.VERIFIED
         return f"{level} {tunnel.version()}"
     if policy in (Policy.VERIFIED, Policy.ENCRYPTED):
-        raise NoSession(Later(server.host, "STARTTLS is not offered, and must be", Level.NONE, alarm=True))
+        raise NoSession(Deferred(server.host, "STARTTLS is not offered, and must be", Level.NONE, alarm=True))
     return Level.NONE
 
 
@@ -219,7 +219,7 @@ async def _encrypted(client: aiosmtplib.SMTP, server: Server, context: ssl.SSLCo
     except ssl.SSLCertVerificationError:
         raise
     except BROKEN as error:
-        raise NoSession(Later(server.host, f"TLS: {said(error)}", Level.FAILED)) from None
+        raise NoSession(Deferred(server.host, f"TLS: {said(error)}", Level.FAILED)) from None
 
 
 def said(error: BaseException) -> str:

@@ -12,13 +12,13 @@ import asyncpg
 
 from storage.audit_keys import RULES as RULES_OF_KEYS
 from storage.audit_keys import groups, wal
+from storage.encrypted_store import digest, object_name
 from storage.finding import Finding, Rule
+from storage.key_wrapper import KeyWrapper
 from storage.objects import ObjectMissing, Objects
-from storage.safe import digest, object_name
 from storage.spool import Spool
 from storage.sweeping import ORPHANED
 from storage.tombstones import Head, verify
-from storage.vault import Vault
 
 LEEWAY = timedelta(minutes=5)  # for what is on its way, in the queries too
 DELETE_OBJECT = "its key is gone, nobody can hear it; delete it in the store"
@@ -84,10 +84,10 @@ RULES = (
         "callengine messages release ends it",
     ),
     Rule(
-        "aside",
-        "SELECT DISTINCT call_id FROM set_aside ORDER BY call_id",
-        "call {} is set aside: it has no record, or not a whole one",
-        "the table set_aside has its entries, and why; the worker tries it again each hour. Delete the row "
+        "dead letter",
+        "SELECT DISTINCT call_id FROM dead_letter ORDER BY call_id",
+        "call {} has a dead letter: it has no record, or not a whole one",
+        "the table dead_letter has its entries, and why; the worker tries it again each hour. Delete the row "
         "once you have seen to it",
     ),
 )
@@ -100,13 +100,13 @@ STATE = "SELECT state FROM audio WHERE audio_id = $1"
 class Auditor:
     """Looks at everything. `spool` None: that of another host. `read`: every object is read and compared.
 
-    `vault` None: whether keys open is not looked at.
+    `key_wrapper` None: whether keys open is not looked at.
     """
 
     objects: Objects
     spool: Spool | None
     read: bool = False
-    vault: Vault | None = None
+    key_wrapper: KeyWrapper | None = None
 
     async def findings(self, con: asyncpg.Connection, noted: Head | None = None) -> AsyncIterator[Finding]:
         """All there are. `noted`: a head of before. Raises ObjectsTrouble, SpoolAway, asyncpg's errors."""
@@ -115,7 +115,7 @@ class Auditor:
         for rule in (*RULES, *RULES_OF_KEYS):
             for row in await con.fetch(rule.query):
                 yield Finding(rule.kind, rule.what.format(row[0]), rule.remedy)
-        for finding in [*await groups(con, self.vault), *await wal(con)]:
+        for finding in [*await groups(con, self.key_wrapper), *await wal(con)]:
             yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
@@ -174,7 +174,9 @@ class Auditor:
             if file.audio_id not in rows:
                 if age > ORPHANED + LEEWAY:
                     what = f"{file.audio_id} in the spool belongs to no call"
-                    findings.append(Finding("orphan", what, "the worker destroys it, unless it is set aside"))
+                    findings.append(
+                        Finding("orphan", what, "the worker destroys it, unless it has a dead letter")
+                    )
             elif rows[file.audio_id]["state"] != "recorded" and age > LEEWAY:
                 what = f"{file.audio_id} is in the spool, and should be no more"
                 findings.append(Finding("kept", what, "is the worker running, and may it delete there?"))

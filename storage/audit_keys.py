@@ -5,9 +5,9 @@ import asyncio
 import asyncpg
 
 from storage.finding import Finding, Rule
+from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken
 from storage.keyring import as_bytes
 from storage.rotation import GROUPS, open_all
-from storage.vault import MasterKeyError, SealBroken, Vault
 
 ROTATE = "is the worker running? its log says why keys are not rotated (keys_not_rotated)"
 CHECKPOINT = "look at checkpoint_timeout: docs/operating.md has the settings that PostgreSQL needs"
@@ -66,15 +66,15 @@ WHERE epoch > 1 AND name ~ '^[0-9A-F]{24}$'
 EPOCH = "SELECT keys.epoch_key(epoch) FROM keys.epoch"
 
 
-async def groups(con: asyncpg.Connection, vault: Vault | None) -> list[Finding]:
+async def groups(con: asyncpg.Connection, key_wrapper: KeyWrapper | None) -> list[Finding]:
     """Whether every group key opens. Looked at twice, for an epoch may end in between."""
     for _ in range(2):
         key = await con.fetchval(EPOCH)
-        if vault is None or key is None:
+        if key_wrapper is None or key is None:
             return []
         wrapped = [row["wrapped"] for row in await con.fetch(GROUPS)]
         try:
-            await asyncio.to_thread(open_all, vault.in_epoch(as_bytes(key)), wrapped)
+            await asyncio.to_thread(open_all, key_wrapper.in_epoch(as_bytes(key)), wrapped)
         except (MasterKeyError, SealBroken) as wrong:
             trouble = str(wrong)
         else:

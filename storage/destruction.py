@@ -15,11 +15,11 @@ import asyncpg
 import structlog
 
 from journal.fault import point
+from storage.encrypted_store import object_name
 from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import Objects, ObjectsTrouble
-from storage.safe import object_name
 from storage.spool import Spool
-from storage.tombstones import Stone, add
+from storage.tombstones import Tombstone, add
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ TO_CLEAR = CLAIM.format(
     due=f"state = 'shredded' AND (cipher_sha256 IS NOT NULL OR node = $1) AND {FREE}", first="next_at"
 )
 
-DOOM = """
+SCHEDULE_DESTRUCTION = """
 UPDATE audio SET destroy_after = $2, reason = $3, next_at = least(next_at, now())
 WHERE audio_id = $1 AND state IN ('recorded', 'stored')
 """
@@ -59,9 +59,9 @@ WHERE audio_id = $1 AND state = 'shredded' RETURNING now() AS at, *
 MESSAGE_DESTROYED = "UPDATE message SET state = 'destroyed' WHERE message_id = $1 AND state <> 'absent'"
 
 
-async def doom(con: asyncpg.Connection, audio_id: str, after: datetime, reason: str) -> None:
+async def schedule_destruction(con: asyncpg.Connection, audio_id: str, after: datetime, reason: str) -> None:
     """Have this sound destroyed after an instant (of PostgreSQL's clock), for that reason; a hold wins."""
-    await con.execute(DOOM, audio_id, after, reason)
+    await con.execute(SCHEDULE_DESTRUCTION, audio_id, after, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +143,11 @@ class Destroyer:
             return
         await con.execute(MESSAGE_DESTROYED, audio.audio_id)
         # As it is now: it may have been stored since it was claimed, in the very moment its time was over.
-        await add(con, stone_of(Audio.of(row), row["at"], versions))
+        await add(con, tombstone_of(Audio.of(row), row["at"], versions))
 
 
-def stone_of(audio: Audio, at: datetime, versions: int) -> Stone:
-    return Stone(
+def tombstone_of(audio: Audio, at: datetime, versions: int) -> Tombstone:
+    return Tombstone(
         audio_id=audio.audio_id,
         kind=audio.kind,
         owner=audio.owner,

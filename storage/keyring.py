@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from journal.fault import point
-from storage.vault import SealBroken, Vault, new_key, open_sealed, seal
+from storage.key_wrapper import KeyWrapper, SealBroken, new_key, open_sealed, seal
 
 GROUP = "group key"  # what a group key is bound to
 # More keys in a group: fewer groups to wrap anew at each rotation, but more keys to encrypt anew where one of
@@ -50,10 +50,10 @@ WHERE audio_id = $1
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The present one, held. `vault` wraps and opens its group keys."""
+    """The present one, held. `key_wrapper` wraps and opens its group keys."""
 
     number: int
-    vault: Vault
+    key_wrapper: KeyWrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +64,38 @@ class Group:
     key: bytes
 
 
-async def make(con: asyncpg.Connection, vault: Vault, audio_id: str) -> None:
+async def make(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> None:
     """Have a key for this sound, unless it has one, or is not to have one any more. Not in a transaction."""
     point("safe.before_key")
     async with con.transaction():
         if await con.fetchrow(WANTS_KEY, audio_id) is not None:
-            group = await open_group(con, await hold_epoch(con, vault))
+            group = await open_group(con, await hold_epoch(con, key_wrapper))
             await con.execute(ADD, audio_id, seal(group.key, audio_id, new_key()), group.group_id)
     point("safe.after_key")
 
 
-async def find(con: asyncpg.Connection, vault: Vault, audio_id: str) -> bytes | None:
+async def find(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> bytes | None:
     """The key of this sound; None when it has none. Raises MasterKeyError, SealBroken."""
     for left in reversed(range(TRIES)):
         row = await con.fetchrow(FIND, audio_id)
         if row is None:
             return None
         try:
-            return key_in(vault, row, audio_id)
+            return key_in(key_wrapper, row, audio_id)
         except SealBroken:
             if not left:
                 raise
     raise AssertionError  # the last try has returned or raised
 
 
-async def hold_epoch(con: asyncpg.Connection, vault: Vault) -> Epoch:
+async def hold_epoch(con: asyncpg.Connection, key_wrapper: KeyWrapper) -> Epoch:
     """The present epoch, which cannot end before the caller's transaction; begin the first one.
 
     A rotation that ends just now hides the old row and does not show the new one yet: look again.
     """
     while (row := await con.fetchrow(HOLD_EPOCH)) is None:
         await con.execute("SELECT keys.begin_epoch(0)")
-    return Epoch(row["epoch"], vault.in_epoch(as_bytes(row["key"])))
+    return Epoch(row["epoch"], key_wrapper.in_epoch(as_bytes(row["key"])))
 
 
 async def open_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
@@ -103,19 +103,19 @@ async def open_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
     row = await con.fetchrow(NEWEST_GROUP, epoch.number, GROUP_SIZE)
     if row is None:
         return await new_group(con, epoch)
-    return Group(row["group_id"], epoch.vault.unwrap(row["wrapped"], GROUP))
+    return Group(row["group_id"], epoch.key_wrapper.unwrap(row["wrapped"], GROUP))
 
 
 async def new_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
     key = new_key()
-    return Group(await con.fetchval(NEW_GROUP, epoch.number, epoch.vault.wrap(key, GROUP)), key)
+    return Group(await con.fetchval(NEW_GROUP, epoch.number, epoch.key_wrapper.wrap(key, GROUP)), key)
 
 
-def key_in(vault: Vault, row: asyncpg.Record, audio_id: str) -> bytes:
+def key_in(key_wrapper: KeyWrapper, row: asyncpg.Record, audio_id: str) -> bytes:
     """Of a row as FIND has it."""
     if row["group_wrapped"] is None:  # of a version before, and not moved into a group yet
-        return vault.unwrap(row["wrapped"], audio_id)
-    epoch = vault.in_epoch(as_bytes(row["epoch_key"]))
+        return key_wrapper.unwrap(row["wrapped"], audio_id)
+    epoch = key_wrapper.in_epoch(as_bytes(row["epoch_key"]))
     return open_sealed(epoch.unwrap(row["group_wrapped"], GROUP), audio_id, row["wrapped"])
 
 

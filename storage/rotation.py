@@ -19,8 +19,8 @@ import asyncpg
 import structlog
 
 from journal.fault import point
+from storage.key_wrapper import ID_BYTES, KeyWrapper, SealBroken, open_sealed, seal
 from storage.keyring import GROUP, GROUP_SIZE, Epoch, Group, as_bytes, hold_epoch, new_group
-from storage.vault import ID_BYTES, SealBroken, Vault, open_sealed, seal
 
 GROUPS_AT_ONCE = 32  # whose keys are encrypted anew in one transaction
 KeyOf = Callable[[asyncpg.Record], bytes]
@@ -73,7 +73,7 @@ MASTER_GONE = "DELETE FROM keys.residue WHERE master_id <> ALL($1)"
 class Rotation:
     """Rotates at most once in `every`, and only when keys were destroyed or a master key was replaced."""
 
-    vault: Vault
+    key_wrapper: KeyWrapper
     every: timedelta
 
     async def step(self, con: asyncpg.Connection) -> bool:
@@ -83,7 +83,7 @@ class Rotation:
         """
         if await self._clear(con) or await self._adopt(con):
             return True
-        now = await con.fetchval(DUE, self.every, self.vault.current)
+        now = await con.fetchval(DUE, self.every, self.key_wrapper.current)
         if now is None:
             return False
         while await self._regroup(con, now):
@@ -92,14 +92,14 @@ class Rotation:
 
     async def _adopt(self, con: asyncpg.Connection) -> bool:
         """Move keys of versions before into a group; False when there are none."""
-        await con.execute(MASTER_GONE, self.vault.known)
-        if not await con.fetch(WITHOUT_GROUP, self.vault.known, 1):
+        await con.execute(MASTER_GONE, self.key_wrapper.known)
+        if not await con.fetch(WITHOUT_GROUP, self.key_wrapper.known, 1):
             return False
         point("keys.before_adopt")
         async with con.transaction():
-            epoch = await hold_epoch(con, self.vault)
-            rows = await con.fetch(WITHOUT_GROUP, self.vault.known, GROUP_SIZE)
-            await move(con, epoch, rows, lambda row: self.vault.unwrap(row["wrapped"], row["audio_id"]))
+            epoch = await hold_epoch(con, self.key_wrapper)
+            rows = await con.fetch(WITHOUT_GROUP, self.key_wrapper.known, GROUP_SIZE)
+            await move(con, epoch, rows, lambda row: self.key_wrapper.unwrap(row["wrapped"], row["audio_id"]))
             await con.execute(LEFT_BEHIND, list({row["wrapped"][:ID_BYTES] for row in rows}))
         point("keys.after_adopt")
         log.info("keys_grouped", keys=len(rows))
@@ -109,9 +109,9 @@ class Rotation:
         """Encrypt anew what is left of some groups of which keys were destroyed until then."""
         point("keys.before_regroup")
         async with con.transaction():
-            epoch = await hold_epoch(con, self.vault)
+            epoch = await hold_epoch(con, self.key_wrapper)
             dirty = await con.fetch(DIRTY, until, GROUPS_AT_ONCE)
-            groups = {row["group_id"]: epoch.vault.unwrap(row["wrapped"], GROUP) for row in dirty}
+            groups = {row["group_id"]: epoch.key_wrapper.unwrap(row["wrapped"], GROUP) for row in dirty}
             rows = await con.fetch(KEYS_OF, list(groups))
             await move(con, epoch, rows, lambda row: open_in(groups[row["group_id"]], row))
             await con.execute(DROP_GROUPS, list(groups))
@@ -124,13 +124,13 @@ class Rotation:
         async with con.transaction():
             await con.execute(LOCK)
             present = await con.fetchrow(PRESENT)
-            if present is None or await con.fetchval(DUE, self.every, self.vault.current) is None:
+            if present is None or await con.fetchval(DUE, self.every, self.key_wrapper.current) is None:
                 return False
             groups = {row["group_id"]: row["wrapped"] for row in await con.fetch(GROUPS)}
-            keys = await asyncio.to_thread(open_all, self._vault(present["key"]), list(groups.values()))
+            keys = await asyncio.to_thread(open_all, self._key_wrapper(present["key"]), list(groups.values()))
             number = await con.fetchval("SELECT keys.begin_epoch($1)", present["epoch"])
-            vault = self._vault(await con.fetchval("SELECT keys.epoch_key($1)", number))
-            wrapped = await asyncio.to_thread(wrap_all, vault, keys)
+            key_wrapper = self._key_wrapper(await con.fetchval("SELECT keys.epoch_key($1)", number))
+            wrapped = await asyncio.to_thread(wrap_all, key_wrapper, keys)
             await con.execute(REWRAP, list(groups), wrapped, number)
             await con.execute("DELETE FROM keys.epoch WHERE epoch = $1", present["epoch"])
             await con.execute(SETTLED)
@@ -149,15 +149,15 @@ class Rotation:
             if present is None:
                 return False
             wrapped = [row["wrapped"] for row in await con.fetch(GROUPS)]
-            await asyncio.to_thread(open_all, self._vault(present["key"]), wrapped)
+            await asyncio.to_thread(open_all, self._key_wrapper(present["key"]), wrapped)
             await con.execute("SELECT keys.end_epoch($1)", present["epoch"] - 1)
         point("keys.after_clear")
         log.info("epoch_key_overwritten", epoch=present["epoch"] - 1)
         await switch_wal(con)
         return True
 
-    def _vault(self, epoch_key: Sequence[int]) -> Vault:
-        return self.vault.in_epoch(as_bytes(epoch_key))
+    def _key_wrapper(self, epoch_key: Sequence[int]) -> KeyWrapper:
+        return self.key_wrapper.in_epoch(as_bytes(epoch_key))
 
 
 async def move(con: asyncpg.Connection, epoch: Epoch, rows: Sequence[asyncpg.Record], key_of: KeyOf) -> None:
@@ -181,13 +181,13 @@ def sealed_anew(rows: Sequence[asyncpg.Record], key_of: KeyOf, group: Group) -> 
     return sealed
 
 
-def wrap_all(vault: Vault, keys: Sequence[bytes]) -> list[bytes]:
-    return [vault.wrap(key, GROUP) for key in keys]
+def wrap_all(key_wrapper: KeyWrapper, keys: Sequence[bytes]) -> list[bytes]:
+    return [key_wrapper.wrap(key, GROUP) for key in keys]
 
 
-def open_all(vault: Vault, wrapped: Sequence[bytes]) -> list[bytes]:
+def open_all(key_wrapper: KeyWrapper, wrapped: Sequence[bytes]) -> list[bytes]:
     """Raises MasterKeyError, SealBroken."""
-    return [vault.unwrap(it, GROUP) for it in wrapped]
+    return [key_wrapper.unwrap(it, GROUP) for it in wrapped]
 
 
 def open_in(group_key: bytes, row: asyncpg.Record) -> bytes:

@@ -17,11 +17,11 @@ import structlog
 from journal.fault import point
 from storage import messages, recordings
 from storage.conversation import Conversation, join, join_parts
+from storage.encrypted_store import AudioDestroyed, EncryptedStore, digest, object_name
+from storage.key_wrapper import MasterKeyError, SealBroken
 from storage.lease import CLAIM, FREE, Audio, claim, let_go
 from storage.objects import ObjectsTrouble
-from storage.safe import Safe, SoundGone, digest, object_name
 from storage.spool import Spool
-from storage.vault import MasterKeyError, SealBroken
 from storage.wave import whole
 
 # A call that has ended has had its recording closed. Where nobody saw that, the file has to be still first.
@@ -29,7 +29,7 @@ STILL = timedelta(seconds=5)
 # A file that is not there is given up only then: its disk may come back. Where recording failed, at once.
 GIVE_UP = timedelta(minutes=10)
 CUT = 2.5  # s: Asterisk killed loses 2.05 s; more missing than this is told
-TROUBLE = (ObjectsTrouble, MasterKeyError, SealBroken, SoundGone, OSError)
+TROUBLE = (ObjectsTrouble, MasterKeyError, SealBroken, AudioDestroyed, OSError)
 log = structlog.get_logger()
 
 TO_SEAL = CLAIM.format(due=f"state = 'recorded' AND node = $1 AND {FREE}", first="next_at")
@@ -64,7 +64,7 @@ class Sealer:
 
     node: str
     spool: Spool
-    safe: Safe
+    encrypted_store: EncryptedStore
     kept: timedelta = timedelta(days=30)
 
     async def seal_next(self, con: asyncpg.Connection) -> Came | None:
@@ -134,7 +134,7 @@ class Sealer:
         return Came.LATER
 
     async def _store(self, con: asyncpg.Connection, audio: Audio, data: bytes, seconds: float) -> Came:
-        cipher = await self.safe.keep(con, audio.kind, audio.audio_id, data)
+        cipher = await self.encrypted_store.keep(con, audio.kind, audio.audio_id, data)
         point("seal.before_commit")
         async with con.transaction():
             told = (audio.audio_id, seconds, len(data), digest(data), cipher)
@@ -151,7 +151,7 @@ class Sealer:
         """Another was faster, while we stood still for longer than our lease: leave nothing behind it."""
         state = await con.fetchval("SELECT state FROM audio WHERE audio_id = $1", audio.audio_id)
         if state in {"shredded", "destroyed"}:
-            await self.safe.objects.delete(object_name(audio.kind, audio.audio_id))
+            await self.encrypted_store.objects.delete(object_name(audio.kind, audio.audio_id))
 
     async def _absent(self, con: asyncpg.Connection, audio: Audio, why: str, seconds: float) -> Came:
         log.info("nothing was said", audio=audio.audio_id, why=why, seconds=round(seconds, 1))

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 STATES = "SELECT audio_id, state FROM audio WHERE audio_id = ANY($1)"
 # Calls that became no record: a person is to look at them first.
-ASIDE = "SELECT call_id FROM set_aside WHERE call_id = ANY($1)"
+DEAD_LETTERS = "SELECT call_id FROM dead_letter WHERE call_id = ANY($1)"
 
 # A row first, as for everything: destruction then takes its ordinary way, and leaves a tombstone.
 ADOPT = """
@@ -54,9 +54,9 @@ class Sweeper:
             await self._adopt(con, [file for file in lone if file.call_id not in open_calls])
 
     async def _adopt(self, con: asyncpg.Connection, lone: list[Spooled]) -> None:
-        aside = {row["call_id"] for row in await con.fetch(ASIDE, [file.call_id for file in lone])}
+        unread = {row["call_id"] for row in await con.fetch(DEAD_LETTERS, [file.call_id for file in lone])}
         for file in lone:
-            if file.call_id not in aside:
+            if file.call_id not in unread:
                 log.warning("sound without a call", audio=file.audio_id)
                 kind = kind_of(file.audio_id)
                 point("sweep.before_adopt")

@@ -28,7 +28,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 
 @dataclass(frozen=True, slots=True)
-class Stone:
+class Tombstone:
     """What is written about a destroyed sound: nothing of who called. Instants are aware."""
 
     audio_id: str
@@ -69,13 +69,13 @@ class Chain:
     passed: bool = True  # the head that was to be looked for
 
 
-async def add(con: asyncpg.Connection, stone: Stone) -> Head:
+async def add(con: asyncpg.Connection, tombstone: Tombstone) -> Head:
     """Write the next line, in the caller's transaction: until that ends, nobody else can write one."""
     await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
     last = await con.fetchrow(LAST)
     prev = Head(last["seq"], last["hash"]) if last else Head()
-    head = Head(prev.seq + 1, stone.hash(prev.seq + 1, prev.hash))
-    told = [getattr(stone, name) for name in Stone.__dataclass_fields__]
+    head = Head(prev.seq + 1, tombstone.hash(prev.seq + 1, prev.hash))
+    told = [getattr(tombstone, name) for name in Tombstone.__dataclass_fields__]
     await con.execute(ADD, *told, head.seq, prev.hash, head.hash)
     return head
 
@@ -97,8 +97,8 @@ def misfit(row: asyncpg.Record, before: Head) -> str:
     """Why this line cannot follow on that one; "" when it does."""
     if row["seq"] != before.seq + 1:
         return f"line {before.seq + 1} is missing"
-    stone = Stone(**{name: row[name] for name in Stone.__dataclass_fields__})
-    if row["prev"] != before.hash or row["hash"] != stone.hash(row["seq"], row["prev"]):
+    tombstone = Tombstone(**{name: row[name] for name in Tombstone.__dataclass_fields__})
+    if row["prev"] != before.hash or row["hash"] != tombstone.hash(row["seq"], row["prev"]):
         return f"line {row['seq']} ({row['audio_id']}) was changed, or one before it"
     return ""
 

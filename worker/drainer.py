@@ -20,9 +20,9 @@ from journal.follower import EndedCall, Follower, backlog, has, head_of, sweep
 from journal.identity import identity
 from journal.position import Position
 from journal.state import fold
-from storage import messages, recordings, records
+from storage import dead_letters, messages, recordings, records
 from storage.calls import REFUSED, Revised, keep
-from storage.drained import mark, position, set_aside
+from storage.journal_position import mark, position
 from storage.migrate import SchemaBehind, bring_up_to_date
 from storage.nodes import KEEPALIVES, hold, place_of
 
@@ -166,9 +166,9 @@ class Drainer:
         try:
             await self._commit(con, ended, reached)
         except (*REFUSED, ValueError):
-            # One of them is no record. The others are kept one by one, and that one is set aside.
+            # One of them is no record. The others are kept one by one, and that one becomes a dead letter.
             for call in ended:
-                await self._keep_or_set_aside(con, call)
+                await self._keep_or_bury(con, call)
             point("drain.before_late_mark")
             await self._mark(con, reached)
 
@@ -178,28 +178,28 @@ class Drainer:
             await keep_all(con, [revised(call) for call in ended])
             for call in ended:
                 if call.unreadable:
-                    await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
+                    await self._bury(con, call, f"{call.unreadable} entries cannot be read")
             point("drain.before_mark")
             await self._mark(con, reached)
             point("drain.before_commit")
         point("drain.after_commit")
 
-    async def _keep_or_set_aside(self, con: asyncpg.Connection, call: EndedCall) -> None:
+    async def _keep_or_bury(self, con: asyncpg.Connection, call: EndedCall) -> None:
         try:
             point("drain.before_one")
             async with con.transaction():
                 await keep_all(con, [revised(call)])
             point("drain.after_one")
         except (*REFUSED, ValueError) as error:
-            point("drain.before_set_aside")
-            await self._set_aside(con, call, repr(error))
-            log.critical("call_set_aside", call=call.call_id, error=type(error).__name__)
+            point("drain.before_dead_letter")
+            await self._bury(con, call, repr(error))
+            log.critical("call_dead_lettered", call=call.call_id, error=type(error).__name__)
         else:
             if call.unreadable:
-                await self._set_aside(con, call, f"{call.unreadable} entries cannot be read")
+                await self._bury(con, call, f"{call.unreadable} entries cannot be read")
 
-    async def _set_aside(self, con: asyncpg.Connection, call: EndedCall, why: str) -> None:
-        await set_aside(con, self._node, call.call_id, rev=call.rev, payloads=call.payloads, why=why)
+    async def _bury(self, con: asyncpg.Connection, call: EndedCall, why: str) -> None:
+        await dead_letters.add(con, self._node, call.call_id, rev=call.rev, payloads=call.payloads, why=why)
 
     async def _mark(self, con: asyncpg.Connection, reached: Position) -> None:
         await mark(con, self._node, self._id, reached, head_of(self._journal, reached.segment))

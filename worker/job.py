@@ -44,15 +44,15 @@ async def keep_doing(work: Work, pool: asyncpg.Pool) -> None:
         try:
             await work.run(pool)
         except Exception:
-            log.exception("chore died", chore=work.name)
+            log.exception("job_died", job=work.name)
         await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
 
-class Chore:
+class Job:
     """One kind of work. `piece` does the next piece of it, and tells whether there may be more.
 
     It is done at once when `wake` is called, else looked for every `seconds`. After a piece that was done,
-    those of `then` are told. `hands` pieces are done at a time, each with a connection of its own.
+    those of `then` are told. `concurrency` pieces are done at a time, each with a connection of its own.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Chore:
         piece: Callable[[asyncpg.Connection], Awaitable[bool]],
         seconds: float,
         then: tuple[Callable[[], None], ...] = (),
-        hands: int = 1,
+        concurrency: int = 1,
     ) -> None:
         self.name = name
         self._piece = piece
         self._seconds = seconds
         self._then = then
-        self._woken = [asyncio.Event() for _ in range(hands)]
+        self._woken = [asyncio.Event() for _ in range(concurrency)]
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -97,10 +97,10 @@ class Chore:
         try:
             await self._do_all(pool)
         except AWAY as error:
-            log.debug("chore waits", chore=self.name, error=repr(error))
+            log.debug("job_waiting", job=self.name, error=repr(error))
             return False
         except Exception:
-            log.exception("chore failed", chore=self.name)
+            log.exception("job_failed", job=self.name)
             return False
         return True
 

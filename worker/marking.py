@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.5
 
 
 class Marking:
-    """A chore that needs no database, so none of `Chore`."""
+    """A job without a database, so it is not a `Job`."""
 
     name = "mark"
 

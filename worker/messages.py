@@ -10,19 +10,19 @@ import structlog
 from config.mail import Mail
 from config.settings import Settings, SettingsError
 from mailer.compose import Sender
-from mailer.courier import Courier, FetchWith, Manner
 from mailer.listener import Hearing, Listener
+from mailer.mail_sender import MailSender
 from mailer.mx import Exchangers
 from mailer.outbox import Terms
-from mailer.post import Direct, Post, Road, Smarthost
-from mailer.postman import Postman
+from mailer.outbox_worker import DeliveryPolicy, FetchWith, OutboxWorker
+from mailer.post import Direct, Post, Smarthost, Transport
 from mailer.relays import Relays
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Login, Server, Speaker
 from mailer.tls import verifying
-from storage.vault import MasterKeyError, derive, new_key
-from worker.job import Chore, Work
+from storage.key_wrapper import MasterKeyError, derive, new_key
+from worker.job import Job, Work
 from worker.metrics import WorkerMetrics
 
 COUNT_SECONDS = 15.0
@@ -36,7 +36,7 @@ COUNT = "SELECT state, count(*) FROM message WHERE state <> 'destroyed' GROUP BY
 
 
 class Posting:
-    """The worker's chores for messages. Raises SettingsError.
+    """The worker's jobs for messages. Raises SettingsError.
 
     `fetch`: a message's sound; `settled` is called when a message may have come to its end; `troubles`: why
     nothing is mailed, or nothing heard of what comes back.
@@ -51,18 +51,18 @@ class Posting:
         self._sender = settings.mail.sender
         self._listener: Listener | None = None
         terms, addresses = terms_of(settings), return_addresses_of(settings)
-        self.chores: list[Work] = [Chore("count mail", self._count, COUNT_SECONDS)]
+        self.jobs: list[Work] = [Job("count mail", self._count, COUNT_SECONDS)]
         if self._sender:
-            manner = Manner(
+            policy = DeliveryPolicy(
                 settings.mail.workers, settings.mail.per_domain, float(settings.mail.deadline_seconds)
             )
-            postman = postman_of(settings.mail, addresses)
-            self.chores.append(Courier(postman, fetch, terms, manner, self._told))
+            mail_sender = mail_sender_of(settings.mail, addresses)
+            self.jobs.append(OutboxWorker(mail_sender, fetch, terms, policy, self._told))
         if settings.mail.bounces_port is not None:
             place = (settings.mail.bounces_host, settings.mail.bounces_port)
             relays = Relays(settings.mail.bounces_trusted, terms.smarthost)
             self._listener = Listener(*place, Hearing(addresses, relays, terms), settled)
-            self.chores.append(self._listener)
+            self.jobs.append(self._listener)
 
     @property
     def troubles(self) -> list[str]:
@@ -71,8 +71,8 @@ class Posting:
 
     def wake(self) -> None:
         """There may be something in the outbox."""
-        for chore in self.chores:
-            chore.wake()
+        for job in self.jobs:
+            job.wake()
 
     def _told(self, result: str) -> None:
         self._metrics.mails.labels(result).inc()
@@ -110,17 +110,17 @@ def return_addresses_of(settings: Settings) -> ReturnAddresses:
         raise SettingsError([f"master_key: {wrong}"]) from None
 
 
-def postman_of(mail: Mail, addresses: ReturnAddresses) -> Postman:
+def mail_sender_of(mail: Mail, addresses: ReturnAddresses) -> MailSender:
     """Raises SettingsError when the authorities cannot be read."""
     try:
         speaker = Speaker(mail.hello or socket.getfqdn(), verifying(mail.authorities))
     except OSError as wrong:  # ssl.SSLError is one
         raise SettingsError([f"mail.authorities: {mail.authorities}: {wrong}"]) from None
     sender = Sender(mail.sender, mail.sender_name)
-    return Postman(Post(road_of(mail), Sessions(speaker)), sender, addresses, mail.require_tls)
+    return MailSender(Post(transport_of(mail), Sessions(speaker)), sender, addresses, mail.require_tls)
 
 
-def road_of(mail: Mail) -> Road:
+def transport_of(mail: Mail) -> Transport:
     if not mail.smarthost:
         return Direct(Exchangers(), mail.port)
     login = Login(mail.user, mail.password) if mail.user else None

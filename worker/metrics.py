@@ -12,8 +12,8 @@ class WorkerMetrics(Metrics):
         self.journal_damaged = self.gauge(
             "journal_damaged", "Places of the journal, not yet drained at the start, that could not be read"
         )
-        self.calls_set_aside = self.gauge(
-            "calls_set_aside", "Calls that could not become a record, or not a whole one, of all nodes"
+        self.dead_letters = self.gauge(
+            "dead_letters", "Calls that could not become a record, or not a whole one, of all nodes"
         )
         self.sounds = self.gauge("sounds", "Messages and recordings in being, by their state", ["state"])
         self.destructions_overdue = self.gauge(
@@ -25,5 +25,5 @@ class WorkerMetrics(Metrics):
         )
         self.messages = self.gauge("messages", "Messages that are not destroyed, by their state", ["state"])
         self.mails = self.counter("mails", "Attempts to hand a mail over, by what came of them", ["result"])
-        for result in ("accepted", "later", "refused", "unbuildable"):
+        for result in ("accepted", "deferred", "refused", "unbuildable"):
             self.mails.labels(result)

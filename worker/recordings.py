@@ -10,17 +10,17 @@ import structlog
 from config.settings import Settings, SettingsError
 from config.versions import Versions
 from storage.destruction import Destroyer
+from storage.encrypted_store import EncryptedStore
+from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken
 from storage.lease import let_all_go
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.objects.s3 import S3, Bucket
 from storage.rotation import Rotation
-from storage.safe import Safe
 from storage.sealing import Sealer
 from storage.spool import Spool, SpoolAway
 from storage.sweeping import Sweeper
-from storage.vault import MasterKeyError, SealBroken, Vault
-from worker.job import Chore, Work
+from worker.job import Job, Work
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
 from worker.retention import Retention
@@ -47,7 +47,7 @@ FROM keys.residue WHERE group_id IS NOT NULL
 
 
 class Keeper:
-    """The worker's chores for sounds. `posted` is called when a message may be mailed.
+    """The worker's jobs for recordings and messages. `posted` is called when a message may be mailed.
 
     `open_calls`: those of the journal that have not ended, None when not known. `troubles`: why it cannot do
     its work now, in sentences. Raises SettingsError when the master key is none.
@@ -61,7 +61,7 @@ class Keeper:
         posted: Callable[[], None] = lambda: None,
     ) -> None:
         self.objects = objects_of(settings)
-        self.vault = vault_of(settings)
+        self.key_wrapper = key_wrapper_of(settings)
         self._node = settings.node
         self._open_calls = open_calls
         self._metrics = metrics
@@ -74,44 +74,46 @@ class Keeper:
         self._looking = asyncio.Lock()
         self._apart = False
         self._begun = False
-        self.destroying = Chore("destroy", self._destroy, DESTROY_SECONDS)
-        self.chores: list[Work] = [
+        self.destroying = Job("destroy", self._destroy, DESTROY_SECONDS)
+        self.jobs: list[Work] = [
             Marking(spool.folder),
             self.destroying,
-            Chore("shred", self._shred, DESTROY_SECONDS),
-            Chore(
+            Job("shred", self._shred, DESTROY_SECONDS),
+            Job(
                 "retain",
                 Retention(self._node, Versions(settings.routing_versions).in_force).look,
                 RETAIN_SECONDS,
             ),
-            Chore("sweep", self._sweep, SWEEP_SECONDS),
-            Chore("count", self._count, COUNT_SECONDS),
+            Job("sweep", self._sweep, SWEEP_SECONDS),
+            Job("count", self._count, COUNT_SECONDS),
         ]
-        if self.vault:
-            self._safe = Safe(self.objects, self.vault)
+        if self.key_wrapper:
+            self._encrypted_store = EncryptedStore(self.objects, self.key_wrapper)
             kept = timedelta(days=settings.mail.keep_undeliverable_days)
-            self._sealer = Sealer(self._node, spool, self._safe, kept)
-            self._sealing = Chore("seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), hands=2)
-            self._rotation = Rotation(self.vault, timedelta(minutes=settings.key_rotation_minutes))
-            self.chores += [self._sealing, Chore("rotate keys", self._rotate, ROTATE_SECONDS)]
+            self._sealer = Sealer(self._node, spool, self._encrypted_store, kept)
+            self._sealing = Job(
+                "seal", self._seal, SEAL_SECONDS, (posted, self.destroying.wake), concurrency=2
+            )
+            self._rotation = Rotation(self.key_wrapper, timedelta(minutes=settings.key_rotation_minutes))
+            self.jobs += [self._sealing, Job("rotate keys", self._rotate, ROTATE_SECONDS)]
 
     @property
     def troubles(self) -> list[str]:
-        troubles = [] if self.vault else [NO_KEY]
+        troubles = [] if self.key_wrapper else [NO_KEY]
         if self._apart:
             troubles.append("the clocks of this host and of PostgreSQL differ: nothing is destroyed")
-        return [*troubles, *self._away, *self._unrotated, *(self._objections if self.vault else [])]
+        return [*troubles, *self._away, *self._unrotated, *(self._objections if self.key_wrapper else [])]
 
     def wake(self) -> None:
         """There are new calls in the database."""
-        if self.vault:
+        if self.key_wrapper:
             self._sealing.wake()
 
     async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """The WAV of a sound that is kept. Raises what `Safe.fetch` does; MasterKeyError without a key."""
-        if not self.vault:
+        if not self.key_wrapper:
             raise MasterKeyError(NO_KEY)
-        return await self._safe.fetch(con, audio_id)
+        return await self._encrypted_store.fetch(con, audio_id)
 
     async def _begin(self, con: asyncpg.Connection) -> None:
         """What a worker of this node that was killed had in hand is due again."""
@@ -186,10 +188,10 @@ def objects_of(settings: Settings) -> Objects:
     return S3(Bucket(told.bucket, told.endpoint, told.region, told.access_key, secret, told.all_versions))
 
 
-def vault_of(settings: Settings) -> Vault | None:
+def key_wrapper_of(settings: Settings) -> KeyWrapper | None:
     """None without a master key. Raises SettingsError when it is none."""
     text = settings.master_key.get_secret_value()
     try:
-        return Vault(text) if text else None
+        return KeyWrapper(text) if text else None
     except MasterKeyError as wrong:
         raise SettingsError([f"master_key: {wrong}"]) from None

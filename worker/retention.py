@@ -28,7 +28,7 @@ class Retention:
         self._seen: tuple[int, int] | None = None
 
     async def look(self, con: asyncpg.Connection) -> bool:
-        """Take what has changed, a chore's piece. Raises asyncpg's errors.
+        """Take what has changed, one piece of a job. Raises asyncpg's errors.
 
         What was shortened is looked for again and again: a call that was live then comes in only later.
         """

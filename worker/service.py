@@ -10,19 +10,19 @@ import asyncpg
 import structlog
 
 from config.settings import Settings
-from mailer.courier import Courier
+from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
-from worker.aside import Aside
+from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Chore, Work, keep_doing
+from worker.job import Job, Work, keep_doing
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
 
 GRACE_SECONDS = 1.0
-ASIDE_SECONDS = 15.0
-CONNECTIONS = 16  # to the database, for all chores; made when needed
+DEAD_LETTERS_SECONDS = 15.0
+CONNECTIONS = 16  # to the database, for all jobs; made when needed
 log = structlog.get_logger()
 
 
@@ -35,15 +35,15 @@ async def work(settings: Settings) -> None:
     keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
     posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
     drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
-    look = Aside(settings.node, metrics).look
-    aside = Chore("set aside", look, ASIDE_SECONDS, then=(lambda: wake(keeper, posting),))
+    look = DeadLetters(settings.node, metrics).look
+    letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(keeper, posting),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = told_to_stop()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
-        doing([aside, *keeper.chores, *posting.chores], database, drainer.has_node),
+        doing([letters, *keeper.jobs, *posting.jobs], database, drainer.has_node),
     ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -66,8 +66,8 @@ def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
 
 
 @asynccontextmanager
-async def doing(chores: Sequence[Work], database: str, has_node: asyncio.Event) -> AsyncIterator[None]:
-    """Do these chores while the block runs. What is in hand at its end is left as it is, and done again.
+async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) -> AsyncIterator[None]:
+    """Do these jobs while the block runs. What is in hand at its end is left as it is, and done again.
 
     What is done with rows of this node waits until its name is known to be ours: of another one's sounds the
     files are on another disk.
@@ -81,7 +81,7 @@ async def doing(chores: Sequence[Work], database: str, has_node: asyncio.Event) 
         reset=nothing_to_reset,
     )
     await pool
-    tasks = [asyncio.create_task(begin(chore, pool, has_node), name=chore.name) for chore in chores]
+    tasks = [asyncio.create_task(begin(job, pool, has_node), name=job.name) for job in jobs]
     try:
         yield
     finally:
@@ -92,14 +92,14 @@ async def doing(chores: Sequence[Work], database: str, has_node: asyncio.Event) 
         pool.terminate()
 
 
-async def begin(chore: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
-    if isinstance(chore, Chore | Courier):
+async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
+    if isinstance(job, Job | OutboxWorker):
         await has_node.wait()
-    await keep_doing(chore, pool)
+    await keep_doing(job, pool)
 
 
 async def nothing_to_reset(_con: object) -> None:
-    """Chores leave nothing behind in a connection. Asking PostgreSQL to forget it, each time a connection is
+    """Jobs leave nothing behind in a connection. Asking PostgreSQL to forget it, each time a connection is
     given back, costs a third of the mails that can be sent in a second."""
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from storage.finding import Finding
+    from storage.key_wrapper import KeyWrapper
     from storage.tombstones import Head
-    from storage.vault import Vault
 
 
 class ChainHead(click.ParamType["Head"]):
@@ -79,13 +79,13 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     return found
 
 
-def master_keys(settings: "Settings") -> "Vault | None":
+def master_keys(settings: "Settings") -> "KeyWrapper | None":
     """None without any. Raises ClickException."""
     from config.settings import SettingsError
-    from worker.recordings import vault_of
+    from worker.recordings import key_wrapper_of
 
     try:
-        return vault_of(settings)
+        return key_wrapper_of(settings)
     except SettingsError as wrong:
         raise click.ClickException(str(wrong)) from None
 

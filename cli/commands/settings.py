@@ -36,7 +36,7 @@ PREFACE = """\
 def command(example: bool, path: Path | None, new_key: bool) -> None:
     """Check the settings and show them (passwords masked), or print an example of the file."""
     if new_key:
-        from storage.vault import new_master_key
+        from storage.key_wrapper import new_master_key
 
         click.echo(new_master_key())
         return

@@ -18,7 +18,7 @@ from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.past import Past
-from engine.call import CallJournal, Desk, begin
+from engine.call import CallJournal, CallServices, begin
 from engine.handle import handle
 from journal.entries import CallEnded, ClockStepped, FellBack
 from journal.state import CallState
@@ -36,17 +36,22 @@ class Calls:
     """`ended`: calls that an earlier engine has ended of late, and when. `taken`: so many events of CEL."""
 
     def __init__(
-        self, exchange: Exchange, desk: Desk, country: str, ended: Mapping[str, datetime], door: Door
+        self,
+        exchange: Exchange,
+        services: CallServices,
+        country: str,
+        ended: Mapping[str, datetime],
+        door: Door,
     ) -> None:
         self.taken = 0
         self._exchange = exchange
         self._door = door
-        self._desk = desk
+        self._services = services
         self._country = country
         self._lives: dict[str, Live] = {}
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present one began, if they are known to be two
-        self._past = Past(ended, desk.node)
+        self._past = Past(ended, services.node)
         self._begun: dict[str, CelEvent] = {}  # by channel: CHAN_START of callers no engine has attended to
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,7 +78,7 @@ class Calls:
 
     def on_call(self, event: StasisStart) -> None:
         """A call has come in; it is listened to before the next event is read."""
-        came = arrival(event, self._country, self._desk.node)
+        came = arrival(event, self._country, self._services.node)
         live = self._lives.get(came.channel_id)
         if live is not None:  # CEL has told of it before
             live.journal.note(told_later(live.journal.state, came))
@@ -86,10 +91,10 @@ class Calls:
 
     def take_up(self, came: Arrival, *, refused: bool = False, former: bool = False) -> Live:
         """Give the call a task of its own. `former`: its Asterisk has ended."""
-        agreed = self._desk.agreed(came.dialled)
+        terms = self._services.terms(came.dialled)
         line = AriLine(self._exchange, came)
-        live = self._listen(line, begin(line, agreed, self._desk), former=former)
-        self.start(live, handle(line, agreed, live.journal, refused=refused))
+        live = self._listen(line, begin(line, terms, self._services), former=former)
+        self.start(live, handle(line, terms, live.journal, refused=refused))
         return live
 
     def take_stray(self, came: Arrival) -> None:
@@ -103,7 +108,7 @@ class Calls:
     def left_to_us(self, state: CallState) -> Live:
         """A call that an earlier engine has left: listened to, and not gone on with yet."""
         line = takeover.line_of(self._exchange, state)
-        live = self._listen(line, CallJournal(self._desk, state))
+        live = self._listen(line, CallJournal(self._services, state))
         try:
             takeover.listen(live.line, live.journal, live.ears)
         except Exception:
@@ -175,10 +180,10 @@ class Calls:
     def _told_by(self, event: CelEvent) -> Arrival | None:
         """The call that begins with this event, where no engine was told of it."""
         if event.kind in ("FALLBACK", "RING") and "dialled" in event.extra:
-            return fallen_back(event, self._country, self._desk.node)
+            return fallen_back(event, self._country, self._services.node)
         if event.kind == "HANGUP" and event.is_of_caller and (began := self._begun.pop(event.call, None)):
             left = event.context == DOOR and event.extra.get("hangupsource") == event.name
-            return given_up(began, self._country, self._desk.node) if left and began.exten else None
+            return given_up(began, self._country, self._services.node) if left and began.exten else None
         return None
 
     def _remember(self, began: CelEvent) -> None:
@@ -205,7 +210,7 @@ class Calls:
     def set_aside(self, call_id: str) -> None:
         """A call that this engine cannot go on with: its journal ends, and the worker keeps what there is."""
         at = self._exchange.last_known
-        self._desk.note(CallEnded(call_id, at, Result.LOST, "lost"))
+        self._services.note(CallEnded(call_id, at, Result.LOST, "lost"))
         self._past.add(call_id, at)
 
     def clock_stepped(self, step: Step) -> None:

@@ -22,7 +22,7 @@ from engine.ari.live import Live
 from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.state import AppInfo
-from engine.call import Desk
+from engine.call import CallServices
 from journal.entries import Heartbeat
 from process.clock import Clock, watch_clock
 
@@ -44,7 +44,7 @@ class Switchboard:
     """
 
     def __init__(
-        self, client: Client, desk: Desk, setting: Setting, trunk: Trunk, *, cel: Cel, left: Left,
+        self, client: Client, services: CallServices, setting: Setting, trunk: Trunk, *, cel: Cel, left: Left,
         clock: Clock | None = None,
     ) -> None:  # fmt: skip
         dispatcher = Dispatcher(self._on_call)
@@ -55,8 +55,8 @@ class Switchboard:
         self.ready = False
         self.refusals: list[str] = []
         self.clock_steps = 0
-        self._desk, self._setting, self._country = desk, setting, trunk.country
-        self._calls = Calls(self.exchange, desk, trunk.country, left.ended, trunk.door)
+        self._services, self._setting, self._country = services, setting, trunk.country
+        self._calls = Calls(self.exchange, services, trunk.country, left.ended, trunk.door)
         self._unfinished, self._unreadable = left.read()
         self.unreadable = len(self._unreadable)
         self._resumed: list[Live] = []  # left to us, and not gone on with yet
@@ -247,7 +247,7 @@ class Switchboard:
 
     async def _take_strays(self, there: AppInfo) -> None:
         for channel in await takeover.strays(self.exchange, there, self._calls.channels):
-            self._calls.take_stray(overlooked(channel, self._country, self._desk.node))
+            self._calls.take_stray(overlooked(channel, self._country, self._services.node))
 
     async def _stay_alive(self) -> None:
         """Say that we are here, twice a second, for as long as Asterisk's events come back."""
@@ -260,7 +260,7 @@ class Switchboard:
         exchange = self.exchange
         at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
         if self.live:
-            self._desk.note(Heartbeat(at))
+            self._services.note(Heartbeat(at))
         await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
 
     # The clock.

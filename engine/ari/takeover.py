@@ -44,10 +44,10 @@ async def resume(line: AriLine, journal: CallJournal) -> None:
     """Go on with a call where the journal says it was, on the route that it began with."""
     state = journal.state
     log.info("call_taken_over", handed_over=state.handed_over is not None)
-    agreed = await journal.desk.agreed_under(line.dialled, state.routing)
+    terms = await journal.services.terms_under(line.dialled, state.routing)
     if not line.handed_over and not line.is_over:
         await line.hush()
-    await handle(line, agreed, journal)
+    await handle(line, terms, journal)
 
 
 async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us: bool) -> None:

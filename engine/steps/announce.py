@@ -18,7 +18,7 @@ async def announce(step: Announce, call: Call) -> Outcome:
 
 async def say(name: str, call: Call) -> datetime | None:
     """Play the prompt of that name to its end: when that was, or None when it failed."""
-    prompt = call.agreed.prompt(name)
+    prompt = call.terms.prompt(name)
     ended = await call.line.play(prompt) if prompt else None
     if ended is None:
         log.error("prompt_failed", prompt=name)

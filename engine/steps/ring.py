@@ -30,7 +30,7 @@ def connect_of(step: Ring, call: Call) -> Connect:
         limit=max(int(call.talk_left.total_seconds()), 1),
         answered=state.answered is not None,
         recorder=call.recorder(),
-        music=call.agreed.prompt(step.music) if step.music else None,
+        music=call.terms.prompt(step.music) if step.music else None,
     )
 
 

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 async def voicemail(step: Voicemail, call: Call) -> Outcome:
     """Take a message, or go on taking the one that an earlier engine began."""
-    if call.state.message is None and (why := await call.desk.why_no_message()):
+    if call.state.message is None and (why := await call.services.why_no_message()):
         return await decline(call, why)
     recorded = call.message_recorded
     if recorded is None:
@@ -52,7 +52,7 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
     if not begun:
         await call.message_begins(began)
     point("voicemail.before_record")
-    recorded = await call.line.record(call.message_id, limits, warning=call.agreed.prompt(BEEP))
+    recorded = await call.line.record(call.message_id, limits, warning=call.terms.prompt(BEEP))
     point("voicemail.after_record")
     return recorded
 

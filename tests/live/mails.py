@@ -131,8 +131,8 @@ async def mail_to(house: House, recipient: str, least: int = 1, seconds: float =
 def write_owner(house: House, name: str, **settings: object) -> str:
     """An owner's file; his address. It is in force with the next number that is agreed."""
     address = f"{name}@acme.example"
-    agreed = {"name": name, "language": "en", "mail": address, **settings}
-    (house.routing / "owners" / f"{name}.yaml").write_text(json.dumps(agreed))
+    terms = {"name": name, "language": "en", "mail": address, **settings}
+    (house.routing / "owners" / f"{name}.yaml").write_text(json.dumps(terms))
     return address
 
 

@@ -15,14 +15,14 @@ from click.testing import CliRunner
 from cli.__main__ import main
 from config.settings import load_settings
 from devkit.audio import RATE, Samples, alaw, levels
-from storage.safe import Safe, SoundGone
+from storage.encrypted_store import AudioDestroyed, EncryptedStore
 from tests.live.mails import from_alaw, probes
 from tests.live.outages import ASKED, CALLER_HZ, DESTINATION_HZ, KEEPER, REPLIED, Field
 from tests.live.recordings import instant
 from tests.live.service import Json
 from tests.store.conversations import heard
 from tests.store.keeping import dump
-from worker.recordings import objects_of, vault_of
+from worker.recordings import key_wrapper_of, objects_of
 
 LOOKED_FOR = [piece for said in (ASKED, REPLIED) for piece in probes(said).values()]
 LOST_BY_ASTERISK = 1.05  # s that it has not written yet when it is killed: 32,768 bytes are 1.024 s
@@ -114,12 +114,12 @@ def traces(it: Field) -> list[str]:
 
 
 @asynccontextmanager
-async def safe_of(it: Field) -> AsyncIterator[Safe]:
+async def encrypted_store_of(it: Field) -> AsyncIterator[EncryptedStore]:
     """Where this run keeps its sounds, with the means to open them."""
     settings = load_settings(it.dev.state / "callengine.toml")
-    objects, vault = objects_of(settings), vault_of(settings)
-    assert vault is not None
-    yield Safe(objects, vault)
+    objects, key_wrapper = objects_of(settings), key_wrapper_of(settings)
+    assert key_wrapper is not None
+    yield EncryptedStore(objects, key_wrapper)
     await objects.close()
 
 
@@ -128,18 +128,18 @@ async def hold_against_what_was_promised(it: Field, rows: Rows) -> None:
     calls = it.recorded()
     assert set(rows) == set(calls), "one recording for every call that was begun to be recorded"
     gone = {audio_id for audio_id, row in rows.items() if row["state"] == "destroyed"}
-    async with it.database() as con, safe_of(it) as safe:
-        wavs = {audio_id: await safe.fetch(con, audio_id) for audio_id in set(rows) - gone}
+    async with it.database() as con, encrypted_store_of(it) as encrypted_store:
+        wavs = {audio_id: await encrypted_store.fetch(con, audio_id) for audio_id in set(rows) - gone}
         shares = [hold_what_is_kept(it, audio_id, calls[audio_id], wav) for audio_id, wav in wavs.items()]
         for audio_id in gone:
             hold_what_is_gone(it, rows[audio_id], calls[audio_id])
-            with pytest.raises(SoundGone):
-                await safe.fetch(con, audio_id)
+            with pytest.raises(AudioDestroyed):
+                await encrypted_store.fetch(con, audio_id)
         stones = {row["audio_id"]: row["late"].total_seconds() for row in await con.fetch(STONES)}
         assert set(stones) == gone, "one tombstone for each that is destroyed"
         keys = {row["audio_id"] for row in await con.fetch("SELECT audio_id FROM keys.audio_key")}
         assert keys == set(wavs), "nothing that is destroyed could be opened"
-        left = {stored.name async for stored in safe.objects.all()}
+        left = {stored.name async for stored in encrypted_store.objects.all()}
         assert left == {f"recording/{audio_id}" for audio_id in wavs}
         text = await dump(con)
     assert not any(piece.hex() in text for piece in LOOKED_FOR)

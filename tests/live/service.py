@@ -102,8 +102,8 @@ class House:
         draft = self.routing.with_name(group)
         draft.mkdir()
         for number, settings in files.items():
-            agreed = {"number": number, "owner": "acme", "timezone": "Europe/Brussels", **settings}
-            (draft / f"n{number.removeprefix('+')}.yaml").write_text(json.dumps(agreed))
+            terms = {"number": number, "owner": "acme", "timezone": "Europe/Brussels", **settings}
+            (draft / f"n{number.removeprefix('+')}.yaml").write_text(json.dumps(terms))
         before = self.told("routing_in_force")
         draft.rename(self.routing / "numbers" / group)
         assert eventually(lambda: self.told("routing_in_force") > before, 10), self.log()[-3:]

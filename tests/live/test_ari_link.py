@@ -167,7 +167,7 @@ async def test_a_second_engine_is_told_that_the_port_is_taken() -> None:
 
 
 @dataclass
-class Desk:
+class CallServices:
     """An engine reduced to its edge: commands, events, and the calls that came in."""
 
     client: Client
@@ -182,7 +182,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_at(endpoint: Endpoint) -> AsyncIterator[Desk]:
+async def desk_at(endpoint: Endpoint) -> AsyncIterator[CallServices]:
     calls: asyncio.Queue[StasisStart] = asyncio.Queue()
     dispatcher = Dispatcher(calls.put_nowait)
     events: list[Event] = []
@@ -209,11 +209,11 @@ async def desk_at(endpoint: Endpoint) -> AsyncIterator[Desk]:
     ):
         await connected.wait()
         await client.asterisk.set_global_var("ENGINE_ALIVE", str(int(time.time())))
-        yield Desk(client, dispatcher, events, calls, endpoint.app)
+        yield CallServices(client, dispatcher, events, calls, endpoint.app)
 
 
 @pytest.fixture
-async def desk(asterisk: Asterisk, empty: None) -> AsyncIterator[Desk]:
+async def services(asterisk: Asterisk, empty: None) -> AsyncIterator[CallServices]:
     async with desk_at(asterisk.endpoint) as made:
         yield made
 
@@ -229,17 +229,19 @@ def call(asterisk: Asterisk, caller: Agent) -> Call:
     return Call(caller, asterisk.endpoint.sip, "+3270012345")
 
 
-async def test_a_marker_comes_back_with_asterisks_clock(desk: Desk) -> None:
-    at = await marker(desk.client, desk.dispatcher, desk.app, 5)
-    assert abs((at - await desk.client.asterisk.ping()).total_seconds()) < 1
+async def test_a_marker_comes_back_with_asterisks_clock(services: CallServices) -> None:
+    at = await marker(services.client, services.dispatcher, services.app, 5)
+    assert abs((at - await services.client.asterisk.ping()).total_seconds()) < 1
 
 
-async def test_a_call_comes_in_and_is_refused_in_the_words_of_its_result(desk: Desk, call: Call) -> None:
+async def test_a_call_comes_in_and_is_refused_in_the_words_of_its_result(
+    services: CallServices, call: Call
+) -> None:
     call.invite()
-    start = await desk.calls.get()
+    start = await services.calls.get()
     assert start.args == ("in", "+3270012345")
     assert start.channel.caller_number == "+32470998877"
-    await desk.client.channels.hangup(start.channel.id, reason_code=farewell(Result.BUSY))
+    await services.client.channels.hangup(start.channel.id, reason_code=farewell(Result.BUSY))
     assert await asyncio.to_thread(call.final) == 486
 
 
@@ -255,40 +257,40 @@ async def test_a_call_comes_in_and_is_refused_in_the_words_of_its_result(desk: D
     ],
 )
 async def test_an_unanswered_caller_hears_what_the_call_came_to(
-    desk: Desk, call: Call, cause: Cause, status: int
+    services: CallServices, call: Call, cause: Cause, status: int
 ) -> None:
     call.invite()
-    start = await desk.calls.get()
-    await desk.client.channels.hangup(start.channel.id, reason_code=cause)
+    start = await services.calls.get()
+    await services.client.channels.hangup(start.channel.id, reason_code=cause)
     assert await asyncio.to_thread(call.final) == status
 
 
-async def test_a_reported_variable_stands_in_every_later_event(desk: Desk, call: Call) -> None:
+async def test_a_reported_variable_stands_in_every_later_event(services: CallServices, call: Call) -> None:
     call.invite()
-    channel_id = (await desk.calls.get()).channel.id
-    await desk.client.channels.set_channel_vars(
+    channel_id = (await services.calls.get()).channel.id
+    await services.client.channels.set_channel_vars(
         channel_id, {"CALL_UUID": Reported("a-call"), "ENGINE_STATE": "unseen"}
     )
-    await desk.client.channels.hangup(channel_id, reason_code=Cause.BUSY)
+    await services.client.channels.hangup(channel_id, reason_code=Cause.BUSY)
     await asyncio.to_thread(call.final)
-    await desk.settle()
-    (end,) = (event for event in desk.events if isinstance(event, StasisEnd))
+    await services.settle()
+    (end,) = (event for event in services.events if isinstance(event, StasisEnd))
     assert end.channel.variables["CALL_UUID"] == "a-call"
     assert "ENGINE_STATE" not in end.channel.variables
 
 
 async def test_events_of_no_use_stay_away_once_filtered(
-    desk: Desk, asterisk: Asterisk, caller: Agent
+    services: CallServices, asterisk: Asterisk, caller: Agent
 ) -> None:
     async def heard(disallowed: Sequence[str]) -> set[str]:
         """What is said of a caller who gives up."""
-        await desk.client.applications.filter(desk.app, disallowed)
+        await services.client.applications.filter(services.app, disallowed)
         call = Call(caller, asterisk.endpoint.sip, "+3270012345").invite()
-        await desk.calls.get()
-        desk.events.clear()
+        await services.calls.get()
+        services.events.clear()
         await asyncio.to_thread(call.cancel)
-        await desk.settle()
-        return {event.type if isinstance(event, Other) else type(event).__name__ for event in desk.events}
+        await services.settle()
+        return {event.type if isinstance(event, Other) else type(event).__name__ for event in services.events}
 
     assert await heard([]) >= {"StasisEnd", "ChannelHangupRequest"}
     assert await heard(UNUSED) == {"StasisEnd", "ChannelUserevent"}
@@ -296,23 +298,25 @@ async def test_events_of_no_use_stay_away_once_filtered(
 
 async def test_a_link_that_closes_and_opens_again_is_found_by_asterisk_every_time(asterisk: Asterisk) -> None:
     for _ in range(5):
-        async with asyncio.timeout(3), desk_at(asterisk.endpoint) as desk:
-            await desk.settle()
+        async with asyncio.timeout(3), desk_at(asterisk.endpoint) as services:
+            await services.settle()
 
 
-async def test_nothing_is_written_during_a_silence_and_all_is_heard_after_it(desk: Desk, call: Call) -> None:
-    async with silence(desk.client, desk.app):
-        heard = len(desk.events)
+async def test_nothing_is_written_during_a_silence_and_all_is_heard_after_it(
+    services: CallServices, call: Call
+) -> None:
+    async with silence(services.client, services.app):
+        heard = len(services.events)
         with pytest.raises(TimeoutError):
-            await marker(desk.client, desk.dispatcher, desk.app, 0.2)
-        assert len(desk.events) == heard
-    await desk.settle()
+            await marker(services.client, services.dispatcher, services.app, 0.2)
+        assert len(services.events) == heard
+    await services.settle()
 
 
-async def test_an_engine_that_died_in_silence_makes_its_successor_not_deaf(desk: Desk) -> None:
-    await desk.client.applications.filter(desk.app, UNUSED, NOTHING)
-    await desk.client.applications.filter(desk.app, UNUSED)
-    await desk.settle()
+async def test_an_engine_that_died_in_silence_makes_its_successor_not_deaf(services: CallServices) -> None:
+    await services.client.applications.filter(services.app, UNUSED, NOTHING)
+    await services.client.applications.filter(services.app, UNUSED)
+    await services.settle()
 
 
 async def test_a_link_closes_without_asterisk_too() -> None:
@@ -382,12 +386,12 @@ async def test_what_happens_after_a_crash_is_told_to_the_successor_in_order(
     assert await asyncio.to_thread(eventually, lambda: left_in(endpoint) == [])
     back = datetime.now(UTC)
     newcomer = Call(caller, endpoint.sip, "+3270012345").invite()
-    async with desk_at(endpoint) as desk:
-        start = await desk.calls.get()
-        await desk.settle()
-        end, came = (event for event in desk.events if isinstance(event, StasisEnd | StasisStart))
+    async with desk_at(endpoint) as services:
+        start = await services.calls.get()
+        await services.settle()
+        end, came = (event for event in services.events if isinstance(event, StasisEnd | StasisStart))
         assert isinstance(end, StasisEnd)
         assert end.at < back
         assert came is start
-        await desk.client.channels.hangup(start.channel.id, reason_code=Cause.BUSY)
+        await services.client.channels.hangup(start.channel.id, reason_code=Cause.BUSY)
         assert await asyncio.to_thread(newcomer.final) == 486

@@ -16,7 +16,7 @@ from dialplan.number import Owner
 from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.result import Outcome
 from dialplan.routing import BUILT_IN
-from engine.call import Agreement
+from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.live.service import House, Json, Route, Service, new_destination, new_number
@@ -104,11 +104,11 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
 
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
     number = service_number([dict(step) for step in story.route], record=story.record)
-    agreed = Agreement(number, Owner(name="ACME"), prompt)
-    desk = fakes.FakeDesk(agreed)
+    terms = CallTerms(number, Owner(name="ACME"), prompt)
+    services = fakes.FakeCallServices(terms)
     does = {to: does.fake for to, does in story.does.items()}
-    state = await fakes.attend(fakes.FakeLine(does, story.hangs_up_after), desk)
-    return call_record(state), [json.loads(encode(entry)) for entry in desk.entries]
+    state = await fakes.attend(fakes.FakeLine(does, story.hangs_up_after), services)
+    return call_record(state), [json.loads(encode(entry)) for entry in services.entries]
 
 
 async def on_asterisk(service: Service, number: str, story: Story) -> tuple[CallRecord, Sequence[Json]]:

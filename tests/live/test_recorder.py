@@ -85,7 +85,7 @@ class Talk:
         return self.asterisk.endpoint.cel.read_text()
 
 
-class Desk:
+class CallServices:
     """Places calls that are recorded, each with settings of its own."""
 
     def __init__(self, asterisk: Asterisk, carrier: Agent, folder: Path, held: ExitStack) -> None:
@@ -122,11 +122,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(asterisk: Asterisk, carrier: Agent, tmp_path: Path, empty: None) -> Iterator[Desk]:
+def services(asterisk: Asterisk, carrier: Agent, tmp_path: Path, empty: None) -> Iterator[CallServices]:
     """For one call. Afterwards Asterisk has none, and its dialplan is the ordinary one."""
     asterisk.endpoint.cel.write_text("")
     with ExitStack() as held:
-        yield Desk(asterisk, carrier, tmp_path, held)
+        yield CallServices(asterisk, carrier, tmp_path, held)
     set_up(asterisk, "")
 
 
@@ -139,8 +139,10 @@ def apart(one: dict[str, str], other: dict[str, str]) -> float:
     return (int(other["at"]) - int(one["at"])) / 1000
 
 
-def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself(desk: Desk) -> None:
-    talk = desk.picked_up().answered()
+def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself(
+    services: CallServices,
+) -> None:
+    talk = services.picked_up().answered()
     time.sleep(1.5)
     line = talk.hung_up().recorded()
     informed, begun, ended = (talk.happened(kind) for kind in ("INFORMED", "REC_START", "REC_END"))
@@ -156,8 +158,8 @@ def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself
     assert max(level(caller, PROMPT), level(destination, PROMPT)) < ABSENT
 
 
-def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(desk: Desk) -> None:
-    talk = desk.picked_up(prompt=None).answered()
+def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(services: CallServices) -> None:
+    talk = services.picked_up(prompt=None).answered()
     time.sleep(0.5)
     talk.destination.press("*1")
     begun, paused = talk.happened("REC_START"), talk.happened("REC_PAUSE")
@@ -180,8 +182,8 @@ def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(desk: Desk) -> None
         assert level(side[quiet[1] + round(NEAR * RATE) :], hz) > HEARD
 
 
-def test_time_in_which_neither_side_sends_is_silence_where_it_was(desk: Desk) -> None:
-    talk = desk.picked_up(prompt=None).answered()
+def test_time_in_which_neither_side_sends_is_silence_where_it_was(services: CallServices) -> None:
+    talk = services.picked_up(prompt=None).answered()
     watch(talk, 1.2)
     talk.caller.hz = talk.destination.hz = None
     watch(talk, 1.5)
@@ -204,8 +206,8 @@ def watch(talk: Talk, seconds: float) -> None:
         time.sleep(0.1)
 
 
-def test_a_pause_that_nobody_ends_ends_by_itself(desk: Desk) -> None:
-    talk = desk.picked_up(prompt=None, pause=1).answered()
+def test_a_pause_that_nobody_ends_ends_by_itself(services: CallServices) -> None:
+    talk = services.picked_up(prompt=None, pause=1).answered()
     talk.destination.press("*1")
     paused = talk.happened("REC_PAUSE")
     time.sleep(2)
@@ -220,8 +222,8 @@ def test_a_pause_that_nobody_ends_ends_by_itself(desk: Desk) -> None:
     assert level(caller[begins + round(NEAR * RATE) : begins + RATE // 2], CALLER) > HEARD
 
 
-def test_the_caller_stops_it_for_good_where_they_may(desk: Desk) -> None:
-    talk = desk.picked_up(prompt=None, may_stop=True).answered()
+def test_the_caller_stops_it_for_good_where_they_may(services: CallServices) -> None:
+    talk = services.picked_up(prompt=None, may_stop=True).answered()
     time.sleep(0.5)
     talk.caller.press("*9")
     stopped = talk.happened("REC_STOP")
@@ -235,8 +237,8 @@ def test_the_caller_stops_it_for_good_where_they_may(desk: Desk) -> None:
     assert len(part.frames) / RATE == pytest.approx(seconds, abs=NEAR)
 
 
-def test_where_the_caller_may_not_stop_it_their_keys_are_the_destination_s(desk: Desk) -> None:
-    talk = desk.picked_up(prompt=None).answered()
+def test_where_the_caller_may_not_stop_it_their_keys_are_the_destination_s(services: CallServices) -> None:
+    talk = services.picked_up(prompt=None).answered()
     talk.caller.press("*9")
     assert eventually(lambda: talk.destination.keys == "*9")
     talk.hung_up()
@@ -245,9 +247,9 @@ def test_where_the_caller_may_not_stop_it_their_keys_are_the_destination_s(desk:
 
 @pytest.mark.parametrize(("prompt", "ms", "result"), [("nowhere", 500, "FAILED"), ("prompt", 700, "SHORT")])
 def test_what_was_not_heard_to_its_end_starts_no_recording(
-    desk: Desk, prompt: str, ms: int, result: str
+    services: CallServices, prompt: str, ms: int, result: str
 ) -> None:
-    talk = desk.picked_up(prompt=prompt, ms=ms).answered()
+    talk = services.picked_up(prompt=prompt, ms=ms).answered()
     time.sleep(0.3)
     talk.hung_up()
     assert talk.happened("INFORMED")["result"] == result
@@ -255,8 +257,8 @@ def test_what_was_not_heard_to_its_end_starts_no_recording(
     assert Spool(talk.asterisk.endpoint.recordings).read_parts(talk.audio_id) == []
 
 
-def test_who_hangs_up_when_told_has_not_taken_the_call(desk: Desk, carrier: Agent) -> None:
-    talk = desk.picked_up()
+def test_who_hangs_up_when_told_has_not_taken_the_call(services: CallServices, carrier: Agent) -> None:
+    talk = services.picked_up()
     carrier.send(bye(talk.ringing), talk.asterisk.endpoint.sip)
     assert talk.call.final() >= 400  # there is neither an engine nor a fallback
     assert talk.happened("INFORMED")["result"] == "LEFT"

@@ -80,9 +80,13 @@ async def without_worker(house: House) -> AsyncIterator[None]:
 async def check_tombstone(service: Service, audio_id: str) -> None:
     con = await asyncpg.connect(service.house.run.database)
     try:
-        stone = await con.fetchrow("SELECT * FROM tombstone WHERE audio_id = $1", audio_id)
-        assert stone is not None
-        assert (stone["reason"], stone["method"], stone["versions"]) == ("delivered", "key+object", 1)
+        tombstone = await con.fetchrow("SELECT * FROM tombstone WHERE audio_id = $1", audio_id)
+        assert tombstone is not None
+        assert (tombstone["reason"], tombstone["method"], tombstone["versions"]) == (
+            "delivered",
+            "key+object",
+            1,
+        )
         assert await con.fetchval("SELECT count(*) FROM keys.audio_key WHERE audio_id = $1", audio_id) == 0
     finally:
         await con.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from storage.vault import KEY_BYTES, SealBroken, Vault, open_sealed
+from storage.key_wrapper import KEY_BYTES, KeyWrapper, SealBroken, open_sealed
 
 WRAPPED = 4 + 12 + KEY_BYTES + 16  # a key wrapped by a master key, alone or with an epoch key
 SEALED = 12 + KEY_BYTES + 16  # a key encrypted with a group key
@@ -29,7 +29,7 @@ class Attack:
     """On every file below `data` (PGDATA)."""
 
     data: Path
-    vault: Vault
+    key_wrapper: KeyWrapper
     kept: list[bytes] = field(default_factory=list)
 
     async def keep_rows(self, con: asyncpg.Connection) -> None:
@@ -41,16 +41,18 @@ class Attack:
         """Whose keys can be read."""
         files = [path.read_bytes() for path in sorted(self.data.rglob("*")) if path.is_file()]
         files += self.kept
-        wrapped = {file[at : at + WRAPPED] for file in files for at in places(file, self.vault.current)}
-        vaults = [self.vault.in_epoch(key) for key in epoch_keys(files)]
-        groups = {key for vault in vaults for it in wrapped if (key := opened(vault, it, "group key"))}
+        wrapped = {file[at : at + WRAPPED] for file in files for at in places(file, self.key_wrapper.current)}
+        vaults = [self.key_wrapper.in_epoch(key) for key in epoch_keys(files)]
+        groups = {
+            key for key_wrapper in vaults for it in wrapped if (key := opened(key_wrapper, it, "group key"))
+        }
         return {it for it in audio_ids if any(self._has_key(file, it, groups) for file in files)}
 
     def _has_key(self, file: bytes, audio_id: str, groups: set[bytes]) -> bool:
         name = audio_id.encode()
         for at in places(file, name):
             for start in range(at + len(name), at + len(name) + BEHIND_ID):
-                if opened(self.vault, file[start : start + WRAPPED], audio_id):
+                if opened(self.key_wrapper, file[start : start + WRAPPED], audio_id):
                     return True
                 if any(unsealed(key, file[start : start + SEALED], audio_id) for key in groups):
                     return True
@@ -83,11 +85,11 @@ def runs(values: list[bytes]) -> set[bytes]:
     return {b"".join(values[at : at + PARTS]) for at in range(len(values) - PARTS + 1)}
 
 
-def opened(vault: Vault, wrapped: bytes, name: str) -> bytes | None:
-    if wrapped[:4] != vault.current:
+def opened(key_wrapper: KeyWrapper, wrapped: bytes, name: str) -> bytes | None:
+    if wrapped[:4] != key_wrapper.current:
         return None
     try:
-        return vault.unwrap(wrapped, name)
+        return key_wrapper.unwrap(wrapped, name)
     except SealBroken:
         return None
 

@@ -14,14 +14,14 @@ from journal.entries import Entry
 from storage import messages, recordings
 from storage.calls import keep as keep_calls
 from storage.destruction import Destroyer
+from storage.encrypted_store import EncryptedStore
+from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.rotation import Rotation
-from storage.safe import Safe
 from storage.sealing import Came, Sealer
 from storage.spool import Spool
 from storage.sweeping import Sweeper
-from storage.vault import Vault, new_master_key
 from tests.store.calls import revised
 
 DUE_NOW = "UPDATE audio SET next_at = now(), lease_until = NULL"
@@ -35,14 +35,14 @@ class House:
     folder: Path
     node: str = "here"
     objects: Objects | None = None
-    vault: Vault = field(default_factory=lambda: Vault(new_master_key()))
+    key_wrapper: KeyWrapper = field(default_factory=lambda: KeyWrapper(new_master_key()))
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.folder / "spool")
         self.spool.folder.mkdir(exist_ok=True)
         self.store = self.objects or Directory(self.folder / "objects")
-        self.safe = Safe(self.store, self.vault)
-        self.sealer = Sealer(self.node, self.spool, self.safe)
+        self.encrypted_store = EncryptedStore(self.store, self.key_wrapper)
+        self.sealer = Sealer(self.node, self.spool, self.encrypted_store)
         self.destroyer = Destroyer(self.node, self.spool, self.store)
         self.sweeper = Sweeper(self.node, self.spool)
 
@@ -72,7 +72,7 @@ class House:
 
     async def rotate(self, every: timedelta = timedelta()) -> int:
         """Let the epochs end in which keys were destroyed; in how many steps."""
-        rotation, steps = Rotation(self.vault, every), 0
+        rotation, steps = Rotation(self.key_wrapper, every), 0
         while await rotation.step(self.con):
             steps += 1
             assert steps < 1000

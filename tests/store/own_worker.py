@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devkit.seaweed import Seaweed
-from storage.vault import Vault, new_master_key
+from storage.key_wrapper import KeyWrapper, new_master_key
 from tests.store.keeping import House, house_of
 from tests.store.test_objects import s3_of
 
@@ -62,6 +62,6 @@ async def keeping(database: str, folder: Path, s3: Seaweed | None, bucket: str) 
             "CALLENGINE_OBJECTS__SECRET_KEY": s3.secret_key,
         }
     objects = s3_of(s3, bucket) if s3 else None
-    async with house_of(database, folder, objects=objects, vault=Vault(key)) as house:
+    async with house_of(database, folder, objects=objects, key_wrapper=KeyWrapper(key)) as house:
         yield Keeping(house, told, [folder, *([s3.folder] if s3 else [])])
         await house.store.close()

@@ -8,20 +8,20 @@ from typing import TypeIs
 from journal import fault
 
 ROOT = Path(__file__).parents[2]
-ROAD = [*ROOT.glob("storage/**/*.py"), *ROOT.glob("mailer/**/*.py")]
-ROAD += [ROOT / "worker/drainer.py", ROOT / "journal/follower.py"]
+FILES = [*ROOT.glob("storage/**/*.py"), *ROOT.glob("mailer/**/*.py")]
+FILES += [ROOT / "worker/drainer.py", ROOT / "journal/follower.py"]
 POINT = fault.point.__name__
 
 
 def points() -> list[str]:
     """The names of all of them."""
-    nodes = [node for file in ROAD for node in ast.walk(ast.parse(file.read_text()))]
+    nodes = [node for file in FILES for node in ast.walk(ast.parse(file.read_text()))]
     arguments = (node.args[0] for node in nodes if is_call(node, POINT))
     return sorted(str(named.value) for named in arguments if isinstance(named, ast.Constant))
 
 
 def stretch(*kinds: str) -> list[str]:
-    """The points of one stretch of the road; those of a bucket are not on it."""
+    """The points of one stretch; those of a bucket are not among them."""
     return [name for name in points() if name.partition(".")[0] in kinds and "upload" not in name]
 
 
@@ -32,7 +32,7 @@ def bare_transactions() -> list[str]:
     """
     return [
         f"{file.name}: {function.name}"
-        for file in ROAD
+        for file in FILES
         if file.stem not in {"migrate", "overview"}
         for function in ast.walk(ast.parse(file.read_text()))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)

@@ -1,4 +1,4 @@
-"""Messages in the outbox, and a courier that brings them to servers of the test's own."""
+"""Messages in the outbox, and an outbox worker that sends them to servers of the test's own."""
 
 import io
 import json
@@ -13,23 +13,23 @@ import numpy as np
 import soundfile
 
 from mailer.compose import Sender
-from mailer.courier import Courier, Manner
+from mailer.mail_sender import MailSender
 from mailer.mx import NoMailTaken
 from mailer.outbox import Terms
-from mailer.post import Post, Road
-from mailer.postman import Postman
+from mailer.outbox_worker import DeliveryPolicy, OutboxWorker
+from mailer.post import Post, Transport
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
 from mailer.smtp import Server, Speaker
 from mailer.tls import verifying
+from storage.key_wrapper import new_key
 from storage.messages import post
-from storage.vault import new_key
 from tests.store.calls import NOON, call_id
 from tests.store.smtp import MailServer
 from worker.service import nothing_to_reset
 
 TERMS = Terms(node="here", lease=timedelta(minutes=20), window=timedelta(hours=24), kept=timedelta(days=30))
-MANNER = Manner(deadline=10)
+MANNER = DeliveryPolicy(deadline=10)
 SENDER = Sender("voicemail@provider.example", "Voicemail")
 ADDRESSES = ReturnAddresses([new_key()])
 
@@ -96,7 +96,7 @@ async def leave_message(
 
 
 @dataclass
-class Roads:
+class Transports:
     """Each domain's servers; a domain that is not among them takes no mail."""
 
     servers: Mapping[str, Sequence[Server]]
@@ -114,16 +114,16 @@ def own(kept: MailServer) -> Server:
 
 
 class Office:
-    """A courier with its database: `round` makes attempts until nothing is due, `later` moves the clock."""
+    """An outbox worker with its database: `round` makes all due attempts, `later` moves the clock."""
 
-    def __init__(self, pool: asyncpg.Pool, courier: Courier) -> None:
+    def __init__(self, pool: asyncpg.Pool, outbox_worker: OutboxWorker) -> None:
         self.pool = pool
-        self.courier = courier
+        self.outbox_worker = outbox_worker
 
     async def round(self) -> int:
         """Bring all that is due; how many attempts that were."""
         made = 0
-        while await self.courier.send_next(self.pool):
+        while await self.outbox_worker.send_next(self.pool):
             made += 1
             assert made < 1000
         return made
@@ -174,16 +174,18 @@ async def wav_of(_con: asyncpg.Connection, _audio_id: str) -> bytes:
 @asynccontextmanager
 async def office(
     database: str,
-    road: Road,
+    transport: Transport,
     terms: Terms = TERMS,
-    manner: Manner = MANNER,
+    policy: DeliveryPolicy = MANNER,
     told: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Office]:
-    """A courier over this database; `told` is called with each result."""
+    """An outbox worker over this database; `told` is called with each result."""
     sessions = Sessions(Speaker("engine1.provider.example", verifying(None)))
-    courier = Courier(Postman(Post(road, sessions), SENDER, ADDRESSES), wav_of, terms, manner, told)
+    outbox_worker = OutboxWorker(
+        MailSender(Post(transport, sessions), SENDER, ADDRESSES), wav_of, terms, policy, told
+    )
     async with asyncpg.create_pool(database, min_size=0, max_size=16, reset=nothing_to_reset) as pool:
         try:
-            yield Office(pool, courier)
+            yield Office(pool, outbox_worker)
         finally:
             await sessions.close()

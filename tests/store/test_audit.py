@@ -31,7 +31,7 @@ async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def findings(house: House, noted: Head | None = None, *, read: bool = False) -> list[str]:
-    auditor = Auditor(house.store, house.spool, read, house.vault)
+    auditor = Auditor(house.store, house.spool, read, house.key_wrapper)
     return [str(finding) async for finding in auditor.findings(house.con, noted)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devkit.postgres import binaries
-from storage.safe import SoundGone
+from storage.encrypted_store import AudioDestroyed
 from storage.sealing import Came
 from tests.store.keeping import house_of
 from tests.store.sounds import audio_id, record, voicemail_call
@@ -50,13 +50,13 @@ async def test_a_backup_has_no_key_and_a_database_restored_from_it_goes_on(
     assert (audio_id(1) in text, len(secrets)) == (True, 6)
     assert [it for it in secrets if it in text] == []
     await asyncio.to_thread(restore, bare_database, file)
-    async with house_of(bare_database, tmp_path, vault=house.vault) as after:
-        with pytest.raises(SoundGone):
-            await after.safe.fetch(after.con, audio_id(1))
+    async with house_of(bare_database, tmp_path, key_wrapper=house.key_wrapper) as after:
+        with pytest.raises(AudioDestroyed):
+            await after.encrypted_store.fetch(after.con, audio_id(1))
         record(after.spool.folder, 2)
         await after.drain(voicemail_call(2), rev=2)
         assert await after.seal() == [Came.STORED]
-        await after.safe.fetch(after.con, audio_id(2))
+        await after.encrypted_store.fetch(after.con, audio_id(2))
         await after.destroy_now(audio_id(1), audio_id(2))
         await after.rotate()
         assert await after.con.fetchval("SELECT count(*) FROM keys.residue") == 0

@@ -11,7 +11,7 @@ import pytest
 from mailer import report_reader
 from mailer.relays import Relays
 from mailer.return_address import ReturnAddresses, digest
-from storage.vault import new_key
+from storage.key_wrapper import new_key
 from tests.store.hostile import Talk
 from tests.store.posting import ADDRESSES, SENDER, message_id
 from tests.store.test_bounces import HEARING, OFFICE, OWNER, House, deliver, opened

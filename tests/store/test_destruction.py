@@ -9,7 +9,7 @@ import pytest
 
 from devkit.seaweed import Seaweed
 from storage import destruction, tombstones
-from storage.safe import SoundGone
+from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, samples, voicemail_call
@@ -47,8 +47,8 @@ async def test_delivered_nothing_of_it_is_left_but_its_tombstone(house: House) -
     assert row is not None
     told = (row["audio_id"], row["owner"], row["reason"], row["method"], row["versions"])
     assert told == (audio_id(1), "acme", "delivered", "key+object", 1)
-    with pytest.raises(SoundGone):
-        await house.safe.fetch(house.con, audio_id(1))
+    with pytest.raises(AudioDestroyed):
+        await house.encrypted_store.fetch(house.con, audio_id(1))
 
 
 async def test_in_a_bucket_with_versions_every_version_goes(
@@ -158,7 +158,7 @@ async def test_a_plain_file_is_left_to_the_node_that_has_it(
 async def test_two_who_destroy_at_once_write_one_chain(database: str, tmp_path: Path) -> None:
     async with house_of(database, tmp_path) as one:
         await deliver(one, *range(20))
-        async with house_of(database, tmp_path, vault=one.vault) as two:
+        async with house_of(database, tmp_path, key_wrapper=one.key_wrapper) as two:
             tried = await asyncio.gather(one.destroy(), two.destroy())
         assert sum(tried) == 20
         chain = await verify(one.con)
@@ -168,7 +168,7 @@ async def test_two_who_destroy_at_once_write_one_chain(database: str, tmp_path: 
 async def test_doomed_it_goes_at_its_time_for_its_reason(house: House) -> None:
     await store(house, 1, 2)
     now = await house.con.fetchval("SELECT now()")
-    await destruction.doom(house.con, audio_id(1), now, "operator")
+    await destruction.schedule_destruction(house.con, audio_id(1), now, "operator")
     assert await house.destroy() == 1
     assert await house.con.fetchval("SELECT reason FROM tombstone") == "operator"
     assert await house.state(audio_id(2)) == "stored"

@@ -21,7 +21,7 @@ from journal.follower import backlog
 from journal.identity import identity
 from journal.writer import Journal
 from storage.calls import find
-from storage.drained import position
+from storage.journal_position import position
 from storage.records import CallRecord
 from tests.store.calls import answered_call, changed, lost_call, record_of
 from tests.unit.journals import lay_out
@@ -174,8 +174,8 @@ async def test_a_call_that_cannot_be_a_row_is_set_aside_and_holds_up_nobody(
     await write(tmp_path, [*(answered_call(n) for n in range(5)), bad, *(answered_call(n) for n in (6, 7))])
     await drain(tmp_path, database)
     assert await kept(database) == records([0, 1, 2, 3, 4, 6, 7])
-    assert await ask(database, "SELECT count(*) FROM set_aside") == 1
-    assert "leg_answer" in await ask(database, "SELECT entries FROM set_aside")
+    assert await ask(database, "SELECT count(*) FROM dead_letter") == 1
+    assert "leg_answer" in await ask(database, "SELECT entries FROM dead_letter")
 
 
 @pytest.mark.parametrize("wrong", [b'"at":"yesterday"', b'"withheld":null', b'"kind":"teleported"'])
@@ -188,8 +188,8 @@ async def test_a_call_whose_beginning_cannot_be_read_is_set_aside_and_holds_up_n
     lay_out(tmp_path, [*map(encode, answered_call(0)), start, *entries, *map(encode, answered_call(2))])
     await drain(tmp_path, database)
     assert await kept(database) == records([0, 2])
-    assert await ask(database, "SELECT count(*) FROM set_aside") == 1
-    told = json.loads(await ask(database, "SELECT entries FROM set_aside"))
+    assert await ask(database, "SELECT count(*) FROM dead_letter") == 1
+    told = json.loads(await ask(database, "SELECT entries FROM dead_letter"))
     assert [entry["kind"] for entry in told][1:] == [kind_of(entry) for entry in answered_call(1)][
         -len(told) :
     ][1:]
@@ -203,7 +203,7 @@ async def test_an_entry_that_cannot_be_read_costs_itself_and_is_kept_aside(
     lay_out(tmp_path, [encode(start), newer, *map(encode, entries)])
     await drain(tmp_path, database)
     assert await kept(database) == records([1])
-    assert "Mars" in await ask(database, "SELECT entries FROM set_aside")
+    assert "Mars" in await ask(database, "SELECT entries FROM dead_letter")
 
 
 async def test_a_database_set_back_to_yesterday_is_filled_again(tmp_path: Path, database: str) -> None:

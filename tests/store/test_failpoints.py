@@ -29,11 +29,11 @@ from journal.entries import Entry
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.calls import find
+from storage.key_wrapper import new_master_key
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.records import CallRecord
 from storage.spool import Spool
-from storage.vault import new_master_key
 from tests.store.calls import answered_call, call_id, record_of
 from tests.store.conftest import administer, numbers
 from tests.store.points import bare_transactions, points, stretch
@@ -56,7 +56,7 @@ SELECT (SELECT count(*) FROM audio WHERE state <> 'destroyed')
      + (SELECT count(*) FROM outbox WHERE accepted_at IS NULL AND refused_at IS NULL)
      + (SELECT greatest(5 - count(*), 0) FROM audio)
      + (SELECT greatest(5 - count(*), 0) FROM call)
-     + (SELECT greatest(1 - count(*), 0) FROM set_aside)
+     + (SELECT greatest(1 - count(*), 0) FROM dead_letter)
 """
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables
@@ -70,7 +70,7 @@ NIGHTS = [
     for names in zip_longest(
         stretch("drain"),
         stretch("seal", "safe", "object", "spool"),
-        stretch("outbox", "postman", "smtp"),
+        stretch("outbox", "mail_sender", "smtp"),
         stretch("destroy"),
     )
 ]
@@ -235,8 +235,8 @@ async def hold_against_what_was_promised(night: Night) -> None:
     assert dict(map(tuple, stones)) == {"delivered": 3, "absent": 1, "orphan": 1}
     assert await leftovers(night) == []
     auditor = Auditor(night.objects, Spool(night.state / "spool"), read=True)
-    told = [str(finding).partition(" is set aside")[0] async for finding in auditor.findings(night.con)]
-    assert told == [f"aside: call {call_id(ASIDE)}"]
+    told = [str(finding).partition(" has a dead letter")[0] async for finding in auditor.findings(night.con)]
+    assert told == [f"dead letter: call {call_id(ASIDE)}"]
 
 
 def recorded() -> list[list[Entry]]:

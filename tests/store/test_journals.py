@@ -10,8 +10,8 @@ import pytest
 
 from journal.identity import identity
 from journal.segment import segments
+from storage.key_wrapper import new_master_key
 from storage.nodes import NodeTaken
-from storage.vault import new_master_key
 from tests.store.calls import answered_call
 from tests.store.sounds import audio_id, record, voicemail_call
 from tests.store.test_drainer import ask, drain, drained, draining, kept, records, until, write

@@ -36,7 +36,7 @@ async def house(own_server: Running, tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 def attack(house: House) -> Attack:
-    return Attack(house.folder / "postgres/data", house.vault)
+    return Attack(house.folder / "postgres/data", house.key_wrapper)
 
 
 async def settle(con: asyncpg.Connection) -> None:
@@ -73,7 +73,7 @@ async def test_postgresql_killed_at_any_time_of_a_rotation_no_key_is_lost_or_kep
     await attack.keep_rows(house.con)
     chance = random.Random(4)
     for sound in GONE:
-        async with house_of(own_server.url, house.folder, vault=house.vault) as one:
+        async with house_of(own_server.url, house.folder, key_wrapper=house.key_wrapper) as one:
             await one.destroy_now(sound)
             rotating = asyncio.create_task(one.rotate())
             await asyncio.sleep(chance.uniform(0, 0.02))
@@ -81,10 +81,10 @@ async def test_postgresql_killed_at_any_time_of_a_rotation_no_key_is_lost_or_kep
             await asyncio.wait({rotating})
             assert rotating.exception() is None or isinstance(rotating.exception(), CONNECTION_LOST)
         assert await answers(own_server, time.monotonic() + 20)
-        async with house_of(own_server.url, house.folder, vault=house.vault) as after:
+        async with house_of(own_server.url, house.folder, key_wrapper=house.key_wrapper) as after:
             for kept in KEPT:
-                await after.safe.fetch(after.con, kept)
-    async with house_of(own_server.url, house.folder, vault=house.vault) as after:
+                await after.encrypted_store.fetch(after.con, kept)
+    async with house_of(own_server.url, house.folder, key_wrapper=house.key_wrapper) as after:
         await after.rotate()
         await settle(after.con)
     assert attack.keys_of(SOUNDS) == set(KEPT)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.commands.messages import command
-from tests.store.posting import Office, Roads, message_id, office, own
+from tests.store.posting import Office, Transports, message_id, office, own
 from tests.store.smtp import Ways, mail_server
 
 REFUSED = Ways(reply=lambda verb, _: "550 5.1.1 unknown" if verb == "RCPT" else None)
@@ -33,7 +33,7 @@ def with_office(database: str, act: Callable[[Office], Awaitable[Any]], ways: Wa
     async def doing() -> None:
         async with (
             mail_server(ways) as kept,
-            office(database, Roads({"acme.example": [own(kept)]})) as it,
+            office(database, Transports({"acme.example": [own(kept)]})) as it,
         ):
             await act(it)
 

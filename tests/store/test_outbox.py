@@ -11,14 +11,14 @@ import asyncpg
 import pytest
 
 from dialplan.delivery import Delivery
-from mailer.answer import Accepted, Later
+from mailer.answer import Accepted, Deferred
 from mailer.backoff import STEPS
 from mailer.outbox import CLAIM, LOCK_OF_NODE, claim, give_all_back, give_back, taken, write
 from mailer.post import Smarthost
-from tests.store.posting import TERMS, Roads, message_id, office, own
+from tests.store.posting import TERMS, Transports, message_id, office, own
 from tests.store.smtp import Ways, mail_server
 
-NOBODY = Roads({})
+NOBODY = Transports({})
 
 
 async def test_what_is_claimed_is_nobody_elses_until_the_lease_is_over(database: str) -> None:
@@ -74,11 +74,11 @@ async def test_an_answer_after_the_lease_counts_only_if_it_is_an_acceptance(data
         quick = await claim(con, TERMS)
         assert slow
         assert quick
-        await write(con, slow, Later("mx", "451 not now", "none"), TERMS)
+        await write(con, slow, Deferred("mx", "451 not now", "none"), TERMS)
         assert (await it.row(told))["lease_until"] is not None, "it is the other one's"
         await write(con, slow, Accepted("mx", "250 taken", "none", final=True), TERMS)
         assert await it.state(told) == "accepted"
-        await write(con, quick, Later("mx", "451 not now", "none"), TERMS)
+        await write(con, quick, Deferred("mx", "451 not now", "none"), TERMS)
         assert (await it.row(told))["reply"] == "250 taken"
 
 
@@ -124,12 +124,12 @@ async def test_a_worker_that_starts_again_has_what_its_predecessor_had_in_hand(d
 async def test_a_courier_waits_for_the_end_of_its_predecessor_and_sends_what_that_had_in_hand(
     database: str,
 ) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         await it.leave(1)
         async with taken(it.pool) as killed:
             assert await give_all_back(killed, TERMS.node)
             assert await claim(killed, TERMS)
-            sending = [asyncio.create_task(it.courier.run(it.pool))]
+            sending = [asyncio.create_task(it.outbox_worker.run(it.pool))]
             await asyncio.sleep(0.5)
             assert kept.mails == []
             await killed.close()
@@ -150,10 +150,10 @@ async def test_a_courier_that_failed_to_begin_is_not_its_own_predecessor(
             raise asyncpg.UndefinedTableError
         return tries[-1]
 
-    monkeypatch.setattr("mailer.courier.give_all_back", without_a_schema_at_first)
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    monkeypatch.setattr("mailer.outbox_worker.give_all_back", without_a_schema_at_first)
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         await it.leave(1)
-        sending = [asyncio.create_task(it.courier.run(it.pool))]
+        sending = [asyncio.create_task(it.outbox_worker.run(it.pool))]
         await kept.has(1, 8)
         await stopped(sending)
     assert len(kept.mails) == 1
@@ -162,10 +162,10 @@ async def test_a_courier_that_failed_to_begin_is_not_its_own_predecessor(
 
 
 async def test_eight_workers_send_two_hundred_mails_once_each(database: str) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         for n in range(200):
             await it.leave(n, kind="missed")
-        running = [asyncio.create_task(it.courier.run(it.pool))]
+        running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
         await kept.has(200, 30)
         await stopped(running)
         assert len({mail.sender for mail in kept.mails}) == len(kept.mails) == 200
@@ -181,11 +181,14 @@ async def stopped(running: list[asyncio.Task[None]]) -> None:
 
 async def test_two_couriers_of_two_nodes_share_the_work(database: str) -> None:
     async with mail_server() as kept:
-        road = Roads({"acme.example": [own(kept)]})
-        async with office(database, road) as one, office(database, road, replace(TERMS, node="two")) as two:
+        transport = Transports({"acme.example": [own(kept)]})
+        async with (
+            office(database, transport) as one,
+            office(database, transport, replace(TERMS, node="two")) as two,
+        ):
             for n in range(60):
                 await one.leave(n, kind="missed")
-            running = [asyncio.create_task(it.courier.run(it.pool)) for it in (one, two)]
+            running = [asyncio.create_task(it.outbox_worker.run(it.pool)) for it in (one, two)]
             await kept.has(60, 30)
             await stopped(running)
     assert len({mail.sender for mail in kept.mails}) == len(kept.mails) == 60
@@ -193,21 +196,21 @@ async def test_two_couriers_of_two_nodes_share_the_work(database: str) -> None:
 
 async def test_stopped_in_the_middle_another_courier_brings_it(database: str) -> None:
     async with mail_server(Ways(silent_after="RCPT")) as slow, mail_server() as quick:
-        road = Roads({"acme.example": [own(slow)]})
-        async with office(database, road) as it:
+        transport = Transports({"acme.example": [own(slow)]})
+        async with office(database, transport) as it:
             await it.leave(1)
-            running = [asyncio.create_task(it.courier.run(it.pool))]
+            running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
             await slow.hears("RCPT", 5)
             await stopped(running)
-            road.servers = {"acme.example": [own(quick)]}
-            running = [asyncio.create_task(it.courier.run(it.pool))]
+            transport.servers = {"acme.example": [own(quick)]}
+            running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
             await quick.has(1, 5)
             await stopped(running)
     assert (len(slow.mails), len(quick.mails)) == (0, 1)
 
 
 async def test_what_the_owners_own_server_took_is_destroyed_at_once(database: str) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         told = await it.leave(1)
         await it.round()
         assert (await it.keeping(told) or timedelta(1)) <= timedelta(0)
@@ -233,7 +236,7 @@ async def test_when_nobody_of_the_first_takes_it_the_second_address_gets_the_sam
 
     async with (
         mail_server(Ways(reply=reply)) as kept,
-        office(database, Roads({"acme.example": [own(kept)]})) as it,
+        office(database, Transports({"acme.example": [own(kept)]})) as it,
     ):
         told = await it.leave(1, then="owner@acme.example")
         await it.round()
@@ -247,7 +250,7 @@ async def test_when_nobody_of_the_first_takes_it_the_second_address_gets_the_sam
 
 
 async def test_a_missed_call_is_mailed_and_has_no_sound_to_be_destroyed(database: str) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         told = await it.leave(1, kind="missed")
         await it.round()
         assert b"Missed call" in kept.mails[0].content
@@ -274,7 +277,7 @@ async def test_handshakes_that_failed_are_counted(database: str) -> None:
             claimed = await claim(con, TERMS)
             assert claimed
             assert claimed.failures == failures
-            await write(con, claimed, Later("mx", "TLS: reset", "failed"), TERMS)
+            await write(con, claimed, Deferred("mx", "TLS: reset", "failed"), TERMS)
             await it.later(hours=1)
 
 
@@ -288,7 +291,7 @@ async def test_handshakes_that_failed_are_counted(database: str) -> None:
 async def test_a_message_whose_mail_cannot_be_built_goes_out_plain(
     database: str, broken: dict[str, str]
 ) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         told = await it.leave(1, **broken)
         await it.round()
         assert await it.state(told) == "accepted"
@@ -297,7 +300,7 @@ async def test_a_message_whose_mail_cannot_be_built_goes_out_plain(
 
 
 async def test_one_of_which_nothing_can_be_made_holds_up_nobody(database: str) -> None:
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         told = await it.leave(1)
         await it.pool.execute("UPDATE message SET deliver = deliver - 'zone'")
         good = await it.leave(2)
@@ -310,7 +313,7 @@ async def test_one_of_which_nothing_can_be_made_holds_up_nobody(database: str) -
 
 async def test_an_answer_waits_for_a_database_that_is_away(database: str) -> None:
     """Every connection is cut while the mail is being taken: it is not sent again for that."""
-    async with mail_server() as kept, office(database, Roads({"acme.example": [own(kept)]})) as it:
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         told = await it.leave(1)
         cut: list[asyncio.Task[None]] = []
 
@@ -321,7 +324,9 @@ async def test_an_answer_waits_for_a_database_that_is_away(database: str) -> Non
 
         kept.ways.reply = reply
         async with asyncio.timeout(20):
-            assert await it.courier.send_next(it.pool)  # nothing after it: that may meet a cut connection too
+            assert await it.outbox_worker.send_next(
+                it.pool
+            )  # nothing after it: that may meet a cut connection too
         await asyncio.gather(*cut)
         await it.pool.expire_connections()  # one that was cut may not know it yet
         assert await it.state(told) == "accepted"

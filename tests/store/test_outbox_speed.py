@@ -47,12 +47,12 @@ async def test_eight_workers_send_five_hundred_mails_a_second(database: str) -> 
             done.set()
 
     with fast_server() as server:
-        road = Smarthost(Server("127.0.0.1", int(await asyncio.to_thread(line, server))))
-        async with office(database, road, replace(TERMS, smarthost="127.0.0.1"), told=told) as it:
+        transport = Smarthost(Server("127.0.0.1", int(await asyncio.to_thread(line, server))))
+        async with office(database, transport, replace(TERMS, smarthost="127.0.0.1"), told=told) as it:
             for n in range(MAILS):
                 await it.leave(n, kind="missed")
             began = time.monotonic()
-            sending = asyncio.create_task(it.courier.run(it.pool))
+            sending = asyncio.create_task(it.outbox_worker.run(it.pool))
             try:
                 await asyncio.wait_for(done.wait(), MAILS / LEAST + 10)
                 rate = MAILS / (time.monotonic() - began)

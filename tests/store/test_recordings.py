@@ -14,9 +14,9 @@ from journal.entries import CallEnded, Entry
 from storage import recordings
 from storage.audit import Auditor
 from storage.destruction import Destroyer
+from storage.encrypted_store import AudioDestroyed
 from storage.lease import Audio, claim
 from storage.recordings import Asked, Hold, Refused, find
-from storage.safe import SoundGone
 from storage.sealing import TO_SEAL, Came
 from tests.store.calls import NOON, answered_call, changed
 from tests.store.conversations import (
@@ -70,7 +70,7 @@ async def row(house: House, n: int) -> asyncpg.Record:
 async def test_it_is_stored_as_one_stereo_file_and_no_longer_in_the_spool(house: House) -> None:
     await store(house, 1, form="flac")
     assert (house.spooled(), await house.names()) == ([], [f"recording/{recording_id(1)}"])
-    data = await house.safe.fetch(house.con, recording_id(1))
+    data = await house.encrypted_store.fetch(house.con, recording_id(1))
     assert data[:4] == b"fLaC"
     left, right = heard(data).T
     assert level_at(left, CALLER) - level_at(left, DESTINATION) > 60
@@ -235,12 +235,16 @@ async def test_at_its_deadline_nothing_is_left_but_tombstone_and_evidence(house:
     await store(house, 1, 2)
     await age(house, 1, days=36_600)
     assert await house.destroy() == 1
-    stone = await house.con.fetchrow("SELECT * FROM tombstone")
-    assert stone is not None
-    assert (stone["audio_id"], stone["kind"], stone["reason"]) == (recording_id(1), "recording", "deadline")
+    tombstone = await house.con.fetchrow("SELECT * FROM tombstone")
+    assert tombstone is not None
+    assert (tombstone["audio_id"], tombstone["kind"], tombstone["reason"]) == (
+        recording_id(1),
+        "recording",
+        "deadline",
+    )
     assert await house.names() == [f"recording/{recording_id(2)}"]
-    with pytest.raises(SoundGone):
-        await house.safe.fetch(house.con, recording_id(1))
+    with pytest.raises(AudioDestroyed):
+        await house.encrypted_store.fetch(house.con, recording_id(1))
 
 
 async def test_past_its_deadline_it_is_destroyed_even_if_it_could_never_be_stored(
@@ -307,12 +311,12 @@ async def test_what_is_stored_in_the_moment_its_time_is_over_is_destroyed_whole(
         return await shred(self, con, audio)
 
     monkeypatch.setattr(Destroyer, "_shred", stored_first)
-    async with house_of(database, house.folder, vault=house.vault) as other:
+    async with house_of(database, house.folder, key_wrapper=house.key_wrapper) as other:
         assert await other.destroy() == 1
     assert (await house.names(), await house.con.fetchval(KEYS)) == ([], 0)
-    stone = await house.con.fetchrow("SELECT method, cipher_sha256 IS NULL AS plain FROM tombstone")
-    assert stone is not None
-    assert tuple(stone) == ("key+object", False)
+    tombstone = await house.con.fetchrow("SELECT method, cipher_sha256 IS NULL AS plain FROM tombstone")
+    assert tombstone is not None
+    assert tuple(tombstone) == ("key+object", False)
 
 
 async def test_no_key_is_made_for_what_is_just_being_destroyed(house: House, database: str) -> None:
@@ -322,14 +326,16 @@ async def test_no_key_is_made_for_what_is_just_being_destroyed(house: House, dat
     destroying = con.transaction()
     await destroying.start()
     await con.execute("UPDATE audio SET state = 'shredded'")
-    sealing = asyncio.create_task(house.safe.keep(house.con, "recording", recording_id(1), b"too late"))
+    sealing = asyncio.create_task(
+        house.encrypted_store.keep(house.con, "recording", recording_id(1), b"too late")
+    )
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
     for _ in range(500):
         if sealing.done() or await con.fetchval(waits, database.rpartition("/")[2]):
             break
         await asyncio.sleep(0.01)
     await destroying.commit()
-    with pytest.raises(SoundGone):
+    with pytest.raises(AudioDestroyed):
         await sealing
     await con.close()
     assert await house.con.fetchval(KEYS) == 0
@@ -362,7 +368,7 @@ async def test_a_hold_beats_the_deadline_and_its_end_does_not_delay(house: House
     await recordings.hold(house.con, recording_id(1), WHY)
     await age(house, 1, days=36_600)
     assert await house.destroy() == 0
-    assert len(await house.safe.fetch(house.con, recording_id(1))) > 0
+    assert len(await house.encrypted_store.fetch(house.con, recording_id(1))) > 0
     told = await row(house, 1)
     assert (told["hold"], told["review_on"]) == (WHY.reference, WHY.review_on)
     await recordings.release(house.con, recording_id(1), "C. Claes")

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cli.__main__ import main
 from storage import access
 from storage.access import Looked
-from storage.vault import Vault, new_master_key
+from storage.key_wrapper import KeyWrapper, new_master_key
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
 
@@ -33,7 +33,7 @@ async def house(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "ASTERISK__RECORDINGS": str(tmp_path / "spool"),
     }.items():
         monkeypatch.setenv(f"CALLENGINE_{name}", told)
-    async with house_of(database, tmp_path, vault=Vault(key)) as found:
+    async with house_of(database, tmp_path, key_wrapper=KeyWrapper(key)) as found:
         for n in (FETCHED, DESTROYED, HELD, UNHEARD):
             record_talk(found.spool.folder, n, 0.5)
         await found.drain(*(recorded_call(n, days=36_500) for n in (FETCHED, DESTROYED, HELD, UNHEARD)))

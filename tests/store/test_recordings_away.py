@@ -18,8 +18,8 @@ import pytest
 
 from devkit.seaweed import Seaweed, seaweed, wait_ready
 from storage.audit import Auditor
+from storage.encrypted_store import AudioDestroyed
 from storage.objects import ObjectsTrouble
-from storage.safe import SoundGone
 from storage.tombstones import verify
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.own_worker import Keeping, keeping
@@ -145,7 +145,7 @@ async def test_for_as_long_as_the_store_is_away_what_is_due_is_unreadable(
             return {await house.state(it) for it in named([*STORED_DUE, *STORED_KEPT])} == {"stored"}
 
         await until(are_stored, "stored before the outage")
-        before = {it: await house.safe.fetch(house.con, it) for it in named(STORED_KEPT)}
+        before = {it: await house.encrypted_store.fetch(house.con, it) for it in named(STORED_KEPT)}
         watch = Watch(kept)
         with away(store, how):
             await record(kept, *SPOOLED_DUE, *SPOOLED_KEPT)
@@ -164,12 +164,12 @@ async def hold_while_it_is_away(kept: Keeping, how: str) -> None:
     """What is due cannot be fetched; what is not waits, in the store or in the spool."""
     house = kept.house
     for audio_id in named(DUE):
-        with pytest.raises(SoundGone):
-            await house.safe.fetch(house.con, audio_id)
+        with pytest.raises(AudioDestroyed):
+            await house.encrypted_store.fetch(house.con, audio_id)
     assert {name.rpartition("-")[0] for name in house.spooled()} == set(named(SPOOLED_KEPT))
     if how == "ended":
         with pytest.raises(ObjectsTrouble):
-            await house.safe.fetch(house.con, recording_id(STORED_KEPT[0]))
+            await house.encrypted_store.fetch(house.con, recording_id(STORED_KEPT[0]))
 
 
 async def hold_when_it_is_back(kept: Keeping, before: dict[str, bytes]) -> None:
@@ -184,7 +184,7 @@ async def hold_when_it_is_back(kept: Keeping, before: dict[str, bytes]) -> None:
         return states == {**dict.fromkeys(named(DUE), "destroyed"), **dict.fromkeys(named(KEPT), "stored")}
 
     await until(is_over, "all is as it should be", 120)
-    assert {it: await house.safe.fetch(house.con, it) for it in before} == before
+    assert {it: await house.encrypted_store.fetch(house.con, it) for it in before} == before
     assert await house.names() == sorted(f"recording/{it}" for it in named(KEPT))
     chain = await verify(house.con)
     assert (chain.broken, chain.head.seq) == ("", len(DUE))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from storage.audit import Auditor
-from storage.tombstones import Stone, verify
+from storage.tombstones import Tombstone, verify
 from tests.store.conversations import record_sides, recorded_call, recording_id
 from tests.store.keeping import House, house_of
 from tests.store.own_worker import Keeping, keeping
@@ -132,7 +132,7 @@ async def is_found(house: House, seq: int, column: str, other: str) -> bool:
 
 
 async def test_a_byte_flipped_in_any_tombstone_is_found(database: str, tmp_path: Path) -> None:
-    assert set(CHANGES) == {*Stone.__dataclass_fields__, "seq", "prev", "hash"}
+    assert set(CHANGES) == {*Tombstone.__dataclass_fields__, "seq", "prev", "hash"}
     async with house_of(database, tmp_path) as house:
         for n in range(3):
             record_sides(house.spool.folder, n, KNOWN, KNOWN)

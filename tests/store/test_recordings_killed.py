@@ -20,11 +20,11 @@ from journal.entries import Entry
 from journal.writer import Journal
 from storage.audit import Auditor
 from storage.conversation import join
+from storage.encrypted_store import EncryptedStore
+from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.objects.directory import Directory
-from storage.safe import Safe
 from storage.spool import Spool
 from storage.tombstones import verify
-from storage.vault import Vault, new_master_key
 from tests.store.conversations import record_sides, recorded_call, recording_id
 from tests.store.points import stretch
 from tests.store.sounds import samples, wav_of
@@ -34,7 +34,7 @@ KILLS = int(os.environ.get("CALLENGINE_KILLS", "1"))
 
 KEPT, EXPIRED, EMPTY = 1, 2, 3
 # Not passed here: what is set aside, an object that lies there already.
-PASSED_BY = ("drain.before_one", "drain.after_one", "drain.before_late_mark", "drain.before_set_aside")
+PASSED_BY = ("drain.before_one", "drain.after_one", "drain.before_late_mark", "drain.before_dead_letter")
 KINDS = ("drain", "seal", "safe", "object", "spool", "destroy")
 POINTS = [it for it in stretch(*KINDS) if it not in (*PASSED_BY, "safe.before_second_put")]
 # A day kills once on every stretch, for there is something left to do on the later ones.
@@ -129,7 +129,7 @@ async def day(tmp_path: Path, database: str) -> AsyncIterator[Day]:
 async def hold_against_what_was_promised(day: Day) -> None:
     """The one oracle of all of these tests."""
     objects = Directory(day.state / "objects")
-    kept = await Safe(objects, Vault(day.key)).fetch(day.con, recording_id(KEPT))
+    kept = await EncryptedStore(objects, KeyWrapper(day.key)).fetch(day.con, recording_id(KEPT))
     caller, destination = map(wav_of, sides(KEPT))
     assert kept == join(caller, destination, "wav").data
     # What a killed upload has left (ID.abcd.part) is sealed with the same key, and goes with the sound.

@@ -48,7 +48,7 @@ async def sealed(house: House, lasted: float = 2.0) -> bytes:
     await house.drain(recorded_call(1, lasted=lasted, days=FOREVER))
     assert await house.seal() == [Came.STORED]
     assert house.spooled() == []
-    return await house.safe.fetch(house.con, recording_id(1))
+    return await house.encrypted_store.fetch(house.con, recording_id(1))
 
 
 async def test_the_caller_is_left_the_destination_right_and_the_pause_is_silent(house: House) -> None:

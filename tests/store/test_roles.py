@@ -67,7 +67,7 @@ NOT_THE_READER = [
     "SELECT FROM outbox",
     "SELECT FROM audio",
     "SELECT FROM recording",
-    "SELECT FROM set_aside",
+    "SELECT FROM dead_letter",
     "SELECT FROM tombstone",
     "SELECT FROM access",
     "INSERT INTO tls_seen (domain, last) VALUES ('a.example', '')",

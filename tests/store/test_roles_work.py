@@ -125,7 +125,7 @@ async def test_its_audit_sees_everything_and_without_its_two_rights_says_what_it
     await house.seal()
     await house.destroy_now(audio_id(1))
     await house.rotate()
-    auditor = Auditor(house.store, house.spool, read=True, vault=house.vault)
+    auditor = Auditor(house.store, house.spool, read=True, key_wrapper=house.key_wrapper)
     assert [str(it) async for it in auditor.findings(house.con)] == []
     without = FOR_SUPERUSERS.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
     await execute(roles["superuser"], without)

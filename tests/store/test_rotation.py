@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from storage import keyring, rotation
+from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
+from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken, new_master_key, open_sealed
 from storage.rotation import Rotation
-from storage.safe import Safe, SoundDamaged, SoundGone
-from storage.vault import MasterKeyError, SealBroken, Vault, new_master_key, open_sealed
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, voicemail_call
 
@@ -27,7 +27,7 @@ LATER = "UPDATE keys.epoch SET began_at = began_at - interval '15 minutes'"
 @pytest.fixture
 async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
     """Six messages are stored."""
-    async with house_of(database, tmp_path, vault=Vault(MASTER_KEY)) as found:
+    async with house_of(database, tmp_path, key_wrapper=KeyWrapper(MASTER_KEY)) as found:
         await store(found, *range(6))
         yield found
 
@@ -39,13 +39,13 @@ async def store(house: House, *numbers: int) -> None:
     await house.seal()
 
 
-async def readable(house: House, vault: Vault | None = None) -> list[int]:
+async def readable(house: House, key_wrapper: KeyWrapper | None = None) -> list[int]:
     """Which of the messages can be read."""
-    safe, found = Safe(house.store, vault or house.vault), []
+    encrypted_store, found = EncryptedStore(house.store, key_wrapper or house.key_wrapper), []
     for n in range(6):
         try:
-            await safe.fetch(house.con, audio_id(n))
-        except SoundGone:
+            await encrypted_store.fetch(house.con, audio_id(n))
+        except AudioDestroyed:
             continue
         found.append(n)
     return found
@@ -82,9 +82,11 @@ async def test_the_destroyed_keys_row_put_back_opens_nothing(house: House) -> No
     await house.rotate()
     for epoch in (1, 2):
         with pytest.raises(SealBroken):
-            house.vault.in_epoch(keyring.as_bytes(await parts(house, epoch))).unwrap(group, keyring.GROUP)
+            house.key_wrapper.in_epoch(keyring.as_bytes(await parts(house, epoch))).unwrap(
+                group, keyring.GROUP
+            )
     for row in await house.con.fetch(rotation.GROUPS):
-        present = house.vault.in_epoch(keyring.as_bytes(await parts(house, 2)))
+        present = house.key_wrapper.in_epoch(keyring.as_bytes(await parts(house, 2)))
         with pytest.raises(SealBroken):
             open_sealed(present.unwrap(row["wrapped"], keyring.GROUP), audio_id(0), key["wrapped"])
 
@@ -134,13 +136,13 @@ async def test_a_held_message_stays_readable_when_its_neighbours_are_destroyed(h
 
 async def test_a_replaced_master_key_is_needed_no_more_after_the_next_rotation(house: House) -> None:
     new = new_master_key()
-    both, only_new = Vault(f"{new}, {MASTER_KEY}"), Vault(new)
+    both, only_new = KeyWrapper(f"{new}, {MASTER_KEY}"), KeyWrapper(new)
     with pytest.raises(MasterKeyError):
         await readable(house, only_new)
     assert await Rotation(both, timedelta()).step(house.con)
     assert await readable(house, only_new) == list(range(6))
     with pytest.raises(MasterKeyError):
-        await readable(house, Vault(MASTER_KEY))
+        await readable(house, KeyWrapper(MASTER_KEY))
 
 
 async def test_two_workers_that_rotate_at_once_rotate_once(
@@ -148,7 +150,7 @@ async def test_two_workers_that_rotate_at_once_rotate_once(
 ) -> None:
     await house.destroy_now(audio_id(0))
     await house.con.execute(LATER)
-    async with house_of(database, tmp_path, vault=house.vault) as other:
+    async with house_of(database, tmp_path, key_wrapper=house.key_wrapper) as other:
         await asyncio.gather(house.rotate(QUARTER), other.rotate(QUARTER))
     assert await house.con.fetchval(EPOCH) == 2
     assert await readable(house) == [1, 2, 3, 4, 5]
@@ -159,11 +161,11 @@ async def test_while_keys_are_made_read_and_destroyed_it_rotates_and_loses_none(
 ) -> None:
     monkeypatch.setattr(keyring, "GROUP_SIZE", 3)
     monkeypatch.setattr(rotation, "GROUP_SIZE", 3)
-    vault, done = Vault(new_master_key()), asyncio.Event()
+    key_wrapper, done = KeyWrapper(new_master_key()), asyncio.Event()
     async with (
-        house_of(database, tmp_path, vault=vault) as one,
-        house_of(database, tmp_path, vault=vault) as two,
-        house_of(database, tmp_path, vault=vault) as three,
+        house_of(database, tmp_path, key_wrapper=key_wrapper) as one,
+        house_of(database, tmp_path, key_wrapper=key_wrapper) as two,
+        house_of(database, tmp_path, key_wrapper=key_wrapper) as three,
     ):
 
         async def rotate() -> None:
@@ -174,13 +176,14 @@ async def test_while_keys_are_made_read_and_destroyed_it_rotates_and_loses_none(
         for n in range(0, 60, 2):
             await asyncio.gather(store(one, n), store(two, n + 1))
             await asyncio.gather(
-                one.destroy_now(audio_id(n)), *(two.safe.fetch(two.con, audio_id(m)) for m in [n + 1])
+                one.destroy_now(audio_id(n)),
+                *(two.encrypted_store.fetch(two.con, audio_id(m)) for m in [n + 1]),
             )
         done.set()
         await rotating
         assert await one.con.fetchval(EPOCH) > 10
         for n in range(1, 60, 2):
-            await one.safe.fetch(one.con, audio_id(n))
+            await one.encrypted_store.fetch(one.con, audio_id(n))
         assert await one.con.fetchval("SELECT count(*) FROM keys.audio_key") == 30
 
 
@@ -204,7 +207,7 @@ async def test_where_a_group_key_does_not_open_no_epochs_key_is_overwritten(hous
     """A person has to see to it: with the old key some of it may still be saved."""
     before = await parts(house, 1)
     await house.destroy_now(audio_id(0))
-    rotating = Rotation(house.vault, timedelta())
+    rotating = Rotation(house.key_wrapper, timedelta())
     assert await rotating.step(house.con)
     broken = "UPDATE keys.group_key SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1)"
     await house.con.execute(broken)
@@ -220,6 +223,6 @@ async def test_a_key_that_is_damaged_holds_up_no_other(house: House) -> None:
     await house.destroy_now(audio_id(0))
     await house.rotate()
     assert await house.con.fetchval(RESIDUE) == 0
-    with pytest.raises(SoundDamaged):
-        await house.safe.fetch(house.con, audio_id(1))
-    await house.safe.fetch(house.con, audio_id(2))
+    with pytest.raises(AudioDamaged):
+        await house.encrypted_store.fetch(house.con, audio_id(1))
+    await house.encrypted_store.fetch(house.con, audio_id(2))

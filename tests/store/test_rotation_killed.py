@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from storage.audit import Auditor
-from storage.safe import SoundGone
-from storage.vault import Vault, new_key, new_master_key
+from storage.encrypted_store import AudioDestroyed
+from storage.key_wrapper import KeyWrapper, new_key, new_master_key
 from tests.store.keeping import House, house_of
 from tests.store.points import stretch
 from tests.store.sounds import audio_id, record, voicemail_call
@@ -63,12 +63,12 @@ class Workplace:
 @pytest.fixture
 async def workplace(database: str, tmp_path: Path) -> AsyncIterator[Workplace]:
     key = new_master_key()
-    async with house_of(database, tmp_path, vault=Vault(key)) as house:
+    async with house_of(database, tmp_path, key_wrapper=KeyWrapper(key)) as house:
         for n in (*GONE, *KEPT):
             record(house.spool.folder, n, 1.5)
         await house.drain(*(voicemail_call(n) for n in (*GONE, *KEPT)))
         for n in OF_BEFORE:
-            await house.con.execute(ADD, audio_id(n), house.vault.wrap(new_key(), audio_id(n)))
+            await house.con.execute(ADD, audio_id(n), house.key_wrapper.wrap(new_key(), audio_id(n)))
         await house.seal()
         await house.con.execute(OVER, [audio_id(n) for n in GONE])
         told = {
@@ -86,12 +86,12 @@ async def workplace(database: str, tmp_path: Path) -> AsyncIterator[Workplace]:
 async def hold_against_what_was_promised(house: House) -> None:
     """The one oracle of all of these tests."""
     for n in KEPT:
-        await house.safe.fetch(house.con, audio_id(n))
+        await house.encrypted_store.fetch(house.con, audio_id(n))
     for n in GONE:
-        with pytest.raises(SoundGone):
-            await house.safe.fetch(house.con, audio_id(n))
+        with pytest.raises(AudioDestroyed):
+            await house.encrypted_store.fetch(house.con, audio_id(n))
     assert list(await house.con.fetchval(IDLE)) == [0, 0, 0, 0]
-    found = Auditor(house.store, house.spool, vault=house.vault).findings(house.con)
+    found = Auditor(house.store, house.spool, key_wrapper=house.key_wrapper).findings(house.con)
     # That a version before had wrapped keys is one, until the master key is replaced.
     assert [str(it) async for it in found if "that a version before wrapped" not in str(it)] == []
 

@@ -11,9 +11,9 @@ import pytest
 from devkit.seaweed import Seaweed, wait_ready
 from dialplan.result import Result
 from journal.entries import MessageEnded, MessageStarted
+from storage.encrypted_store import AudioDamaged, AudioDestroyed
 from storage.objects import Objects, ObjectsTrouble
 from storage.objects.directory import Directory
-from storage.safe import SoundDamaged, SoundGone
 from storage.sealing import Came
 from tests.store.calls import answered_call, changed
 from tests.store.keeping import House, house_of
@@ -63,7 +63,7 @@ async def test_a_message_is_stored_promised_to_its_owner_and_no_longer_in_the_sp
     assert await house.state(audio_id(1)) == "stored"
     assert await house.message(audio_id(1)) == "waiting"
     assert await house.outbox() == [(audio_id(1), OFFICE)]
-    assert await house.safe.fetch(house.con, audio_id(1)) == raw
+    assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
     assert house.spooled() == []
 
 
@@ -74,7 +74,7 @@ async def test_in_a_bucket_it_is_as_in_a_directory(
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
         assert await house.seal() == [Came.STORED]
-        assert await house.safe.fetch(house.con, audio_id(1)) == raw
+        assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
 async def test_nothing_that_is_kept_shows_the_sound(house: House) -> None:
@@ -94,7 +94,7 @@ async def test_cut_by_a_kill_of_asterisk_it_is_put_right_and_kept(house: House) 
     (house.spool.folder / f"{audio_id(1)}.wav").write_bytes(cut)
     await house.drain(voicemail_call(1))
     assert await house.seal() == [Came.STORED]
-    wav = await house.safe.fetch(house.con, audio_id(1))
+    wav = await house.encrypted_store.fetch(house.con, audio_id(1))
     assert wav[44:] == raw[44:-32_770]
     assert await house.con.fetchval("SELECT seconds::float FROM audio") == pytest.approx(2.952, abs=0.001)
 
@@ -229,7 +229,7 @@ async def test_a_store_that_fails_loses_nothing(database: str, tmp_path: Path, v
         store.fails = set()
         await house.retry()
         await house.seal()
-        assert await house.safe.fetch(house.con, audio_id(1)) == raw
+        assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
 async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
@@ -246,7 +246,7 @@ async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
             wait_ready(s3)
         await house.retry()
         assert await house.seal() == [Came.STORED]
-        assert await house.safe.fetch(house.con, audio_id(1)) == raw
+        assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
 async def test_what_is_read_back_otherwise_is_not_called_stored(database: str, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ async def test_what_is_read_back_otherwise_is_not_called_stored(database: str, t
         store.garbles = False
         await house.retry()
         assert await house.seal() == [Came.STORED]
-        assert await house.safe.fetch(house.con, audio_id(1)) == raw
+        assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
 async def test_an_object_cut_off_by_a_crash_is_replaced(house: House) -> None:
@@ -268,13 +268,13 @@ async def test_an_object_cut_off_by_a_crash_is_replaced(house: House) -> None:
     await house.drain(voicemail_call(1))
     await house.store.put(f"message/{audio_id(1)}", b"half an ob")
     assert await house.seal() == [Came.STORED]
-    assert await house.safe.fetch(house.con, audio_id(1)) == raw
+    assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
 async def test_the_object_of_an_attempt_that_was_killed_is_found_and_kept(house: House) -> None:
     raw = record(house.spool.folder, 1)
     await house.drain(voicemail_call(1))
-    await house.safe.keep(house.con, "message", audio_id(1), raw)
+    await house.encrypted_store.keep(house.con, "message", audio_id(1), raw)
     before = await house.store.get(f"message/{audio_id(1)}")
     assert await house.seal() == [Came.STORED]
     assert await house.store.get(f"message/{audio_id(1)}") == before
@@ -286,16 +286,16 @@ async def test_a_sound_that_was_changed_in_the_store_is_not_given_out(house: Hou
     await house.seal()
     object_ = house.folder / "objects" / "message" / audio_id(1)
     object_.write_bytes(object_.read_bytes()[:-1] + b"x")
-    with pytest.raises(SoundDamaged):
-        await house.safe.fetch(house.con, audio_id(1))
+    with pytest.raises(AudioDamaged):
+        await house.encrypted_store.fetch(house.con, audio_id(1))
     object_.unlink()
-    with pytest.raises(SoundDamaged):
-        await house.safe.fetch(house.con, audio_id(1))
+    with pytest.raises(AudioDamaged):
+        await house.encrypted_store.fetch(house.con, audio_id(1))
 
 
 async def test_what_was_never_kept_is_gone(house: House) -> None:
-    with pytest.raises(SoundGone):
-        await house.safe.fetch(house.con, audio_id(1))
+    with pytest.raises(AudioDestroyed):
+        await house.encrypted_store.fetch(house.con, audio_id(1))
 
 
 async def test_two_who_seal_at_once_each_take_another(database: str, tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ async def test_two_who_seal_at_once_each_take_another(database: str, tmp_path: P
         for n in range(20):
             record(one.spool.folder, n)
         await one.drain(*(voicemail_call(n) for n in range(20)))
-        async with house_of(database, tmp_path, vault=one.vault) as two:
+        async with house_of(database, tmp_path, key_wrapper=one.key_wrapper) as two:
             came = await asyncio.gather(one.seal(), two.seal())
         assert sorted(len(each) for each in came)[0] > 0
         assert [it for each in came for it in each] == [Came.STORED] * 20
@@ -326,7 +326,7 @@ async def test_a_straggler_leaves_nothing_of_what_was_destroyed_meanwhile(
     async with house_of(database, tmp_path) as fast:
         record(fast.spool.folder, 1)
         await fast.drain(voicemail_call(1))
-        async with house_of(database, tmp_path, objects=slow, vault=fast.vault) as straggler:
+        async with house_of(database, tmp_path, objects=slow, key_wrapper=fast.key_wrapper) as straggler:
             sealing = asyncio.create_task(straggler.sealer.seal_next(straggler.con))
             await asyncio.wait_for(reached.wait(), 5)
             await fast.retry()

@@ -9,20 +9,20 @@ from itertools import count
 import pytest
 
 from mailer.answer import Outcome
-from mailer.courier import Manner
+from mailer.outbox_worker import DeliveryPolicy
 from mailer.post import Direct
 from mailer.return_address import digest
 from mailer.smtp import Mail, Server, Session, Speaker
 from mailer.tls import Policy, verifying
-from tests.store.posting import ADDRESSES, Roads, message_id, office, own, wav_of
+from tests.store.posting import ADDRESSES, Transports, message_id, office, own, wav_of
 from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
 
 MINUTES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 240)]
 
 
-def roads(**servers: MailServer) -> Roads:
+def roads(**servers: MailServer) -> Transports:
     """`acme=server` for acme.example."""
-    return Roads({f"{name}.example": [own(kept)] for name, kept in servers.items()})
+    return Transports({f"{name}.example": [own(kept)] for name, kept in servers.items()})
 
 
 def first(times: int, verb: str, answer: str) -> Reply:
@@ -74,7 +74,7 @@ async def test_not_now_is_asked_again_in_a_minute(database: str, verb: str, answ
         assert timedelta(seconds=58) < row["wait"] < timedelta(seconds=75)  # a minute, and a fifth of chance
         await it.later(minutes=7)
         await it.round()
-        assert await it.results(told) == ["later", "accepted"]
+        assert await it.results(told) == ["deferred", "accepted"]
         assert ids(kept) == {f"<vm.{told}@provider.example>"}
 
 
@@ -153,7 +153,7 @@ async def test_whatever_the_server_does_it_is_tried_again(database: str, ways: W
         async with office(database, servers) as it:
             told = await it.leave(1)
             await it.round()
-            assert await it.results(told) == ["later"]
+            assert await it.results(told) == ["deferred"]
             servers.servers = roads(acme=mended).servers
             await it.later(minutes=2)
             await it.round()
@@ -172,7 +172,7 @@ async def test_taken_and_hung_up_is_taken(database: str) -> None:
 async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(database: str) -> None:
     async with mail_servers(Ways(cut_after="dot"), Ways()) as (kept, other):
         # The second server would take it at once, and must not be asked: the first one may have it.
-        servers = Roads({"acme.example": [own(kept), own(other)]})
+        servers = Transports({"acme.example": [own(kept), own(other)]})
         async with office(database, servers) as it:
             told = await it.leave(1)
             await it.round()
@@ -180,7 +180,7 @@ async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_sam
             kept.ways.cut_after = ""
             await it.later(minutes=2)
             await it.round()
-            assert await it.results(told) == ["later", "accepted"]
+            assert await it.results(told) == ["deferred", "accepted"]
     once, again = kept.mails
     assert once.content == again.content
     assert ids(kept) == {f"<vm.{told}@provider.example>"}
@@ -189,7 +189,7 @@ async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_sam
 async def test_the_next_server_of_a_domain_is_tried_when_one_does_not_take_it(database: str) -> None:
     async with mail_servers(Ways(reply=first(9, "RCPT", "450 not now")), Ways()) as (busy, idle):
         nobody = Server("localhost", 1, final=True)
-        async with office(database, Roads({"acme.example": [nobody, own(busy), own(idle)]})) as it:
+        async with office(database, Transports({"acme.example": [nobody, own(busy), own(idle)]})) as it:
             told = await it.leave(1)
             await it.round()
             assert await it.results(told) == ["accepted"]
@@ -233,7 +233,7 @@ async def test_one_too_big_in_every_form_is_told_of_and_kept(database: str) -> N
 
 async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str) -> None:
     """The clock is moved to each next attempt; by four hours and more the server is back."""
-    servers = Roads({"acme.example": [Server("localhost", 1, final=True)]})
+    servers = Transports({"acme.example": [Server("localhost", 1, final=True)]})
     async with mail_server() as kept, office(database, servers) as it:
         told = await it.leave(1)
         gone = timedelta()
@@ -246,13 +246,13 @@ async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str
             gone += wait
         servers.servers = {"acme.example": [own(kept)]}
         await it.round()
-        assert await it.results(told) == [*["later"] * attempts, "accepted"]
+        assert await it.results(told) == [*["deferred"] * attempts, "accepted"]
     assert len(kept.mails) == 1
     assert attempts <= 8
 
 
 async def test_after_five_days_it_is_kept_for_a_person(database: str) -> None:
-    servers = Roads({"acme.example": [Server("localhost", 1, final=True)]})
+    servers = Transports({"acme.example": [Server("localhost", 1, final=True)]})
     async with office(database, servers) as it:
         told = await it.leave(1)
         await it.round()
@@ -269,11 +269,11 @@ async def test_a_slow_server_is_left_at_the_deadline(database: str) -> None:
     ways = Ways(silent_after="RCPT")
     async with (
         mail_server(ways) as kept,
-        office(database, roads(acme=kept), manner=Manner(deadline=0.3)) as it,
+        office(database, roads(acme=kept), policy=DeliveryPolicy(deadline=0.3)) as it,
     ):
         told = await it.leave(1)
         await it.round()
-        assert await it.results(told) == ["later"]
+        assert await it.results(told) == ["deferred"]
         assert (await it.row(told))["reply"] == "no end in 0 s"
         assert (await it.row(told))["lease_until"] is None
 
@@ -292,12 +292,12 @@ async def test_five_tarpits_hold_up_nobody_else(database: str) -> None:
     async with mail_servers(*TARPITS, Ways()) as (*tarpits, good):
         servers = {f"tar{n}.example": [own(tarpit)] for n, tarpit in enumerate(tarpits)}
         servers["acme.example"] = [own(good)]
-        async with office(database, Roads(servers), manner=Manner(deadline=60)) as it:
+        async with office(database, Transports(servers), policy=DeliveryPolicy(deadline=60)) as it:
             for n in range(100):
                 await it.leave(n, kind="missed", to=[f"office@tar{n % 5}.example"])
             told = await it.leave(100)
             began = asyncio.get_running_loop().time()
-            bringing = asyncio.create_task(it.courier.run(it.pool))
+            bringing = asyncio.create_task(it.outbox_worker.run(it.pool))
             try:
                 await good.has(1, 10)
                 lasted = asyncio.get_running_loop().time() - began
@@ -338,14 +338,14 @@ async def test_what_cannot_be_read_now_is_read_later(database: str) -> None:
         async def away(con: object, audio_id: str) -> bytes:
             raise ConnectionError
 
-        it.courier._fetch_with = away
+        it.outbox_worker._fetch_with = away
         told = await it.leave(1)
         await it.round()
-        assert await it.results(told) == ["later"]
-        it.courier._fetch_with = wav_of
+        assert await it.results(told) == ["deferred"]
+        it.outbox_worker._fetch_with = wav_of
         await it.later(minutes=2)
         await it.round()
-        assert await it.results(told) == ["later", "accepted"]
+        assert await it.results(told) == ["deferred", "accepted"]
 
 
 async def test_a_report_is_asked_for_where_one_may_follow() -> None:

@@ -70,7 +70,7 @@ async def test_while_the_journal_is_not_drained_nothing_is_an_orphan(house: Hous
 async def test_of_a_call_that_was_set_aside_it_stays_for_a_person_to_look_at(house: House) -> None:
     record(house.spool.folder, 1)
     age(house, 1, 100)
-    aside = "INSERT INTO set_aside (call_id, rev, node, why, entries) VALUES ($1, 1, 'here', '', '[]')"
+    aside = "INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ($1, 1, 'here', '', '[]')"
     await house.con.execute(aside, call_id(1))
     await house.sweeper.sweep(house.con, NONE_OPEN)
     assert await house.destroy() == 0

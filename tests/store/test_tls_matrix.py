@@ -9,7 +9,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from mailer.answer import Accepted, Later, Outcome
+from mailer.answer import Accepted, Deferred, Outcome
 from mailer.post import Post, Smarthost
 from mailer.sessions import Sessions
 from mailer.smtp import Login, Mail, Server, Speaker
@@ -55,19 +55,19 @@ EXPECTED = {
     ("verified", Policy.VERIFIED): (Accepted, "verified TLSv1.3"),
     ("self-signed", Policy.OPPORTUNISTIC): (Accepted, "unverified TLSv1.3"),
     ("self-signed", Policy.ENCRYPTED): (Accepted, "unverified TLSv1.3"),
-    ("self-signed", Policy.VERIFIED): (Later, "failed"),
+    ("self-signed", Policy.VERIFIED): (Deferred, "failed"),
     ("none", Policy.OPPORTUNISTIC): (Accepted, "none"),
-    ("none", Policy.ENCRYPTED): (Later, "none"),
-    ("none", Policy.VERIFIED): (Later, "none"),
-    ("broken", Policy.OPPORTUNISTIC): (Later, "failed"),
-    ("broken", Policy.ENCRYPTED): (Later, "failed"),
-    ("broken", Policy.VERIFIED): (Later, "failed"),
-    ("old", Policy.OPPORTUNISTIC): (Later, "failed"),
-    ("old", Policy.ENCRYPTED): (Later, "failed"),
-    ("old", Policy.VERIFIED): (Later, "failed"),
-    ("login", Policy.OPPORTUNISTIC): (Later, "verified TLSv1.3"),
-    ("login", Policy.ENCRYPTED): (Later, "verified TLSv1.3"),
-    ("login", Policy.VERIFIED): (Later, "verified TLSv1.3"),
+    ("none", Policy.ENCRYPTED): (Deferred, "none"),
+    ("none", Policy.VERIFIED): (Deferred, "none"),
+    ("broken", Policy.OPPORTUNISTIC): (Deferred, "failed"),
+    ("broken", Policy.ENCRYPTED): (Deferred, "failed"),
+    ("broken", Policy.VERIFIED): (Deferred, "failed"),
+    ("old", Policy.OPPORTUNISTIC): (Deferred, "failed"),
+    ("old", Policy.ENCRYPTED): (Deferred, "failed"),
+    ("old", Policy.VERIFIED): (Deferred, "failed"),
+    ("login", Policy.OPPORTUNISTIC): (Deferred, "verified TLSv1.3"),
+    ("login", Policy.ENCRYPTED): (Deferred, "verified TLSv1.3"),
+    ("login", Policy.VERIFIED): (Deferred, "verified TLSv1.3"),
 }
 
 
@@ -120,7 +120,7 @@ async def test_a_login_is_told_to_nobody_else(kind: str, ours: trustme.CA, speak
     async with mail_server(ways) as kept:
         login = Login("engine", SecretStr("s3cret"))
         answer = await sent(Server("localhost", kept.port, login), Policy.OPPORTUNISTIC, speaker)
-    assert isinstance(answer, Later)
+    assert isinstance(answer, Deferred)
     assert answer.alarm
     assert "AUTH" not in kept.commands
 
@@ -140,7 +140,7 @@ async def test_tls_from_the_first_byte_is_verified_as_well(ours: trustme.CA, spe
     answer = await sent(Server("localhost", port, implicit=True), Policy.VERIFIED, speaker)
     server.close()
     assert greeted.is_set()
-    assert isinstance(answer, Later)
+    assert isinstance(answer, Deferred)
     assert "554" in answer.reply
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from config.settings import Settings, load_settings
 from journal.entries import Entry
-from storage.vault import new_master_key
+from storage.key_wrapper import new_master_key
 from tests.store.calls import changed
-from tests.store.posting import Roads, office, own
+from tests.store.posting import Transports, office, own
 from tests.store.smtp import Ways, mail_server
 from tests.store.sounds import DELIVER, audio_id, record, voicemail_call
 from tests.store.test_drainer import write
@@ -45,7 +45,7 @@ async def test_of_one_that_every_server_refused(database: str, settings: Setting
     refused = Ways(reply=lambda verb, _: "550 5.1.1 unknown" if verb == "RCPT" else None)
     async with (
         mail_server(refused) as kept,
-        office(database, Roads({"acme.example": [own(kept)]}), terms_of(settings)) as it,
+        office(database, Transports({"acme.example": [own(kept)]}), terms_of(settings)) as it,
     ):
         told = await it.leave(1)
         await it.round()

@@ -18,8 +18,8 @@ import asyncpg
 from journal import fault
 from journal.writer import Journal
 from storage.calls import find
+from storage.key_wrapper import new_master_key
 from storage.records import CallRecord
-from storage.vault import new_master_key
 from tests.store.calls import answered_call, record_of
 
 SMALL = 16384

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
-from engine.call import Agreement, CallJournal, begin
+from engine.call import CallJournal, CallTerms, begin
 from engine.handle import handle
 from engine.line import (
     ANSWER_SECONDS,
@@ -368,22 +368,22 @@ class FakeDial:
 
 
 @dataclass
-class FakeDesk:
-    """A desk with one agreement, and a journal that is a list.
+class FakeCallServices:
+    """Call services with the terms of one number, and a journal that is a list.
 
     `full`: why it takes no message and no recording.
     """
 
-    agreement: Agreement | None
+    terms: CallTerms | None
     node: str = "test1"
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
 
-    def agreed(self, dialled: str) -> Agreement | None:
-        return self.agreement
+    def terms(self, dialled: str) -> CallTerms | None:
+        return self.terms
 
-    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
-        return self.agreement
+    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
+        return self.terms
 
     async def why_no_message(self) -> str | None:
         return self.full
@@ -407,30 +407,30 @@ class FakeDesk:
         return [type(entry).__name__ for entry in self.entries]
 
 
-async def attend(line: FakeLine, desk: FakeDesk) -> CallState:
+async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
     """The whole call; its state, which its journal gives as well."""
-    line.journal = begin(line, desk.agreement, desk)
-    await handle(line, desk.agreement, line.journal)
-    return whole(line, desk)
+    line.journal = begin(line, services.terms, services)
+    await handle(line, services.terms, line.journal)
+    return whole(line, services)
 
 
-async def leave_after(seconds: float, line: FakeLine, desk: FakeDesk) -> None:
+async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
     """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
-    work = asyncio.create_task(attend(line, desk))
+    work = asyncio.create_task(attend(line, services))
     await asyncio.sleep(seconds)
     work.cancel()
     await asyncio.wait({work})
 
 
-async def take_over(line: FakeLine, desk: FakeDesk) -> CallState:
+async def take_over(line: FakeLine, services: FakeCallServices) -> CallState:
     """What the next engine does with the call, which knows of it what the journal says."""
     line.heard.clear()
-    line.journal = CallJournal(desk, fold(desk.entries))
-    await handle(line, await desk.agreed_under(line.dialled, ""), line.journal)
-    return whole(line, desk)
+    line.journal = CallJournal(services, fold(services.entries))
+    await handle(line, await services.terms_under(line.dialled, ""), line.journal)
+    return whole(line, services)
 
 
-def whole(line: FakeLine, desk: FakeDesk) -> CallState:
-    assert fold(desk.entries) == line.journal.state
+def whole(line: FakeLine, services: FakeCallServices) -> CallState:
+    assert fold(services.entries) == line.journal.state
     assert line.journal.state.ending is not None
     return line.journal.state

@@ -17,11 +17,11 @@ from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
-from engine.call import Agreement
+from engine.call import CallTerms
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
 from journal.ids import call_id_of, leg_id_of
 from process.clock import Clock
-from tests.unit.fakes import FakeDesk
+from tests.unit.fakes import FakeCallServices
 from tests.unit.routes import service_number
 
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -105,16 +105,16 @@ def channel() -> ChannelInfo:
     return ChannelInfo(CHANNEL, "Ring", AT, CALLER, NUMBER, "Stasis", {})
 
 
-def desk_of(*journal: Entry) -> FakeDesk:
+def desk_of(*journal: Entry) -> FakeCallServices:
     number = service_number([{"ring": OFFICE}])
-    return FakeDesk(Agreement(number, Owner(name="ACME"), lambda _: None), entries=list(journal))
+    return FakeCallServices(CallTerms(number, Owner(name="ACME"), lambda _: None), entries=list(journal))
 
 
 @asynccontextmanager
 async def serving(
     folder: Path,
     asterisk: Asterisk,
-    desk: FakeDesk,
+    services: FakeCallServices,
     setting: Setting | None = None,
     *,
     ended: Mapping[str, datetime] | None = None,
@@ -125,15 +125,15 @@ async def serving(
 ) -> AsyncIterator[Switchboard]:
     """A switchboard that is connected and has settled.
 
-    `desk.entries` and `others` are what an earlier engine left; `cel_lines` what CEL has of its absence.
+    `services.entries` and `others` are what an earlier engine left; `cel_lines` what CEL has of its absence.
     `reads`: Master.csv of the folder instead, from its beginning.
     """
     file = Cel(folder / "Master.csv", folder / "kept", first=not reads)
-    left = {**(others or {}), **({CALL: tuple(desk.entries)} if desk.entries else {})}
+    left = {**(others or {}), **({CALL: tuple(services.entries)} if services.entries else {})}
     client = cast(Client, asterisk)
     board = Switchboard(
         client,
-        desk,
+        services,
         setting or Setting(),
         Trunk("engine", "PJSIP/{number}@trunk"),
         cel=file,
@@ -159,12 +159,12 @@ async def ready(board: Switchboard) -> None:
             await asyncio.sleep(0.1)
 
 
-def kinds(desk: FakeDesk) -> list[type[Entry]]:
-    return [type(entry) for entry in desk.entries if not isinstance(entry, Heartbeat)]
+def kinds(services: FakeCallServices) -> list[type[Entry]]:
+    return [type(entry) for entry in services.entries if not isinstance(entry, Heartbeat)]
 
 
-def of_call(desk: FakeDesk, call: str) -> list[Entry]:
-    return [entry for entry in desk.entries if entry.call == call]
+def of_call(services: FakeCallServices, call: str) -> list[Entry]:
+    return [entry for entry in services.entries if entry.call == call]
 
 
 async def comes_in(board: Switchboard, seconds: float = 0) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.answer import Accepted, Answer, Later, Refused
+from mailer.answer import Accepted, Answer, Deferred, Refused
 from mailer.backoff import given_up, next_wait
 from mailer.outbox import Claim, Unbuilt, settles, word
 from mailer.settling import Fate, Recipient, fate
@@ -63,8 +63,8 @@ ONCE_REFUSED = replace(CLAIM, refusals=1)
     ("claim", "answer", "result", "settled"),
     [
         (CLAIM, Accepted("mx", "250", "none"), "accepted", False),
-        (CLAIM, Later("mx", "451", "none"), "later", False),
-        (AGED, Later("mx", "451", "none"), "later", True),
+        (CLAIM, Deferred("mx", "451", "none"), "deferred", False),
+        (AGED, Deferred("mx", "451", "none"), "deferred", True),
         (CLAIM, Refused("mx", "550", "none"), "refused", False),
         (ONCE_REFUSED, Refused("mx", "550", "none"), "refused", True),
         (CLAIM, Refused("mx", "552", "none", sure=True), "refused", True),

@@ -83,10 +83,10 @@ class Ticks:
 async def read_outage(folder: Path, calls: int) -> tuple[float, Ticks]:
     """The CPU that it takes to have the records of so many calls, and what the loop did meanwhile."""
     write_outage(folder / "Master.csv", calls)
-    desk, ticks = desk_of(), Ticks()
+    services, ticks = desk_of(), Ticks()
     ticking, began = asyncio.create_task(ticks.run()), time.process_time()
     with capture_logs() as logs:
-        async with serving(folder, Asterisk(), desk, reads=True) as board:
+        async with serving(folder, Asterisk(), services, reads=True) as board:
             await board.cel.drained()
             while board.live:  # noqa: ASYNC110 - of no event
                 await asyncio.sleep(0.01)
@@ -94,9 +94,11 @@ async def read_outage(folder: Path, calls: int) -> tuple[float, Ticks]:
     ticks.over.set()
     await ticking
     assert {it["event"] for it in logs} == {"call_without_engine"}
-    ended = desk.of(CallEnded)
+    ended = services.of(CallEnded)
     assert Counter((end.outcome, end.ended_by) for end in ended) == {("answered", "caller"): calls}
-    assert len({start.call for start in desk.of(CallStarted)}) == len({end.call for end in ended}) == calls
+    assert (
+        len({start.call for start in services.of(CallStarted)}) == len({end.call for end in ended}) == calls
+    )
     return took, ticks
 
 

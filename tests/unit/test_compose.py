@@ -200,7 +200,7 @@ def test_whatever_caller_label_and_menu_the_headers_are_these(
 
 
 def compose_or_plainly(told: Message) -> bytes:
-    """As the courier does it: a mail there is."""
+    """As the outbox worker does it."""
     try:
         return compose(told, SOUND, SENDER)
     except (Unbuildable, ValueError):

@@ -15,7 +15,7 @@ from dialplan.number import LANGUAGES, Owner, RecordingPolicy
 from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.result import Outcome
 from engine.ari.keys import MOST_WAITING, Keys
-from engine.call import Agreement
+from engine.call import CallTerms
 from engine.line import Connect, Key, Recorder
 from engine.notice import Announcement, Notice, Refusal
 from journal.entries import (
@@ -28,7 +28,7 @@ from journal.entries import (
     RecordingStarted,
     StepPerformed,
 )
-from tests.unit.fakes import START, Answers, FakeDesk, FakeLine, Says, attend, leave_after, take_over
+from tests.unit.fakes import START, Answers, FakeCallServices, FakeLine, Says, attend, leave_after, take_over
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.routes import Raw, service_number
 
@@ -47,24 +47,24 @@ def prompt(name: str) -> Prompt:
 
 def desk_of(
     record: str = "announce", route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any
-) -> FakeDesk:
+) -> FakeCallServices:
     owner = Owner.model_validate({"name": "ACME", "language": "nl", **settings})
-    return FakeDesk(Agreement(service_number(route, record=record), owner, prompt), full=full)
+    return FakeCallServices(CallTerms(service_number(route, record=record), owner, prompt), full=full)
 
 
-def without_prompt(desk: FakeDesk, missing: str) -> FakeDesk:
-    """The same desk, where the prompt of this name cannot be read."""
-    assert desk.agreement is not None
-    desk.agreement = replace(desk.agreement, prompt=lambda name: None if name == missing else prompt(name))
-    return desk
+def without_prompt(services: FakeCallServices, missing: str) -> FakeCallServices:
+    """The same services, where the prompt of this name cannot be read."""
+    assert services.terms is not None
+    services.terms = replace(services.terms, prompt=lambda name: None if name == missing else prompt(name))
+    return services
 
 
 def line_of(talks: float = 60, leaves: float | None = None, **settings: Any) -> FakeLine:
     return FakeLine({OFFICE: Answers(after=RINGS, talks=talks, leaves=leaves)}, **settings)
 
 
-def notice_in(desk: FakeDesk) -> CallerNotified:
-    (notice,) = desk.of(CallerNotified)
+def notice_in(services: FakeCallServices) -> CallerNotified:
+    (notice,) = services.of(CallerNotified)
     return notice
 
 
@@ -151,8 +151,8 @@ def test_who_refuses_gives_no_notice() -> None:
 
 @pytest.mark.looptime
 async def test_the_caller_hears_it_before_anything_rings_and_the_destination_before_they_talk() -> None:
-    line, desk = line_of(), desk_of(keep_recordings="2 weeks", recordings="opus")
-    await attend(line, desk)
+    line, services = line_of(), desk_of(keep_recordings="2 weeks", recordings="opus")
+    await attend(line, services)
     assert line.heard == [
         "recording-announcement",
         "ringing",
@@ -161,7 +161,7 @@ async def test_the_caller_hears_it_before_anything_rings_and_the_destination_bef
         "answered",
         f"talking to {OFFICE}",
     ]
-    assert notice_in(desk) == CallerNotified(
+    assert notice_in(services) == CallerNotified(
         "0199-call",
         after(SECONDS),
         "heard",
@@ -172,16 +172,16 @@ async def test_the_caller_hears_it_before_anything_rings_and_the_destination_bef
         began=after(0),
         ended=after(SECONDS),
     )
-    assert [(entry.audio, entry.at) for entry in desk.of(RecordingEnded)] == [(AUDIO, after(TALK + 60))]
+    assert [(entry.audio, entry.at) for entry in services.of(RecordingEnded)] == [(AUDIO, after(TALK + 60))]
 
 
 @pytest.mark.looptime
 async def test_where_nothing_is_recorded_nothing_is_announced() -> None:
-    line, desk = line_of(), desk_of("off")
-    await attend(line, desk)
+    line, services = line_of(), desk_of("off")
+    await attend(line, services)
     assert line.heard[:2] == ["ringing", "answered"]
     assert given(line) is None
-    assert desk.of(CallerNotified) == []
+    assert services.of(CallerNotified) == []
 
 
 @pytest.mark.looptime
@@ -201,15 +201,15 @@ async def test_where_nothing_is_recorded_nothing_is_announced() -> None:
 async def test_the_caller_is_recorded_as_they_answer(
     policy: str, presses: list[tuple[float, str]], result: str, asked_for: float
 ) -> None:
-    line, desk = line_of(presses=presses), desk_of(policy)
-    await attend(line, desk)
-    notice = notice_in(desk)
+    line, services = line_of(presses=presses), desk_of(policy)
+    await attend(line, services)
+    notice = notice_in(services)
     pressed = (policy, result) in (("opt_in", "heard"), ("opt_out", "refused"))
     assert (notice.result, notice.answer, notice.policy) == (result, "1" if pressed else "", policy)
     assert (notice.began, notice.ended) == (after(0), after(SECONDS))
-    assert desk.of(LegStarted)[0].at == after(asked_for)
+    assert services.of(LegStarted)[0].at == after(asked_for)
     assert (given(line) is not None) is (result == "heard")
-    assert [entry.audio for entry in desk.of(RecordingStarted)] == ([AUDIO] if result == "heard" else [])
+    assert [entry.audio for entry in services.of(RecordingStarted)] == ([AUDIO] if result == "heard" else [])
 
 
 @pytest.mark.looptime
@@ -218,18 +218,18 @@ async def test_the_caller_is_told_or_asked_once_however_many_destinations_ring(
     policy: str, recorders: int
 ) -> None:
     does: dict[str, Answers | Says] = {OFFICE: Says(Outcome.BUSY), COLLEAGUE: Answers()}
-    line, desk = FakeLine(does), desk_of(policy, [{"ring": OFFICE}, {"ring": COLLEAGUE}])
-    await attend(line, desk)
+    line, services = FakeLine(does), desk_of(policy, [{"ring": OFFICE}, {"ring": COLLEAGUE}])
+    await attend(line, services)
     assert len([words for words in line.heard if words.startswith("recording-")]) == 1
     assert len([connect for connect in line.handed_over if connect.recorder]) == recorders
-    assert len(desk.of(CallerNotified)) == 1
+    assert len(services.of(CallerNotified)) == 1
 
 
 @pytest.mark.looptime
 async def test_a_caller_who_hangs_up_in_the_announcement_is_not_recorded() -> None:
-    line, desk = line_of(hangs_up_after=1), desk_of()
-    state = await attend(line, desk)
-    assert desk.kinds == ["CallStarted", "CallerLeft", "CallEnded"]
+    line, services = line_of(hangs_up_after=1), desk_of()
+    state = await attend(line, services)
+    assert services.kinds == ["CallStarted", "CallerLeft", "CallEnded"]
     assert state.ending is not None
     assert state.ending.outcome == "abandoned"
 
@@ -240,8 +240,8 @@ async def test_a_caller_who_hangs_up_in_the_announcement_is_not_recorded() -> No
 @pytest.mark.looptime
 @pytest.mark.parametrize(("policy", "presses"), [("announce", []), ("opt_in", [(4, "1")]), ("opt_out", [])])
 async def test_the_destination_is_told_and_not_asked(policy: str, presses: list[tuple[float, str]]) -> None:
-    line, desk = line_of(presses=presses), desk_of(policy, recording_notice="ours")
-    await attend(line, desk)
+    line, services = line_of(presses=presses), desk_of(policy, recording_notice="ours")
+    await attend(line, services)
     statement = "ours" if policy == "announce" else "recording-announcement"
     assert given(line) == Recorder(AUDIO, prompt(statement), caller_may_stop=False)
 
@@ -256,19 +256,19 @@ async def test_the_caller_may_stop_it_where_the_owner_says_so(may: bool) -> None
 
 @pytest.mark.looptime
 async def test_a_destination_that_has_agreed_once_and_for_all_hears_nothing() -> None:
-    line, desk = line_of(), desk_of(destinations_know="true")
-    await attend(line, desk)
+    line, services = line_of(), desk_of(destinations_know="true")
+    await attend(line, services)
     assert given(line) == Recorder(AUDIO, None, caller_may_stop=False)
     assert not [words for words in line.heard if "hears" in words]
-    assert [party.result for party in desk.of(PartyNotified)] == ["known"]
+    assert [party.result for party in services.of(PartyNotified)] == ["known"]
 
 
 @pytest.mark.looptime
 async def test_nothing_is_recorded_where_the_destination_could_not_be_told() -> None:
     """The caller was asked, by another prompt, and agreed."""
-    line, desk = line_of(), without_prompt(desk_of("opt_out"), "recording-announcement")
-    await attend(line, desk)
-    assert notice_in(desk).result == "heard"
+    line, services = line_of(), without_prompt(desk_of("opt_out"), "recording-announcement")
+    await attend(line, services)
+    assert notice_in(services).result == "heard"
     assert given(line) is None
 
 
@@ -285,11 +285,11 @@ async def test_the_terms_of_a_recording_are_on_the_disk_before_asterisk_may_begi
 
     class Watched(FakeLine):
         async def connect(self, connect: Connect) -> Any:
-            seen.extend(desk.of(HandedOver))
+            seen.extend(services.of(HandedOver))
             return await super().connect(connect)
 
-    desk = desk_of(keep_recordings="2 weeks", recordings="opus")
-    await attend(Watched({OFFICE: Answers()}), desk)
+    services = desk_of(keep_recordings="2 weeks", recordings="opus")
+    await attend(Watched({OFFICE: Answers()}), services)
     assert [entry.recorder for entry in seen] == [
         RecorderTerms(
             AUDIO,
@@ -305,9 +305,9 @@ async def test_the_terms_of_a_recording_are_on_the_disk_before_asterisk_may_begi
 
 @pytest.mark.looptime
 async def test_the_terms_name_no_announcement_where_the_destination_hears_none() -> None:
-    desk = desk_of(destinations_know="true")
-    await attend(line_of(), desk)
-    (terms,) = (entry.recorder for entry in desk.of(HandedOver))
+    services = desk_of(destinations_know="true")
+    await attend(line_of(), services)
+    (terms,) = (entry.recorder for entry in services.of(HandedOver))
     assert terms is not None
     assert (terms.announcement, terms.sha256, terms.language) == ("", "", "")
 
@@ -317,9 +317,9 @@ async def test_a_destination_that_leaves_when_it_hears_it_has_not_taken_the_call
     None
 ):
     does: dict[str, Answers | Says] = {OFFICE: Answers(leaves=1), COLLEAGUE: Answers()}
-    line, desk = FakeLine(does), desk_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
-    state = await attend(line, desk)
-    assert [step.outcome for step in desk.of(StepPerformed)] == ["rejected", "taken"]
+    line, services = FakeLine(does), desk_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
+    state = await attend(line, services)
+    assert [step.outcome for step in services.of(StepPerformed)] == ["rejected", "taken"]
     assert state.connected is not None
     assert state.legs[state.connected.leg].to == COLLEAGUE
     assert [leg.outcome for leg in state.legs.values()] == ["rejected", "taken"]
@@ -327,8 +327,8 @@ async def test_a_destination_that_leaves_when_it_hears_it_has_not_taken_the_call
 
 @pytest.mark.looptime
 async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_answered() -> None:
-    line, desk = line_of(hangs_up_after=6), desk_of()
-    state = await attend(line, desk)
+    line, services = line_of(hangs_up_after=6), desk_of()
+    state = await attend(line, services)
     assert (state.answered, state.connected, state.recording) == (None, None, None)
     assert state.ending is not None
     assert (state.ending.outcome, state.ending.ended_by) == ("abandoned", "caller")
@@ -337,8 +337,8 @@ async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_an
 @pytest.mark.looptime
 async def test_what_the_destination_did_not_hear_to_its_end_leaves_both_unrecorded_and_talking() -> None:
     line = line_of(unplayable_to_destinations=frozenset({"recording-announcement"}))
-    state = await attend(line, desk := desk_of())
-    (party,) = desk.of(PartyNotified)
+    state = await attend(line, services := desk_of())
+    (party,) = services.of(PartyNotified)
     assert (party.result, state.consent.allows(party.leg), state.recording) == ("failed", False, None)
     assert state.ending is not None
     assert state.ending.outcome == "answered"
@@ -355,9 +355,9 @@ async def test_what_the_destination_did_not_hear_to_its_end_leaves_both_unrecord
 async def test_without_its_announcement_heard_the_call_goes_on_unrecorded_and_says_so(
     line_settings: dict[str, Any],
 ) -> None:
-    line, desk = line_of(**line_settings), desk_of()
-    state = await attend(line, desk)
-    notice = notice_in(desk)
+    line, services = line_of(**line_settings), desk_of()
+    state = await attend(line, services)
+    notice = notice_in(services)
     assert (notice.result, notice.why) == ("failed", "the announcement was not heard to its end")
     assert given(line) is None
     assert state.ending is not None
@@ -366,18 +366,18 @@ async def test_without_its_announcement_heard_the_call_goes_on_unrecorded_and_sa
 
 @pytest.mark.looptime
 async def test_an_announcement_that_is_missing_was_not_heard() -> None:
-    line, desk = line_of(), without_prompt(desk_of(), "recording-announcement")
-    await attend(line, desk)
-    assert notice_in(desk).result == "failed"
+    line, services = line_of(), without_prompt(desk_of(), "recording-announcement")
+    await attend(line, services)
+    assert notice_in(services).result == "failed"
     assert (line.heard[0], given(line)) == ("ringing", None)
 
 
 @pytest.mark.looptime
 async def test_where_there_is_no_room_no_caller_hears_that_they_are_recorded() -> None:
-    line, desk = line_of(), desk_of(full="1.5 GB are free")
-    await attend(line, desk)
+    line, services = line_of(), desk_of(full="1.5 GB are free")
+    await attend(line, services)
     assert line.heard[0] == "ringing"
-    notice = notice_in(desk)
+    notice = notice_in(services)
     assert (notice.result, notice.why, notice.policy) == ("skipped", "1.5 GB are free", "announce")
     assert given(line) is None
 
@@ -387,28 +387,28 @@ async def test_where_there_is_no_room_no_caller_hears_that_they_are_recorded() -
 
 @pytest.mark.looptime
 async def test_who_has_heard_the_announcement_does_not_hear_it_from_the_next_engine() -> None:
-    line, desk = line_of(), desk_of()
-    await leave_after(SECONDS + 1, line, desk)
-    await take_over(line, desk)
+    line, services = line_of(), desk_of()
+    await leave_after(SECONDS + 1, line, services)
+    await take_over(line, services)
     assert line.heard == [f"{OFFICE} hears recording-announcement", *TALKING]
-    assert len(desk.of(CallerNotified)) == 1
+    assert len(services.of(CallerNotified)) == 1
 
 
 @pytest.mark.looptime
 async def test_who_had_begun_to_hear_it_hears_it_whole_from_the_next_engine() -> None:
-    line, desk = line_of(), desk_of()
-    await leave_after(SECONDS - 1, line, desk)
-    await take_over(line, desk)
+    line, services = line_of(), desk_of()
+    await leave_after(SECONDS - 1, line, services)
+    await take_over(line, services)
     assert line.heard[:2] == ["recording-announcement", "ringing"]
-    assert notice_in(desk).began == after(SECONDS - 1)
+    assert notice_in(services).began == after(SECONDS - 1)
 
 
 @pytest.mark.looptime
 async def test_who_has_refused_is_not_asked_by_the_next_engine() -> None:
-    line, desk = line_of(presses=[(4, "1")]), desk_of("opt_out", [*ROUTE, {"ring": COLLEAGUE}])
+    line, services = line_of(presses=[(4, "1")]), desk_of("opt_out", [*ROUTE, {"ring": COLLEAGUE}])
     line.destinations = {OFFICE: Says(Outcome.BUSY, 5), COLLEAGUE: Answers()}
-    await leave_after(6, line, desk)
-    await take_over(line, desk)
+    await leave_after(6, line, services)
+    await take_over(line, services)
     assert line.heard[0] == "ringing"
     assert [connect.recorder for connect in line.handed_over] == [None, None]
 

@@ -12,14 +12,14 @@ from dialplan.caller import WITHHELD
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.call import Agreement, begin
+from engine.call import CallTerms, begin
 from journal.entries import Answered, CallStarted, Entry, HandedOver, StepPerformed, Turned
 from journal.state import CallState
 from tests.unit.fakes import (
     FALLBACK,
     START,
     Answers,
-    FakeDesk,
+    FakeCallServices,
     FakeLine,
     Says,
     attend,
@@ -46,10 +46,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.call.now", now)
 
 
-def agreement(route: Sequence[Any], **settings: Any) -> Agreement:
+def terms_of(route: Sequence[Any], **settings: Any) -> CallTerms:
     """What was agreed for a number with this route; every prompt but `lost` is there."""
     number = service_number(list(route), **settings)
-    return Agreement(number, Owner(name="ACME"), prompt, timedelta(hours=4), routing="d1")
+    return CallTerms(number, Owner(name="ACME"), prompt, timedelta(hours=4), routing="d1")
 
 
 def prompt(name: str) -> Prompt | None:
@@ -62,14 +62,14 @@ def line(hangs_up_after: float | None = None, /, **settings: Any) -> FakeLine:
     return FakeLine(destinations | settings.pop("where", {}), hangs_up_after, **settings)
 
 
-async def called(caller: FakeLine, agreed: Agreement | None) -> tuple[FakeDesk, CallState]:
+async def called(caller: FakeLine, terms: CallTerms | None) -> tuple[FakeCallServices, CallState]:
     """The whole call: its journal and its state."""
-    desk = FakeDesk(agreed)
-    return desk, await attend(caller, desk)
+    services = FakeCallServices(terms)
+    return services, await attend(caller, services)
 
 
-def performed(desk: FakeDesk) -> list[tuple[str, str]]:
-    return [(entry.step, entry.outcome.value) for entry in desk.of(StepPerformed)]
+def performed(services: FakeCallServices) -> list[tuple[str, str]]:
+    return [(entry.step, entry.outcome.value) for entry in services.of(StepPerformed)]
 
 
 def end(state: CallState) -> tuple[str, str, int | None]:
@@ -96,35 +96,35 @@ async def test_the_caller_hears_the_prompt_then_it_rings_then_they_talk_until_th
     None
 ):
     caller = line(where={OFFICE: Answers(after=2, talks=60)})
-    desk, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
+    services, state = await called(caller, terms_of(WELCOME_THEN_OFFICE))
     assert caller.heard == ["welcome", "ringing", "answered", f"talking to {OFFICE}"]
     assert end(state) == ("answered", "destination", 16)
     assert state.answered is not None
     assert state.answered - state.began == timedelta(seconds=PROMPT_SECONDS + 2)
     assert talk(state) == timedelta(seconds=60)
-    assert performed(desk) == [("announce", "done"), ("ring", "taken")]
+    assert performed(services) == [("announce", "done"), ("ring", "taken")]
 
 
 async def test_a_ring_is_handed_over_as_the_route_says_it() -> None:
     caller = line(where={OFFICE: Answers()})
-    desk, _ = await called(caller, agreement([{"ring": {"to": [OFFICE, HOME], "seconds": 20}}]))
+    services, _ = await called(caller, terms_of([{"ring": {"to": [OFFICE, HOME], "seconds": 20}}]))
     (connect,) = caller.handed_over
     assert [one.number for one in connect.to] == [OFFICE, HOME]
     assert (connect.number, connect.seconds, connect.limit) == (1, 20, 4 * 3600)
     assert (connect.answered, connect.recorder) == (False, None)
-    (entry,) = desk.of(HandedOver)
+    (entry,) = services.of(HandedOver)
     assert (entry.to, entry.seconds, entry.recorder) == ((OFFICE, HOME), 20, None)
     assert entry.at == START
 
 
 async def test_each_ring_of_a_call_has_its_number() -> None:
     caller = line()
-    await called(caller, agreement(EVERYBODY))
+    await called(caller, terms_of(EVERYBODY))
     assert [connect.number for connect in caller.handed_over] == [1, 2, 3]
 
 
 async def test_a_caller_who_hangs_up_while_talking_has_been_answered() -> None:
-    _, state = await called(line(15, where={OFFICE: Answers()}), agreement(WELCOME_THEN_OFFICE))
+    _, state = await called(line(15, where={OFFICE: Answers()}), terms_of(WELCOME_THEN_OFFICE))
     assert end(state) == ("answered", "caller", 16)
     assert talk(state) == timedelta(seconds=15 - PROMPT_SECONDS - 2)
     assert outcomes(state) == [(OFFICE, "taken")]
@@ -141,7 +141,7 @@ async def test_a_caller_who_hangs_up_while_talking_has_been_answered() -> None:
 )
 async def test_a_caller_may_give_up_in_any_step(seconds: float, heard: list[str], legs: list[str]) -> None:
     caller = line(seconds)
-    _, state = await called(caller, agreement(EVERYBODY))
+    _, state = await called(caller, terms_of(EVERYBODY))
     assert caller.heard == heard
     assert end(state) == ("abandoned", "caller", 16)
     assert ended_after(state) == timedelta(seconds=seconds)
@@ -150,8 +150,8 @@ async def test_a_caller_may_give_up_in_any_step(seconds: float, heard: list[str]
 
 
 async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route() -> None:
-    desk, state = await called(line(), agreement([*EVERYBODY, {"announce": "never"}]))
-    assert performed(desk) == [
+    services, state = await called(line(), terms_of([*EVERYBODY, {"announce": "never"}]))
+    assert performed(services) == [
         ("announce", "done"),
         ("ring", "busy"),
         ("announce", "done"),
@@ -163,7 +163,7 @@ async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route(
 
 async def test_of_several_the_first_to_answer_gets_the_call_and_the_others_are_let_go() -> None:
     where = {OFFICE: Answers(after=9), COLLEAGUE: Answers(after=4), HOME: Says(Outcome.BUSY)}
-    _, state = await called(line(where=where), agreement([{"ring": {"to": [OFFICE, COLLEAGUE, HOME]}}]))
+    _, state = await called(line(where=where), terms_of([{"ring": {"to": [OFFICE, COLLEAGUE, HOME]}}]))
     assert state.connected is not None
     assert state.legs[state.connected.leg].to == COLLEAGUE
     assert dict(outcomes(state)) == {OFFICE: "no_answer", COLLEAGUE: "taken", HOME: "busy"}
@@ -171,14 +171,14 @@ async def test_of_several_the_first_to_answer_gets_the_call_and_the_others_are_l
 
 async def test_when_nobody_answers_the_caller_is_told_what_came_of_the_last_attempt() -> None:
     caller = line()
-    _, state = await called(caller, agreement([{"ring": COLLEAGUE}, {"ring": OFFICE}]))
+    _, state = await called(caller, terms_of([{"ring": COLLEAGUE}, {"ring": OFFICE}]))
     assert caller.heard[-1] == "hung up: busy"
     assert end(state) == ("busy", "engine", 17)
 
 
 async def test_of_several_whom_nobody_answered_who_was_rung_counts_more_than_who_was_busy() -> None:
     where = {OFFICE: Says(Outcome.BUSY), COLLEAGUE: Answers(after=100)}
-    _, state = await called(line(where=where), agreement([{"ring": {"to": [OFFICE, COLLEAGUE]}}]))
+    _, state = await called(line(where=where), terms_of([{"ring": {"to": [OFFICE, COLLEAGUE]}}]))
     assert end(state) == ("no_answer", "engine", 19)
 
 
@@ -189,8 +189,8 @@ async def test_of_several_whom_nobody_answered_who_was_rung_counts_more_than_who
 async def test_a_destination_that_could_not_be_dialled_at_all_is_an_attempt_that_failed(
     where: dict[str, Any], to: list[str], outcome: str
 ) -> None:
-    desk, state = await called(line(where=where), agreement([{"ring": {"to": to}}]))
-    assert performed(desk) == [("ring", outcome)]
+    services, state = await called(line(where=where), terms_of([{"ring": {"to": to}}]))
+    assert performed(services) == [("ring", outcome)]
     leg = state.legs["0199-call-n100"]
     assert (leg.to, leg.outcome, leg.cause) == ("+32470000009", "failed", 38)
     assert len(state.legs) == len(to)
@@ -198,15 +198,15 @@ async def test_a_destination_that_could_not_be_dialled_at_all_is_an_attempt_that
 
 async def test_a_route_may_end_the_call_and_say_why() -> None:
     caller = line()
-    _, state = await called(caller, agreement([{"announce": "closed"}, {"hangup": "closed"}]))
+    _, state = await called(caller, terms_of([{"announce": "closed"}, {"hangup": "closed"}]))
     assert caller.heard == ["closed", "hung up: closed"]
     assert (end(state), state.legs) == (("closed", "engine", 19), {})
 
 
 async def test_outside_the_hours_the_turn_and_its_reason_are_noted() -> None:
-    desk, state = await called(line(), agreement([{"hours": "sun 00:00-00:01"}, {"ring": HOME}]))
+    services, state = await called(line(), terms_of([{"hours": "sun 00:00-00:01"}, {"ring": HOME}]))
     assert end(state)[0] == "closed"
-    (turn,) = desk.of(Turned)
+    (turn,) = services.of(Turned)
     assert turn.step == "hours"
     assert turn.why
 
@@ -221,28 +221,28 @@ async def test_a_number_that_is_not_ours_is_turned_away_and_has_a_record_without
 @pytest.mark.parametrize(("minutes", "longest"), [(1, 240), (240, 1)])
 async def test_the_longest_call_ends_by_whichever_limit_is_shorter(minutes: int, longest: int) -> None:
     number = service_number([{"ring": HOME}], max_minutes=minutes)
-    agreed = Agreement(number, Owner(name="ACME"), prompt, timedelta(minutes=longest))
-    _, state = await called(line(where={HOME: Answers(talks=10_000)}), agreed)
+    terms = CallTerms(number, Owner(name="ACME"), prompt, timedelta(minutes=longest))
+    _, state = await called(line(where={HOME: Answers(talks=10_000)}), terms)
     assert end(state) == ("answered", "limit", 16)
     assert talk(state) == timedelta(minutes=1)
 
 
 async def test_a_step_that_crashes_has_failed_and_the_caller_gets_the_next() -> None:
     caller = line(where={OFFICE: Answers()}, breaks_on="welcome")
-    desk, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
-    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
+    services, state = await called(caller, terms_of(WELCOME_THEN_OFFICE))
+    assert performed(services) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
 async def test_a_prompt_that_is_not_there_is_left_out() -> None:
     caller = line(where={OFFICE: Answers()})
-    desk, state = await called(caller, agreement([{"announce": "lost"}, {"ring": OFFICE}]))
-    assert performed(desk) == [("announce", "failed"), ("ring", "taken")]
+    services, state = await called(caller, terms_of([{"announce": "lost"}, {"ring": OFFICE}]))
+    assert performed(services) == [("announce", "failed"), ("ring", "taken")]
     assert end(state)[0] == "answered"
 
 
-class ForgetsSteps(FakeDesk):
-    """A desk with a bug."""
+class ForgetsSteps(FakeCallServices):
+    """Call services with a bug."""
 
     def note(self, entry: Entry) -> Awaitable[None]:
         if not isinstance(entry, StepPerformed):
@@ -253,22 +253,22 @@ class ForgetsSteps(FakeDesk):
 
 async def test_a_crash_outside_of_any_step_ends_the_call_with_a_goodbye_and_a_record() -> None:
     caller = line()
-    state = await attend(caller, ForgetsSteps(agreement(WELCOME_THEN_OFFICE)))
+    state = await attend(caller, ForgetsSteps(terms_of(WELCOME_THEN_OFFICE)))
     assert caller.heard == ["welcome", "hung up: failed"]
     assert end(state) == ("failed", "engine", 38)
 
 
 async def test_a_withheld_caller_is_noted_as_such_and_without_a_number() -> None:
-    _, state = await called(line(caller=WITHHELD), agreement([{"ring": HOME}]))
+    _, state = await called(line(caller=WITHHELD), terms_of([{"ring": HOME}]))
     assert (state.caller, state.withheld) == ("", True)
 
 
 async def test_the_journal_begins_with_the_start_and_ends_with_the_end() -> None:
-    desk, _ = await called(line(), agreement(EVERYBODY))
-    assert (desk.kinds[0], desk.kinds[-1]) == ("CallStarted", "CallEnded")
-    assert desk.kinds.count("CallStarted") == desk.kinds.count("CallEnded") == 1
-    assert {getattr(entry, "call", "") for entry in desk.entries} == {"0199-call"}
-    (start,) = desk.of(CallStarted)
+    services, _ = await called(line(), terms_of(EVERYBODY))
+    assert (services.kinds[0], services.kinds[-1]) == ("CallStarted", "CallEnded")
+    assert services.kinds.count("CallStarted") == services.kinds.count("CallEnded") == 1
+    assert {getattr(entry, "call", "") for entry in services.entries} == {"0199-call"}
+    (start,) = services.of(CallStarted)
     assert (start.routing, start.node, start.channel) == ("d1", "test1", "asterisk-1")
 
 
@@ -277,10 +277,10 @@ async def test_the_journal_begins_with_the_start_and_ends_with_the_end() -> None
 
 async def test_a_caller_who_was_answered_before_hears_ringing_as_sound_and_has_talked_since() -> None:
     caller = line(where={OFFICE: Answers(talks=10_000)})
-    desk = FakeDesk(agreed := agreement([{"ring": OFFICE}], max_minutes=2))
-    begin(caller, agreed, desk)
-    desk.note(Answered(caller.call_id, START - timedelta(seconds=30)))
-    state = await take_over(caller, desk)
+    services = FakeCallServices(terms := terms_of([{"ring": OFFICE}], max_minutes=2))
+    begin(caller, terms, services)
+    services.note(Answered(caller.call_id, START - timedelta(seconds=30)))
+    state = await take_over(caller, services)
     (connect,) = caller.handed_over
     assert (connect.answered, connect.limit) == (True, 90)
     assert caller.heard == ["ringing", f"talking to {OFFICE}"]
@@ -293,11 +293,11 @@ async def test_a_caller_who_was_answered_before_hears_ringing_as_sound_and_has_t
 
 @pytest.mark.parametrize("seconds", [1, 3.5, 20], ids=["announcing", "ringing", "talking"])
 async def test_a_call_that_is_cancelled_goes_on_without_us(seconds: float) -> None:
-    caller, desk = line(where={OFFICE: Answers(after=2)}), FakeDesk(agreement(WELCOME_THEN_OFFICE))
-    await leave_after(seconds, caller, desk)
+    caller, services = line(where={OFFICE: Answers(after=2)}), FakeCallServices(terms_of(WELCOME_THEN_OFFICE))
+    await leave_after(seconds, caller, services)
     assert not caller.ended.done()
     assert not [words for words in caller.heard if words.startswith("hung up")]
-    assert not {"CallEnded", "LegEnded", "CallerLeft"} & set(desk.kinds)
+    assert not {"CallEnded", "LegEnded", "CallerLeft"} & set(services.kinds)
 
 
 STORY = ["welcome", "ringing", "busy", "ringing", "ringing", "answered", f"talking to {HOME}"]
@@ -316,9 +316,9 @@ STORY = ["welcome", "ringing", "busy", "ringing", "ringing", "answered", f"talki
 )
 async def test_the_next_engine_goes_on_where_the_call_is(seconds: float, heard: list[str]) -> None:
     """It is there 0.4 s later. A ring that goes on is waited for; one that came back meanwhile is over."""
-    caller, desk = line(), FakeDesk(agreement(EVERYBODY))
-    await leave_after(seconds, caller, desk)
-    state = await take_over(caller, desk)
+    caller, services = line(), FakeCallServices(terms_of(EVERYBODY))
+    await leave_after(seconds, caller, services)
+    state = await take_over(caller, services)
     assert caller.heard == heard
     assert end(state) == ("answered", "destination", 16)
     assert outcomes(state) == [(OFFICE, "busy"), (COLLEAGUE, "no_answer"), (HOME, "taken")]
@@ -327,27 +327,33 @@ async def test_the_next_engine_goes_on_where_the_call_is(seconds: float, heard: 
 
 async def test_a_conversation_taken_over_is_neither_answered_nor_counted_twice() -> None:
     caller = line(where={HOME: Answers(talks=10_000)})
-    desk = FakeDesk(agreement([{"ring": HOME}], max_minutes=1))
-    await leave_after(50, caller, desk)
-    state = await take_over(caller, desk)
+    services = FakeCallServices(terms_of([{"ring": HOME}], max_minutes=1))
+    await leave_after(50, caller, services)
+    state = await take_over(caller, services)
     assert caller.heard == []
     assert (end(state), talk(state)) == (("answered", "limit", 16), timedelta(minutes=1))
 
 
 async def test_a_conversation_that_ended_without_an_engine_has_its_whole_record() -> None:
-    caller, desk = line(where={OFFICE: Answers(talks=60)}), FakeDesk(agreement(WELCOME_THEN_OFFICE))
-    await leave_after(20, caller, desk)
+    caller, services = (
+        line(where={OFFICE: Answers(talks=60)}),
+        FakeCallServices(terms_of(WELCOME_THEN_OFFICE)),
+    )
+    await leave_after(20, caller, services)
     await asyncio.sleep(100)
-    state = await take_over(caller, desk)
+    state = await take_over(caller, services)
     assert caller.heard == []
     assert (end(state), talk(state)) == (("answered", "destination", 16), timedelta(seconds=60))
 
 
 async def test_a_ring_that_was_noted_and_never_begun_begins_with_the_next_engine() -> None:
-    caller, desk = line(where={OFFICE: Answers()}), FakeDesk(agreed := agreement([{"ring": OFFICE}]))
-    begin(caller, agreed, desk)
-    desk.note(HandedOver(caller.call_id, START, (OFFICE,), 25))
-    state = await take_over(caller, desk)
+    caller, services = (
+        line(where={OFFICE: Answers()}),
+        FakeCallServices(terms := terms_of([{"ring": OFFICE}])),
+    )
+    begin(caller, terms, services)
+    services.note(HandedOver(caller.call_id, START, (OFFICE,), 25))
+    state = await take_over(caller, services)
     assert [connect.number for connect in caller.handed_over] == [1]
     assert len(state.handovers) == 1
     assert end(state)[0] == "answered"
@@ -359,11 +365,11 @@ STILL_TO_HEAR = ["welcome", "ringing", "busy", "ringing", "ringing"]
 
 @pytest.mark.parametrize("count", range(len(PAST) + 1))
 async def test_what_has_been_performed_leads_back_to_the_step_where_the_call_was(count: int) -> None:
-    caller, desk = line(), FakeDesk(agreed := agreement(EVERYBODY))
-    begin(caller, agreed, desk)
+    caller, services = line(), FakeCallServices(terms := terms_of(EVERYBODY))
+    begin(caller, terms, services)
     for place, outcome in enumerate(PAST[:count]):
-        desk.note(StepPerformed(caller.call_id, "any", outcome, at=START - timedelta(seconds=9 - place)))
-    state = await take_over(caller, desk)
+        services.note(StepPerformed(caller.call_id, "any", outcome, at=START - timedelta(seconds=9 - place)))
+    state = await take_over(caller, services)
     assert [words for words in caller.heard if words in STILL_TO_HEAR] == STILL_TO_HEAR[count:]
     assert state.outcomes == [*PAST, Outcome.TAKEN]
     assert end(state)[0] == "answered"
@@ -387,7 +393,7 @@ async def test_a_caller_taken_to_the_fallback_by_asterisk_was_not_abandoned(
     fallback: Answers | Says | None, ending: tuple[str, str, int]
 ) -> None:
     caller = line(200, falls_back_after=1, fallback=fallback)
-    _, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
+    _, state = await called(caller, terms_of(WELCOME_THEN_OFFICE))
     assert end(state) == ending
     assert [to for to, _ in outcomes(state)] == ([FALLBACK] if fallback else [])
     assert "hung up" not in "".join(caller.heard)
@@ -395,16 +401,19 @@ async def test_a_caller_taken_to_the_fallback_by_asterisk_was_not_abandoned(
 
 async def test_a_caller_who_gives_up_at_the_fallback_has_abandoned_the_call() -> None:
     caller = line(5, falls_back_after=1, fallback=Answers(after=20))
-    _, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
+    _, state = await called(caller, terms_of(WELCOME_THEN_OFFICE))
     assert end(state) == ("abandoned", "caller", 16)
     assert ended_after(state) == timedelta(seconds=5)
 
 
 async def test_the_next_engine_leaves_a_caller_at_the_fallback_to_asterisk() -> None:
-    caller, desk = line(falls_back_after=1, fallback=Answers()), FakeDesk(agreement(WELCOME_THEN_OFFICE))
-    await leave_after(0.5, caller, desk)
+    caller, services = (
+        line(falls_back_after=1, fallback=Answers()),
+        FakeCallServices(terms_of(WELCOME_THEN_OFFICE)),
+    )
+    await leave_after(0.5, caller, services)
     await asyncio.sleep(1)
-    state = await take_over(caller, desk)
+    state = await take_over(caller, services)
     assert caller.heard == ["answered", f"talking to {FALLBACK}"]
     assert end(state) == ("answered", "destination", 16)
 
@@ -417,6 +426,6 @@ async def test_a_call_is_lost_with_its_asterisk_at_the_last_instant_that_is_know
     seconds: float, outcome: str
 ) -> None:
     caller = line(seconds, where={OFFICE: Answers()}, lost=True)
-    _, state = await called(caller, agreement(WELCOME_THEN_OFFICE))
+    _, state = await called(caller, terms_of(WELCOME_THEN_OFFICE))
     assert end(state)[:2] == (outcome, "lost")
     assert ended_after(state) == timedelta(seconds=seconds)

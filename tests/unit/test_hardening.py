@@ -13,7 +13,7 @@ import ctypes, struct
 assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE
 import asyncpg, boto3, dns.asyncresolver
 from mailer.audio import encode
-from storage.vault import new_key, open_sealed, seal
+from storage.key_wrapper import new_key, open_sealed, seal
 from storage.wave import whole
 header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 16036, b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16,
                      b"data", 16000)

@@ -37,4 +37,4 @@ async def test_work_that_dies_is_logged_and_begins_again() -> None:
         doing.cancel()
         await asyncio.wait({doing})
     assert work.runs == 2
-    assert [(line["event"], line["chore"]) for line in told] == [("chore died", "mark")]
+    assert [(line["event"], line["job"]) for line in told] == [("job_died", "mark")]

@@ -14,9 +14,9 @@ from dialplan.result import Outcome
 from dialplan.routing import Routing
 from engine.ari.client import Client
 from engine.ari.errors import Unavailable
-from engine.call import Agreement
+from engine.call import CallTerms
 from engine.music import INCLUDED_BY, NAME, RELOADED_BY, MusicClasses, is_included
-from tests.unit.fakes import Answers, FakeDesk, FakeLine, Says, attend
+from tests.unit.fakes import Answers, FakeCallServices, FakeLine, Says, attend
 from tests.unit.routes import service_number
 
 OFFICE, HOME = "+32470111221", "+32470111223"
@@ -28,7 +28,7 @@ async def test_a_ring_is_handed_over_with_the_music_that_its_step_names() -> Non
     caller = FakeLine({OFFICE: Says(Outcome.BUSY), HOME: Answers()})
     route: list[Any] = [{"ring": {"to": OFFICE, "music": "waiting"}}, {"ring": HOME}]
     heard = {"waiting": Prompt("waiting", Path("waiting-1.wav"), 60.0, JAZZ)}
-    await attend(caller, FakeDesk(Agreement(service_number(route), Owner(name="ACME"), heard.get)))
+    await attend(caller, FakeCallServices(CallTerms(service_number(route), Owner(name="ACME"), heard.get)))
     assert [connect.music for connect in caller.handed_over] == [heard["waiting"], None]
 
 

@@ -30,10 +30,10 @@ from engine.call import Call
 from engine.steps import PERFORMERS
 from engine.steps.announce import say
 from journal.entries import StepPerformed
-from tests.unit.fakes import FakeDesk, FakeLine, attend
+from tests.unit.fakes import FakeCallServices, FakeLine, attend
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import agreement
+from tests.unit.test_handle import terms_of
 from tests.unit.test_past_call import A, leg, past
 
 # dialplan/steps/pause.py
@@ -214,10 +214,12 @@ def test_a_step_has_the_prompts_and_destinations_of_its_settings_but_not_of_the_
 @pytest.mark.looptime
 async def test_the_walk_performs_a_new_step() -> None:
     line = FakeLine()
-    desk = FakeDesk(agreement([{"pause": {"seconds": "2", "prompt": "welcome"}}, {"announce": "closed"}]))
-    state = await attend(line, desk)
+    services = FakeCallServices(
+        terms_of([{"pause": {"seconds": "2", "prompt": "welcome"}}, {"announce": "closed"}])
+    )
+    state = await attend(line, services)
     assert line.heard == ["welcome", "closed", "hung up: no_answer"]
-    paused, announced = desk.of(StepPerformed)
+    paused, announced = services.of(StepPerformed)
     assert (paused.step, paused.outcome, paused.path) == ("pause", Outcome.DONE, ("route", 0, "pause"))
     assert paused.at is not None
     assert announced.at is not None

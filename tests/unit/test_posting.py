@@ -1,4 +1,4 @@
-"""From the settings to the road a mail takes."""
+"""From the settings to the transport of a mail."""
 
 from datetime import timedelta
 from ipaddress import ip_network
@@ -12,8 +12,8 @@ from config.settings import Settings, SettingsError
 from mailer.post import Direct
 from mailer.return_address import ReturnAddresses
 from mailer.smtp import Login, Server
-from storage.vault import new_master_key
-from worker.messages import Posting, postman_of, return_addresses_of, road_of, terms_of
+from storage.key_wrapper import new_master_key
+from worker.messages import Posting, mail_sender_of, return_addresses_of, terms_of, transport_of
 from worker.metrics import WorkerMetrics
 
 MESSAGE = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"
@@ -31,16 +31,16 @@ def posting(**mail: object) -> Posting:
 async def test_a_smarthost_gets_all_mail() -> None:
     mail = Mail(smarthost="smtp.provider.example", port=587, user="engine", password=SecretStr("s3cret"))
     login = Login("engine", SecretStr("s3cret"))
-    assert await road_of(mail).to("acme.example") == [Server("smtp.provider.example", 587, login)]
+    assert await transport_of(mail).to("acme.example") == [Server("smtp.provider.example", 587, login)]
 
 
 async def test_port_465_speaks_tls_at_once() -> None:
-    (server,) = await road_of(Mail(smarthost="smtp.provider.example", port=465)).to("acme.example")
+    (server,) = await transport_of(Mail(smarthost="smtp.provider.example", port=465)).to("acme.example")
     assert server.implicit
 
 
 def test_without_one_mail_goes_directly() -> None:
-    assert isinstance(road_of(Mail()), Direct)
+    assert isinstance(transport_of(Mail()), Direct)
 
 
 def test_a_lease_is_longer_than_an_attempt() -> None:
@@ -52,7 +52,7 @@ def test_authorities_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     for name in ("ca.pem", "absent.pem"):
         with pytest.raises(SettingsError, match=rf"mail\.authorities: .*{name}"):
-            postman_of(
+            mail_sender_of(
                 Mail(sender="voicemail@provider.example", authorities=tmp_path / name), ReturnAddresses([b""])
             )
 
@@ -89,13 +89,13 @@ def test_a_master_key_that_is_not_one_is_refused() -> None:
 
 def test_without_a_sender_nothing_is_mailed_and_that_is_no_trouble_while_nothing_waits() -> None:
     idle = posting()
-    assert [chore.name for chore in idle.chores] == ["count mail"]
+    assert [job.name for job in idle.jobs] == ["count mail"]
     assert idle.troubles == []
 
 
 def test_with_a_sender_and_a_port_mail_goes_and_comes_back() -> None:
     busy = posting(sender="voicemail@provider.example", bounces_port=2525)
-    assert [chore.name for chore in busy.chores] == ["count mail", "mail", "reports"]
+    assert [job.name for job in busy.jobs] == ["count mail", "mail", "reports"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cli.commands.settings import command
 from config.settings import Settings, SettingsError, load_settings
-from storage.vault import Vault
+from storage.key_wrapper import KeyWrapper
 
 SECRET = "b3tt3r-n0t-sh0wn"
 
@@ -210,4 +210,4 @@ def test_objects_lie_in_the_state_folder_unless_told_otherwise(tmp_path: Path) -
 
 
 def test_a_new_master_key_is_one_that_can_be_used() -> None:
-    Vault(CliRunner().invoke(command, ["--new-key"]).output)
+    KeyWrapper(CliRunner().invoke(command, ["--new-key"]).output)

@@ -15,7 +15,7 @@ from engine.ari.line import AriLine
 from journal.entries import CallEnded, CallerLeft, CallStarted, Entry, FellBack
 from journal.ids import call_id_of
 from journal.state import CallState, fold
-from tests.unit.fakes import FakeDesk
+from tests.unit.fakes import FakeCallServices
 from tests.unit.switchboards import (
     AT,
     CALL,
@@ -60,17 +60,19 @@ async def test_a_call_that_cannot_be_read_is_set_aside_and_keeps_nobody(
     place = left if broken == "fold" else takeover
     whole = getattr(place, broken)
     monkeypatch.setattr(place, broken, trouble)
-    desk, asterisk = desk_of(*LEFT), Asterisk(left=[CHANNEL])
+    services, asterisk = desk_of(*LEFT), Asterisk(left=[CHANNEL])
     with capture_logs() as logs:
-        async with serving(tmp_path, asterisk, desk, others=OTHERS) as board:
+        async with serving(tmp_path, asterisk, services, others=OTHERS) as board:
             await board.take([*TALK[1:], *GOODBYE])
             await asyncio.sleep(1)
             assert (board.live, board.unreadable, board.routings) == (0, 1, frozenset())
     assert [(it["event"], it["call"]) for it in logs if it["log_level"] == "error"] == [
         ("call_unreadable", OTHER)
     ]
-    assert of_call(desk, OTHER) == [CallEnded(OTHER, AT, Result.LOST, "lost")]
-    assert [(end.outcome, end.at) for end in desk.of(CallEnded) if end.call == CALL] == [("answered", at(9))]
+    assert of_call(services, OTHER) == [CallEnded(OTHER, AT, Result.LOST, "lost")]
+    assert [(end.outcome, end.at) for end in services.of(CallEnded) if end.call == CALL] == [
+        ("answered", at(9))
+    ]
 
 
 async def test_a_call_that_cannot_be_looked_for_keeps_nobody(
@@ -84,12 +86,12 @@ async def test_a_call_that_cannot_be_looked_for_keeps_nobody(
         await whole(line, state, started, left_to_us=left_to_us)
 
     monkeypatch.setattr(takeover, "look", look)
-    desk = desk_of(*LEFT)
+    services = desk_of(*LEFT)
     with capture_logs() as logs:
-        async with serving(tmp_path, Asterisk(), desk, others=OTHERS):
+        async with serving(tmp_path, Asterisk(), services, others=OTHERS):
             await asyncio.sleep(60)
     assert "call_not_looked_for" in [it["event"] for it in logs]
-    assert [end.outcome for end in desk.of(CallEnded) if end.call == CALL] == ["lost"]
+    assert [end.outcome for end in services.of(CallEnded) if end.call == CALL] == ["lost"]
 
 
 async def test_what_nobody_thought_of_ends_the_process(
@@ -123,12 +125,12 @@ async def test_a_settling_that_fails_once_forgets_no_call(
             raise AriError(500, "not now")
 
     monkeypatch.setattr(Setting, "renew", renew)
-    desk = desk_of(*LEFT)
-    async with serving(tmp_path, Asterisk(), desk) as board:
+    services = desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(), services) as board:
         await asyncio.sleep(60)
         assert board.live == 0
     assert failed
-    assert [end.outcome for end in desk.of(CallEnded)] == ["lost"]
+    assert [end.outcome for end in services.of(CallEnded)] == ["lost"]
 
 
 # Asterisk begins again, and so do its channel ids.
@@ -141,15 +143,15 @@ async def begins_again(asterisk: Asterisk, seconds: float) -> None:
     await ready(asterisk.board)
 
 
-def told(desk: FakeDesk) -> list[tuple[str, datetime, str, datetime]]:
+def told(services: FakeCallServices) -> list[tuple[str, datetime, str, datetime]]:
     """Each call, and how it has ended: id, beginning, outcome, end."""
-    calls = [fold(of_call(desk, start.call)) for start in desk.of(CallStarted)]
+    calls = [fold(of_call(services, start.call)) for start in services.of(CallStarted)]
     return [(it.call_id, it.began, it.ending.outcome, it.ending.at) for it in calls if it.ending]
 
 
 async def test_a_channel_that_comes_again_within_a_second_is_another_call(tmp_path: Path) -> None:
-    desk, asterisk = desk_of(), Asterisk(left=[CHANNEL])
-    async with serving(tmp_path, asterisk, desk) as board:
+    services, asterisk = desk_of(), Asterisk(left=[CHANNEL])
+    async with serving(tmp_path, asterisk, services) as board:
         await comes_in(board)
         await board.take(TALK)
         board.exchange.last_known = at(5.1)
@@ -161,13 +163,13 @@ async def test_a_channel_that_comes_again_within_a_second_is_another_call(tmp_pa
         await asyncio.sleep(40)
         assert board.live == 0
     again = call_id_of(CHANNEL, NODE, at(5.7))
-    assert told(desk) == [(CALL, AT, "lost", at(5.1)), (again, at(5.7), "abandoned", at(6))]
+    assert told(services) == [(CALL, AT, "lost", at(5.1)), (again, at(5.7), "abandoned", at(6))]
 
 
 async def test_at_the_fallback_too(tmp_path: Path) -> None:
     """CEL tells of both; the end of the first is read after the second has begun."""
-    desk, asterisk = desk_of(), Asterisk()
-    async with serving(tmp_path, asterisk, desk) as board:
+    services, asterisk = desk_of(), Asterisk()
+    async with serving(tmp_path, asterisk, services) as board:
         await board.take([FALLBACK, *TALK])
         await begins_again(asterisk, 5.5)
         second = cel("FALLBACK", CHANNEL, 5.7, dialled=NUMBER, presentation="allowed")
@@ -177,18 +179,18 @@ async def test_at_the_fallback_too(tmp_path: Path) -> None:
         await asyncio.sleep(40)
         assert board.live == 0
     again = call_id_of(CHANNEL, NODE, at(5.7))
-    assert told(desk) == [(CALL, AT, "answered", at(5.3)), (again, at(5.7), "unreachable", at(6))]
+    assert told(services) == [(CALL, AT, "answered", at(5.3)), (again, at(5.7), "unreachable", at(6))]
 
 
 async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path) -> None:
     asterisk = Asterisk()
     async with serving(tmp_path, asterisk, desk_of()):
         pass
-    asterisk.started, asterisk.there, desk = at(5), (CHANNEL,), desk_of(*LEFT)
-    async with serving(tmp_path, asterisk, desk) as board:
+    asterisk.started, asterisk.there, services = at(5), (CHANNEL,), desk_of(*LEFT)
+    async with serving(tmp_path, asterisk, services) as board:
         await asyncio.sleep(60)
         assert [live.line.call_id for live in board._calls.present] == [call_id_of(CHANNEL, NODE, at(5))]
-    assert [(end.call, end.outcome) for end in desk.of(CallEnded)] == [(CALL, "lost")]
+    assert [(end.call, end.outcome) for end in services.of(CallEnded)] == [(CALL, "lost")]
 
 
 async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_path: Path) -> None:
@@ -196,53 +198,53 @@ async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_pat
     asterisk = Asterisk()
     async with serving(tmp_path, asterisk, desk_of()):
         pass
-    asterisk.started, asterisk.there, desk = at(500), (CHANNEL,), desk_of()
+    asterisk.started, asterisk.there, services = at(500), (CHANNEL,), desk_of()
     other = replace(FALLBACK, at=at(44), call="dev-1795776979.9", channel="dev-1795776979.9")
     lines = [*(replace(it, at=it.at + timedelta(seconds=30)) for it in [FALLBACK, *TALK]), other]
-    async with serving(tmp_path, asterisk, desk, cel_lines=lines) as board:
+    async with serving(tmp_path, asterisk, services, cel_lines=lines) as board:
         await asyncio.sleep(60)
         assert [live.line.entered for live in board._calls.present] == [at(500)]
-    assert told(desk)[0] == (CALL, at(30), "lost", at(44))
-    assert {end.outcome for end in desk.of(CallEnded)} == {"lost"}
+    assert told(services)[0] == (CALL, at(30), "lost", at(44))
+    assert {end.outcome for end in services.of(CallEnded)} == {"lost"}
 
 
 # What is told twice, or late.
 
 
 async def test_lines_of_a_call_that_has_ended_begin_it_no_second_time(tmp_path: Path) -> None:
-    desk = desk_of()
+    services = desk_of()
     ring = cel("RING", CHANNEL, 0.05, ring="1", to=f"PJSIP/{OFFICE}@trunk0", dialled=NUMBER)
-    async with serving(tmp_path, Asterisk(), desk, ended={CALL: at(9)}) as board:
+    async with serving(tmp_path, Asterisk(), services, ended={CALL: at(9)}) as board:
         await board.take([FALLBACK, ring, *TALK, *GOODBYE])
         assert board.live == 0
-    assert desk.of(CallStarted) == []
+    assert services.of(CallStarted) == []
 
 
 async def test_a_call_that_ended_a_moment_ago_is_not_begun_again_either(tmp_path: Path) -> None:
-    desk = desk_of()
-    async with serving(tmp_path, Asterisk(), desk) as board:
+    services = desk_of()
+    async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([FALLBACK, *TALK, *GOODBYE])
         await asyncio.sleep(1)
         await board.take([FALLBACK, *TALK, *GOODBYE])
         await comes_in(board, -0.2)
         await asyncio.sleep(1)
         assert board.live == 0
-    assert len(desk.of(CallStarted)) == len(desk.of(CallEnded)) == 1
+    assert len(services.of(CallStarted)) == len(services.of(CallEnded)) == 1
 
 
 async def test_of_a_call_that_cel_told_first_the_caller_is_told_later(tmp_path: Path) -> None:
     """The engine stood still for 5 s, and Asterisk has taken the caller to the fallback meanwhile."""
-    desk = desk_of()
-    async with serving(tmp_path, Asterisk(), desk) as board:
+    services = desk_of()
+    async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([FALLBACK, *TALK])
         await comes_in(board, -5)
         await board.take(GOODBYE)
         await asyncio.sleep(60)
         assert board.live == 0
-    state = fold(desk.entries)
+    state = fold(services.entries)
     assert (state.caller, state.withheld, state.began, state.fell_back) == (CALLER, False, at(-5), AT)
-    assert len(desk.of(CallEnded)) == 1
-    assert len(desk.of(FellBack)) == 1
+    assert len(services.of(CallEnded)) == 1
+    assert len(services.of(FellBack)) == 1
 
 
 async def test_a_bug_in_reading_one_line_costs_that_line(
@@ -256,25 +258,25 @@ async def test_a_bug_in_reading_one_line_costs_that_line(
         whole(self, entry)
 
     monkeypatch.setattr(CallState, "apply", apply)
-    desk = desk_of()
+    services = desk_of()
     with capture_logs() as logs:
-        async with serving(tmp_path, Asterisk(), desk) as board:
+        async with serving(tmp_path, Asterisk(), services) as board:
             await board.take([FALLBACK, *TALK, *GOODBYE])
             await asyncio.sleep(1)
     assert [it["event"] for it in logs if it["log_level"] == "error"] == ["cel_not_understood"]
-    assert len(desk.of(CallerLeft)) == 1
+    assert len(services.of(CallerLeft)) == 1
 
 
 async def test_a_bug_in_beginning_a_call_costs_its_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def agreed(self: FakeDesk, dialled: str) -> None:
+    def terms(self: FakeCallServices, dialled: str) -> None:
         raise ZeroDivisionError
 
-    desk = desk_of(*LEFT)
-    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk) as board:
-        monkeypatch.setattr(FakeDesk, "agreed", agreed)
+    services = desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), services) as board:
+        monkeypatch.setattr(FakeCallServices, "agreed", terms)
         other = replace(FALLBACK, call="dev-1795776979.9", channel="dev-1795776979.9")
         await board.take([other, *TALK, *GOODBYE])
         await asyncio.sleep(1)
-    assert [end.outcome for end in desk.of(CallEnded)] == ["answered"]
+    assert [end.outcome for end in services.of(CallEnded)] == ["answered"]

@@ -45,8 +45,8 @@ class Set:
 
 
 async def test_each_live_call_hears_that_the_clock_was_set_before_what_came_after(tmp_path: Path) -> None:
-    hands, desk = Set(), desk_of()
-    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()) as board:
+    hands, services = Set(), desk_of()
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()) as board:
         await comes_in(board)
         await board.take(TALK)
         hands.set = timedelta(hours=1)
@@ -54,9 +54,9 @@ async def test_each_live_call_hears_that_the_clock_was_set_before_what_came_afte
         await board.take(later)
         await asyncio.sleep(1)
         assert board.clock_steps == 1
-    kinds = [type(entry) for entry in of_call(desk, CALL)]
+    kinds = [type(entry) for entry in of_call(services, CALL)]
     assert kinds.index(ClockStepped) < kinds.index(CallerLeft)
-    state = fold(of_call(desk, CALL))
+    state = fold(of_call(services, CALL))
     assert state.answered is not None
     assert state.ending is not None
     assert state.steady(state.ending.at) - state.steady(state.answered) == at(9) - at(5.01)
@@ -66,28 +66,28 @@ async def test_the_next_engine_hears_of_a_clock_that_was_set_while_none_was_ther
     hands = Set()
     async with serving(tmp_path, Asterisk(), desk_of(), clock=hands.clock()):
         pass
-    hands.set, desk = timedelta(hours=-1), desk_of(*LEFT)
-    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()):
+    hands.set, services = timedelta(hours=-1), desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()):
         pass
-    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()):
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()):
         pass
-    assert desk.of(ClockStepped) == [ClockStepped(CALL, at(-3600), AT, -3600.0)]
+    assert services.of(ClockStepped) == [ClockStepped(CALL, at(-3600), AT, -3600.0)]
 
 
 async def test_a_clock_that_is_watched_is_looked_at(tmp_path: Path) -> None:
-    hands, desk = Set(), desk_of(*LEFT)
-    async with serving(tmp_path, Asterisk(left=[CHANNEL]), desk, clock=hands.clock()) as board:
+    hands, services = Set(), desk_of(*LEFT)
+    async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()) as board:
         watching = asyncio.create_task(board.watch())
         hands.set = timedelta(seconds=2)
         await asyncio.sleep(1)
         watching.cancel()
-    assert [step.seconds for step in desk.of(ClockStepped)] == [2.0]
+    assert [step.seconds for step in services.of(ClockStepped)] == [2.0]
 
 
 async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tmp_path: Path) -> None:
     """Though, as the clock stands now, that has not begun yet."""
-    hands, desk, asterisk = Set(), desk_of(), Asterisk(left=[CHANNEL])
-    async with serving(tmp_path, asterisk, desk, clock=hands.clock()) as board:
+    hands, services, asterisk = Set(), desk_of(), Asterisk(left=[CHANNEL])
+    async with serving(tmp_path, asterisk, services, clock=hands.clock()) as board:
         asterisk.started = at(500)
         board.disconnected()
         board.connected()
@@ -98,4 +98,4 @@ async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tm
         assert [live.line.id for live in board._calls.present] == [CHANNEL]
         await board.take([cel(it.kind, it.channel, -2900, **it.extra) for it in GOODBYE])
         await asyncio.sleep(60)
-    assert [end.outcome for end in desk.of(CallEnded)] == ["answered"]
+    assert [end.outcome for end in services.of(CallEnded)] == ["answered"]

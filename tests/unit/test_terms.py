@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from config.load import load
 from config.policy import Policy
 from dialplan.routing import Routing
-from engine.frontdesk import FrontDesk, Tally
+from engine.call_services import NodeCallServices, Tally
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
@@ -37,26 +37,28 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def desk(store: Store) -> FrontDesk:
+def services(store: Store) -> NodeCallServices:
     tally = Tally(EngineMetrics(), {})
     stores, journal = cast(RoutingStore, store), cast(Journal, None)
-    return FrontDesk("node", stores, journal, tally=tally, longest=timedelta(hours=4), recordings=Path("/"))
+    return NodeCallServices(
+        "node", stores, journal, tally=tally, longest=timedelta(hours=4), recordings=Path("/")
+    )
 
 
 def test_a_call_that_comes_in_has_the_terms_in_force_and_names_their_version(
-    desk: FrontDesk, store: Store
+    services: NodeCallServices, store: Store
 ) -> None:
-    terms = desk.agreed("+3270099999")
+    terms = services.terms("+3270099999")
     assert terms is not None
     assert terms.routing == store.in_force.digest
-    assert desk.agreed(DIALLED) is None
+    assert services.terms(DIALLED) is None
 
 
 async def test_a_call_that_is_taken_over_keeps_its_terms_when_its_number_is_removed(
-    desk: FrontDesk, store: Store
+    services: NodeCallServices, store: Store
 ) -> None:
     with capture_logs() as logs:
-        terms = await desk.agreed_under(DIALLED, store.first.digest)
+        terms = await services.terms_under(DIALLED, store.first.digest)
     assert terms is not None
     assert (terms.number.number, terms.routing) == (DIALLED, store.first.digest)
     welcome = terms.prompt("welcome")
@@ -66,17 +68,19 @@ async def test_a_call_that_is_taken_over_keeps_its_terms_when_its_number_is_remo
 
 
 async def test_where_the_version_is_missing_the_terms_in_force_are_taken_and_it_is_logged(
-    desk: FrontDesk, store: Store
+    services: NodeCallServices, store: Store
 ) -> None:
     with capture_logs() as logs:
-        terms = await desk.agreed_under("+3270099999", "0" * 64)
+        terms = await services.terms_under("+3270099999", "0" * 64)
     assert terms is not None
     assert terms.routing == store.in_force.digest
     assert [(entry["event"], entry["digest"]) for entry in logs] == [("routing_version_missing", "0" * 64)]
 
 
-async def test_a_call_of_an_engine_that_named_no_version_has_the_terms_in_force(desk: FrontDesk) -> None:
+async def test_a_call_of_an_engine_that_named_no_version_has_the_terms_in_force(
+    services: NodeCallServices,
+) -> None:
     with capture_logs() as logs:
-        assert await desk.agreed_under("+3270099999", "") is not None
-        assert await desk.agreed_under(DIALLED, "") is None
+        assert await services.terms_under("+3270099999", "") is not None
+        assert await services.terms_under(DIALLED, "") is None
     assert logs == []

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from storage.tombstones import NOTHING, Head, Stone
+from storage.tombstones import NOTHING, Head, Tombstone
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
-STONE = Stone(
+STONE = Tombstone(
     audio_id="018f0000-0000-7000-8000-000000000001-vm1",
     kind="message",
     owner="acme",
@@ -36,7 +36,7 @@ OTHER: dict[str, Any] = {
 
 
 def test_every_field_is_told_otherwise_here() -> None:
-    assert set(OTHER) == {field.name for field in fields(Stone)}
+    assert set(OTHER) == {field.name for field in fields(Tombstone)}
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -15,8 +15,8 @@ from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps.voicemail import Voicemail
-from engine.call import Agreement
-from engine.frontdesk import tell, why_no_room
+from engine.call import CallTerms
+from engine.call_services import tell, why_no_room
 from engine.line import How, Recorded
 from journal.entries import (
     Answered,
@@ -28,7 +28,7 @@ from journal.entries import (
     StepPerformed,
     Turned,
 )
-from tests.unit.fakes import START, FakeDesk, FakeLine, attend, leave_after, take_over
+from tests.unit.fakes import START, FakeCallServices, FakeLine, attend, leave_after, take_over
 from tests.unit.routes import Raw, service_number
 
 pytestmark = pytest.mark.looptime
@@ -43,25 +43,27 @@ def owner(**settings: Any) -> Owner:
     return Owner.model_validate({"name": "ACME", "language": "nl", "mail": "office@acme.example", **settings})
 
 
-def desk_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeDesk:
+def desk_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeCallServices:
     def prompt(name: str) -> Prompt:
         return Prompt(name, Path(f"{name}.wav"), SECONDS.get(name, 2.0), "")
 
-    return FakeDesk(Agreement(service_number(route, label="Shop"), owner(**settings), prompt), full=full)
+    return FakeCallServices(
+        CallTerms(service_number(route, label="Shop"), owner(**settings), prompt), full=full
+    )
 
 
-def told[E: Entry](desk: FakeDesk, kind: type[E]) -> E:
-    (entry,) = desk.of(kind)
+def told[E: Entry](services: FakeCallServices, kind: type[E]) -> E:
+    (entry,) = services.of(kind)
     return entry
 
 
-def kinds(desk: FakeDesk) -> list[str]:
+def kinds(services: FakeCallServices) -> list[str]:
     """Without what CEL says, which comes by itself."""
-    return [kind for kind in desk.kinds if kind != "CallerLeft"]
+    return [kind for kind in services.kinds if kind != "CallerLeft"]
 
 
-def end(desk: FakeDesk) -> tuple[str, str]:
-    ended = told(desk, CallEnded)
+def end(services: FakeCallServices) -> tuple[str, str]:
+    ended = told(services, CallEnded)
     return ended.outcome, ended.ended_by
 
 
@@ -91,8 +93,8 @@ def test_without_a_greeting_the_usual_one_is_heard() -> None:
 
 
 def test_a_delivery_is_what_was_agreed_when_the_call_came_in() -> None:
-    agreed = owner(mail_then="boss@acme.example", audio="opus", require_tls="true")
-    delivery = service_number(ROUTE, label="Shop").delivery(agreed)
+    terms = owner(mail_then="boss@acme.example", audio="opus", require_tls="true")
+    delivery = service_number(ROUTE, label="Shop").delivery(terms)
     assert delivery == Delivery(
         to=("office@acme.example",),
         then="boss@acme.example",
@@ -109,63 +111,63 @@ def test_a_delivery_is_what_was_agreed_when_the_call_came_in() -> None:
 
 
 async def test_a_caller_is_answered_greeted_and_recorded_and_hangs_up() -> None:
-    line, desk = FakeLine(), desk_of()
-    state = await attend(line, desk)
+    line, services = FakeLine(), desk_of()
+    state = await attend(line, services)
     assert line.heard == ["answered", "closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
-    assert told(desk, Answered) == Answered(line.call_id, after(0), "voicemail")
-    assert (told(desk, MessageStarted).audio, told(desk, MessageStarted).at) == (AUDIO, after(2))
-    assert told(desk, MessageEnded) == MessageEnded(line.call_id, after(8), AUDIO, "hangup")
-    assert end(desk) == ("voicemail", "caller")
+    assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert told(services, Answered) == Answered(line.call_id, after(0), "voicemail")
+    assert (told(services, MessageStarted).audio, told(services, MessageStarted).at) == (AUDIO, after(2))
+    assert told(services, MessageEnded) == MessageEnded(line.call_id, after(8), AUDIO, "hangup")
+    assert end(services) == ("voicemail", "caller")
     assert (state.answered, state.connected) == (after(0), None)
-    assert told(desk, CallEnded).at == after(8)
+    assert told(services, CallEnded).at == after(8)
 
 
 @pytest.mark.parametrize("how", [How.KEY, How.SILENCE, How.LIMIT])
 async def test_whatever_ends_the_message_the_caller_is_told_goodbye(how: How) -> None:
-    line, desk = FakeLine(message=(how, 30)), desk_of()
-    await attend(line, desk)
+    line, services = FakeLine(message=(how, 30)), desk_of()
+    await attend(line, services)
     assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
-    assert told(desk, MessageEnded).how == how
-    assert end(desk) == ("voicemail", "engine")
-    assert told(desk, StepPerformed).outcome == "done"
+    assert told(services, MessageEnded).how == how
+    assert end(services) == ("voicemail", "engine")
+    assert told(services, StepPerformed).outcome == "done"
 
 
 async def test_who_hangs_up_in_the_greeting_has_reached_the_voicemail_and_left_no_message() -> None:
-    line, desk = FakeLine(hangs_up_after=1), desk_of()
-    await attend(line, desk)
+    line, services = FakeLine(hangs_up_after=1), desk_of()
+    await attend(line, services)
     assert line.heard == ["answered", "closed"]
-    assert kinds(desk) == ["CallStarted", "Answered", "CallEnded"]
-    assert end(desk) == ("voicemail", "caller")
+    assert kinds(services) == ["CallStarted", "Answered", "CallEnded"]
+    assert end(services) == ("voicemail", "caller")
 
 
 async def test_a_greeting_that_cannot_be_played_costs_no_message() -> None:
-    line, desk = FakeLine(unplayable=frozenset({"closed", "beep"})), desk_of()
-    await attend(line, desk)
-    assert told(desk, MessageEnded).how == "hangup"
-    assert end(desk) == ("voicemail", "caller")
+    line, services = FakeLine(unplayable=frozenset({"closed", "beep"})), desk_of()
+    await attend(line, services)
+    assert told(services, MessageEnded).how == "hangup"
+    assert end(services) == ("voicemail", "caller")
 
 
 async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered() -> None:
-    line, desk = FakeLine(), desk_of(full="0.4 GB are free")
-    await attend(line, desk)
+    line, services = FakeLine(), desk_of(full="0.4 GB are free")
+    await attend(line, services)
     assert line.heard == ["mailbox-full", "hung up: failed"]
-    assert kinds(desk) == ["CallStarted", "Turned", "StepPerformed", "CallEnded"]
-    assert told(desk, Turned).why == "no message taken: 0.4 GB are free"
+    assert kinds(services) == ["CallStarted", "Turned", "StepPerformed", "CallEnded"]
+    assert told(services, Turned).why == "no message taken: 0.4 GB are free"
 
 
 async def test_who_could_not_be_recorded_is_told_so() -> None:
-    line, desk = FakeLine(message=(How.FAILED, 0)), desk_of()
-    await attend(line, desk)
+    line, services = FakeLine(message=(How.FAILED, 0)), desk_of()
+    await attend(line, services)
     assert line.heard[-2:] == ["mailbox-full", "hung up: failed"]
-    assert told(desk, MessageEnded).how == "failed"
+    assert told(services, MessageEnded).how == "failed"
 
 
 async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to() -> None:
-    line, desk = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), desk_of()
-    await attend(line, desk)
-    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
-    assert end(desk) == ("voicemail", "lost")
+    line, services = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), desk_of()
+    await attend(line, services)
+    assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert end(services) == ("voicemail", "lost")
 
 
 # What the journal is told.
@@ -176,29 +178,29 @@ async def test_the_message_begins_on_the_disk_before_it_is_recorded() -> None:
 
     class Watched(FakeLine):
         async def record(self, *args: Any, **more: Any) -> Recorded:
-            seen.extend(kinds(desk))
+            seen.extend(kinds(services))
             return await super().record(*args, **more)
 
-    desk = desk_of()
-    await attend(Watched(), desk)
+    services = desk_of()
+    await attend(Watched(), services)
     assert seen == ["CallStarted", "Answered", "MessageStarted"]
 
 
 async def test_the_start_of_the_call_is_on_the_disk_before_the_caller_is_answered() -> None:
-    class Slow(FakeDesk):
+    class Slow(FakeCallServices):
         def note(self, entry: Entry) -> Awaitable[None]:
             noted = super().note(entry)
             return asyncio.sleep(9) if isinstance(entry, CallStarted) else noted
 
-    desk = Slow(desk_of().agreement)
-    await attend(FakeLine(), desk)
-    assert told(desk, Answered).at == after(9)
+    services = Slow(desk_of().terms)
+    await attend(FakeLine(), services)
+    assert told(services, Answered).at == after(9)
 
 
 async def test_the_message_carries_where_it_is_to_go() -> None:
-    desk = desk_of()
-    await attend(FakeLine(), desk)
-    delivery = Delivery.from_json(dict(told(desk, MessageStarted).deliver))
+    services = desk_of()
+    await attend(FakeLine(), services)
+    delivery = Delivery.from_json(dict(told(services, MessageStarted).deliver))
     assert (delivery.to, delivery.label, delivery.zone) == (
         ("office@acme.example",),
         "Shop",
@@ -210,19 +212,19 @@ async def test_the_message_carries_where_it_is_to_go() -> None:
 async def test_a_call_carries_where_it_is_told_of_if_missed_when_the_owner_wants_that(
     missed_calls: str, carried: bool
 ) -> None:
-    desk = desk_of(missed_calls=missed_calls)
-    await attend(FakeLine(hangs_up_after=1), desk)
-    missed = told(desk, CallStarted).missed
+    services = desk_of(missed_calls=missed_calls)
+    await attend(FakeLine(hangs_up_after=1), services)
+    missed = told(services, CallStarted).missed
     assert (missed is not None) == carried
     if missed is not None:
         assert Delivery.from_json(dict(missed)).to == ("office@acme.example",)
 
 
 async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
-    desk = desk_of(missed_calls="mail")
-    await attend(FakeLine(), desk)
+    services = desk_of(missed_calls="mail")
+    await attend(FakeLine(), services)
     with capture_logs() as lines:
-        for entry in desk.entries:
+        for entry in services.entries:
             tell(entry)
     assert lines
     assert "acme.example" not in str(lines)
@@ -232,54 +234,54 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
 # What the next engine does with a call that this one left.
 
 
-async def left_in_a_message(line: FakeLine) -> FakeDesk:
+async def left_in_a_message(line: FakeLine) -> FakeCallServices:
     """The journal of an engine that was killed while it recorded a message."""
-    desk = desk_of()
-    await leave_after(3, line, desk)
-    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted"]
-    return desk
+    services = desk_of()
+    await leave_after(3, line, services)
+    assert kinds(services) == ["CallStarted", "Answered", "MessageStarted"]
+    return services
 
 
 async def test_a_recording_that_goes_on_is_waited_for() -> None:
     line = FakeLine(left_by_another=Recorded(How.SILENCE, START))
-    desk = await left_in_a_message(line)
-    await take_over(line, desk)
+    services = await left_in_a_message(line)
+    await take_over(line, services)
     assert line.heard == [f"looked for {AUDIO}", "goodbye", "hung up: voicemail"]
-    assert kinds(desk)[3:] == ["MessageEnded", "StepPerformed", "CallEnded"]
-    assert told(desk, MessageEnded).how == "silence"
+    assert kinds(services)[3:] == ["MessageEnded", "StepPerformed", "CallEnded"]
+    assert told(services, MessageEnded).how == "silence"
 
 
 async def test_a_recording_that_was_never_begun_begins_after_another_beep() -> None:
     line = FakeLine()
-    desk = await left_in_a_message(line)
-    await take_over(line, desk)
+    services = await left_in_a_message(line)
+    await take_over(line, services)
     assert line.heard == [f"looked for {AUDIO}", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk)[3:] == ["MessageEnded", "CallEnded"]
+    assert kinds(services)[3:] == ["MessageEnded", "CallEnded"]
 
 
 async def test_a_greeting_that_was_cut_short_is_heard_again_and_the_caller_is_answered_once() -> None:
-    line, desk = FakeLine(), desk_of()
-    await leave_after(1, line, desk)
-    await take_over(line, desk)
+    line, services = FakeLine(), desk_of()
+    await leave_after(1, line, services)
+    await take_over(line, services)
     assert line.heard == ["closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
-    assert kinds(desk) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
-    assert told(desk, Answered).at == after(0)
+    assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
+    assert told(services, Answered).at == after(0)
 
 
 async def test_after_a_message_that_had_ended_there_is_only_goodbye_to_say() -> None:
     line = FakeLine()
-    desk = await left_in_a_message(line)
-    desk.note(MessageEnded(line.call_id, after(9), AUDIO, "key"))
-    await take_over(line, desk)
+    services = await left_in_a_message(line)
+    services.note(MessageEnded(line.call_id, after(9), AUDIO, "key"))
+    await take_over(line, services)
     assert line.heard == ["goodbye", "hung up: voicemail"]
-    assert told(desk, MessageEnded).at == after(9)
+    assert told(services, MessageEnded).at == after(9)
 
 
 async def test_where_no_message_can_be_taken_by_now_one_that_was_begun_is_still_taken() -> None:
     line = FakeLine(left_by_another=Recorded(How.KEY, START))
-    desk = await left_in_a_message(line)
-    desk.full = "0.4 GB are free"
-    await take_over(line, desk)
+    services = await left_in_a_message(line)
+    services.full = "0.4 GB are free"
+    await take_over(line, services)
     assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
 
 

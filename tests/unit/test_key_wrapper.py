@@ -2,10 +2,10 @@
 
 import pytest
 
-from storage.vault import (
+from storage.key_wrapper import (
+    KeyWrapper,
     MasterKeyError,
     SealBroken,
-    Vault,
     new_key,
     new_master_key,
     open_sealed,
@@ -40,49 +40,49 @@ def test_it_opens_neither_with_another_key_nor_as_another_sound_nor_changed() ->
 
 
 def test_a_wrapped_key_comes_back_for_its_own_sound_only() -> None:
-    vault, key = Vault(new_master_key()), new_key()
-    wrapped = vault.wrap(key, "a-vm1")
-    assert vault.unwrap(wrapped, "a-vm1") == key
+    key_wrapper, key = KeyWrapper(new_master_key()), new_key()
+    wrapped = key_wrapper.wrap(key, "a-vm1")
+    assert key_wrapper.unwrap(wrapped, "a-vm1") == key
     assert key not in wrapped
     with pytest.raises(SealBroken):
-        vault.unwrap(wrapped, "b-vm1")
+        key_wrapper.unwrap(wrapped, "b-vm1")
 
 
 def test_a_replaced_master_key_still_opens_what_it_wrapped_but_wraps_no_more() -> None:
     old, new = new_master_key(), new_master_key()
     key = new_key()
-    before = Vault(old).wrap(key, "a-vm1")
-    both = Vault(f"{new}, {old}")
+    before = KeyWrapper(old).wrap(key, "a-vm1")
+    both = KeyWrapper(f"{new}, {old}")
     assert both.unwrap(before, "a-vm1") == key
-    assert Vault(new).unwrap(both.wrap(key, "a-vm1"), "a-vm1") == key
+    assert KeyWrapper(new).unwrap(both.wrap(key, "a-vm1"), "a-vm1") == key
 
 
 def test_in_an_epoch_a_key_opens_with_master_key_and_epoch_key_together_only() -> None:
-    vault, key, epoch, other = Vault(new_master_key()), new_key(), new_key(), new_key()
-    wrapped = vault.in_epoch(epoch).wrap(key, "group key")
-    assert vault.in_epoch(epoch).unwrap(wrapped, "group key") == key
-    for wrong in (vault, vault.in_epoch(other), vault.in_epoch(bytes(32))):
+    key_wrapper, key, epoch, other = KeyWrapper(new_master_key()), new_key(), new_key(), new_key()
+    wrapped = key_wrapper.in_epoch(epoch).wrap(key, "group key")
+    assert key_wrapper.in_epoch(epoch).unwrap(wrapped, "group key") == key
+    for wrong in (key_wrapper, key_wrapper.in_epoch(other), key_wrapper.in_epoch(bytes(32))):
         with pytest.raises(SealBroken):
             wrong.unwrap(wrapped, "group key")
     with pytest.raises(MasterKeyError):
-        Vault(new_master_key()).in_epoch(epoch).unwrap(wrapped, "group key")
+        KeyWrapper(new_master_key()).in_epoch(epoch).unwrap(wrapped, "group key")
 
 
 def test_a_replaced_master_key_opens_in_an_epoch_too() -> None:
     old, new, epoch, key = new_master_key(), new_master_key(), new_key(), new_key()
-    before = Vault(old).in_epoch(epoch).wrap(key, "group key")
-    both = Vault(f"{new},{old}").in_epoch(epoch)
+    before = KeyWrapper(old).in_epoch(epoch).wrap(key, "group key")
+    both = KeyWrapper(f"{new},{old}").in_epoch(epoch)
     assert both.unwrap(before, "group key") == key
-    assert Vault(new).in_epoch(epoch).unwrap(both.wrap(key, "group key"), "group key") == key
+    assert KeyWrapper(new).in_epoch(epoch).unwrap(both.wrap(key, "group key"), "group key") == key
 
 
 def test_an_unknown_master_key_is_told_by_its_id() -> None:
-    wrapped = Vault(new_master_key()).wrap(new_key(), "a-vm1")
+    wrapped = KeyWrapper(new_master_key()).wrap(new_key(), "a-vm1")
     with pytest.raises(MasterKeyError, match=f"wrapped by master key {wrapped[:4].hex()}"):
-        Vault(new_master_key()).unwrap(wrapped, "a-vm1")
+        KeyWrapper(new_master_key()).unwrap(wrapped, "a-vm1")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "c2hvcnQ=", "not base64!", "QUJD" * 10])
 def test_what_is_no_master_key_is_refused_with_the_remedy(text: str) -> None:
     with pytest.raises(MasterKeyError, match="callengine settings --new-key"):
-        Vault(text)
+        KeyWrapper(text)

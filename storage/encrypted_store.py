@@ -8,26 +8,26 @@ import asyncpg
 
 from journal.fault import point
 from storage import keyring
+from storage.key_wrapper import KeyWrapper, SealBroken, open_sealed, seal
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
-from storage.vault import SealBroken, Vault, open_sealed, seal
 
 WANTED = "SELECT kind, sha256 FROM audio WHERE audio_id = $1"
 
 
-class SoundGone(Exception):
+class AudioDestroyed(Exception):
     """There is no such sound, or it has been destroyed."""
 
 
-class SoundDamaged(Exception):
+class AudioDamaged(Exception):
     """What the store gives back is not what was kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Safe:
+class EncryptedStore:
     """Keeps sounds, gives them back. Verbs raise ObjectsTrouble, MasterKeyError and asyncpg's errors."""
 
     objects: Objects
-    vault: Vault
+    key_wrapper: KeyWrapper
 
     async def keep(self, con: asyncpg.Connection, kind: str, audio_id: str, wav: bytes) -> str:
         """Have it in the store, read back and compared; return the SHA-256 of what lies there.
@@ -57,25 +57,25 @@ class Safe:
         """The WAV that was kept, checked. Raises SoundGone, SoundDamaged."""
         row = await con.fetchrow(WANTED, audio_id)
         if row is None or row["sha256"] is None:
-            raise SoundGone(audio_id)
+            raise AudioDestroyed(audio_id)
         try:
-            key = await keyring.find(con, self.vault, audio_id)
+            key = await keyring.find(con, self.key_wrapper, audio_id)
             if key is None:
-                raise SoundGone(audio_id)
+                raise AudioDestroyed(audio_id)
             sealed = await self.objects.get(object_name(row["kind"], audio_id))
             wav = await asyncio.to_thread(open_sealed, key, audio_id, sealed)
         except (ObjectMissing, SealBroken) as error:
-            raise SoundDamaged(f"{audio_id}: {error!r}") from error
+            raise AudioDamaged(f"{audio_id}: {error!r}") from error
         if digest(wav) != row["sha256"]:
-            raise SoundDamaged(f"{audio_id} is another sound")
+            raise AudioDamaged(f"{audio_id} is another sound")
         return wav
 
     async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """Its key; made and written down the first time."""
-        await keyring.make(con, self.vault, audio_id)
-        key = await keyring.find(con, self.vault, audio_id)
+        await keyring.make(con, self.key_wrapper, audio_id)
+        key = await keyring.find(con, self.key_wrapper, audio_id)
         if key is None:
-            raise SoundGone(audio_id)
+            raise AudioDestroyed(audio_id)
         return key
 
     async def _found(self, name: str, key: bytes, audio_id: str, wav: bytes) -> bytes | None:

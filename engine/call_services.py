@@ -14,7 +14,7 @@ from msgspec import to_builtins
 
 from dialplan.number import international
 from dialplan.routing import Routing
-from engine.call import Agreement
+from engine.call import CallTerms
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
@@ -44,8 +44,8 @@ LOOK_SECONDS = 1.0
 TELL_SECONDS = 0.05
 
 
-class FrontDesk:
-    """engine.call.Desk on the routing store and the journal. `recordings`: where Asterisk puts messages."""
+class NodeCallServices:
+    """CallServices on the routing store and the journal. `recordings`: where Asterisk puts messages."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class FrontDesk:
         self._recordings = recordings
         self._untold: list[Entry] = []
 
-    def agreed(self, dialled: str) -> Agreement | None:
+    def terms(self, dialled: str) -> CallTerms | None:
         """The terms of a call that comes in now; None where the number is not ours."""
         return self._terms(dialled, self._routing_store.in_force)
 
-    async def agreed_under(self, dialled: str, digest: str) -> Agreement | None:
+    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
         """The terms of a call that began under this routing version, for its takeover.
 
         Where the version cannot be had, or the call's entry names none, they are those in force now.
@@ -78,14 +78,14 @@ class FrontDesk:
         terms = routing and self._terms(dialled, routing)
         if terms is None and digest:
             log.warning("routing_version_missing", digest=digest)
-        return terms or self.agreed(dialled)
+        return terms or self.terms(dialled)
 
-    def _terms(self, dialled: str, routing: Routing) -> Agreement | None:
+    def _terms(self, dialled: str, routing: Routing) -> CallTerms | None:
         number = routing.number(international(dialled))
         if number is None:
             return None
         owner = routing.owner(number)
-        return Agreement(
+        return CallTerms(
             number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
         )
 

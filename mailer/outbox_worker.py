@@ -1,4 +1,4 @@
-"""The courier: takes what is due out of the outbox, has it brought, writes down what came of it.
+"""The outbox worker: claims the mail that is due, has it sent, stores the answer.
 
 A server that answers slowly holds up nobody but its own domain: an attempt that lasts leaves its worker to
 the next mail, and a domain has only so many attempts at once.
@@ -16,9 +16,9 @@ from typing import cast
 import asyncpg
 import structlog
 
-from mailer.answer import Answer, Later
+from mailer.answer import Answer, Deferred
+from mailer.mail_sender import MailSender
 from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, taken, word, write
-from mailer.postman import Postman
 from mailer.tls import Level
 
 POLL_SECONDS = 1.0
@@ -34,7 +34,7 @@ FetchWith = Callable[[asyncpg.Connection, str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DeliveryPolicy:
     """How much at once, and how long: `deadline` of one attempt, seconds, shorter than its claim's lease."""
 
     workers: int = 8
@@ -42,23 +42,23 @@ class Manner:
     deadline: float = 900
 
 
-class Courier:
+class OutboxWorker:
     """Brings mails until cancelled. `told` is called with each answer, as `attempt.result` has it."""
 
     name = "mail"
 
     def __init__(
         self,
-        postman: Postman,
+        mail_sender: MailSender,
         fetch: FetchWith,
         terms: Terms,
-        manner: Manner = Manner(),
+        policy: DeliveryPolicy = DeliveryPolicy(),
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._postman = postman
+        self._mail_sender = mail_sender
         self._fetch_with = fetch
         self._terms = terms
-        self._manner = manner
+        self._policy = policy
         self._told = told
         self._attempts: set[asyncio.Task[None]] = set()
         self._live: Counter[str] = Counter()
@@ -73,12 +73,12 @@ class Courier:
     async def run(self, pool: asyncpg.Pool) -> None:
         """Bring what is due. While the database is away, wait for it.
 
-        Cancelled, it gives what is under way a moment; what does not end is begun again by the next courier.
+        Cancelled, it gives attempts under way a moment. The next outbox worker repeats those that do not end.
         """
         lock = await self._take_over(pool)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._manner.workers):
+                for _ in range(self._policy.workers):
                     group.create_task(self._work(pool))
                 group.create_task(self._tidy())
         finally:
@@ -136,7 +136,7 @@ class Courier:
                 await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
 
     async def _see(self, attempt: asyncio.Task[None], domain: str) -> None:
-        """Stay with an attempt while it goes well. A smarthost may be slow: there is no other road."""
+        """Stay with an attempt while it goes well. A smarthost may be slow: there is no other transport."""
         done, _ = await asyncio.wait({attempt}, timeout=None if self._terms.smarthost else SLOW_SECONDS)
         if not done:
             self._slow[domain] += 1
@@ -154,7 +154,7 @@ class Courier:
         """Domains that have all the attempts they may have: no more than so many, none while one is slow."""
         if self._terms.smarthost:
             return []
-        most = self._manner.per_domain
+        most = self._policy.per_domain
         return [domain for domain, live in self._live.items() if live >= most or self._slow[domain] > 0]
 
     async def _attempt(self, pool: asyncpg.Pool, claimed: Claim) -> None:
@@ -176,14 +176,14 @@ class Courier:
                 return await self._fetch_with(con, audio_id)
 
         try:
-            async with asyncio.timeout(self._manner.deadline), self._turn(claimed.domain):
-                return await self._postman.bring(claimed, fetch)
+            async with asyncio.timeout(self._policy.deadline), self._turn(claimed.domain):
+                return await self._mail_sender.bring(claimed, fetch)
         except TimeoutError:
-            return Later("", f"no end in {self._manner.deadline:.0f} s", Level.NONE, unsure=True)
+            return Deferred("", f"no end in {self._policy.deadline:.0f} s", Level.NONE, unsure=True)
 
     def _turn(self, domain: str) -> asyncio.Semaphore:
         """Workers that claim at the same moment may claim more of a domain than it may have: those wait."""
-        most = MOST if self._terms.smarthost else self._manner.per_domain
+        most = MOST if self._terms.smarthost else self._policy.per_domain
         return self._turns.setdefault(domain, asyncio.Semaphore(most))
 
     async def _write(self, pool: asyncpg.Pool, claimed: Claim, answer: Answer) -> None:
@@ -205,7 +205,7 @@ class Courier:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self._postman.post.sessions.tidy()
+            await self._mail_sender.post.sessions.tidy()
 
     async def _finish(self) -> None:
         if self._attempts:
@@ -214,7 +214,7 @@ class Courier:
             attempt.cancel()
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
-        await self._postman.post.sessions.close()
+        await self._mail_sender.post.sessions.close()
 
 
 def less(counts: Counter[str], key: str) -> int:
@@ -225,7 +225,7 @@ def less(counts: Counter[str], key: str) -> int:
 
 def _log(claimed: Claim, answer: Answer) -> None:
     told = {"message": claimed.message_id, "server": answer.server, "tls": answer.tls}
-    if isinstance(answer, Later):
+    if isinstance(answer, Deferred):
         tell = log.error if answer.alarm else log.info
         tell("mail waits", reply=answer.reply, attempt=claimed.attempt, **told)
     else:

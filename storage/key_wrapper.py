@@ -31,7 +31,7 @@ class SealBroken(Exception):
     """What was to be opened is not what was sealed, or this is not its key."""
 
 
-class Vault:
+class KeyWrapper:
     """Wraps and opens keys of sounds. `master_keys`: base64, parted by white space or commas.
 
     The first one wraps; the others only open what they wrapped, so that a master key can be replaced. Raises
@@ -49,11 +49,11 @@ class Vault:
         """The ids of its master keys."""
         return list(self._keys)
 
-    def in_epoch(self, epoch_key: bytes) -> "Vault":
+    def in_epoch(self, epoch_key: bytes) -> "KeyWrapper":
         """One that wraps and opens by master key and epoch key together: without either, nothing opens."""
-        vault = copy(self)
-        vault._masters = {name: AESGCM(_derived(key, epoch_key)) for name, key in self._keys.items()}
-        return vault
+        key_wrapper = copy(self)
+        key_wrapper._masters = {name: AESGCM(_derived(key, epoch_key)) for name, key in self._keys.items()}
+        return key_wrapper
 
     def wrap(self, key: bytes, audio_id: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from journal.fault import point
-from mailer.answer import Answer, Later, Refused, TooBig
+from mailer.answer import Answer, Deferred, Refused, TooBig
 from mailer.audio import LADDER, Codec
 from mailer.build import build
 from mailer.compose import Message, Sender, compose
@@ -24,7 +24,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Postman:
+class MailSender:
     """Brings mails. `require_tls`: domains that must prove who they are, besides what owners wish."""
 
     post: Post
@@ -42,14 +42,14 @@ class Postman:
             wav = await fetch(claim.message_id) if message.kind == "voicemail" else None
         except Exception as error:  # noqa: BLE001 - the store, the key, the sound: any of them may be mended
             why = f"the message cannot be read: {type(error).__name__}"
-            return Later("", why, Level.NONE, alarm=True)
-        point("postman.after_fetch")
+            return Deferred("", why, Level.NONE, alarm=True)
+        point("mail_sender.after_fetch")
         answer = await self._bring(claim, message, wav)
         return await self._too_big(claim, message, answer) if isinstance(answer, TooBig) else answer
 
     async def _bring(self, claim: Claim, message: Message, wav: bytes | None) -> Answer:
         codecs: tuple[Codec, ...] = LADDER[message.deliver.audio] if wav else ("wav",)
-        answer: Answer = Later("", "not tried", Level.NONE)
+        answer: Answer = Deferred("", "not tried", Level.NONE)
         for codec in codecs:
             try:
                 # Encoding is work for another thread; words alone are not worth the way there.

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from dialplan.result import Result
-from engine.frontdesk import TELL_SECONDS, FrontDesk, Tally, tell
+from engine.call_services import TELL_SECONDS, NodeCallServices, Tally, tell
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.entries import Answered, CallEnded, CallStarted, Entry, Heartbeat, LegStarted, MessageStarted
@@ -35,9 +35,9 @@ class Paper:
         return written
 
 
-def front_desk(paper: Paper, metrics: EngineMetrics) -> FrontDesk:
+def front_desk(paper: Paper, metrics: EngineMetrics) -> NodeCallServices:
     journal, store = cast(Journal, paper), cast(RoutingStore, None)
-    return FrontDesk("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
+    return NodeCallServices("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
                      recordings=Path("/"))  # fmt: skip
 
 
@@ -59,9 +59,9 @@ async def test_counters_and_log_wait_until_the_call_is_under_way_and_the_journal
 
 async def test_at_the_end_nothing_is_left_untold() -> None:
     metrics = EngineMetrics()
-    desk = front_desk(Paper(), metrics)
-    desk.note(START)
-    desk.tell()
+    services = front_desk(Paper(), metrics)
+    services.note(START)
+    services.tell()
     assert live(metrics) == 1
 
 
@@ -75,12 +75,12 @@ class Abacus(EngineMetrics):
 
 async def test_an_entry_that_cannot_be_counted_stops_neither_the_call_nor_the_others() -> None:
     paper, metrics = Paper(), Abacus()
-    desk = front_desk(paper, metrics)
+    services = front_desk(paper, metrics)
     told: list[Entry] = [START, CallEnded("a", AT, Result.BUSY, "engine", 17), replace(START, call="b")]
     for entry in told:
-        await desk.note(entry)
+        await services.note(entry)
     with capture_logs() as lines:
-        desk.tell()
+        services.tell()
     assert paper.noted == told
     assert live(metrics) == 1
     assert [line["event"] for line in lines] == ["call_start", "entry_not_counted", "call_start"]

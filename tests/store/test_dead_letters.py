@@ -17,7 +17,7 @@ from tests.store.sounds import audio_id, voicemail_call
 from tests.store.test_audit import findings
 from tests.store.test_drainer import drain, kept, records, write
 from tests.unit.journals import lay_out
-from worker.aside import Aside, try_again
+from worker.dead_letters import DeadLetters, try_again
 from worker.metrics import WorkerMetrics
 
 
@@ -53,10 +53,10 @@ async def newer(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) 
 async def test_what_a_newer_program_reads_becomes_a_record_after_all(con: asyncpg.Connection) -> None:
     assert [record.call_id for record in await told(con)] == [call_id(1), call_id(2)]
     metrics = WorkerMetrics()
-    work = Aside("here", metrics)
+    work = DeadLetters("here", metrics)
     assert await work.look(con)
     assert await told(con) == records(range(3))
-    assert metrics.calls_set_aside._value.get() == 0
+    assert metrics.dead_letters._value.get() == 0
     assert not await work.look(con)
 
 
@@ -69,15 +69,15 @@ async def test_what_still_cannot_be_read_stays_and_is_counted(
 
     monkeypatch.setattr(reader, "decode", refuse)
     metrics = WorkerMetrics()
-    assert not await Aside("here", metrics).look(con)
-    assert metrics.calls_set_aside._value.get() == 2
-    assert await con.fetchval("SELECT count(*) FROM set_aside") == 2
+    assert not await DeadLetters("here", metrics).look(con)
+    assert metrics.dead_letters._value.get() == 2
+    assert await con.fetchval("SELECT count(*) FROM dead_letter") == 2
 
 
 @pytest.mark.usefixtures("newer")
 async def test_another_nodes_are_left_to_its_worker(con: asyncpg.Connection) -> None:
     assert await try_again(con, "there") == 0
-    assert await con.fetchval("SELECT count(*) FROM set_aside") == 2
+    assert await con.fetchval("SELECT count(*) FROM dead_letter") == 2
 
 
 async def test_its_message_is_sealed_and_mailed_then(tmp_path: Path, database: str) -> None:
@@ -87,7 +87,7 @@ async def test_its_message_is_sealed_and_mailed_then(tmp_path: Path, database: s
     connection = await asyncpg.connect(database)
     try:
         assert await try_again(connection, "here") == 0
-        await connection.execute(r"UPDATE set_aside SET entries = replace(entries, '\u0000', '')")
+        await connection.execute(r"UPDATE dead_letter SET entries = replace(entries, '\u0000', '')")
         assert await try_again(connection, "here") == 1
         assert await connection.fetchval("SELECT message_id FROM message") == audio_id(1)
     finally:
@@ -102,8 +102,8 @@ async def test_a_correction_that_came_meanwhile_counts(tmp_path: Path, database:
     await write(tmp_path / "new", [answered_call(1)])
     await drain(tmp_path / "new", database)
     connection = await asyncpg.connect(database)
-    await connection.execute("""UPDATE set_aside SET entries = replace(entries, '"perhaps"', 'true')""")
-    await connection.execute("UPDATE set_aside SET entries = replace(entries, '+32470111222', '')")
+    await connection.execute("""UPDATE dead_letter SET entries = replace(entries, '"perhaps"', 'true')""")
+    await connection.execute("UPDATE dead_letter SET entries = replace(entries, '+32470111222', '')")
     assert await try_again(connection, "here") == 1
     await connection.close()
     assert await kept(database) == records([1])
@@ -113,8 +113,8 @@ async def test_a_correction_that_came_meanwhile_counts(tmp_path: Path, database:
 async def test_the_audit_names_each(tmp_path: Path, database: str) -> None:
     async with house_of(database, tmp_path) as house:
         found = await findings(house)
-    assert [finding.partition(" is set aside")[0] for finding in found] == [
-        f"aside: call {call_id(n)}" for n in range(2)
+    assert [finding.partition(" has a dead letter")[0] for finding in found] == [
+        f"dead letter: call {call_id(n)}" for n in range(2)
     ]
 
 
@@ -127,7 +127,7 @@ async def test_another_call_of_the_same_id_overwrites_no_record(tmp_path: Path, 
     await drain(tmp_path, database)
     assert await kept(database) == records(range(3))
     async with house_of(database, tmp_path) as house:
-        row = await house.con.fetchrow("SELECT why, entries FROM set_aside")
+        row = await house.con.fetchrow("SELECT why, entries FROM dead_letter")
         assert row is not None
         assert "another call" in row["why"]
         assert await try_again(house.con, "here") == 0

@@ -1,0 +1,63 @@
+"""Dead letters: counted, and tried again, since a newer program may read them."""
+
+import json
+import time
+
+import asyncpg
+import structlog
+
+from journal.follower import EndedCall
+from journal.reader import Unreadable, entry_of
+from storage import dead_letters
+from storage.calls import REFUSED
+from storage.dead_letters import DeadLetter
+from worker.drainer import keep_all, revised
+from worker.metrics import WorkerMetrics
+
+AGAIN_SECONDS = 3600.0
+log = structlog.get_logger()
+
+
+class DeadLetters:
+    """`look` does one piece of work (worker.job.Job)."""
+
+    def __init__(self, node: str, metrics: WorkerMetrics) -> None:
+        self._node = node
+        self._metrics = metrics
+        self._tried: float | None = None
+
+    async def look(self, con: asyncpg.Connection) -> bool:
+        """Count them; at the start, and once an hour, try them again. Whether one became a call record."""
+        stored = 0
+        if self._tried is None or time.monotonic() - self._tried > AGAIN_SECONDS:
+            self._tried = time.monotonic()
+            stored = await try_again(con, self._node)
+        self._metrics.dead_letters.set(await dead_letters.count(con))
+        return stored > 0
+
+
+async def try_again(con: asyncpg.Connection, node: str) -> int:
+    """Make call records of the dead letters that can be read by now; how many."""
+    stored = 0
+    for letter in await dead_letters.of_node(con, node):
+        call = ended_call(letter)
+        if call.unreadable:
+            continue
+        try:
+            async with con.transaction():
+                await keep_all(con, [revised(call)])
+                await dead_letters.remove(con, letter)
+        except (*REFUSED, ValueError):
+            continue
+        stored += 1
+        log.info("dead_letter_stored", call=letter.call_id)
+    return stored
+
+
+def ended_call(letter: DeadLetter) -> EndedCall:
+    """The call of a dead letter, as its next revision: there may be a record of it, which lacks something."""
+    payloads = [
+        json.dumps(entry, separators=(",", ":")).encode("ascii") for entry in json.loads(letter.entries)
+    ]
+    read = [entry for entry in map(entry_of, payloads) if not isinstance(entry, Unreadable)]
+    return EndedCall(letter.call_id, letter.rev + 1, read, payloads)
