@@ -28,7 +28,7 @@ from mailer.outbox_worker import OutboxWorker
 from mailer.post import Post, Smarthost
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
-from mailer.smtp import Server, Speaker
+from mailer.smtp import Server, SmtpIdentity
 from mailer.tls import verifying
 from storage import lease
 from storage.destruction import TO_SHRED
@@ -129,7 +129,7 @@ def outbox_worker_to(server: "Fast", told: Callable[[str], None]) -> tuple[Outbo
     async def fetch(_con: asyncpg.Connection, _audio_id: str) -> bytes:
         return wav
 
-    sessions = Sessions(Speaker("engine.provider.example", verifying(server.authority)))
+    sessions = Sessions(SmtpIdentity("engine.provider.example", verifying(server.authority)))
     post_office = Post(Smarthost(Server(HOST, server.port)), sessions)
     return OutboxWorker(MailSender(post_office, SENDER, ADDRESSES), fetch, TERMS, told=told), sessions
 

@@ -10,7 +10,7 @@ import structlog
 from config.mail import Mail
 from config.settings import Settings, SettingsError
 from mailer.compose import Sender
-from mailer.listener import Hearing, Listener
+from mailer.listener import Listener, ReportRules
 from mailer.mail_sender import MailSender
 from mailer.mx import Exchangers
 from mailer.outbox import Terms
@@ -19,7 +19,7 @@ from mailer.post import Direct, Post, Smarthost, Transport
 from mailer.relays import Relays
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
-from mailer.smtp import Login, Server, Speaker
+from mailer.smtp import Login, Server, SmtpIdentity
 from mailer.tls import verifying
 from storage.key_wrapper import MasterKeyError, derive, new_key
 from worker.job import Job, Work
@@ -61,7 +61,7 @@ class Posting:
         if settings.mail.bounces_port is not None:
             place = (settings.mail.bounces_host, settings.mail.bounces_port)
             relays = Relays(settings.mail.bounces_trusted, terms.smarthost)
-            self._listener = Listener(*place, Hearing(addresses, relays, terms), settled)
+            self._listener = Listener(*place, ReportRules(addresses, relays, terms), settled)
             self.jobs.append(self._listener)
 
     @property
@@ -113,11 +113,11 @@ def return_addresses_of(settings: Settings) -> ReturnAddresses:
 def mail_sender_of(mail: Mail, addresses: ReturnAddresses) -> MailSender:
     """Raises SettingsError when the authorities cannot be read."""
     try:
-        speaker = Speaker(mail.hello or socket.getfqdn(), verifying(mail.authorities))
+        identity = SmtpIdentity(mail.hello or socket.getfqdn(), verifying(mail.authorities))
     except OSError as wrong:  # ssl.SSLError is one
         raise SettingsError([f"mail.authorities: {mail.authorities}: {wrong}"]) from None
     sender = Sender(mail.sender, mail.sender_name)
-    return MailSender(Post(transport_of(mail), Sessions(speaker)), sender, addresses, mail.require_tls)
+    return MailSender(Post(transport_of(mail), Sessions(identity)), sender, addresses, mail.require_tls)
 
 
 def transport_of(mail: Mail) -> Transport:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import aiosmtplib
 import pytest
 
-from mailer.listener import Hearing, Listener
+from mailer.listener import Listener, ReportRules
 from mailer.outbox import claim, taken
 from mailer.post import Smarthost
 from mailer.relays import Relays
@@ -20,7 +20,7 @@ from tests.unit.test_bounce import report
 OFFICE = "office@acme.example"
 OWNER = "owner@acme.example"
 BEHIND = replace(TERMS, smarthost="localhost")
-HEARING = Hearing(ADDRESSES, Relays(None, BEHIND.smarthost), BEHIND)
+RULES = ReportRules(ADDRESSES, Relays(None, BEHIND.smarthost), BEHIND)
 
 
 @dataclass
@@ -55,10 +55,10 @@ async def house(database: str) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def opened(database: str, hearing: Hearing = HEARING) -> AsyncIterator[House]:
+async def opened(database: str, rules: ReportRules = RULES) -> AsyncIterator[House]:
     async with mail_server() as kept, office(database, Smarthost(kept.server), BEHIND) as it:
         heard = asyncio.Event()
-        listener = Listener("127.0.0.1", 0, hearing, heard.set)
+        listener = Listener("127.0.0.1", 0, rules, heard.set)
         listening = asyncio.create_task(listener.run(it.pool))
         try:
             await until(lambda: listener.port > 0)
@@ -180,7 +180,7 @@ async def test_a_report_that_comes_when_all_is_destroyed_is_noted_and_resurrects
 
 
 async def test_a_port_that_is_taken_is_told_and_tried_again(house: House) -> None:
-    second = Listener("127.0.0.1", house.listener.port, HEARING, lambda: None)
+    second = Listener("127.0.0.1", house.listener.port, RULES, lambda: None)
     listening = asyncio.create_task(second.run(house.office.pool))
     await until(lambda: bool(second.troubles))
     listening.cancel()

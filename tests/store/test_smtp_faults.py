@@ -8,11 +8,11 @@ from itertools import count
 
 import pytest
 
-from mailer.answer import Outcome
+from mailer.answer import DeliveryResult
 from mailer.outbox_worker import DeliveryPolicy
 from mailer.post import Direct
 from mailer.return_address import digest
-from mailer.smtp import Mail, Server, Session, Speaker
+from mailer.smtp import Mail, Server, Session, SmtpIdentity
 from mailer.tls import Policy, verifying
 from tests.store.posting import ADDRESSES, Transports, message_id, office, own, wav_of
 from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
@@ -274,7 +274,7 @@ async def test_a_slow_server_is_left_at_the_deadline(database: str) -> None:
         told = await it.leave(1)
         await it.round()
         assert await it.results(told) == ["deferred"]
-        assert (await it.row(told))["reply"] == "no end in 0 s"
+        assert (await it.row(told))["reply"] == "not finished after 0 s"
         assert (await it.row(told))["lease_until"] is None
 
 
@@ -360,8 +360,8 @@ async def test_a_report_is_asked_for_where_one_may_follow() -> None:
     assert said.count("FROM:<vm+1=2@provider.example> SIZE=17 RET=HDRS") == 2
 
 
-async def handed_over(server: Server, mail: Mail) -> Outcome:
-    session = await Session.open(server, Policy.OPPORTUNISTIC, Speaker("here.example", verifying(None)))
+async def handed_over(server: Server, mail: Mail) -> DeliveryResult:
+    session = await Session.open(server, Policy.OPPORTUNISTIC, SmtpIdentity("here.example", verifying(None)))
     try:
         return await session.send(mail)
     finally:
