@@ -80,7 +80,7 @@ async def until(so: Callable[[], bool]) -> None:
 async def test_a_mail_that_comes_back_goes_to_the_second_address(house: House) -> None:
     told = await house.office.leave(1, then=OWNER)
     await house.office.round()
-    assert await house.back(told, report("failed")) == "250 2.0.0 heard"
+    assert await house.back(told, report("failed")) == "250 2.0.0 stored"
     assert await house.office.state(told) == "bounced"
     assert await house.office.keeping(told) is None, "it is not destroyed meanwhile"
     assert (await house.office.row(told))["reply"] == "smtp; 550 5.1.1 unknown here"
@@ -130,7 +130,7 @@ async def test_what_says_nothing_changes_nothing(house: House, content: bytes) -
     told = await house.office.leave(1, then=OWNER)
     await house.office.round()
     kept = await house.office.keeping(told)
-    assert await house.back(told, content, sender=OFFICE) == "250 2.0.0 heard"
+    assert await house.back(told, content, sender=OFFICE) == "250 2.0.0 stored"
     assert await house.office.state(told) == "accepted"
     assert abs((await house.office.keeping(told) or timedelta()) - (kept or timedelta())) < timedelta(
         minutes=1
@@ -143,9 +143,9 @@ async def test_nobody_else_gets_mail_here(house: House) -> None:
 
 
 async def test_a_report_about_nothing_of_ours_is_taken_and_forgotten(house: House) -> None:
-    assert await house.back(message_id(99), report("failed")) == "250 2.0.0 heard"
+    assert await house.back(message_id(99), report("failed")) == "250 2.0.0 stored"
     told = await house.office.leave(1)
-    assert await house.back(told, report("failed"), "somebody@else.example") == "250 2.0.0 heard"
+    assert await house.back(told, report("failed"), "somebody@else.example") == "250 2.0.0 stored"
     assert await house.office.state(told) == "waiting"
 
 
@@ -162,7 +162,7 @@ async def test_a_report_is_to_come_again_while_the_database_is_away(house: House
     await house.office.pool.execute("ALTER TABLE message RENAME TO elsewhere")
     assert (await house.back(told, report("failed"))).startswith("451")
     await house.office.pool.execute("ALTER TABLE elsewhere RENAME TO message")
-    assert await house.back(told, report("failed")) == "250 2.0.0 heard"
+    assert await house.back(told, report("failed")) == "250 2.0.0 stored"
     assert await house.office.state(told) == "undeliverable"
 
 
