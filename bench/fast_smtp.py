@@ -8,7 +8,6 @@ its port as a line; SIGTERM: writes one line more, {return address: times}, and 
 
 import asyncio
 import json
-import signal
 import ssl
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from devkit.mailbox import identity_of
+from process.signals import stop_requested
 
 taken: Counter[str] = Counter()
 
@@ -87,12 +87,11 @@ class Talk(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, told.set)
+    stop = stop_requested()
     identity = identity_of(Path(sys.argv[1])) if len(sys.argv) > 1 else None
     server = await loop.create_server(lambda: Talk(identity), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await told.wait()
+    await stop.wait()
     print(json.dumps(taken), flush=True)
 
 

@@ -30,7 +30,7 @@ from journal.writer import Journal
 from process.health import health, keep_serving
 from process.loop import let_nothing_hold_it_up
 from process.metrics import watch_loop
-from process.signals import told_to_reload, told_to_stop
+from process.signals import reload_requested, stop_requested
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ async def serve(settings: Settings) -> None:
 
     Raises ConfigErrors, JournalInUse, PortTaken: what keeps it from starting, with the remedy.
     """
-    stop = told_to_stop()
+    stop = stop_requested()
     async with AsyncExitStack() as opened:
         engine = await open_engine(settings, opened)
         let_nothing_hold_it_up()
@@ -115,10 +115,10 @@ class Engine:
 
     async def reload_when_told(self) -> None:
         """SIGHUP: read the routing folder again, where watching it does not work (a network file system)."""
-        told = told_to_reload()
+        requested = reload_requested()
         while True:
-            await told.wait()
-            told.clear()
+            await requested.wait()
+            requested.clear()
             if await self.routing_store.reload():
                 await self.surroundings.renew()
 

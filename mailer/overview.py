@@ -21,7 +21,9 @@ LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
 WHERE ($1::text IS NULL OR message.owner = $1)
   AND ($2::text IS NULL OR message.state = $2)
   AND ($3::timestamptz IS NULL OR message.began >= $3)
-  AND ($4::text IS NULL OR message.message_id = $4)
+  AND ($4::timestamptz IS NULL OR message.began < $4)
+  AND ($5::text IS NULL OR message.number = $5)
+  AND ($6::text IS NULL OR message.message_id = $6)
 ORDER BY message.began, message.message_id
 """
 FETCHED = 500  # messages read at a time
@@ -92,14 +94,17 @@ class Overview:
 
 async def find(
     con: asyncpg.Connection,
+    *,
     owner: str | None = None,
-    state: str | None = None,
+    message_state: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    number: str | None = None,
     message_id: str | None = None,
 ) -> AsyncGenerator[Overview]:
     """The messages that match, oldest call first, as of one moment; None matches all."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await con.cursor(FIND, owner, state, since, message_id)
+        cursor = await con.cursor(FIND, owner, message_state, since, until, number, message_id)
         while rows := await cursor.fetch(FETCHED):
             recipients = await _recipients_of(con, [row["message_id"] for row in rows])
             for row in rows:

@@ -1,7 +1,6 @@
 """The worker: what happens after calls, in a process of its own, so that none of it can touch a call."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ from config.settings import Settings
 from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
+from process.signals import stop_requested
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
 from worker.job import Job, Work, keep_doing
@@ -39,7 +39,7 @@ async def work(settings: Settings) -> None:
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(keeper, posting),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
-    stop = told_to_stop()
+    stop = stop_requested()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
@@ -101,15 +101,6 @@ async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
 async def nothing_to_reset(_con: object) -> None:
     """Jobs leave nothing behind in a connection. Asking PostgreSQL to forget it, each time a connection is
     given back, costs a third of the mails that can be sent in a second."""
-
-
-def told_to_stop() -> asyncio.Event:
-    """Set when SIGTERM or SIGINT comes."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    return told
 
 
 def wake(*woken: Keeper | Posting) -> None:
