@@ -28,7 +28,7 @@ from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
 from process.health import health, keep_serving
-from process.loop import let_nothing_hold_it_up
+from process.loop import limit_pauses
 from process.metrics import watch_loop
 from process.signals import reload_requested, stop_requested
 
@@ -43,7 +43,7 @@ async def serve(settings: Settings) -> None:
     stop = stop_requested()
     async with AsyncExitStack() as opened:
         engine = await open_engine(settings, opened)
-        let_nothing_hold_it_up()
+        limit_pauses()
         # The other way round at the end: no event comes any more, and then the calls are let be.
         opened.push_async_callback(engine.switchboard.detach)
         await opened.enter_async_context(event_link(settings, engine.switchboard))
