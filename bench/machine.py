@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devkit.asterisk import Tree
+from devkit.asterisk_tree import Tree
 
 ROOT = Path(__file__).resolve().parents[1]
 
