@@ -169,12 +169,15 @@ async def test_taken_and_hung_up_is_taken(database: str) -> None:
         assert len(kept.mails) == 1
 
 
-async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(database: str) -> None:
+@pytest.mark.parametrize("audio", ["wav", "mp3", "opus"])
+async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(
+    database: str, audio: str
+) -> None:
     async with mail_servers(Ways(cut_after="dot"), Ways()) as (kept, other):
         # The second server would take it at once, and must not be asked: the first one may have it.
         servers = Transports({"acme.example": [own(kept), own(other)]})
         async with office(database, servers) as it:
-            told = await it.leave(1)
+            told = await it.leave(1, audio=audio)
             await it.round()
             assert other.mails == []
             kept.ways.cut_after = ""
