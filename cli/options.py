@@ -78,17 +78,19 @@ def number_option() -> Decorator:
     return click.option("--number", metavar="NUMBER", help="Only calls to this service number: +3270012345.")
 
 
-def since_option() -> Decorator:
-    return click.option(
-        "--since",
-        type=Instant(),
-        help="Only from this time on: 2026-11-24, 2026-11-24T10:00 (this machine's time zone) "
-        "or 2026-11-24T10:00Z.",
+def since_option(default: str = "") -> Decorator:
+    """`default`: what the command does without this option."""
+    shared = (
+        "Only from this time on: 2026-11-24, 2026-11-24T10:00 (this machine's time zone) "
+        "or 2026-11-24T10:00Z."
     )
+    return click.option("--since", type=Instant(), help=f"{shared} {default}".strip())
 
 
-def until_option() -> Decorator:
-    return click.option("--until", type=Instant(), help="Only before this time, written as for --since.")
+def until_option(default: str = "") -> Decorator:
+    """`default`: what the command does without this option."""
+    shared = "Only before this time, written as for --since."
+    return click.option("--until", type=Instant(), help=f"{shared} {default}".strip())
 
 
 def format_option(*formats: str) -> Decorator:
