@@ -98,7 +98,7 @@ class Terms:
     node: str
     lease: timedelta
     window: timedelta  # in which a bounce may still come, after an acceptance that is not final
-    kept: timedelta  # how long a message that nobody takes is kept
+    kept: timedelta  # how long an undeliverable message is stored
     smarthost: str | None = None
 
 

@@ -104,7 +104,7 @@ def list_(*, form: str, state: Path | None, settings: Path | None, **filters: An
 def fetch(*, recording: str, output: Path | None, state: Path | None, settings: Path | None) -> None:
     """Write a recording to a file: the caller on the left, the destination on the right.
 
-    Every fetch is logged. callengine does not know the file afterwards: whoever fetched it has to destroy it.
+    Every fetch is logged. callengine has no record of the file: the person who fetched it has to destroy it.
     """
     from cli.fetching import save
 
