@@ -16,7 +16,7 @@ from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError, UnplayableError
 from dialplan.prompt import Prompt
 
-CONVERSION = 1  # counted up when config/sound.py makes something else of the same file
+CONVERSION = 2  # counted up when config/sound.py makes something else of the same file
 LEAST_SECONDS, SHARE = (
     60.0,
     0.1,
