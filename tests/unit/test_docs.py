@@ -142,15 +142,15 @@ def test_every_page_of_docs_is_in_its_index() -> None:
     assert [name for name in pages if f"({name})" not in index] == []
 
 
-def test_a_decision_that_a_file_names_exists() -> None:
+def test_a_file_names_a_decision_by_its_whole_name() -> None:
     files = [file for folder in FOLDERS for file in folder.rglob("*") if file.suffix in SOURCES]
     files += [ROOT / "pyproject.toml", *ROOT.glob("*.md")]
     references = [
         (named(file), decision)
         for file in files
         if file not in (OLD_NUMBER, Path(__file__))
-        for decision in re.findall(r"docs/decisions/([0-9][\w.-]*)", file.read_text("utf-8"))
+        for decision in re.findall(r"\bdecisions?[/ ]([0-9]{3}[\w.-]*)", file.read_text("utf-8"))
     ]
     known = {page.name for page in DECISIONS}
     assert len({decision for _, decision in references}) > 5
-    assert [it for it in references if it[1].rstrip(".") not in known] == []
+    assert [(file, decision) for file, decision in references if decision.rstrip(".") not in known] == []
