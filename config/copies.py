@@ -9,7 +9,7 @@ from pathlib import Path
 from config.folder import list_files
 from config.reading import digest_of
 
-FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/015-routing-versions.md
+FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/011-routing-versions.md
 
 
 def content_digest(folder: Path) -> str:

@@ -5,7 +5,7 @@
     ROOT/in-force        a symbolic link to the version that is, or was last, in force
 
 A version is whole or absent: its files are on the disk before it has its name. A file that did not change
-since the version before it is the same file (a hard link): docs/decisions/015-routing-versions.md.
+since the version before it is the same file (a hard link): docs/decisions/011-routing-versions.md.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 The bytes of a deleted row stay in PostgreSQL's files. What ends a key there is the end of its epoch: the
 epoch's key is overwritten, and nothing opens any more what was wrapped under that epoch alone
-(storage/rotation.py, docs/decisions/021-keys-that-are-gone.md).
+(storage/rotation.py, docs/decisions/017-unrecoverable-keys.md).
 """
 
 import struct

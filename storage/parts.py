@@ -8,7 +8,7 @@ and one that was begun by a pause by the seconds after which it is written at al
 
 In each, raw and with no header: 8 kHz, signed, 16 bit, little endian, the two sides in turn, a sample each.
 The recorder has no clock: what neither side sent is not in the file. How far it had come when is in a file
-beside it, `.marks` (storage/marks.py). Why: docs/decisions/016.
+beside it, `.marks` (storage/marks.py). Why: docs/decisions/012-recorder.md
 """
 
 import re

@@ -1,7 +1,8 @@
 """Room for CEL on a full disk: blocks of the disk that belong to the file already, behind its end.
 
-Asterisk appends to them as to any file, and nobody else can take them: docs/decisions/020. Asterisk opens the
-file for each record, so the engine may put another one in its place, by one exchange of names.
+Asterisk appends to them as to any file, and no other process can take them
+(docs/decisions/016-observers-never-stop-a-call.md). Asterisk opens the file for each record, so the engine
+may put another one in its place, by one exchange of names.
 """
 
 import ctypes

@@ -148,7 +148,7 @@ def _cause(event: CelEvent) -> int:
 
 
 def _who_left(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
-    """Who ended the call, and its Q.850 cause: measured, docs/decisions/017.
+    """Who ended the call, and its Q.850 cause: measured, docs/decisions/013-cel-is-the-ledger.md.
 
     A conversation's limit, an RTP timeout and Asterisk's own end are none of the two parties'.
     """

@@ -21,7 +21,8 @@ from journal.values import Leg
 
 log = structlog.get_logger()
 
-CEL_SECONDS = 2.0  # CEL's line comes 8 ms after a channel's end in 99 of 100 cases, decision 017
+# CEL's line comes 8 ms after a channel's end in 99 of 100 cases (docs/decisions/013-cel-is-the-ledger.md).
+CEL_SECONDS = 2.0
 # Channels that we make: the whisper to a caller who leaves a message.
 OURS = re.compile(f"{CALL}-[a-z]+[0-9]*", re.ASCII)
 
