@@ -146,7 +146,7 @@ def target(path: str, params: Mapping[str, Value]) -> str:
     """Path and query of an operation, every value quoted: an id `PJSIP/x` stays one part of the path."""
     given = {name: _text(value) for name, value in params.items() if value is not None}
     in_path = {name for name in given if f"{{{name}}}" in path}
-    filled = path.format(**{name: quote(given[name], encrypted_store="") for name in in_path})
+    filled = path.format(**{name: quote(given[name], safe="") for name in in_path})
     query = urlencode({name: value for name, value in given.items() if name not in in_path}, quote_via=quote)
     return f"{filled}?{query}" if query else filled
 
