@@ -10,6 +10,7 @@ from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, together
 from dialplan.step import StepModel, Turn
+from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
 from journal.entries import (
@@ -29,8 +30,6 @@ from journal.entries import (
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
 
-# Q.850 cause of a destination that Asterisk could not dial at all.
-NETWORK_OUT_OF_ORDER = 38
 NoticeResult = Literal["heard", "refused", "failed", "skipped"]
 
 
@@ -183,7 +182,7 @@ class Call:
             if to not in dialled:
                 leg = undialled_leg_id(self._id, connect.number, place)
                 self._note(LegStarted(self._id, returned.at, leg, to))
-                self._note(LegEnded(self._id, returned.at, leg, Outcome.FAILED, NETWORK_OUT_OF_ORDER))
+                self._note(LegEnded(self._id, returned.at, leg, Outcome.FAILED, Cause.NETWORK_OUT_OF_ORDER))
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
 

@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from dialplan.result import Outcome, Result
+from engine.causes import Cause
 from engine.line import Ended
 from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
 VOICEMAIL = "voicemail"  # whom a caller was answered by that no destination has answered
-# Q.850 cause of an ending that no leg gave a cause for.
-NORMAL_CLEARING = 16
-INTERWORKING = 127  # nobody said why
 
 
 class Ending(NamedTuple):
@@ -35,7 +33,7 @@ def loose_ends(state: CallState, ended: Ended) -> Iterator[Entry]:
     """Legs and recordings whose end nothing has told: they ended with the caller's leg, at the latest."""
     for leg in state.open_legs:
         outcome = Outcome.TAKEN if leg.connected else Outcome.FAILED
-        yield LegEnded(state.call_id, ended.at, leg.leg_id, outcome, INTERWORKING)
+        yield LegEnded(state.call_id, ended.at, leg.leg_id, outcome, Cause.INTERWORKING)
     if state.recording is not None and state.recording.ended is None:
         yield RecordingEnded(state.call_id, ended.at, state.recording.audio)
 
@@ -55,14 +53,14 @@ def _ending(state: CallState, farewell: Farewell | None, ended: Ended) -> Ending
         return Ending(ended.at, _kept(reached), "lost", ended.cause)
     at = left.at if left else ended.at
     if reached is Result.ANSWERED:
-        return Ending(at, reached, left.by if left else "caller", left.cause if left else NORMAL_CLEARING)
+        return Ending(at, reached, left.by if left else "caller", left.cause if left else Cause.NORMAL)
     if farewell is not None:
         return Ending(at, farewell.result, "engine", farewell.cause)
     if state.fell_back is not None:
         return _without_engine(state, at)
     if left is not None and left.by in ("network", "engine"):  # Asterisk stopped, or the lease ran out
         return Ending(at, reached or Result.ABANDONED, left.by, left.cause)
-    return Ending(at, reached or Result.ABANDONED, "caller", NORMAL_CLEARING)
+    return Ending(at, reached or Result.ABANDONED, "caller", Cause.NORMAL)
 
 
 def _reached(state: CallState) -> Result | None:
@@ -83,7 +81,7 @@ def _without_engine(state: CallState, at: datetime) -> Ending:
     """At the number's fallback, which nobody took: given up by the caller, or refused; or there is none."""
     left = state.left
     if left is not None and left.by == "caller":
-        return Ending(at, Result.ABANDONED, "caller", NORMAL_CLEARING)
+        return Ending(at, Result.ABANDONED, "caller", Cause.NORMAL)
     tried = [leg for leg in state.legs.values() if leg.began >= (state.fell_back or at) and leg.outcome]
     outcome = tried[-1].outcome if tried else Outcome.UNREACHABLE
     return Ending(at, Result(outcome or Outcome.UNREACHABLE), "engine", left.cause if left else 0)

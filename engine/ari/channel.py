@@ -10,12 +10,12 @@ from typing import Any
 
 from engine.ari.errors import Conflict, Gone
 from engine.ari.events import ChannelDestroyed, Event, StasisEnd
+from engine.causes import Cause
 from engine.line import Ended, HungUp
 
 # ChannelDestroyed, which has the cause, follows StasisEnd within milliseconds; the end stands without it too.
 # Not too near: a loop that has stalled runs its timers before it has read what came meanwhile.
 CAUSE_SECONDS = 3.0
-INTERWORKING = 127  # Q.850: nobody said why
 
 
 class Channel:
@@ -43,7 +43,7 @@ class Channel:
 
     def left(self, event: StasisEnd) -> None:
         """The channel has left us; its cause is on the way."""
-        asyncio.get_running_loop().call_later(CAUSE_SECONDS, self.end, event.at, INTERWORKING)
+        asyncio.get_running_loop().call_later(CAUSE_SECONDS, self.end, event.at, Cause.INTERWORKING)
 
     def end(self, at: datetime, cause: int) -> None:
         if not self.ended.done():
@@ -52,7 +52,7 @@ class Channel:
     def lose(self, at: datetime) -> None:
         """Asterisk does not know this channel any more and never said how it ended."""
         if not self.ended.done():
-            self.ended.set_result(Ended(at, INTERWORKING, lost=True))
+            self.ended.set_result(Ended(at, Cause.INTERWORKING, lost=True))
 
     def alive(self) -> None:
         """Raise HungUp if this leg has ended."""

@@ -10,9 +10,8 @@ from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.ari import causes
-from engine.ari.causes import Cause
 from engine.ari.operations import Variables
+from engine.causes import Cause, leg_outcome
 from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
 
@@ -105,7 +104,7 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         status = int(sip or 0)
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
         why = _cause(int(cause or 0), let_go=given_up and status < REFUSED)
-        outcome = Outcome.REJECTED if state == LEFT else causes.outcome(why, rang=rang)
+        outcome = Outcome.REJECTED if state == LEFT else leg_outcome(why, rang=rang)
         yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dialplan.result import Outcome
-from engine.ari import causes
-from engine.ari.causes import Cause
 from engine.ari.cel import CelEvent
 from engine.ari.connect import CONTEXT, attempts, destination
 from engine.ari.recorder_events import recorder_entries, recording_ended
+from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
 from journal.entries import (
     Answered,
@@ -92,7 +91,7 @@ def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
     if leg.connected is None and leg.outcome is not None:
         yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
         return
-    outcome = causes.outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
+    outcome = leg_outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
     party = state.consent.parties.get(leg.leg_id)
     if party is not None and party.result == "left":
         outcome = Outcome.REJECTED

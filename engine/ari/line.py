@@ -8,7 +8,6 @@ from typing import Any
 
 from dialplan.prompt import Prompt
 from dialplan.result import Result
-from engine.ari import causes
 from engine.ari.arrival import Arrival
 from engine.ari.channel import Channel
 from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
@@ -28,6 +27,7 @@ from engine.ari.keys import Keys
 from engine.ari.operations import Reported, Variables
 from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
+from engine.causes import FAREWELLS, UNKNOWN_NUMBER, Cause
 from engine.line import ANSWER_SECONDS, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.ids import leg_id_of
@@ -101,7 +101,7 @@ class AriLine(Channel):
 
     def left(self, event: StasisEnd) -> None:
         """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
-        self.end(event.at, causes.Cause.NORMAL)
+        self.end(event.at, Cause.NORMAL)
 
     def back(self, returned: Returned) -> None:
         """The caller is back in our application. Ignored where the caller was not handed over."""
@@ -172,10 +172,10 @@ class AriLine(Channel):
         return back
 
     async def hang_up(self, result: Result) -> Ended:
-        return await self._end_with(causes.farewell(result))
+        return await self._end_with(FAREWELLS[result].cause)
 
     async def turn_away(self) -> Ended:
-        return await self._end_with(causes.UNKNOWN_NUMBER)
+        return await self._end_with(UNKNOWN_NUMBER.cause)
 
     async def over(self) -> Ended:
         await self._until_over(TOLD_SECONDS)
@@ -245,7 +245,7 @@ class AriLine(Channel):
     def _close(self) -> None:
         """The end of the call, as CEL tells it, or not at all."""
         if self._over.done():
-            self.end(self._over.result(), causes.Cause.NORMAL)
+            self.end(self._over.result(), Cause.NORMAL)
         self.lose(self.exchange.last_known)
 
     async def application(self) -> str | None:
@@ -273,7 +273,7 @@ class AriLine(Channel):
         }
         await let_go(self._channels.set_channel_vars(self.id, values))
 
-    async def _end_with(self, cause: causes.Cause) -> Ended:
+    async def _end_with(self, cause: Cause) -> Ended:
         if not self.ended.done():
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)

@@ -8,11 +8,11 @@ import structlog
 
 from dialplan.result import Outcome
 from engine.ari.arrival import journalled
-from engine.ari.causes import Cause
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.call import CallJournal
+from engine.causes import Cause
 from engine.handle import handle
 from engine.line import Attempt, Returned
 from journal.ids import CALL
