@@ -38,8 +38,8 @@ class Cause(IntEnum):
     INTERWORKING = 127  # no reason was given
 
 
-# For a leg that was not answered. Every other cause is FAILED: a mismatch (media, protocol, a redirection that
-# the engine does not follow, 127 for every other refusal) which would occur again at the next attempt.
+# For a leg that was not answered. Every other cause is FAILED: a mismatch (media, protocol, a redirection
+# that the engine does not follow, 127 for every other refusal) which would occur again at the next attempt.
 _NOT_ANSWERED: Mapping[int, Outcome] = {
     Cause.BUSY: Outcome.BUSY,
     Cause.REJECTED: Outcome.REJECTED,
