@@ -9,7 +9,7 @@ from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
 from dialplan.result import Outcome
 from dialplan.step import Facts, StepModel, Turn
-from engine.causes import FAREWELLS
+from engine.causes import HANG_UPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Explanation:
         for index, passed in enumerate(self.call.path, start=1):
             yield f"{index:3}  {line(passed)}"
         yield ""
-        yield f"{self.call.result}: the caller's network is answered SIP {FAREWELLS[self.call.result].sip}"
+        yield f"{self.call.result}: the caller's network is answered SIP {HANG_UPS[self.call.result].sip}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
 
@@ -40,7 +40,7 @@ class Explanation:
             **data_of(self.number, self.facts),
             "path": [entry(passed) for passed in self.call.path],
             "result": self.call.result,
-            "sip": FAREWELLS[self.call.result].sip,
+            "sip": HANG_UPS[self.call.result].sip,
             "unused_outcomes": self.call.unused,
         }
 

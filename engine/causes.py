@@ -64,7 +64,7 @@ _NOT_ANSWERED: Mapping[int, Outcome] = {
 }
 
 
-class Farewell(NamedTuple):
+class HangUp(NamedTuple):
     """How the engine hangs up: with a Q.850 cause, from which Asterisk makes the SIP answer (measured).
 
     Once the caller has been answered, `sip` is that answer: the cause is then of no consequence.
@@ -76,20 +76,20 @@ class Farewell(NamedTuple):
 
 # What the caller's network receives for each result. A plain hang-up would be 603, which carriers read as a
 # global decline, and stop rerouting.
-FAREWELLS: Mapping[Result, Farewell] = {
-    Result.ANSWERED: Farewell(Cause.NORMAL, 200),
-    Result.VOICEMAIL: Farewell(Cause.NORMAL, 200),
-    Result.ABANDONED: Farewell(Cause.NORMAL, 487),
-    Result.REJECTED: Farewell(Cause.REJECTED, 403),
-    Result.CLOSED: Farewell(Cause.NO_ANSWER, 480),
-    Result.NO_ANSWER: Farewell(Cause.NO_ANSWER, 480),
-    Result.BUSY: Farewell(Cause.BUSY, 486),
-    Result.FAILED: Farewell(Cause.NETWORK_OUT_OF_ORDER, 500),
-    Result.LOST: Farewell(Cause.NETWORK_OUT_OF_ORDER, 500),
-    Result.UNREACHABLE: Farewell(Cause.CONGESTION, 503),
+HANG_UPS: Mapping[Result, HangUp] = {
+    Result.ANSWERED: HangUp(Cause.NORMAL, 200),
+    Result.VOICEMAIL: HangUp(Cause.NORMAL, 200),
+    Result.ABANDONED: HangUp(Cause.NORMAL, 487),
+    Result.REJECTED: HangUp(Cause.REJECTED, 403),
+    Result.CLOSED: HangUp(Cause.NO_ANSWER, 480),
+    Result.NO_ANSWER: HangUp(Cause.NO_ANSWER, 480),
+    Result.BUSY: HangUp(Cause.BUSY, 486),
+    Result.FAILED: HangUp(Cause.NETWORK_OUT_OF_ORDER, 500),
+    Result.LOST: HangUp(Cause.NETWORK_OUT_OF_ORDER, 500),
+    Result.UNREACHABLE: HangUp(Cause.CONGESTION, 503),
 }
 # A number without a route.
-UNKNOWN_NUMBER = Farewell(Cause.UNALLOCATED, 404)
+UNKNOWN_NUMBER = HangUp(Cause.UNALLOCATED, 404)
 
 
 def leg_outcome(cause: int, *, rang: bool, answered: bool = False) -> Outcome:

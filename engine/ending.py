@@ -1,4 +1,4 @@
-"""How a call ended, from its state: what it came to, who ended it, when, and the Q.850 cause."""
+"""How a call ended, from its state: the result, who ended it, when, and the Q.850 cause."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ from engine.line import Ended
 from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
-VOICEMAIL = "voicemail"  # whom a caller was answered by that no destination has answered
+VOICEMAIL = "voicemail"  # the journal's name for what answered the caller, if no destination did
 
 
 class Ending(NamedTuple):
@@ -23,14 +23,14 @@ class Ending(NamedTuple):
 
 
 class Farewell(NamedTuple):
-    """What the engine hung up with: what the call came to, and the Q.850 cause that says so."""
+    """How the engine ended the call: with this result, and the Q.850 cause for it."""
 
     result: Result
     cause: int
 
 
 def loose_ends(state: CallState, ended: Ended) -> Iterator[Entry]:
-    """Legs and recordings whose end nothing has told: they ended with the caller's leg, at the latest."""
+    """End legs and recordings whose end was not reported: at the latest when the caller's leg ended."""
     for leg in state.open_legs:
         outcome = Outcome.TAKEN if leg.connected else Outcome.FAILED
         yield LegEnded(state.call_id, ended.at, leg.leg_id, outcome, Cause.INTERWORKING)
@@ -39,9 +39,9 @@ def loose_ends(state: CallState, ended: Ended) -> Iterator[Entry]:
 
 
 def ending_of(state: CallState, farewell: Farewell | None, ended: Ended) -> CallEnded:
-    """`farewell`: None where the caller left. `ended`: the caller's leg.
+    """Return the last entry of the call. `farewell`: None if the caller left. `ended`: the caller's leg.
 
-    The end that CEL tells counts; without it, that of ARI; without either, the last instant that is known.
+    The end that CEL reports counts; without it, that of ARI; without either, the last known instant.
     """
     return CallEnded(state.call_id, *_ending(state, farewell, ended))
 
@@ -50,7 +50,7 @@ def _ending(state: CallState, farewell: Farewell | None, ended: Ended) -> Ending
     reached = _reached(state)
     left = state.left
     if left is None and ended.lost:
-        return Ending(ended.at, _kept(reached), "lost", ended.cause)
+        return Ending(ended.at, _result_of_lost(reached), "lost", ended.cause)
     at = left.at if left else ended.at
     if reached is Result.ANSWERED:
         return Ending(at, reached, left.by if left else "caller", left.cause if left else Cause.NORMAL)
@@ -64,7 +64,7 @@ def _ending(state: CallState, farewell: Farewell | None, ended: Ended) -> Ending
 
 
 def _reached(state: CallState) -> Result | None:
-    """What a call has come to that was connected, or left to the voicemail."""
+    """Return the result of a call that was connected, or answered by the voicemail."""
     if state.connected is not None:
         return Result.ANSWERED
     if state.answered is None:
@@ -72,13 +72,13 @@ def _reached(state: CallState) -> Result | None:
     return Result.VOICEMAIL if state.answered_to == VOICEMAIL or state.messages else Result.ANSWERED
 
 
-def _kept(reached: Result | None) -> Result:
-    """A message is there although its call is lost; a conversation's bill has to be looked at."""
+def _result_of_lost(reached: Result | None) -> Result:
+    """A lost call may have left a message. The bill of a lost conversation needs a person's attention."""
     return Result.VOICEMAIL if reached is Result.VOICEMAIL else Result.LOST
 
 
 def _without_engine(state: CallState, at: datetime) -> Ending:
-    """At the number's fallback, which nobody took: given up by the caller, or refused; or there is none."""
+    """The end at a fallback that nobody took: the caller left, it was refused, or there is none."""
     left = state.left
     if left is not None and left.by == "caller":
         return Ending(at, Result.ABANDONED, "caller", Cause.NORMAL)

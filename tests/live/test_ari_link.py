@@ -20,7 +20,7 @@ from engine.ari.errors import PortTaken
 from engine.ari.events import UNUSED, Event, Other, StasisEnd, StasisStart
 from engine.ari.link import NOTHING, STRANGERS, EventLink, marker, silence
 from engine.ari.operations import Reported
-from engine.causes import FAREWELLS, UNKNOWN_NUMBER, Cause, Farewell
+from engine.causes import HANG_UPS, UNKNOWN_NUMBER, Cause, HangUp
 from process.connections import Limits
 from tests.live.ari import left_in
 from tests.live.sip import Agent, Call, eventually
@@ -241,28 +241,28 @@ async def test_a_call_comes_in_and_is_refused_in_the_words_of_its_result(
     start = await services.calls.get()
     assert start.args == ("in", "+3270012345")
     assert start.channel.caller_number == "+32470998877"
-    await services.client.channels.hangup(start.channel.id, reason_code=FAREWELLS[Result.BUSY].cause)
+    await services.client.channels.hangup(start.channel.id, reason_code=HANG_UPS[Result.BUSY].cause)
     assert await asyncio.to_thread(call.final) == 486
 
 
 @pytest.mark.parametrize(
-    "farewell",
+    "hang_up",
     [
-        FAREWELLS[Result.CLOSED],
-        FAREWELLS[Result.NO_ANSWER],
-        FAREWELLS[Result.UNREACHABLE],
-        FAREWELLS[Result.REJECTED],
-        FAREWELLS[Result.FAILED],
+        HANG_UPS[Result.CLOSED],
+        HANG_UPS[Result.NO_ANSWER],
+        HANG_UPS[Result.UNREACHABLE],
+        HANG_UPS[Result.REJECTED],
+        HANG_UPS[Result.FAILED],
         UNKNOWN_NUMBER,
     ],
 )
 async def test_an_unanswered_caller_hears_what_the_call_came_to(
-    services: CallServices, call: Call, farewell: Farewell
+    services: CallServices, call: Call, hang_up: HangUp
 ) -> None:
     call.invite()
     start = await services.calls.get()
-    await services.client.channels.hangup(start.channel.id, reason_code=farewell.cause)
-    assert await asyncio.to_thread(call.final) == farewell.sip
+    await services.client.channels.hangup(start.channel.id, reason_code=hang_up.cause)
+    assert await asyncio.to_thread(call.final) == hang_up.sip
 
 
 async def test_a_reported_variable_stands_in_every_later_event(services: CallServices, call: Call) -> None:

@@ -27,7 +27,7 @@ from engine.line import (
     Recorder,
     Returned,
 )
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 from journal.entries import (
     Answered,
     CallerLeft,
@@ -181,7 +181,7 @@ class FakeLine:
         await self._until(prompt.seconds)
         return None if prompt.name in self.unplayable else now()
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         began = now()
         if await self.play(announcement.prompt) is None:
             return None
@@ -192,7 +192,7 @@ class FakeLine:
                     while not pressed:
                         pressed = (await self.keys.get()).digit == ANSWER_KEY
             self._alive()
-        return announcement.heard(began, ended, pressed=pressed)
+        return announcement.notice(began, ended, pressed=pressed)
 
     async def answer(self) -> datetime:
         self._alive()

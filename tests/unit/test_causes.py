@@ -3,7 +3,7 @@
 import pytest
 
 from dialplan.result import Outcome, Result
-from engine.causes import FAREWELLS, Cause, Farewell, leg_outcome
+from engine.causes import HANG_UPS, Cause, HangUp, leg_outcome
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_a_leg_that_nobody_answered_never_took_the_call(cause: Cause, rang: bool
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_result_has_its_farewell(result: Result) -> None:
-    assert isinstance(FAREWELLS[result], Farewell)
+def test_every_result_has_its_hang_up(result: Result) -> None:
+    assert isinstance(HANG_UPS[result], HangUp)

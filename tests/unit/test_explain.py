@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 import config
 from cli.commands.explain import command
 from dialplan.result import Result as CallResult
-from engine.causes import FAREWELLS, Cause
+from engine.causes import HANG_UPS, Cause
 from tests.unit.folders import NUMBER, good_folder
 
 DENTIST = Path(config.__file__).parent / "samples" / "dentist"
@@ -167,8 +167,6 @@ def test_an_option_that_means_nothing_is_refused(option: tuple[str, str]) -> Non
     assert explain(*option).exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "result", [it for it in CallResult if FAREWELLS[it].sip >= 400 and it != "abandoned"]
-)
+@pytest.mark.parametrize("result", [it for it in CallResult if HANG_UPS[it].sip >= 400 and it != "abandoned"])
 def test_the_sip_answer_shown_is_the_one_that_asterisk_makes_of_the_cause(result: CallResult) -> None:
-    assert FAREWELLS[result].sip == MEASURED[FAREWELLS[result].cause]
+    assert HANG_UPS[result].sip == MEASURED[HANG_UPS[result].cause]
