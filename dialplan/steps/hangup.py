@@ -10,7 +10,7 @@ from dialplan.step import Facts, Plan, StepModel
 
 
 class Reason(StrEnum):
-    """What the caller's network is told: the results a route may choose."""
+    """The results that a route may choose; the caller's network gets the SIP answer for it."""
 
     BUSY = Result.BUSY
     CLOSED = Result.CLOSED
@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
 
 class Hangup(StepModel):
-    """End the call here, telling the caller's network why.
+    """End the call here, with a reason for the caller's network.
 
     - hangup: busy
     - hangup: {reason: busy}        busy, closed, no_answer, rejected, unreachable or failed
