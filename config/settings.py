@@ -194,7 +194,7 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key that wraps the keys of voicemail and recordings, and signs return addresses of "
         "mails; `callengine settings --new-key` generates one; better as a credential, see above. With "
-        "several, separated by commas, the first one wraps and signs; the others still unwrap what they wrapped",
+        "several, separated by commas, the first wraps and signs; the others still unwrap what they wrapped",
     )
     key_rotation_minutes: int = Field(
         15,

@@ -7,7 +7,6 @@ from pydantic import Field, PlainValidator
 from dialplan.result import Result, Verdict, final
 from dialplan.step import Facts, Plan, StepModel
 
-
 # The results that a route may choose; the caller's network gets the SIP answer for it.
 REASONS = (
     Result.BUSY,
