@@ -124,7 +124,9 @@ def _rang(event: CelEvent, state: CallState, reported: tuple[Attempt, ...]) -> I
     For a ring of several, Dial events report when each leg rang (engine.ari.hand_over).
     """
     after = event.extra.get("rang") or event.extra.get("progress")
-    leg_ids = {attempt.leg for attempt in reported} | ({state.connected.leg} if state.connected else set())
+    since = state.handovers[-1].at if state.handovers else state.began
+    answered = {leg.leg_id for leg in state.legs.values() if leg.answered and leg.began >= since}
+    leg_ids = {attempt.leg for attempt in reported} | answered
     legs = [state.legs[leg_id] for leg_id in leg_ids if leg_id in state.legs]
     if after and len(legs) == 1 and legs[0].ringing is None:
         yield LegRang(state.call_id, _later(legs[0].began, after), legs[0].leg_id)

@@ -94,6 +94,11 @@ class AriLine(Channel):
         """Whether ARI or CEL has reported how it ended."""
         return self._over.done() or self.ended.done()
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether ARI or CEL reports within these seconds how it ended."""
+        await asyncio.wait({self._over, self.ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return self.is_over
+
     # The verbs of a call (engine.line.Line).
 
     async def play(self, prompt: Prompt) -> datetime | None:

@@ -19,6 +19,8 @@ from journal.values import Leg
 
 log = structlog.get_logger()
 
+CEL_SECONDS = 2.0  # CEL reports the end of a channel within 8 ms in 99 of 100 cases, decision 017
+
 
 def listen(live: Live) -> None:
     """Receive the events of this call that Asterisk queued, before anything is awaited."""
@@ -55,6 +57,9 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
         return
     match await line.application():
         case None:
+            # It may have ended just now, some milliseconds before CEL reports it.
+            if started <= line.entered and await line.ends_within(CEL_SECONDS):
+                return
             at = line.last_instant(started)
             line.lose(at)
             line.on_cel_end(at)  # CEL has no more events of it
