@@ -15,7 +15,7 @@ from storage.access import note
 from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.objects import ObjectsTrouble
-from storage.recordings import standing, wanted
+from storage.recordings import format_and_seconds, standing
 from worker.recordings import key_wrapper_of, objects_of
 
 
@@ -31,7 +31,7 @@ async def save(settings: Settings, con: asyncpg.Connection, recording: str, outp
     if output == Path("-"):
         sys.stdout.buffer.write(data)
         return
-    form, _ = await wanted(con, recording)
+    form, _ = await format_and_seconds(con, recording)
     file = output or Path(f"{recording}.{form}")
     write_new(file, data)
     click.echo(f"{file} ({len(data)} bytes)")

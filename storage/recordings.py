@@ -8,17 +8,10 @@ from typing import Any
 
 import asyncpg
 
+from storage import audio_states
 from storage.calls import FETCHED, Revised, as_text
 from storage.conversation import Conversation
 from storage.records import RecordingRecord
-
-KEEP_AUDIO = """
-INSERT INTO audio (audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, reason)
-SELECT audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, 'deadline'
-FROM json_populate_recordset(NULL::audio, $1) AS told
-WHERE NOT EXISTS (SELECT FROM tombstone WHERE tombstone.audio_id = told.audio_id)
-ON CONFLICT (audio_id) DO NOTHING
-"""
 
 KEEP_RECORDINGS = """
 INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence)
@@ -53,7 +46,7 @@ FROM wrong WHERE recording.audio_id = wrong.audio_id
 """
 
 # Asterisk killed ends both; that the recording has ended is then noticed later than that the call has.
-WANTED = """
+FORMAT_AND_SECONDS = """
 SELECT format, extract(epoch FROM least(audio.ended, recording.ended) - began)::float8 AS lasted
 FROM recording JOIN audio USING (audio_id) WHERE audio_id = $1
 """
@@ -150,32 +143,38 @@ class Asked:
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
-    """Write the recordings of these ended calls, in the caller's transaction that has written the calls.
+    """Store the recordings of these ended calls, in the caller's transaction that has stored the calls.
 
-    Of those that are known only what a later record puts right is written. What is destroyed stays so.
+    Of recordings that are known, only what a later record corrects is stored. A destroyed one stays so.
     """
-    found = [(call, recording) for call in calls for recording in call.recordings]
-    if not found:
+    drained = [(call, recording) for call in calls for recording in call.recordings]
+    if not drained:
         return
-    found.sort(key=lambda it: it[1].recording_id)
-    new = await con.execute(KEEP_AUDIO, json.dumps([audio_row(*it) for it in found]))
-    await con.execute(KEEP_RECORDINGS, json.dumps([recording_row(*it) for it in found]))
-    if new != f"INSERT 0 {len(found)}":
-        await con.execute(CORRECT, json.dumps([corrected_row(*it) for it in found]))
+    drained.sort(key=lambda pair: pair[1].recording_id)
+    added = await audio_states.add(con, [audio_row(call, recording) for call, recording in drained])
+    rows = [recording_row(call, recording) for call, recording in drained]
+    await con.execute(KEEP_RECORDINGS, json.dumps(rows))
+    if len(added) < len(drained):
+        rows = [corrected_row(call, recording) for call, recording in drained]
+        await con.execute(CORRECT, json.dumps(rows))
 
 
-async def wanted(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
-    """The format its owner wants it in, and how many seconds it lasted."""
-    row = await con.fetchrow(WANTED, audio_id)
-    if row is None:  # adopted from the spool: nobody's
+async def format_and_seconds(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
+    """The format that its owner wants, and how many seconds it lasted."""
+    row = await con.fetchrow(FORMAT_AND_SECONDS, audio_id)
+    if row is None:  # an orphan of the spool: it has no owner
         return "wav", 0
     return row["format"], row["lasted"]
 
 
-async def measured(con: asyncpg.Connection, audio_id: str, it: Conversation, lasted: float) -> None:
-    """Write down what is wrong with it, if anything is."""
-    short_by = round(max(lasted - it.seconds, 0) + it.missing, 3)
-    await con.execute(MEASURED, audio_id, short_by, it.one_way, it.silent, it.clipping)
+async def store_measurements(
+    con: asyncpg.Connection, audio_id: str, conversation: Conversation, lasted: float
+) -> None:
+    """Store what is wrong with it, if anything is: seconds missing, silence, one audible side, clipping."""
+    short_by = round(max(lasted - conversation.seconds, 0) + conversation.missing, 3)
+    await con.execute(
+        MEASURED, audio_id, short_by, conversation.one_way, conversation.silent, conversation.clipping
+    )
 
 
 async def see(con: asyncpg.Connection, node: str, keeps: Mapping[str, timedelta]) -> None:
@@ -244,6 +243,7 @@ def audio_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
         "ended": as_text(recording.ended),
         "how": recording.how,
         "destroy_after": as_text(over(call) + recording.keep),
+        "reason": "deadline",
     }
 
 

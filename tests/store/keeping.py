@@ -19,7 +19,7 @@ from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.rotation import Rotation
-from storage.sealing import Came, Sealer
+from storage.sealing import Sealer, SealResult
 from storage.spool import Spool
 from storage.sweeping import Sweeper
 from tests.store.calls import revised
@@ -54,7 +54,7 @@ class House:
             await messages.keep(self.con, told)
             await recordings.keep(self.con, told)
 
-    async def seal(self) -> list[Came]:
+    async def seal(self) -> list[SealResult]:
         """Seal all that is due; what came of each."""
         came = []
         while (one := await self.sealer.seal_next(self.con)) is not None:
