@@ -15,7 +15,7 @@ from process.health import health
 from process.metrics import watch_loop
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Job, Work, keep_doing
+from worker.job import Job, Work, keep_running
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
 from worker.recordings import Keeper
@@ -34,7 +34,7 @@ async def work(settings: Settings) -> None:
     metrics = WorkerMetrics()
     keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
     posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
-    drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
+    drainer = drainer_of(settings, on_stored=lambda: wake(keeper, posting))
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(keeper, posting),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
@@ -45,23 +45,23 @@ async def work(settings: Settings) -> None:
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
         doing([letters, *keeper.jobs, *posting.jobs], database, drainer.has_node),
     ):
-        log.info("worker started", health=url)
+        log.info("worker_started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
         try:
             await until(stop, drainer)
         finally:
             watching.cancel()
             await keeper.objects.close()
-    log.info("worker stopped")
+    log.info("worker_stopped")
 
 
-def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
+def drainer_of(settings: Settings, on_stored: Callable[[], None]) -> Drainer:
     return Drainer(
         settings.journal_dir,
         settings.node,
         settings.database.get_secret_value(),
         timedelta(hours=settings.journal.keep_hours),
-        tell,
+        on_stored,
     )
 
 
@@ -95,7 +95,7 @@ async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) ->
 async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
     if isinstance(job, Job | OutboxWorker):
         await has_node.wait()
-    await keep_doing(job, pool)
+    await keep_running(job, pool)
 
 
 async def nothing_to_reset(_con: object) -> None:
