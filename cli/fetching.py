@@ -11,7 +11,6 @@ import asyncpg
 import click
 
 from config.settings import Settings, SettingsError
-from storage.access import note
 from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.objects import ObjectsTrouble
@@ -27,7 +26,6 @@ async def save(settings: Settings, con: asyncpg.Connection, recording: str, outp
             raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
         except (AudioDamaged, ObjectsTrouble, MasterKeyError) as trouble:
             raise click.ClickException(str(trouble)) from None
-    await note(con, recording, "fetch")  # before anybody can hear it
     if output == Path("-"):
         sys.stdout.buffer.write(data)
         return

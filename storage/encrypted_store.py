@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from journal.fault import point
-from storage import keyring
+from storage import access, keyring
+from storage.access import Access, Actor
 from storage.key_wrapper import KeyWrapper, SealBroken, open_sealed, seal
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
 
@@ -53,8 +54,28 @@ class EncryptedStore:
             raise ObjectsTrouble(f"{name} was read back otherwise than it was written")
         return digest(sealed)
 
-    async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
-        """The WAV that was kept, checked. Raises SoundGone, SoundDamaged."""
+    async def fetch(self, con: asyncpg.Connection, audio_id: str, actor: Actor | None = None) -> bytes:
+        """Return the plain audio for a person to hear; add a line to the access log before.
+
+        `actor` None: who runs this process. Not in a transaction: its rollback would delete that line.
+        Raises AudioDestroyed, AudioDamaged.
+        """
+        if con.is_in_transaction():
+            raise RuntimeError(
+                "fetch audio outside of a transaction: a rollback would delete the access line"
+            )
+        plain = await self._open(con, audio_id)
+        await access.add(con, audio_id, Access.FETCH, actor)
+        return plain
+
+    async def fetch_for_mail(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """Return the plain audio to the outbox worker alone: each of its attempts is in the table `attempt`.
+
+        Raises AudioDestroyed, AudioDamaged.
+        """
+        return await self._open(con, audio_id)
+
+    async def _open(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         row = await con.fetchrow(WANTED, audio_id)
         if row is None or row["sha256"] is None:
             raise AudioDestroyed(audio_id)

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from storage import audio_states
+from storage.access import Actor, this_process
 from storage.calls import FETCHED, Revised, as_text
 from storage.conversation import Conversation
 from storage.records import RecordingRecord
@@ -73,11 +74,15 @@ WHERE recording.audio_id = audio.audio_id AND retention.owner = audio.owner AND 
 RETURNING audio.audio_id
 """
 
+# Each decision and its line in the access log are one statement: neither is ever without the other.
 HOLD = """
 WITH held AS (
     UPDATE audio SET hold = $3
     WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
-    RETURNING audio_id)
+    RETURNING audio_id
+), logged AS (
+    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'hold', $7, $8 FROM held
+)
 INSERT INTO legal_hold (audio_id, reason, reference, by_one, by_other, review_on)
 SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
 """
@@ -85,15 +90,22 @@ SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
 RELEASE = """
 WITH released AS (
     UPDATE legal_hold SET released_at = now(), released_by = $2
-    WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id)
+    WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id
+), logged AS (
+    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'release', $3, $4 FROM released
+)
 UPDATE audio SET hold = NULL, next_at = least(next_at, now()) FROM released
 WHERE audio.audio_id = released.audio_id RETURNING audio.audio_id
 """
 
 DESTROY = """
-UPDATE audio SET destroy_after = now(), reason = $2, next_at = least(next_at, now())
-WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
-RETURNING audio_id
+WITH due AS (
+    UPDATE audio SET destroy_after = now(), reason = $2, next_at = least(next_at, now())
+    WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
+    RETURNING audio_id
+)
+INSERT INTO access (audio_id, what, operator, host)
+SELECT audio_id, 'destroy', $3, $4 FROM due RETURNING audio_id
 """
 
 STANDING = "SELECT state, hold FROM audio WHERE audio_id = $1 AND kind = 'recording'"
@@ -190,23 +202,31 @@ async def shorten(con: asyncpg.Connection, node: str) -> list[str]:
     return [row["audio_id"] for row in await con.fetch(SHORTEN, node)]
 
 
-async def hold(con: asyncpg.Connection, audio_id: str, why: Hold) -> None:
-    """Keep it whatever its deadline says, until it is released. Raises Refused."""
-    told = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
-    if await con.fetchval(HOLD, audio_id, *told) is None:
+async def hold(con: asyncpg.Connection, audio_id: str, why: Hold, actor: Actor | None = None) -> None:
+    """Keep it whatever its deadline, until it is released; log who did so. Raises Refused."""
+    reason = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
+    if await con.fetchval(HOLD, audio_id, *reason, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
 
 
-async def release(con: asyncpg.Connection, audio_id: str, by: str) -> None:
-    """End its hold: past its deadline it is destroyed at once. Raises Refused."""
-    if await con.fetchval(RELEASE, audio_id, by) is None:
+async def release(con: asyncpg.Connection, audio_id: str, by: str, actor: Actor | None = None) -> None:
+    """End its hold: it is destroyed at once if its deadline is over. Log who did so. Raises Refused."""
+    if await con.fetchval(RELEASE, audio_id, by, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
 
 
-async def destroy(con: asyncpg.Connection, audio_id: str, reason: str = "operator") -> None:
-    """Let its time be over now. Raises Refused."""
-    if await con.fetchval(DESTROY, audio_id, reason) is None:
+async def destroy(
+    con: asyncpg.Connection, audio_id: str, reason: str = "operator", actor: Actor | None = None
+) -> None:
+    """Set its deadline to now; log who did so. Raises Refused."""
+    if await con.fetchval(DESTROY, audio_id, reason, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
+
+
+def columns_of(actor: Actor | None) -> tuple[str, str]:
+    """Operator and host, for a line in the access log."""
+    actor = actor or this_process()
+    return actor.operator, actor.host
 
 
 async def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:

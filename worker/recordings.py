@@ -113,7 +113,7 @@ class Keeper:
         """The WAV of a sound that is kept. Raises what `Safe.fetch` does; MasterKeyError without a key."""
         if not self.key_wrapper:
             raise MasterKeyError(NO_KEY)
-        return await self._encrypted_store.fetch(con, audio_id)
+        return await self._encrypted_store.fetch_for_mail(con, audio_id)
 
     async def _begin(self, con: asyncpg.Connection) -> None:
         """What a worker of this node that was killed had in hand is due again."""

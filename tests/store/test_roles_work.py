@@ -90,7 +90,7 @@ async def test_it_keeps_recordings_holds_releases_and_shortens(house: House) -> 
     await recordings.hold(house.con, recording_id(1), HOLD)
     await recordings.destroy(house.con, recording_id(2))
     for n in (1, 2):
-        await access.note(house.con, recording_id(n), "fetch")
+        await access.add(house.con, recording_id(n), access.Access.FETCH)
     await recordings.see(house.con, "here", {"acme": timedelta(days=36_500)})
     await recordings.see(house.con, "here", {"acme": timedelta(days=1)})
     await recordings.shorten(house.con, "here")

@@ -45,7 +45,7 @@ async def test_work_that_dies_is_logged_and_begins_again() -> None:
 class Pool:
     """It has a connection for everybody."""
 
-    def acquire(self, timeout: float) -> AbstractAsyncContextManager[None]:  # noqa: ASYNC109 - asyncpg's name
+    def acquire(self, timeout: float) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
 
