@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 
 from mailer.settling import lock, spared
-from storage import message_states
+from storage import access, message_states
+from storage.access import Access
 from storage.destruction import schedule_destruction
 
 FIND = """
@@ -130,6 +131,7 @@ async def retry(con: asyncpg.Connection, message_id: str) -> None:
         else:
             await con.execute(BEGIN_ANEW, message_id)
             await message_states.retried(con, message_id)
+        await access.add(con, message_id, Access.RETRY)
 
 
 async def release(con: asyncpg.Connection, message_id: str) -> None:
@@ -140,6 +142,7 @@ async def release(con: asyncpg.Connection, message_id: str) -> None:
             raise NotNow(f"it is {message.state}; only what is undeliverable can be given up")
         await schedule_destruction(con, message_id, message.now, "operator")
         await message_states.given_up(con, message_id, message.kind)
+        await access.add(con, message_id, Access.RELEASE)
 
 
 def as_object(overview: Overview) -> dict[str, Any]:
