@@ -19,7 +19,7 @@ from tests.store.own_worker import keeping
 from tests.store.posting import message_id
 from tests.store.worker_process import until
 from tests.unit.test_bounce import report
-from worker.messages import return_addresses_of
+from worker.mail_settings import return_addresses_of
 
 IDLE = 1100
 SOFT_LIMIT = 1024  # of descriptors: what a service has that asks for no more
