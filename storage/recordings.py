@@ -1,9 +1,9 @@
-"""Recordings and their time: kept as long as their owner said, longer only under a legal hold."""
+"""Recordings and their retention: as long as their owner chose, longer only under a legal hold."""
 
 import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import asyncpg
@@ -17,24 +17,24 @@ from storage.records import RecordingRecord
 KEEP_RECORDINGS = """
 INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence)
 SELECT audio_id, format, ended, keep_seconds, evidence
-FROM json_populate_recordset(NULL::recording, $1) AS told
-WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = told.audio_id)
+FROM json_populate_recordset(NULL::recording, $1) AS drained
+WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = drained.audio_id)
 ON CONFLICT (audio_id) DO NOTHING
 """
 
-# A call whose record was written anew ended at another time than was thought. The record is right: by it the
-# deadline is put right, or drawn nearer if somebody has shortened it since; what is destroyed stays so.
+# A later record of a call may correct when the call ended. The deadline is corrected with it; if it has been
+# shortened since, it is only brought forward. What is destroyed stays destroyed.
 CORRECT = """
-WITH told AS (
-    SELECT told.* FROM json_to_recordset($1) AS told (audio_id text, call_id uuid, rev bigint,
+WITH latest AS (
+    SELECT drained.* FROM json_to_recordset($1) AS drained (audio_id text, call_id uuid, rev bigint,
         ended timestamptz, how text, call_ended timestamptz, evidence jsonb)
-    JOIN call ON call.call_id = told.call_id AND call.rev = told.rev
+    JOIN call ON call.call_id = drained.call_id AND call.rev = drained.rev
 ), wrong AS (
-    SELECT told.*, told.call_ended + interval '1 second' * keep_seconds AS until,
+    SELECT latest.*, latest.call_ended + interval '1 second' * keep_seconds AS until,
         destroy_after < recording.ended + interval '1 second' * keep_seconds AS shortened
-    FROM told JOIN audio USING (audio_id) JOIN recording USING (audio_id)
+    FROM latest JOIN audio USING (audio_id) JOIN recording USING (audio_id)
     WHERE state IN ('recorded', 'stored') AND (recording.ended, recording.evidence, audio.ended, audio.how)
-        IS DISTINCT FROM (told.call_ended, told.evidence, told.ended, told.how)
+        IS DISTINCT FROM (latest.call_ended, latest.evidence, latest.ended, latest.how)
     FOR UPDATE OF audio
 ), corrected AS (
     UPDATE audio SET
@@ -46,33 +46,12 @@ UPDATE recording SET ended = wrong.call_ended, evidence = wrong.evidence
 FROM wrong WHERE recording.audio_id = wrong.audio_id
 """
 
-# Asterisk killed ends both; that the recording has ended is then noticed later than that the call has.
+# A killed Asterisk ends both the call and its recording; the recording's end is then noticed later.
 FORMAT_AND_SECONDS = """
 SELECT format, extract(epoch FROM least(audio.ended, recording.ended) - began)::float8 AS lasted
 FROM recording JOIN audio USING (audio_id) WHERE audio_id = $1
 """
 MEASURED = "UPDATE recording SET short_by = $2, one_way = $3, silent = $4, clipping = $5 WHERE audio_id = $1"
-
-SEEN = """
-INSERT INTO retention (node, owner, keep_seconds) SELECT $1, * FROM unnest($2::text[], $3::bigint[])
-ON CONFLICT (node, owner) DO UPDATE SET
-    keep_seconds = EXCLUDED.keep_seconds,
-    shortened_at = CASE WHEN EXCLUDED.keep_seconds < retention.keep_seconds THEN now() END
-WHERE retention.keep_seconds <> EXCLUDED.keep_seconds
-"""
-
-# For two days, because a call that began before may last 12 h, and come into these tables even later.
-SHORTEN = """
-UPDATE audio SET
-    destroy_after = recording.ended + interval '1 second' * retention.keep_seconds,
-    reason = 'deadline', next_at = least(next_at, now())
-FROM recording, retention
-WHERE recording.audio_id = audio.audio_id AND retention.owner = audio.owner AND retention.node = $1
-  AND retention.shortened_at > now() - interval '2 days' AND audio.began < retention.shortened_at
-  AND audio.kind = 'recording' AND audio.state IN ('recorded', 'stored')
-  AND destroy_after > recording.ended + interval '1 second' * retention.keep_seconds
-RETURNING audio.audio_id
-"""
 
 # Each decision and its line in the access log are one statement: neither is ever without the other.
 HOLD = """
@@ -129,12 +108,12 @@ ORDER BY audio.began, audio.audio_id
 
 
 class Refused(Exception):
-    """What was asked cannot be done with this recording; the message says why."""
+    """This cannot be done with the recording in its present state; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a recording is kept beyond its time: two names, and the day on which somebody looks again."""
+    """Why a recording is kept beyond its deadline, who decided it (two persons), and when it is reviewed."""
 
     reason: str
     reference: str
@@ -145,7 +124,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which recordings: None asks nothing; `gone`: those that are destroyed too."""
+    """Which recordings: None does not restrict; `gone`: destroyed ones too."""
 
     owner: str | None = None
     number: str | None = None
@@ -189,19 +168,6 @@ async def store_measurements(
     )
 
 
-async def see(con: asyncpg.Connection, node: str, keeps: Mapping[str, timedelta]) -> None:
-    """Note the retention of these owners as it is now on this node."""
-    await con.execute(SEEN, node, list(keeps), [int(keep.total_seconds()) for keep in keeps.values()])
-
-
-async def shorten(con: asyncpg.Connection, node: str) -> list[str]:
-    """Have what was seen to be shortened count for what exists already; return the ids it counted for.
-
-    What is lengthened counts only for what comes.
-    """
-    return [row["audio_id"] for row in await con.fetch(SHORTEN, node)]
-
-
 async def hold(con: asyncpg.Connection, audio_id: str, why: Hold, actor: Actor | None = None) -> None:
     """Keep it whatever its deadline, until it is released; log who did so. Raises Refused."""
     reason = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
@@ -232,15 +198,15 @@ def columns_of(actor: Actor | None) -> tuple[str, str]:
 async def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
     """Rows as FIND has them, oldest first, as of one moment."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
-        told = (asked.owner, asked.number, asked.since, asked.until, asked.gone)
-        cursor = await con.cursor(FIND, *told)
+        wanted = (asked.owner, asked.number, asked.since, asked.until, asked.gone)
+        cursor = await con.cursor(FIND, *wanted)
         while rows := await cursor.fetch(FETCHED):
             for row in rows:
                 yield row
 
 
 async def standing(con: asyncpg.Connection, audio_id: str) -> str:
-    """How it is with this recording, in a sentence."""
+    """The present state of this recording, in a sentence."""
     row = await con.fetchrow(STANDING, audio_id)
     if row is None:
         return f"there is no recording {audio_id}"
@@ -248,7 +214,7 @@ async def standing(con: asyncpg.Connection, audio_id: str) -> str:
         return f"{audio_id} is under a legal hold, {row['hold']}"
     if row["state"] in ("recorded", "stored"):
         return f"{audio_id} is under no legal hold"
-    return f"{audio_id} is {row['state']}: there is nothing to be heard any more"
+    return f"{audio_id} is {row['state']}: nobody can hear it any more"
 
 
 def audio_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
@@ -279,7 +245,7 @@ def recording_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any
 
 
 def corrected_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
-    """What another record of the same call may tell otherwise."""
+    """The facts that a later record of the same call may correct."""
     return {
         "audio_id": recording.recording_id,
         "call_id": call.record.call_id,
@@ -292,7 +258,7 @@ def corrected_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any
 
 
 def over(call: Revised) -> datetime:
-    """When the call ended. Raises ValueError where it has not."""
+    """When the call ended. Raises ValueError when it has not."""
     if call.record.ended is None:
         raise ValueError(f"{call.record.call_id} has not ended")
     return call.record.ended

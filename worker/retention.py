@@ -10,10 +10,10 @@ import structlog
 
 from config.copies import content_digest
 from config.errors import ConfigErrors
-from config.owners import retentions
+from config.owners import retentions as retentions_of
 from config.settings import Settings
 from config.versions import Versions
-from storage import recordings
+from storage import retentions
 from worker.job import Job
 
 RETAIN_SECONDS = 2.0
@@ -44,8 +44,8 @@ class Retention:
         """
         retentions_in_force = await asyncio.to_thread(self._changed)
         if retentions_in_force is not None:
-            await recordings.see(con, self._node, retentions_in_force)
-        shortened = await recordings.shorten(con, self._node)
+            await retentions.store(con, self._node, retentions_in_force)
+        shortened = await retentions.shorten(con, self._node)
         if shortened:
             log.info("retention_shortened", recordings=len(shortened))
         return False
@@ -65,7 +65,7 @@ class Retention:
                 self._seen = seen
                 log.error("routing_version_unusable", digest=version.name, why="damaged")
                 return None
-            by_owner = retentions(version)
+            by_owner = retentions_of(version)
         except (OSError, ConfigErrors):
             return None  # it is being replaced at this moment, or no engine has run here yet
         self._seen = seen

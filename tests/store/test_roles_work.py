@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from mailer.overview import NotNow, release, retry
-from storage import access, recordings
+from storage import access, recordings, retentions
 from storage import migrate as schema
 from storage.audit import Auditor
 from storage.migrate import migrate, migrations
@@ -91,9 +91,9 @@ async def test_it_keeps_recordings_holds_releases_and_shortens(house: House) -> 
     await recordings.destroy(house.con, recording_id(2))
     for n in (1, 2):
         await access.add(house.con, recording_id(n), access.Access.FETCH)
-    await recordings.see(house.con, "here", {"acme": timedelta(days=36_500)})
-    await recordings.see(house.con, "here", {"acme": timedelta(days=1)})
-    await recordings.shorten(house.con, "here")
+    await retentions.store(house.con, "here", {"acme": timedelta(days=36_500)})
+    await retentions.store(house.con, "here", {"acme": timedelta(days=1)})
+    await retentions.shorten(house.con, "here")
     await house.destroy()
     assert [await house.state(recording_id(n)) for n in (1, 2)] == ["stored", "destroyed"]
     await recordings.release(house.con, recording_id(1), "C. Claes")
