@@ -130,7 +130,7 @@ async def test_its_audit_sees_everything_and_without_its_two_rights_says_what_it
     without = FOR_SUPERUSERS.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
     await execute(roles["superuser"], without)
     (found,) = [str(it) async for it in auditor.findings(house.con)]
-    assert found.startswith("residue: whether old WAL is there cannot be seen by this role")
+    assert found.startswith("residue: this role cannot see whether old WAL exists")
     record(house.spool.folder, 2)
     await house.drain(voicemail_call(2), rev=2)
     await house.seal()
