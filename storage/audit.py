@@ -108,12 +108,12 @@ class Auditor:
     read: bool = False
     key_wrapper: KeyWrapper | None = None
 
-    async def findings(self, con: asyncpg.Connection, noted: Head | None = None) -> AsyncIterator[Finding]:
-        """All findings. `noted`: an earlier head of the chain.
+    async def findings(self, con: asyncpg.Connection, earlier: Head | None = None) -> AsyncIterator[Finding]:
+        """All findings. `earlier`: an earlier head of the chain.
 
         Raises ObjectsTrouble, SpoolAway, asyncpg's errors.
         """
-        async for finding in self._of_chain(con, noted):
+        async for finding in self._of_chain(con, earlier):
             yield finding
         for rule in (*RULES, *RULES_OF_KEYS):
             for row in await con.fetch(rule.query):
@@ -127,14 +127,14 @@ class Auditor:
             for finding in self._of_spool(self.spool, rows):
                 yield finding
 
-    async def _of_chain(self, con: asyncpg.Connection, noted: Head | None) -> AsyncIterator[Finding]:
-        chain = await verify(con, noted)
+    async def _of_chain(self, con: asyncpg.Connection, earlier: Head | None) -> AsyncIterator[Finding]:
+        chain = await verify(con, earlier)
         if chain.broken:
             yield Finding("chain", chain.broken, CHANGED)
         elif not chain.passed:
             yield Finding(
                 "chain",
-                f"it does not pass through {noted}, it ends with {chain.head}",
+                f"it does not pass through {earlier}, it ends with {chain.head}",
                 "its end was cut off, or the database is an older copy: restore the newest one",
             )
 

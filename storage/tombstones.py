@@ -82,16 +82,16 @@ async def add(con: asyncpg.Connection, tombstone: Tombstone) -> Head:
     return head
 
 
-async def verify(con: asyncpg.Connection, noted: Head | None = None) -> Chain:
-    """Verify the whole chain. `noted`: an earlier head, through which it must still pass."""
-    chain = Chain(passed=noted is None or noted == Head())
+async def verify(con: asyncpg.Connection, earlier: Head | None = None) -> Chain:
+    """Verify the whole chain. `earlier`: an earlier head, through which it must still pass."""
+    chain = Chain(passed=earlier is None or earlier == Head())
     async with aclosing(rows(con)) as lines:
         async for row in lines:
             chain.broken = misfit(row, chain.head)
             if chain.broken:
                 break
             chain.head = Head(row["seq"], row["hash"])
-            chain.passed = chain.passed or chain.head == noted
+            chain.passed = chain.passed or chain.head == earlier
     return chain
 
 
