@@ -228,7 +228,7 @@ def _log(claimed: Claim, answer: Answer) -> None:
 
 
 def _report(error: Exception, pause: float) -> None:
-    log.warning("answer_deferred", error=type(error).__name__, retry_seconds=pause)
+    log.warning("mail_answer_not_stored", error=type(error).__name__, retry_seconds=pause)
 
 
 def end_connection(con: asyncpg.Connection) -> None:
