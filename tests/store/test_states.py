@@ -1,13 +1,16 @@
 """The database agrees with the tables of transitions: each function, tried from each state."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 import asyncpg
 import pytest
 
 from storage import audio_states, message_states
+from storage.access import Access
 from storage.audio_states import AudioState, Stored
 from storage.message_states import MessageState
 from tests.store.calls import NOON, call_id
@@ -180,3 +183,20 @@ async def test_a_message_that_is_in_the_outbox_for_an_address_is_not_called_unde
     assert await message_states.without_address(con, [ID, ANOTHER]) == [ANOTHER]
     assert await states(con, "message") == {ID: "waiting", ANOTHER: "undeliverable"}
     assert json.loads(await con.fetchval("SELECT deliver FROM message WHERE message_id = $1", ID)) == DELIVER
+
+
+@pytest.mark.parametrize(("table", "states"), [("message", MessageState), ("audio", AudioState)])
+async def test_the_schema_allows_these_states_and_no_others(
+    con: asyncpg.Connection, table: str, states: type[StrEnum]
+) -> None:
+    check = await con.fetchval(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", f"{table}_state_check"
+    )
+    assert set(re.findall(r"'(\w+)'", check)) == set(states)
+
+
+async def test_the_schema_allows_each_access_that_is_logged_and_no_other(con: asyncpg.Connection) -> None:
+    check = await con.fetchval(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'access_what_check'"
+    )
+    assert set(re.findall(r"'(\w+)'", check)) == set(Access)
