@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from storage.calls import FETCHED
+from storage.rows import rows_of
 
 NOBODY_LOGGED_IN = 2**32 - 1  # the kernel's login uid of a process that no login has started
 LOGIN = Path("/proc/self/loginuid")
@@ -66,13 +66,9 @@ async def add(con: asyncpg.Connection, audio_id: str, what: Access, actor: Actor
     await con.execute(ADD, audio_id, what, actor.operator, actor.host)
 
 
-async def find(con: asyncpg.Connection, looked: Looked) -> AsyncGenerator[asyncpg.Record]:
-    """Rows as FIND has them, oldest first, as of one moment."""
-    async with con.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await con.cursor(FIND, looked.recording, looked.since, looked.until)
-        while rows := await cursor.fetch(FETCHED):
-            for row in rows:
-                yield row
+def find(con: asyncpg.Connection, looked: Looked) -> AsyncGenerator[asyncpg.Record]:
+    """The rows of FIND, oldest first, as of one moment."""
+    return rows_of(con, FIND, looked.recording, looked.since, looked.until)
 
 
 def this_process() -> Actor:

@@ -93,6 +93,7 @@ UPDATE audio SET state = $2, lease_until = NULL
 WHERE audio_id = $1 AND state = ANY($3) RETURNING now() AS at, *
 """
 
+COUNT = "SELECT state, count(*) FROM audio WHERE state <> 'destroyed' GROUP BY state"
 STATES = "SELECT audio_id, state FROM audio WHERE audio_id = ANY($1)"
 
 
@@ -151,6 +152,12 @@ async def states_of(con: asyncpg.Connection, audio_ids: Iterable[str]) -> dict[s
     """The state of each of them that has a row."""
     rows = await con.fetch(STATES, list(audio_ids))
     return {row["audio_id"]: AudioState(row["state"]) for row in rows}
+
+
+async def counts(con: asyncpg.Connection) -> dict[AudioState, int]:
+    """How much audio of all nodes is in each state, without what is destroyed."""
+    by_state = {row["state"]: row["count"] for row in await con.fetch(COUNT)}
+    return {state: by_state.get(state, 0) for state in AudioState if state is not DESTROYED}
 
 
 def _move(audio_id: str, event: Event) -> tuple[str, AudioState, list[AudioState]]:

@@ -11,10 +11,10 @@ from uuid import UUID
 import asyncpg
 
 from storage.records import CallRecord, LegRecord, MessageRecord, RecordingRecord
+from storage.rows import FETCHED
 
 # The errors that say that a row is wrong, not that the database is away.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
-FETCHED = 500  # rows read at a time, so that a million of them take no more memory
 
 KEEP_CALLS = """
 INSERT INTO call (

@@ -46,6 +46,10 @@ UPDATE audio SET destroy_after = NULL, reason = NULL
 WHERE audio_id = $1 AND state = 'stored' RETURNING audio_id
 """
 
+OVERDUE = """
+SELECT count(*) FROM audio WHERE state IN ('stored', 'shredded', 'absent')
+    AND hold IS NULL AND destroy_after < now() - interval '1 minute'
+"""
 DELETE_KEY = "DELETE FROM keys.audio_key WHERE audio_id = $1"
 TO_BE_CLEARED_NOW = """
 UPDATE audio SET lease_until = NULL, attempts = 0, next_at = now()
@@ -61,6 +65,11 @@ async def schedule_destruction(con: asyncpg.Connection, audio_id: str, after: da
 async def cancel_destruction(con: asyncpg.Connection, audio_id: str) -> bool:
     """Take the deadline off audio that is to be mailed again; False when it is not stored any more."""
     return await con.fetchval(CANCEL_DESTRUCTION, audio_id) is not None
+
+
+async def overdue(con: asyncpg.Connection) -> int:
+    """How much audio of all nodes should have been destroyed a minute ago or earlier."""
+    return int(await con.fetchval(OVERDUE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ RETURNING message_id
 """
 
 
+COUNT = "SELECT state, count(*) FROM message WHERE state <> 'destroyed' GROUP BY state"
+
+
 class Added(NamedTuple):
     """A message that was not in the table before."""
 
@@ -180,6 +183,12 @@ async def destroyed(con: asyncpg.Connection, message_id: str) -> bool:
         MOVE_KEEPING_WHY, message_id, TRANSITIONS.target(event), TRANSITIONS.sources(event)
     )
     return done == "UPDATE 1"
+
+
+async def counts(con: asyncpg.Connection) -> dict[MessageState, int]:
+    """How many messages of all nodes are in each state, without destroyed ones."""
+    by_state = {row["state"]: row["count"] for row in await con.fetch(COUNT)}
+    return {state: by_state.get(state, 0) for state in MessageState if state is not DESTROYED}
 
 
 async def _move(con: asyncpg.Connection, message_id: str, event: Event, why: str | None = None) -> bool:

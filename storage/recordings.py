@@ -10,9 +10,10 @@ import asyncpg
 
 from storage import audio_states
 from storage.access import Actor, this_process
-from storage.calls import FETCHED, Revised, as_text
+from storage.calls import Revised, as_text
 from storage.conversation import Conversation
 from storage.records import RecordingRecord
+from storage.rows import rows_of
 
 KEEP_RECORDINGS = """
 INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence)
@@ -195,14 +196,9 @@ def columns_of(actor: Actor | None) -> tuple[str, str]:
     return actor.operator, actor.host
 
 
-async def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
-    """Rows as FIND has them, oldest first, as of one moment."""
-    async with con.transaction(isolation="repeatable_read", readonly=True):
-        wanted = (asked.owner, asked.number, asked.since, asked.until, asked.gone)
-        cursor = await con.cursor(FIND, *wanted)
-        while rows := await cursor.fetch(FETCHED):
-            for row in rows:
-                yield row
+def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
+    """The rows of FIND, oldest first, as of one moment."""
+    return rows_of(con, FIND, asked.owner, asked.number, asked.since, asked.until, asked.gone)
 
 
 async def standing(con: asyncpg.Connection, audio_id: str) -> str:

@@ -26,6 +26,11 @@ GROUPS_AT_ONCE = 32  # whose keys are encrypted again in one transaction
 KeyOf = Callable[[asyncpg.Record], bytes]
 log = structlog.get_logger()
 
+OLDEST_RESIDUE = """
+SELECT coalesce(extract(epoch FROM now() - min(since)), 0)::float8
+FROM keys.residue WHERE group_id IS NOT NULL
+"""
+
 # Also where a master key was replaced: so the old master key is soon not needed any more.
 DUE = """
 SELECT now() FROM keys.epoch WHERE began_at <= now() - $1::interval AND (
@@ -192,6 +197,11 @@ def open_all(key_wrapper: KeyWrapper, wrapped: Sequence[bytes]) -> list[bytes]:
 
 def open_in(group_key: bytes, row: asyncpg.Record) -> bytes:
     return open_sealed(group_key, row["audio_id"], row["wrapped"])
+
+
+async def residue_seconds(con: asyncpg.Connection) -> float:
+    """The age of the oldest destroyed key whose epoch key is not overwritten yet; 0 when there is none."""
+    return float(await con.fetchval(OLDEST_RESIDUE))
 
 
 async def switch_wal(con: asyncpg.Connection) -> None:

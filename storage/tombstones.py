@@ -7,16 +7,16 @@ to `callengine audit --head`.
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import asyncpg
 
+from storage.rows import rows_of
+
 LOCK = 0x746F6D62  # "tomb": of two workers that destroy at once, one waits for the other
 NOTHING = "0" * 64  # `prev` of the first line
-READ = 1_000  # lines at a time
 
 LAST = "SELECT seq, hash FROM tombstone ORDER BY seq DESC LIMIT 1"
 ALL = "SELECT * FROM tombstone ORDER BY seq"
@@ -85,7 +85,7 @@ async def add(con: asyncpg.Connection, tombstone: Tombstone) -> Head:
 async def verify(con: asyncpg.Connection, earlier: Head | None = None) -> Chain:
     """Verify the whole chain. `earlier`: an earlier head, through which it must still pass."""
     chain = Chain(passed=earlier is None or earlier == Head())
-    async with aclosing(rows(con)) as lines:
+    async with aclosing(rows_of(con, ALL)) as lines:
         async for row in lines:
             chain.broken = misfit(row, chain.head)
             if chain.broken:
@@ -103,15 +103,6 @@ def misfit(row: asyncpg.Record, before: Head) -> str:
     if row["prev"] != before.hash or row["hash"] != tombstone.hash(row["seq"], row["prev"]):
         return f"line {row['seq']} ({row['audio_id']}) was changed, or one before it"
     return ""
-
-
-async def rows(con: asyncpg.Connection) -> AsyncGenerator[asyncpg.Record]:
-    """Every line, as of one moment."""
-    async with con.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await con.cursor(ALL)
-        while lines := await cursor.fetch(READ):
-            for line in lines:
-                yield line
 
 
 def in_utc(instant: datetime) -> str:

@@ -8,6 +8,7 @@ from config.settings import Settings
 from mailer.listener import Hearing, Listener
 from mailer.outbox_worker import DeliveryPolicy, FetchWith, OutboxWorker
 from mailer.relays import Relays
+from storage import message_states
 from storage.message_states import MessageState
 from worker.job import Job, Work
 from worker.mail_settings import mail_sender_of, return_addresses_of, terms_of
@@ -15,8 +16,6 @@ from worker.metrics import WorkerMetrics
 
 COUNT_SECONDS = 15.0
 NO_SENDER = "mail.sender is not set: messages wait in the outbox"
-
-COUNT = "SELECT state, count(*) FROM message WHERE state <> 'destroyed' GROUP BY state"
 
 
 class MailJobs:
@@ -63,8 +62,8 @@ class MailJobs:
         self._settled()
 
     async def _count(self, con: asyncpg.Connection) -> bool:
-        counts = {row["state"]: row["count"] for row in await con.fetch(COUNT)}
-        for state in set(MessageState) - {MessageState.DESTROYED}:
-            self._metrics.messages.labels(state).set(counts.get(state, 0))
-        self._waiting = counts.get(MessageState.WAITING, 0)
+        counts = await message_states.counts(con)
+        for state, count in counts.items():
+            self._metrics.messages.labels(state).set(count)
+        self._waiting = counts[MessageState.WAITING]
         return False
