@@ -39,16 +39,16 @@ class EncryptedStore:
         key = await self._key(con, audio_id)
         sealed = await asyncio.to_thread(seal, key, audio_id, wav)
         name = object_name(kind, audio_id)
-        point("safe.before_put")
+        point("store.before_put")
         try:
             await self.objects.put(name, sealed)
         except ObjectExists:  # an earlier attempt wrote it, whole or not
             if (existing := await self._existing(name, key, audio_id, wav)) is not None:
                 return digest(existing)
             await self.objects.delete(name)
-            point("safe.before_second_put")
+            point("store.before_second_put")
             await self.objects.put(name, sealed)
-        point("safe.after_put")
+        point("store.after_put")
         if await self.objects.get(name) != sealed:
             await self.objects.delete(name)
             raise ObjectsTrouble(f"{name} was read back with other bytes than were written")

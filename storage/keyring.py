@@ -66,12 +66,12 @@ class Group:
 
 async def make(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> None:
     """Make a key for this audio, unless it has one or may not have one any more. Not in a transaction."""
-    point("safe.before_key")
+    point("store.before_key")
     async with con.transaction():
         if await con.fetchrow(WANTS_KEY, audio_id) is not None:
             group = await open_group(con, await hold_epoch(con, key_wrapper))
             await con.execute(ADD, audio_id, seal(group.key, audio_id, new_key()), group.group_id)
-    point("safe.after_key")
+    point("store.after_key")
 
 
 async def find(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> bytes | None:
