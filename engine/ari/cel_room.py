@@ -1,7 +1,8 @@
 """Headroom for CEL on a full disk: blocks behind the end of the file that are allocated to it already.
 
-Asterisk appends to them as to any file, and no other file can get them: docs/decisions/016-observers-never-stop-a-call.md. Asterisk opens
-the file for each record, so the engine may replace it, by one exchange of names.
+Asterisk appends to them as to any file, and no other file can get them
+(docs/decisions/016-observers-never-stop-a-call.md). Asterisk opens the file for each record, so the engine
+may replace it, by one exchange of names.
 """
 
 import ctypes

@@ -146,7 +146,7 @@ def _cause(event: CelEvent) -> int:
 
 
 def _ended_by(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
-    """Return who ended the call, and its Q.850 cause: measured, docs/decisions/017.
+    """Return who ended the call, and its Q.850 cause: measured (docs/decisions/013-cel-is-the-ledger.md).
 
     The limit of a conversation, an RTP timeout and the end of Asterisk belong to neither party.
     """
