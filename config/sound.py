@@ -1,7 +1,7 @@
-"""Convert sound of any kind for the telephone network: 8 kHz, 16 bit, mono, as loud as every other prompt.
+"""Converts audio files to the format of the telephone network: 8 kHz, 16 bit, mono, and equal loudness.
 
-libsndfile decodes and soxr resamples. Both are C and may crash: call this only in a process that serves no
-call. A minute of stereo takes 0.13 s as MP3 or FLAC and 0.3 s as Opus; 20 minutes take 3 s and 380 MB.
+libsndfile decodes and soxr resamples. Both are written in C and may crash, so they run only in a process
+without calls. A minute of stereo takes 0.13 s as MP3 or FLAC, 0.3 s as Opus; 20 minutes take 3 s and 380 MB.
 """
 
 import io
@@ -23,7 +23,7 @@ from config.memory_file import in_memory
 
 type Samples = NDArray[np.float32]
 
-# libsndfile's names; it reads twenty more formats, which are refused.
+# The names of libsndfile, which could read twenty more.
 FORMATS = {"WAV", "WAVEX", "MP3", "FLAC", "OGG"}
 RATE = 8000  # Hz
 MAX_RATE, MAX_CHANNELS, MAX_SECONDS = 192_000, 8, 20 * 60
@@ -36,21 +36,21 @@ QUALITY = "HQ"  # soxr's: flat up to 3650 Hz, more than 100 dB down from 4000 Hz
 RUMBLE_HERTZ, RUMBLE_TAPS = 50.0, 441  # a constant and rumble are removed; a voice begins at 80 Hz
 
 LOUDNESS = 10 ** (-20 / 20)  # active speech level, RMS of full scale: that of the built-in prompts
-NEAR = 10 ** (3 / 20)  # what a caller does not notice
-SILENT = 10 ** (-60 / 20)  # what is not louder is a room without a speaker, and stays as it is
-CEILING = 10 ** (-4 / 20)  # of a peak: a decibel below -3 dBFS, as an A-law decoder may overshoot
+NEAR = 10 ** (3 / 20)  # a difference that a caller does not notice
+SILENT = 10 ** (-60 / 20)  # below this there is no speech, and the file is not changed
+CEILING = 10 ** (-4 / 20)  # of peaks: a decibel below -3 dBFS, because an A-law decoder may overshoot
 FRAME = RATE // 50  # samples in 20 ms
 
 
 def length(data: bytes) -> float:
-    """Seconds of sound in a file with these bytes, decoded only at its end. Raises UnplayableError."""
+    """Return the length in seconds, decoding only the end of the file. Raises UnplayableError."""
     with _opened(data) as (sound, file):
         _probe(sound, file, len(data))
         return float(sound.frames / sound.samplerate)
 
 
 def telephone(data: bytes) -> bytes:
-    """The WAV file Asterisk plays: the very bytes where they are one of the right loudness already.
+    """Return the WAV file for Asterisk: the same bytes if format and loudness are right already.
 
     Raises UnplayableError.
     """
@@ -65,21 +65,21 @@ def telephone(data: bytes) -> bytes:
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[tuple[soundfile.SoundFile, BinaryIO]]:
-    """The sound of the file, and what it is read from; UnplayableError for what fails here or within."""
+    """Open the audio, and the file that it is read from. Raises UnplayableError, also for errors within."""
     try:
         with in_memory(data) as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             _refuse(sound)
             yield sound, file
-    except soundfile.SoundFileError as wrong:
-        raise UnplayableError(f"cannot be read as WAV, MP3, FLAC or Ogg; {CONVERT}") from wrong
+    except soundfile.SoundFileError as error:
+        raise UnplayableError(f"cannot be read as WAV, MP3, FLAC or Ogg; {CONVERT}") from error
 
 
 def _refuse(sound: soundfile.SoundFile) -> None:
     if sound.format not in FORMATS:
         raise UnplayableError(f"is {sound.format}, not WAV, MP3, FLAC or Ogg; {CONVERT}")
     if sound.samplerate > MAX_RATE or sound.channels > MAX_CHANNELS:
-        found = f"{sound.samplerate} Hz with {sound.channels} channels"
-        raise UnplayableError(f"is {found}, above {MAX_RATE} Hz or {MAX_CHANNELS} channels; {CONVERT}")
+        actual = f"{sound.samplerate} Hz with {sound.channels} channels"
+        raise UnplayableError(f"is {actual}, above {MAX_RATE} Hz or {MAX_CHANNELS} channels; {CONVERT}")
     if sound.frames == 0:
         raise UnplayableError(NO_SOUND)
     if sound.frames > MAX_SECONDS * sound.samplerate:
@@ -89,7 +89,7 @@ def _refuse(sound: soundfile.SoundFile) -> None:
 
 
 def _probe(sound: soundfile.SoundFile, file: BinaryIO, size: int) -> None:
-    """Is there as much sound as the header says, and no more? libsndfile reads on to neither question."""
+    """Check that there is as much audio as the header says, and no more: libsndfile checks neither."""
     sound.seek(int(sound.frames * (1 - SLACK)))
     if not len(sound.read(1)):
         raise UnplayableError(NO_SOUND)
@@ -101,7 +101,7 @@ def _probe(sound: soundfile.SoundFile, file: BinaryIO, size: int) -> None:
 
 
 def _narrowed(sound: soundfile.SoundFile) -> Samples:
-    """The whole file, mono, at RATE, without a constant and without rumble."""
+    """Return all of it, mono, at RATE, without a constant and without rumble."""
     stream = soxr.ResampleStream(sound.samplerate, RATE, num_channels=1, dtype="float32", quality=QUALITY)
     step, parts = STEP * sound.samplerate, []
     for _ in range(ceil(sound.frames / step) + 1):  # an MP3 may be a little longer than its header says
@@ -115,21 +115,21 @@ def _narrowed(sound: soundfile.SoundFile) -> Samples:
 
 
 def _without_rumble(sound: Samples) -> Samples:
-    """The sound minus its part below RUMBLE_HERTZ: a linear-phase filter, which delays nothing."""
+    """Return the sound minus its part below RUMBLE_HERTZ. The filter is linear-phase, and delays nothing."""
     slow = np.convolve(np.pad(sound, RUMBLE_TAPS // 2, mode="symmetric"), _low_pass(), mode="valid")
     return (sound - slow).astype(np.float32)
 
 
 @cache
 def _low_pass() -> Samples:
-    """A windowed sinc, whose edge is 60 Hz wide (20 to 80 Hz); its gain at 0 Hz is exactly 1."""
+    """Return a windowed sinc, whose edge is 60 Hz wide (20 to 80 Hz); its gain at 0 Hz is exactly 1."""
     n = np.arange(RUMBLE_TAPS) - RUMBLE_TAPS // 2
     taps = np.sinc(2 * RUMBLE_HERTZ / RATE * n) * np.hamming(RUMBLE_TAPS)
     return (taps / taps.sum()).astype(np.float32)
 
 
 def _loudness(sound: Samples) -> float:
-    """The active speech level (as in ITU-T P.56): RMS of the 20 ms frames within 30 dB of the loudest.
+    """Return the active speech level (as in ITU-T P.56): RMS of 20 ms frames within 30 dB of the loudest.
 
     Not BS.1770, which is for broadcasts: its blocks of 400 ms count pauses, and are longer than a beep.
     """
@@ -139,7 +139,7 @@ def _loudness(sound: Samples) -> float:
 
 
 def _limited(sound: Samples) -> Samples:
-    """Turned down for 5 ms around each peak over the ceiling, smoothly: clipping would crackle."""
+    """Reduce the level smoothly for 5 ms around each peak over the ceiling: clipping would crackle."""
     around = 5 * RATE // 1000
     width = 2 * around + 1
     wanted = CEILING / np.maximum(np.abs(sound), CEILING)

@@ -11,8 +11,8 @@ def put_first(pid: int) -> None:
     """Give every thread of a process real-time priority, if we may; new threads inherit it.
 
     Not before Asterisk has started: started by root, it resets its priority (main/asterisk.c). Not by `-p`,
-    as Debian's unit does: if Asterisk is killed, `astcanary` stays. Why: see "Asterisk goes first" in
-    docs/decisions.
+    as Debian's unit does: if Asterisk is killed, `astcanary` stays
+    (docs/decisions/008-real-time-priority.md).
     """
     while sum(_raise(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()):
         pass  # threads may have started others meanwhile

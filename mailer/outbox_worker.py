@@ -18,14 +18,14 @@ import structlog
 
 from mailer.answer import Answer, Deferred
 from mailer.mail_sender import MailSender
-from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, result_of, taken, write
+from mailer.outbox import Claim, Terms, claim, give_all_back, result_of, taken, write
 from mailer.tls import Level
+from storage.away import AWAY, retry
 
 POLL_SECONDS = 1.0
 SLOW_SECONDS = 1.0  # after which the worker takes a mail to another domain
 MOST = 200  # attempts at the same time, slow ones included; each holds one mail in memory
 GRACE_SECONDS = 0.7  # for running attempts at shutdown
-LONGEST_PAUSE_SECONDS = 5.0
 PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices a killed worker when its last statement ends
 log = structlog.get_logger()
 
@@ -188,19 +188,14 @@ class OutboxWorker:
 
     async def _write(self, pool: asyncpg.Pool, claimed: Claim, answer: Answer) -> None:
         """Retry until the result is stored: a lost acceptance would send the mail twice."""
-        pause = 0.2
         chance = random.random()  # noqa: S311 - spreads retries, protects no secret
-        while True:
-            try:
-                async with taken(pool) as con:
-                    await write(con, claimed, answer, self._terms, chance)
-            except AWAY as error:
-                log.warning("mail_answer_not_stored", error=type(error).__name__, retry_seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                self._on_result(result_of(answer))
-                return
+
+        async def store() -> None:
+            async with taken(pool) as con:
+                await write(con, claimed, answer, self._terms, chance)
+
+        await retry(store, _report)
+        self._on_result(result_of(answer))
 
     async def _tidy(self) -> None:
         while True:
@@ -236,6 +231,10 @@ def _log(claimed: Claim, answer: Answer) -> None:
         log.error("mail_deferred", attempt=claimed.attempt, **fields)
     else:
         log.info("mail_deferred", attempt=claimed.attempt, **fields)
+
+
+def _report(error: Exception, pause: float) -> None:
+    log.warning("mail_answer_not_stored", error=type(error).__name__, retry_seconds=pause)
 
 
 def end_connection(con: asyncpg.Connection) -> None:

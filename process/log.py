@@ -5,7 +5,7 @@ past participle, and listed in docs/operating.md. Keys bound at the top of a tas
 (`structlog.contextvars.bind_contextvars(call=...)`) are in every line of that call. Only JSON is used: the
 logfmt renderer does not escape ESC, CR and NUL.
 
-A log call never raises and never waits: docs/decisions/020-observers-never-stop-a-call.md.
+A log call never raises and never waits: docs/decisions/016-observers-never-stop-a-call.md.
 """
 
 import atexit

@@ -119,7 +119,7 @@ def destroy(*, recordings: tuple[str, ...], state: Path | None, settings: Path |
     """End the retention of recordings now: the worker destroys them within seconds."""
     from storage.recordings import destroy
 
-    run(settings, state, lambda _, con: each(con, recordings, destroy, "destroy", "will be destroyed"))
+    run(settings, state, lambda _, con: each(con, recordings, destroy, "will be destroyed"))
 
 
 @command.command()
@@ -154,7 +154,7 @@ def hold(
         raise click.BadParameter("a hold needs a reason and a reference")
     first, second = persons
     why = Hold(reason, reference, first, second, review)
-    run(settings, state, lambda _, con: each(con, recordings, partial(hold, why=why), "hold", "is held"))
+    run(settings, state, lambda _, con: each(con, recordings, partial(hold, why=why), "is held"))
 
 
 @command.command()
@@ -166,11 +166,7 @@ def release(*, recordings: tuple[str, ...], by: str, state: Path | None, setting
     """End the legal hold of recordings: after their retention, they are destroyed within seconds."""
     from storage.recordings import release
 
-    run(
-        settings,
-        state,
-        lambda _, con: each(con, recordings, partial(release, by=by), "release", "is released"),
-    )
+    run(settings, state, lambda _, con: each(con, recordings, partial(release, by=by), "is released"))
 
 
 @command.command()
@@ -211,19 +207,14 @@ async def with_connection(settings: "Settings", work: Work) -> None:
         await work(settings, con)
 
 
-async def each(
-    con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, what: str, done: str
-) -> None:
-    """Apply the verb to each recording and log the access; report refusals and then exit with 1."""
-    from storage.access import note
+async def each(con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, done: str) -> None:
+    """Apply the verb to each recording; report refusals and then exit with 1."""
     from storage.recordings import Refused
 
     refused = False
     for recording in recordings:
         try:
-            async with con.transaction():
-                await verb(con, recording)
-                await note(con, recording, what)
+            await verb(con, recording)
             click.echo(f"{recording} {done}")
         except Refused as error:
             refused = True
