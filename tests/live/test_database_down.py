@@ -26,7 +26,7 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "0"))
 async def without_database(house: House) -> AsyncIterator[None]:
     """PostgreSQL is stopped while the block runs."""
     assert house.postgres.process is not None
-    house.postgres.say_stop()
+    house.postgres.terminate()
     await ended(house.postgres.process)
     began = time.monotonic()
     try:

@@ -208,13 +208,13 @@ async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> N
             caller = await telephones.dial(CLOSED, it.endpoints()["sip"], shown(CALLER))
             await caller.wait_ended()
             deadline = time.monotonic() + 10
-            while not theirs.letters:
+            while not theirs.mails:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
-    (letter,) = theirs.letters
-    assert letter.recipients == ("office@demo.example",)
-    assert letter.tls == "TLSv1.3"  # though nobody vouches for this server
-    assert letter.subject.startswith("Missed call to 0800 12 304")
+    (mail,) = theirs.mails
+    assert mail.recipients == ("office@demo.example",)
+    assert mail.tls == "TLSv1.3"  # though nobody vouches for this server
+    assert mail.subject.startswith("Missed call to 0800 12 304")
 
 
 def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def message_of_six_seconds(service: Service, chosen: Format) -> None:
 async def without_worker(house: House) -> AsyncIterator[None]:
     """Nothing happens after calls."""
     assert house.worker.process is not None
-    house.worker.say_stop()
+    house.worker.terminate()
     await ended(house.worker.process)
     try:
         yield

@@ -156,7 +156,7 @@ async def test_a_withheld_number_stands_nowhere_when_asterisk_alone_takes_the_ca
 async def without_engine(house: House) -> AsyncIterator[None]:
     """The engine is away, and Asterisk knows it at once instead of after 5 s."""
     assert house.engine.process is not None
-    house.engine.say_stop()
+    house.engine.terminate()
     await ended(house.engine.process)
     ask(house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE&value=0", "POST")
     try:

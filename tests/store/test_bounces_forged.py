@@ -98,7 +98,7 @@ async def test_arrival_that_a_stranger_reports_does_not_shorten_the_bounce_windo
     """Even with a valid address: it is in the mail, for everybody to read who gets it or passes it on."""
     told = await untrusting.office.leave(1)
     await untrusting.office.round()
-    assert await untrusting.back(told, report("delivered")) == "250 2.0.0 heard"
+    assert await untrusting.back(told, report("delivered")) == "250 2.0.0 stored"
     assert (await untrusting.office.keeping(told) or timedelta()) > timedelta(hours=23)
     assert (await untrusting.office.row(told))["final"] is not True
 

@@ -8,11 +8,11 @@ from itertools import count
 
 import pytest
 
-from mailer.answer import Outcome
+from mailer.answer import DeliveryResult
 from mailer.outbox_worker import DeliveryPolicy
 from mailer.post import Direct
 from mailer.return_address import digest
-from mailer.smtp import Mail, Server, Session, Speaker
+from mailer.smtp import Mail, Server, Session, SmtpIdentity
 from mailer.tls import Policy, verifying
 from tests.store.posting import ADDRESSES, Transports, message_id, office, own, wav_of
 from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
@@ -169,12 +169,15 @@ async def test_taken_and_hung_up_is_taken(database: str) -> None:
         assert len(kept.mails) == 1
 
 
-async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(database: str) -> None:
+@pytest.mark.parametrize("audio", ["wav", "mp3", "opus"])
+async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(
+    database: str, audio: str
+) -> None:
     async with mail_servers(Ways(cut_after="dot"), Ways()) as (kept, other):
         # The second server would take it at once, and must not be asked: the first one may have it.
         servers = Transports({"acme.example": [own(kept), own(other)]})
         async with office(database, servers) as it:
-            told = await it.leave(1)
+            told = await it.leave(1, audio=audio)
             await it.round()
             assert other.mails == []
             kept.ways.cut_after = ""
@@ -274,7 +277,7 @@ async def test_a_slow_server_is_left_at_the_deadline(database: str) -> None:
         told = await it.leave(1)
         await it.round()
         assert await it.results(told) == ["deferred"]
-        assert (await it.row(told))["reply"] == "no end in 0 s"
+        assert (await it.row(told))["reply"] == "not finished after 0 s"
         assert (await it.row(told))["lease_until"] is None
 
 
@@ -360,8 +363,8 @@ async def test_a_report_is_asked_for_where_one_may_follow() -> None:
     assert said.count("FROM:<vm+1=2@provider.example> SIZE=17 RET=HDRS") == 2
 
 
-async def handed_over(server: Server, mail: Mail) -> Outcome:
-    session = await Session.open(server, Policy.OPPORTUNISTIC, Speaker("here.example", verifying(None)))
+async def handed_over(server: Server, mail: Mail) -> DeliveryResult:
+    session = await Session.open(server, Policy.OPPORTUNISTIC, SmtpIdentity("here.example", verifying(None)))
     try:
         return await session.send(mail)
     finally:
