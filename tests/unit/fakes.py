@@ -374,16 +374,16 @@ class FakeCallServices:
     `full`: why it takes no message and no recording.
     """
 
-    terms: CallTerms | None
+    call_terms: CallTerms | None
     node: str = "test1"
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
 
     def terms(self, dialled: str) -> CallTerms | None:
-        return self.terms
+        return self.call_terms
 
     async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        return self.terms
+        return self.call_terms
 
     async def why_no_message(self) -> str | None:
         return self.full
@@ -409,8 +409,8 @@ class FakeCallServices:
 
 async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
     """The whole call; its state, which its journal gives as well."""
-    line.journal = begin(line, services.terms, services)
-    await handle(line, services.terms, line.journal)
+    line.journal = begin(line, services.call_terms, services)
+    await handle(line, services.call_terms, line.journal)
     return whole(line, services)
 
 

@@ -54,8 +54,9 @@ def desk_of(
 
 def without_prompt(services: FakeCallServices, missing: str) -> FakeCallServices:
     """The same services, where the prompt of this name cannot be read."""
-    assert services.terms is not None
-    services.terms = replace(services.terms, prompt=lambda name: None if name == missing else prompt(name))
+    terms = services.call_terms
+    assert terms is not None
+    services.call_terms = replace(terms, prompt=lambda name: None if name == missing else prompt(name))
     return services
 
 

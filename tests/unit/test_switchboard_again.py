@@ -275,7 +275,7 @@ async def test_a_bug_in_beginning_a_call_costs_its_lines(
 
     services = desk_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services) as board:
-        monkeypatch.setattr(FakeCallServices, "agreed", terms)
+        monkeypatch.setattr(FakeCallServices, "terms", terms)
         other = replace(FALLBACK, call="dev-1795776979.9", channel="dev-1795776979.9")
         await board.take([other, *TALK, *GOODBYE])
         await asyncio.sleep(1)
