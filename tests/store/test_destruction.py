@@ -11,10 +11,10 @@ from devkit.seaweed import Seaweed
 from storage import destruction, tombstones
 from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
+from tests.store.broken_store import Broken
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, samples, voicemail_call
 from tests.store.test_objects import s3_of
-from tests.store.test_sealing import Broken
 
 KEYS = "SELECT count(*) FROM keys.audio_key"
 
