@@ -22,8 +22,9 @@ from devkit.carrier import Carrier
 from devkit.children import alive
 from devkit.handset import CallOver, Handset
 from devkit.phones import Identity, Phones, shown
+from tests.live.followed import FollowedJournal, Json
 from tests.live.mails import speech
-from tests.live.service import Json, journalled, new_caller, until
+from tests.live.service import new_caller, until
 from tests.live.test_dev import Dev
 
 LINES = 4  # calls beside each other
@@ -56,6 +57,9 @@ class Field:
     hung_up: list[tuple[str, datetime]] = field(default_factory=list)  # calls to which number, and when
     calls: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._journal = FollowedJournal(self.dev.state / "journal")
+
     @property
     def sip(self) -> str:
         return str(self.dev.endpoints()["sip"])
@@ -71,7 +75,7 @@ class Field:
     def journal(self) -> dict[str, list[Json]]:
         """What it says of each call, by its id."""
         calls: dict[str, list[Json]] = {}
-        for entry in journalled(self.dev.state / "journal"):
+        for entry in self._journal.entries():
             if entry.get("call"):  # a heartbeat is of none
                 calls.setdefault(entry["call"], []).append(entry)
         return calls

@@ -11,8 +11,9 @@ from devkit.audio import RATE, Samples
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from storage.records import CallRecord
+from tests.live.followed import Json
 from tests.live.recordings import Kept, instant, of_kind, recorded_number
-from tests.live.service import Json, Service, until
+from tests.live.service import Service, until
 from tests.live.sinks import callengine
 from tests.store.conversations import Stereo, heard
 

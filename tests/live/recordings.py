@@ -15,7 +15,8 @@ from watchfiles import Change, awatch
 from devkit.audio import RATE, Samples
 from storage.parts import Frames, Line, lay
 from storage.spool import Spool
-from tests.live.service import PROMPTS, House, Json, Route, Service
+from tests.live.followed import Json
+from tests.live.service import PROMPTS, House, Route, Service
 
 NOTICE_HZ = PROMPTS["long"]  # the announcement: 2 s of it
 _owners = count(1)

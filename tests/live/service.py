@@ -22,15 +22,13 @@ from devkit.parts import Asterisk, Command, Part, Postgres
 from devkit.phones import LOOPBACK, Identity, Phones, phones, shown
 from devkit.ports import reserve_ports
 from devkit.stack import Stack, Wish, stack
-from journal.reader import read
-from journal.segment import segments
 from storage.calls import find
 from storage.records import CallRecord
 from tests.live.ari import hang_up_all, left_in
+from tests.live.followed import FollowedJournal, FollowedLog, Json
 from tests.live.sip import eventually
 
 Route = Sequence[Mapping[str, Any]]
-Json = dict[str, Any]
 
 # The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
 PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
@@ -62,6 +60,10 @@ class House:
     run: Stack
     routing: Path
     carrier_port: int
+
+    def __post_init__(self) -> None:
+        self.journal = FollowedJournal(self.state / "journal")
+        self._logs: dict[str, FollowedLog] = {}
 
     @property
     def asterisk(self) -> Asterisk:
@@ -110,12 +112,14 @@ class House:
 
     def log(self, part: str = "engine") -> list[dict[str, Any]]:
         """What the engine (or the worker) has logged, every line."""
-        lines = (self.state / "log" / f"{part}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return list(self._log(part).read_on())
 
     def told(self, event: str) -> int:
         """How often the engine has logged that event."""
-        return sum(line["event"] == event for line in self.log())
+        return self._log("engine").count(event)
+
+    def _log(self, part: str) -> FollowedLog:
+        return self._logs.setdefault(part, FollowedLog(self.state / "log" / f"{part}.log"))
 
     def metric(self, name: str) -> float:
         """A number of the engine, as `calls_live` or `calls_total{outcome="busy"}`."""
@@ -161,9 +165,7 @@ class Watched:
 
     def journal(self, number: str) -> list[Json]:
         """What the journal says of the calls to `number`, in the order of writing."""
-        written = journalled(self.house.state / "journal")
-        calls = {it["call"] for it in written if it["kind"] == "call_start" and it["number"] == number}
-        return [entry for entry in written if entry.get("call") in calls]
+        return self.house.journal.of_number(number)
 
     def errors(self) -> list[dict[str, Any]]:
         """What the engine has logged as an error since this test began, and the test is not about."""
@@ -203,17 +205,11 @@ class Service(Watched):
         return arrival.cancelled
 
 
-def journalled(folder: Path) -> list[Json]:
-    """Every entry of a journal as it stands on the disk, without the checkpoints, which repeat some."""
-    entries = [json.loads(record.payload) for path in segments(folder) for record in read(path).records]
-    return [entry for entry in entries if entry["kind"] != "checkpoint"]
-
-
-async def until(happened: Callable[[], object], seconds: float = 5) -> None:
-    """Wait until that is so. Raises TimeoutError."""
+async def until(happened: Callable[[], object], seconds: float = 5, *, every: float = 0.01) -> None:
+    """Wait until that is so; look so often. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)
 
 
 @contextmanager
@@ -267,7 +263,7 @@ async def at_your_service(house: House) -> AsyncIterator[Service]:
 
 async def leaves_nothing(service: Watched) -> None:
     try:
-        await until(service.is_empty)
+        await until(service.is_empty, every=0.05)  # three requests by HTTP
     except TimeoutError:
         hang_up_all(service.house.endpoint)
         raise

@@ -20,7 +20,7 @@ import pytest
 from storage.records import CallRecord
 from tests.live.ari import left_in
 from tests.live.fragile import Fragile
-from tests.live.service import House, Watched, journalled, until, watching
+from tests.live.service import House, Watched, until, watching
 from tests.live.traffic.run import traffic
 from tests.live.traffic.seen import Seen, Span
 from tests.live.traffic.summary import PHASES, hit, summary
@@ -99,7 +99,7 @@ async def channels_left(watched: Watched) -> list[str]:
 
 async def all_records(watched: Watched, numbers: Set[str], began: datetime) -> list[CallRecord]:
     """The records of the calls to these numbers, once every call that the journal knows has its own."""
-    entries = journalled(watched.house.state / "journal")
+    entries = watched.house.journal.entries()
     known = {it["call"] for it in entries if it["kind"] == "call_start" and it["number"] in numbers}
     records = await watched.records(None, len(known), 60, since=began)
     return [record for record in records if record.number in numbers]

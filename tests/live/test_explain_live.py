@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from devkit.carrier import Answers, Behaviour, Refuses, Rings
 from devkit.phones import WITHHELD, Identity
-from tests.live.service import Json, Route, Service
+from tests.live.followed import Json
+from tests.live.service import Route, Service
 from tests.live.sinks import callengine, canary
 
 BRUSSELS = "Europe/Brussels"

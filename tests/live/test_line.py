@@ -19,7 +19,8 @@ from dialplan.routing import BUILT_IN
 from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
-from tests.live.service import House, Json, Route, Service, new_destination, new_number
+from tests.live.followed import Json
+from tests.live.service import House, Route, Service, new_destination, new_number
 from tests.unit import fakes
 from tests.unit.routes import service_number
 
