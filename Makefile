@@ -10,6 +10,8 @@
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Each process compiles its modules anew where Python may not keep what it compiles: 1.2 s of CPU for an engine.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup asterisk demo test unit live check fmt bench pins clean
 
 BIN := .venv/bin
@@ -36,13 +38,14 @@ demo: setup
 
 test: unit live
 
-# Both cores. The tests apart have a whole service for each of the two, on ports of its own.
 unit: .venv/ready
-	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/unit -n 2 --dist worksteal -m "not heavy"
 
+# The tests apart wait more than they compute, so there are two processes for each of two cores; each has a whole
+# service for its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 4 --dist worksteal -m "not alone and not heavy"
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
 
 check: .venv/ready
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from devkit.carrier import Answers
 from tests.live.clock import Hands, settable
 from tests.live.conversation import Wire, hear_each_other, more_heard
 from tests.live.service import House, Service, open_house
+from tests.tiers import first_light, heavy
 
 HOUR = 3600
 TALKS = 4
@@ -42,7 +43,7 @@ def true_time(hands: Hands) -> Iterator[None]:
     hands.set(0)
 
 
-@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+@pytest.mark.parametrize("seconds", first_light(HOUR, -HOUR))
 async def test_talks_are_billed_by_a_clock_that_nobody_sets(
     service: Service, hands: Hands, wire: Wire, seconds: int
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_ring_in_which_the_clock_is_set_back_lasted_as_long_as_it_did(
     assert record.talk < timedelta(seconds=5)
 
 
+@heavy
 async def test_a_ring_in_which_the_clock_is_set_forward_is_over_for_asterisk_when_it_is_answered(
     service: Service, hands: Hands, wire: Wire
 ) -> None:

@@ -25,6 +25,7 @@ from tests.live.service import (
     until,
 )
 from tests.live.small_disk import filled, may_mount, read_only, small_disk
+from tests.tiers import first_light
 
 SEGMENT = 4 << 20
 CALLS = int(os.environ.get("CALLS", "5"))
@@ -32,7 +33,7 @@ TROUBLES = {"disk_troubled", "journal_reserve_missing", "cel_headroom_missing", 
 FULL = {"CALLENGINE_FAILPOINT": "journal.before_allocation:1+:full"}
 
 
-@pytest.fixture(scope="module", params=["mounted", "injected"])
+@pytest.fixture(scope="module", params=first_light("mounted", "injected"))
 def disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """Where the small disk is; None where it is injected."""
     folder = tmp_path_factory.mktemp("disk")

@@ -21,7 +21,7 @@ from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.live.followed import Json
 from tests.live.service import House, Route, Service, new_destination, new_number
-from tests.unit import fakes
+from tests.unit import fake_dial, fakes
 from tests.unit.routes import service_number
 
 FIRST, SECOND = new_destination(), new_destination()
@@ -31,7 +31,7 @@ FIRST, SECOND = new_destination(), new_destination()
 class Does:
     """What a destination does, said to the fake line and to the carrier."""
 
-    fake: fakes.Answers | fakes.Says
+    fake: fake_dial.Answers | fake_dial.Says
     real: carrier.Behaviour
 
 
@@ -44,13 +44,13 @@ class Story:
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
-    return Does(fakes.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
+    return Does(fake_dial.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
 
 
 def listens(seconds: float, after: float = 0.3) -> Does:
     """Hangs up so long after the answer: during the announcement, or what is left of that after it."""
     told = announcement("recording-announcement").seconds
-    fake = fakes.Answers(after, max(seconds - told, 0), leaves=seconds)
+    fake = fake_dial.Answers(after, max(seconds - told, 0), leaves=seconds)
     return Does(fake, carrier.Answers(after, hangs_up_after=seconds))
 
 
@@ -59,7 +59,7 @@ def announcement(name: str) -> Prompt:
 
 
 def refuses(outcome: Outcome, code: int) -> Does:
-    return Does(fakes.Says(outcome, 0.05), carrier.Refuses(code))
+    return Does(fake_dial.Says(outcome, 0.05), carrier.Refuses(code))
 
 
 BUSY, GONE = refuses(Outcome.BUSY, 486), refuses(Outcome.UNREACHABLE, 404)

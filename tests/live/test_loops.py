@@ -14,6 +14,7 @@ from tests.live.ari import ask
 from tests.live.conftest import write_fallbacks
 from tests.live.service import Service, new_caller
 from tests.live.sip import Agent, Call, Ringing, eventually
+from tests.tiers import heavy
 
 NUMBER, FALLBACK = "+3270012345", "+3221112233"
 OTHER, OTHER_FALLBACK = "+3270054321", "+3221114455"
@@ -163,6 +164,7 @@ def test_a_flood_of_calls_that_nobody_is_behind_leaves_lines_to_other_numbers(
     assert f"dialled={NUMBER} why=number" in seen
 
 
+@heavy
 def test_a_caller_who_never_acknowledges_the_answer_is_let_go_after_half_a_minute(
     small: Asterisk, caller: Agent, carrier: Agent
 ) -> None:

@@ -25,6 +25,7 @@ from tests.live.mails import (
 )
 from tests.live.service import Service, new_number
 from tests.live.sinks import callengine
+from tests.tiers import first_light
 
 KILLS = int(os.environ.get("KILLS", "5"))
 LOST_BY_ASTERISK = 2.1  # s: what it has not written yet when it is killed
@@ -61,14 +62,17 @@ async def kill_again_and_again(part: Part, times: int, dice: random.Random) -> N
     await part.start()
 
 
-async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(service: Service) -> None:
+@pytest.mark.parametrize("kills", first_light(2, KILLS))
+async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(
+    service: Service, kills: int
+) -> None:
     house, began, seed = service.house, time.time(), random.randrange(10**6)
     print("seed", seed)
-    texts = {new_number(): speech(2, 20 + k) for k in range(2 * KILLS)}
+    texts = {new_number(): speech(2, 20 + k) for k in range(2 * kills)}
     owners = {number: write_owner(house, f"steady-{number[1:]}") for number in texts}
     route = [{"voicemail": "welcome"}]
     house.write({number: {"route": route, "owner": f"steady-{number[1:]}"} for number in texts})
-    killing = asyncio.create_task(kill_again_and_again(house.worker, KILLS, random.Random(seed)))
+    killing = asyncio.create_task(kill_again_and_again(house.worker, kills, random.Random(seed)))
     await asyncio.gather(*(later(k / 2, service, *call) for k, call in enumerate(texts.items())))
     await killing
     for number, said in texts.items():
@@ -85,7 +89,7 @@ async def later(seconds: float, service: Service, number: str, said: Samples) ->
     await leave_message(service, number, said)
 
 
-@pytest.mark.parametrize("back", ["before the hang-up", "after the hang-up"])
+@pytest.mark.parametrize("back", first_light("after the hang-up", "before the hang-up"))
 async def test_a_message_is_whole_though_the_engine_is_killed_while_it_is_spoken(
     service: Service, back: str
 ) -> None:

@@ -1,7 +1,8 @@
 """The worker killed at every point: no message lost, none kept after delivery, none sent twice without need.
 
-The points are read from the sources, so that none is forgotten. `CALLENGINE_KILLS=n` kills n times at each,
-in turn at its first, second and third passing, and at 20 n random moments; `make test` does so once.
+The points are read from the sources, so that none is forgotten. `make test` kills at some of them, `make
+faults` at the others. `CALLENGINE_KILLS=n` kills n times at each, in turn at its first, second and third
+passing, and in 5 n nights at random moments.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from tests.store.sounds import audio_id
 from tests.store.test_objects import s3_of
 from tests.store.test_rotation_killed import OF_KEYS
 from tests.store.worker_process import until, working
+from tests.tiers import mostly_heavy
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_every_point_is_killed_at_by_one_of_these_tests() -> None:
 
 
 @pytest.mark.parametrize("turn", range(KILLS))
-@pytest.mark.parametrize("names", NIGHTS, ids=" ".join)
+@pytest.mark.parametrize("names", mostly_heavy(NIGHTS, 7), ids=" ".join)
 async def test_killed_at_a_point_it_loses_keeps_and_doubles_nothing(
     night: Night, names: tuple[str, ...], turn: int
 ) -> None:
@@ -97,7 +99,7 @@ async def test_killed_at_a_point_it_loses_keeps_and_doubles_nothing(
     await hold_against_what_was_promised(night)
 
 
-@pytest.mark.parametrize("name", OF_BUCKETS)
+@pytest.mark.parametrize("name", mostly_heavy(OF_BUCKETS, 1))
 async def test_killed_while_it_uploads_to_a_bucket_it_is_the_same(
     night: Night, name: str, s3: Seaweed, bucket: str
 ) -> None:
@@ -115,7 +117,7 @@ async def test_killed_while_it_uploads_to_a_bucket_it_is_the_same(
     assert [stored async for stored in night.objects.all()] == []
 
 
-@pytest.mark.parametrize("seed", range(5 * KILLS))
+@pytest.mark.parametrize("seed", mostly_heavy(range(5 * KILLS), 1))
 async def test_killed_at_any_time_it_loses_keeps_and_doubles_nothing(night: Night, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 6)):
@@ -145,7 +147,7 @@ def bring(mail: Received, port: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", OF_BOUNCES)
+@pytest.mark.parametrize("name", mostly_heavy(OF_BOUNCES, 2))
 async def test_killed_while_it_hears_that_a_mail_came_back_it_hears_it_once_more(
     night: Night, name: str
 ) -> None:
