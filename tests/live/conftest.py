@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from devkit.asterisk import Asterisk, Options, start_asterisk
+from tests.lateness import measured_lateness
 from tests.live.ari import ask, left_in
 from tests.live.conversation import Wire, overheard
 from tests.live.fragile import Fragile
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
+
+
+@pytest.fixture(autouse=True)
+def lateness() -> Iterator[None]:
+    """Of the machine during this test, for `late()`."""
+    with measured_lateness():
+        yield
 
 
 @pytest.fixture(scope="session")

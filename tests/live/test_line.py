@@ -19,6 +19,7 @@ from dialplan.routing import BUILT_IN
 from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
+from tests.lateness import late
 from tests.live.followed import Json
 from tests.live.service import House, Route, Service, new_destination, new_number
 from tests.unit import fake_dial, fakes
@@ -100,7 +101,7 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
     assert told(faked) == told(real)
     assert set(map(kind, fake_entries)) == set(map(kind, entries))  # CEL may say a thing twice
     for mine, theirs in ((faked.ring, real.ring), (faked.talk, real.talk)):
-        assert abs(mine - theirs) < timedelta(seconds=0.3)
+        assert abs(mine - theirs) < timedelta(seconds=0.3) + late()
 
 
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:

@@ -10,6 +10,7 @@ from devkit.asterisk import Asterisk, Options, start_asterisk
 from devkit.carrier import Answers, Rings
 from devkit.handset import Handset
 from devkit.phones import shown
+from tests.lateness import late
 from tests.live.ari import ask
 from tests.live.conftest import write_fallbacks
 from tests.live.service import Service, new_caller
@@ -158,7 +159,7 @@ def test_a_flood_of_calls_that_nobody_is_behind_leaves_lines_to_other_numbers(
     assert eventually(lambda: (caller.listen(0.02), refused(caller))[1] == 3 * CAP - CAP * 9 // 10)
     began = time.monotonic()
     serves(small, caller, carrier, "+3225900000")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1 + late().total_seconds()
     assert len([it for it in ask(small.endpoint, "/channels") if "/from" in it["name"]]) == CAP * 9 // 10
     seen = (small.endpoint.cel).read_text()
     assert f"dialled={NUMBER} why=number" in seen
