@@ -53,7 +53,7 @@ async def leave_message(service: Service, number: str, said: Samples, who: Ident
 async def hang_up_after(caller: Handset) -> None:
     """Hang up once the message has been said, and has come through."""
     await caller.wait_said()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # its last packets are on their way
     await caller.hang_up()
 
 
@@ -62,7 +62,7 @@ async def begin_message(service: Service, number: str, said: Samples, who: Ident
     caller = await service.call(number, who, says=())
     await caller.hears(BEEP_HZ, 15)
     await until(lambda: caller.level(BEEP_HZ, last=0.1) < 0.02)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # a breath, as people take one
     caller.play(said)
     return caller
 

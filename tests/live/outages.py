@@ -162,7 +162,7 @@ async def kill_at_random(it: Field, times: int, dice: random.Random) -> None:
     """Kill so many times, all parts equally often, sometimes one while another is still away."""
     backs = []
     for n in range(times):
-        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))
+        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))  # a random moment
         if n % len(PARTS) == 0:
             order = dice.sample(PARTS, len(PARTS))
         part = order[n % len(PARTS)]

@@ -11,6 +11,7 @@ from devkit.audio import RATE, Samples
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from storage.records import CallRecord
+from tests.live.conversation import more_heard
 from tests.live.followed import Json
 from tests.live.recordings import Kept, instant, of_kind, recorded_number
 from tests.live.service import Service, until
@@ -36,6 +37,10 @@ class Conversation:
     def noted(self, kind: str) -> list[Json]:
         """What the journal says of that kind."""
         return of_kind(self.service, self.number, kind)
+
+    async def talk(self, seconds: float) -> None:
+        """Wait until each has heard the other for so much longer."""
+        await asyncio.gather(more_heard(self.caller, seconds), more_heard(self.destination, seconds))
 
     async def over(self) -> tuple[Samples, Samples]:
         """Let the caller hang up; what was recorded of either side, once all of it is on the disk."""

@@ -114,6 +114,6 @@ async def watched(folder: Path) -> AsyncIterator[set[str]]:
     task = asyncio.create_task(watch())
     await asyncio.wait_for(watching.wait(), 5)
     yield seen
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # what has come to be just now is told of later
     over.set()
     await task

@@ -32,7 +32,7 @@ async def without_database(house: House) -> AsyncIterator[None]:
     began = time.monotonic()
     try:
         yield
-        await asyncio.sleep(OUTAGE_SECONDS - (time.monotonic() - began))
+        await asyncio.sleep(OUTAGE_SECONDS - (time.monotonic() - began))  # as asked for
     finally:
         await house.postgres.start()
 

@@ -77,11 +77,11 @@ async def test_no_record_is_without_its_callers_number(
     with ThreadPoolExecutor(1) as pool:
         calling = asyncio.get_running_loop().run_in_executor(pool, callers.run)
         for _ in range(restarts):
-            await asyncio.sleep(SECONDS_BETWEEN)
+            await asyncio.sleep(SECONDS_BETWEEN)  # in which calls come in
             await engine.end(signal.SIGTERM)
             async with seems_alive(service):
                 await engine.start()
-        await asyncio.sleep(SECONDS_BETWEEN)
+        await asyncio.sleep(SECONDS_BETWEEN)  # in which calls come in
         callers.over = True
         await calling
     records = await service.records(number, len(callers.called), 15)
@@ -101,7 +101,7 @@ async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
         asyncio.create_task(hang_up_after(caller, random.uniform(0, AROUND[1] - AROUND[0])))
         for caller in callers
     ]
-    await asyncio.sleep(-AROUND[0])
+    await asyncio.sleep(-AROUND[0])  # some hang up before
     await engine.end(signal.SIGTERM)
     await engine.start()
     await asyncio.gather(*goodbyes)
@@ -119,6 +119,6 @@ def assert_true(recorded: datetime | None, seen: datetime) -> None:
 
 
 async def hang_up_after(caller: Handset, seconds: float) -> None:
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # a random moment
     await caller.hang_up()
     await caller.wait_ended(PATIENCE)

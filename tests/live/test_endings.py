@@ -181,7 +181,7 @@ async def test_a_caller_may_give_up_before_the_engine_has_looked(
         for milliseconds in range(12):
             call = Call(agent, service.house.run.sip, numbers["at once"]).invite()
             agent.expect(lambda message: message.start == "SIP/2.0 100 Trying")
-            await asyncio.sleep(milliseconds / 1000)
+            await asyncio.sleep(milliseconds / 1000)  # one of the moments that are tried
             call.cancel()
     # The first never come to the engine, the last are ringing already.
     await until(service.is_empty)
@@ -209,7 +209,7 @@ async def give_up_at(service: Service, number: str, seconds: float) -> None:
     """A caller who hangs up so long after the telephone began to ring, answered or not."""
     caller = await service.call(number)
     await caller.wait_ringing()
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # one of the moments that are tried
     await caller.hang_up()
     await caller.wait_ended()
 

@@ -83,10 +83,10 @@ async def kill_again_and_again(engine: Fragile, times: int, dice: random.Random)
     """Kill it at random moments; from when until when it was away."""
     kills = []
     for _ in range(times):
-        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))
+        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))  # a random moment
         at = time.time()
         await engine.end()
-        await asyncio.sleep(dice.uniform(0, AWAY))
+        await asyncio.sleep(dice.uniform(0, AWAY))  # for so long there is no engine
         await engine.start()
         kills.append((at, time.time()))
     return kills

@@ -118,7 +118,7 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
         service.network.behave(to, does.real)
     caller = await service.call(number)
     if story.hangs_up_after is not None:
-        await asyncio.sleep(story.hangs_up_after)
+        await asyncio.sleep(story.hangs_up_after)  # as the story has it
         await caller.hang_up()
     await caller.wait_ended()
     return await service.record(number), service.journal(number)

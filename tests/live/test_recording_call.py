@@ -1,6 +1,5 @@
 """Conversations as they are recorded: what is in a recording, and what is not."""
 
-import asyncio
 import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.live.recordings import NOTICE_HZ, instant, of_kind, recorded_number, 
 from tests.live.service import Service
 
 NEAR = timedelta(milliseconds=40)
+BURSTS = 5
 
 
 async def test_each_is_on_their_own_side_from_answer_to_end_and_nothing_from_before(
@@ -27,7 +27,7 @@ async def test_each_is_on_their_own_side_from_answer_to_end_and_nothing_from_bef
     assert service.house.asterisk.running is not None
     (bridge,) = service.house.asterisk.running.cli("bridge show all").splitlines()[1:]
     assert "simple_bridge" in bridge
-    await asyncio.sleep(4)
+    await it.talk(2)
     said, heard = await it.over()
     assert np.median(levels(said, CALLER_HZ)) > PRESENT
     assert np.median(levels(heard, DESTINATION_HZ)) > PRESENT
@@ -77,15 +77,15 @@ async def test_both_sides_run_side_by_side(service: Service, tmp_path: Path) -> 
     it = await recorded(service, tmp_path)
     it.caller.say()
     it.destination.say()
-    for _ in range(7):
-        await asyncio.sleep(0.4)
+    for _ in range(BURSTS):
+        await it.talk(0.4)
         for handset in (it.caller, it.destination):
             handset.say(CALLER_HZ)
-        await asyncio.sleep(0.3)
+        await it.talk(0.3)
         for handset in (it.caller, it.destination):
             handset.say()
-    await asyncio.sleep(0.3)
-    said, heard = (onsets(sound, CALLER_HZ)[-7:] for sound in await it.over())
+    await it.talk(0.3)
+    said, heard = (onsets(sound, CALLER_HZ)[-BURSTS:] for sound in await it.over())
     assert abs(np.median(np.array(said) - np.array(heard))) <= 0.03
 
 

@@ -52,7 +52,7 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
         said.speak(1, sip.media_of(ringing.invite.text)[1])
         ringing.pick_up()
         assert call.final() == 200
-        time.sleep(TALK_SECONDS)
+        time.sleep(TALK_SECONDS)  # so long they talk
         (part,) = house.endpoint.recordings.glob(f"{call_of(house, number)}-rec1-*.raw")
         kept = Kept(house, tmp_path, NAME.sub("", part.name))
         kept.keep()

@@ -1,6 +1,5 @@
 """Recordings of a node whose engine is not there: Asterisk begins, pauses and ends them by itself."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,9 +32,9 @@ async def test_a_recording_goes_on_without_an_engine_and_ends_with_the_next(
     await engine.end()
     if paused:
         await press_pause(it, 2)
-        await asyncio.sleep(1)
+        await it.talk(1)
         await press_pause(it, 3)
-    await asyncio.sleep(1)
+    await it.talk(1)
     await engine.start()
     said, _ = await it.over()
     assert abs(length(said) - (await it.record()).talk) < BUSY
@@ -55,7 +54,7 @@ async def test_who_hangs_up_while_no_engine_is_there_has_ended_the_recording(
     service: Service, engine: Fragile, tmp_path: Path
 ) -> None:
     it = await recorded(service, tmp_path)
-    await asyncio.sleep(1)
+    await it.talk(1)
     await engine.end()
     await it.hang_up()
     await engine.start()
@@ -84,7 +83,7 @@ async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any
     await hear_each_other(caller, destination, DESTINATION_HZ, CALLER_HZ)
     it = Conversation(service, number, caller, destination, Kept(service.house, tmp_path, f"{call}-rec1"))
     assert of_kind(service, number, "rec_start") == []
-    await asyncio.sleep(1)
+    await it.talk(1)
     if hangs_up == "without one":
         await it.hang_up()
     await engine.start()

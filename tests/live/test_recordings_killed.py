@@ -113,7 +113,7 @@ async def test_whatever_is_killed_no_recording_is_lost_and_none_kept(somewhere: 
     hurrying = asyncio.create_task(hurry(somewhere, dice))
     callers = [call_again_and_again(somewhere, line, over, dice) for line in range(LINES)]
     calling = asyncio.gather(*callers)
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # calls are in all their phases then
     await kill_at_random(somewhere, kills, dice)
     over.set()
     await calling

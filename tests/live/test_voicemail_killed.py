@@ -51,7 +51,7 @@ async def killed(part: Part) -> AsyncIterator[None]:
 async def kill_again_and_again(part: Part, times: int, dice: random.Random) -> None:
     """Kill it at any moment, its own start included; afterwards it runs."""
     for _ in range(times):
-        await asyncio.sleep(dice.expovariate(2.0))
+        await asyncio.sleep(dice.expovariate(2.0))  # a random moment
         await kill(part)
         starting = asyncio.create_task(part.start())
         await asyncio.wait({starting}, timeout=dice.uniform(0.2, 3))
@@ -85,7 +85,7 @@ async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(
 
 
 async def later(seconds: float, service: Service, number: str, said: Samples) -> None:
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # one caller after the other
     await leave_message(service, number, said)
 
 
@@ -98,7 +98,7 @@ async def test_a_message_is_whole_though_the_engine_is_killed_while_it_is_spoken
     address = write_owner(house, owner)
     (number,) = house.agree([{"voicemail": "welcome"}], owner=owner)
     caller = await begin_message(service, number, said)
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # so much has been said
     async with killed(house.engine):
         if back.startswith("after"):
             await hang_up_after(caller)
@@ -116,7 +116,7 @@ async def test_what_was_spoken_before_asterisk_was_killed_is_mailed(service: Ser
     address = write_owner(house, "stoic")
     (number,) = house.agree([{"voicemail": "welcome"}], owner="stoic")
     await begin_message(service, number, said)
-    await asyncio.sleep(spoken := 5)
+    await asyncio.sleep(spoken := 5)  # so much has been said
     async with killed(house.asterisk):
         pass
     (mail,) = await mail_to(house, address, seconds=30)

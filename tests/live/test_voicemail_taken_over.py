@@ -116,6 +116,7 @@ async def test_every_caller_is_served_to_the_end_by_the_next_engine(
         caller.play(spoken)
     began = asyncio.get_running_loop().time()
     await end(house.engine, how)
+    # 3 s of it have been said then.
     await asyncio.sleep(max(began + 3 - asyncio.get_running_loop().time(), 0))
     await leaving.hang_up()
     await pressing.press("#")

@@ -120,7 +120,7 @@ class Night:
 
     async def kill_after(self, seconds: float) -> None:
         with working(self.told, self.state / "log"):
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds)  # a random moment
         await self._recount()
 
     async def finish(self) -> None:

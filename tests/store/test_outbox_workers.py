@@ -41,7 +41,7 @@ async def test_a_courier_waits_for_the_end_of_its_predecessor_and_sends_what_tha
             assert await give_all_back(killed, TERMS.node)
             assert await claim(killed, TERMS)
             sending = [asyncio.create_task(it.outbox_worker.run(it.pool))]
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # in which nothing must happen
             assert kept.mails == []
             await killed.close()
         await kept.has(1, 5)

@@ -14,6 +14,7 @@ from storage.sealing import TO_SEAL, Came
 from tests.store.broken_store import Broken
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
+from tests.store.locks import lock_awaited
 from tests.store.stored_recordings import FOREVER, KEYS, age, store
 
 
@@ -121,11 +122,7 @@ async def test_no_key_is_made_for_what_is_just_being_destroyed(house: House, dat
     sealing = asyncio.create_task(
         house.encrypted_store.keep(house.con, "recording", recording_id(1), b"too late")
     )
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
-    for _ in range(500):
-        if sealing.done() or await con.fetchval(waits, database.rpartition("/")[2]):
-            break
-        await asyncio.sleep(0.01)
+    await lock_awaited(database, sealing.done)
     await destroying.commit()
     with pytest.raises(AudioDestroyed):
         await sealing
@@ -138,7 +135,7 @@ async def test_while_the_store_hangs_every_key_that_is_due_goes(database: str, t
 
     class Hanging(Broken):
         async def delete(self, name: str) -> int:
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # as good as for ever
             return await super().delete(name)
 
     async with house_of(database, tmp_path, objects=Hanging(tmp_path / "objects")) as house:

@@ -179,7 +179,7 @@ async def test_killed_at_any_time_it_loses_and_keeps_nothing(day: Day, seed: int
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 5)):
         with working(day.told, day.state / "log"):
-            await asyncio.sleep(min(chance.expovariate(3), 1.5))
+            await asyncio.sleep(min(chance.expovariate(3), 1.5))  # a random moment
     await day.finish()
     await hold_against_what_was_promised(day)
     await hold_against_the_deadline(day)

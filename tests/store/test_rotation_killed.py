@@ -112,6 +112,6 @@ async def test_killed_at_any_time_it_loses_and_keeps_no_key(workplace: Workplace
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 5)):
         with working(workplace.told, workplace.house.folder / "log"):
-            await asyncio.sleep(min(chance.expovariate(3), 1.5))
+            await asyncio.sleep(min(chance.expovariate(3), 1.5))  # a random moment
     await workplace.finish()
     await hold_against_what_was_promised(workplace.house)

@@ -245,7 +245,7 @@ async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
 async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
     """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
     work = asyncio.create_task(attend(line, services))
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # of a jumping clock
     work.cancel()
     await asyncio.wait({work})
 
