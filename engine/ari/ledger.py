@@ -126,7 +126,9 @@ def _rang(event: CelEvent, state: CallState, told: tuple[Attempt, ...]) -> Itera
     When each of several legs rang their Dial events say (engine.ari.line).
     """
     after = event.extra.get("rang") or event.extra.get("progress")
-    rung = {attempt.leg for attempt in told} | ({state.connected.leg} if state.connected else set())
+    since = state.handovers[-1].at if state.handovers else state.began
+    answered = {leg.leg_id for leg in state.legs.values() if leg.answered and leg.began >= since}
+    rung = {attempt.leg for attempt in told} | answered
     legs = [state.legs[leg] for leg in rung if leg in state.legs]
     if after and len(legs) == 1 and legs[0].ringing is None:
         yield LegRang(state.call_id, _later(legs[0].began, after), legs[0].leg_id)

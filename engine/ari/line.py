@@ -113,6 +113,11 @@ class AriLine(Channel):
         """Whether something has said how it ended."""
         return self._over.done() or self.ended.done()
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether something says within these seconds how the call ended."""
+        await asyncio.wait({self._over, self.ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return self.is_over
+
     def told_over(self, at: datetime) -> None:
         """CEL says that nothing is left of the call."""
         if not self._over.done():

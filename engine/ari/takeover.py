@@ -21,6 +21,7 @@ from journal.values import Leg
 
 log = structlog.get_logger()
 
+CEL_SECONDS = 2.0  # CEL's line comes 8 ms after a channel's end in 99 of 100 cases, decision 017
 # Channels that we make: the whisper to a caller who leaves a message.
 OURS = re.compile(f"{CALL}-[a-z]+[0-9]*", re.ASCII)
 
@@ -60,6 +61,9 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
         return
     match await line.application():
         case None:
+            # It may have ended this instant, a few milliseconds before CEL says so.
+            if started <= line.entered and await line.ends_within(CEL_SECONDS):
+                return
             at = last_instant(line, started)
             line.lose(at)
             line.told_over(at)  # CEL has no more of it

@@ -54,6 +54,13 @@ def test_of_a_leg_that_is_connected_too() -> None:
     assert state.legs[LEG].ringing == at(0.35)
 
 
+def test_of_a_leg_that_answered_and_was_not_connected_because_the_caller_had_given_up() -> None:
+    """While the destination heard that the call is recorded: Dial sees it when that is over."""
+    answered = [LEG_ONE, event("ANSWER", ONE, 5), hangup(ONE, 7, 16)]
+    state = after(*answered, back(7, kind="CALL", rang="250", status="ANSWER"))
+    assert state.legs[LEG].ringing == at(0.35)
+
+
 def test_of_several_legs_the_time_to_ringing_says_nothing_and_their_dial_events_do() -> None:
     both = [f"{ONE}:Ringing:0:180:{OFFICE}", f"{TWO}:Ringing:0:180:{HOME}"]
     events = [LEG_ONE, LEG_TWO, hangup(ONE, 25, 0), hangup(TWO, 25, 0), back(25, *both, rang="250")]

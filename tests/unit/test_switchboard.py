@@ -11,6 +11,7 @@ from engine.ari.client import Client
 from engine.ari.events import StasisStart
 from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
+from engine.ari.state import AppInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
 from journal.entries import (
     Answered,
@@ -173,6 +174,27 @@ async def test_a_call_that_is_nowhere_ended_with_its_asterisk(tmp_path: Path) ->
         assert board.live == 0
     (ending,) = services.of(CallEnded)
     assert (ending.outcome, ending.ended_by, ending.at) == ("lost", "lost", AT)
+
+
+async def test_a_call_that_ends_while_it_is_looked_for_has_the_end_that_cel_tells(tmp_path: Path) -> None:
+    class Ending(Asterisk):
+        """The channel is gone when the engine asks for it, and CEL says so 10 ms later."""
+
+        async def get(self, what: str) -> AppInfo | ChannelInfo:
+            if what == CHANNEL:
+                self.telling = asyncio.create_task(self.tell())
+            return await super().get(what)
+
+        async def tell(self) -> None:
+            await asyncio.sleep(0.01)
+            await self.board.take([*TALK[1:], *GOODBYE])
+
+    services = desk_of(*LEFT)
+    async with serving(tmp_path, Ending(), services) as board:
+        await asyncio.sleep(1)
+        assert board.live == 0
+    (ending,) = services.of(CallEnded)
+    assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
 
 
 async def test_a_caller_who_is_back_goes_on_with_the_route(tmp_path: Path) -> None:

@@ -104,7 +104,9 @@ async def call(caller: Caller, script: Script, dice: random.Random) -> Destinati
         consenting.cancel()
     for end in (caller, *caller.legs):
         await end.until_over(ENDS)
-    return talked
+    # Who was leaving a message when the engine died talks with the fallback afterwards.
+    at_fallback = (leg for leg in caller.legs if leg.manner.fallback and leg.answered and caller.answered)
+    return talked or next(at_fallback, None)
 
 
 async def consent(caller: Caller) -> None:
