@@ -1,5 +1,6 @@
 # make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
-# make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make test    the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP; some six minutes
+# make heavy   what is too long for that: every failpoint, floods, kill loops, large numbers; some fifteen minutes
 # make check   lint, format, types, import contracts
 # make fmt     put the format right
 # make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Each process compiles its modules anew where Python may not keep what it compiles: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup asterisk demo test unit live check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live heavy check fmt bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live
@@ -46,6 +47,10 @@ unit: .venv/ready
 live: setup
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 4 --dist worksteal -m "not alone and not heavy"
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
+
+heavy: setup
+	@$(BIN)/pytest tests -n 2 --dist worksteal -m "heavy and not alone"
+	@$(BIN)/pytest tests -m "heavy and alone"
 
 check: .venv/ready
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The tiers of the tests: of what takes long `make test` runs a few cases, `make faults` the others."""
+"""The tiers of the tests: of what takes long `make test` runs a few cases, `make heavy` the others."""
 
 from collections.abc import Sequence
 

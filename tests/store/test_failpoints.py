@@ -1,7 +1,7 @@
 """The worker killed at every point: no message lost, none kept after delivery, none sent twice without need.
 
 The points are read from the sources, so that none is forgotten. `make test` kills at some of them, `make
-faults` at the others. `CALLENGINE_KILLS=n` kills n times at each, in turn at its first, second and third
+heavy` at the others. `CALLENGINE_KILLS=n` kills n times at each, in turn at its first, second and third
 passing, and in 5 n nights at random moments.
 """
 
