@@ -14,6 +14,14 @@ from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_segments() -> Iterator[None]:
+    """Journals of 4 MB a segment instead of 64: several tests search everything that a service has written."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("CALLENGINE_JOURNAL__SEGMENT_BYTES", str(4 << 20))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def lateness() -> Iterator[None]:
     """Of the machine during this test, for `late()`."""
