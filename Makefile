@@ -17,6 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live
+CORES := $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 
 # A clone that was moved has an environment full of old paths: make it anew.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
@@ -40,16 +41,16 @@ demo: setup
 test: unit live
 
 unit: .venv/ready
-	@$(BIN)/pytest tests/unit -n 2 --dist worksteal -m "not heavy"
+	@$(BIN)/pytest tests/unit -n $(CORES) --dist worksteal -m "not heavy"
 
-# The tests apart wait more than they compute, so there are two processes for each of two cores; each has a whole
-# service for its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
+# The tests apart wait more than they compute, so there are two processes for each core; each has a whole service for
+# its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 4 --dist worksteal -m "not alone and not heavy"
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n $$((2 * $(CORES))) --dist worksteal -m "not alone and not heavy"
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
 
 heavy: setup
-	@$(BIN)/pytest tests -n 2 --dist worksteal -m "heavy and not alone"
+	@$(BIN)/pytest tests -n $(CORES) --dist worksteal -m "heavy and not alone"
 	@$(BIN)/pytest tests -m "heavy and alone"
 
 check: .venv/ready
