@@ -16,7 +16,7 @@ from tests.live.sip import Agent, eventually
 
 @pytest.fixture(scope="session", autouse=True)
 def small_segments() -> Iterator[None]:
-    """Journals of 4 MB a segment instead of 64: several tests search everything that a service has written."""
+    """Journals of 4 MB a segment instead of 64: some tests search all that a service has written."""
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("CALLENGINE_JOURNAL__SEGMENT_BYTES", str(4 << 20))
         yield

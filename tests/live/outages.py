@@ -22,9 +22,10 @@ from devkit.carrier import Carrier
 from devkit.children import alive
 from devkit.handset import CallOver, Handset
 from devkit.phones import Identity, Phones, shown
+from tests.live.agreed import new_caller
 from tests.live.followed import FollowedJournal, Json
 from tests.live.mails import speech
-from tests.live.service import new_caller, until
+from tests.live.service import until
 from tests.live.test_dev import Dev
 
 LINES = 4  # calls beside each other

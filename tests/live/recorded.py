@@ -13,7 +13,7 @@ from devkit.handset import Handset
 from storage.records import CallRecord
 from tests.live.conversation import more_heard
 from tests.live.followed import Json
-from tests.live.recordings import Kept, instant, of_kind, recorded_number
+from tests.live.recordings import Kept, instant, of_kind, recorded_ringing
 from tests.live.service import Service, until
 from tests.live.sinks import callengine
 from tests.store.conversations import Stereo, heard
@@ -80,8 +80,7 @@ async def recorded(service: Service, folder: Path, **settings: str) -> Conversat
 
     `folder`: where its files are kept. `settings`: of the owner.
     """
-    to = service.destination(Answers(after=0.5, says=(DESTINATION_HZ,)))
-    number = recorded_number(service.house, to, **settings)
+    number, to = recorded_ringing(service, Answers(after=0.5, says=(DESTINATION_HZ,)), **settings)
     caller = await service.call(number, says=(BEFORE_HZ,))
     await until(lambda: of_kind(service, number, "notice"), 10)
     caller.say(CALLER_HZ)

@@ -1,7 +1,6 @@
 """The whole service as real processes (Asterisk, PostgreSQL, engine, worker), and telephones at both ends."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -15,7 +14,6 @@ from urllib.request import urlopen
 import asyncpg
 
 from devkit.asterisk import Endpoint
-from devkit.audio import RATE, tone, write_wav
 from devkit.carrier import Behaviour, Carrier, carrier
 from devkit.handset import Handset
 from devkit.parts import Asterisk, Command, Part, Postgres
@@ -24,33 +22,22 @@ from devkit.ports import reserve_ports
 from devkit.stack import Stack, Wish, stack
 from storage.calls import find
 from storage.records import CallRecord
+from tests.live.agreed import (
+    Route,
+    new_caller,
+    new_destination,
+    new_number,
+    write_numbers,
+    write_owner,
+    write_ready,
+)
 from tests.live.ari import hang_up_all, left_in
 from tests.live.followed import FollowedJournal, FollowedLog, Json
 from tests.live.sip import eventually
 
-Route = Sequence[Mapping[str, Any]]
-
-# The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
-PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
-SECONDS = {"long": 2.0}
 CALLER_HZ, DESTINATION_HZ = 1000, 600
 LOUD = {"error", "critical"}
-
-# A test asks for numbers that nobody else has: what it finds under them is its own.
-_numbers = count(1)
-
-
-def new_number() -> str:
-    """A service number."""
-    return f"+32800{next(_numbers):05d}"
-
-
-def new_destination() -> str:
-    return f"+3247{next(_numbers):07d}"
-
-
-def new_caller() -> str:
-    return f"+3225{next(_numbers):06d}"
+_groups = count(1)
 
 
 @dataclass
@@ -60,6 +47,8 @@ class House:
     run: Stack
     routing: Path
     carrier_port: int
+    ready: list[tuple[str, str]]  # numbers that nobody has called yet, and the destination that each rings
+    ready_recorded: list[tuple[str, str]]  # the same of numbers that are recorded
 
     def __post_init__(self) -> None:
         self.journal = FollowedJournal(self.state / "journal")
@@ -98,14 +87,18 @@ class House:
         )
         return numbers
 
+    def ringing(self) -> tuple[str, str]:
+        """A number that nobody has called yet, and the destination that it rings."""
+        if self.ready:
+            return self.ready.pop()
+        (number,) = self.agree([{"ring": (to := new_destination())}])
+        return number, to
+
     def write(self, files: Mapping[str, Mapping[str, Any]]) -> None:
         """Add these service numbers to the routing folder at once, and wait until the engine has them."""
-        group = f"g{next(_numbers)}"
+        group = f"g{next(_groups)}"
         draft = self.routing.with_name(group)
-        draft.mkdir()
-        for number, settings in files.items():
-            terms = {"number": number, "owner": "acme", "timezone": "Europe/Brussels", **settings}
-            (draft / f"n{number.removeprefix('+')}.yaml").write_text(json.dumps(terms))
+        write_numbers(draft, files)
         before = self.told("routing_in_force")
         draft.rename(self.routing / "numbers" / group)
         assert eventually(lambda: self.told("routing_in_force") > before, 10), self.log()[-3:]
@@ -197,6 +190,12 @@ class Service(Watched):
         self.network.behave(number, behaviour)
         return number
 
+    def ringing(self, behaviour: Behaviour) -> tuple[str, str]:
+        """A number that nobody has called yet, and the destination that it rings, which does this."""
+        number, to = self.house.ringing()
+        self.network.behave(to, behaviour)
+        return number, to
+
     async def cancelled(self, to: str) -> datetime:
         """Wait until the telephone of that destination is told to stop ringing."""
         arrival = await self.network.arrival(to)
@@ -217,6 +216,7 @@ def open_house(folder: Path) -> Iterator[House]:
     """A running service that keeps everything below `folder`."""
     routing = folder / "routing"
     write_owner(routing)
+    ready, recorded = write_ready(routing)
     with ExitStack() as held:
         port = held.enter_context(reserve_ports(1))[0]
         loop = held.enter_context(asyncio.Runner())
@@ -224,7 +224,7 @@ def open_house(folder: Path) -> Iterator[House]:
         running = stack(wish, lambda _line: None)
         run = loop.run(entered(running))
         held.callback(lambda: loop.run(left(running)))
-        yield House(run, routing, port)
+        yield House(run, routing, port, ready, recorded)
 
 
 async def entered[T](context: AbstractAsyncContextManager[T]) -> T:
@@ -233,15 +233,6 @@ async def entered[T](context: AbstractAsyncContextManager[T]) -> T:
 
 async def left(context: AbstractAsyncContextManager[object]) -> None:
     await context.__aexit__(None, None, None)
-
-
-def write_owner(routing: Path) -> None:
-    """A routing folder with an owner and prompts; a folder without any number has nothing to serve."""
-    for name in ("owners", "numbers", "prompts"):
-        (routing / name).mkdir(parents=True)
-    (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
-    for name, hz in PROMPTS.items():
-        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), round(SECONDS.get(name, 0.5) * RATE)))
 
 
 @asynccontextmanager

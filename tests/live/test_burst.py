@@ -8,7 +8,8 @@ import pytest
 from devkit.carrier import Answers, Refuses
 from devkit.phones import shown
 from storage.records import CallRecord
-from tests.live.service import Service, new_caller, new_destination
+from tests.live.agreed import new_caller, new_destination
+from tests.live.service import Service
 from tests.tiers import first_light
 
 MOST = 60

@@ -10,8 +10,9 @@ from devkit.audio import Samples, level, loudness
 from devkit.carrier import Answers, Dead, Refuses, Rings
 from devkit.phones import shown
 from tests.lateness import late
+from tests.live.agreed import PROMPTS, new_caller
 from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, Service, new_caller, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
 PUBLISHED = 0.141  # a tone of any loudness, as a prompt: -20 dBFS
@@ -39,8 +40,8 @@ async def test_both_ends_hear_the_others_tone_and_nothing_else(service: Service)
 
 
 async def test_the_record_says_when_what_happened_and_nothing_twice(service: Service, wire: Wire) -> None:
-    who, to = new_caller(), service.destination(Answers(after=0.3))
-    (number,) = service.house.agree([{"ring": to}])
+    who = new_caller()
+    number, to = service.ringing(Answers(after=0.3))
     caller = await service.call(number, shown(who))
     destination = await service.network.picked_up(to)
     await caller.wait_answered()

@@ -74,7 +74,7 @@ async def test_talks_are_billed_by_a_clock_that_nobody_sets(
 async def test_a_ring_in_which_the_clock_is_set_back_lasted_as_long_as_it_did(
     service: Service, hands: Hands, wire: Wire
 ) -> None:
-    (number,) = service.house.agree([{"ring": service.destination(Answers(2))}])
+    number, _ = service.ringing(Answers(2))
     caller = await service.call(number)
     await caller.wait_ringing()
     hands.set(-HOUR)
@@ -92,7 +92,7 @@ async def test_a_ring_in_which_the_clock_is_set_forward_is_over_for_asterisk_whe
     service: Service, hands: Hands, wire: Wire
 ) -> None:
     """Dial() rings by the wall clock: that cannot be helped (docs/decisions/022). But it lasted no hour."""
-    (number,) = service.house.agree([{"ring": service.destination(Answers(2))}])
+    number, _ = service.ringing(Answers(2))
     caller = await service.call(number)
     await caller.wait_ringing()
     hands.set(HOUR)

@@ -14,10 +14,11 @@ import pytest
 from devkit.carrier import Answers, Refuses
 from devkit.handset import Handset
 from devkit.phones import shown
+from tests.live.agreed import new_caller
 from tests.live.ari import ask
 from tests.live.conversation import Wire
 from tests.live.fragile import Fragile
-from tests.live.service import DESTINATION_HZ, Service, new_caller
+from tests.live.service import DESTINATION_HZ, Service
 from tests.live.sip import Agent, Call
 from tests.tiers import first_light
 
@@ -93,7 +94,7 @@ async def test_no_record_is_without_its_callers_number(
 async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
     service: Service, engine: Fragile, wire: Wire, talks: int
 ) -> None:
-    (number,) = service.house.agree([{"ring": service.destination(Answers())}])
+    number, _ = service.ringing(Answers())
     whom = [new_caller() for _ in range(talks)]
     callers = [await service.call(number, shown(who)) for who in whom]
     await asyncio.gather(*(caller.hears(DESTINATION_HZ, PATIENCE) for caller in callers))

@@ -14,16 +14,8 @@ from devkit.handset import Handset
 from devkit.parts import end
 from storage.records import CallRecord
 from tests.lateness import late
-from tests.live.service import (
-    DESTINATION_HZ,
-    PROMPTS,
-    House,
-    Route,
-    Service,
-    new_destination,
-    new_number,
-    until,
-)
+from tests.live.agreed import PROMPTS, Route, new_destination, new_number
+from tests.live.service import DESTINATION_HZ, House, Service, until
 from tests.live.sip import SDP, Agent, Call
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

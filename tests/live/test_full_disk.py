@@ -16,14 +16,7 @@ from devkit.carrier import Answers
 from storage.records import CallRecord
 from tests.live.fragile import Fragile
 from tests.live.health import readiness
-from tests.live.service import (
-    DESTINATION_HZ,
-    House,
-    Service,
-    at_your_service,
-    open_house,
-    until,
-)
+from tests.live.service import DESTINATION_HZ, House, Service, at_your_service, open_house, until
 from tests.live.small_disk import filled, may_mount, read_only, small_disk
 from tests.tiers import first_light
 

@@ -75,8 +75,7 @@ async def test_each_leg_of_a_ring_has_its_own_instants_and_causes(service: Servi
 
 @pytest.mark.parametrize("who", ["caller", "destination"])
 async def test_who_hangs_up_is_in_the_record_to_the_instant(service: Service, wire: Wire, who: str) -> None:
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, to = service.ringing(Answers())
     caller, destination = await in_conversation(service, number, to)
     first = caller if who == "caller" else destination
     await first.hang_up()
@@ -88,8 +87,7 @@ async def test_who_hangs_up_is_in_the_record_to_the_instant(service: Service, wi
 
 
 async def test_a_frozen_engine_changes_nothing_for_the_two(service: Service) -> None:
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, to = service.ringing(Answers())
     caller, destination = await in_conversation(service, number, to)
     process = service.house.engine.process
     assert process is not None

@@ -106,8 +106,7 @@ def processes(house: House) -> dict[str, int | None]:
 
 async def call_honestly(service: Service) -> None:
     """A call through the engine to a destination that answers at once, in under a second."""
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, _ = service.ringing(Answers())
     began = time.monotonic()
     caller = await service.call(number)
     await caller.wait_answered(1)

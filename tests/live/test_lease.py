@@ -4,10 +4,11 @@ import pytest
 
 from devkit.audio import RATE, tone, write_wav
 from devkit.carrier import Answers
+from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.mails import BEEP_HZ
-from tests.live.service import DESTINATION_HZ, PROMPTS, Service, new_destination
+from tests.live.service import DESTINATION_HZ, Service
 from tests.tiers import first_light
 
 LONGEST = 240 * 60

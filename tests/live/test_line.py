@@ -20,8 +20,9 @@ from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.lateness import late
+from tests.live.agreed import Route, new_destination, new_number
 from tests.live.followed import Json
-from tests.live.service import House, Route, Service, new_destination, new_number
+from tests.live.service import House, Service
 from tests.unit import fake_dial, fakes
 from tests.unit.routes import service_number
 

@@ -11,9 +11,10 @@ from devkit.carrier import Answers, Rings
 from devkit.handset import Handset
 from devkit.phones import shown
 from tests.lateness import late
+from tests.live.agreed import new_caller
 from tests.live.ari import ask
 from tests.live.conftest import write_fallbacks
-from tests.live.service import Service, new_caller
+from tests.live.service import Service
 from tests.live.sip import Agent, Call, Ringing, eventually
 from tests.tiers import heavy
 
@@ -83,8 +84,8 @@ async def rung(service: Service, to: str, count: int) -> bool:
 
 
 async def test_a_company_that_shows_one_number_may_talk_as_often_as_it_likes(service: Service) -> None:
-    to, who = service.destination(Answers(after=0)), shown(new_caller())
-    (number,) = service.house.agree([{"ring": to}])
+    who = shown(new_caller())
+    number, to = service.ringing(Answers(after=0))
     talks: list[Handset] = []
     for n in range(1, 13):
         talks.append(await service.call(number, who))

@@ -17,9 +17,10 @@ import pytest
 from devkit.audio import RATE, Samples
 from storage.parts import NAME
 from tests.live import sip
+from tests.live.agreed import new_destination
 from tests.live.ari import left_in
 from tests.live.recordings import Kept, recorded_number
-from tests.live.service import House, new_destination
+from tests.live.service import House
 from tests.live.speakers import speakers
 
 TALK_SECONDS = float(os.environ.get("TALK_SECONDS", "0")) or 15.0

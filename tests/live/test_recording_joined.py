@@ -11,10 +11,11 @@ from devkit.audio import levels, tone, write_wav
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from tests.lateness import late
+from tests.live.agreed import new_destination
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recordings import NOTICE_HZ, of_kind, recorded_number, recorded_route, watched
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, new_destination, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 QUIET = 0.02
 

@@ -9,11 +9,12 @@ import pytest
 from devkit.audio import FULL, RATE, levels
 from devkit.carrier import Answers
 from tests.lateness import late
+from tests.live.agreed import new_destination
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
 from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_number
-from tests.live.service import Service, new_destination, until
+from tests.live.service import Service, until
 
 # What these telephones may be short by: they say nothing for a moment when an engine starts beside them.
 BUSY = timedelta(milliseconds=250)

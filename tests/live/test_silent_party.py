@@ -18,8 +18,7 @@ SILENT_SECONDS = float(os.environ.get("SILENT_SECONDS", "34"))
 
 @pytest.mark.parametrize("seconds", first_light(3.0, SILENT_SECONDS))
 async def test_a_caller_who_sends_no_sound_is_not_cut_off(service: Service, seconds: float) -> None:
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, to = service.ringing(Answers())
     with Agent() as agent:
         call = Call(agent, service.house.run.sip, number).invite()
         destination = await service.network.picked_up(to)

@@ -14,10 +14,11 @@ from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from storage.records import CallRecord
 from tests.lateness import late
+from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
 from tests.live.fragile import Fragile, away
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_destination, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Service, until
 
 TO, FALLBACK = new_destination(), new_destination()
 TOGETHER_AWAY_SECONDS = float(os.environ.get("TOGETHER_AWAY_SECONDS", "3"))

@@ -14,7 +14,8 @@ import pytest
 
 from devkit.audio import RATE, level, levels, read_wav
 from tests.lateness import late
-from tests.live.service import PROMPTS, House, Service, until
+from tests.live.agreed import PROMPTS
+from tests.live.service import House, Service, until
 from tests.live.voicemails import (
     ABSENT,
     BEEP_HZ,

@@ -13,6 +13,7 @@ import pytest
 from devkit.audio import RATE, Samples, correlation
 from devkit.parts import Part, ended
 from storage.records import CallRecord
+from tests.live.agreed import new_number
 from tests.live.mails import (
     begin_message,
     hang_up_after,
@@ -23,7 +24,7 @@ from tests.live.mails import (
     traces,
     write_owner,
 )
-from tests.live.service import Service, new_number
+from tests.live.service import Service
 from tests.live.sinks import callengine
 from tests.tiers import first_light
 

@@ -11,7 +11,8 @@ import pytest
 
 from devkit.audio import RATE
 from devkit.parts import Part, ended
-from tests.live.service import PROMPTS, House, Service, until
+from tests.live.agreed import PROMPTS
+from tests.live.service import House, Service, until
 from tests.live.voicemails import (
     BEEP_HZ,
     Left,

@@ -9,8 +9,9 @@ import numpy as np
 
 from devkit.audio import RATE, Samples, correlation, level, read_wav
 from devkit.handset import Handset
+from tests.live.agreed import PROMPTS
 from tests.live.followed import Json
-from tests.live.service import PROMPTS, Service, until
+from tests.live.service import Service, until
 
 GREETING_HZ, BEEP_HZ = PROMPTS["closed"], 1000
 VOICES = Path(__file__).resolve().parents[2] / "config" / "voices"
