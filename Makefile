@@ -1,12 +1,12 @@
-# make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
-# make test    the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP; some six minutes
-# make heavy   what is too long for that: every failpoint, floods, kill loops, large numbers; some fifteen minutes
-# make check   lint, format, types, import contracts
-# make fmt     put the format right
-# make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
-# make setup   what the others call first: .venv, and Asterisk in ~/.cache/callengine; nothing on the system
+# make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
+# make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make heavy   run what is too long for that: every failpoint, floods, kill loops, large numbers
+# make check   check lint, format, types and import contracts
+# make fmt     format the code
+# make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
+# make setup   create .venv, and fetch Asterisk into ~/.cache/callengine; the others call it first
 # make pins    renew the pinned versions and hashes in requirements*.txt
-# make clean   remove what was made here; Asterisk stays in the cache
+# make clean   remove everything made here; Asterisk stays in the cache
 #
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
@@ -19,7 +19,7 @@ BIN := .venv/bin
 TESTS_APART := tests/store tests/live
 CORES := $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 
-# A clone that was moved has an environment full of old paths: make it anew.
+# The environment of a moved clone contains old paths: create it again.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
 .PHONY: .venv/ready
 endif

@@ -104,7 +104,7 @@ async def test_closing_the_link_says_so_to_asterisk_and_to_us(session: aiohttp.C
 
 async def test_a_second_engine_is_told_that_the_port_is_taken() -> None:
     async with Ear().link() as link:
-        with pytest.raises(PortTaken, match=f"127.0.0.1:{link.port} is taken"):
+        with pytest.raises(PortTaken, match=f"127.0.0.1:{link.port} is in use"):
             await Ear().link(link.port).__aenter__()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from storage.recordings import Asked, Hold, find
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House
 
@@ -22,7 +22,7 @@ async def store(house: House, *numbers: int, days: float = FOREVER, **more: Any)
     for n in numbers:
         record_talk(house.spool.folder, n)
     await house.drain(*(recorded_call(n, days=days, **more) for n in numbers))
-    assert set(await house.seal()) == {Came.STORED}
+    assert set(await house.seal()) == {SealResult.STORED}
     # Whenever this is run: their calls are over.
     await house.con.execute("UPDATE audio SET began = now() - interval '1 hour'")
 

@@ -12,7 +12,7 @@ import pytest
 from journal.entries import CallEnded, Entry
 from storage import recordings
 from storage.recordings import Asked, find
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.calls import NOON, answered_call, changed
 from tests.store.conversations import (
     CALLER,
@@ -102,7 +102,7 @@ async def test_a_record_written_anew_with_another_end_puts_its_deadline_right(
     record_talk(house.spool.folder, 1)
     await house.drain(recorded_call(1, days=FOREVER))
     if sealed:
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
     await house.drain(ended(1, seconds, end=False), rev=2)
     until = await house.con.fetchval("SELECT destroy_after FROM audio")
     assert until == NOON + timedelta(seconds=1 + CALL_ENDED + seconds, days=FOREVER)
@@ -153,7 +153,7 @@ async def test_what_asterisk_took_with_it_is_counted_to_the_end_of_the_call(hous
     """That the recording has ended was noticed a minute after that: it is not short by that minute."""
     record_talk(house.spool.folder, 1)
     await house.drain(recorded_call(1, lasted=120.5, days=FOREVER))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert float((await row(house, 1))["short_by"]) == pytest.approx(58.5)
 
 
@@ -172,7 +172,7 @@ async def test_what_is_wrong_with_it_is_on_its_record(
     sides = [None if it is None else tone(CALLER, it) for it in (caller, destination)]
     record_sides(house.spool.folder, 1, *sides)
     await house.drain(recorded_call(1, lasted=lasted, days=FOREVER))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     told = await row(house, 1)
     assert (float(told["short_by"]), told["one_way"], told["silent"]) == flags
 
@@ -180,7 +180,7 @@ async def test_what_is_wrong_with_it_is_on_its_record(
 async def test_a_recording_without_a_sample_does_not_exist(house: House) -> None:
     record_sides(house.spool.folder, 1, b"", b"")
     await house.drain(recorded_call(1, days=FOREVER))
-    assert await house.seal() == [Came.ABSENT]
+    assert await house.seal() == [SealResult.ABSENT]
     await house.destroy()
     told = await row(house, 1)
     assert (told["state"], told["why"]) == ("destroyed", "empty")
@@ -194,7 +194,7 @@ async def test_what_was_announced_and_not_recorded_is_no_recording(house: House)
 
 async def test_files_that_are_not_there_yet_are_waited_for(house: House) -> None:
     await house.drain(recorded_call(1, days=FOREVER))
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     record_talk(house.spool.folder, 1)
     await house.retry()
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]

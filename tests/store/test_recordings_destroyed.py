@@ -10,7 +10,7 @@ import pytest
 from storage.destruction import Destroyer
 from storage.encrypted_store import AudioDestroyed
 from storage.lease import Audio, claim
-from storage.sealing import TO_SEAL, Came
+from storage.sealing import TO_SEAL, SealResult
 from tests.store.broken_store import Broken
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
@@ -48,7 +48,7 @@ async def test_past_its_deadline_it_is_destroyed_even_if_it_could_never_be_store
     async with house_of(database, tmp_path, objects=store) as house:
         record_talk(house.spool.folder, 1)
         await house.drain(recorded_call(1, days=FOREVER))
-        assert await house.seal() == [Came.LATER]
+        assert await house.seal() == [SealResult.DEFERRED]
         await age(house, 1, days=36_600)
         await house.retry()
         assert await house.destroy() == 1
@@ -100,7 +100,7 @@ async def test_what_is_stored_in_the_moment_its_time_is_over_is_destroyed_whole(
 
     async def stored_first(self: Destroyer, con: asyncpg.Connection, audio: Audio) -> bool:
         await house.con.execute("UPDATE audio SET next_at = now(), lease_until = NULL")
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         return await shred(self, con, audio)
 
     monkeypatch.setattr(Destroyer, "_shred", stored_first)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import recordings
+from storage import recordings, retentions
 from storage.audit import Auditor
 from storage.recordings import Refused
 from tests.store.conversations import recording_id
@@ -82,8 +82,8 @@ async def deadline(house: House, n: int) -> timedelta:
 
 
 async def see(house: House, days: float, node: str = "here") -> list[str]:
-    await recordings.see(house.con, node, {"acme": DAY * days, "other": DAY})
-    return await recordings.shorten(house.con, node)
+    await retentions.store(house.con, node, {"acme": DAY * days, "other": DAY})
+    return await retentions.shorten(house.con, node)
 
 
 async def test_a_retention_that_is_shortened_counts_at_once_for_what_exists(house: House) -> None:

@@ -10,7 +10,7 @@ from devkit.seaweed import Seaweed, wait_ready
 from storage.encrypted_store import AudioDamaged, AudioDestroyed
 from storage.objects import Objects
 from storage.objects.directory import Directory
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.broken_store import Broken
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, voicemail_call
@@ -27,7 +27,7 @@ async def test_one_that_cannot_be_sealed_holds_up_no_other(house: House) -> None
     (house.spool.folder / f"{audio_id(1)}.wav").mkdir()
     record(house.spool.folder, 2)
     await house.drain(voicemail_call(1), voicemail_call(2))
-    assert sorted(await house.seal()) == [Came.LATER, Came.STORED]
+    assert sorted(await house.seal()) == [SealResult.DEFERRED, SealResult.STORED]
     assert await house.state(audio_id(2)) == "stored"
 
 
@@ -48,7 +48,7 @@ async def test_a_store_that_fails_loses_nothing(database: str, tmp_path: Path, v
     async with house_of(database, tmp_path, objects=store) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        assert await house.seal() == ([Came.STORED] if verb == "delete" else [Came.LATER])
+        assert await house.seal() == ([SealResult.STORED] if verb == "delete" else [SealResult.DEFERRED])
         store.fails = set()
         await house.retry()
         await house.seal()
@@ -63,12 +63,12 @@ async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
         await house.drain(voicemail_call(1))
         s3.stop()
         try:
-            assert await house.seal() == [Came.LATER]
+            assert await house.seal() == [SealResult.DEFERRED]
         finally:
             s3.restart()
             wait_ready(s3)
         await house.retry()
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -78,11 +78,11 @@ async def test_what_is_read_back_otherwise_is_not_called_stored(database: str, t
     async with house_of(database, tmp_path, objects=store) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        assert await house.seal() == [Came.LATER]
+        assert await house.seal() == [SealResult.DEFERRED]
         assert house.spooled() == [audio_id(1)]
         store.garbles = False
         await house.retry()
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -90,7 +90,7 @@ async def test_an_object_cut_off_by_a_crash_is_replaced(house: House) -> None:
     raw = record(house.spool.folder, 1)
     await house.drain(voicemail_call(1))
     await house.store.put(f"message/{audio_id(1)}", b"half an ob")
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -99,7 +99,7 @@ async def test_the_object_of_an_attempt_that_was_killed_is_found_and_kept(house:
     await house.drain(voicemail_call(1))
     await house.encrypted_store.keep(house.con, "message", audio_id(1), raw)
     before = await house.store.get(f"message/{audio_id(1)}")
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.store.get(f"message/{audio_id(1)}") == before
 
 
@@ -129,7 +129,7 @@ async def test_two_who_seal_at_once_each_take_another(database: str, tmp_path: P
         async with house_of(database, tmp_path, key_wrapper=one.key_wrapper) as two:
             came = await asyncio.gather(one.seal(), two.seal())
         assert sorted(len(each) for each in came)[0] > 0
-        assert [it for each in came for it in each] == [Came.STORED] * 20
+        assert [it for each in came for it in each] == [SealResult.STORED] * 20
         assert len(await one.outbox()) == 20
 
 
@@ -153,7 +153,7 @@ async def test_a_straggler_leaves_nothing_of_what_was_destroyed_meanwhile(
             sealing = asyncio.create_task(straggler.sealer.seal_next(straggler.con))
             await asyncio.wait_for(reached.wait(), 5)
             await fast.retry()
-            assert await fast.seal() == [Came.STORED]
+            assert await fast.seal() == [SealResult.STORED]
             await fast.accept(audio_id(1))
             assert await fast.destroy() == 1
             go_on.set()

@@ -15,7 +15,7 @@ from dialplan.result import Result
 from engine.call import CallJournal, CallTerms, begin
 from engine.handle import handle
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 from journal.entries import CallerLeft, EndedBy, Entry, FellBack
 from journal.state import CallState, fold
 from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
@@ -130,7 +130,7 @@ class FakeLine:
         await self._until(prompt.seconds)
         return None if prompt.name in self.unplayable else now()
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         began = now()
         if await self.play(announcement.prompt) is None:
             return None
@@ -141,7 +141,7 @@ class FakeLine:
                     while not pressed:
                         pressed = (await self.keys.get()).digit == ANSWER_KEY
             self._alive()
-        return announcement.heard(began, ended, pressed=pressed)
+        return announcement.notice(began, ended, pressed=pressed)
 
     async def answer(self) -> datetime:
         self._alive()

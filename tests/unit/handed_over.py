@@ -116,7 +116,7 @@ class Caller:
         client = cast(Client, self.asterisk)
         exchange = Exchange(client, self.dispatcher, last_known=LAST_KNOWN)
         self.line = AriLine(exchange, Arrival(CALLER, CALL, "+3270012345", UNKNOWN, AT))
-        self.tell = self.line.see
+        self.tell = self.line.on_event
 
     async def handed_over(self, connect: Connect = TO_ONE) -> asyncio.Task[Returned]:
         """The hand-over, which goes on once the caller has left the application."""

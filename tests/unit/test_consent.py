@@ -14,7 +14,7 @@ from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.result import Outcome
 from engine.ari.keys import MOST_WAITING, Keys
 from engine.line import Key
-from engine.notice import Announcement, Notice, Refusal
+from engine.notice import Acceptance, Announcement, Refusal
 from journal.entries import CallerNotified, LegStarted, RecordingEnded, RecordingStarted
 from tests.unit.fake_dial import START, Answers, Says
 from tests.unit.fakes import FakeLine, attend
@@ -100,8 +100,8 @@ def test_an_announcement_that_was_not_played_as_long_as_it_is_was_not_heard() ->
 
 def test_who_refuses_gives_no_notice() -> None:
     asked = Announcement(RecordingPolicy.OPT_OUT, prompt("ours"), "nl")
-    assert isinstance(asked.heard(START, START, pressed=True), Refusal)
-    assert isinstance(asked.heard(START, START, pressed=False), Notice)
+    assert isinstance(asked.notice(START, START, pressed=True), Refusal)
+    assert isinstance(asked.notice(START, START, pressed=False), Acceptance)
 
 
 # What the caller hears.

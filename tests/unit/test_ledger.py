@@ -105,7 +105,7 @@ def test_a_line_that_makes_no_sense_is_an_error_of_that_line(wrong: CelEvent) ->
     [
         ("SUCCESS", notified("heard")),
         ("FAILED", notified("failed", "the announcement was not heard to its end")),
-        ("LEFT", notified("left", "the destination hung up in the announcement")),
+        ("LEFT", notified("left", "the destination hung up during the announcement")),
     ],
 )
 def test_whether_the_destination_heard_that_the_call_is_recorded(result: str, entry: Entry) -> None:

@@ -7,7 +7,7 @@ import pytest
 from dialplan.result import Result
 from engine.ari.errors import Unavailable
 from engine.ari.events import ChannelDestroyed
-from engine.ari.line import GIVEN_UP_SECONDS, LOOKED_FOR_SECONDS, TOLD_SECONDS
+from engine.ari.line import ASKED_SECONDS, GIVEN_UP_SECONDS, REPORTED_SECONDS
 from engine.line import Ended
 from tests.unit.handed_over import LAST_KNOWN, TO_TWO, Caller, at, channel, end, hung_up, loop_time
 
@@ -24,7 +24,7 @@ async def caller() -> Caller:
 
 async def test_cel_tells_the_end_of_a_conversation(caller: Caller) -> None:
     going_on = await caller.handed_over()
-    caller.line.told_over(at(60))
+    caller.line.on_cel_end(at(60))
     assert await hung_up(going_on) == Ended(at(60), 16)
     assert await caller.line.over() == Ended(at(60), 16)
 
@@ -34,7 +34,7 @@ async def test_the_end_of_the_channel_that_ari_tells_is_left_to_cel(caller: Call
     caller.tell(ChannelDestroyed(at(60), channel(), 16))
     await asyncio.sleep(1)
     assert not going_on.done()
-    caller.line.told_over(at(60.5))
+    caller.line.on_cel_end(at(60.5))
     assert await hung_up(going_on) == Ended(at(60.5), 16)
 
 
@@ -42,19 +42,19 @@ async def test_a_conversation_of_which_cel_says_nothing_is_given_up_when_its_cha
     caller: Caller,
 ) -> None:
     going_on = await caller.handed_over()
-    await asyncio.sleep(LOOKED_FOR_SECONDS * 5 + 1)
+    await asyncio.sleep(ASKED_SECONDS * 5 + 1)
     assert not going_on.done()
     caller.asterisk.exists = False
     assert await hung_up(going_on) == Ended(LAST_KNOWN, 127, lost=True)
-    assert loop_time() == pytest.approx(LOOKED_FOR_SECONDS * 6 + GIVEN_UP_SECONDS, abs=0.1)
+    assert loop_time() == pytest.approx(ASKED_SECONDS * 6 + GIVEN_UP_SECONDS, abs=0.1)
 
 
 async def test_an_asterisk_that_cannot_be_asked_may_still_have_it(caller: Caller) -> None:
     going_on = await caller.handed_over()
     caller.asterisk.exists = Unavailable(0, "no reply")
-    await asyncio.sleep(LOOKED_FOR_SECONDS * 5)
+    await asyncio.sleep(ASKED_SECONDS * 5)
     assert not going_on.done()
-    caller.line.told_over(at(60))
+    caller.line.on_cel_end(at(60))
     assert (await hung_up(going_on)).lost is False
 
 
@@ -63,7 +63,7 @@ async def test_an_asterisk_that_cannot_be_asked_may_still_have_it(caller: Caller
 
 async def test_the_end_is_what_cel_tells_within_moments(caller: Caller) -> None:
     caller.tell(end(3))
-    asyncio.get_running_loop().call_later(0.01, caller.line.told_over, at(3.001))
+    asyncio.get_running_loop().call_later(0.01, caller.line.on_cel_end, at(3.001))
     assert await caller.line.over() == Ended(at(3), 16)
     assert caller.asterisk.commands == []
 
@@ -74,7 +74,7 @@ async def test_while_its_channel_exists_a_call_is_not_over(caller: Caller) -> No
     over = asyncio.create_task(caller.line.over())
     await asyncio.sleep(1000)
     assert not over.done()
-    caller.line.told_over(at(1000))
+    caller.line.on_cel_end(at(1000))
     assert await over == Ended(at(3), 16)
 
 
@@ -82,9 +82,9 @@ async def test_while_its_channel_exists_a_call_is_not_over(caller: Caller) -> No
 async def test_a_call_whose_channel_is_gone_is_given_up_a_little_later(caller: Caller, comes: bool) -> None:
     caller.asterisk.exists = False
     if comes:
-        asyncio.get_running_loop().call_later(TOLD_SECONDS + 1, caller.line.told_over, at(3))
+        asyncio.get_running_loop().call_later(REPORTED_SECONDS + 1, caller.line.on_cel_end, at(3))
     ended = await caller.line.over()
-    assert loop_time() == pytest.approx(TOLD_SECONDS + (1 if comes else GIVEN_UP_SECONDS), abs=0.1)
+    assert loop_time() == pytest.approx(REPORTED_SECONDS + (1 if comes else GIVEN_UP_SECONDS), abs=0.1)
     assert ended == (Ended(at(3), 16) if comes else Ended(LAST_KNOWN, 127, lost=True))
 
 

@@ -46,7 +46,7 @@ LEGS: list[Entry] = [LegStarted(CALL, at(2), LEG, OFFICE), LegEnded(CALL, at(3),
 
 
 async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(*LEGS), STARTED, left_to_us=True)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
@@ -54,10 +54,10 @@ async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then
 
 
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
     await asyncio.sleep(1)
     assert caller.asterisk.commands == ["get", "continue_in_dialplan"]
@@ -66,7 +66,7 @@ async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
 
 
 async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.tell(back())
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
@@ -74,11 +74,11 @@ async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
 
 
 async def test_the_legs_of_an_earlier_ring_do_not_say_that_this_one_was_begun(caller: Caller) -> None:
-    caller.line.hand_over(2)
+    caller.line.hand_over.begin(2)
     state = handed_over_before(*LEGS, HandedOver(CALL, at(5), (HOME,), 20))
     caller.asterisk.application = "Stasis"
     await look(caller.line, state, STARTED, left_to_us=True)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
 
 
 async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(caller: Caller) -> None:
@@ -89,16 +89,16 @@ async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(ca
 
 
 async def test_a_conversation_goes_on(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     await look(caller.line, handed_over_before(*LEGS), STARTED, left_to_us=True)
     caller.line.alive()
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active
 
 
 @pytest.mark.parametrize("handed_over", [True, False])
 async def test_a_call_that_is_nowhere_ended_with_asterisk(caller: Caller, handed_over: bool) -> None:
     if handed_over:
-        caller.line.hand_over(1)
+        caller.line.hand_over.begin(1)
     caller.asterisk.exists = False
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
     assert await caller.line.ended == Ended(LAST_KNOWN, 127, lost=True)
@@ -114,7 +114,7 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
     if known == "ended":
         caller.tell(end(3))
     else:
-        caller.line.told_over(at(3))
+        caller.line.on_cel_end(at(3))
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
     assert caller.asterisk.commands == []
     assert not caller.line.ended.done() or caller.line.ended.result() == Ended(at(3), 16)
@@ -122,7 +122,7 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
 
 async def test_a_hand_over_of_our_own_that_is_just_on_its_way_is_left_alone(caller: Caller) -> None:
     """The link was cut between the command and the channel's leaving: nobody else has handed it over."""
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=False)
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active

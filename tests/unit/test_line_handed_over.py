@@ -50,13 +50,13 @@ async def test_an_ordinary_ring_is_one_command_and_the_end_of_stasis_is_no_hang_
     assert caller.asterisk.commands == ["continue_in_dialplan"]
     assert caller.asterisk.continued_in["context"] == "ring"
     assert caller.asterisk.continued_in["extension"].endswith(f"-PJSIP/{OFFICE}@trunk")
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active
     await asyncio.sleep(10)
     assert not going_on.done()
     assert not caller.line.ended.done()
     caller.tell(back())
     assert await going_on == Returned(1, (TRIED,), at(9))
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
 
 
 async def test_back_without_a_leg_nobody_could_be_dialled(caller: Caller) -> None:
@@ -138,7 +138,7 @@ async def test_where_the_hand_over_fails_the_caller_is_still_ours(caller: Caller
     caller.asterisk.does["continue_in_dialplan"] = lambda: Unavailable(0, "no reply")
     with pytest.raises(Unavailable):
         await caller.line.connect(TO_ONE)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
     caller.tell(end(3))
     assert await caller.line.ended == Ended(at(3), 16)
 
@@ -160,7 +160,7 @@ async def test_of_several_legs_their_dial_events_say_when_each_rang(caller: Call
             (5, ONE, "ANSWER"),
         ]:
             caller.dispatcher.dispatch(Dial(at(seconds), channel(leg), status, CALLER))
-    assert caller.line.rang == {f"{CALL}-b2": at(2), f"{CALL}-b1": at(3)}
+    assert caller.line.hand_over.rang == {f"{CALL}-b2": at(2), f"{CALL}-b1": at(3)}
     going_on.cancel()
 
 

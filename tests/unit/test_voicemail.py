@@ -16,7 +16,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps.voicemail import Voicemail
 from engine.call import CallTerms
-from engine.call_services import tell
+from engine.call_services import log_entry
 from engine.line import How, Recorded
 from journal.entries import (
     Answered,
@@ -226,7 +226,7 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
     await attend(FakeLine(), services)
     with capture_logs() as lines:
         for entry in services.entries:
-            tell(entry)
+            log_entry(entry)
     assert lines
     assert "acme.example" not in str(lines)
     assert str(FakeLine().caller.number) not in str(lines)

@@ -19,6 +19,4 @@ async def test_where_the_disk_is_nearly_full_it_is_not(tmp_path: Path) -> None:
 
 async def test_where_the_folder_is_missing_it_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "away"
-    assert await why_no_room(folder) == (
-        f"asterisk.recordings, {folder}, cannot be looked at: FileNotFoundError"
-    )
+    assert await why_no_room(folder) == (f"asterisk.recordings, {folder}, cannot be read: FileNotFoundError")
