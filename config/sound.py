@@ -125,7 +125,8 @@ def _low_pass() -> Samples:
     """Return a windowed sinc, whose edge is 60 Hz wide (20 to 80 Hz); its gain at 0 Hz is exactly 1."""
     n = np.arange(RUMBLE_TAPS) - RUMBLE_TAPS // 2
     taps = np.sinc(2 * RUMBLE_HERTZ / RATE * n) * np.hamming(RUMBLE_TAPS)
-    return (taps / taps.sum()).astype(np.float32)
+    low: Samples = (taps / taps.sum()).astype(np.float32)
+    return low
 
 
 def _loudness(sound: Samples) -> float:

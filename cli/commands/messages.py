@@ -45,6 +45,7 @@ Act = Callable[["asyncpg.Connection", str], Awaitable[None]]
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     form: str,
     database: str | None,

@@ -14,8 +14,9 @@ from devkit.carrier import Refuses
 from devkit.parts import ended
 from devkit.phones import WITHHELD, shown
 from dialplan.delivery import Format
+from tests.live.agreed import new_caller
 from tests.live.mails import leave_message, mail_to, settled, speech, traces, write_owner
-from tests.live.service import House, Service, new_caller, until
+from tests.live.service import House, Service, until
 from tests.live.sinks import all_sinks, callengine, canary
 from tests.live.sip import Agent, Call
 from tests.live.test_identity import NAMES

@@ -93,7 +93,7 @@ async def test_a_withheld_number_stands_nowhere_when_every_field_of_the_call_tel
     service: Service,
 ) -> None:
     """Networks and telephones repeat a number in fields that no Privacy header speaks of."""
-    (number,) = service.house.agree([{"ring": service.destination(Refuses(486))}])
+    number, _ = service.ringing(Refuses(486))
     secret, name = canary(), "Kanari\udce9 Vogel"  # é in Latin-1: Asterisk warns of that, number and all
     here = f"sip:{secret}@127.0.0.1"
     headers = [

@@ -14,10 +14,10 @@ from mailer.return_address import ReturnAddresses, digest
 from storage.key_wrapper import new_key
 from tests.store.hostile import Talk
 from tests.store.posting import ADDRESSES, SENDER, message_id
-from tests.store.test_bounces import HEARING, OFFICE, OWNER, House, deliver, opened
+from tests.store.test_bounces import OFFICE, OWNER, RULES, House, deliver, opened
 from tests.unit.test_bounce import report
 
-ELSEWHERE = replace(HEARING, relays=Relays({ip_network("192.0.2.0/24")}, None))
+ELSEWHERE = replace(RULES, relays=Relays({ip_network("192.0.2.0/24")}, None))
 NO_SUCH = "550 5.1.1 no such return address"
 
 

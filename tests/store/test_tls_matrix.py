@@ -149,4 +149,4 @@ async def test_tls_from_the_first_byte_is_verified_as_well(ours: trustme.CA, spe
 
 
 def test_no_version_older_than_1_2_is_spoken(speaker: SmtpIdentity) -> None:
-    assert {speaker.trust.minimum_version, speaker.anybody.minimum_version} == {ssl.TLSVersion.TLSv1_2}
+    assert {speaker.trust.minimum_version, speaker.untrusting.minimum_version} == {ssl.TLSVersion.TLSv1_2}
