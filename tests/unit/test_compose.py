@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from dialplan.delivery import Delivery, Format
 from dialplan.number import LANGUAGES
-from mailer.audio import LADDER, NAMED, Codec, Sound, checksum, encode
+from mailer.audio import LADDER, NAMED, Attachment, Codec, checksum, encode
 from mailer.compose import Message, Sender, Unbuildable, compose, compose_plainly, file_name
 
 SENDER = Sender("voicemail@provider.example", "Voicemail")
-SOUND = Sound(b"sound " * 50, "mp3", "mpeg")
+SOUND = Attachment(b"sound " * 50, "mp3", "mpeg")
 ID = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"
 HEADERS = [
     "From",
@@ -219,7 +219,7 @@ def test_a_hostile_identity_gets_into_no_mail(identity: str) -> None:
 
 
 def test_a_number_that_is_withheld_cannot_be_mailed_by_mistake() -> None:
-    with pytest.raises(Unbuildable, match="not a number that may be shown"):
+    with pytest.raises(Unbuildable, match="is withheld"):
         compose(message(withheld=True), SOUND, SENDER)
 
 
