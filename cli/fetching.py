@@ -19,7 +19,7 @@ from worker.stores import key_wrapper_of, objects_of
 
 
 async def save(settings: Settings, con: asyncpg.Connection, recording: str, output: Path | None) -> None:
-    """Fetch and decrypt a recording, log the access, write the file. Raises ClickException."""
+    """Fetch a recording, which logs the access, and write the file. Raises ClickException."""
     async with encrypted_store_of(settings) as encrypted_store:
         try:
             data = await encrypted_store.fetch(con, recording)
