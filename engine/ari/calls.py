@@ -10,7 +10,6 @@ import structlog
 from dialplan.result import Result
 from engine.ari import takeover
 from engine.ari.arrival import Arrival, arrival, fallen_back, given_up, told_later
-from engine.ari.cel import CelEvent
 from engine.ari.connect import dialled
 from engine.ari.door import Door
 from engine.ari.events import StasisStart
@@ -20,6 +19,7 @@ from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.call import CallJournal, CallServices, begin
 from engine.handle import handle
+from journal.cel import CelEvent
 from journal.entries import CallEnded, ClockStepped, FellBack
 from journal.state import CallState
 from journal.writer import JournalClosed

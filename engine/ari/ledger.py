@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from dialplan.result import Outcome
 from engine.ari import causes
 from engine.ari.causes import Cause
-from engine.ari.cel import CelEvent
 from engine.ari.connect import CONTEXT, attempts, destination
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.line import Attempt
+from journal.cel import CelEvent
 from journal.entries import (
     Answered,
     CallerLeft,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from engine.ari.cel import CelEvent
 from engine.ari.connect import dialled
 from engine.ari.events import Dial, Event, Kind
 from engine.ari.ledger import entries_of, rung
 from engine.ari.line import AriLine
 from engine.call import CallJournal
+from journal.cel import CelEvent
 from journal.writer import JournalClosed
 
 log = structlog.get_logger()

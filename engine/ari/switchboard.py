@@ -9,7 +9,6 @@ import structlog
 from engine.ari import takeover
 from engine.ari.arrival import overlooked
 from engine.ari.calls import Calls
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
@@ -23,6 +22,7 @@ from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.state import AppInfo
 from engine.call import CallServices
+from journal.cel import CelEvent
 from journal.entries import Heartbeat
 from process.clock import Clock, watch_clock
 

@@ -16,10 +16,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.ari import cel_file, cel_reader, cel_watch
-from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
 from engine.ari.cel_source import GzipSource
+from journal.cel import CelEvent
 
 
 @pytest.fixture(autouse=True)

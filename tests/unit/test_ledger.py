@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialplan.result import Outcome
-from engine.ari.cel import BUILT_IN, CelEvent
 from engine.ari.ledger import entries_of
+from journal.cel import BUILT_IN, CelEvent
 from journal.codec import encode
 from journal.entries import (
     Answered,
