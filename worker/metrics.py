@@ -15,6 +15,9 @@ class WorkerMetrics(Metrics):
         self.dead_letters = self.gauge(
             "dead_letters", "Calls that could not become a record, or not a whole one, of all nodes"
         )
+        self.reconcile_differences = self.gauge(
+            "reconcile_differences", "Calls of the last two hours of which CEL, journal and records differ"
+        )
         self.sounds = self.gauge("sounds", "Messages and recordings in being, by their state", ["state"])
         self.destructions_overdue = self.gauge(
             "destructions_overdue", "Sounds that should have been destroyed a minute ago or more"

@@ -13,11 +13,13 @@ from config.settings import Settings
 from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
+from storage.reconciliation import Sources
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
 from worker.job import Job, Work, keep_doing
 from worker.messages import Posting
 from worker.metrics import WorkerMetrics
+from worker.reconciling import LOOK_SECONDS, Reconciling
 from worker.recordings import Keeper
 
 GRACE_SECONDS = 1.0
@@ -37,13 +39,14 @@ async def work(settings: Settings) -> None:
     drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(keeper, posting),))
+    reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = told_to_stop()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
-        doing([letters, *keeper.jobs, *posting.jobs], database, drainer.has_node),
+        doing([letters, reconciling, *keeper.jobs, *posting.jobs], database, drainer.has_node),
     ):
         log.info("worker started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -63,6 +66,11 @@ def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
         timedelta(hours=settings.journal.keep_hours),
         tell,
     )
+
+
+def reconciling_of(settings: Settings, metrics: WorkerMetrics, drainer: Drainer) -> Reconciling:
+    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
+    return Reconciling(sources, metrics, lambda: drainer.backlog)
 
 
 @asynccontextmanager
