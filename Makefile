@@ -1,5 +1,7 @@
 # make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
 # make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make faults  the fault matrix: every fault under real calls; an hour and more, its table goes into docs/reliability.md
+# make soak    calls for long, with a fault every ten minutes (SOAK=2h RATE=5)
 # make check   lint, format, types, import contracts
 # make fmt     put the format right
 # make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
@@ -10,10 +12,10 @@
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup asterisk demo test unit live check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live faults soak check fmt bench pins clean
 
 BIN := .venv/bin
-TESTS_APART := tests/store tests/live
+TESTS_APART := tests/store tests/live tests/faults
 
 # A clone that was moved has an environment full of old paths: make it anew.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
@@ -43,6 +45,15 @@ unit: .venv/ready
 live: setup
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
+
+# FAULTS="--row engine --phase none": some rows, calls alone
+faults: setup
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+SOAK := 2h
+RATE := 5
+soak: setup
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
 
 check: .venv/ready
 	@$(BIN)/ruff check .
