@@ -17,6 +17,7 @@ from devkit.parts import Bucket, Part, Postgres, end
 from devkit.phones import LOOPBACK
 from devkit.ports import reserve_ports
 from devkit.stack import Wish, stack
+from tests.faults.damage import Damage
 from tests.faults.observed import Absence
 from tests.faults.proxy import Proxy, proxy
 from tests.live.service import House, write_owner
@@ -43,6 +44,7 @@ class Field:
     mail: MailServer
     disk: Path | None
     absences: list[Absence] = field(default_factory=list)
+    damage: Damage = field(default_factory=Damage)
 
     @contextmanager
     def absence(self, part: str, how: str) -> Iterator[None]:

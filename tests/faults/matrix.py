@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.faults.columns import Held, held
+from tests.faults.damage import Damage
 from tests.faults.field import Field
 from tests.faults.observe import AWAY, database, observe, settle
 from tests.faults.observed import Observed
@@ -57,6 +58,7 @@ async def run(
     """
     began, at = datetime.now(UTC), time.monotonic()
     field.absences.clear()
+    field.damage = Damage()
     field.mail.mails.clear()
     seed, withheld = str(random.randrange(10**6)), canary()
     reached: bool | None = None

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from email.policy import default
 from functools import cache
 
@@ -22,8 +22,10 @@ from storage.audit import Auditor
 from storage.calls import find
 from storage.encrypted_store import AudioDestroyed, EncryptedStore
 from storage.objects import ObjectsTrouble
+from storage.reconciliation import Sources, reconcile
 from storage.records import CallRecord
 from storage.spool import Spool
+from tests.faults.damage import is_damaged, unreported, without_damaged
 from tests.faults.field import Field
 from tests.faults.observed import AudioSeen, Left, MailSeen, Observed, Stored, Voices
 from tests.faults.voices import is_heard_in, voices_of
@@ -86,7 +88,7 @@ async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:
     async with database(field) as con:
         await con.execute(NO_PAUSES)
         records = {record.call_id for record in await records_of(con, numbers, began)}
-        dead = {row["call_id"] for row in await con.fetch("SELECT call_id FROM dead_letter")}
+        dead = await dead_letters(con)
         return calls <= records | dead and not await con.fetchval(UNSETTLED) and not spooled(field)
 
 
@@ -96,8 +98,14 @@ def journalled_starts(field: Field, numbers: Set[str]) -> set[str]:
     return {it["call"] for it in entries if it["kind"] == "call_start" and it["number"] in numbers}
 
 
+async def dead_letters(con: asyncpg.Connection) -> set[str]:
+    return {row["call_id"] for row in await con.fetch("SELECT call_id FROM dead_letter")}
+
+
 def spooled(field: Field) -> list[str]:
-    return sorted(path.name for path in field.house.endpoint.recordings.iterdir())
+    """The files in the spool, but for those of damaged calls, which wait for a person."""
+    names = sorted(path.name for path in field.house.endpoint.recordings.iterdir())
+    return [name for name in names if not field.damage.hit(name)]
 
 
 async def observe(
@@ -108,18 +116,35 @@ async def observe(
     async with database(field) as con:
         records = await records_of(con, numbers, began)
         ids = [record.recording_id for record in records if record.recording_id]
-        return Observed(
-            calls=calls,
-            records=records,
-            absences=tuple(field.absences),
-            cel=await asyncio.to_thread(calls_in_cel, field, began),
-            recordings=await evidence(con, ids),
-            mails=[mail_seen(mail) for mail in field.mail.mails if b"X-Voicemail-Id" in mail.content],
-            stored=await stored(field, con, set(ids)),
-            left=await left(field, con),
-            withheld=await places_of(field, withheld),
-            now=time.time(),
+        found = await stored(field, con, set(ids))
+        cel = await asyncio.to_thread(calls_in_cel, field, began)
+        return without_damaged(
+            field.damage,
+            Observed(
+                calls=calls,
+                records=records,
+                absences=tuple(field.absences),
+                cel=cel,
+                recordings=await evidence(con, ids),
+                mails=[mail_seen(mail) for mail in field.mail.mails if b"X-Voicemail-Id" in mail.content],
+                stored=found,
+                left=await left(field, con),
+                withheld=await places_of(field, withheld),
+                differences=await differences(field, con, began),
+                unreported=unreported(field.damage, await dead_letters(con), records, found),
+                now=time.time(),
+            ),
         )
+
+
+async def differences(field: Field, con: asyncpg.Connection, began: datetime) -> list[str]:
+    """What `callengine reconcile` finds of this time, but for calls that damage has hit."""
+    settings = load_settings(field.house.state / "callengine.toml")
+    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
+    found = await reconcile(con, sources, began, datetime.now(UTC))
+    return [
+        str(it) for it in found.differences if not is_damaged(field.damage, it.number, it.began.timestamp())
+    ]
 
 
 async def records_of(con: asyncpg.Connection, numbers: Set[str], began: datetime) -> list[CallRecord]:
@@ -198,7 +223,7 @@ def traces(field: Field) -> list[str]:
     for folder in (field.house.state, field.folder / "apart"):
         for path in folder.rglob("*"):
             with suppress(OSError):
-                if path.is_file() and is_heard_in(path.read_bytes()):
+                if path.is_file() and not field.damage.hit(path.name) and is_heard_in(path.read_bytes()):
                     found.append(str(path.relative_to(field.folder)))
     return found
 

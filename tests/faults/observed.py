@@ -86,6 +86,8 @@ class Stored:
 class Observed:
     """All of it. `withheld`: for each withheld number that was called with, the places where it stands.
 
+    `differences`: what `callengine reconcile` finds. `unreported`: damage that was done, and that neither a
+    dead letter nor the audit tells of; the calls and sounds that it hit are left out of all the rest.
     `now`: when it was looked at.
     """
 
@@ -98,6 +100,8 @@ class Observed:
     stored: Stored = field(default_factory=Stored)
     left: Left = field(default_factory=Left)
     withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    differences: Sequence[str] = ()
+    unreported: Sequence[str] = ()
     now: float = 0.0
 
     def of(self, part: str, *how: str) -> list[Absence]:

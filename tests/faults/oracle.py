@@ -39,7 +39,8 @@ def called(call: Seen) -> str:
 
 
 def one_record(it: Observed) -> Iterator[str]:
-    """V1: every call that was answered has exactly one record, with its true duration."""
+    """V1: every call that was answered has exactly one record, with its true duration; damage is reported."""
+    yield from it.unreported
     for call in it.calls:
         if call.answered is None:
             continue
@@ -157,8 +158,8 @@ def recordings_kept(it: Observed) -> Iterator[str]:
         audio = next((it.stored.audio[one] for one in ids if one in it.stored.audio), None)
         if audio is None:
             yield f"{called(call)}: {lasted:.1f} s were recorded, and there is no recording"
-        elif audio.due is not None and audio.due + ON_TIME < it.now:
-            if audio.voices is not None:
+        elif audio.due is not None and audio.due < it.now:
+            if audio.voices is not None and audio.due + ON_TIME < it.now:
                 yield f"{audio.audio_id} can be opened {it.now - audio.due:.0f} s after its deadline"
         elif audio.state != "stored" or audio.voices is None:
             yield f"{called(call)}: recording {audio.audio_id} is {audio.state} and cannot be heard"
@@ -229,6 +230,7 @@ def all_agree(it: Observed) -> Iterator[str]:
     yield from held.far(EXACT)
     counted = Counter(record.call_id for record in it.records)
     yield from (f"{call_id} has {n} records" for call_id, n in counted.items() if n > 1)
+    yield from (f"reconciliation: {difference}" for difference in it.differences)
     for call in calls:
         yield from _as_in_cel(it, call)
 

@@ -25,6 +25,7 @@ from tests.faults.breaking import (
     store_slow,
 )
 from tests.faults.field import Field
+from tests.faults.flipping import cel_bit_flipped, journal_bit_flipped, object_bit_flipped
 from tests.store.smtp import Ways
 
 Fault = Callable[[Field], AbstractAsyncContextManager[None]]
@@ -88,6 +89,9 @@ ROWS: tuple[Row, ...] = (
     Row("journal: fsync fails", of(failing, "engine", "journal.before_sync:20:raise")),
     Row("journal: every allocation fails", of(failing, "engine", "journal.before_allocation:1+:full")),
     Row("object: fsync of an upload fails", of(failing, "worker", "object.after_upload:1:raise")),
+    Row("journal: a bit flipped", journal_bit_flipped),
+    Row("CEL: a bit flipped", cel_bit_flipped),
+    Row("object: a bit flipped", object_bit_flipped),
     Row("log: nobody reads the engine's", log_unread),
     *(
         Row(f"CEL: rotated {how}", partial(cel_rotated, rotate=rotate), seconds=4.0)

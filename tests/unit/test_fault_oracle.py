@@ -116,6 +116,8 @@ UNTRUE: Mapping[str, tuple[set[str], dict[str, Any]]] = {
     "a bridge": ({"V8"}, {"left": Left(bridges=("b",))}),
     "a lease": ({"V8"}, {"left": Left(leases=("call-vm1",))}),
     "a file": ({"V8"}, {"left": Left(spool=("call-vm1.wav",))}),
+    "reconciliation": ({"V9"}, {"differences": ("duration: call x",)}),
+    "silent damage": ({"V1"}, {"unreported": ("a flipped bit in call x is not reported",)}),
     "other instants": ({"V9"}, {"records": (replace(RECORD, began=at(1000.06)), MESSAGE_RECORD)}),
     "not in CEL": ({"V9"}, {"cel": TRUE.cel[1:]}),
     "other in CEL": ({"V9"}, {"cel": (replace(TRUE.cel[0], ended=at(1012.2)), TRUE.cel[1])}),
