@@ -15,6 +15,7 @@ from pathlib import Path
 from devkit.parts import Part, ended
 from journal.fault import VARIABLE
 from tests.faults.field import Field
+from tests.faults.proxy import Proxy
 from tests.live.small_disk import filled, read_only
 from tests.store.smtp import Ways
 
@@ -97,28 +98,27 @@ async def failing(field: Field, name: str, failpoint: str) -> AsyncIterator[None
 # Ways.
 
 
-@asynccontextmanager
-async def database_refused(field: Field) -> AsyncIterator[None]:
-    with field.absence("postgres", "away"):
-        field.to_database.refuse()
-        yield
-        field.to_database.heal()
+WAYS = {"postgres": "to_database", "objects": "to_store", "mail": "to_mail"}
 
 
 @asynccontextmanager
-async def database_swallowed(field: Field) -> AsyncIterator[None]:
-    with field.absence("postgres", "black hole"):
-        field.to_database.swallow()
+async def refused(field: Field, name: str) -> AsyncIterator[None]:
+    """Every connection to that server is reset."""
+    way: Proxy = getattr(field, WAYS[name])
+    with field.absence(name, "away"):
+        way.refuse()
         yield
-        field.to_database.heal()
+        way.heal()
 
 
 @asynccontextmanager
-async def store_refused(field: Field) -> AsyncIterator[None]:
-    with field.absence("objects", "away"):
-        field.to_store.refuse()
+async def swallowed(field: Field, name: str) -> AsyncIterator[None]:
+    """Nothing comes through any more, and nothing is reset: a black hole."""
+    way: Proxy = getattr(field, WAYS[name])
+    with field.absence(name, "black hole"):
+        way.swallow()
         yield
-        field.to_store.heal()
+        way.heal()
 
 
 @asynccontextmanager

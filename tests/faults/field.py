@@ -41,6 +41,7 @@ class Field:
     bucket: Bucket
     to_database: Proxy
     to_store: Proxy
+    to_mail: Proxy
     mail: MailServer
     disk: Path | None
     absences: list[Absence] = field(default_factory=list)
@@ -87,6 +88,7 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
         to_database = await held.enter_async_context(proxy(postgres.running.port))
         to_store = await held.enter_async_context(proxy(bucket.store.ports[3]))
         mail = await held.enter_async_context(mail_server())
+        to_mail = await held.enter_async_context(proxy(mail.port))
         environment = held.enter_context(pytest.MonkeyPatch.context())
         for name, value in settings(bucket, to_store).items():
             environment.setenv(name, value)
@@ -95,11 +97,11 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
             parts = [state / "journal", state / "asterisk" / "log" / "cel-custom"]
             held.enter_context(small_disk(disk, parts))
         database = postgres.url.replace(f":{postgres.running.port}/", f":{to_database.port}/")
-        carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{mail.port}"
+        carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{to_mail.port}"
         wish = Wish(routing, state, carrier, database=database, smtp=smtp)
         run = await held.enter_async_context(stack(wish, lambda _line: None))
         house = House(run, routing, port)
-        yield Field(folder, house, postgres, bucket, to_database, to_store, mail, disk)
+        yield Field(folder, house, postgres, bucket, to_database, to_store, to_mail, mail, disk)
 
 
 def settings(bucket: Bucket, to_store: Proxy) -> dict[str, str]:

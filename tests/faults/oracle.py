@@ -119,7 +119,7 @@ def messages_delivered(it: Observed) -> Iterator[str]:
 def _answer_lost(it: Observed) -> list[Absence]:
     """Where nobody can know whether a mail was taken: its answer was lost, or not stored (RFC 1047)."""
     return [
-        *it.of("mail", "answer lost"),
+        *it.of("mail", "answer lost", "away", "black hole"),
         *it.of("worker", "killed"),
         *it.of("postgres", "killed", "black hole"),
     ]

@@ -11,8 +11,6 @@ from tests.faults.breaking import (
     by_rename,
     by_rename_and_gzip,
     cel_rotated,
-    database_refused,
-    database_swallowed,
     disk_full,
     disk_read_only,
     failing,
@@ -20,9 +18,10 @@ from tests.faults.breaking import (
     killed,
     log_unread,
     mail_does,
+    refused,
     stopped,
-    store_refused,
     store_slow,
+    swallowed,
 )
 from tests.faults.field import Field
 from tests.faults.flipping import cel_bit_flipped, journal_bit_flipped, object_bit_flipped
@@ -77,10 +76,13 @@ def process_rows() -> list[Row]:
 ROWS: tuple[Row, ...] = (
     *process_rows(),
     Row("the engine is away for 10 s", of(killed, "engine"), seconds=10.0),
-    Row("the database is away", database_refused, small=True),
-    Row("the database is a black hole", database_swallowed, seconds=8.0),
-    Row("the object store is away", store_refused, small=True),
+    Row("the database is away", of(refused, "postgres"), small=True),
+    Row("the database is a black hole", of(swallowed, "postgres"), seconds=8.0),
+    Row("the object store is away", of(refused, "objects"), small=True),
+    Row("the object store is a black hole", of(swallowed, "objects"), seconds=8.0),
     Row("the object store is slow", store_slow, seconds=6.0),
+    Row("the mail server is away", of(refused, "mail")),
+    Row("the mail server is a black hole", of(swallowed, "mail")),
     *(Row(f"SMTP: reset after {verb}", of(mail_does, verb, ways)) for verb, ways in RESETS.items()),
     Row("SMTP: tarpit", of(mail_does, "tarpit", TARPIT)),
     Row("SMTP: greylisting", of(mail_does, "greylisting", Ways(reply=greylisted))),
