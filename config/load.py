@@ -1,4 +1,4 @@
-"""The routing folder: everything in it as one value, or everything that is wrong with it."""
+"""The routing folder as one value, or all its errors."""
 
 import gc
 import sys
@@ -22,35 +22,36 @@ from dialplan.steps import visit
 
 
 def load(folder: Path, policy: Policy | None) -> Routing:
-    """All owners, numbers and prompts of a routing folder; raises ConfigErrors with all that is wrong.
+    """Return the routing in this folder. Raises ConfigErrors with all errors.
 
-    Without a policy the folder is a version that has been accepted before: its routes are not judged again,
-    because a country taken out of the settings, or a new holiday, must not reach a call that has begun.
+    Without a policy the folder is a version that was accepted before: its routes are not checked again,
+    because a country that was removed from the settings, or a new holiday, must not affect a call that has
+    begun.
     """
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
     owners = reading.owners(files.owners)
     texts = reading.texts(files.numbers)
     prompts = reading.prompts(files.prompts)
-    brought = built_in()
-    folder_has = Folder(
+    built_in_prompts = built_in()
+    targets = Folder(
         owners={file.stem: "" for file in files.owners}
         | {name: owner.language for name, owner in owners.items()},
         without_mail={name for name, owner in owners.items() if not owner.mail},
         notices={name: owner.recording_notice for name, owner in owners.items() if owner.recording_notice},
-        heard=by_language(map(reading.prompt_name, files.prompts)),
-        built_in=by_language(name.removeprefix(BUILT_IN) for name in brought),
+        audible=by_language(map(reading.prompt_name, files.prompts)),
+        built_in=by_language(name.removeprefix(BUILT_IN) for name in built_in_prompts),
         keys=frozenset(filter(None, map(_key, texts))),
     )
     reading.errors += _twice_owners(files.owners)
     reading.errors += _twice_numbers(texts)
-    numbers = list(_numbers(reading, texts, folder_has, policy))
+    numbers = list(_numbers(reading, texts, targets, policy))
     if reading.errors:
         raise ConfigErrors(reading.errors)
     routing = Routing(
         numbers={number.key: number for number in numbers},
         owners=owners,
-        prompts={**brought, **prompts},
+        prompts={**built_in_prompts, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in numbers if number.fallback},
     )
@@ -58,7 +59,7 @@ def load(folder: Path, policy: Policy | None) -> Routing:
 
 
 def _music(routing: Routing) -> Iterator[str]:
-    """The SHA-256 of each prompt that is heard instead of ringing: of each language that has its own."""
+    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own."""
     for number in routing.numbers.values():
         for _, step in visit(number.route):
             for name in step.values_of(MusicName):
@@ -69,24 +70,24 @@ def _music(routing: Routing) -> Iterator[str]:
 def _numbers(
     reading: Reading, texts: Iterable[Text], folder: Folder, policy: Policy | None
 ) -> Iterator[ServiceNumber]:
-    """The numbers that are right in themselves. Their `expect` is rehearsed where there is a policy."""
+    """The numbers whose files have no error of their own. With a policy, rehearse their `expect`."""
     for text in texts:
         references = NumberReferences(folder, policy, _owner(text)) if policy else None
         if (number := reading.model(text, ServiceNumber, references)) is not None:
             yield number
             if policy is not None:
-                reading.errors += _disappointments(text, number)
+                reading.errors += _violations(text, number)
 
 
-def _disappointments(text: Text, number: ServiceNumber) -> Iterator[FileError]:
-    """What the file expects of its route in vain."""
+def _violations(text: Text, number: ServiceNumber) -> Iterator[FileError]:
+    """The keys of `expect` that the route violates."""
     for index, expect in enumerate(number.expect):
         for key, what in disagreements(number, expect):
             yield text.error(("expect", index, key), what)
 
 
 def _owner(text: Text) -> str:
-    """The name of a number's owner, whatever else is wrong with its file; empty where there is none."""
+    """Return the owner of a number, whatever errors its file has; empty if there is none."""
     match text.document.value:
         case {"owner": str(name)}:
             return name
@@ -109,7 +110,7 @@ def _twice_numbers(texts: Iterable[Text]) -> Iterator[FileError]:
 
 
 def _key(text: Text) -> str | None:
-    """The dial key of a number, whatever else is wrong with its file."""
+    """Return the dial key of a number, whatever errors its file has."""
     match text.document.value:
         case {"number": str(number)}:
             return dial_key(number)
@@ -118,32 +119,32 @@ def _key(text: Text) -> str | None:
 
 
 def packed(routing: Routing) -> Routing:
-    """The same routing, small enough to be handed from one process to the next, and to be kept."""
+    """Return the same routing, small enough to be sent to another process, and to be cached."""
     return replace(routing, numbers=Packed(routing.numbers))
 
 
 async def load_in_process(folder: Path, policy: Policy, seconds: float = 30) -> Routing:
-    """`load` in a process of its own, so that no call waits for it; killed when it takes too long.
+    """`load` in a process of its own, so that no call waits for it; it is killed if it takes too long.
 
-    Raises ConfigErrors, also when the process did not come to an end.
+    Raises ConfigErrors, also if the process did not end by itself.
     """
     try:
         routing = await answer_of("config.load", str(folder), *policy.countries, seconds=seconds)
-    except ChildError as wrong:
-        raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {wrong}")]) from None
+    except ChildError as error:
+        raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
     if isinstance(routing, Routing):
         return routing
     raise ConfigErrors(routing)
 
 
 def _answer() -> None:
-    """The child: told the folder and the countries, writes the routing or the errors."""
-    gc.disable()  # it lives for a second, and nothing it makes is garbage
+    """The child: its arguments are the folder and the countries; it writes the routing, or the errors."""
+    gc.disable()  # it lives for a second, and produces no garbage
     folder, *countries = sys.argv[1:]
     try:
         result: Routing | tuple[FileError, ...] = packed(load(Path(folder), Policy(frozenset(countries))))
-    except ConfigErrors as wrong:
-        result = wrong.errors
+    except ConfigErrors as error:
+        result = error.errors
     reply(result)
 
 

@@ -1,4 +1,4 @@
-"""Where a call may be sent, and whose number the destination sees."""
+"""Where a call may be sent, and whose number the destination is shown."""
 
 import re
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Present(StrEnum):
 
 
 def refuse_short(number: Any) -> Any:
-    """112 and its like have a better message than a number that is not E.164."""
+    """Give 112 and the like a better error than a number that is not E.164."""
     if isinstance(number, str) and re.fullmatch(r"\+?[0-9*#]{2,6}", number, re.ASCII):
         raise ValueError(
             f"`{number}` is an emergency or short number, never a destination; write a full one: +3221112233"
@@ -57,5 +57,5 @@ class Destination(Model):
 
     @property
     def summary(self) -> str:
-        """The number, and what it is shown unless that is the caller's number."""
+        """The number, and the presentation unless it is the caller's number."""
         return str(self) if self.present is Present.CALLER else f"{self} ({self.present} shown)"

@@ -1,8 +1,8 @@
 """Opening hours: a week of spans in local time, and whether an instant lies in one of them.
 
-A span belongs to the day it begins on: a holiday on that day cancels all of it, its tail after midnight too,
-and a tail survives a holiday on the day after. On the two nights the clocks change, a time that does not
-exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
+A span belongs to the day on which it begins: a holiday on that day cancels all of it, including the part
+after midnight; a holiday on the next day does not. On the two nights when the clocks change, a time that does
+not exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
 """
 
 import re
@@ -21,7 +21,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTE = timedelta(minutes=1)
 DAY = 24 * 60
 WEEK = 7 * DAY
-LOOK_AHEAD = 60  # days in which the next opening is looked for
+LOOK_AHEAD = 60  # days in which the next opening is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Span:
     text: str
 
     def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The instants (UTC) at which the span of this day opens and closes."""
+        """Return the instants (UTC) at which the span of this day opens and closes."""
         return instant(day, self.begins, zone, fold=0), instant(day, self.ends, zone, fold=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the hours say of one instant: `holiday` names the holiday that closes, `why` is for people."""
+    """Whether it is open at one instant. `holiday`: the name of one that closes; `why`: for people."""
 
     open: bool
     why: str
@@ -54,7 +54,7 @@ class OpeningHours:
     spans: tuple[Span, ...]
 
     def at(self, now: datetime, zone: ZoneInfo, calendar: Calendar) -> Moment:
-        """Open at this instant (aware)? With the span, the holiday or the next opening as the reason."""
+        """Return whether it is open at this instant (aware), and why: span, holiday or next opening."""
         local = now.astimezone(zone)
         holiday = calendar.name(local.date())
         for day in (local.date(), local.date() - timedelta(days=1)):
@@ -85,7 +85,7 @@ class OpeningHours:
 
 
 def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
-    """The instant (UTC) of a local time; where the clocks skip it, that of the next minute there is."""
+    """Return the instant (UTC) of a local time; if the clocks skip it, that of the next existing minute."""
     wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
     while (at := wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)).astimezone(zone).replace(
         tzinfo=None
@@ -95,7 +95,7 @@ def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
 
 
 def read_opening(written: object) -> OpeningHours:
-    """The opening hours that are written as one line or a list of lines; ValueError says what is wrong."""
+    """Parse opening hours, one line or a list of lines. Raises ValueError with the remedy."""
     lines = [written] if isinstance(written, str) else written
     if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
         raise ValueError(
@@ -117,7 +117,7 @@ def _spans(line: str) -> Iterator[Span]:
 
 
 def _days(text: str) -> Iterator[int]:
-    """`mon-fri` -> 0 1 2 3 4; `fri-mon` goes over the end of the week."""
+    """`mon-fri` -> 0 1 2 3 4; `fri-mon` passes the end of the week."""
     for part in ["mon-sun"] if text == "daily" else text.split(","):
         first, dash, last = part.partition("-")
         if first not in DAYS or (dash and last not in DAYS):
@@ -129,18 +129,18 @@ def _days(text: str) -> Iterator[int]:
 
 
 def _times(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
+    if not match:
         raise ValueError(f"`{text}` is not a time; write 09:00-17:30, and 24:00 for midnight at the end")
-    begins = int(found[1]) * 60 + int(found[2])
-    ends = DAY if found[3] is None else int(found[3]) * 60 + int(found[4])
+    begins = int(match[1]) * 60 + int(match[2])
+    ends = DAY if match[3] is None else int(match[3]) * 60 + int(match[4])
     if begins == ends:
         raise ValueError(f"`{text}` begins when it ends; write 00:00-24:00 for the whole day")
     return begins, ends if ends > begins else ends + DAY
 
 
 def _check_overlap(spans: tuple[Span, ...]) -> None:
-    """A time open twice is a mistake: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` shortens nothing."""
+    """Refuse overlaps: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` would not shorten the friday."""
     week = sorted(
         (day * DAY + span.begins, day * DAY + span.ends, span.text) for span in spans for day in span.days
     )

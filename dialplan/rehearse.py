@@ -1,4 +1,4 @@
-"""Try a call out on paper: the same walk as the live call's, with what comes of each step supposed."""
+"""Rehearse a call: the walk of a live call, with supposed outcomes of the steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dialplan.step import Facts, StepModel, Turn
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The path of a supposed call: its turns, its steps each with the outcome supposed; and the result."""
+    """The path of a rehearsed call: its turns, and its steps with their outcomes; and the result."""
 
     path: tuple[Turn | tuple[StepModel, Outcome], ...]
     result: Result
@@ -28,11 +28,11 @@ class Rehearsal:
 
     @property
     def steps(self) -> Iterator[tuple[StepModel, Outcome]]:
-        return (taken for taken in self.path if not isinstance(taken, Turn))
+        return (part for part in self.path if not isinstance(part, Turn))
 
 
 def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = ()) -> Rehearsal:
-    """Walk the number's route. `outcomes` are those of the rings, `taken` once they are used up."""
+    """Walk the number's route. `outcomes`: those of the rings in order, then `taken`."""
     left = list(outcomes)
     path: list[Turn | tuple[StepModel, Outcome]] = []
     plan = number.plan(facts)
@@ -53,15 +53,15 @@ def _suppose(step: StepModel | Turn, left: list[Outcome]) -> Outcome:
 
 
 def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, str]]:
-    """The keys of `expect` that the route does not keep, each with what was expected and what came."""
+    """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
     call = rehearse(number, number.facts(now, expect.caller), expect.outcomes)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue
-        got = call.result if key == "ends" else getattr(call, key)
-        if got != expected:
-            yield key, f"expected {_listed(expected)}, got {_listed(got)}"
+        actual = call.result if key == "ends" else getattr(call, key)
+        if actual != expected:
+            yield key, f"expected {_listed(expected)}, got {_listed(actual)}"
     if call.unused:
         rings = len(expect.outcomes) - len(call.unused)
         yield (
@@ -70,5 +70,5 @@ def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, 
         )
 
 
-def _listed(found: Result | tuple[str, ...]) -> str:
-    return found.value if isinstance(found, Result) else f"[{', '.join(found)}]"
+def _listed(value: Result | tuple[str, ...]) -> str:
+    return value.value if isinstance(value, Result) else f"[{', '.join(value)}]"

@@ -1,4 +1,4 @@
-"""What every step is: settings that an operator may write, what they refer to, and its part in the walk."""
+"""The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
@@ -22,7 +22,7 @@ type StepPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
+    """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
 
     now: datetime
     caller: Caller
@@ -32,35 +32,34 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A decision of the route: there is nothing to perform, but `explain` and the journal say why."""
+    """A decision of the route: nothing is performed, but `explain` and the journal contain the reason."""
 
     step: str
     why: str
 
 
-# Values of these types refer to nothing, and most settings are of one.
+# Values of these types refer to nothing; most settings have one of them.
 PLAIN = (str, int, float, bool, type(None))
 
 type Plan = Generator[StepModel | Turn, Outcome, Verdict]
 
 
 class StepModel(Model, ABC):
-    """The settings of one step. Their types say what they refer to, so that no other module has to know it.
+    """The settings of one step. Their types determine what they refer to, so that no other module knows it.
 
-    | type of a setting | means | so that |
-    |---|---|---|
-    | `PromptSetting` | a prompt that the caller hears | `check` finds it missing; `expect: hears` counts it |
-    | `Destination`, alone or in a tuple | a number to ring | `check` judges it; `expect: rings` counts it |
-    | `Branch` | steps of its own | they are checked, found, and have a path |
+    | type of a setting | means | so that | |---|---|---| | `PromptSetting` | a prompt that the caller hears |
+    `check` reports it missing; `expect: hears` counts it | | `Destination`, alone or in a tuple | a number to
+    ring | `check` checks it; `expect: rings` counts it | | `Branch` | steps of its own | they are checked,
+    found, and have a path |
     """
 
     # The setting whose value may be written alone: `announce: welcome`.
     alone: ClassVar[str]
-    # Prompts that callengine brings along, which this step plays whatever its settings are.
+    # Built-in prompts that this step plays whatever its settings are.
     built_in: ClassVar[tuple[str, ...]] = ()
     # Whether the caller may leave a message, which is mailed to the owner.
     takes_message: ClassVar[bool] = False
-    # Whether `explain` prints how it ended. A step that can end in one way only has nothing to say.
+    # Whether `explain` prints its outcome. A step with only one outcome needs none.
     has_outcome: ClassVar[bool] = True
 
     step: str
@@ -68,7 +67,7 @@ class StepModel(Model, ABC):
 
     @classmethod
     def noun(cls) -> str:
-        """The step's name."""
+        """Return the step's name."""
         return str(cls.model_fields["step"].default)
 
     @field_validator("step")
@@ -81,7 +80,7 @@ class StepModel(Model, ABC):
 
     @abstractmethod
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
-        """Yield what to perform (`self`) or a `Turn`; return what the call has come to, final or not."""
+        """Yield what to perform (`self`) or a `Turn`; return the result of the call, final or not."""
 
     @property
     def summary(self) -> str:
@@ -95,25 +94,25 @@ class StepModel(Model, ABC):
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
-        """The numbers it rings. The outcome of such a step is theirs; any other step is done, on paper."""
+        """The numbers that it rings, which give its outcome. Without any, a rehearsal supposes `done`."""
         return self.values_of(Destination)
 
     def values_of[T](self, kind: type[T]) -> tuple[T, ...]:
-        """All of this type among its settings, in order, without those of the steps in its branches."""
+        """Return all its settings of this type, in order, without those of the steps in its branches."""
         return tuple(value for _, value in values_in(vars(self)) if isinstance(value, kind))
 
     @property
     def path(self) -> StepPath:
-        """Keys and indexes as in the file; empty for a step that belongs to no number."""
+        """Keys and indexes as in the file; empty for a step that does not belong to a number."""
         return self._path
 
     def placed_at(self, path: StepPath) -> None:
-        """Set the path. Only the step's number does so, once, when it is loaded."""
+        """Set the path. Only the number of the step does so, once, when it is loaded."""
         self._path = path
 
 
 def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPath, StepModel]]:
-    """Every step of a route, those of its branches too, each with its path in the file."""
+    """Every step of a route and of its branches, each with its path in the file."""
     for place, value in values_in(settings, at):
         if isinstance(value, StepModel):
             here = (*place, value.step)
@@ -122,7 +121,7 @@ def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPat
 
 
 def values_in(settings: object, at: StepPath = ()) -> Iterator[tuple[StepPath, object]]:
-    """These settings and all that is in them, each with its path; without the settings of steps in them."""
+    """These settings and all values in them, each with its path; without the settings of steps in them."""
     yield at, settings
     inner: Iterable[tuple[str | int, object]] = ()
     if isinstance(settings, tuple):

@@ -35,15 +35,15 @@ class Reconciling:
             return False
         until = datetime.now(UTC) - LEEWAY
         try:
-            found = await reconcile(con, self._sources, until - PERIOD, until)
+            result = await reconcile(con, self._sources, until - PERIOD, until)
         except OSError as error:  # of the files: what the database raises is the job's to handle
             log.warning("calls_not_reconciled", error=str(error))
             return False
         self._reconciled = time.monotonic()
-        self._metrics.reconcile_differences.set(len(found.differences))
-        for difference in found.differences:
+        self._metrics.reconcile_differences.set(len(result.differences))
+        for difference in result.differences:
             if difference.call_id not in self._reported:
                 log.error("call_not_reconciled", call=difference.call_id, kind=difference.kind,
                           what=difference.what, why=difference.why)  # fmt: skip
-        self._reported = {difference.call_id for difference in found.differences}
+        self._reported = {difference.call_id for difference in result.differences}
         return False

@@ -1,4 +1,4 @@
-"""callengine reconcile: CEL, journal and call records of a period compared, each difference explained."""
+"""callengine reconcile: compare CEL, journal and call records, and explain each difference."""
 
 import asyncio
 import json
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.commands.calls import Instant
+from cli.exit_status import ExitStatus, end_with
+from cli.options import format_option, settings_option, since_option, state_option, until_option
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -19,40 +20,41 @@ LEEWAY = timedelta(minutes=5)
 
 
 @click.command()
-@click.option(
-    "--since", type=Instant(), help="Calls that began then or later. Default: a day before --until."
-)
-@click.option(
-    "--until",
-    type=Instant(),
-    help="Calls that began before then. Default: five minutes ago, since later ones are on their way.",
-)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
-def command(*, since: datetime | None, until: datetime | None, form: str, file: Path | None) -> None:
-    """Compare CEL, journal and call records, and explain each difference.
+@since_option("Default: a day before --until.")
+@until_option("Default: five minutes ago, since later calls are on their way.")
+@format_option("text", "json")
+@state_option()
+@settings_option()
+def command(
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    form: str,
+    state: Path | None,
+    settings: Path | None,
+) -> None:
+    """Compare CEL, journal and call records of the calls that began in a period.
 
-    Run it on Asterisk's host: CEL and journal are files there, kept for 72 hours. It changes nothing, and
-    ends with 1 if there is any difference. T is 2026-11-24, 2026-11-24T10:00 (in this machine's zone) or
-    2026-11-24T10:00Z.
+    Print a line for each difference, with its cause and remedy; the exit status is 1 if there is any. Run it
+    on Asterisk's host: CEL and journal are files there, stored for 72 hours. It changes nothing.
 
     \b
-    no record    CEL has a call of which there is no record: it is not billed
+    no record    CEL has a call without a record: it is not billed
     no CEL       there is a record of a call that CEL does not have
     duration     from answer to end, CEL and record differ by more than 50 ms
-    dead letter  the call could not become a whole record; callengine audit lists it too
+    dead letter  the call could not become a complete record; callengine audit lists it too
 
-    No difference: a call that the dialplan refused (limits, loops), one that is still live, one whose clock
+    Not a difference: a call that the dialplan refused (limits, loops), a live call, one during which the clock
     was set, and one from before the oldest line of CEL.
     """
-    from cli.database import settings_in, told_plainly
+    from cli.database import database_errors, settings_in
 
-    settings = settings_in(file)
+    values = settings_in(settings, state)
     end = until or datetime.now(UTC) - LEEWAY
-    with told_plainly():
-        found = asyncio.run(reconciled(settings, since or end - DAY, end))
-    click.echo(as_json(found) if form == "json" else as_text(found))
-    raise SystemExit(1 if found.differences else 0)
+    with database_errors():
+        result = asyncio.run(reconciled(values, since or end - DAY, end))
+    click.echo(as_json(result) if form == "json" else as_text(result))
+    end_with(ExitStatus.FAILED if result.differences else ExitStatus.OK)
 
 
 async def reconciled(settings: "Settings", since: datetime, until: datetime) -> "Reconciliation":
@@ -69,22 +71,22 @@ async def reconciled(settings: "Settings", since: datetime, until: datetime) -> 
     async with connected(settings.database.get_secret_value()) as con:
         try:
             return await reconcile(con, sources, since, until)
-        except PermissionError as wrong:
+        except PermissionError as error:
             raise click.ClickException(
-                f"{wrong.filename} cannot be read: run this as user callengine"
+                f"{error.filename} cannot be read: run this as user callengine"
             ) from None
 
 
-def as_text(found: "Reconciliation") -> str:
-    count = len(found.differences)
-    told = f"{found.cel} calls in CEL, {found.records} records, "
-    lines = [str(difference) for difference in found.differences]
-    return "\n".join([*lines, f"{told}{count or 'no'} difference{'' if count == 1 else 's'}"])
+def as_text(result: "Reconciliation") -> str:
+    count = len(result.differences)
+    summary = f"{result.cel} calls in CEL, {result.records} records, "
+    lines = [str(difference) for difference in result.differences]
+    return "\n".join([*lines, f"{summary}{count or 'no'} difference{'' if count == 1 else 's'}"])
 
 
-def as_json(found: "Reconciliation") -> str:
-    differences = [as_object(difference) for difference in found.differences]
-    return json.dumps({"cel": found.cel, "records": found.records, "differences": differences}, indent=2)
+def as_json(result: "Reconciliation") -> str:
+    differences = [as_object(difference) for difference in result.differences]
+    return json.dumps({"cel": result.cel, "records": result.records, "differences": differences}, indent=2)
 
 
 def as_object(difference: "Difference") -> dict[str, str]:

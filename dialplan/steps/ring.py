@@ -1,4 +1,4 @@
-"""`ring`: let somebody's telephone ring."""
+"""`ring`: ring destinations, and connect the first that answers."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -40,8 +40,9 @@ class Ring(StepModel):
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
-    call is answered, and pays nothing for it. It begins with the first ring, and goes on where it stopped in
-    the next. A caller who hears music does not hear what a destination's network announces before it answers.
+    call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
+    it stopped. A caller who hears music does not hear what a destination's network announces before the
+    answer.
     """
 
     alone: ClassVar = "to"
@@ -82,4 +83,4 @@ class Ring(StepModel):
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:
-                raise ValueError(f"{outcome} cannot come of ring")
+                raise ValueError(f"{outcome} is not an outcome of ring")

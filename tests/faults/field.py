@@ -20,7 +20,8 @@ from devkit.stack import Wish, stack
 from tests.faults.damage import Damage
 from tests.faults.observed import Absence
 from tests.faults.proxy import Proxy, proxy
-from tests.live.service import House, write_owner
+from tests.live.agreed import write_owner
+from tests.live.service import House
 from tests.live.small_disk import may_mount, small_disk
 from tests.store.smtp import MailServer, mail_server
 
@@ -100,7 +101,7 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
         carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{to_mail.port}"
         wish = Wish(routing, state, carrier, database=database, smtp=smtp)
         run = await held.enter_async_context(stack(wish, lambda _line: None))
-        house = House(run, routing, port)
+        house = House(run, routing, port, [], [])
         yield Field(folder, house, postgres, bucket, to_database, to_store, to_mail, mail, disk)
 
 

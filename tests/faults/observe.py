@@ -30,12 +30,11 @@ from tests.faults.field import Field
 from tests.faults.observed import AudioSeen, Left, MailSeen, Observed, Stored, Voices
 from tests.faults.voices import is_heard_in, voices_of
 from tests.live.ari import ask, left_in
-from tests.live.service import journalled
 from tests.live.sinks import callengine, files_below, write_out
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.truth import Evidence
 from tests.store.smtp import Received
-from worker.recordings import key_wrapper_of, objects_of
+from worker.stores import key_wrapper_of, objects_of
 
 SETTLES = 60.0  # s
 SEPARATORS = b" ./()-"
@@ -94,7 +93,7 @@ async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:
 
 def journalled_starts(field: Field, numbers: Set[str]) -> set[str]:
     """The calls to these numbers that the journal knows."""
-    entries = journalled(field.house.state / "journal")
+    entries = field.house.journal.entries()
     return {it["call"] for it in entries if it["kind"] == "call_start" and it["number"] in numbers}
 
 

@@ -225,7 +225,8 @@ def all_agree(it: Observed) -> Iterator[str]:
     of_touched = {id(record) for call in touched for record in it.records_of(call)}
     calls = [call for call in it.calls if call not in touched]
     records = [record for record in it.records if id(record) not in of_touched]
-    held = hold(calls, records, it.recordings)
+    kills = [(away.since, away.until) for away in it.of("engine")]
+    held = hold(calls, records, it.recordings, kills)
     yield from held.wrong
     yield from held.far(EXACT)
     counted = Counter(record.call_id for record in it.records)

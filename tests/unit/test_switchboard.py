@@ -11,7 +11,9 @@ from engine.ari.client import Client
 from engine.ari.events import StasisStart
 from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
+from engine.ari.state import AppInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
+from engine.handle import handle
 from journal.entries import (
     Answered,
     CallEnded,
@@ -74,7 +76,7 @@ async def test_a_call_is_taken_when_asterisk_has_what_it_keeps_for_us(tmp_path: 
 
     class Renews(Setting):
         async def renew(self) -> None:
-            asterisk.board.heard(StasisStart(at(0), channel(), ("in", NUMBER)))
+            asterisk.board.on_event(StasisStart(at(0), channel(), ("in", NUMBER)))
             await asyncio.sleep(1)
             taken_meanwhile.extend(services.of(CallStarted))
 
@@ -104,7 +106,13 @@ async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_pat
     file = Cel(tmp_path / "Master.csv", tmp_path / "kept", first=True)
     trunk = Trunk("engine", "PJSIP/{number}@trunk")
     board = Switchboard(
-        cast(Client, asterisk), services, Setting(), trunk, cel=file, left=Left({}, {}, AT, tmp_path / "seen")
+        cast(Client, asterisk),
+        services,
+        handle,
+        Setting(),
+        trunk,
+        cel=file,
+        left=Left({}, {}, AT, tmp_path / "seen"),
     )
     taking = asyncio.create_task(board.take(TALK))
     await asyncio.sleep(100)
@@ -173,6 +181,27 @@ async def test_a_call_that_is_nowhere_ended_with_its_asterisk(tmp_path: Path) ->
         assert board.live == 0
     (ending,) = services.of(CallEnded)
     assert (ending.outcome, ending.ended_by, ending.at) == ("lost", "lost", AT)
+
+
+async def test_a_call_that_ends_while_it_is_looked_for_has_the_end_that_cel_tells(tmp_path: Path) -> None:
+    class Ending(Asterisk):
+        """The channel is gone when the engine asks for it, and CEL says so 10 ms later."""
+
+        async def get(self, what: str) -> AppInfo | ChannelInfo:
+            if what == CHANNEL:
+                self.telling = asyncio.create_task(self.tell())
+            return await super().get(what)
+
+        async def tell(self) -> None:
+            await asyncio.sleep(0.01)
+            await self.board.take([*TALK[1:], *GOODBYE])
+
+    services = desk_of(*LEFT)
+    async with serving(tmp_path, Ending(), services) as board:
+        await asyncio.sleep(1)
+        assert board.live == 0
+    (ending,) = services.of(CallEnded)
+    assert (ending.outcome, ending.ended_by, ending.at) == ("answered", "destination", at(9))
 
 
 async def test_a_caller_who_is_back_goes_on_with_the_route(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def keep_calling(
     agent: Agent, line: Line, after: float, dice: random.Random, patience: float
 ) -> list[Seen]:
     """One call after the other, to each of the line's numbers in turn, until it is over."""
-    await asyncio.sleep(after)
+    await asyncio.sleep(after)  # as the script has it
     seen: list[Seen] = []
     while True:
         for number, script in dice.sample(list(line.scripts.items()), len(line.scripts)):
@@ -109,7 +109,9 @@ async def call(caller: Caller, script: Script, dice: random.Random, patience: fl
         consenting.cancel()
     for end in (caller, *caller.legs):
         await end.until_over(ENDS)
-    return talked
+    # Who was leaving a message when the engine died talks with the fallback afterwards.
+    at_fallback = (leg for leg in caller.legs if leg.manner.fallback and leg.answered and caller.answered)
+    return talked or next(at_fallback, None)
 
 
 async def consent(caller: Caller) -> None:

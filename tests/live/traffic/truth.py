@@ -2,25 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from storage.records import CallRecord, LegRecord
-from tests.live.traffic.seen import LegSeen, Seen
+from tests.live.traffic.seen import LegSeen, Seen, Span
 
 SAME_CALL = 1.0  # s between the INVITE and the record's beginning, at most
+# Of several legs only their Dial events say when each rang: those that an engine had not noted when it was
+# killed, and those that Asterisk had sent to it, are lost (docs/decisions/014-hand-over.md).
+UNNOTED = 0.1  # s before or after the kill
 Evidence = Mapping[str, Any]  # a recording: began, ended, changes
 
 
 @dataclass
 class Held:
-    """What came of it. `differences`: by what, each in seconds, and where. `wrong`: in words."""
+    """What came of it. `differences`: by what, each in seconds, and where. `wrong`: in words.
+
+    `unknown`: legs that rang beside others at a kill, and of which the record does not say when.
+    """
 
     differences: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
     missing: int = 0
     doubled: int = 0
+    unknown: int = 0
 
     def far(self, late: float) -> list[str]:
         """The differences of more than that."""
@@ -32,8 +39,13 @@ class Held:
         ]
 
 
-def hold(seen: Sequence[Seen], records: Sequence[CallRecord], recordings: Mapping[str, Evidence]) -> Held:
-    """`recordings`: by their ids."""
+def hold(
+    seen: Sequence[Seen],
+    records: Sequence[CallRecord],
+    recordings: Mapping[str, Evidence],
+    kills: Sequence[Span] = (),
+) -> Held:
+    """`recordings`: by their ids. `kills`: from each kill until the next engine was ready."""
     held = Held()
     for number in {call.number for call in seen} | {record.number for record in records}:
         own = [record for record in records if record.number == number]
@@ -44,7 +56,7 @@ def hold(seen: Sequence[Seen], records: Sequence[CallRecord], recordings: Mappin
                 held.wrong.append(f"{call.script} of {number} at {call.began:.3f}: no record")
                 continue
             own.remove(record)
-            hold_call(held, call, record)
+            hold_call(held, call, record, kills)
             if record.recording_id:
                 hold_recording(held, call, record, recordings.get(record.recording_id))
         held.doubled += len(own)
@@ -58,7 +70,7 @@ def record_of(call: Seen, records: Sequence[CallRecord]) -> CallRecord | None:
     return min(near, key=lambda it: abs(it.began.timestamp() - call.began), default=None)
 
 
-def hold_call(held: Held, call: Seen, record: CallRecord) -> None:
+def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span]) -> None:
     where = f"{call.script} {record.call_id}"
     for what, recorded, seen in instants(call, record):
         compare(held, where, what, recorded, seen)
@@ -70,8 +82,16 @@ def hold_call(held: Held, call: Seen, record: CallRecord) -> None:
         held.wrong.append(f"{where}: legs {recorded_legs}, seen {legs}")
         return
     for leg_seen, leg in zip(legs, recorded_legs, strict=True):
+        if leg.ringing is None and len(legs) > 1 and rang_at_a_kill(leg_seen, kills):
+            held.unknown += 1
+            leg_seen = replace(leg_seen, ringing=None)  # noqa: PLW2901
         for what, recorded, seen in leg_instants(leg_seen, leg):
             compare(held, f"{where} {leg.to}", what, recorded, seen)
+
+
+def rang_at_a_kill(leg: LegSeen, kills: Sequence[Span]) -> bool:
+    rang = leg.ringing
+    return rang is not None and any(abs(rang - at) < UNNOTED for at, _ in kills)
 
 
 def by_destination(leg: LegSeen | LegRecord) -> tuple[str, float]:
@@ -94,13 +114,20 @@ def facts(call: Seen, record: CallRecord) -> Iterator[tuple[str, object, object]
         yield "outcome", record.outcome, "answered" if call.to else "voicemail"
     elif call.ended_by:
         yield "outcome", record.outcome, "abandoned"
-    yield "recorded", bool(record.recording_id), call.announcement is not None
+    yield "recorded", bool(record.recording_id), bool(call.announcement and call.answered)
 
 
 def instants(call: Seen, record: CallRecord) -> Iterator[tuple[str, datetime | None, float | None]]:
     yield "began", record.began, call.began
     yield "answered", record.answered, call.answered
-    yield "ended", record.ended, call.ended
+    yield "ended", record.ended, ended(call)
+
+
+def ended(call: Seen) -> float | None:
+    """Dial sees a caller who gives up while the destination hears the announcement when that is over."""
+    if call.ended and call.announcement and call.answered is None:
+        return max(call.ended, call.announcement[1])
+    return call.ended
 
 
 def leg_instants(seen: LegSeen, leg: LegRecord) -> Iterator[tuple[str, datetime | None, float | None]]:
