@@ -44,8 +44,8 @@ def command(
     duration     from answer to end, CEL and record differ by more than 50 ms
     dead letter  the call could not become a complete record; callengine audit lists it too
 
-    Not a difference: a call that the dialplan refused (limits, loops), a live call, one during which the clock
-    was set, and one from before the oldest line of CEL.
+    Not a difference: a call that the dialplan refused (limits, loops), a live call, a call during which the
+    clock was set, and one from before the oldest line of CEL.
     """
     from cli.database import database_errors, settings_in
 
