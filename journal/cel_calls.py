@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from journal.cel import CelEvent, parse, records
 
@@ -109,5 +109,5 @@ def _events_of(path: Path) -> Iterator[CelEvent]:
                         yield parse(record)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

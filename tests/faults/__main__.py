@@ -23,10 +23,8 @@ def main() -> None:
     asked = arguments()
     rows = [row for row in ROWS if not asked.row or any(part in row.name for part in asked.row)]
     with tempfile.TemporaryDirectory(prefix="callengine-faults-") as folder:
-        cells = asyncio.run(all_cells(Path(folder), rows, phases(asked.phase)))
-    if asked.write:
-        when = datetime.now(UTC).date().isoformat()
-        PAGE.write_text(rewrite(PAGE.read_text(), table(cells, when, commit())))
+        cells: list[Cell] = []
+        asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
     raise SystemExit(1 if any(cell.violations for cell in cells) else 0)
 
 
@@ -46,8 +44,11 @@ def phases(asked: Sequence[str] | None) -> list[Held | None]:
     return [it for it in every if (it.name if it else "none") in asked]
 
 
-async def all_cells(folder: Path, rows: Sequence[Row], phases: Sequence[Held | None]) -> list[Cell]:
-    cells = []
+async def all_cells(
+    folder: Path, rows: Sequence[Row], phases: Sequence[Held | None], cells: list[Cell], *, write: bool
+) -> None:
+    """Add each cell to `cells`, and write the table anew: a run that is ended has what it came to."""
+    when, of = datetime.now(UTC).date().isoformat(), commit()
     async with open_field(folder) as field:
         for row in rows:
             if row.on_disk and field.disk is None:
@@ -56,7 +57,8 @@ async def all_cells(folder: Path, rows: Sequence[Row], phases: Sequence[Held | N
             for phase in phases:
                 cells.append(cell := await run(field, [row], phase))
                 report(cell)
-    return cells
+                if write:
+                    PAGE.write_text(rewrite(PAGE.read_text(), table(cells, when, of)))
 
 
 def report(cell: Cell) -> None:

@@ -61,7 +61,13 @@ RESETS: Mapping[str, Ways] = {
 }
 PARTS = {"engine": "the engine", "worker": "the worker", "asterisk": "Asterisk", "postgres": "PostgreSQL",
          "objects": "the object store"}  # fmt: skip
-SMALL = {("killed", "engine"), ("killed", "worker"), ("killed", "postgres"), ("frozen", "worker")}
+SMALL = {
+    ("killed", "engine"),
+    ("killed", "asterisk"),
+    ("killed", "worker"),
+    ("killed", "postgres"),
+    ("frozen", "worker"),
+}
 
 
 def process_rows() -> list[Row]:

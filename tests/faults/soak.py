@@ -91,7 +91,8 @@ async def sampling(field: Field, lives: Lives) -> AsyncIterator[None]:
 
 async def soak(folder: Path, seconds: float, rate: float, dice: random.Random) -> tuple[list[Cell], Lives]:
     """Rounds of calls, with one fault in the middle of each; the last round has what is left of the time."""
-    cells, lives = [], Lives()
+    cells: list[Cell] = []
+    lives = Lives()
     lines = max(round(rate * SECONDS_OF_A_CALL), 1)
     async with open_field(folder) as field, sampling(field, lives):
         end = time.monotonic() + seconds

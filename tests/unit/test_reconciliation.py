@@ -131,7 +131,8 @@ def test_of_two_calls_with_one_channel_id_each_has_its_record() -> None:
     assert CEL.answered is not None
     assert CEL.ended is not None
     again = CelCall(CHANNEL, CEL.number, CEL.began + hour, CEL.answered + hour, CEL.ended + hour)
-    entries = [changed(it, at=it.at + hour, call=call_id_of(CHANNEL, NODE, again.began)) for it in ENTRIES]
+    second_id = call_id_of(CHANNEL, NODE, again.began)
+    entries = [changed(it, at=it.at and it.at + hour, call=second_id) for it in ENTRIES]
     second = call_record(fold(entries))
     witnesses = Witnesses(NODE, [CEL, again], SINCE, ENDED, [RECORD, second])
     assert compare(witnesses, SINCE, UNTIL) == Reconciliation(2, 2, ())
