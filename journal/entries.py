@@ -158,7 +158,7 @@ class CallerNotified(_Entry, frozen=True, tag="notice", gc=False):
     """
 
     result: NoticeResult
-    policy: str
+    policy: str = ""
     why: str = ""
     announcement: str = ""
     sha256: str = ""
