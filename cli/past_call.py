@@ -5,7 +5,7 @@ derived from these; that a prompt was heard is supposed.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,9 +13,10 @@ from typing import Any
 
 from cli.explanation import data_of, entry, heading, line
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber
 from dialplan.result import Outcome, Result, together
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.step import NO_LISTS, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
 LEFT = (Result.ABANDONED, Result.LOST)  # the call was over before its route was
@@ -55,11 +56,13 @@ class Retraced:
     result: Result | None
 
 
-def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
+def retrace(
+    record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
+) -> Retraced:
     """Walk the route of the version that the call began under, with what the record has of each step."""
     legs = list(record.legs)
     path: list[Turn | PastStep] = []
-    plan = number.plan(facts_of(record, number))
+    plan = number.plan(facts_of(record, number, lists))
     try:
         step = next(plan)
         while True:
@@ -76,10 +79,10 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
         return Retraced(tuple(path), over.value.result)
 
 
-def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
+def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
     """The facts of then."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
-    return number.facts(record.began, WITHHELD if record.withheld else caller)
+    return number.facts(record.began, WITHHELD if record.withheld else caller, lists)
 
 
 def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord]) -> PastStep:

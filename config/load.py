@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from config.policy import Policy
 from config.prompts import built_in
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences, by_language
+from dialplan.caller_list import CallerList
 from dialplan.number import ServiceNumber, dial_key
 from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
@@ -41,10 +42,13 @@ def load(folder: Path, policy: Policy | None) -> Routing:
         heard=by_language(map(reading.prompt_name, files.prompts)),
         built_in=by_language(name.removeprefix(BUILT_IN) for name in brought),
         keys=frozenset(filter(None, map(_key, texts))),
+        lists=frozenset(file.stem for file in files.callers),
     )
-    reading.errors += _twice_owners(files.owners)
+    reading.errors += _twice(files.owners, "owner")
+    reading.errors += _twice(files.callers, "list")
     reading.errors += _twice_numbers(texts)
-    numbers = list(_numbers(reading, texts, folder_has, policy))
+    lists = reading.caller_lists(files.callers)
+    numbers = list(_numbers(reading, texts, folder_has, policy, lists))
     if reading.errors:
         raise ConfigErrors(reading.errors)
     routing = Routing(
@@ -53,6 +57,7 @@ def load(folder: Path, policy: Policy | None) -> Routing:
         prompts={**brought, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in numbers if number.fallback},
+        lists=lists,
     )
     return replace(routing, music=frozenset(_music(routing)))
 
@@ -67,7 +72,11 @@ def _music(routing: Routing) -> Iterator[str]:
 
 
 def _numbers(
-    reading: Reading, texts: Iterable[Text], folder: Folder, policy: Policy | None
+    reading: Reading,
+    texts: Iterable[Text],
+    folder: Folder,
+    policy: Policy | None,
+    lists: Mapping[str, CallerList],
 ) -> Iterator[ServiceNumber]:
     """The numbers that are right in themselves. Their `expect` is rehearsed where there is a policy."""
     for text in texts:
@@ -75,13 +84,15 @@ def _numbers(
         if (number := reading.model(text, ServiceNumber, references)) is not None:
             yield number
             if policy is not None:
-                reading.errors += _disappointments(text, number)
+                reading.errors += _disappointments(text, number, lists)
 
 
-def _disappointments(text: Text, number: ServiceNumber) -> Iterator[FileError]:
+def _disappointments(
+    text: Text, number: ServiceNumber, lists: Mapping[str, CallerList]
+) -> Iterator[FileError]:
     """What the file expects of its route in vain."""
     for index, expect in enumerate(number.expect):
-        for key, what in disagreements(number, expect):
+        for key, what in disagreements(number, expect, lists):
             yield text.error(("expect", index, key), what)
 
 
@@ -94,11 +105,11 @@ def _owner(text: Text) -> str:
             return ""
 
 
-def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
+def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
     first: dict[str, Path] = {}
     for file in files:
         if (other := first.setdefault(file.stem, file)) is not file:
-            yield FileError(file, NOWHERE, "", f"this owner is also in {other}; rename one of the two files")
+            yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
 
 
 def _twice_numbers(texts: Iterable[Text]) -> Iterator[FileError]:

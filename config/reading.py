@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from config.caller_lists import MAX_LIST_BYTES, read_list
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
 from config.prompts import read_prompt
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
+from dialplan.caller_list import CallerList
 from dialplan.model import Model
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
@@ -67,6 +69,22 @@ class Reading:
     def prompts(self, files: Iterable[Path]) -> Mapping[str, Prompt]:
         """The prompts in these files, by `name` or `language/name`; unplayable ones are left out."""
         return {self.prompt_name(file): prompt for file in files if (prompt := self._prompt(file))}
+
+    def caller_lists(self, files: Iterable[Path]) -> dict[str, CallerList]:
+        """The lists of callers' numbers in these files, by name. Errors are kept."""
+        return {file.stem: listed for file in files if (listed := self._caller_list(file)) is not None}
+
+    def _caller_list(self, file: Path) -> CallerList | None:
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(MAX_LIST_BYTES + 1)
+        except OSError as wrong:
+            self._cannot_read(file, wrong)
+            return None
+        self.hashes[self._key(file)] = hashlib.sha256(data).hexdigest()
+        listed, wrong_lines = read_list(data)
+        self.errors += (FileError(file, place, "", what) for place, what in wrong_lines)
+        return listed
 
     def _document(self, file: Path) -> Document | None:
         try:

@@ -15,7 +15,7 @@ class Folder:
     `owners`: each one's language, empty where the owner's file is wrong; `without_mail`: those without an
     address; `notices`: the prompt of each owner who has an announcement of recordings of their own;
     `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
-    `keys`: the dial keys of all own numbers.
+    `keys`: the dial keys of all own numbers; `lists`: the names of the lists of callers.
     """
 
     owners: Mapping[str, str]
@@ -24,6 +24,7 @@ class Folder:
     heard: Mapping[str, Set[str]]
     built_in: Mapping[str, Set[str]]
     keys: Set[str]
+    lists: Set[str] = frozenset()
 
 
 def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
@@ -82,6 +83,12 @@ class NumberReferences:
         return (
             f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
         )
+
+    def caller_list(self, name: str) -> str | None:
+        if name in self.folder.lists:
+            return None
+        remedy = _near(name, self.folder.lists) or f"put the file at callers/{name}.txt"
+        return f"there is no list of callers `{name}`; {remedy}"
 
     @property
     def _language(self) -> str:

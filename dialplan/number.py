@@ -21,13 +21,14 @@ from pydantic import (
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Model, Name
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
-from dialplan.step import Facts, Plan
+from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
 
@@ -221,9 +222,9 @@ class ServiceNumber(Model):
     def key(self) -> str:
         return dial_key(self.number)
 
-    def facts(self, now: datetime, caller: Caller) -> Facts:
+    def facts(self, now: datetime, caller: Caller, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
         """All that this number's route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar)
+        return Facts(now, caller, self.zone, self.calendar, lists)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)

@@ -1,13 +1,14 @@
 """Try a call out on paper: the same walk as the live call's, with what comes of each step supposed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
+from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
 from dialplan.result import Outcome, Result
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.step import NO_LISTS, Facts, StepModel, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ def _suppose(step: StepModel | Turn, left: list[Outcome]) -> Outcome:
     return left.pop(0) if left else Outcome.TAKEN
 
 
-def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, str]]:
+def disagreements(
+    number: ServiceNumber, expect: Expect, lists: Mapping[str, CallerList] = NO_LISTS
+) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route does not keep, each with what was expected and what came."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    call = rehearse(number, number.facts(now, expect.caller), expect.outcomes)
+    call = rehearse(number, number.facts(now, expect.caller, lists), expect.outcomes)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue

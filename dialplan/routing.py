@@ -1,8 +1,9 @@
 """Everything that was agreed, for all numbers, as it stood when the routing folder was read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.prompt import Prompt
 
@@ -14,7 +15,7 @@ class Routing:
     """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files.
 
     The prompts that callengine brings along are among them, as built-in/name or built-in/language/name.
-    `music`: the SHA-256 of each prompt that callers hear instead of ringing.
+    `music`: the SHA-256 of each prompt that callers hear instead of ringing. `lists`: callers, by list name.
     """
 
     numbers: Mapping[str, ServiceNumber]  # may unpack a number when asked for it, in 0.03 ms
@@ -23,6 +24,7 @@ class Routing:
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, where written: what Asterisk dials when the engine is away
     music: frozenset[str] = frozenset()
+    lists: Mapping[str, CallerList] = field(default_factory=dict)
 
     @property
     def own_prompts(self) -> list[Prompt]:

@@ -1,9 +1,10 @@
 """What every step is: settings that an operator may write, what they refer to, and its part in the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from pydantic import PrivateAttr, ValidationInfo, field_validator
 
 from dialplan.calendar import Calendar
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.destination import Destination
 from dialplan.model import Model
 from dialplan.references import PromptName, references, refuse
@@ -19,15 +21,21 @@ from dialplan.result import Outcome, Verdict
 # Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
 type StepPath = tuple[str | int, ...]
 
+NO_LISTS: Mapping[str, CallerList] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
+    """All a route may depend on, fixed when the call comes in. `now` is aware (UTC).
+
+    `lists`: callers' numbers by the name of the list.
+    """
 
     now: datetime
     caller: Caller
     zone: ZoneInfo
     calendar: Calendar
+    lists: Mapping[str, CallerList] = NO_LISTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class StepModel(Model, ABC):
     | `PromptSetting` | a prompt that the caller hears | `check` finds it missing; `expect: hears` counts it |
     | `Destination`, alone or in a tuple | a number to ring | `check` judges it; `expect: rings` counts it |
     | `Branch` | steps of its own | they are checked, found, and have a path |
+    | `CallerListSetting` | a list of callers' numbers | `check` finds it missing |
     """
 
     # The setting whose value may be written alone: `announce: welcome`.

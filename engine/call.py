@@ -1,15 +1,16 @@
 """One call: the caller's line, what was agreed for the number, and the journal whose fold is its state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, together
-from dialplan.step import StepModel, Turn
+from dialplan.step import NO_LISTS, Facts, StepModel, Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
 from journal.entries import (
@@ -38,7 +39,7 @@ NoticeResult = Literal["heard", "refused", "failed", "skipped"]
 class CallTerms:
     """What was agreed for a number when the call came in: a reload does not reach a live call.
 
-    `routing`: the digest of the routing version it stands in.
+    `routing`: the digest of the routing version it stands in; `lists`: the lists of callers of that version.
     """
 
     number: ServiceNumber
@@ -46,6 +47,11 @@ class CallTerms:
     prompt: Callable[[str], Prompt | None]
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
+    lists: Mapping[str, CallerList] = NO_LISTS
+
+    def facts(self, line: Line) -> Facts:
+        """All that the route may depend on, for the call on this line."""
+        return self.number.facts(line.entered, line.caller, self.lists)
 
 
 class CallServices(Protocol):

@@ -86,7 +86,12 @@ class NodeCallServices:
             return None
         owner = routing.owner(number)
         return CallTerms(
-            number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
+            number,
+            owner,
+            lambda name: routing.prompt(name, owner.language),
+            self._longest,
+            routing.digest,
+            routing.lists,
         )
 
     async def why_no_message(self) -> str | None:

@@ -6,7 +6,7 @@ from contextlib import closing
 import structlog
 
 from dialplan.result import Outcome, Result, Verdict
-from dialplan.step import Facts, Plan, StepModel, Turn
+from dialplan.step import Plan, StepModel, Turn
 from engine.call import Call, CallJournal, CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
@@ -53,9 +53,8 @@ async def attend(
 
 async def route(call: Call) -> Result:
     """What the number's route comes to for this caller."""
-    number = call.terms.number
-    facts = Facts(call.line.entered, call.line.caller, number.zone, number.calendar)
-    return (await follow(number.plan(facts), call, call.state.outcomes)).result
+    plan = call.terms.number.plan(call.terms.facts(call.line))
+    return (await follow(plan, call, call.state.outcomes)).result
 
 
 async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Verdict:

@@ -115,7 +115,7 @@ def explain_supposed(
     if (dialled := routing.number(number)) is None:
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
-    facts = dialled.facts(now.astimezone(UTC), caller)
+    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
     call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
@@ -132,7 +132,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return PastExplanation(record, number, routing.owner(number), retrace(record, number))
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

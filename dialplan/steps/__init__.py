@@ -6,6 +6,7 @@ Other packages use what all steps have in common; only `engine/steps/` knows one
 from dialplan.route import STEPS, Steps, register
 from dialplan.step import visit
 from dialplan.steps.announce import Announce
+from dialplan.steps.callers import Callers
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
@@ -14,4 +15,4 @@ from dialplan.steps.voicemail import Voicemail
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Hangup, Hours, Ring, Voicemail)
+register(Announce, Callers, Hangup, Hours, Ring, Voicemail)

@@ -40,6 +40,16 @@ def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Call
 
 ring = _step("ring", "busy", "no_answer", "unreachable", to=st.lists(numbers, min_size=1, max_size=3))
 hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS))
+kinds = st.sampled_from(["withheld", "unknown", "+3247", "BE", "mobile", "NL fixed", {"list": "nuisance"}])
+blocks = st.sampled_from(["reject", "busy", "voicemail", {"message": "closed"}])
+
+
+def callers(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One to three groups of callers, with steps of their own or blocked."""
+    who = st.lists(kinds, min_size=1, max_size=2)
+    branched = st.fixed_dictionaries({"who": who, "then": routes})
+    blocked = st.fixed_dictionaries({"who": who, "block": blocks})
+    return st.lists(branched | blocked, min_size=1, max_size=3).map(lambda groups: {"callers": groups})
 
 
 def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
@@ -48,7 +58,7 @@ def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
 
 routes = st.recursive(
     _route(announces | hangups | voicemails),
-    lambda inner: _route(announces | hangups | voicemails | ring(inner) | hours(inner)),
+    lambda inner: _route(announces | hangups | voicemails | ring(inner) | hours(inner) | callers(inner)),
     max_leaves=30,
 )
 
