@@ -7,7 +7,7 @@ from typing import Any
 
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
-from dialplan.result import Outcome, Result
+from dialplan.result import Answer, Result
 from dialplan.step import Facts, StepModel, Turn
 
 # What the caller's network is answered in the end (a test holds it against engine.ari.causes).
@@ -93,7 +93,7 @@ def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
     }
 
 
-def line(passed: Turn | tuple[StepModel, Outcome | None]) -> str:
+def line(passed: Turn | tuple[StepModel, Answer | None]) -> str:
     """One turn with its reason, or one step with its settings and, where it has one, its outcome."""
     if isinstance(passed, Turn):
         return f"{passed.step:9} {passed.why}"
@@ -102,7 +102,7 @@ def line(passed: Turn | tuple[StepModel, Outcome | None]) -> str:
     return f"{step.step:9} {step.summary}{ended}"
 
 
-def entry(passed: Turn | tuple[StepModel, Outcome | None]) -> dict[str, Any]:
+def entry(passed: Turn | tuple[StepModel, Answer | None]) -> dict[str, Any]:
     """The same for programs."""
     if isinstance(passed, Turn):
         return {"kind": "turn", "step": passed.step, "why": passed.why}

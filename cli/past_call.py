@@ -15,8 +15,8 @@ from cli.explanation import data_of, entry, heading, line
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber
-from dialplan.result import Outcome, Result, together
-from dialplan.step import NO_LISTS, Facts, StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, Result, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
 LEFT = (Result.ABANDONED, Result.LOST)  # the call was over before its route was
@@ -43,7 +43,7 @@ class PastStep:
     """A step of a past call; no outcome where the call ended in it, or did not come to it."""
 
     step: StepModel
-    outcome: Outcome | None
+    outcome: Answer | None
     known: Known
     legs: tuple[LegRecord, ...] = ()
 
@@ -60,7 +60,7 @@ def retrace(
     record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
 ) -> Retraced:
     """Walk the route of the version that the call began under, with what the record has of each step."""
-    legs = list(record.legs)
+    legs, choices = list(record.legs), list(record.choices)
     path: list[Turn | PastStep] = []
     plan = number.plan(facts_of(record, number, lists))
     try:
@@ -69,6 +69,11 @@ def retrace(
             if isinstance(step, Turn):
                 path.append(step)
                 step = plan.send(Outcome.DONE)
+                continue
+            if isinstance(step, Draw):
+                if not choices:  # the caller left before, or an engine before choices were recorded
+                    return Retraced(tuple(path), None)
+                step = plan.send(Choice(choices.pop(0)))
                 continue
             past_step = _past_step(step, record, legs)
             path.append(past_step)

@@ -1,6 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
-A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers.
+A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
+routes/**/*.yaml sub-routes.
 """
 
 import os
@@ -17,7 +18,7 @@ YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
 LIST = (".txt",)
 # The folders in a routing folder.
-PARTS = ("owners", "numbers", "prompts", "callers")
+PARTS = ("owners", "numbers", "prompts", "callers", "routes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,12 @@ class Files:
     prompts: tuple[Path, ...]
     errors: tuple[FileError, ...]
     callers: tuple[Path, ...] = ()
+    routes: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file whose content counts."""
-        return (*self.owners, *self.numbers, *self.prompts, *self.callers)
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
 
 
 def list_files(folder: Path) -> Files:
@@ -57,7 +59,8 @@ def list_files(folder: Path) -> Files:
     prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
     callers = sorted(_files(folder / "callers", LIST, refuse))
-    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers))
+    routes = sorted(_files(folder / "routes", YAML, refuse))
+    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:

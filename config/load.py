@@ -14,12 +14,14 @@ from config.policy import Policy
 from config.prompts import built_in
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences, by_language
+from config.sub_routes import SubRoutes
 from dialplan.caller_list import CallerList
 from dialplan.number import ServiceNumber, dial_key
 from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
 from dialplan.steps import visit
+from dialplan.sub_route import SubRoute
 
 
 def load(folder: Path, policy: Policy | None) -> Routing:
@@ -31,7 +33,8 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
     owners = reading.owners(files.owners)
-    texts = reading.texts(files.numbers)
+    sub_routes = SubRoutes({text.file.stem: text for text in reading.texts(files.routes)})
+    texts = sub_routes.put_in_place(reading.texts(files.numbers))
     prompts = reading.prompts(files.prompts)
     brought = built_in()
     folder_has = Folder(
@@ -46,6 +49,10 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     )
     reading.errors += _twice(files.owners, "owner")
     reading.errors += _twice(files.callers, "list")
+    reading.errors += _twice(files.routes, "sub-route")
+    for text in sub_routes.all:
+        reading.model(text, SubRoute)
+    reading.errors += sub_routes.errors
     reading.errors += _twice_numbers(texts)
     lists = reading.caller_lists(files.callers)
     numbers = list(_numbers(reading, texts, folder_has, policy, lists))

@@ -21,13 +21,23 @@ from dialplan.references import References
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A file that could be read as YAML; whether it says something possible, a model tells."""
+    """A file that could be read as YAML; whether it says something possible, a model tells.
+
+    `used`: the sub-routes that stand in it, by the path of the step that uses them.
+    """
 
     file: Path
     document: Document
+    used: Mapping[At, "Text"] = field(default_factory=dict)
 
     def error(self, at: At, what: str) -> FileError:
-        """An error at this path of the file; what is missing is reported where it should be."""
+        """An error at this path of the file; what is missing is reported where it should be.
+
+        Within a sub-route the path leads on in the file of that.
+        """
+        for place in range(len(at) if self.used else 0):
+            if at[place] == "route" and (inner := self.used.get(self.document.known(at[:place]))):
+                return inner.error(at[place:], what)
         named = at if what.startswith("is missing") else self.document.known(at)
         return FileError(self.file, self.document.place(at), spoken(named), what)
 

@@ -7,15 +7,15 @@ from datetime import UTC
 from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
-from dialplan.result import Outcome, Result
-from dialplan.step import NO_LISTS, Facts, StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, Result
+from dialplan.step import NO_LISTS, Case, Draw, Facts, StepModel, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The path of a supposed call: its turns, its steps each with the outcome supposed; and the result."""
+    """The path of a supposed call: its turns, its steps each with what is supposed of it; and the result."""
 
-    path: tuple[Turn | tuple[StepModel, Outcome], ...]
+    path: tuple[Turn | tuple[StepModel, Answer], ...]
     result: Result
     unused: tuple[Outcome, ...] = ()
 
@@ -28,29 +28,37 @@ class Rehearsal:
         return tuple(str(to) for step, _ in self.steps for to in step.destinations)
 
     @property
-    def steps(self) -> Iterator[tuple[StepModel, Outcome]]:
+    def steps(self) -> Iterator[tuple[StepModel, Answer]]:
         return (taken for taken in self.path if not isinstance(taken, Turn))
 
 
-def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = ()) -> Rehearsal:
-    """Walk the number's route. `outcomes` are those of the rings, `taken` once they are used up."""
-    left = list(outcomes)
-    path: list[Turn | tuple[StepModel, Outcome]] = []
+def rehearse(
+    number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = (), *, nth: int = 1
+) -> Rehearsal:
+    """Walk the number's route. `outcomes` and `nth` are those of a `dialplan.step.Case`."""
+    case = Case(list(outcomes), nth)
+    path: list[Turn | tuple[StepModel, Answer]] = []
     plan = number.plan(facts)
     try:
         step = next(plan)
         while True:
-            outcome = _suppose(step, left)
-            path.append(step if isinstance(step, Turn) else (step, outcome))
-            step = plan.send(outcome)
+            answer = _suppose(step, case)
+            if isinstance(step, Turn):
+                path.append(step)
+            elif isinstance(step, StepModel):
+                path.append((step, answer))
+            step = plan.send(answer)
     except StopIteration as over:
-        return Rehearsal(tuple(path), over.value.result, tuple(left))
+        return Rehearsal(tuple(path), over.value.result, tuple(case.outcomes))
 
 
-def _suppose(step: StepModel | Turn, left: list[Outcome]) -> Outcome:
-    if isinstance(step, Turn) or not step.destinations:
-        return Outcome.DONE
-    return left.pop(0) if left else Outcome.TAKEN
+def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
+    match step:
+        case Turn():
+            return Outcome.DONE
+        case Draw():
+            return Choice(str((case.nth - 1) % step.size))
+    return step.supposed(case)
 
 
 def disagreements(
@@ -58,7 +66,7 @@ def disagreements(
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route does not keep, each with what was expected and what came."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    call = rehearse(number, number.facts(now, expect.caller, lists), expect.outcomes)
+    call = rehearse(number, number.facts(now, expect.caller, lists), expect.outcomes, nth=expect.nth)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue

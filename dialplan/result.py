@@ -17,6 +17,16 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Choice(str):
+    """What came of a step that chooses among ways to go on: a key that was pressed, or a count of calls."""
+
+    __slots__ = ()
+
+
+# What the walk receives for each step performed.
+type Answer = Outcome | Choice
+
+
 class Result(StrEnum):
     """What came of a whole call: the `outcome` of its call record."""
 

@@ -16,7 +16,7 @@ from dialplan.caller_list import CallerList
 from dialplan.destination import Destination
 from dialplan.model import Model
 from dialplan.references import PromptName, references, refuse
-from dialplan.result import Outcome, Verdict
+from dialplan.result import Answer, Choice, Outcome, Verdict
 
 # Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
 type StepPath = tuple[str | int, ...]
@@ -46,10 +46,35 @@ class Turn:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The number of the calls that came to this step before, modulo `size`: the engine counts them."""
+
+    step: str
+    path: StepPath
+    size: int
+
+
+def drawn(answer: Answer, size: int) -> int:
+    """The number that a `Draw` was answered with."""
+    return int(answer) % size if isinstance(answer, Choice) else 0
+
+
+@dataclass(slots=True)
+class Case:
+    """A call that is tried out on paper: the `outcomes` of its rings, `taken` once they are used up.
+
+    `nth`: it is the n-th call, from 1, wherever calls are counted.
+    """
+
+    outcomes: list[Outcome]
+    nth: int = 1
+
+
 # Values of these types refer to nothing, and most settings are of one.
 PLAIN = (str, int, float, bool, type(None))
 
-type Plan = Generator[StepModel | Turn, Outcome, Verdict]
+type Plan = Generator[StepModel | Turn | Draw, Answer, Verdict]
 
 
 class StepModel(Model, ABC):
@@ -71,6 +96,8 @@ class StepModel(Model, ABC):
     takes_message: ClassVar[bool] = False
     # Whether `explain` prints how it ended. A step that can end in one way only has nothing to say.
     has_outcome: ClassVar[bool] = True
+    # Whether the `alone` setting names a file of routes/, whose steps are the setting `route`.
+    uses_file: ClassVar[bool] = False
 
     step: str
     _path: StepPath = PrivateAttr(default=())
@@ -90,7 +117,13 @@ class StepModel(Model, ABC):
 
     @abstractmethod
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
-        """Yield what to perform (`self`) or a `Turn`; return what the call has come to, final or not."""
+        """Yield what to perform (`self`), a `Turn` or a `Draw`; return what the call has come to so far."""
+
+    def supposed(self, case: Case) -> Answer:
+        """What comes of it on paper: a step with destinations has the next outcome, any other is done."""
+        if not self.destinations:
+            return Outcome.DONE
+        return case.outcomes.pop(0) if case.outcomes else Outcome.TAKEN
 
     @property
     def summary(self) -> str:

@@ -9,8 +9,8 @@ from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, together
-from dialplan.step import NO_LISTS, Facts, StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
 from journal.entries import (
@@ -74,6 +74,9 @@ class CallServices(Protocol):
     def note(self, entry: Entry) -> Awaitable[None]:
         """Write an entry of the journal; awaiting it waits until it is on the disk."""
 
+    def count(self, key: str) -> int:
+        """How often this key has been counted before."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallJournal:
@@ -133,8 +136,15 @@ class Call:
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
-    def performed(self, step: StepModel, outcome: Outcome) -> None:
-        self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
+    def performed(self, step: StepModel | Draw, answer: Answer) -> None:
+        outcome, choice = (Outcome.DONE, answer) if isinstance(answer, Choice) else (answer, "")
+        self._note(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
+
+    def draw(self, draw: Draw) -> Choice:
+        """Count this call at a step of the number's route."""
+        place = ".".join(map(str, draw.path))
+        count = self.services.count(f"{self.terms.number.number}:{place}")
+        return Choice(str(count % draw.size))
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """The voicemail has answered; on the disk, this is what the bill counts from."""

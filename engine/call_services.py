@@ -15,6 +15,7 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import CallTerms
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
@@ -45,7 +46,10 @@ TELL_SECONDS = 0.05
 
 
 class NodeCallServices:
-    """CallServices on the routing store and the journal. `recordings`: where Asterisk puts messages."""
+    """CallServices on the routing store, the journal and counters of calls.
+
+    `recordings`: where Asterisk puts messages.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class NodeCallServices:
         tally: "Tally",
         longest: timedelta,
         recordings: Path,
+        counters: Counters,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
@@ -63,6 +68,7 @@ class NodeCallServices:
         self._tally = tally
         self._longest = longest
         self._recordings = recordings
+        self._counters = counters
         self._untold: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -111,6 +117,9 @@ class NodeCallServices:
             asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell, context=Context())
         self._untold.append(entry)
         return written
+
+    def count(self, key: str) -> int:
+        return self._counters.count(key)
 
     def tell(self) -> None:
         """Count and log what was noted and is not told yet. Whatever fails in that costs one entry's line."""

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import structlog
 
-from dialplan.result import Outcome, Result, Verdict
-from dialplan.step import Plan, StepModel, Turn
+from dialplan.result import Answer, Outcome, Result, Verdict
+from dialplan.step import Draw, Plan, StepModel, Turn
 from engine.call import Call, CallJournal, CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
@@ -57,7 +57,7 @@ async def route(call: Call) -> Result:
     return (await follow(plan, call, call.state.outcomes)).result
 
 
-async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Verdict:
+async def follow(plan: Plan, call: Call, already: Sequence[Answer] = ()) -> Verdict:
     """Perform the steps of a plan and send it what came of each; the first have been performed `already`."""
     past = iter(tuple(already))
     with closing(plan):
@@ -70,7 +70,7 @@ async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Ver
             return verdict
 
 
-async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]) -> Outcome:
+async def outcome_of(step: StepModel | Turn | Draw, call: Call, past: Iterator[Answer]) -> Answer:
     """Perform one step, unless it lies in the past. A step that crashes has failed, and the call goes on."""
     if isinstance(step, Turn):
         call.turned(step)
@@ -78,11 +78,11 @@ async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]
     if (was := next(past, None)) is not None:
         return was
     try:
-        outcome = await perform(step, call)
+        answer = call.draw(step) if isinstance(step, Draw) else await perform(step, call)
     except HungUp:
         raise
     except Exception:  # the caller gets the next step, not our trouble
-        outcome = Outcome.FAILED
+        answer = Outcome.FAILED
         log.exception("step_failed", step=step.step)
-    call.performed(step, outcome)
-    return outcome
+    call.performed(step, answer)
+    return answer

@@ -21,6 +21,7 @@ from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
 from engine.call_services import NodeCallServices, Tally
 from engine.checks import examine, refusals
+from engine.counters import Counters
 from engine.disk import DiskWatch
 from engine.fallback import FallbackTable
 from engine.metrics import EngineMetrics
@@ -150,6 +151,8 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
     await routing_store.open()
     unfinished = dict(journal.open_calls)
     longest = timedelta(minutes=settings.limits.max_call_minutes)
+    counters = Counters(settings.state / "counters.json")
+    opened.push_async_callback(counters.saved)
     services = NodeCallServices(
         settings.node,
         routing_store,
@@ -157,6 +160,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         tally=Tally(metrics, unfinished),
         longest=longest,
         recordings=settings.asterisk.recordings,
+        counters=counters,
     )
     opened.callback(services.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dialplan.result import Outcome
+from dialplan.result import Answer, Choice
 from journal.entries import (
     Answered,
     CallEnded,
@@ -101,9 +101,14 @@ class CallState:
     # What a live call and a takeover ask.
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Answer]:
         """What came of each step performed so far, to be replayed through the route."""
-        return [step.outcome for step in self.performed]
+        return [Choice(step.choice) if step.choice else step.outcome for step in self.performed]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What was chosen on the way, in order: keys pressed, and counts of calls."""
+        return tuple(step.choice for step in self.performed if step.choice)
 
     @property
     def open_legs(self) -> list[Leg]:

@@ -88,6 +88,8 @@ class CallRecord:
 
     `clock`: empty, unless the clock was set during the call: then by how many seconds in all (`stepped`), and
     `ring` and `talk` in seconds of a clock that nobody sets. The instants stay as they were shown.
+
+    `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls that are shared.
     """
 
     call_id: str
@@ -110,6 +112,7 @@ class CallRecord:
     legs: tuple[LegRecord, ...] = ()
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -159,6 +162,7 @@ def call_record(state: CallState) -> CallRecord:
         message_id=message.audio if message else "",
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
+        choices=state.choices,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 

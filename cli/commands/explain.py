@@ -55,6 +55,12 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
     type=click.Choice(RING_OUTCOMES),
     help="What comes of the first ring, of the second … Else: taken.",
 )
+@click.option(
+    "--nth",
+    type=click.IntRange(min=1),
+    default=1,
+    help="It is the n-th call, where the route counts calls. Else: the first.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--state",
@@ -70,6 +76,7 @@ def command(
     at: datetime,
     caller: Caller,
     outcomes: Sequence[str],
+    nth: int,
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -91,7 +98,7 @@ def command(
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
         explanation = explain_supposed(
-            folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings
+            folder, number, at=at, caller=caller, outcomes=outcomes, nth=nth, settings=settings
         )
     as_json = form == "json"
     click.echo(
@@ -106,6 +113,7 @@ def explain_supposed(
     at: datetime,
     caller: Caller,
     outcomes: Sequence[str],
+    nth: int,
     settings: Path | None,
 ) -> Explanation:
     """Raises ClickException; prints what is wrong with the folder, and exits."""
@@ -116,7 +124,7 @@ def explain_supposed(
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
     facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
-    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
+    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes], nth=nth)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
 

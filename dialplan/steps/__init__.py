@@ -10,9 +10,11 @@ from dialplan.steps.callers import Callers
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
 from dialplan.steps.ring import Ring
+from dialplan.steps.share import Share
+from dialplan.steps.use import Use
 from dialplan.steps.voicemail import Voicemail
 
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Callers, Hangup, Hours, Ring, Voicemail)
+register(Announce, Callers, Hangup, Hours, Ring, Share, Use, Voicemail)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from dialplan.destination import Destination
 from dialplan.model import at_least_one
 from dialplan.references import MusicSetting
-from dialplan.result import Outcome, Result, Verdict, final
+from dialplan.result import Answer, Outcome, Result, Verdict, final
 from dialplan.route import Branch, Steps
 from dialplan.step import Facts, Plan, StepModel
 from dialplan.walk import walk
@@ -73,7 +73,7 @@ class Ring(StepModel):
         music = f", with {self.music} instead of ringing" if self.music else ""
         return f"{', '.join(to.summary for to in self.to)} for {self.seconds} s{music}"
 
-    def _branch(self, outcome: Outcome) -> Steps | None:
+    def _branch(self, outcome: Answer) -> Steps | None:
         match outcome:
             case Outcome.BUSY | Outcome.REJECTED:
                 return self.busy

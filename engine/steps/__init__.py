@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from dialplan.result import Outcome
+from dialplan.result import Answer
 from dialplan.step import StepModel
 from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup
@@ -15,7 +15,7 @@ from engine.steps.hangup import hangup
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
 
-type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Outcome]]
+type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Answer]]
 
 PERFORMERS: dict[type[StepModel], Performer[Any]] = {}
 
@@ -31,6 +31,6 @@ register(Ring, ring)
 register(Voicemail, voicemail)
 
 
-async def perform(step: StepModel, call: Call) -> Outcome:
+async def perform(step: StepModel, call: Call) -> Answer:
     """Do what the step says; raises HungUp when the caller is gone."""
     return await PERFORMERS[type(step)](step, call)

@@ -4,6 +4,7 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -378,6 +379,7 @@ class FakeCallServices:
     node: str = "test1"
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def terms(self, dialled: str) -> CallTerms | None:
         return self.terms
@@ -396,6 +398,10 @@ class FakeCallServices:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
+
+    def count(self, key: str) -> int:
+        self.counts[key] += 1
+        return self.counts[key] - 1
 
     def of[E: Entry](self, kind: type[E]) -> list[E]:
         """The entries of this kind."""

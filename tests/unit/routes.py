@@ -52,13 +52,33 @@ def callers(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     return st.lists(branched | blocked, min_size=1, max_size=3).map(lambda groups: {"callers": groups})
 
 
+def shares(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """Two branches, of which the second may be that the route goes on."""
+
+    def parts(percent: int, first: list[Raw], second: list[Raw] | None) -> Raw:
+        rest = {"percent": str(100 - percent)} | ({"then": second} if second else {})
+        return {"share": [{"percent": str(percent), "then": first}, rest]}
+
+    return st.builds(parts, st.integers(1, 99), routes, st.none() | routes)
+
+
+def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """A sub-route, put in place."""
+    return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
+
+
 def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
     return st.lists(step, min_size=1, max_size=3)
 
 
 routes = st.recursive(
     _route(announces | hangups | voicemails),
-    lambda inner: _route(announces | hangups | voicemails | ring(inner) | hours(inner) | callers(inner)),
+    lambda inner: _route(
+        announces
+        | hangups
+        | voicemails
+        | st.one_of([branched(inner) for branched in (ring, hours, callers, shares, uses)])
+    ),
     max_leaves=30,
 )
 

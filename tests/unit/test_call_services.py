@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from dialplan.result import Result
 from engine.call_services import TELL_SECONDS, NodeCallServices, Tally, tell
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.entries import Answered, CallEnded, CallStarted, Entry, Heartbeat, LegStarted, MessageStarted
@@ -38,7 +39,7 @@ class Paper:
 def front_desk(paper: Paper, metrics: EngineMetrics) -> NodeCallServices:
     journal, store = cast(Journal, paper), cast(RoutingStore, None)
     return NodeCallServices("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
-                     recordings=Path("/"))  # fmt: skip
+                     recordings=Path("/"), counters=Counters(Path("/nowhere/counters.json")))  # fmt: skip
 
 
 def live(metrics: EngineMetrics) -> float:
