@@ -44,6 +44,8 @@ class Explanation:
         yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+        if self.call.unused_presses:
+            yield f"not used: --press {' '.join(self.call.unused_presses)}; there are fewer menus than that"
 
     def data(self) -> dict[str, Any]:
         """Turns and steps are named as in the journal: kind, step, why or outcome."""
@@ -53,6 +55,7 @@ class Explanation:
             "result": self.call.result,
             "sip": SIP[self.call.result],
             "unused_outcomes": self.call.unused,
+            "unused_presses": self.call.unused_presses,
         }
 
 

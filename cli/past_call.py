@@ -33,6 +33,7 @@ class Known(StrEnum):
 
     ATTEMPTS = "from its attempts"
     MESSAGE = "from the message"
+    CHOICE = "as the journal has it"
     SUPPOSED = "supposed"
     LEFT = "the caller left meanwhile"
     NOT = "not recorded"
@@ -75,7 +76,7 @@ def retrace(
                     return Retraced(tuple(path), None)
                 step = plan.send(Choice(choices.pop(0)))
                 continue
-            past_step = _past_step(step, record, legs)
+            past_step = _past_step(step, record, legs, choices)
             path.append(past_step)
             if past_step.outcome is None:
                 return Retraced(tuple(path), None)
@@ -90,7 +91,11 @@ def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, Call
     return number.facts(record.began, WITHHELD if record.withheld else caller, lists)
 
 
-def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord]) -> PastStep:
+def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:
+    if step.chooses:
+        if choices:
+            return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
+        return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
     if step.destinations:
         return _rung(step, record, _its_legs(step, legs), more=bool(legs))
     if step.takes_message:

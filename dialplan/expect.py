@@ -39,6 +39,12 @@ def check_ring_outcome(outcome: Outcome) -> Outcome:
     return outcome
 
 
+def check_press(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,8}|[*#]|timeout", text, re.ASCII):
+        raise ValueError(f"`{text}` is not what a caller presses; write digits, '*', '#' or timeout")
+    return text
+
+
 RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
 
 
@@ -49,14 +55,16 @@ class Expect(Model):
         - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
 
     `at` is local time of the number. `outcomes` are those of the rings in their order, `taken` once they are
-    used up. `nth`: it is the n-th call, wherever the route counts calls (`share`). `hears` are prompts (of a
-    voicemail its greeting), `rings` destinations, in order; `ends` is the outcome of the call record.
+    used up. `nth`: it is the n-th call, wherever the route counts calls (`share`). `presses`: what the caller
+    enters in each menu, `timeout` once they are used up. `hears` are prompts (of a voicemail its greeting),
+    `rings` destinations, in order; `ends` is the outcome of the call record.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
     caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

@@ -238,8 +238,8 @@ class ServiceNumber(Model):
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner) -> Delivery:
-        """How a message about a call to this number reaches its owner."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
+        """How a message about a call to this number reaches its owner. `path`: the keys pressed in menus."""
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
@@ -248,4 +248,5 @@ class ServiceNumber(Model):
             zone=self.zone.key,
             require_tls=owner.require_tls,
             label=self.label,
+            path=path,
         )

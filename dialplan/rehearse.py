@@ -7,7 +7,7 @@ from datetime import UTC
 from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
-from dialplan.result import Answer, Choice, Outcome, Result
+from dialplan.result import Answer, Outcome, Result, counted
 from dialplan.step import NO_LISTS, Case, Draw, Facts, StepModel, Turn
 
 
@@ -18,6 +18,7 @@ class Rehearsal:
     path: tuple[Turn | tuple[StepModel, Answer], ...]
     result: Result
     unused: tuple[Outcome, ...] = ()
+    unused_presses: tuple[str, ...] = ()
 
     @property
     def hears(self) -> tuple[str, ...]:
@@ -33,10 +34,15 @@ class Rehearsal:
 
 
 def rehearse(
-    number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = (), *, nth: int = 1
+    number: ServiceNumber,
+    facts: Facts,
+    outcomes: Sequence[Outcome] = (),
+    *,
+    nth: int = 1,
+    presses: Sequence[str] = (),
 ) -> Rehearsal:
-    """Walk the number's route. `outcomes` and `nth` are those of a `dialplan.step.Case`."""
-    case = Case(list(outcomes), nth)
+    """Walk the number's route. `outcomes`, `nth` and `presses` are those of a `dialplan.step.Case`."""
+    case = Case(list(outcomes), nth, list(presses))
     path: list[Turn | tuple[StepModel, Answer]] = []
     plan = number.plan(facts)
     try:
@@ -49,7 +55,7 @@ def rehearse(
                 path.append((step, answer))
             step = plan.send(answer)
     except StopIteration as over:
-        return Rehearsal(tuple(path), over.value.result, tuple(case.outcomes))
+        return Rehearsal(tuple(path), over.value.result, tuple(case.outcomes), tuple(case.presses))
 
 
 def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
@@ -57,7 +63,7 @@ def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
         case Turn():
             return Outcome.DONE
         case Draw():
-            return Choice(str((case.nth - 1) % step.size))
+            return counted((case.nth - 1) % step.size + 1)
     return step.supposed(case)
 
 
@@ -66,13 +72,20 @@ def disagreements(
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route does not keep, each with what was expected and what came."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    call = rehearse(number, number.facts(now, expect.caller, lists), expect.outcomes, nth=expect.nth)
+    facts = number.facts(now, expect.caller, lists)
+    call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue
         got = call.result if key == "ends" else getattr(call, key)
         if got != expected:
             yield key, f"expected {_listed(expected)}, got {_listed(got)}"
+    if call.unused_presses:
+        menus = len(expect.presses) - len(call.unused_presses)
+        yield (
+            "presses",
+            f"expected {len(expect.presses)} menus, got {menus}; write one entry for each menu heard",
+        )
     if call.unused:
         rings = len(expect.outcomes) - len(call.unused)
         yield (

@@ -17,10 +17,23 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+COUNT = "call "
+
+
 class Choice(str):
-    """What came of a step that chooses among ways to go on: a key that was pressed, or a count of calls."""
+    """What came of a step that chooses among ways to go on: keys that were pressed, or a count of calls."""
 
     __slots__ = ()
+
+    @property
+    def count(self) -> int | None:
+        """Which call it is, from 1; None where it is no count."""
+        return int(self.removeprefix(COUNT)) if self.startswith(COUNT) else None
+
+
+def counted(count: int) -> Choice:
+    """The choice of a step that counts calls: it is the `count`-th, from 1."""
+    return Choice(f"{COUNT}{count}")
 
 
 # What the walk receives for each step performed.
@@ -43,14 +56,18 @@ class Result(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What the walk has come to so far; `final` when the route is over."""
+    """What the walk has come to so far; `final` when the route is over.
+
+    `back`: it is not, but goes on in the menu that these steps are in.
+    """
 
     result: Result
     final: bool = False
+    back: bool = False
 
 
 def final(verdict: Verdict) -> Verdict:
-    return Verdict(verdict.result, final=True)
+    return verdict._replace(final=True)
 
 
 # Where a route says nothing else, nobody answered.

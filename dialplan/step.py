@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar
@@ -48,7 +48,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """The number of the calls that came to this step before, modulo `size`: the engine counts them."""
+    """Which call it is that comes to this step, of each `size` calls: the engine counts them."""
 
     step: str
     path: StepPath
@@ -56,19 +56,22 @@ class Draw:
 
 
 def drawn(answer: Answer, size: int) -> int:
-    """The number that a `Draw` was answered with."""
-    return int(answer) % size if isinstance(answer, Choice) else 0
+    """Which call it is by the answer to a `Draw`, from 0."""
+    count = answer.count if isinstance(answer, Choice) else None
+    return (count - 1) % size if count else 0
 
 
 @dataclass(slots=True)
 class Case:
     """A call that is tried out on paper: the `outcomes` of its rings, `taken` once they are used up.
 
-    `nth`: it is the n-th call, from 1, wherever calls are counted.
+    `nth`: it is the n-th call, from 1, wherever calls are counted. `presses`: what the caller enters in each
+    menu, nothing once they are used up.
     """
 
     outcomes: list[Outcome]
     nth: int = 1
+    presses: list[str] = field(default_factory=list)
 
 
 # Values of these types refer to nothing, and most settings are of one.
@@ -96,6 +99,8 @@ class StepModel(Model, ABC):
     takes_message: ClassVar[bool] = False
     # Whether `explain` prints how it ended. A step that can end in one way only has nothing to say.
     has_outcome: ClassVar[bool] = True
+    # Whether its outcome is a choice.
+    chooses: ClassVar[bool] = False
     # Whether the `alone` setting names a file of routes/, whose steps are the setting `route`.
     uses_file: ClassVar[bool] = False
 

@@ -9,7 +9,7 @@ from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Answer, Choice, Outcome, together
+from dialplan.result import Answer, Choice, Outcome, counted, together
 from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
@@ -130,8 +130,8 @@ class Call:
 
     @property
     def delivery(self) -> Delivery:
-        """How a message of this call reaches the owner."""
-        return self.terms.number.delivery(self.terms.owner)
+        """How a message of this call reaches the owner, and which keys the caller pressed before."""
+        return self.terms.number.delivery(self.terms.owner, self.state.keys)
 
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
@@ -143,8 +143,8 @@ class Call:
     def draw(self, draw: Draw) -> Choice:
         """Count this call at a step of the number's route."""
         place = ".".join(map(str, draw.path))
-        count = self.services.count(f"{self.terms.number.number}:{place}")
-        return Choice(str(count % draw.size))
+        before = self.services.count(f"{self.terms.number.number}:{place}")
+        return counted(before % draw.size + 1)
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """The voicemail has answered; on the disk, this is what the bill counts from."""

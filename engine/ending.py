@@ -9,7 +9,8 @@ from engine.line import Ended
 from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
-VOICEMAIL = "voicemail"  # whom a caller was answered by that no destination has answered
+# What a caller was answered by that no destination has answered.
+VOICEMAIL, MENU = "voicemail", "menu"
 # Q.850 cause of an ending that no leg gave a cause for.
 NORMAL_CLEARING = 16
 INTERWORKING = 127  # nobody said why
@@ -69,7 +70,7 @@ def _reached(state: CallState) -> Result | None:
     """What a call has come to that was connected, or left to the voicemail."""
     if state.connected is not None:
         return Result.ANSWERED
-    if state.answered is None:
+    if state.answered is None or (state.answered_to == MENU and not state.messages):
         return None
     return Result.VOICEMAIL if state.answered_to == VOICEMAIL or state.messages else Result.ANSWERED
 

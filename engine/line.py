@@ -144,6 +144,15 @@ class Line(Protocol):
     async def play(self, prompt: Prompt) -> datetime | None:
         """Play a prompt to its end, and return when that was; None if it failed. Unanswered: early media."""
 
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        """Play a prompt until the caller presses a key, or wait for one so many seconds after its end.
+
+        Keys pressed before, that nobody asked for yet, are taken first. None: no key was pressed.
+        """
+
+    def forget_keys(self) -> None:
+        """The keys that were pressed so far, and that nobody asked for, mean nothing."""
+
     async def answer(self) -> datetime:
         """Answer the caller: the caller's charging starts here, at the instant returned."""
 

@@ -40,6 +40,8 @@ from journal.entries import (
 )
 from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
 
+KEYS = "0123456789*#"
+
 
 class NoBeginning(ValueError):
     """Entries among which there is no CallStarted: nobody knows which call they are of."""
@@ -109,6 +111,11 @@ class CallState:
     def choices(self) -> tuple[str, ...]:
         """What was chosen on the way, in order: keys pressed, and counts of calls."""
         return tuple(step.choice for step in self.performed if step.choice)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the caller entered in menus, in order."""
+        return tuple(choice for choice in self.choices if choice[0] in KEYS)
 
     @property
     def open_legs(self) -> list[Leg]:

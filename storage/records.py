@@ -19,6 +19,7 @@ from journal.state import CallState
 from journal.values import Consent, Leg, Message, Recording
 
 ZERO = timedelta(0)
+MENU = "menu"  # what an entry `answered` names where the caller was answered to hear a menu
 VOICEMAIL = "voicemail"  # `delivered_to` of a caller who reached no destination, but the owner's voicemail
 
 
@@ -250,7 +251,9 @@ def delivered_to(state: CallState) -> str:
     """The destination that talked with the caller, "voicemail" where the caller left a message, or ""."""
     if state.connected is not None:
         return state.legs[state.connected.leg].to
-    return VOICEMAIL if state.messages else state.answered_to
+    if state.messages:
+        return VOICEMAIL
+    return "" if state.answered_to == MENU else state.answered_to
 
 
 def notice(consent: Consent) -> Mapping[str, Any]:

@@ -12,9 +12,10 @@ import click
 
 from cli.explanation import Explanation
 from dialplan.caller import UNKNOWN, Caller
-from dialplan.expect import read_caller
+from dialplan.expect import check_press, read_caller
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
+from dialplan.step import Case
 
 if TYPE_CHECKING:
     from cli.past_call import PastExplanation
@@ -40,6 +41,13 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
         raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
 
 
+def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Sequence[str]:
+    try:
+        return [check_press(text) for text in texts]
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.argument("number", required=False)
@@ -61,6 +69,13 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
     default=1,
     help="It is the n-th call, where the route counts calls. Else: the first.",
 )
+@click.option(
+    "--press",
+    "presses",
+    multiple=True,
+    callback=_read_presses,
+    help="What the caller enters in the first menu, in the second ... Else: timeout, nothing.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--state",
@@ -77,6 +92,7 @@ def command(
     caller: Caller,
     outcomes: Sequence[str],
     nth: int,
+    presses: Sequence[str],
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -97,9 +113,8 @@ def command(
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        explanation = explain_supposed(
-            folder, number, at=at, caller=caller, outcomes=outcomes, nth=nth, settings=settings
-        )
+        case = Case([Outcome(outcome) for outcome in outcomes], nth, list(presses))
+        explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=settings)
     as_json = form == "json"
     click.echo(
         json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
@@ -107,14 +122,7 @@ def command(
 
 
 def explain_supposed(
-    folder: Path,
-    number: str,
-    *,
-    at: datetime,
-    caller: Caller,
-    outcomes: Sequence[str],
-    nth: int,
-    settings: Path | None,
+    folder: Path, number: str, *, at: datetime, caller: Caller, case: Case, settings: Path | None
 ) -> Explanation:
     """Raises ClickException; prints what is wrong with the folder, and exits."""
     from cli.routing_folder import read_or_exit
@@ -124,7 +132,7 @@ def explain_supposed(
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
     facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
-    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes], nth=nth)
+    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
 

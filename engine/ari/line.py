@@ -10,6 +10,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
+from engine.ari.asking import agrees, ask
 from engine.ari.channel import Channel
 from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.errors import AriError, BadState, Conflict, Gone
@@ -28,8 +29,8 @@ from engine.ari.keys import Keys
 from engine.ari.operations import Reported, Variables
 from engine.ari.playing import hush, play, playback_id, playing
 from engine.ari.recording import AriRecording
-from engine.line import ANSWER_SECONDS, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.line import Connect, Ended, HungUp, Key, Limits, Recorded, Returned
+from engine.notice import Announcement, Notice, Refusal
 from journal.ids import leg_id_of
 
 # How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
@@ -134,8 +135,16 @@ class AriLine(Channel):
         played = await self._play(announcement.prompt)
         if played is None or not announcement.is_whole(*played):
             return None
-        pressed = announcement.policy.asks and await self._answers()
+        pressed = announcement.policy.asks and await agrees(self)
         return announcement.heard(*played, pressed=pressed)
+
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        playback, whole = playback_id(self.call_id) if prompt else "", prompt.seconds if prompt else 0
+        await self._leased(whole + seconds + LEASE_GRACE_SECONDS, playback=playback)
+        return await ask(self, prompt, playback, seconds)
+
+    def forget_keys(self) -> None:
+        self.keys.forget()
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
@@ -283,14 +292,3 @@ class AriLine(Channel):
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)
-
-    async def _answers(self) -> bool:
-        """Does the caller press the key, before having thought about it for too long?"""
-        pressed = asyncio.ensure_future(self.keys.pressed(ANSWER_KEY))
-        try:
-            await self.until(pressed, ANSWER_SECONDS)
-        except TimeoutError:
-            return False
-        finally:
-            pressed.cancel()
-        return True

@@ -26,6 +26,6 @@ async def test_real_calls_are_shared_as_written_and_a_killed_engine_has_not_forg
     records = await service.records(number, 5)
     assert [record.legs[0].to for record in records] == [first, second, first, second, first]
     assert Counter(record.outcome for record in records) == {"busy": 5}
-    assert [record.choices for record in records] == [("0",), ("1",), ("2",), ("3",), ("4",)]
+    assert [record.choices for record in records] == [(f"call {n}",) for n in range(1, 6)]
     reasons = [entry["why"] for entry in service.journal(number) if entry["kind"] == "turn"]
     assert reasons[:2] == ["the steps of routes/halves.yaml", "call 1 of each 100: branch 1, which gets 50 %"]

@@ -195,6 +195,25 @@ class FakeLine:
             self._alive()
         return announcement.heard(began, ended, pressed=pressed)
 
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        self._alive()
+        if prompt is not None:
+            self.heard.append(prompt.name)
+        waits = seconds + (prompt.seconds if prompt else 0)
+        pressed = asyncio.ensure_future(self.keys.get())
+        try:
+            await asyncio.wait({pressed, self.ended}, timeout=waits, return_when=asyncio.FIRST_COMPLETED)
+            if pressed.done():
+                return pressed.result()
+            self._alive()
+            return None
+        finally:
+            pressed.cancel()
+
+    def forget_keys(self) -> None:
+        while not self.keys.empty():
+            self.keys.get_nowait()
+
     async def answer(self) -> datetime:
         self._alive()
         self.heard.append("answered")

@@ -62,6 +62,14 @@ def shares(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     return st.builds(parts, st.integers(1, 99), routes, st.none() | routes)
 
 
+def menus(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One to three keys, of one digit or two."""
+    keys = st.dictionaries(st.sampled_from(["1", "2", "0", "12", "*"]), routes, min_size=1, max_size=3)
+    settings = {"prompt": prompts, "keys": keys}
+    written = st.fixed_dictionaries(settings, optional={"invalid": routes, "timeout": routes})
+    return written.map(lambda menu: {"menu": menu})
+
+
 def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     """A sub-route, put in place."""
     return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
@@ -77,7 +85,7 @@ routes = st.recursive(
         announces
         | hangups
         | voicemails
-        | st.one_of([branched(inner) for branched in (ring, hours, callers, shares, uses)])
+        | st.one_of([branched(inner) for branched in (ring, hours, callers, shares, uses, menus)])
     ),
     max_leaves=30,
 )

@@ -17,7 +17,7 @@ from config.load import load
 from config.policy import Policy
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
-from dialplan.result import Outcome
+from dialplan.result import Outcome, counted
 from dialplan.spread import spread
 from engine.counters import Counters
 from journal.entries import StepPerformed
@@ -105,9 +105,9 @@ async def test_after_a_crash_a_call_stays_in_its_branch_and_is_not_counted_again
     await attend(FakeLine(call_id="0199-other"), FakeCallServices(terms, counts=services.counts))
     state = await take_over(line, services)
     assert line.heard == ["a", "b", "hung up: no_answer"]
-    assert state.choices == ("0",)
+    assert state.choices == ("call 1",)
     assert services.counts.total() == 2
-    assert [step.choice for step in services.of(StepPerformed)] == ["0", "", ""]
+    assert [step.choice for step in services.of(StepPerformed)] == ["call 1", "", ""]
 
 
 def test_explain_says_which_call_takes_which_branch(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_past_call_took_the_branch_that_its_record_has() -> None:
     number = service_number(ROUTE)
     first, last = spread((70, 29, 1)).index(0), spread((70, 29, 1)).index(2)
     for count, prompt in ((first, "first"), (last, "on")):
-        path = retrace(past("no_answer", choices=(str(count),)), number).path
+        path = retrace(past("no_answer", choices=(counted(count + 1),)), number).path
         assert prompt in str(path[-1])
     unknown = retrace(past("no_answer"), number)
     assert (unknown.path, unknown.result) == ((), None)
