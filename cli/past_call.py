@@ -88,7 +88,8 @@ def retrace(
 def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
     """The facts of then."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
-    return number.facts(record.began, WITHHELD if record.withheld else caller, lists)
+    who = WITHHELD if record.withheld else caller
+    return number.facts(record.began, who, lists, call_id=record.call_id)
 
 
 def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:

@@ -28,7 +28,7 @@ NO_LISTS: Mapping[str, CallerList] = MappingProxyType({})
 class Facts:
     """All a route may depend on, fixed when the call comes in. `now` is aware (UTC).
 
-    `lists`: callers' numbers by the name of the list.
+    `lists`: callers' numbers by the name of the list. `call_id`: what chance is drawn from; "" on paper.
     """
 
     now: datetime
@@ -36,6 +36,7 @@ class Facts:
     zone: ZoneInfo
     calendar: Calendar
     lists: Mapping[str, CallerList] = NO_LISTS
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class CallTerms:
 
     def facts(self, line: Line) -> Facts:
         """All that the route may depend on, for the call on this line."""
-        return self.number.facts(line.entered, line.caller, self.lists)
+        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
 
 
 class CallServices(Protocol):

@@ -38,7 +38,16 @@ def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Call
     return extend
 
 
-ring = _step("ring", "busy", "no_answer", "unreachable", to=st.lists(numbers, min_size=1, max_size=3))
+ring = _step(
+    "ring",
+    "busy",
+    "no_answer",
+    "unreachable",
+    to=st.lists(
+        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0]}), min_size=1, max_size=3
+    ),
+    strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
+)
 hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS))
 kinds = st.sampled_from(["withheld", "unknown", "+3247", "BE", "mobile", "NL fixed", {"list": "nuisance"}])
 blocks = st.sampled_from(["reject", "busy", "voicemail", {"message": "closed"}])
@@ -98,5 +107,5 @@ def service_number(route: list[Raw], **settings: Any) -> ServiceNumber:
 
 
 def size(steps: Steps) -> int:
-    """How many steps a route has, branches and all."""
-    return len(list(visit(steps)))
+    """How many steps a route has, branches and all; destinations may be rung one by one, with a reason each."""
+    return sum(1 + 2 * len(step.destinations) for _, step in visit(steps))

@@ -20,7 +20,7 @@ from dialplan.result import Outcome, Result
 from dialplan.steps.menu import MOST_ROUNDS, Menu
 from journal.entries import Answered, MessageStarted, StepPerformed
 from storage.records import call_record, messages
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, leave_after, take_over
+from tests.unit.fakes import Answers, FakeCallServices, FakeLine, leave_after, now, take_over
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.test_handle import OFFICE, PROMPT_SECONDS, called, end, performed, terms_of
@@ -49,6 +49,12 @@ KEYS_ALONE: list[Raw] = [
     {"menu": {"prompt": "choose", "keys": {"1": [{"announce": "one"}]}}},
     {"announce": "on"},
 ]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's clock is Asterisk's."""
+    monkeypatch.setattr("engine.call.now", now)
 
 
 @pytest.mark.parametrize(
