@@ -55,15 +55,17 @@ class Expect(Model):
         - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
 
     `at` is local time of the number. `outcomes` are those of the rings in their order, `taken` once they are
-    used up. `nth`: it is the n-th call, wherever the route counts calls (`share`). `presses`: what the caller
-    enters in each menu, `timeout` once they are used up. `hears` are prompts (of a voicemail its greeting),
-    `rings` destinations, in order; `ends` is the outcome of the call record.
+    used up. `presses`: what the caller enters in each menu, `timeout` once they are used up. `nth`: it is the
+    n-th call, wherever the route counts calls (`share`, `ring`). `live`: so many calls are within each limit
+    already. `hears` are prompts (of a voicemail its greeting), `rings` destinations, in order; `ends` is the
+    outcome of the call record.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
     caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None

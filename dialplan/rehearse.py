@@ -40,9 +40,10 @@ def rehearse(
     *,
     nth: int = 1,
     presses: Sequence[str] = (),
+    live: int = 0,
 ) -> Rehearsal:
-    """Walk the number's route. `outcomes`, `nth` and `presses` are those of a `dialplan.step.Case`."""
-    case = Case(list(outcomes), nth, list(presses))
+    """Walk the number's route. `outcomes` and the others are those of a `dialplan.step.Case`."""
+    case = Case(list(outcomes), nth, live, list(presses))
     path: list[Turn | tuple[StepModel, Answer]] = []
     plan = number.plan(facts)
     try:
@@ -73,7 +74,7 @@ def disagreements(
     """The keys of `expect` that the route does not keep, each with what was expected and what came."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
     facts = number.facts(now, expect.caller, lists)
-    call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses)
+    call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue

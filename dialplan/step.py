@@ -67,13 +67,17 @@ class Case:
     """A call that is tried out on paper: the `outcomes` of its rings, `taken` once they are used up.
 
     `nth`: it is the n-th call, from 1, wherever calls are counted. `presses`: what the caller enters in each
-    menu, nothing once they are used up.
+    menu, nothing once they are used up. `live`: so many calls are within each limit already.
     """
 
     outcomes: list[Outcome]
     nth: int = 1
+    live: int = 0
     presses: list[str] = field(default_factory=list)
 
+
+# What a step that limits calls is answered with.
+WITHIN_LIMIT, OVER_LIMIT = Choice("within limit"), Choice("over limit")
 
 # Values of these types refer to nothing, and most settings are of one.
 PLAIN = (str, int, float, bool, type(None))

@@ -11,6 +11,7 @@ from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
 from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from engine.call_limits import step_key
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import Heard, Refusal
 from journal.entries import (
@@ -77,6 +78,9 @@ class CallServices(Protocol):
     def count(self, key: str) -> int:
         """How often this key has been counted before."""
 
+    def enter(self, key: str, call: str, most: int) -> bool:
+        """Count a call in at a step that limits calls; False where there are as many as there may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallJournal:
@@ -142,9 +146,12 @@ class Call:
 
     def draw(self, draw: Draw) -> Choice:
         """Count this call at a step of the number's route."""
-        place = ".".join(map(str, draw.path))
-        before = self.services.count(f"{self.terms.number.number}:{place}")
+        before = self.services.count(step_key(self.terms.number.number, draw.path))
         return counted(before % draw.size + 1)
+
+    def enter(self, step: StepModel, most: int) -> bool:
+        """Whether the call may go on beyond this step, where at most so many may be at once."""
+        return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """The voicemail has answered; on the disk, this is what the bill counts from."""

@@ -15,6 +15,7 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import CallTerms
+from engine.call_limits import CallLimits
 from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
@@ -61,6 +62,7 @@ class NodeCallServices:
         longest: timedelta,
         recordings: Path,
         counters: Counters,
+        limits: CallLimits,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
@@ -69,6 +71,7 @@ class NodeCallServices:
         self._longest = longest
         self._recordings = recordings
         self._counters = counters
+        self._limits = limits
         self._untold: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -113,6 +116,8 @@ class NodeCallServices:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
+        if isinstance(entry, CallEnded):
+            self._limits.leave(entry.call)
         if not self._untold:  # in a context of its own: the next entry may be another call's
             asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell, context=Context())
         self._untold.append(entry)
@@ -120,6 +125,9 @@ class NodeCallServices:
 
     def count(self, key: str) -> int:
         return self._counters.count(key)
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self._limits.enter(key, call, most)
 
     def tell(self) -> None:
         """Count and log what was noted and is not told yet. Whatever fails in that costs one entry's line."""

@@ -19,6 +19,7 @@ from engine.ari.left import Left
 from engine.ari.link import EventLink, silence
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
+from engine.call_limits import CallLimits
 from engine.call_services import NodeCallServices, Tally
 from engine.checks import examine, refusals
 from engine.counters import Counters
@@ -161,6 +162,7 @@ async def open_engine(settings: Settings, opened: AsyncExitStack) -> Engine:
         longest=longest,
         recordings=settings.asterisk.recordings,
         counters=counters,
+        limits=CallLimits(unfinished),
     )
     opened.callback(services.tell)
     fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)

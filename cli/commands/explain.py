@@ -70,6 +70,12 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     help="It is the n-th call, where the route counts calls. Else: the first.",
 )
 @click.option(
+    "--live",
+    type=click.IntRange(min=0),
+    default=0,
+    help="So many calls are within each limit already. Else: none.",
+)
+@click.option(
     "--press",
     "presses",
     multiple=True,
@@ -92,6 +98,7 @@ def command(
     caller: Caller,
     outcomes: Sequence[str],
     nth: int,
+    live: int,
     presses: Sequence[str],
     form: str,
     state: Path | None,
@@ -113,7 +120,7 @@ def command(
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        case = Case([Outcome(outcome) for outcome in outcomes], nth, list(presses))
+        case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
         explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=settings)
     as_json = form == "json"
     click.echo(
@@ -132,7 +139,7 @@ def explain_supposed(
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
     facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
-    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses)
+    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
 

@@ -9,6 +9,7 @@ from dialplan.steps.announce import Announce
 from dialplan.steps.callers import Callers
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
+from dialplan.steps.limit import Limit
 from dialplan.steps.menu import Menu
 from dialplan.steps.ring import Ring
 from dialplan.steps.share import Share
@@ -18,4 +19,4 @@ from dialplan.steps.voicemail import Voicemail
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Callers, Hangup, Hours, Menu, Ring, Share, Use, Voicemail)
+register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Use, Voicemail)

@@ -7,12 +7,14 @@ from dialplan.result import Answer
 from dialplan.step import StepModel
 from dialplan.steps.announce import Announce
 from dialplan.steps.hangup import Hangup
+from dialplan.steps.limit import Limit
 from dialplan.steps.menu import Menu
 from dialplan.steps.ring import Ring
 from dialplan.steps.voicemail import Voicemail
 from engine.call import Call
 from engine.steps.announce import announce
 from engine.steps.hangup import hangup
+from engine.steps.limit import limit
 from engine.steps.menu import menu
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
@@ -29,6 +31,7 @@ def register[S: StepModel](model: type[S], performer: Performer[S]) -> None:
 
 register(Announce, announce)
 register(Hangup, hangup)
+register(Limit, limit)
 register(Menu, menu)
 register(Ring, ring)
 register(Voicemail, voicemail)

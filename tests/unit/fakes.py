@@ -14,6 +14,7 @@ from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from engine.call import CallJournal, CallTerms, begin
+from engine.call_limits import CallLimits
 from engine.handle import handle
 from engine.line import (
     ANSWER_SECONDS,
@@ -31,6 +32,7 @@ from engine.line import (
 from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
 from journal.entries import (
     Answered,
+    CallEnded,
     CallerLeft,
     EndedBy,
     Entry,
@@ -399,6 +401,7 @@ class FakeCallServices:
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
         return self.terms
@@ -414,6 +417,8 @@ class FakeCallServices:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         self.entries.append(entry)
+        if isinstance(entry, CallEnded):
+            self.limits.leave(entry.call)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
@@ -421,6 +426,13 @@ class FakeCallServices:
     def count(self, key: str) -> int:
         self.counts[key] += 1
         return self.counts[key] - 1
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self.limits.enter(key, call, most)
+
+    def for_another_call(self) -> "FakeCallServices":
+        """The same with a journal of its own; what the node counts is shared."""
+        return replace(self, entries=[])
 
     def of[E: Entry](self, kind: type[E]) -> list[E]:
         """The entries of this kind."""

@@ -48,7 +48,9 @@ ring = _step(
     ),
     strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
 )
-hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS))
+own_days = st.sampled_from([{}, {"2026-12-24": "09:00-12:30", "12-25": "closed", "05-01": "22:00-02:00"}])
+hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS), on=own_days)
+limit = _step("limit", "full", calls=st.sampled_from(["1", "5"]))
 kinds = st.sampled_from(["withheld", "unknown", "+3247", "BE", "mobile", "NL fixed", {"list": "nuisance"}])
 blocks = st.sampled_from(["reject", "busy", "voicemail", {"message": "closed"}])
 
@@ -94,7 +96,7 @@ routes = st.recursive(
         announces
         | hangups
         | voicemails
-        | st.one_of([branched(inner) for branched in (ring, hours, callers, shares, uses, menus)])
+        | st.one_of([branched(inner) for branched in (ring, hours, limit, callers, shares, uses, menus)])
     ),
     max_leaves=30,
 )
@@ -107,5 +109,5 @@ def service_number(route: list[Raw], **settings: Any) -> ServiceNumber:
 
 
 def size(steps: Steps) -> int:
-    """How many steps a route has, branches and all; destinations may be rung one by one, with a reason each."""
+    """How many steps a route has; destinations may be rung one by one, with a reason each."""
     return sum(1 + 2 * len(step.destinations) for _, step in visit(steps))

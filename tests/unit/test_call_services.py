@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from dialplan.result import Result
+from engine.call_limits import CallLimits
 from engine.call_services import TELL_SECONDS, NodeCallServices, Tally, tell
 from engine.counters import Counters
 from engine.metrics import EngineMetrics
@@ -39,7 +40,8 @@ class Paper:
 def front_desk(paper: Paper, metrics: EngineMetrics) -> NodeCallServices:
     journal, store = cast(Journal, paper), cast(RoutingStore, None)
     return NodeCallServices("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
-                     recordings=Path("/"), counters=Counters(Path("/nowhere/counters.json")))  # fmt: skip
+                     recordings=Path("/"), counters=Counters(Path("/nowhere/counters.json")),
+                     limits=CallLimits({}))  # fmt: skip
 
 
 def live(metrics: EngineMetrics) -> float:

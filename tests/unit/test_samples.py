@@ -45,6 +45,7 @@ def settings_of(step: str) -> set[str]:
             "from",
             "nth",
             "presses",
+            "live",
         }.union(*map(settings_of, STEPS))
     ),
 )

@@ -74,7 +74,7 @@ async def test_live_calls_are_shared_exactly() -> None:
     prompts: Counter[str] = Counter()
     for n in range(100):
         line = FakeLine(call_id=f"0199-{n}")
-        await attend(line, services)
+        await attend(line, services.for_another_call())
         prompts[line.heard[0]] += 1
     assert prompts == {"first": 70, "second": 29, "on": 1}
 
@@ -90,7 +90,7 @@ async def test_a_share_within_a_share_is_exact_too() -> None:
     prompts: Counter[str] = Counter()
     for n in range(200):
         line = FakeLine(call_id=f"0199-{n}")
-        await attend(line, services)
+        await attend(line, services.for_another_call())
         prompts[line.heard[0]] += 1
     assert prompts == {"a": 50, "b": 50, "c": 100}
 
@@ -102,7 +102,7 @@ async def test_after_a_crash_a_call_stays_in_its_branch_and_is_not_counted_again
     services = FakeCallServices(terms)
     line = FakeLine()
     await leave_after(1, line, services)
-    await attend(FakeLine(call_id="0199-other"), FakeCallServices(terms, counts=services.counts))
+    await attend(FakeLine(call_id="0199-other"), services.for_another_call())
     state = await take_over(line, services)
     assert line.heard == ["a", "b", "hung up: no_answer"]
     assert state.choices == ("call 1",)

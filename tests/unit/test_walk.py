@@ -184,7 +184,7 @@ def test_every_walk_ends_and_performs_no_more_steps_than_the_route_has(
     route: list[Raw], now: datetime, outcomes: list[Outcome], pressed: list[str], nth: int
 ) -> None:
     number = service_number(route, holidays=["BE", "not 2026-05-01"])
-    call = rehearse(number, number.facts(now, UNKNOWN), outcomes, nth=nth, presses=pressed)
+    call = rehearse(number, number.facts(now, UNKNOWN), outcomes, nth=nth, presses=pressed, live=nth % 7)
     # A step that only decides is one turn. A caller who goes back hears a menu, and what is in it, again.
     assert len(call.path) <= size(number.route) * (1 + pressed.count("*"))
     assert call.result in Result
