@@ -153,6 +153,9 @@ class Line(Protocol):
     def forget_keys(self) -> None:
         """The keys that were pressed so far, and that nobody asked for, mean nothing."""
 
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        """Let the caller hear ringing, or the music again and again, for so long. Unanswered: early media."""
+
     async def answer(self) -> datetime:
         """Answer the caller: the caller's charging starts here, at the instant returned."""
 

@@ -15,8 +15,9 @@ from dialplan.steps.ring import Ring
 from dialplan.steps.share import Share
 from dialplan.steps.use import Use
 from dialplan.steps.voicemail import Voicemail
+from dialplan.steps.wait import Wait
 
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Use, Voicemail)
+register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Use, Voicemail, Wait)

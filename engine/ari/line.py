@@ -10,7 +10,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari import causes
 from engine.ari.arrival import Arrival
-from engine.ari.asking import agrees, ask
+from engine.ari.asking import agrees, ask, wait
 from engine.ari.channel import Channel
 from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.errors import AriError, BadState, Conflict, Gone
@@ -145,6 +145,10 @@ class AriLine(Channel):
 
     def forget_keys(self) -> None:
         self.keys.forget()
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        await self._leased(seconds + LEASE_GRACE_SECONDS)
+        await wait(self, seconds, music)
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already

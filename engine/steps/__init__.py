@@ -11,6 +11,7 @@ from dialplan.steps.limit import Limit
 from dialplan.steps.menu import Menu
 from dialplan.steps.ring import Ring
 from dialplan.steps.voicemail import Voicemail
+from dialplan.steps.wait import Wait
 from engine.call import Call
 from engine.steps.announce import announce
 from engine.steps.hangup import hangup
@@ -18,6 +19,7 @@ from engine.steps.limit import limit
 from engine.steps.menu import menu
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
+from engine.steps.wait import wait
 
 type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Answer]]
 
@@ -35,6 +37,7 @@ register(Limit, limit)
 register(Menu, menu)
 register(Ring, ring)
 register(Voicemail, voicemail)
+register(Wait, wait)
 
 
 async def perform(step: StepModel, call: Call) -> Answer:

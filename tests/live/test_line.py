@@ -85,6 +85,9 @@ STORIES = {
     ),
     "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(0.7, "1")]),
     "no key": Story(MENU, {FIRST: ANSWERS}),
+    "waits": Story(
+        [{"wait": 1}, {"wait": {"seconds": 1, "music": "welcome"}}, {"ring": FIRST}], {FIRST: ANSWERS}
+    ),
     "closed": Story([{"announce": "closed"}, {"hangup": "closed"}]),
 }
 

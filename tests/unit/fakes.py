@@ -212,6 +212,11 @@ class FakeLine:
         finally:
             pressed.cancel()
 
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        self._alive()
+        self.heard.append(f"waits with {music.name}" if music else "waits with ringing")
+        await self._until(seconds)
+
     def forget_keys(self) -> None:
         while not self.keys.empty():
             self.keys.get_nowait()

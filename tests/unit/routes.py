@@ -28,6 +28,11 @@ voicemails: st.SearchStrategy[Raw] = st.sampled_from(
 )
 
 
+waits: st.SearchStrategy[Raw] = st.sampled_from(
+    [{"wait": "5"}, {"wait": {"seconds": "9", "music": "welcome"}}]
+)
+
+
 def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     """A step with random settings and any of its branches."""
 
@@ -96,6 +101,7 @@ routes = st.recursive(
         announces
         | hangups
         | voicemails
+        | waits
         | st.one_of([branched(inner) for branched in (ring, hours, limit, callers, shares, uses, menus)])
     ),
     max_leaves=30,
