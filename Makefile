@@ -1,11 +1,11 @@
-# make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
-# make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
-# make check   lint, format, types, import contracts
-# make fmt     put the format right
-# make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
-# make setup   what the others call first: .venv, and Asterisk in ~/.cache/callengine; nothing on the system
+# make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
+# make test    run all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make check   check lint, format, types and import contracts
+# make fmt     format the code
+# make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
+# make setup   create .venv, and fetch Asterisk into ~/.cache/callengine; the others call it first
 # make pins    renew the pinned versions and hashes in requirements*.txt
-# make clean   remove what was made here; Asterisk stays in the cache
+# make clean   remove everything made here; Asterisk stays in the cache
 #
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
@@ -15,7 +15,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live
 
-# A clone that was moved has an environment full of old paths: make it anew.
+# The environment of a moved clone contains old paths: create it again.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
 .PHONY: .venv/ready
 endif
@@ -36,7 +36,7 @@ demo: setup
 
 test: unit live
 
-# Both cores. The tests apart have a whole service for each of the two, on ports of its own.
+# Two processes. Each of them has a whole service for the tests apart, on ports of its own.
 unit: .venv/ready
 	@$(BIN)/pytest tests/unit -n 2
 

@@ -1,26 +1,15 @@
 """The path of a call, as text for people and as data for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
-from dialplan.result import Answer, Result
+from dialplan.result import Answer
 from dialplan.step import Facts, StepModel, Turn
-
-# What the caller's network is answered in the end (a test holds it against engine.ari.causes).
-SIP: Mapping[Result, int] = {
-    Result.ANSWERED: 200,
-    Result.VOICEMAIL: 200,
-    Result.REJECTED: 403,
-    Result.CLOSED: 480,
-    Result.NO_ANSWER: 480,
-    Result.BUSY: 486,
-    Result.FAILED: 500,
-    Result.UNREACHABLE: 503,
-}
+from engine.causes import HANG_UPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +30,7 @@ class Explanation:
         for index, passed in enumerate(self.call.path, start=1):
             yield f"{index:3}  {line(passed)}"
         yield ""
-        yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
+        yield f"{self.call.result}: the caller's network is answered SIP {HANG_UPS[self.call.result].sip}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
         if self.call.unused_presses:
@@ -53,7 +42,7 @@ class Explanation:
             **data_of(self.number, self.facts),
             "path": [entry(passed) for passed in self.call.path],
             "result": self.call.result,
-            "sip": SIP[self.call.result],
+            "sip": HANG_UPS[self.call.result].sip,
             "unused_outcomes": self.call.unused,
             "unused_presses": self.call.unused_presses,
         }

@@ -11,12 +11,11 @@ import asyncpg
 import click
 
 from config.settings import Settings, SettingsError
-from storage.access import note
 from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.objects import ObjectsTrouble
-from storage.recordings import standing, wanted
-from worker.recordings import key_wrapper_of, objects_of
+from storage.recordings import format_and_seconds, standing
+from worker.stores import key_wrapper_of, objects_of
 
 
 async def save(settings: Settings, con: asyncpg.Connection, recording: str, output: Path | None) -> None:
@@ -27,11 +26,10 @@ async def save(settings: Settings, con: asyncpg.Connection, recording: str, outp
             raise click.ClickException(f"not to be fetched: {await standing(con, recording)}") from None
         except (AudioDamaged, ObjectsTrouble, MasterKeyError) as trouble:
             raise click.ClickException(str(trouble)) from None
-    await note(con, recording, "fetch")  # before anybody can hear it
     if output == Path("-"):
         sys.stdout.buffer.write(data)
         return
-    form, _ = await wanted(con, recording)
+    form, _ = await format_and_seconds(con, recording)
     file = output or Path(f"{recording}.{form}")
     write_new(file, data)
     click.echo(f"{file} ({len(data)} bytes)")

@@ -11,7 +11,8 @@ def put_first(pid: int) -> None:
     """Give every thread of a process real-time priority, where we may; those it makes later inherit it.
 
     Not before Asterisk has begun: started by root it gives back what it was given (main/asterisk.c). Not by
-    its `-p`, as Debian's unit does: killed, it leaves `astcanary` behind. Why: docs/decisions/011.
+    its `-p`, as Debian's unit does: killed, it leaves `astcanary` behind
+    (docs/decisions/008-real-time-priority.md).
     """
     while sum(_raise(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()):
         pass  # a thread may have made others meanwhile

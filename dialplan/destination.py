@@ -1,4 +1,4 @@
-"""Where a call may be sent, and whose number the destination sees."""
+"""Where a call may be sent, and whose number the destination is shown."""
 
 import re
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Present(StrEnum):
 
 
 def refuse_short(number: Any) -> Any:
-    """112 and its like have a better message than a number that is not E.164."""
+    """Give 112 and the like a better error than a number that is not E.164."""
     if isinstance(number, str) and re.fullmatch(r"\+?[0-9*#]{2,6}", number, re.ASCII):
         raise ValueError(
             f"`{number}` is an emergency or short number, never a destination; write a full one: +3221112233"
@@ -64,6 +64,6 @@ class Destination(Model):
 
     @property
     def summary(self) -> str:
-        """The number, its label, and what it is shown unless that is the caller's number."""
+        """The number, its label, and the presentation unless it is the caller's number."""
         named = f"{self.label} {self}" if self.label else str(self)
         return named if self.present is Present.CALLER else f"{named} ({self.present} shown)"

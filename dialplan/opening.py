@@ -1,8 +1,8 @@
 """Opening hours: a week of spans in local time, and whether an instant lies in one of them.
 
-A span belongs to the day it begins on: a holiday on that day cancels all of it, its tail after midnight too,
-and a tail survives a holiday on the day after. On the two nights the clocks change, a time that does not
-exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
+A span belongs to the day on which it begins: a holiday on that day cancels all of it, including the part
+after midnight; a holiday on the next day does not. On the two nights when the clocks change, a time that does
+not exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ from dialplan.span import DAY, Span, read_times
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEK = 7 * DAY
 NO_OWN_DAYS = OwnDays()
-LOOK_AHEAD = 60  # days in which the next opening is looked for
+LOOK_AHEAD = 60  # days in which the next opening is searched
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the hours say of one instant: `holiday` names the holiday that closes, `why` is for people."""
+    """Whether it is open at one instant. `holiday`: the name of one that closes; `why`: for people."""
 
     open: bool
     why: str
@@ -42,7 +42,7 @@ class OpeningHours:
     def at(
         self, now: datetime, zone: ZoneInfo, calendar: Calendar, own_days: OwnDays = NO_OWN_DAYS
     ) -> Moment:
-        """Open at this instant (aware)? With the span, the holiday or the next opening as the reason.
+        """Return whether it is open at this instant (aware), and why: span, holiday or next opening.
 
         On one of `own_days` neither the week nor the calendar counts.
         """
@@ -97,7 +97,7 @@ class _Week:
 
 
 def read_opening(written: object) -> OpeningHours:
-    """The opening hours that are written as one line or a list of lines; ValueError says what is wrong."""
+    """Parse opening hours, one line or a list of lines. Raises ValueError with the remedy."""
     lines = [written] if isinstance(written, str) else written
     if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
         raise ValueError(
@@ -119,7 +119,7 @@ def _spans(line: str) -> Iterator[Span]:
 
 
 def _days(text: str) -> Iterator[int]:
-    """`mon-fri` -> 0 1 2 3 4; `fri-mon` goes over the end of the week."""
+    """`mon-fri` -> 0 1 2 3 4; `fri-mon` passes the end of the week."""
     for part in ["mon-sun"] if text == "daily" else text.split(","):
         first, dash, last = part.partition("-")
         if first not in DAYS or (dash and last not in DAYS):
@@ -131,7 +131,7 @@ def _days(text: str) -> Iterator[int]:
 
 
 def _check_overlap(spans: tuple[Span, ...]) -> None:
-    """A time open twice is a mistake: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` shortens nothing."""
+    """Refuse overlaps: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` would not shorten the friday."""
     week = sorted(
         (day * DAY + span.begins, day * DAY + span.ends, span.text) for span in spans for day in span.days
     )

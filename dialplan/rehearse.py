@@ -1,4 +1,4 @@
-"""Try a call out on paper: the same walk as the live call's, with what comes of each step supposed."""
+"""Rehearse a call: the walk of a live call, with supposed outcomes of the steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dialplan.step import NO_LISTS, Case, Draw, Facts, StepModel, Turn
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The path of a supposed call: its turns, its steps each with what is supposed of it; and the result."""
+    """The path of a rehearsed call: its turns, and its steps with their answers; and the result."""
 
     path: tuple[Turn | tuple[StepModel, Answer], ...]
     result: Result
@@ -30,7 +30,7 @@ class Rehearsal:
 
     @property
     def steps(self) -> Iterator[tuple[StepModel, Answer]]:
-        return (taken for taken in self.path if not isinstance(taken, Turn))
+        return (part for part in self.path if not isinstance(part, Turn))
 
 
 def rehearse(
@@ -71,16 +71,16 @@ def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
 def disagreements(
     number: ServiceNumber, expect: Expect, lists: Mapping[str, CallerList] = NO_LISTS
 ) -> Iterator[tuple[str, str]]:
-    """The keys of `expect` that the route does not keep, each with what was expected and what came."""
+    """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
     facts = number.facts(now, expect.caller, lists)
     call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue
-        got = call.result if key == "ends" else getattr(call, key)
-        if got != expected:
-            yield key, f"expected {_listed(expected)}, got {_listed(got)}"
+        actual = call.result if key == "ends" else getattr(call, key)
+        if actual != expected:
+            yield key, f"expected {_listed(expected)}, got {_listed(actual)}"
     if call.unused_presses:
         menus = len(expect.presses) - len(call.unused_presses)
         yield (
@@ -95,5 +95,5 @@ def disagreements(
         )
 
 
-def _listed(found: Result | tuple[str, ...]) -> str:
-    return found.value if isinstance(found, Result) else f"[{', '.join(found)}]"
+def _listed(value: Result | tuple[str, ...]) -> str:
+    return value.value if isinstance(value, Result) else f"[{', '.join(value)}]"

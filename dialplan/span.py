@@ -19,12 +19,12 @@ class Span:
     text: str
 
     def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The instants (UTC) at which the span of this day opens and closes."""
+        """Return the instants (UTC) at which the span of this day opens and closes."""
         return instant(day, self.begins, zone, fold=0), instant(day, self.ends, zone, fold=1)
 
 
 def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
-    """The instant (UTC) of a local time; where the clocks skip it, that of the next minute there is."""
+    """Return the instant (UTC) of a local time; if the clocks skip it, that of the next existing minute."""
     wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
     while (at := wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)).astimezone(zone).replace(
         tzinfo=None
@@ -35,11 +35,11 @@ def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
 
 def read_times(text: str) -> tuple[int, int]:
     """`09:00-17:30` as minutes since midnight; ValueError says what is wrong."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
+    if not match:
         raise ValueError(f"`{text}` is not a time; write 09:00-17:30, and 24:00 for midnight at the end")
-    begins = int(found[1]) * 60 + int(found[2])
-    ends = DAY if found[3] is None else int(found[3]) * 60 + int(found[4])
+    begins = int(match[1]) * 60 + int(match[2])
+    ends = DAY if match[3] is None else int(match[3]) * 60 + int(match[4])
     if begins == ends:
         raise ValueError(f"`{text}` begins when it ends; write 00:00-24:00 for the whole day")
     return begins, ends if ends > begins else ends + DAY

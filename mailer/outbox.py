@@ -75,21 +75,6 @@ WHERE leased_by = $1 AND accepted_at IS NULL AND refused_at IS NULL
 """
 LOCK_OF_NODE = 0x6D61696C  # "mail"
 
-# What waiting mends: the database is away, shutting down, full, busy with these rows, without schema, or with
-# one that its owner has not migrated yet, and given the worker's role its rights in.
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a query on a connection that the server is just closing
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:

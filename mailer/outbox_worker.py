@@ -18,14 +18,14 @@ import structlog
 
 from mailer.answer import Answer, Deferred
 from mailer.mail_sender import MailSender
-from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, taken, word, write
+from mailer.outbox import Claim, Terms, claim, give_all_back, taken, word, write
 from mailer.tls import Level
+from storage.away import AWAY, retry
 
 POLL_SECONDS = 1.0
 SLOW_SECONDS = 1.0  # then its worker takes another mail, of another domain
 MOST = 200  # attempts at once, slow ones included: each holds one mail in memory
 GRACE_SECONDS = 0.7  # for what is under way at the end
-LONGEST_PAUSE_SECONDS = 5.0
 PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices that a worker was killed once its last statement has ended
 log = structlog.get_logger()
 
@@ -188,19 +188,14 @@ class OutboxWorker:
 
     async def _write(self, pool: asyncpg.Pool, claimed: Claim, answer: Answer) -> None:
         """Until the database has it: an acceptance that is forgotten is a mail sent twice."""
-        pause = 0.2
         chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        while True:
-            try:
-                async with taken(pool) as con:
-                    await write(con, claimed, answer, self._terms, chance)
-            except AWAY as error:
-                log.warning("answer waits for the database", error=type(error).__name__, retry_seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                self._told(word(answer))
-                return
+
+        async def store() -> None:
+            async with taken(pool) as con:
+                await write(con, claimed, answer, self._terms, chance)
+
+        await retry(store, _report)
+        self._told(word(answer))
 
     async def _tidy(self) -> None:
         while True:
@@ -230,6 +225,10 @@ def _log(claimed: Claim, answer: Answer) -> None:
         tell("mail waits", reply=answer.reply, attempt=claimed.attempt, **told)
     else:
         log.info("mail answered", result=word(answer), reply=answer.reply, **told)
+
+
+def _report(error: Exception, pause: float) -> None:
+    log.warning("mail_answer_not_stored", error=type(error).__name__, retry_seconds=pause)
 
 
 def end_connection(con: asyncpg.Connection) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 
 from mailer.settling import lock, spared
+from storage import access, message_states
+from storage.access import Access
 from storage.destruction import schedule_destruction
 
 FIND = """
@@ -40,7 +42,6 @@ UPDATE outbox SET next_at = now(), first_at = now(), lease_until = NULL, leased_
     accepted_at = NULL, final = NULL, refused_at = NULL, bounced_at = NULL
 WHERE message_id = $1
 """
-STATE = "UPDATE message SET state = $2, why = $3 WHERE message_id = $1"
 
 
 class NotNow(Exception):
@@ -129,7 +130,8 @@ async def retry(con: asyncpg.Connection, message_id: str) -> None:
             raise NotNow("its sound has been destroyed")
         else:
             await con.execute(BEGIN_ANEW, message_id)
-            await con.execute(STATE, message_id, "waiting", None)
+            await message_states.retried(con, message_id)
+        await access.add(con, message_id, Access.RETRY)
 
 
 async def release(con: asyncpg.Connection, message_id: str) -> None:
@@ -139,9 +141,8 @@ async def release(con: asyncpg.Connection, message_id: str) -> None:
         if message.state != "undeliverable":
             raise NotNow(f"it is {message.state}; only what is undeliverable can be given up")
         await schedule_destruction(con, message_id, message.now, "operator")
-        # There is no sound whose end would be a missed call's.
-        state = "destroyed" if message.kind == "missed" else message.state
-        await con.execute(STATE, message_id, state, "given up")
+        await message_states.given_up(con, message_id, message.kind)
+        await access.add(con, message_id, Access.RELEASE)
 
 
 def as_object(overview: Overview) -> dict[str, Any]:

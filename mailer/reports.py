@@ -6,12 +6,12 @@ import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mailer.bounce import News, Report, without_status
-from mailer.outbox import AWAY
 from mailer.relays import Relays
 from mailer.report_reader import Hostile, NotRead, ReportReader
 from mailer.return_address import ReturnAddresses, Returned, is_unsigned
 from mailer.settling import TooEarly
 from process.rarely import Rarely
+from storage.away import AWAY
 
 MOST_MISUSED = 10_000
 MISUSED = "550 5.7.1 this return address has been misused"

@@ -16,7 +16,8 @@ import structlog
 from journal.fault import point
 from mailer.bounce import News, Report
 from mailer.return_address import Returned
-from storage.destruction import schedule_destruction
+from storage import message_states
+from storage.destruction import cancel_destruction, schedule_destruction
 
 log = structlog.get_logger()
 
@@ -25,19 +26,10 @@ SELECT message_id, kind, state, deliver ->> 'then' AS second, now() AS now
 FROM message WHERE message_id = $1 FOR UPDATE
 """
 RECIPIENTS = "SELECT * FROM outbox WHERE message_id = $1 ORDER BY turn, recipient"
-STATE = (
-    "UPDATE message SET state = $2, why = $3 WHERE message_id = $1 AND state NOT IN ('destroyed', 'absent')"
-)
 SECOND = """
 INSERT INTO outbox (message_id, recipient, turn, domain, dated)
 SELECT $1, $2, 2, lower(split_part($2, '@', 2)), min(dated) FROM outbox WHERE message_id = $1
 """
-# Its end was set when it was accepted; it has come back, and is to be sent again.
-SPARE = """
-UPDATE audio SET destroy_after = NULL, reason = NULL
-WHERE audio_id = $1 AND state = 'stored' RETURNING audio_id
-"""
-
 
 # A report names its recipient by a digest, for an address does not fit into an address.
 NAMED = "SELECT * FROM outbox WHERE message_id = $1 AND left(encode(sha256(recipient::bytea), 'hex'), 8) = $2"
@@ -121,7 +113,7 @@ async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, ke
     bounced = any(one.bounced for one in recipients)
     match decided:
         case Fate.ACCEPTED | Fate.FINAL:
-            await con.execute(STATE, message_id, "accepted", None)
+            await message_states.accepted(con, message_id)
             until = message.now if decided is Fate.FINAL else message.now + window
             await schedule_destruction(con, message_id, until, "delivered")
         case Fate.SECOND if await _to_second(con, message, bounced=bounced):
@@ -136,19 +128,19 @@ async def _to_second(con: asyncpg.Connection, message: Locked, *, bounced: bool)
     if bounced and not await spared(con, message):
         return False
     await con.execute(SECOND, message.message_id, message.second)
-    await con.execute(STATE, message.message_id, "bounced" if bounced else "waiting", None)
+    await message_states.to_second_address(con, message.message_id, bounced=bounced)
     log.warning("message to its second address", message=message.message_id, bounced=bounced)
     return True
 
 
 async def spared(con: asyncpg.Connection, message: Locked) -> bool:
-    """Is what is to be mailed still there? Then it has no end set any more."""
-    return message.kind == "missed" or await con.fetchval(SPARE, message.message_id) is not None
+    """Is what is to be mailed still there? Then it has no deadline any more."""
+    return message.kind == "missed" or await cancel_destruction(con, message.message_id)
 
 
 async def _undeliverable(con: asyncpg.Connection, message_id: str, until: datetime, *, bounced: bool) -> None:
     why = "bounced" if bounced else "refused"
-    await con.execute(STATE, message_id, "undeliverable", why)
+    await message_states.undeliverable(con, message_id, bounced=bounced)
     await schedule_destruction(con, message_id, until, "deadline")
     log.critical("message undeliverable", message=message_id, why=why, kept_until=until.isoformat())
 

@@ -4,7 +4,7 @@ Fixed words are the event, data are its keys: `log.info("leg answered", leg=leg.
 of a task (`structlog.contextvars.bind_contextvars(call=...)`) stands in every line of that call. Only JSON:
 the logfmt renderer lets ESC, CR and NUL through as they are.
 
-A log call never raises and never waits: docs/decisions/020-observers-never-stop-a-call.md.
+A log call never raises and never waits: docs/decisions/016-observers-never-stop-a-call.md.
 """
 
 import atexit

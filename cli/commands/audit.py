@@ -62,7 +62,7 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     from storage.objects import ObjectsTrouble
     from storage.spool import Spool, SpoolAway
     from storage.tombstones import verify
-    from worker.recordings import objects_of
+    from worker.stores import objects_of
 
     objects = objects_of(settings)
     place = Spool(settings.asterisk.recordings) if spool else None
@@ -82,7 +82,7 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
 def master_keys(settings: "Settings") -> "KeyWrapper | None":
     """None without any. Raises ClickException."""
     from config.settings import SettingsError
-    from worker.recordings import key_wrapper_of
+    from worker.stores import key_wrapper_of
 
     try:
         return key_wrapper_of(settings)

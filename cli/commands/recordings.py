@@ -118,7 +118,7 @@ def destroy(*, recordings: tuple[str, ...], state: Path | None, file: Path | Non
     """Let the time of recordings be over now: the worker destroys them within seconds."""
     from storage.recordings import destroy
 
-    work(file, state, lambda _, con: each(con, recordings, destroy, "destroy", "will be destroyed"))
+    work(file, state, lambda _, con: each(con, recordings, destroy, "will be destroyed"))
 
 
 @command.command()
@@ -151,7 +151,7 @@ def hold(
     if not (reason.strip() and reference.strip()):
         raise click.BadParameter("a hold needs a reason and a reference")
     why = Hold(reason, reference, told[0], told[1], review)
-    work(file, state, lambda _, con: each(con, recordings, partial(hold, why=why), "hold", "is held"))
+    work(file, state, lambda _, con: each(con, recordings, partial(hold, why=why), "is held"))
 
 
 @command.command()
@@ -162,7 +162,7 @@ def release(*, recordings: tuple[str, ...], by: str, state: Path | None, file: P
     """End the legal hold of recordings: past their time, they are destroyed within seconds."""
     from storage.recordings import release
 
-    work(file, state, lambda _, con: each(con, recordings, partial(release, by=by), "release", "is released"))
+    work(file, state, lambda _, con: each(con, recordings, partial(release, by=by), "is released"))
 
 
 @command.command()
@@ -200,20 +200,14 @@ async def with_connection(settings: "Settings", doing: Doing) -> None:
         await doing(settings, con)
 
 
-async def each(
-    con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, what: str, done: str
-) -> None:
-    """Do it to each of them, and write down who did; those that it cannot be done to are told, and the exit
-    status is 1."""
-    from storage.access import note
+async def each(con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, done: str) -> None:
+    """Do it to each of them. Where that is refused, print why; the exit status is then 1."""
     from storage.recordings import Refused
 
     refused = False
     for recording in recordings:
         try:
-            async with con.transaction():
-                await verb(con, recording)
-                await note(con, recording, what)
+            await verb(con, recording)
             click.echo(f"{recording} {done}")
         except Refused as why:
             refused = True

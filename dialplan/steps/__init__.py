@@ -1,6 +1,6 @@
-"""The steps that a route may be made of: one file a step, whose docstring is the step's documentation.
+"""The steps of a route: one file for each step, whose docstring is the step's documentation.
 
-Other packages use what all steps have in common; only `engine/steps/` knows one by its name.
+Other packages use what all steps have in common; only `engine/steps/` refers to a step by its name.
 """
 
 from dialplan.route import STEPS, Steps, register

@@ -1,4 +1,4 @@
-"""`hours`: by day and time, is somebody there?"""
+"""`hours`: branch by day and time."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +13,7 @@ from dialplan.walk import walk
 
 
 class Hours(StepModel):
-    """While open, the route goes on to the next step; else it takes `closed`, or on a holiday `holiday`.
+    """While open, the route goes on to the next step; otherwise it takes `closed`, or on a holiday `holiday`.
 
         - hours:
             open: [mon-fri 09:00-12:30 13:30-17:30, sat 10:00-13:00, fri 22:00-02:00]

@@ -1,4 +1,4 @@
-"""`ring`: let somebody's telephone ring."""
+"""`ring`: ring destinations, and connect the first that answers."""
 
 from collections.abc import Generator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -52,8 +52,9 @@ class Ring(StepModel):
     Outside its hours a destination is left out; where none is left the route goes on, as closed.
 
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
-    call is answered, and pays nothing for it. It begins with the first ring, and goes on where it stopped in
-    the next. A caller who hears music does not hear what a destination's network announces before it answers.
+    call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
+    it stopped. A caller who hears music does not hear what a destination's network announces before the
+    answer.
     """
 
     alone: ClassVar = "to"
@@ -124,4 +125,4 @@ class Ring(StepModel):
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:
-                raise ValueError(f"{outcome} cannot come of ring")
+                raise ValueError(f"{outcome} is not an outcome of ring")

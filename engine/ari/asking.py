@@ -2,89 +2,86 @@
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dialplan.prompt import Prompt
+from engine.ari.channel import Channel
 from engine.ari.events import Kind, PlaybackFinished
-from engine.ari.exchange import let_go, media
-from engine.ari.playing import GRACE_SECONDS, playback_id, playing
-from engine.line import ANSWER_SECONDS, Key
-from engine.notice import ANSWER_KEY
+from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.keys import Keys
+from engine.ari.lease import lease
+from engine.ari.playing import GRACE_SECONDS, PLAYBACK
+from engine.line import Key
+from journal.ids import playback_id
 
-if TYPE_CHECKING:
-    from engine.ari.line import AriLine
-
-SHORTEST_SECONDS = 0.05  # music that ends sooner was not played
+SHORTEST_SECONDS = 0.05  # music that ended sooner was not played
 
 
-async def ask(line: "AriLine", prompt: Prompt | None, playback: str, seconds: float) -> Key | None:
-    """The next key; None when the prompt was heard and so many seconds passed. Raises HungUp."""
-    pressed = asyncio.ensure_future(line.keys.next())
+async def ask(
+    exchange: Exchange, channel: Channel, keys: Keys, prompt: Prompt | None, seconds: float
+) -> Key | None:
+    """Return the next key; None if the prompt ended and so many seconds passed. Raises HungUp."""
+    pressed = asyncio.ensure_future(keys.next())
     try:
         await asyncio.sleep(0)  # a key that waits is there now
         if prompt is not None and not pressed.done():
-            await _play_until(pressed, line, playback, prompt)
-        return await line.until(pressed, seconds)
+            await _play_until(exchange, channel, pressed, prompt, prompt.seconds + seconds)
+        else:
+            await lease(exchange, channel.id, seconds)
+        return await channel.until(pressed, seconds)
     except TimeoutError:
         return None
     finally:
         pressed.cancel()
 
 
-async def wait(line: "AriLine", seconds: float, music: Prompt | None) -> None:
-    """Ringing or music for so many seconds. Raises HungUp."""
+async def wait(exchange: Exchange, channel: Channel, seconds: float, music: Prompt | None) -> None:
+    """Let the caller hear ringing or music for so many seconds. Raises HungUp."""
     over = asyncio.ensure_future(asyncio.sleep(seconds))
     try:
         if music is None:
-            await _ring_until(over, line)
+            await lease(exchange, channel.id, seconds)
+            await _ring_until(exchange, channel, over)
         else:
-            await _repeat_until(over, line, music)
-        await line.until(over)
+            await _repeat_until(exchange, channel, over, music, seconds)
+        await channel.until(over)
     finally:
         over.cancel()
 
 
-async def _ring_until(over: asyncio.Future[None], line: "AriLine") -> None:
-    channels = line.exchange.client.channels
-    await line.told(channels.ring(line.id))
-    await line.until(over)
-    await let_go(channels.ring_stop(line.id))
+async def _ring_until(exchange: Exchange, channel: Channel, over: asyncio.Future[None]) -> None:
+    channels = exchange.client.channels
+    await channel.command(channels.ring(channel.id))
+    await channel.until(over)
+    await let_go(channels.ring_stop(channel.id))
 
 
-async def _repeat_until(over: asyncio.Future[None], line: "AriLine", music: Prompt) -> None:
-    """Play it again and again; once it cannot be played, the caller waits in silence."""
+async def _repeat_until(
+    exchange: Exchange, channel: Channel, over: asyncio.Future[None], music: Prompt, seconds: float
+) -> None:
+    """Play it again and again. If it cannot be played, the caller waits in silence."""
     loop = asyncio.get_running_loop()
     while not over.done():
-        playback, began = playback_id(line.call_id), loop.time()
-        await let_go(line.exchange.client.channels.set_channel_vars(line.id, playing(playback)))
-        await _play_until(over, line, playback, music)
+        began = loop.time()
+        await _play_until(exchange, channel, over, music, seconds)
         if loop.time() - began < min(music.seconds, SHORTEST_SECONDS):
             return
 
 
-async def _play_until(over: asyncio.Future[Any], line: "AriLine", playback: str, prompt: Prompt) -> None:
-    """Play the prompt to its end, or until that is over."""
-    client = line.exchange.client
-    with line.exchange.dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished:
-        # Not interrupted: a playback can be stopped once Asterisk has it.
-        await line.told(client.channels.play_with_id(line.id, playback, [media(prompt)]))
+async def _play_until(
+    exchange: Exchange, channel: Channel, over: asyncio.Future[Any], prompt: Prompt, leased: float
+) -> None:
+    """Play the prompt to its end, or until `over` is done. The lease is renewed for `leased` seconds."""
+    client, playback = exchange.client, playback_id(channel.id)
+    await lease(exchange, channel.id, leased, **{PLAYBACK: playback})
+    with exchange.dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished:
+        # Not interrupted by `over`: Asterisk can stop a playback once it has it.
+        await channel.command(client.channels.play_with_id(channel.id, playback, [media(prompt)]))
         either = asyncio.ensure_future(asyncio.wait({over, finished}, return_when=asyncio.FIRST_COMPLETED))
         try:
             with suppress(TimeoutError):
-                await line.until(either, prompt.seconds + GRACE_SECONDS)
+                await channel.until(either, prompt.seconds + GRACE_SECONDS)
         finally:
             either.cancel()
         if not finished.done():
             await let_go(client.playbacks.stop(playback))
-
-
-async def agrees(line: "AriLine") -> bool:
-    """Does the caller press the key, before having thought about it for too long? Raises HungUp."""
-    pressed = asyncio.ensure_future(line.keys.pressed(ANSWER_KEY))
-    try:
-        await line.until(pressed, ANSWER_SECONDS)
-    except TimeoutError:
-        return False
-    finally:
-        pressed.cancel()
-    return True

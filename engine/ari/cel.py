@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# The names in main/cel.c. Every other name is one that our dialplan gave to CELGenUserEvent.
+# The names in main/cel.c. Our dialplan gives all other names, with CELGenUserEvent.
 NAMES = """
 CHAN_START CHAN_END ANSWER HANGUP BRIDGE_ENTER BRIDGE_EXIT CONF_START CONF_END APP_START APP_END
 PARK_START PARK_END BLINDTRANSFER ATTENDEDTRANSFER PICKUP FORWARD LINKEDID_END LOCAL_OPTIMIZE
@@ -27,7 +27,7 @@ class CelEvent:
     """One event of one channel.
 
     `kind`: a name of BUILT_IN, or the name that the dialplan gave to its user event.
-    `at`: when Asterisk saw it, by its clock, to the microsecond. A user event has the time of its writing.
+    `at`: its instant by Asterisk's clock, in microseconds; for a user event, when it was written.
     `channel`: the channel's id; `call`: that of the caller's channel (linkedid).
     `name`: the channel's name, as in PJSIP/trunk-00000001.
     `extra`: for HANGUP hangupcause (int, Q.850), hangupsource (a channel's name) and dialstatus; for
@@ -51,21 +51,21 @@ class CelEvent:
 
 
 def parse(record: bytes) -> CelEvent:
-    """Parse one record without its newline. Raise ValueError for everything that is not one whole record."""
+    """Parse one record without its newline. Raise ValueError for anything except one whole record."""
     match = RECORD.fullmatch(record.decode())
     if match is None or STARTS.match(record) is None:
         raise ValueError("not a CEL record")
     kind, seconds, micros, *texts = match.groups()
     channel, call, name, context, exten, extra = [text.replace('""', '"') for text in texts]
     if not (CHANNEL_ID.fullmatch(channel) and CHANNEL_ID.fullmatch(call)):
-        raise ValueError("no channel id")
+        raise ValueError("not a channel id")
     at = datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=int(micros))
     exten = exten if EXTENSION.fullmatch(exten) else ""
     return CelEvent(kind, at, channel, call, name, context, exten, _extra(kind, extra))
 
 
 def records(line: bytes) -> Iterator[bytes]:
-    """Split a line where a record begins: a full disk cuts a record, and the next one follows on its line."""
+    """Split a line at the beginning of each record: a full disk cuts a record, and the next follows it."""
     starts = [match.start() for match in STARTS.finditer(line)]
     if not starts or starts[0] != 0:
         starts.insert(0, 0)
@@ -82,7 +82,7 @@ def _extra(kind: str, text: str) -> Mapping[str, Any]:
     except RecursionError:
         raise ValueError("JSON nested too deep") from None
     if not isinstance(extra, dict):
-        raise ValueError("extra is not an object")  # noqa: TRY004 - a line's text is wrong, not a caller
+        raise ValueError("extra is not an object")  # noqa: TRY004 - the text is wrong, not an argument
     return extra if kind in BUILT_IN else _pairs(str(extra.get("extra", "")))
 
 

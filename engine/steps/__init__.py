@@ -1,4 +1,4 @@
-"""How each step is performed: one file a step, of the same name as in `dialplan/steps/`."""
+"""How each step is performed: one file for each step, with the name that it has in `dialplan/steps/`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,7 +27,7 @@ PERFORMERS: dict[type[StepModel], Performer[Any]] = {}
 
 
 def register[S: StepModel](model: type[S], performer: Performer[S]) -> None:
-    """Let steps of this model be performed. A step that only decides, as `hours` does, has no performer."""
+    """Register the performer of a step. A step that only decides, such as `hours`, has none."""
     PERFORMERS[model] = performer
 
 
@@ -41,5 +41,5 @@ register(Wait, wait)
 
 
 async def perform(step: StepModel, call: Call) -> Answer:
-    """Do what the step says; raises HungUp when the caller is gone."""
+    """Perform the step. Raises HungUp when the caller leaves."""
     return await PERFORMERS[type(step)](step, call)

@@ -22,7 +22,7 @@ from tests.live.recordings import instant
 from tests.live.service import Json
 from tests.store.conversations import heard
 from tests.store.keeping import dump
-from worker.recordings import key_wrapper_of, objects_of
+from worker.stores import key_wrapper_of, objects_of
 
 LOOKED_FOR = [piece for said in (ASKED, REPLIED) for piece in probes(said).values()]
 LOST_BY_ASTERISK = 1.05  # s that it has not written yet when it is killed: 32,768 bytes are 1.024 s

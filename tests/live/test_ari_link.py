@@ -14,13 +14,13 @@ import pytest
 
 from devkit.asterisk import Asterisk, Endpoint
 from dialplan.result import Result
-from engine.ari.causes import UNKNOWN_NUMBER, Cause, farewell
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import PortTaken
 from engine.ari.events import UNUSED, Event, Other, StasisEnd, StasisStart
 from engine.ari.link import NOTHING, STRANGERS, EventLink, marker, silence
 from engine.ari.operations import Reported
+from engine.causes import HANG_UPS, UNKNOWN_NUMBER, Cause, HangUp
 from process.connections import Limits
 from tests.live.ari import left_in
 from tests.live.sip import Agent, Call, eventually
@@ -159,7 +159,7 @@ async def test_closing_the_link_says_so_to_asterisk_and_to_us(session: aiohttp.C
 
 async def test_a_second_engine_is_told_that_the_port_is_taken() -> None:
     async with Ear().link() as link:
-        with pytest.raises(PortTaken, match=f"127.0.0.1:{link.port} is taken"):
+        with pytest.raises(PortTaken, match=f"127.0.0.1:{link.port} is in use"):
             await Ear().link(link.port).__aenter__()
 
 
@@ -241,28 +241,28 @@ async def test_a_call_comes_in_and_is_refused_in_the_words_of_its_result(
     start = await services.calls.get()
     assert start.args == ("in", "+3270012345")
     assert start.channel.caller_number == "+32470998877"
-    await services.client.channels.hangup(start.channel.id, reason_code=farewell(Result.BUSY))
+    await services.client.channels.hangup(start.channel.id, reason_code=HANG_UPS[Result.BUSY].cause)
     assert await asyncio.to_thread(call.final) == 486
 
 
 @pytest.mark.parametrize(
-    ("cause", "status"),
+    "hang_up",
     [
-        (farewell(Result.CLOSED), 480),
-        (farewell(Result.NO_ANSWER), 480),
-        (farewell(Result.UNREACHABLE), 503),
-        (farewell(Result.REJECTED), 403),
-        (farewell(Result.FAILED), 500),
-        (UNKNOWN_NUMBER, 404),
+        HANG_UPS[Result.CLOSED],
+        HANG_UPS[Result.NO_ANSWER],
+        HANG_UPS[Result.UNREACHABLE],
+        HANG_UPS[Result.REJECTED],
+        HANG_UPS[Result.FAILED],
+        UNKNOWN_NUMBER,
     ],
 )
 async def test_an_unanswered_caller_hears_what_the_call_came_to(
-    services: CallServices, call: Call, cause: Cause, status: int
+    services: CallServices, call: Call, hang_up: HangUp
 ) -> None:
     call.invite()
     start = await services.calls.get()
-    await services.client.channels.hangup(start.channel.id, reason_code=cause)
-    assert await asyncio.to_thread(call.final) == status
+    await services.client.channels.hangup(start.channel.id, reason_code=hang_up.cause)
+    assert await asyncio.to_thread(call.final) == hang_up.sip
 
 
 async def test_a_reported_variable_stands_in_every_later_event(services: CallServices, call: Call) -> None:

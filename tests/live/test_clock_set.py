@@ -88,7 +88,7 @@ async def test_a_ring_in_which_the_clock_is_set_back_lasted_as_long_as_it_did(
 async def test_a_ring_in_which_the_clock_is_set_forward_is_over_for_asterisk_when_it_is_answered(
     service: Service, hands: Hands, wire: Wire
 ) -> None:
-    """Dial() rings by the wall clock: that cannot be helped (docs/decisions/022). But it lasted no hour."""
+    """Dial() rings by the wall clock: see docs/decisions/018-clock-steps.md. But it lasted no hour."""
     (number,) = service.house.agree([{"ring": service.destination(Answers(2))}])
     caller = await service.call(number)
     await caller.wait_ringing()

@@ -2,7 +2,7 @@
 
 TALK_SECONDS=600 is the ten minutes of the promise, held to its bounds; the default allows for a machine that
 is busy with other tests. The telephones are bare: those of the other tests are late themselves. Where packets
-are lost or late the sides may be further apart for a while: docs/decisions/016.
+are lost or late the sides may be further apart for a while: docs/decisions/012-recorder.md
 """
 
 import os

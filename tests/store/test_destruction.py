@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from devkit.seaweed import Seaweed
-from storage import destruction, tombstones
+from storage import destruction, rows
 from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
 from tests.store.keeping import House, house_of
@@ -207,7 +207,7 @@ async def test_a_chain_whose_end_was_cut_off_does_not_pass_its_noted_head(house:
 
 
 async def test_a_chain_is_read_in_pieces(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tombstones, "READ", 2)
+    monkeypatch.setattr(rows, "FETCHED", 2)
     await deliver(house, *range(5))
     await house.destroy()
     assert (await verify(house.con)).head.seq == 5

@@ -69,7 +69,7 @@ NIGHTS = [
     tuple(filter(None, names))
     for names in zip_longest(
         stretch("drain"),
-        stretch("seal", "safe", "object", "spool"),
+        stretch("seal", "store", "object", "spool"),
         stretch("outbox", "mail_sender", "smtp"),
         stretch("destroy"),
     )

@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 
 from journal.entries import CallEnded, Entry
-from storage import recordings
+from storage import recordings, retentions
 from storage.audit import Auditor
 from storage.destruction import Destroyer
 from storage.encrypted_store import AudioDestroyed
 from storage.lease import Audio, claim
 from storage.recordings import Asked, Hold, Refused, find
-from storage.sealing import TO_SEAL, Came
+from storage.sealing import TO_SEAL, SealResult
 from tests.store.calls import NOON, answered_call, changed
 from tests.store.conversations import (
     CALLER,
@@ -51,7 +51,7 @@ async def store(house: House, *numbers: int, days: float = FOREVER, **more: Any)
     for n in numbers:
         record_talk(house.spool.folder, n)
     await house.drain(*(recorded_call(n, days=days, **more) for n in numbers))
-    assert set(await house.seal()) == {Came.STORED}
+    assert set(await house.seal()) == {SealResult.STORED}
     # Whenever this is run: their calls are over.
     await house.con.execute("UPDATE audio SET began = now() - interval '1 hour'")
 
@@ -133,7 +133,7 @@ async def test_a_record_written_anew_with_another_end_puts_its_deadline_right(
     record_talk(house.spool.folder, 1)
     await house.drain(recorded_call(1, days=FOREVER))
     if sealed:
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
     await house.drain(ended(1, seconds, end=False), rev=2)
     until = await house.con.fetchval("SELECT destroy_after FROM audio")
     assert until == NOON + timedelta(seconds=1 + CALL_ENDED + seconds, days=FOREVER)
@@ -184,7 +184,7 @@ async def test_what_asterisk_took_with_it_is_counted_to_the_end_of_the_call(hous
     """That the recording has ended was noticed a minute after that: it is not short by that minute."""
     record_talk(house.spool.folder, 1)
     await house.drain(recorded_call(1, lasted=120.5, days=FOREVER))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert float((await row(house, 1))["short_by"]) == pytest.approx(58.5)
 
 
@@ -203,7 +203,7 @@ async def test_what_is_wrong_with_it_is_on_its_record(
     sides = [None if it is None else tone(CALLER, it) for it in (caller, destination)]
     record_sides(house.spool.folder, 1, *sides)
     await house.drain(recorded_call(1, lasted=lasted, days=FOREVER))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     told = await row(house, 1)
     assert (float(told["short_by"]), told["one_way"], told["silent"]) == flags
 
@@ -211,7 +211,7 @@ async def test_what_is_wrong_with_it_is_on_its_record(
 async def test_a_recording_without_a_sample_does_not_exist(house: House) -> None:
     record_sides(house.spool.folder, 1, b"", b"")
     await house.drain(recorded_call(1, days=FOREVER))
-    assert await house.seal() == [Came.ABSENT]
+    assert await house.seal() == [SealResult.ABSENT]
     await house.destroy()
     told = await row(house, 1)
     assert (told["state"], told["why"]) == ("destroyed", "empty")
@@ -225,10 +225,10 @@ async def test_what_was_announced_and_not_recorded_is_no_recording(house: House)
 
 async def test_files_that_are_not_there_yet_are_waited_for(house: House) -> None:
     await house.drain(recorded_call(1, days=FOREVER))
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     record_talk(house.spool.folder, 1)
     await house.retry()
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
 
 
 async def test_at_its_deadline_nothing_is_left_but_tombstone_and_evidence(house: House) -> None:
@@ -255,7 +255,7 @@ async def test_past_its_deadline_it_is_destroyed_even_if_it_could_never_be_store
     async with house_of(database, tmp_path, objects=store) as house:
         record_talk(house.spool.folder, 1)
         await house.drain(recorded_call(1, days=FOREVER))
-        assert await house.seal() == [Came.LATER]
+        assert await house.seal() == [SealResult.DEFERRED]
         await age(house, 1, days=36_600)
         await house.retry()
         assert await house.destroy() == 1
@@ -307,7 +307,7 @@ async def test_what_is_stored_in_the_moment_its_time_is_over_is_destroyed_whole(
 
     async def stored_first(self: Destroyer, con: asyncpg.Connection, audio: Audio) -> bool:
         await house.con.execute("UPDATE audio SET next_at = now(), lease_until = NULL")
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         return await shred(self, con, audio)
 
     monkeypatch.setattr(Destroyer, "_shred", stored_first)
@@ -425,8 +425,8 @@ async def deadline(house: House, n: int) -> timedelta:
 
 
 async def see(house: House, days: float, node: str = "here") -> list[str]:
-    await recordings.see(house.con, node, {"acme": DAY * days, "other": DAY})
-    return await recordings.shorten(house.con, node)
+    await retentions.store(house.con, node, {"acme": DAY * days, "other": DAY})
+    return await retentions.shorten(house.con, node)
 
 
 async def test_a_retention_that_is_shortened_counts_at_once_for_what_exists(house: House) -> None:

@@ -35,8 +35,8 @@ KILLS = int(os.environ.get("CALLENGINE_KILLS", "1"))
 KEPT, EXPIRED, EMPTY = 1, 2, 3
 # Not passed here: what is set aside, an object that lies there already.
 PASSED_BY = ("drain.before_one", "drain.after_one", "drain.before_late_mark", "drain.before_dead_letter")
-KINDS = ("drain", "seal", "safe", "object", "spool", "destroy")
-POINTS = [it for it in stretch(*KINDS) if it not in (*PASSED_BY, "safe.before_second_put")]
+KINDS = ("drain", "seal", "store", "object", "spool", "destroy")
+POINTS = [it for it in stretch(*KINDS) if it not in (*PASSED_BY, "store.before_second_put")]
 # A day kills once on every stretch, for there is something left to do on the later ones.
 DAYS = [
     tuple(filter(None, names))

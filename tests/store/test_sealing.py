@@ -14,7 +14,7 @@ from journal.entries import MessageEnded, MessageStarted
 from storage.encrypted_store import AudioDamaged, AudioDestroyed
 from storage.objects import Objects, ObjectsTrouble
 from storage.objects.directory import Directory
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.calls import answered_call, changed
 from tests.store.keeping import House, house_of
 from tests.store.sounds import DELIVER, audio_id, record, samples, voicemail_call
@@ -59,7 +59,7 @@ async def test_a_message_is_stored_promised_to_its_owner_and_no_longer_in_the_sp
     raw = record(house.spool.folder, 1)
     await house.drain(voicemail_call(1))
     assert await house.message(audio_id(1)) == "recorded"
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.state(audio_id(1)) == "stored"
     assert await house.message(audio_id(1)) == "waiting"
     assert await house.outbox() == [(audio_id(1), OFFICE)]
@@ -73,7 +73,7 @@ async def test_in_a_bucket_it_is_as_in_a_directory(
     async with house_of(database, tmp_path, objects=s3_of(s3, bucket)) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -93,7 +93,7 @@ async def test_cut_by_a_kill_of_asterisk_it_is_put_right_and_kept(house: House) 
     cut = raw[:4] + bytes(4) + raw[8:40] + bytes(4) + raw[44:-32_769]
     (house.spool.folder / f"{audio_id(1)}.wav").write_bytes(cut)
     await house.drain(voicemail_call(1))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     wav = await house.encrypted_store.fetch(house.con, audio_id(1))
     assert wav[44:] == raw[44:-32_770]
     assert await house.con.fetchval("SELECT seconds::float FROM audio") == pytest.approx(2.952, abs=0.001)
@@ -107,7 +107,7 @@ async def test_what_says_nothing_is_absent_and_destroyed_and_mailed_to_nobody(
 ) -> None:
     record(house.spool.folder, 1, seconds, level)
     await house.drain(voicemail_call(1))
-    assert await house.seal() == [Came.ABSENT]
+    assert await house.seal() == [SealResult.ABSENT]
     assert await house.message(audio_id(1)) == f"absent {why}"
     assert await house.outbox() == []
     assert await house.destroy() == 1
@@ -134,7 +134,7 @@ async def test_a_call_with_another_message_was_not_missed(house: House) -> None:
     record(house.spool.folder, 1)
     (house.spool.folder / f"{audio_id(1)}.wav").rename(house.spool.folder / f"{second}.wav")
     await house.drain([*entries, *again, end])
-    assert sorted(await house.seal()) == [Came.ABSENT, Came.STORED]
+    assert sorted(await house.seal()) == [SealResult.ABSENT, SealResult.STORED]
     assert await house.outbox() == [(second, OFFICE)]
 
 
@@ -170,25 +170,25 @@ async def test_of_another_node_it_is_left_to_that_one(house: House) -> None:
 async def test_while_nobody_saw_its_end_it_waits_until_the_file_is_still(house: House) -> None:
     record(house.spool.folder, 1)
     await house.drain(voicemail_call(1, how=None))
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     file = house.spool.folder / f"{audio_id(1)}.wav"
     os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 6))
     await house.retry()
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
 
 
 async def test_without_a_file_it_waits_ten_minutes_for_the_disk_to_come_back(house: House) -> None:
     await house.drain(voicemail_call(1))
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     record(house.spool.folder, 1)
     await house.retry()
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
 
 
 async def test_without_a_file_for_ten_minutes_there_is_none(house: House) -> None:
     await house.drain(voicemail_call(1))
     await house.con.execute("UPDATE audio SET noted_at = noted_at - interval '11 minutes'")
-    assert await house.seal() == [Came.ABSENT]
+    assert await house.seal() == [SealResult.ABSENT]
     assert await house.message(audio_id(1)) == "absent no_file"
 
 
@@ -196,7 +196,7 @@ async def test_without_a_spool_nothing_is_called_absent(house: House) -> None:
     await house.drain(voicemail_call(1))
     await house.con.execute("UPDATE audio SET noted_at = noted_at - interval '11 minutes'")
     house.spool.folder.rmdir()
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     assert await house.state(audio_id(1)) == "recorded"
 
 
@@ -204,7 +204,7 @@ async def test_one_that_cannot_be_sealed_holds_up_no_other(house: House) -> None
     (house.spool.folder / f"{audio_id(1)}.wav").mkdir()
     record(house.spool.folder, 2)
     await house.drain(voicemail_call(1), voicemail_call(2))
-    assert sorted(await house.seal()) == [Came.LATER, Came.STORED]
+    assert sorted(await house.seal()) == [SealResult.DEFERRED, SealResult.STORED]
     assert await house.state(audio_id(2)) == "stored"
 
 
@@ -225,7 +225,7 @@ async def test_a_store_that_fails_loses_nothing(database: str, tmp_path: Path, v
     async with house_of(database, tmp_path, objects=store) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        assert await house.seal() == ([Came.STORED] if verb == "delete" else [Came.LATER])
+        assert await house.seal() == ([SealResult.STORED] if verb == "delete" else [SealResult.DEFERRED])
         store.fails = set()
         await house.retry()
         await house.seal()
@@ -240,12 +240,12 @@ async def test_a_bucket_that_goes_and_comes_back_loses_nothing(
         await house.drain(voicemail_call(1))
         s3.stop()
         try:
-            assert await house.seal() == [Came.LATER]
+            assert await house.seal() == [SealResult.DEFERRED]
         finally:
             s3.restart()
             wait_ready(s3)
         await house.retry()
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -255,11 +255,11 @@ async def test_what_is_read_back_otherwise_is_not_called_stored(database: str, t
     async with house_of(database, tmp_path, objects=store) as house:
         raw = record(house.spool.folder, 1)
         await house.drain(voicemail_call(1))
-        assert await house.seal() == [Came.LATER]
+        assert await house.seal() == [SealResult.DEFERRED]
         assert house.spooled() == [audio_id(1)]
         store.garbles = False
         await house.retry()
-        assert await house.seal() == [Came.STORED]
+        assert await house.seal() == [SealResult.STORED]
         assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -267,7 +267,7 @@ async def test_an_object_cut_off_by_a_crash_is_replaced(house: House) -> None:
     raw = record(house.spool.folder, 1)
     await house.drain(voicemail_call(1))
     await house.store.put(f"message/{audio_id(1)}", b"half an ob")
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
 
 
@@ -276,7 +276,7 @@ async def test_the_object_of_an_attempt_that_was_killed_is_found_and_kept(house:
     await house.drain(voicemail_call(1))
     await house.encrypted_store.keep(house.con, "message", audio_id(1), raw)
     before = await house.store.get(f"message/{audio_id(1)}")
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.store.get(f"message/{audio_id(1)}") == before
 
 
@@ -306,7 +306,7 @@ async def test_two_who_seal_at_once_each_take_another(database: str, tmp_path: P
         async with house_of(database, tmp_path, key_wrapper=one.key_wrapper) as two:
             came = await asyncio.gather(one.seal(), two.seal())
         assert sorted(len(each) for each in came)[0] > 0
-        assert [it for each in came for it in each] == [Came.STORED] * 20
+        assert [it for each in came for it in each] == [SealResult.STORED] * 20
         assert len(await one.outbox()) == 20
 
 
@@ -330,7 +330,7 @@ async def test_a_straggler_leaves_nothing_of_what_was_destroyed_meanwhile(
             sealing = asyncio.create_task(straggler.sealer.seal_next(straggler.con))
             await asyncio.wait_for(reached.wait(), 5)
             await fast.retry()
-            assert await fast.seal() == [Came.STORED]
+            assert await fast.seal() == [SealResult.STORED]
             await fast.accept(audio_id(1))
             assert await fast.destroy() == 1
             go_on.set()
@@ -345,7 +345,7 @@ async def test_a_message_without_any_address_is_kept_for_a_person_to_see_to(hous
     entries = voicemail_call(1)
     entries[2] = changed(entries[2], deliver=DELIVER | {"to": []})
     await house.drain(entries)
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert await house.message(audio_id(1)) == "undeliverable no_address"
     days = "SELECT extract(day FROM destroy_after - now()) FROM audio"
     assert await house.con.fetchval(days) in {29, 30}

@@ -104,12 +104,12 @@ def test_told_to_stop_it_ends_in_two_seconds(tmp_path: Path, database: str) -> N
         wait_for_records(database, 10)
         worker.terminate()
         assert worker.wait(2) == 0
-    assert "worker stopped" in (tmp_path / "log").read_text()
+    assert "worker_stopped" in (tmp_path / "log").read_text()
 
 
 def test_without_a_database_it_waits_and_still_ends_in_two_seconds(tmp_path: Path) -> None:
     with working(tmp_path, "postgresql://nobody:secret-word@127.0.0.1:1/nothing") as worker:
-        wait_for(tmp_path, "database away")
+        wait_for(tmp_path, "database_connection_failed")
         worker.terminate()
         assert worker.wait(2) == 0
     assert "secret-word" not in (tmp_path / "log").read_text()
@@ -117,7 +117,7 @@ def test_without_a_database_it_waits_and_still_ends_in_two_seconds(tmp_path: Pat
 
 def asked(state: Path, path: str) -> tuple[int, str]:
     """What the worker answers by HTTP, at the address in its log."""
-    wait_for(state, "worker started")
+    wait_for(state, "worker_started")
     found = re.search(r"http://127\.0\.0\.1:[0-9]+", (state / "log").read_text())
     assert found
     try:
@@ -153,7 +153,7 @@ def test_without_a_database_it_is_not_ready_and_says_how_much_waits(tmp_path: Pa
 def test_it_brings_a_bare_database_its_schema(tmp_path: Path, bare_database: str) -> None:
     asyncio.run(write(tmp_path, range(3)))
     with working(tmp_path, bare_database):
-        wait_for(tmp_path, "migrated")
+        wait_for(tmp_path, "migration_applied")
         wait_for_records(bare_database, 3)
 
 
@@ -162,5 +162,5 @@ def test_what_it_logs_holds_no_number(tmp_path: Path, database: str) -> None:
     with working(tmp_path, database):
         wait_for_records(database, 10)
     log = (tmp_path / "log").read_text()
-    assert "worker started" in log
+    assert "worker_started" in log
     assert [number for number in ("32470111222", "3221112233", "3221112244") if number in log] == []

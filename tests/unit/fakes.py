@@ -29,7 +29,7 @@ from engine.line import (
     Recorder,
     Returned,
 )
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
+from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 from journal.entries import (
     Answered,
     CallEnded,
@@ -184,7 +184,7 @@ class FakeLine:
         await self._until(prompt.seconds)
         return None if prompt.name in self.unplayable else now()
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         began = now()
         if await self.play(announcement.prompt) is None:
             return None
@@ -195,7 +195,7 @@ class FakeLine:
                     while not pressed:
                         pressed = (await self.keys.get()).digit == ANSWER_KEY
             self._alive()
-        return announcement.heard(began, ended, pressed=pressed)
+        return announcement.notice(began, ended, pressed=pressed)
 
     async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
         self._alive()
@@ -401,7 +401,7 @@ class FakeCallServices:
     `full`: why it takes no message and no recording.
     """
 
-    terms: CallTerms | None
+    call_terms: CallTerms | None
     node: str = "test1"
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
@@ -409,10 +409,10 @@ class FakeCallServices:
     limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
-        return self.terms
+        return self.call_terms
 
     async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        return self.terms
+        return self.call_terms
 
     async def why_no_message(self) -> str | None:
         return self.full
@@ -451,8 +451,8 @@ class FakeCallServices:
 
 async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
     """The whole call; its state, which its journal gives as well."""
-    line.journal = begin(line, services.terms, services)
-    await handle(line, services.terms, line.journal)
+    line.journal = begin(line, services.call_terms, services)
+    await handle(line, services.call_terms, line.journal)
     return whole(line, services)
 
 

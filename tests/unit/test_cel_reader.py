@@ -558,7 +558,7 @@ def test_marks_of_contents_that_are_gone_are_forgotten(cel: Path, monkeypatch: p
 async def test_the_lines_of_5000_calls_are_taken_in_linear_time_and_bounded_memory(
     cel: Path, rotated: Callable[[Path], None] | None
 ) -> None:
-    """With 20,000 calls it takes four times as long (docs/decisions/017); the loop goes on meanwhile."""
+    """With 20,000 calls: four times as long (docs/decisions/013-cel-is-the-ledger.md). The loop goes on."""
     append(cel, lines(*range(40_000)))
     if rotated:
         rotated(cel)

@@ -14,7 +14,15 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.destination import Destination, Present
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.ari.connect import as_extension, attempts, destination, dialled, returned, shown_to, variables
+from engine.ari.connect import (
+    as_extension,
+    attempts,
+    destination,
+    destinations,
+    returned,
+    shown_to,
+    variables,
+)
 from engine.ari.operations import Variables
 from engine.line import Attempt, Connect, Recorder, Returned
 
@@ -264,16 +272,16 @@ SPREAD = "PJSIP/+3221112233@trunk9&PJSIP/+32470111222@trunk0"
     ],
 )
 def test_a_leg_is_known_by_its_endpoint_or_else_by_its_turn(name: str, started: int, number: str) -> None:
-    assert destination(name, dialled(SPREAD), started) == number
+    assert destination(name, destinations(SPREAD), started) == number
 
 
 def test_legs_of_one_endpoint_are_known_by_their_turn() -> None:
-    both = dialled("PJSIP/+3221112233@trunk&PJSIP/+32470111222@trunk")
+    both = destinations("PJSIP/+3221112233@trunk&PJSIP/+32470111222@trunk")
     assert [destination("PJSIP/trunk-0000001a", both, turn) for turn in (0, 1)] == [OFFICE, HOME]
 
 
 def test_a_ring_to_nobody_has_no_destinations() -> None:
-    assert dialled("") == ()
+    assert destinations("") == ()
 
 
 # The whole of an ordinary ring, as one extension.

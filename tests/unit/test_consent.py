@@ -17,7 +17,7 @@ from dialplan.result import Outcome
 from engine.ari.keys import MOST_WAITING, Keys
 from engine.call import CallTerms
 from engine.line import Connect, Key, Recorder
-from engine.notice import Announcement, Notice, Refusal
+from engine.notice import Acceptance, Announcement, Refusal
 from journal.entries import (
     CallerNotified,
     HandedOver,
@@ -54,8 +54,9 @@ def desk_of(
 
 def without_prompt(services: FakeCallServices, missing: str) -> FakeCallServices:
     """The same services, where the prompt of this name cannot be read."""
-    assert services.terms is not None
-    services.terms = replace(services.terms, prompt=lambda name: None if name == missing else prompt(name))
+    terms = services.call_terms
+    assert terms is not None
+    services.call_terms = replace(terms, prompt=lambda name: None if name == missing else prompt(name))
     return services
 
 
@@ -142,8 +143,8 @@ def test_an_announcement_that_was_not_played_as_long_as_it_is_was_not_heard() ->
 
 def test_who_refuses_gives_no_notice() -> None:
     asked = Announcement(RecordingPolicy.OPT_OUT, prompt("ours"), "nl")
-    assert isinstance(asked.heard(START, START, pressed=True), Refusal)
-    assert isinstance(asked.heard(START, START, pressed=False), Notice)
+    assert isinstance(asked.notice(START, START, pressed=True), Refusal)
+    assert isinstance(asked.notice(START, START, pressed=False), Acceptance)
 
 
 # What the caller hears.

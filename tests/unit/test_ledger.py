@@ -305,7 +305,7 @@ def notified(result: Any, why: str = "") -> PartyNotified:
     [
         ("SUCCESS", notified("heard")),
         ("FAILED", notified("failed", "the announcement was not heard to its end")),
-        ("LEFT", notified("left", "the destination hung up in the announcement")),
+        ("LEFT", notified("left", "the destination hung up during the announcement")),
     ],
 )
 def test_whether_the_destination_heard_that_the_call_is_recorded(result: str, entry: Entry) -> None:

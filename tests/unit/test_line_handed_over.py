@@ -17,7 +17,7 @@ from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, Conflict, Gone, Unavailable
 from engine.ari.events import ChannelDestroyed, Dial, Kind, StasisEnd, StasisStart
 from engine.ari.exchange import Exchange
-from engine.ari.line import GIVEN_UP_SECONDS, LOOKED_FOR_SECONDS, TOLD_SECONDS, AriLine
+from engine.ari.line import ASKED_SECONDS, GIVEN_UP_SECONDS, REPORTED_SECONDS, AriLine
 from engine.ari.state import ChannelInfo
 from engine.ari.takeover import look
 from engine.line import Attempt, Connect, Ended, HungUp, Recorder, Returned
@@ -121,7 +121,7 @@ class Caller:
         client = cast(Client, self.asterisk)
         exchange = Exchange(client, self.dispatcher, last_known=LAST_KNOWN)
         self.line = AriLine(exchange, Arrival(CALLER, CALL, "+3270012345", UNKNOWN, AT))
-        self.tell = self.line.see
+        self.tell = self.line.on_event
 
     async def handed_over(self, connect: Connect = TO_ONE) -> asyncio.Task[Returned]:
         """The hand-over, which goes on once the caller has left the application."""
@@ -166,13 +166,13 @@ async def test_an_ordinary_ring_is_one_command_and_the_end_of_stasis_is_no_hang_
     assert caller.asterisk.commands == ["continue_in_dialplan"]
     assert caller.asterisk.continued_in["context"] == "ring"
     assert caller.asterisk.continued_in["extension"].endswith(f"-PJSIP/{OFFICE}@trunk")
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active
     await asyncio.sleep(10)
     assert not going_on.done()
     assert not caller.line.ended.done()
     caller.tell(back())
     assert await going_on == Returned(1, (TRIED,), at(9))
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
 
 
 async def test_back_without_a_leg_nobody_could_be_dialled(caller: Caller) -> None:
@@ -254,7 +254,7 @@ async def test_where_the_hand_over_fails_the_caller_is_still_ours(caller: Caller
     caller.asterisk.does["continue_in_dialplan"] = lambda: Unavailable(0, "no reply")
     with pytest.raises(Unavailable):
         await caller.line.connect(TO_ONE)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
     caller.tell(end(3))
     assert await caller.line.ended == Ended(at(3), 16)
 
@@ -264,7 +264,7 @@ async def test_where_the_hand_over_fails_the_caller_is_still_ours(caller: Caller
 
 async def test_cel_tells_the_end_of_a_conversation(caller: Caller) -> None:
     going_on = await caller.handed_over()
-    caller.line.told_over(at(60))
+    caller.line.on_cel_end(at(60))
     assert await hung_up(going_on) == Ended(at(60), 16)
     assert await caller.line.over() == Ended(at(60), 16)
 
@@ -274,7 +274,7 @@ async def test_the_end_of_the_channel_that_ari_tells_is_left_to_cel(caller: Call
     caller.tell(ChannelDestroyed(at(60), channel(), 16))
     await asyncio.sleep(1)
     assert not going_on.done()
-    caller.line.told_over(at(60.5))
+    caller.line.on_cel_end(at(60.5))
     assert await hung_up(going_on) == Ended(at(60.5), 16)
 
 
@@ -282,19 +282,19 @@ async def test_a_conversation_of_which_cel_says_nothing_is_given_up_when_its_cha
     caller: Caller,
 ) -> None:
     going_on = await caller.handed_over()
-    await asyncio.sleep(LOOKED_FOR_SECONDS * 5 + 1)
+    await asyncio.sleep(ASKED_SECONDS * 5 + 1)
     assert not going_on.done()
     caller.asterisk.exists = False
     assert await hung_up(going_on) == Ended(LAST_KNOWN, 127, lost=True)
-    assert loop_time() == pytest.approx(LOOKED_FOR_SECONDS * 6 + GIVEN_UP_SECONDS, abs=0.1)
+    assert loop_time() == pytest.approx(ASKED_SECONDS * 6 + GIVEN_UP_SECONDS, abs=0.1)
 
 
 async def test_an_asterisk_that_cannot_be_asked_may_still_have_it(caller: Caller) -> None:
     going_on = await caller.handed_over()
     caller.asterisk.exists = Unavailable(0, "no reply")
-    await asyncio.sleep(LOOKED_FOR_SECONDS * 5)
+    await asyncio.sleep(ASKED_SECONDS * 5)
     assert not going_on.done()
-    caller.line.told_over(at(60))
+    caller.line.on_cel_end(at(60))
     assert (await hung_up(going_on)).lost is False
 
 
@@ -303,7 +303,7 @@ async def test_an_asterisk_that_cannot_be_asked_may_still_have_it(caller: Caller
 
 async def test_the_end_is_what_cel_tells_within_moments(caller: Caller) -> None:
     caller.tell(end(3))
-    asyncio.get_running_loop().call_later(0.01, caller.line.told_over, at(3.001))
+    asyncio.get_running_loop().call_later(0.01, caller.line.on_cel_end, at(3.001))
     assert await caller.line.over() == Ended(at(3), 16)
     assert caller.asterisk.commands == []
 
@@ -314,7 +314,7 @@ async def test_while_its_channel_exists_a_call_is_not_over(caller: Caller) -> No
     over = asyncio.create_task(caller.line.over())
     await asyncio.sleep(1000)
     assert not over.done()
-    caller.line.told_over(at(1000))
+    caller.line.on_cel_end(at(1000))
     assert await over == Ended(at(3), 16)
 
 
@@ -322,9 +322,9 @@ async def test_while_its_channel_exists_a_call_is_not_over(caller: Caller) -> No
 async def test_a_call_whose_channel_is_gone_is_given_up_a_little_later(caller: Caller, comes: bool) -> None:
     caller.asterisk.exists = False
     if comes:
-        asyncio.get_running_loop().call_later(TOLD_SECONDS + 1, caller.line.told_over, at(3))
+        asyncio.get_running_loop().call_later(REPORTED_SECONDS + 1, caller.line.on_cel_end, at(3))
     ended = await caller.line.over()
-    assert loop_time() == pytest.approx(TOLD_SECONDS + (1 if comes else GIVEN_UP_SECONDS), abs=0.1)
+    assert loop_time() == pytest.approx(REPORTED_SECONDS + (1 if comes else GIVEN_UP_SECONDS), abs=0.1)
     assert ended == (Ended(at(3), 16) if comes else Ended(LAST_KNOWN, 127, lost=True))
 
 
@@ -360,7 +360,7 @@ async def test_of_several_legs_their_dial_events_say_when_each_rang(caller: Call
             (5, ONE, "ANSWER"),
         ]:
             caller.dispatcher.dispatch(Dial(at(seconds), channel(leg), status, CALLER))
-    assert caller.line.rang == {f"{CALL}-b2": at(2), f"{CALL}-b1": at(3)}
+    assert caller.line.hand_over.rang == {f"{CALL}-b2": at(2), f"{CALL}-b1": at(3)}
     going_on.cancel()
 
 
@@ -391,7 +391,7 @@ LEGS: list[Entry] = [LegStarted(CALL, at(2), LEG, OFFICE), LegEnded(CALL, at(3),
 
 
 async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(*LEGS), STARTED, left_to_us=True)
     assert await caller.line.connecting(TO_ONE) == Returned(1, (TRIED,), LAST_KNOWN)
@@ -399,10 +399,10 @@ async def test_a_caller_in_our_application_came_back_to_an_engine_that_died_then
 
 
 async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
     going_on = asyncio.create_task(caller.line.connecting(TO_ONE))
     await asyncio.sleep(1)
     assert caller.asterisk.commands == ["get", "continue_in_dialplan"]
@@ -411,7 +411,7 @@ async def test_or_was_never_sent_on_and_is_now(caller: Caller) -> None:
 
 
 async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.tell(back())
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
@@ -419,11 +419,11 @@ async def test_or_is_back_by_an_event_that_had_waited(caller: Caller) -> None:
 
 
 async def test_the_legs_of_an_earlier_ring_do_not_say_that_this_one_was_begun(caller: Caller) -> None:
-    caller.line.hand_over(2)
+    caller.line.hand_over.begin(2)
     state = handed_over_before(*LEGS, HandedOver(CALL, at(5), (HOME,), 20))
     caller.asterisk.application = "Stasis"
     await look(caller.line, state, STARTED, left_to_us=True)
-    assert not caller.line.handed_over
+    assert not caller.line.hand_over.is_active
 
 
 async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(caller: Caller) -> None:
@@ -434,16 +434,16 @@ async def test_a_caller_who_is_not_handed_over_and_in_our_application_is_ours(ca
 
 
 async def test_a_conversation_goes_on(caller: Caller) -> None:
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     await look(caller.line, handed_over_before(*LEGS), STARTED, left_to_us=True)
     caller.line.alive()
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active
 
 
 @pytest.mark.parametrize("handed_over", [True, False])
 async def test_a_call_that_is_nowhere_ended_with_asterisk(caller: Caller, handed_over: bool) -> None:
     if handed_over:
-        caller.line.hand_over(1)
+        caller.line.hand_over.begin(1)
     caller.asterisk.exists = False
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
     assert await caller.line.ended == Ended(LAST_KNOWN, 127, lost=True)
@@ -459,7 +459,7 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
     if known == "ended":
         caller.tell(end(3))
     else:
-        caller.line.told_over(at(3))
+        caller.line.on_cel_end(at(3))
     await look(caller.line, handed_over_before(), STARTED, left_to_us=True)
     assert caller.asterisk.commands == []
     assert not caller.line.ended.done() or caller.line.ended.result() == Ended(at(3), 16)
@@ -467,7 +467,7 @@ async def test_of_a_call_whose_end_is_known_nothing_is_asked(caller: Caller, kno
 
 async def test_a_hand_over_of_our_own_that_is_just_on_its_way_is_left_alone(caller: Caller) -> None:
     """The link was cut between the command and the channel's leaving: nobody else has handed it over."""
-    caller.line.hand_over(1)
+    caller.line.hand_over.begin(1)
     caller.asterisk.application = "Stasis"
     await look(caller.line, handed_over_before(), STARTED, left_to_us=False)
-    assert caller.line.handed_over
+    assert caller.line.hand_over.is_active

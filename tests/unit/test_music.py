@@ -179,7 +179,7 @@ async def test_where_asterisk_would_not_read_the_file_the_remedy_is_told(
     (asterisk.etc / INCLUDED_BY).write_text("; #tryinclude music.conf\n[default]\nmode=files\n")
     with capture_logs() as logs:
         await music.publish(routing(asterisk, JAZZ))
-    assert logs[0]["error"] == "musiconhold.conf does not include it; write there  #tryinclude music.conf"
+    assert logs[0]["error"] == "musiconhold.conf does not include it; add there  #tryinclude music.conf"
     assert (music.known, asterisk.reloaded) == (set(), [])
 
 

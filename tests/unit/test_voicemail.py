@@ -16,7 +16,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps.voicemail import Voicemail
 from engine.call import CallTerms
-from engine.call_services import tell, why_no_room
+from engine.call_services import log_entry, why_no_room
 from engine.line import How, Recorded
 from journal.entries import (
     Answered,
@@ -225,7 +225,7 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
     await attend(FakeLine(), services)
     with capture_logs() as lines:
         for entry in services.entries:
-            tell(entry)
+            log_entry(entry)
     assert lines
     assert "acme.example" not in str(lines)
     assert str(FakeLine().caller.number) not in str(lines)
@@ -300,6 +300,4 @@ async def test_where_the_disk_is_nearly_full_it_is_not(tmp_path: Path) -> None:
 
 async def test_where_the_folder_is_missing_it_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "away"
-    assert await why_no_room(folder) == (
-        f"asterisk.recordings, {folder}, cannot be looked at: FileNotFoundError"
-    )
+    assert await why_no_room(folder) == (f"asterisk.recordings, {folder}, cannot be read: FileNotFoundError")

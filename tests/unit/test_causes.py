@@ -3,7 +3,7 @@
 import pytest
 
 from dialplan.result import Outcome, Result
-from engine.ari.causes import Cause, farewell, outcome
+from engine.causes import HANG_UPS, Cause, HangUp, leg_outcome
 
 
 @pytest.mark.parametrize(
@@ -27,26 +27,26 @@ from engine.ari.causes import Cause, farewell, outcome
 )
 @pytest.mark.parametrize("rang", [True, False])
 def test_what_the_far_end_says_is_what_came_of_the_leg(cause: int, meaning: Outcome, rang: bool) -> None:
-    assert outcome(cause, rang=rang) is meaning
+    assert leg_outcome(cause, rang=rang) is meaning
 
 
 @pytest.mark.parametrize("cause", [18, 19])
 def test_a_phone_that_rang_did_not_answer_and_one_that_never_rang_is_unreachable(cause: int) -> None:
-    assert outcome(cause, rang=True) is Outcome.NO_ANSWER
-    assert outcome(cause, rang=False) is Outcome.UNREACHABLE
+    assert leg_outcome(cause, rang=True) is Outcome.NO_ANSWER
+    assert leg_outcome(cause, rang=False) is Outcome.UNREACHABLE
 
 
 @pytest.mark.parametrize("cause", Cause)
 def test_a_leg_that_was_answered_took_the_call_however_it_ends(cause: int) -> None:
-    assert outcome(cause, rang=True, answered=True) is Outcome.TAKEN
+    assert leg_outcome(cause, rang=True, answered=True) is Outcome.TAKEN
 
 
 @pytest.mark.parametrize("cause", Cause)
 @pytest.mark.parametrize("rang", [True, False])
 def test_a_leg_that_nobody_answered_never_took_the_call(cause: Cause, rang: bool) -> None:
-    assert outcome(cause, rang=rang) not in (Outcome.TAKEN, Outcome.DONE)
+    assert leg_outcome(cause, rang=rang) not in (Outcome.TAKEN, Outcome.DONE)
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_result_has_its_farewell(result: Result) -> None:
-    assert farewell(result) in Cause
+def test_every_result_has_its_hang_up(result: Result) -> None:
+    assert isinstance(HANG_UPS[result], HangUp)
