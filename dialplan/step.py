@@ -66,7 +66,7 @@ def drawn(answer: Answer, size: int) -> int:
 class Case:
     """A rehearsed call: the `outcomes` of its rings in order, then `taken`.
 
-    `nth`: it is the n-th call, from 1, wherever calls are counted. `live`: the calls within each limit already.
+    `nth`: it is the n-th call, from 1, wherever calls are counted. `live`: calls within each limit already.
     `presses`: what the caller enters in each menu, then nothing.
     """
 
