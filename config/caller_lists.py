@@ -14,9 +14,9 @@ type Wrong = list[tuple[Place, str]]
 
 
 def read_list(data: bytes) -> tuple[CallerList | None, Wrong]:
-    """The numbers in this text, or None, and what is wrong with it. 100,000 are read in some 0.1 s.
+    """Return the numbers in this text, or None, and its errors. 100,000 numbers take some 0.1 s.
 
-    A wrong line is not quoted: it may be a person's number, and what is wrong is logged.
+    A wrong line is not quoted: it may be a person's number, and errors are logged.
     """
     if len(data) > MAX_LIST_BYTES:
         return None, [(NOWHERE, f"larger than {MAX_LIST_BYTES:,} bytes; split it into several lists")]

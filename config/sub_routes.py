@@ -15,7 +15,7 @@ from config.yaml_text import MAX_NODES, Document
 from dialplan.steps import STEPS
 
 MOST_WITHIN = 8  # sub-routes within one another
-# What stands in place of a sub-route that cannot be used; the reason has been reported.
+# Replaces a sub-route that cannot be used; the error is reported.
 NOTHING = [{"hangup": "failed"}]
 
 
@@ -96,7 +96,7 @@ class SubRoutes:
         return settings | {"route": _steps_of(inner.text)}
 
     def _objection(self, name: str) -> str | None:
-        """Why this sub-route cannot be used here."""
+        """Return why this sub-route cannot be used here; None if it can."""
         if name not in self.texts:
             near = get_close_matches(name, self.texts, 1)
             remedy = f"did you mean `{near[0]}`?" if near else f"write routes/{name}.yaml"

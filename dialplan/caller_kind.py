@@ -54,7 +54,7 @@ class Word:
 
 
 def read_word(written: object) -> Word:
-    """The kind written as one or two words; ValueError says what is wrong."""
+    """Parse a kind of one or two words. Raises ValueError with the remedy."""
     text = str(written)
     if text in (Presentation.WITHHELD, Presentation.UNKNOWN):
         return Word(text, Presentation(text))
@@ -110,7 +110,7 @@ class CallerKind(Model):
         return bool(digits) and known is not None and digits in known
 
     def __str__(self) -> str:
-        """As a reason says it: the log shows reasons, and no number of a person."""
+        """The kind as a reason names it. Reasons are logged, and a caller's number must not be."""
         if self.word is None:
             return f"list {self.list}"
         long = len(self.word.prefix) > SHOWN_DIGITS
@@ -118,7 +118,7 @@ class CallerKind(Model):
 
 
 def international_digits(caller: Caller) -> str:
-    """The caller's number as country code and number; empty where there is none, or a national one."""
+    """Return the caller's number as country code and number; empty if it is missing or national."""
     digits = (caller.number or "").removeprefix("+")
     return "" if digits.startswith("0") else digits
 

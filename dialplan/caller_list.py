@@ -22,7 +22,7 @@ class CallerList:
         return cls(array("Q", sorted(set(numbers))))
 
     def __contains__(self, digits: str) -> bool:
-        """Whether this number (E.164 without the plus) is in the list."""
+        """Return whether this number (E.164 without the plus) is in the list."""
         number = int(digits)
         place = bisect_left(self.numbers, number)
         return place < len(self.numbers) and self.numbers[place] == number

@@ -24,13 +24,13 @@ class OwnDays:
     yearly: Mapping[Yearly, tuple[Span, ...]] = field(default_factory=dict)
 
     def on(self, day: date) -> tuple[Span, ...] | None:
-        """The spans that begin on this date; None where it has no hours of its own."""
+        """Return the spans that begin on this date; None if it has no hours of its own."""
         spans = self.dated.get(day)
         return self.yearly.get((day.month, day.day)) if spans is None else spans
 
 
 def read_own_days(written: object) -> OwnDays:
-    """Days with their times, as a mapping; ValueError says what is wrong."""
+    """Parse days with their times. Raises ValueError with the remedy."""
     if not isinstance(written, dict):
         raise ValueError(  # noqa: TRY004 - pydantic words a TypeError for programmers
             "write days with their times, as in  {2026-12-24: 09:00-12:30, 12-31: closed}"

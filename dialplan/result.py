@@ -21,22 +21,22 @@ COUNT = "call "
 
 
 class Choice(str):
-    """What came of a step that chooses among ways to go on: keys that were pressed, or a count of calls."""
+    """The answer of a step that chooses how the route goes on: keys, a count of calls, a limit."""
 
     __slots__ = ()
 
     @property
     def count(self) -> int | None:
-        """Which call it is, from 1; None where it is no count."""
+        """The number of the call, from 1; None if the choice is not a count."""
         return int(self.removeprefix(COUNT)) if self.startswith(COUNT) else None
 
 
 def counted(count: int) -> Choice:
-    """The choice of a step that counts calls: it is the `count`-th, from 1."""
+    """Return the choice of a step that counts calls, for the `count`-th call, from 1."""
     return Choice(f"{COUNT}{count}")
 
 
-# What the walk receives for each step performed.
+# The walk receives one for each step performed.
 type Answer = Outcome | Choice
 
 

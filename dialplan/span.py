@@ -34,7 +34,7 @@ def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
 
 
 def read_times(text: str) -> tuple[int, int]:
-    """`09:00-17:30` as minutes since midnight; ValueError says what is wrong."""
+    """Parse `09:00-17:30` to minutes since midnight. Raises ValueError with the remedy."""
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
     if not match:
         raise ValueError(f"`{text}` is not a time; write 09:00-17:30, and 24:00 for midnight at the end")

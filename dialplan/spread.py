@@ -14,7 +14,7 @@ def check_percents(percents: Sequence[int]) -> None:
 
 @cache
 def spread(percents: tuple[int, ...]) -> tuple[int, ...]:
-    """For each of 100 calls the place of its percentage: of 75 and 25 %, 0 0 1 0 0 0 1 0 ...
+    """Return for each of 100 calls the index of its percentage: of 75 and 25 %, 0 0 1 0 0 0 1 0 ...
 
     Each call goes to the place that is most behind its share (nginx: smooth weighted round robin).
     """

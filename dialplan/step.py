@@ -49,7 +49,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Which of each `size` calls comes to this step: the engine counts them."""
+    """A request for the number of the call at this step, of each `size` calls: the engine counts them."""
 
     step: str
     path: StepPath
@@ -57,7 +57,7 @@ class Draw:
 
 
 def drawn(answer: Answer, size: int) -> int:
-    """Return which call it is, from 0, by the answer to a `Draw`."""
+    """Return the number of the call, from 0, from the answer to a `Draw`."""
     count = answer.count if isinstance(answer, Choice) else None
     return (count - 1) % size if count else 0
 

@@ -23,7 +23,7 @@ class Strategy(StrEnum):
 
 
 def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:
-    """Raises ValueError where the settings of the destinations do not go with the strategy."""
+    """Raise ValueError if the settings of the destinations do not fit the strategy."""
     if strategy is Strategy.ALL and any(one.seconds for one in to):
         raise ValueError(
             "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
@@ -54,7 +54,7 @@ def _check_percents(to: Sequence[Destination]) -> None:
 def ordered(
     strategy: Strategy, to: Sequence[Destination], facts: Facts, path: StepPath
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """The destinations in the order in which they are rung one after another; each `Turn` says why."""
+    """Return the destinations in the order in which they ring one after another; a `Turn` gives the reason."""
     match strategy:
         case Strategy.RANDOM:
             shuffled = sorted(to, key=lambda one: chance(facts.call_id, path, one.number))
@@ -74,9 +74,9 @@ def ordered(
 
 
 def chance(call_id: str, path: StepPath, number: str) -> str:
-    """What destinations are sorted by: by chance, but the same whenever the call's route is walked again.
+    """Return a sort key that is random, but the same whenever the route of this call is walked again.
 
-    On paper, where there is no call, the order is as written.
+    In a rehearsal, which has no call, it keeps the order of the file.
     """
     return sha256(f"{call_id} {path} {number}".encode()).hexdigest() if call_id else ""
 
@@ -84,7 +84,7 @@ def chance(call_id: str, path: StepPath, number: str) -> str:
 def are_open(
     to: Sequence[Destination], facts: Facts
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """The destinations that are rung at this hour; each `Turn` says why one is not."""
+    """Return the destinations that ring at this hour; a `Turn` gives the reason for each of the others."""
     there = []
     for one in to:
         moment = one.hours and one.hours.at(facts.now, facts.zone, facts.calendar)

@@ -49,7 +49,7 @@ class CallTerms:
     lists: Mapping[str, CallerList] = NO_LISTS
 
     def facts(self, line: Line) -> Facts:
-        """All that the route may depend on, for the call on this line."""
+        """Return everything that the route may depend on, for the call on this line."""
         return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
 
 
@@ -74,10 +74,10 @@ class CallServices(Protocol):
         """Append an entry to the journal; await the result to wait until it is on the disk."""
 
     def count(self, key: str) -> int:
-        """How often this key has been counted before."""
+        """Count a call under this key; return how many were counted before."""
 
     def enter(self, key: str, call: str, most: int) -> bool:
-        """Count a call in at a step that limits calls; False where there are as many as there may be."""
+        """Add a call at a step that limits calls; return False if the limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Call:
         return counted(before % draw.size + 1)
 
     def enter(self, step: StepModel, most: int) -> bool:
-        """Whether the call may go on beyond this step, where at most so many may be at once."""
+        """Return whether the call is within the limit of this step: at most so many calls at once."""
         return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:

@@ -8,7 +8,7 @@ from journal.entries import CallStarted, Entry, StepPerformed
 
 
 def step_key(number: str, path: StepPath) -> str:
-    """What calls are counted under: a step of a number's route."""
+    """Return the key under which calls at a step of a number's route are counted."""
     return f"{number}:{'.'.join(map(str, path))}"
 
 
@@ -23,7 +23,7 @@ class CallLimits:
                 self._add(key, call)
 
     def enter(self, key: str, call: str, most: int) -> bool:
-        """Count a call in, which may be in already; False where there are as many as there may be."""
+        """Add a call, which may be in already. Return False if the limit is reached."""
         calls = self._calls[key]
         if call not in calls and len(calls) >= most:
             return False
@@ -31,7 +31,7 @@ class CallLimits:
         return True
 
     def leave(self, call: str) -> None:
-        """The call has ended."""
+        """Remove a call that has ended."""
         for key in self._steps.pop(call, ()):
             self._calls[key].discard(call)
             if not self._calls[key]:
@@ -43,7 +43,7 @@ class CallLimits:
 
 
 def _passed(entries: Iterable[Entry]) -> Iterable[str]:
-    """The steps that a call has passed, by its journal."""
+    """Yield the keys of the steps that a call has passed, from its journal."""
     number = ""
     for entry in entries:
         match entry:

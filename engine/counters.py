@@ -24,7 +24,7 @@ class Counters:
         self._saving: asyncio.Task[None] | None = None
 
     def count(self, key: str) -> int:
-        """Count the key once more; how often it had been counted before."""
+        """Add one to the key's count; return the count before."""
         before = self._counts.get(key, 0)
         self._counts[key] = before + 1
         self._is_saved = False
@@ -33,7 +33,7 @@ class Counters:
         return before
 
     async def saved(self) -> None:
-        """Wait until the file has every count, or cannot be written."""
+        """Wait until the file has every count, or writing it has failed."""
         if self._saving is not None:
             await self._saving
 
@@ -48,7 +48,7 @@ class Counters:
 
 
 def load(file: Path) -> dict[str, int]:
-    """The counts of the engine before; none where there is no such file, or it cannot be read."""
+    """Return the counts of the former engine; none if the file is missing or unreadable."""
     counts: dict[str, int] = {}
     try:
         with suppress(FileNotFoundError):
@@ -59,7 +59,7 @@ def load(file: Path) -> dict[str, int]:
 
 
 def save(file: Path, counts: dict[str, int]) -> None:
-    """Not synced: after a power cut the calls are divided anew, from some earlier count on."""
+    """Replace the file. It is not synced: after a power cut, counting goes on from an earlier count."""
     draft = file.with_suffix(".draft")
     draft.write_text(json.dumps(counts))
     draft.replace(file)

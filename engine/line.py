@@ -145,13 +145,13 @@ class Line(Protocol):
         """Play a prompt; return when it ended, or None if it failed. Unanswered, it is early media."""
 
     async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
-        """Play a prompt until the caller presses a key, or wait for one so many seconds after its end.
+        """Play a prompt until the caller presses a key, and wait for one so many seconds after its end.
 
-        Keys pressed before, that nobody asked for yet, are taken first. None: no key was pressed.
+        Return the key; None if there was none. A key that was pressed before and not read yet counts.
         """
 
     def forget_keys(self) -> None:
-        """The keys that were pressed so far, and that nobody asked for, mean nothing."""
+        """Drop the keys that were pressed so far and not read yet."""
 
     async def wait(self, seconds: float, music: Prompt | None) -> None:
         """Let the caller hear ringing, or the music again and again, for so long. Unanswered: early media."""

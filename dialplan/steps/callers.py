@@ -19,7 +19,7 @@ BLOCK_WORDS = {
 
 
 def _block(written: Any) -> Any:
-    """The steps that `block` stands for."""
+    """Return the steps that `block` stands for."""
     match written:
         case None | tuple():
             return written
@@ -33,7 +33,7 @@ def _block(written: Any) -> Any:
 
 
 class Group(Model):
-    """Callers who are treated alike: `then`, steps of their own, or `block`."""
+    """Callers who take the same steps: `then`, or those of `block`."""
 
     who: Annotated[CallerKinds, AfterValidator(at_least_one), Field(examples=["withheld"])]
     then: Branch = None
@@ -50,12 +50,12 @@ class Group(Model):
         return self
 
     def kind_of(self, facts: Facts) -> CallerKind | None:
-        """The kind in `who` that the caller is of."""
+        """Return the kind in `who` that fits the caller; None if none does."""
         return next((kind for kind in self.who if kind.fits(facts.caller, facts.lists)), None)
 
 
 class Callers(StepModel):
-    """Treat some callers otherwise. The first group that a caller is in counts; for others the route goes on.
+    """Give some callers other steps. The first group that fits a caller counts; for others the route goes on.
 
         - callers:
             - who: [withheld, unknown]      no number to show, or none that can be used

@@ -81,7 +81,7 @@ class Menu(StepModel):
         return so_far
 
     def entered(self, pressed: str) -> Choice | None:
-        """What these keys amount to, pressed one after another; None while more of them may follow."""
+        """Return the choice that these keys make, pressed in this order; None while more may follow."""
         if pressed == BACK and BACK not in self.keys:
             return Choice(BACK)
         entry = pressed if END in self.keys else pressed.removesuffix(END)
@@ -90,7 +90,7 @@ class Menu(StepModel):
         return Choice(entry) if entry in self.keys else INVALID
 
     def ended(self, pressed: str) -> Choice:
-        """What these keys amount to when no other follows; `pressed` is empty where there was none."""
+        """Return the choice that these keys make if no other follows; `pressed` may be empty."""
         if not pressed:
             return TIMEOUT
         return Choice(pressed) if pressed in self.keys else INVALID
@@ -105,7 +105,7 @@ class Menu(StepModel):
 
     @property
     def _is_inner(self) -> bool:
-        """Whether it is in the steps of another menu."""
+        """Whether this menu is in the steps of another."""
         return self.step in self.path[:-1]
 
     def _branch(self, answer: Answer) -> Steps | None:

@@ -7,5 +7,5 @@ from engine.call import Call
 
 
 async def limit(step: Limit, call: Call) -> Choice:
-    """Nothing is awaited between counting and deciding: no two calls get the last place."""
+    """Count the call and decide without an await in between: no two calls get the last place."""
     return WITHIN_LIMIT if call.enter(step, step.calls) else OVER_LIMIT

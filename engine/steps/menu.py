@@ -15,7 +15,7 @@ BETWEEN_DIGITS_SECONDS = 3.0
 
 
 async def menu(step: Menu, call: Call) -> Choice:
-    """What the caller chose; or why the last try came to nothing."""
+    """Return the caller's choice, or why the last try was without one."""
     if step.answer and call.state.answered is None:
         await call.journal.written()
         await call.mark_answered(await call.line.answer(), to=MENU)
@@ -35,7 +35,7 @@ async def menu(step: Menu, call: Call) -> Choice:
 
 
 async def entry(step: Menu, prompt: Prompt | None, call: Call) -> Choice:
-    """What the caller enters after the prompt, or during it."""
+    """Return the caller's entry, made after the prompt or during it."""
     pressed = ""
     key = await call.line.ask(prompt, step.seconds)
     while key is not None:

@@ -6,7 +6,7 @@ from engine.call import Call
 
 
 async def wait(step: Wait, call: Call) -> Outcome:
-    """Music that is not there is ringing."""
+    """Let the caller hear the music; ringing if the music is missing."""
     music = call.terms.prompt(step.music) if step.music else None
     await call.line.wait(step.seconds, music)
     return Outcome.DONE
