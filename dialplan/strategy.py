@@ -54,7 +54,7 @@ def _check_percents(to: Sequence[Destination]) -> None:
 def ordered(
     strategy: Strategy, to: Sequence[Destination], facts: Facts, path: StepPath
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """Return the destinations in the order in which they ring one after another; a `Turn` gives the reason."""
+    """Return the destinations in the order in which they ring one after another; a `Turn` says why."""
     match strategy:
         case Strategy.RANDOM:
             shuffled = sorted(to, key=lambda one: chance(facts.call_id, path, one.number))
