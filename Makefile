@@ -1,5 +1,6 @@
 # make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
-# make test    run all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make heavy   run what is too long for that: every failpoint, floods, kill loops, large numbers
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
@@ -10,10 +11,13 @@
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup asterisk demo test unit live check fmt bench pins clean
+# Each process compiles its modules anew where Python may not keep what it compiles: 1.2 s of CPU for an engine.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help setup asterisk demo test unit live heavy check fmt bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live
+CORES := $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 
 # The environment of a moved clone contains old paths: create it again.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
@@ -36,13 +40,18 @@ demo: setup
 
 test: unit live
 
-# Two processes. Each of them has a whole service for the tests apart, on ports of its own.
 unit: .venv/ready
-	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/unit -n $(CORES) --dist worksteal -m "not heavy"
 
+# The tests apart wait more than they compute, so there are two processes for each core; each has a whole service for
+# its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n $$((2 * $(CORES))) --dist worksteal -m "not alone and not heavy"
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
+
+heavy: setup
+	@$(BIN)/pytest tests -n $(CORES) --dist worksteal -m "heavy and not alone"
+	@$(BIN)/pytest tests -m "heavy and alone"
 
 check: .venv/ready
 	@$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError, UnplayableError
 from dialplan.prompt import Prompt
 
-CONVERSION = 1  # increased when config/sound.py converts the same file differently
+CONVERSION = 2  # increased when config/sound.py converts the same file differently
 # How long it may take: a minute of audio takes 0.1 to 0.5 s on an idle host.
 LEAST_SECONDS, SHARE = 60.0, 0.1
 

@@ -14,9 +14,9 @@ from engine.ari.switchboard import Switchboard
 from engine.parts import open_parts
 from engine.surroundings import Surroundings
 from process.health import keep_serving
-from process.loop import let_nothing_hold_it_up
+from process.loop import limit_pauses
 from process.metrics import watch_loop
-from process.signals import told_to_reload, told_to_stop
+from process.signals import reload_requested, stop_requested
 
 log = structlog.get_logger()
 
@@ -26,11 +26,11 @@ async def serve(settings: Settings) -> None:
 
     Raises ConfigErrors, JournalInUse, PortTaken, each with the remedy, if the engine cannot start.
     """
-    stop = told_to_stop()
+    stop = stop_requested()
     async with AsyncExitStack() as opened:
         parts = await open_parts(settings, opened)
         switchboard, surroundings = parts.switchboard, parts.surroundings
-        let_nothing_hold_it_up()
+        limit_pauses()
         # In reverse at the end: the event link is closed first, then the calls are detached.
         opened.push_async_callback(switchboard.detach)
         await opened.enter_async_context(event_link(settings, switchboard))
@@ -50,7 +50,7 @@ async def serve(settings: Settings) -> None:
 
 async def reload_on_sighup(surroundings: Surroundings) -> None:
     """Read the routing folder again at SIGHUP: for a network file system, which cannot be watched."""
-    reload = told_to_reload()
+    reload = reload_requested()
     while True:
         await reload.wait()
         reload.clear()

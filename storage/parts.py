@@ -8,7 +8,7 @@ name of one that began with a pause also has the seconds after which the recorde
 
 Each is raw, without a header: 8 kHz, signed, 16 bit, little endian, one sample of each side in turn. The
 recorder has no clock: time in which neither side sent anything is not in the file. A file beside it, `.marks`
-(storage/marks.py), says how much was written when. Why: docs/decisions/016.
+(storage/marks.py), says how much was written when. Why: docs/decisions/012-recorder.md.
 """
 
 import re

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import asyncpg
 
 from config.settings import Settings
-from mailer.listener import Hearing, Listener
+from mailer.listener import Listener, ReportRules
 from mailer.outbox_worker import DeliveryPolicy, FetchWith, OutboxWorker
 from mailer.relays import Relays
 from storage import message_states
@@ -44,7 +44,7 @@ class MailJobs:
         if settings.mail.bounces_port is not None:
             place = (settings.mail.bounces_host, settings.mail.bounces_port)
             relays = Relays(settings.mail.bounces_trusted, terms.smarthost)
-            self._listener = Listener(*place, Hearing(addresses, relays, terms), settled)
+            self._listener = Listener(*place, ReportRules(addresses, relays, terms), settled)
             self.jobs.append(self._listener)
 
     @property

@@ -12,7 +12,7 @@ from mailer.outbox import Terms
 from mailer.post import Direct, Post, Smarthost, Transport
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
-from mailer.smtp import Login, Server, Speaker
+from mailer.smtp import Login, Server, SmtpIdentity
 from mailer.tls import verifying
 from storage.key_wrapper import MasterKeyError, derive, new_key
 
@@ -48,11 +48,11 @@ def return_addresses_of(settings: Settings) -> ReturnAddresses:
 def mail_sender_of(mail: Mail, addresses: ReturnAddresses) -> MailSender:
     """Raises SettingsError when the certificate authorities cannot be read."""
     try:
-        speaker = Speaker(mail.hello or socket.getfqdn(), verifying(mail.authorities))
+        identity = SmtpIdentity(mail.hello or socket.getfqdn(), verifying(mail.authorities))
     except OSError as wrong:  # ssl.SSLError is one
         raise SettingsError([f"mail.authorities: {mail.authorities}: {wrong}"]) from None
     sender = Sender(mail.sender, mail.sender_name)
-    return MailSender(Post(transport_of(mail), Sessions(speaker)), sender, addresses, mail.require_tls)
+    return MailSender(Post(transport_of(mail), Sessions(identity)), sender, addresses, mail.require_tls)
 
 
 def transport_of(mail: Mail) -> Transport:

@@ -12,7 +12,7 @@ from config.settings import Settings
 from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
-from process.signals import told_to_stop
+from process.signals import stop_requested
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
@@ -39,7 +39,7 @@ async def work(settings: Settings) -> None:
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
-    stop = told_to_stop()
+    stop = stop_requested()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs)) as url,

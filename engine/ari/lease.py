@@ -5,7 +5,7 @@ number's fallback ([lease] of extensions.conf). So no caller waits for an engine
 """
 
 from engine.ari.exchange import Exchange, let_go
-from engine.ari.operations import Reported
+from engine.ari.operations import Reported, Variables
 
 # The lease lasts so much longer than the step itself.
 GRACE_SECONDS = 30
@@ -15,7 +15,7 @@ async def lease(
     exchange: Exchange, channel_id: str, seconds: float, state: str = "routing", **variables: str
 ) -> None:
     """Renew the lease for a step of so many seconds, and set `variables` of the channel, in one command."""
-    values = {
+    values: Variables = {
         "ENGINE_STATE": Reported(state),
         "TIMEOUT(absolute)": str(int(seconds + GRACE_SECONDS)),
         **variables,

@@ -97,7 +97,8 @@ class AriLine(Channel):
 
     async def ends_within(self, seconds: float) -> bool:
         """Whether ARI or CEL reports within these seconds how it ended."""
-        await asyncio.wait({self._over, self.ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {self._over, self.ended}
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return self.is_over
 
     # The verbs of a call (engine.line.Line).

@@ -27,6 +27,7 @@ from devkit.handset import PRESENT, Handset
 from devkit.mailbox import Mailbox, identity_of, taking_mail
 from devkit.phones import phones, shown
 from devkit.ports import reserve_ports
+from tests.tiers import heavy
 
 CALLER = "+3225551234"
 PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
@@ -195,6 +196,7 @@ def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) ->
         assert wait_dead(list(pids.values()), 10) == []
 
 
+@heavy
 async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     theirs = Mailbox(folder)
@@ -208,13 +210,13 @@ async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> N
             caller = await telephones.dial(CLOSED, it.endpoints()["sip"], shown(CALLER))
             await caller.wait_ended()
             deadline = time.monotonic() + 10
-            while not theirs.letters:
+            while not theirs.mails:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
-    (letter,) = theirs.letters
-    assert letter.recipients == ("office@demo.example",)
-    assert letter.tls == "TLSv1.3"  # though nobody vouches for this server
-    assert letter.subject.startswith("Missed call to 0800 12 304")
+    (mail,) = theirs.mails
+    assert mail.recipients == ("office@demo.example",)
+    assert mail.tls == "TLSv1.3"  # though nobody vouches for this server
+    assert mail.subject.startswith("Missed call to 0800 12 304")
 
 
 def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
@@ -242,6 +244,7 @@ async def test_records_survive_a_restart(routing: Path, tmp_path: Path) -> None:
             assert await records(it.endpoints()["database"], 1) == before
 
 
+@heavy
 async def test_a_conversation_goes_on_while_the_engine_is_killed(routing: Path, tmp_path: Path) -> None:
     with (
         reserve_ports(1) as (port,),

@@ -19,8 +19,11 @@ from dialplan.routing import BUILT_IN
 from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
-from tests.live.service import House, Json, Route, Service, new_destination, new_number
-from tests.unit import fakes
+from tests.lateness import late
+from tests.live.agreed import Route, new_destination, new_number
+from tests.live.followed import Json
+from tests.live.service import House, Service
+from tests.unit import fake_dial, fakes
 from tests.unit.routes import service_number
 
 FIRST, SECOND = new_destination(), new_destination()
@@ -30,7 +33,7 @@ FIRST, SECOND = new_destination(), new_destination()
 class Does:
     """What a destination does, said to the fake line and to the carrier."""
 
-    fake: fakes.Answers | fakes.Says
+    fake: fake_dial.Answers | fake_dial.Says
     real: carrier.Behaviour
 
 
@@ -44,13 +47,13 @@ class Story:
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
-    return Does(fakes.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
+    return Does(fake_dial.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
 
 
 def listens(seconds: float, after: float = 0.3) -> Does:
     """Hangs up so long after the answer: during the announcement, or what is left of that after it."""
     told = announcement("recording-announcement").seconds
-    fake = fakes.Answers(after, max(seconds - told, 0), leaves=seconds)
+    fake = fake_dial.Answers(after, max(seconds - told, 0), leaves=seconds)
     return Does(fake, carrier.Answers(after, hangs_up_after=seconds))
 
 
@@ -59,7 +62,7 @@ def announcement(name: str) -> Prompt:
 
 
 def refuses(outcome: Outcome, code: int) -> Does:
-    return Does(fakes.Says(outcome, 0.05), carrier.Refuses(code))
+    return Does(fake_dial.Says(outcome, 0.05), carrier.Refuses(code))
 
 
 BUSY, GONE = refuses(Outcome.BUSY, 486), refuses(Outcome.UNREACHABLE, 404)
@@ -110,7 +113,7 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
     assert told(faked) == told(real)
     assert set(map(kind, fake_entries)) == set(map(kind, entries))  # CEL may say a thing twice
     for mine, theirs in ((faked.ring, real.ring), (faked.talk, real.talk)):
-        assert abs(mine - theirs) < timedelta(seconds=0.3)
+        assert abs(mine - theirs) < timedelta(seconds=0.3) + late()
 
 
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
@@ -131,7 +134,7 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
         await asyncio.sleep(after)
         await caller.press(keys)
     if story.hangs_up_after is not None:
-        await asyncio.sleep(story.hangs_up_after)
+        await asyncio.sleep(story.hangs_up_after)  # as the story has it
         await caller.hang_up()
     await caller.wait_ended()
     return await service.record(number), service.journal(number)

@@ -198,4 +198,4 @@ async def test_the_command_says_what_it_could_not_look_at(house: House, database
     elsewhere = await asyncio.to_thread(audited, house, database, "--no-spool")
     assert elsewhere.returncode == 0
     wrong = await asyncio.to_thread(audited, house, database, "--head", "12:abc")
-    assert "is no head of the chain" in wrong.stderr
+    assert "is not a head of the chain" in wrong.stderr

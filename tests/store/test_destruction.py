@@ -11,10 +11,11 @@ from devkit.seaweed import Seaweed
 from storage import destruction, rows
 from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
+from tests.store.broken_store import Broken
 from tests.store.keeping import House, house_of
+from tests.store.locks import lock_awaited
 from tests.store.sounds import audio_id, record, samples, voicemail_call
 from tests.store.test_objects import s3_of
-from tests.store.test_sealing import Broken
 
 KEYS = "SELECT count(*) FROM keys.audio_key"
 
@@ -111,7 +112,7 @@ async def test_a_hold_put_on_it_after_it_was_claimed_still_wins(
     claimed = "SELECT * FROM audio"
     monkeypatch.setattr(destruction, "TO_SHRED", claimed + " WHERE node = $1")
     destroying = asyncio.create_task(house.destroyer.destroy_next(house.con))
-    await asyncio.sleep(0.2)
+    await lock_awaited(database)
     await transaction.commit()
     await asyncio.wait_for(destroying, 5)
     await con.close()

@@ -19,9 +19,9 @@ from storage.recordings import Hold
 from tests.store.conftest import FOR_SUPERUSERS, execute
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
+from tests.store.nights import Night, hold_against_what_was_promised
 from tests.store.smtp import mail_server
 from tests.store.sounds import audio_id, record, voicemail_call
-from tests.store.test_failpoints import Night, hold_against_what_was_promised
 from tests.store.test_worker import asked, wait_for
 from tests.store.worker_process import until, working
 

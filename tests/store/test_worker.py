@@ -23,6 +23,7 @@ from storage.records import CallRecord
 from tests.store.calls import answered_call, record_of
 
 SMALL = 16384
+COUNT = "SELECT count(*) FROM call"
 
 
 @contextmanager
@@ -65,11 +66,21 @@ async def kept(database: str) -> list[CallRecord]:
 
 def wait_for_records(database: str, how_many: int) -> None:
     """Until there are as many, or 20 s."""
-    for _ in range(400):
-        if len(asyncio.run(kept(database))) >= how_many:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"not {how_many} records in 20 s")
+    asyncio.run(records_there(database, how_many))
+
+
+async def records_there(database: str, how_many: int) -> None:
+    con = await asyncpg.connect(database)
+    try:
+        async with asyncio.timeout(20):
+            while not await is_there(con, "call") or await con.fetchval(COUNT) < how_many:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        await con.close()
+
+
+async def is_there(con: asyncpg.Connection, table: str) -> bool:
+    return await con.fetchval("SELECT to_regclass($1)", table) is not None
 
 
 def wait_for(state: Path, words: str) -> None:
@@ -92,7 +103,7 @@ def test_killed_at_any_time_while_calls_come_it_loses_and_doubles_nothing(
     for round_ in range(6):
         with working(tmp_path, database):
             asyncio.run(write(tmp_path, range(round_ * 100, round_ * 100 + 100)))
-            time.sleep(random.expovariate(4))
+            time.sleep(random.expovariate(4))  # a random moment
     with working(tmp_path, database):
         wait_for_records(database, 600)
     assert asyncio.run(kept(database)) == records(range(600))

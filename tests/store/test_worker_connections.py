@@ -81,10 +81,10 @@ def ports(log: Path) -> list[int]:
     events = {
         line["event"]: line for line in map(json.loads, log.read_text().rpartition("\n")[0].splitlines())
     }
-    if not {"listening for reports", "worker_started"} <= set(events):
+    if not {"report_listener_started", "worker_started"} <= set(events):
         return []
     url = str(events["worker_started"]["health"])
-    return [events["listening for reports"]["port"], int(url.rpartition(":")[2])]
+    return [events["report_listener_started"]["port"], int(url.rpartition(":")[2])]
 
 
 @contextmanager

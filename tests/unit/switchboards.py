@@ -171,7 +171,7 @@ def of_call(services: FakeCallServices, call: str) -> list[Entry]:
 
 async def comes_in(board: Switchboard, seconds: float = 0) -> None:
     board.on_event(StasisStart(at(seconds), channel(), ("in", NUMBER)))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # of a jumping clock
 
 
 LEFT: list[Entry] = [

@@ -57,7 +57,7 @@ def test_an_unknown_command_is_told_its_nearest() -> None:
 def test_a_command_like_no_other_is_told_what_there_is() -> None:
     code, text = call("zzz")
     assert code == 2
-    assert "There is no command zzz. There are: " in text
+    assert "There is no command zzz. The commands are: " in text
     assert "settings" in text
 
 

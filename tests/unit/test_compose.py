@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from dialplan.delivery import Delivery, Format
 from dialplan.number import LANGUAGES
-from mailer.audio import LADDER, NAMED, Codec, Sound, checksum, encode
+from mailer.audio import LADDER, NAMED, Attachment, Codec, checksum, encode
 from mailer.compose import Message, Sender, Unbuildable, compose, compose_plainly, file_name
 
 SENDER = Sender("voicemail@provider.example", "Voicemail")
-SOUND = Sound(b"sound " * 50, "mp3", "mpeg")
+SOUND = Attachment(b"sound " * 50, "mp3", "mpeg")
 ID = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"
 HEADERS = [
     "From",

@@ -33,7 +33,7 @@ from journal.entries import StepPerformed
 from tests.unit.fakes import FakeCallServices, FakeLine, attend
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import terms_of
+from tests.unit.stories import terms_of
 from tests.unit.test_past_call import A, leg, past
 
 # dialplan/steps/pause.py

@@ -183,7 +183,7 @@ def test_a_call_that_ended_otherwise_than_its_route_is_pointed_out(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = explain(house, past("failed", leg(A, "busy"), routing=digest_in(house)), monkeypatch)
-    assert "The walk comes to busy: the call ended otherwise than its route says." in done.output
+    assert "The walk results in busy: the call did not end as its route says." in done.output
 
 
 def test_a_version_that_is_not_kept_any_more_is_an_error_that_names_the_setting(

@@ -36,7 +36,8 @@ def functions_of(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         for function in inner:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield f"{node.name}.{function.name}" if function is not node else function.name, function
+                owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+                yield f"{owner}{function.name}", function
 
 
 def returns_audio(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -79,7 +79,7 @@ async def telephones(plan: Plan) -> AsyncIterator[Agent]:
 
 async def keep_calling(agent: Agent, line: Line, after: float, dice: random.Random) -> list[Seen]:
     """One call after the other, to each of the line's numbers in turn, until it is over."""
-    await asyncio.sleep(after)
+    await asyncio.sleep(after)  # as the script has it
     seen: list[Seen] = []
     while True:
         for number, script in dice.sample(list(line.scripts.items()), len(line.scripts)):

@@ -10,7 +10,8 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from typing import Any
 
-from tests.live.service import House, new_caller, new_destination, new_number
+from tests.live.agreed import new_caller, new_destination, new_number
+from tests.live.service import House
 from tests.live.traffic.calls import Manner
 from tests.live.traffic.exchange import Exchange, exchange
 from tests.live.traffic.lines import Report, carry, hold
