@@ -21,7 +21,6 @@ from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
 from dialplan.steps import visit
-from dialplan.sub_route import SubRoute
 
 
 def load(folder: Path, policy: Policy | None) -> Routing:
@@ -41,9 +40,7 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     reading.errors += _twice(files.owners, "owner")
     reading.errors += _twice(files.callers, "list")
     reading.errors += _twice(files.routes, "sub-route")
-    for text in sub_routes.all:
-        reading.model(text, SubRoute)
-    reading.errors += sub_routes.errors
+    sub_routes.check(reading)
     reading.errors += _twice_numbers(texts)
     lists = reading.caller_lists(files.callers)
     targets = _targets(files, reading, owners, texts, built_in_prompts)

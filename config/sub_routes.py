@@ -4,15 +4,16 @@ So a sub-route is validated for each number that uses it, and its steps have pat
 like any others. An error in it has its place in its own file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 from config.errors import At, FileError
-from config.reading import Text
+from config.reading import Reading, Text
 from config.yaml_text import MAX_NODES, Document
 from dialplan.steps import STEPS
+from dialplan.sub_route import SubRoute
 
 MOST_WITHIN = 8  # sub-routes within one another
 # Replaces a sub-route that cannot be used; the error is reported.
@@ -37,10 +38,11 @@ class SubRoutes:
     _expanded: dict[str, Expanded] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
 
-    @property
-    def all(self) -> Iterator[Text]:
-        """Every sub-route, those that no number uses too, with others in place."""
-        return (self._named(name).text for name in self.texts)
+    def check(self, reading: Reading) -> None:
+        """Add the errors of all sub-routes and of their uses, also of those that no number uses."""
+        for name in self.texts:
+            reading.model(self._named(name).text, SubRoute)
+        reading.errors += self.errors
 
     def put_in_place(self, texts: Iterable[Text]) -> list[Text]:
         """These files with the sub-routes that they use."""
@@ -54,17 +56,17 @@ class SubRoutes:
         return self._expanded[name]
 
     def _expand(self, text: Text) -> Expanded:
+        if not any(at and _uses_file(at[-1]) for at in text.document.places):
+            return Expanded(text, len(text.document.places), 0)
         used: dict[At, Expanded] = {}
         value = self._filled(text.document.value, (), text, used)
-        if not used:
-            return Expanded(text, len(text.document.places), 0)
         whole = replace(
             text,
             document=Document(value, text.document.places),
             used={at: inner.text for at, inner in used.items()},
         )
         values = len(text.document.places) + sum(inner.values for inner in used.values())
-        return Expanded(whole, values, 1 + max(inner.depth for inner in used.values()))
+        return Expanded(whole, values, 1 + max((inner.depth for inner in used.values()), default=-1))
 
     def _filled(self, value: Any, at: At, text: Text, used: dict[At, Expanded]) -> Any:
         match value:

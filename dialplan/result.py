@@ -26,7 +26,7 @@ class Choice(str):
     __slots__ = ()
 
     @property
-    def count(self) -> int | None:
+    def number(self) -> int | None:
         """The number of the call, from 1; None if the choice is not a count."""
         return int(self.removeprefix(COUNT)) if self.startswith(COUNT) else None
 

@@ -58,8 +58,8 @@ class Draw:
 
 def drawn(answer: Answer, size: int) -> int:
     """Return the number of the call, from 0, from the answer to a `Draw`."""
-    count = answer.count if isinstance(answer, Choice) else None
-    return (count - 1) % size if count else 0
+    number = answer.number if isinstance(answer, Choice) else None
+    return (number - 1) % size if number else 0
 
 
 @dataclass(slots=True)

@@ -87,7 +87,7 @@ def are_open(
     """Return the destinations that ring at this hour; a `Turn` gives the reason for each of the others."""
     there = []
     for one in to:
-        moment = one.hours and one.hours.at(facts.now, facts.zone, facts.calendar)
+        moment = one.hours.at(facts.now, facts.zone, facts.calendar) if one.hours else None
         if moment is None or moment.open:
             there.append(one)
         else:

@@ -4,8 +4,9 @@ import pytest
 
 from devkit.carrier import Answers
 from devkit.phones import WITHHELD, shown
+from tests.live.agreed import PROMPTS, new_caller
 from tests.live.conversation import hear_each_other
-from tests.live.service import PROMPTS, Service, new_caller
+from tests.live.service import Service
 from tests.live.sinks import canary
 
 

@@ -1,9 +1,10 @@
 """`limit` on real calls: one too many is busy, also after the engine was killed."""
 
 from devkit.carrier import Answers
+from tests.live.agreed import PROMPTS
 from tests.live.conversation import hear_each_other, in_conversation
 from tests.live.fragile import Fragile
-from tests.live.service import PROMPTS, Service
+from tests.live.service import Service
 
 
 async def test_a_call_too_many_takes_its_branch_and_a_killed_engine_has_not_forgotten_the_first(

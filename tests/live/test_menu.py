@@ -6,8 +6,9 @@ import pytest
 
 from devkit.audio import level
 from devkit.carrier import Answers
+from tests.live.agreed import PROMPTS, Route
 from tests.live.conversation import Wire, assert_near, hear_each_other
-from tests.live.service import PROMPTS, Route, Service, until
+from tests.live.service import Service, until
 
 LONG = PROMPTS["long"]  # 2 s
 

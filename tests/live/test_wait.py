@@ -1,17 +1,19 @@
 """`wait` on real calls: what the caller hears meanwhile, unanswered."""
 
 from datetime import timedelta
+from typing import Any
 
 from devkit.carrier import Answers
+from tests.live.agreed import PROMPTS
 from tests.live.conversation import Wire
-from tests.live.service import PROMPTS, Service
+from tests.live.service import Service
 
 
 async def test_a_caller_waits_with_ringing_then_with_music_and_pays_nothing(
     service: Service, wire: Wire
 ) -> None:
     to = service.destination(Answers())
-    waits = [{"wait": 1}, {"wait": {"seconds": 2, "music": "welcome"}}]
+    waits: list[dict[str, Any]] = [{"wait": 1}, {"wait": {"seconds": 2, "music": "welcome"}}]
     (number,) = service.house.agree([*waits, {"ring": to}])
     caller = await service.call(number)
     await caller.wait_ringing()

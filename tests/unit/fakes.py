@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
@@ -152,7 +153,8 @@ class FakeLine:
         waits = seconds + (prompt.seconds if prompt else 0)
         pressed = asyncio.ensure_future(self.keys.get())
         try:
-            await asyncio.wait({pressed, self.ended}, timeout=waits, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {pressed, self.ended}
+            await asyncio.wait(either, timeout=waits, return_when=asyncio.FIRST_COMPLETED)
             if pressed.done():
                 return pressed.result()
             self._alive()

@@ -25,7 +25,7 @@ from journal.entries import CallStarted, Turned
 from tests.unit.fakes import FakeCallServices, FakeLine, attend
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import terms_of
+from tests.unit.stories import terms_of
 from tests.unit.test_walk import TUESDAY_10, said
 
 BELGIAN_MOBILE, BELGIAN_FIXED = "+32470123456", "+3225551234"

@@ -17,10 +17,11 @@ from dialplan.rehearse import rehearse
 from dialplan.result import Result
 from engine.call_limits import CallLimits
 from journal.entries import Entry
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, attend, leave_after, take_over
+from tests.unit.fake_dial import Answers
+from tests.unit.fakes import FakeCallServices, FakeLine, attend, leave_after, take_over
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import OFFICE, terms_of
+from tests.unit.stories import OFFICE, terms_of
 from tests.unit.test_past_call import past
 from tests.unit.test_walk import TUESDAY_10
 

@@ -17,13 +17,15 @@ from config.policy import Policy
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome, Result
+from dialplan.step import StepModel
 from dialplan.steps.menu import MOST_ROUNDS, Menu
 from journal.entries import Answered, MessageStarted, StepPerformed
 from storage.records import call_record, messages
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, leave_after, now, take_over
+from tests.unit.fake_dial import Answers, now
+from tests.unit.fakes import FakeCallServices, FakeLine, leave_after, take_over
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import OFFICE, PROMPT_SECONDS, called, end, performed, terms_of
+from tests.unit.stories import OFFICE, PROMPT_SECONDS, called, end, performed, terms_of
 from tests.unit.test_past_call import past
 from tests.unit.test_walk import TUESDAY_10, said
 
@@ -89,7 +91,9 @@ def test_a_menu_that_fails_is_one_in_which_nothing_was_pressed() -> None:
     number = service_number(ROUTE)
     plan = number.plan(number.facts(TUESDAY_10, UNKNOWN))
     next(plan)
-    assert said(plan.send(Outcome.FAILED)) == "announce nobody"
+    step = plan.send(Outcome.FAILED)
+    assert isinstance(step, StepModel)
+    assert said(step) == "announce nobody"
 
 
 def menu(*keys: str) -> Menu:
@@ -205,10 +209,10 @@ async def test_keys_pressed_before_the_first_menu_do_not_count_and_those_between
 
 
 @pytest.mark.looptime
-async def test_a_flood_of_keys_is_a_few_wrong_entries() -> None:
+async def test_a_flood_of_keys_is_one_wrong_entry() -> None:
     line = fake((1, "9" * 1000))
     await called(line, terms_of(ROUTE))
-    assert line.heard == ["choose", "choose", "choose", "wrong", "hung up: no_answer"]
+    assert line.heard == ["choose", "choose", "choose", "nobody", "hung up: no_answer"]
 
 
 @pytest.mark.looptime

@@ -24,7 +24,7 @@ from journal.entries import StepPerformed
 from tests.unit.fakes import FakeCallServices, FakeLine, attend, leave_after, take_over
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import terms_of
+from tests.unit.stories import terms_of
 from tests.unit.test_past_call import past
 from tests.unit.test_walk import TUESDAY_10
 
@@ -116,7 +116,7 @@ def test_explain_says_which_call_takes_which_branch(tmp_path: Path) -> None:
     number.write_text(NUMBER.replace("route:\n", f"route:\n{share}"))
     for nth, why, result in (
         ("1", "call 1 of each 100: branch 1, which gets 99 %", "busy"),
-        ("150", "call 50 of each 100: branch 2, which gets 1 %", "answered"),
+        ("151", "call 51 of each 100: branch 2, which gets 1 %", "answered"),
     ):
         options = ["--nth", nth, "--format", "json"]
         printed = json.loads(CliRunner().invoke(explain, [str(tmp_path), "+3270012345", *options]).output)
@@ -128,9 +128,9 @@ def test_expect_names_the_call_of_each_100(tmp_path: Path) -> None:
     number = good_folder(tmp_path) / "numbers" / "main.yaml"
     share = "  - share: [{percent: 99, then: [hangup: busy]}, {percent: 1}]\n"
     text = NUMBER.replace("route:\n", f"route:\n{share}")
-    number.write_text(f"{text}expect:\n  - {{at: 2026-11-24 10:00, nth: 50, ends: answered}}\n")
-    assert load(tmp_path, Policy()).numbers
     number.write_text(f"{text}expect:\n  - {{at: 2026-11-24 10:00, nth: 51, ends: answered}}\n")
+    assert load(tmp_path, Policy()).numbers
+    number.write_text(f"{text}expect:\n  - {{at: 2026-11-24 10:00, nth: 50, ends: answered}}\n")
     with pytest.raises(ConfigErrors, match="expected answered, got busy"):
         load(tmp_path, Policy())
 

@@ -17,10 +17,11 @@ from dialplan.rehearse import Rehearsal, rehearse
 from dialplan.result import Outcome, Result, counted
 from dialplan.step import Facts, Turn
 from journal.entries import HandedOver, StepPerformed, Turned
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, Says, attend, leave_after, take_over
+from tests.unit.fake_dial import Answers, Says
+from tests.unit.fakes import FakeCallServices, FakeLine, attend, leave_after, take_over
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import terms_of
+from tests.unit.stories import terms_of
 from tests.unit.test_past_call import leg, past
 from tests.unit.test_walk import SATURDAY, TUESDAY_10
 

@@ -19,8 +19,8 @@ from dialplan.result import Outcome
 from dialplan.step import visit
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import called as call_of
-from tests.unit.test_handle import line, performed, terms_of
+from tests.unit.stories import called as call_of
+from tests.unit.stories import line, performed, terms_of
 from tests.unit.test_walk import BUSY, TUESDAY_10, told
 
 EVENING: Raw = {
@@ -104,7 +104,7 @@ def test_an_error_in_a_sub_route_has_its_place_in_its_own_file(tmp_path: Path) -
         "routes/day.yaml:3:12: route.ring.to: +3270012345 is a service number of this folder, and the call "
         "would come back; write where it rings",
         "routes/day.yaml:3:29: route.ring.second: `second` is not a setting of ring; did you mean `seconds`?",
-        "routes/night.yaml:2:15: route.callers.who: `+3x` is not a prefix; write +, country code and digits: "
+        "routes/night.yaml:2:16: route.callers.who: `+3x` is not a prefix; write +, country code and digits: "
         "+3247",
         "routes/night.yaml:2:31: route.callers.then.ring: `112` is an emergency or short number, never a "
         "destination; write a full one: +3221112233",

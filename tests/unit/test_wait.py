@@ -6,9 +6,10 @@ from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
 from journal.entries import StepPerformed
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, attend, leave_after, now, take_over
+from tests.unit.fake_dial import Answers, now
+from tests.unit.fakes import FakeCallServices, FakeLine, attend, leave_after, take_over
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import OFFICE, end, ended_after, terms_of
+from tests.unit.stories import OFFICE, end, ended_after, terms_of
 from tests.unit.test_walk import TUESDAY_10
 
 ROUTE: list[Raw] = [{"wait": "10"}, {"wait": {"seconds": "7", "music": "waiting"}}, {"ring": OFFICE}]
