@@ -1,6 +1,6 @@
 # make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
 # make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
-# make heavy   run what is too long for that: every failpoint, floods, kill loops, large numbers
+# make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
@@ -11,7 +11,7 @@
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# Each process compiles its modules anew where Python may not keep what it compiles: 1.2 s of CPU for an engine.
+# Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup asterisk demo test unit live heavy check fmt bench pins clean
 
@@ -43,7 +43,7 @@ test: unit live
 unit: .venv/ready
 	@$(BIN)/pytest tests/unit -n $(CORES) --dist worksteal -m "not heavy"
 
-# The tests apart wait more than they compute, so there are two processes for each core; each has a whole service for
+# These tests wait more than they compute, so there are two processes for each core; each has a whole service for
 # its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
 live: setup
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n $$((2 * $(CORES))) --dist worksteal -m "not alone and not heavy"

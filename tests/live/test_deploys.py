@@ -4,9 +4,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,9 +13,8 @@ from devkit.carrier import Answers, Refuses
 from devkit.handset import Handset
 from devkit.phones import shown
 from tests.live.agreed import new_caller
-from tests.live.ari import ask
 from tests.live.conversation import Wire
-from tests.live.fragile import Fragile
+from tests.live.fragile import Fragile, seems_alive
 from tests.live.service import DESTINATION_HZ, Service
 from tests.live.sip import Agent, Call
 from tests.tiers import first_light
@@ -48,24 +45,6 @@ class Callers:
                 time.sleep(1 / CALLS_PER_SECOND)
             for call in calls:
                 call.final(15)
-
-
-@asynccontextmanager
-async def seems_alive(service: Service) -> AsyncIterator[None]:
-    """The dialplan gives calls to the engine, as it does for 5 s: a busy machine may need longer to start it.
-
-    A caller who has waited for 5 s is taken to the fallback all the same.
-    """
-
-    async def keep() -> None:
-        while True:
-            left = f"variable=ENGINE_ALIVE&value={int(time.time())}"
-            await asyncio.to_thread(ask, service.house.endpoint, f"/asterisk/variable?{left}", "POST")
-            await asyncio.sleep(1)
-
-    keeping = asyncio.create_task(keep())
-    yield
-    keeping.cancel()
 
 
 @pytest.mark.parametrize("restarts", first_light(1, 3))

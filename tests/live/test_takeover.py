@@ -17,7 +17,7 @@ from tests.lateness import late
 from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
-from tests.live.fragile import Fragile, away
+from tests.live.fragile import Fragile, away, seems_alive
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Service, until
 
 TO, FALLBACK = new_destination(), new_destination()
@@ -140,11 +140,10 @@ async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     caller = await service.call(number)
     await caller.wait_ringing()
     await engine.end(how)
-    starting = asyncio.create_task(engine.start())
     await until(lambda: [it for it in service.network.arrivals if it.refused], 5)
-    assert not starting.done()
-    await starting
-    destination = await service.network.picked_up(next_one, seconds=10)
+    async with seems_alive(service):
+        await engine.start()
+        destination = await service.network.picked_up(next_one, seconds=10)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     record = await service.record(number)

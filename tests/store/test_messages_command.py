@@ -77,7 +77,7 @@ def test_each_message_is_told_with_its_state(three: str) -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--state", "undeliverable"], [2]),
+        (["--in-state", "undeliverable"], [2]),
         (["--owner", "acme"], [1, 2, 3]),
         (["--owner", "somebody"], []),
         (["--since", "2099-01-01"], []),

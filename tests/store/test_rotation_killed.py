@@ -94,7 +94,7 @@ async def hold_against_what_was_promised(house: House) -> None:
     assert list(await house.con.fetchval(IDLE)) == [0, 0, 0, 0]
     found = Auditor(house.store, house.spool, key_wrapper=house.key_wrapper).findings(house.con)
     # That a version before had wrapped keys is one, until the master key is replaced.
-    assert [str(it) async for it in found if "that a version before wrapped" not in str(it)] == []
+    assert [str(it) async for it in found if "that an earlier version wrapped" not in str(it)] == []
 
 
 @pytest.mark.parametrize("turn", range(KILLS))

@@ -13,8 +13,8 @@ from journal.entries import CallerNotified
 from tests.unit.fake_dial import START, Answers
 from tests.unit.fakes import FakeCallServices, FakeLine
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_consent import OFFICE
 
+OFFICE, COLLEAGUE = "+3221112233", "+3221112244"
 ROUTE: list[Raw] = [{"ring": OFFICE}]
 AUDIO = "0199-call-rec1"
 SECONDS = 3.0

@@ -34,7 +34,7 @@ def test_every_command_has_help_for_itself_and_each_of_its_options(name: str) ->
     command = import_module(f"cli.commands.{name}").command
     assert isinstance(command, click.Command)
     assert command.help
-    options = [option for option in command.params if isinstance(option, click.Option)]
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     silent = [it.name for it in options if not it.help and not isinstance(it.type, click.Choice)]
     assert silent == [], "a choice tells its values; everything else has to be explained"
 

@@ -21,6 +21,8 @@ from tests.unit.fakes import FakeLine, attend
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.recorded_calls import (
     AUDIO,
+    COLLEAGUE,
+    OFFICE,
     ROUTE,
     SECONDS,
     TALK,
@@ -32,9 +34,6 @@ from tests.unit.recorded_calls import (
     prompt,
 )
 from tests.unit.routes import service_number
-
-OFFICE, COLLEAGUE = "+3221112233", "+3221112244"
-
 
 # What was agreed.
 

@@ -8,8 +8,17 @@ from engine.line import Connect, Recorder
 from journal.entries import HandedOver, PartyNotified, RecorderTerms, StepPerformed
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fakes import FakeLine, attend
-from tests.unit.recorded_calls import AUDIO, desk_of, given, line_of, notice_in, prompt, without_prompt
-from tests.unit.test_consent import COLLEAGUE, OFFICE
+from tests.unit.recorded_calls import (
+    AUDIO,
+    COLLEAGUE,
+    OFFICE,
+    desk_of,
+    given,
+    line_of,
+    notice_in,
+    prompt,
+    without_prompt,
+)
 
 # What recorder the ring is given.
 

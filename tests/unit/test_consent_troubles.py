@@ -9,6 +9,8 @@ from journal.entries import CallerNotified
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fakes import attend, leave_after, take_over
 from tests.unit.recorded_calls import (
+    COLLEAGUE,
+    OFFICE,
     ROUTE,
     SECONDS,
     TALKING,
@@ -19,7 +21,6 @@ from tests.unit.recorded_calls import (
     notice_in,
     without_prompt,
 )
-from tests.unit.test_consent import COLLEAGUE, OFFICE
 
 # What goes wrong costs the recording, and not the call.
 

@@ -51,7 +51,11 @@ class Pool:
 
 async def test_a_piece_that_fails_is_done_again_and_logged_by_what_an_operator_can_do() -> None:
     done = asyncio.Event()
-    errors: list[Exception] = [ValueError(), ConnectionRefusedError(), asyncpg.InsufficientPrivilegeError()]
+    errors: list[Exception] = [
+        ValueError(),
+        ConnectionRefusedError(),
+        asyncpg.InsufficientPrivilegeError("no"),
+    ]
 
     async def piece(_con: object) -> bool:
         if errors:

@@ -1,15 +1,9 @@
-"""How many mails a second: claimed, built, handed over, written down; none twice.
-
-On two cores that have nothing else to do it is some 550, PostgreSQL and mail server included. What is held
-here is that nothing has become ten times slower; MAILS_PER_SECOND=500 holds the promise itself.
-"""
+"""Many mails by many workers: each is sent once. How many a second: `make bench`."""
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +13,6 @@ from mailer.smtp import Server
 from tests.store.posting import TERMS, office
 
 MAILS = 500
-LEAST = float(os.environ.get("MAILS_PER_SECOND", "50"))
 
 
 @contextmanager
@@ -38,7 +31,7 @@ def line(server: subprocess.Popen[str]) -> str:
     return server.stdout.readline()
 
 
-async def test_eight_workers_send_five_hundred_mails_a_second(database: str) -> None:
+async def test_eight_workers_send_five_hundred_mails_once_each(database: str) -> None:
     done, results = asyncio.Event(), list[str]()
 
     def told(result: str) -> None:
@@ -51,11 +44,9 @@ async def test_eight_workers_send_five_hundred_mails_a_second(database: str) -> 
         async with office(database, transport, replace(TERMS, smarthost="127.0.0.1"), told=told) as it:
             for n in range(MAILS):
                 await it.leave(n, kind="missed")
-            began = time.monotonic()
             sending = asyncio.create_task(it.outbox_worker.run(it.pool))
             try:
-                await asyncio.wait_for(done.wait(), MAILS / LEAST + 10)
-                rate = MAILS / (time.monotonic() - began)
+                await asyncio.wait_for(done.wait(), 60)
             finally:
                 sending.cancel()
                 await asyncio.wait({sending})
@@ -63,4 +54,3 @@ async def test_eight_workers_send_five_hundred_mails_a_second(database: str) -> 
         taken = json.loads(await asyncio.to_thread(line, server))
     assert (len(taken), set(taken.values())) == (MAILS, {1})
     assert set(results) == {"accepted"}
-    assert rate >= LEAST
