@@ -106,7 +106,7 @@ def test_an_error_in_a_sub_route_has_its_place_in_its_own_file(tmp_path: Path) -
         "routes/day.yaml:3:29: route.ring.second: `second` is not a setting of ring; did you mean `seconds`?",
         "routes/night.yaml:2:16: route.callers.who: `+3x` is not a prefix; write +, country code and digits: "
         "+3247",
-        "routes/night.yaml:2:31: route.callers.then.ring: `112` is an emergency or short number, never a "
+        "routes/night.yaml:2:33: route.callers.then.ring: `112` is an emergency or short number, never a "
         "destination; write a full one: +3221112233",
     ]
 
