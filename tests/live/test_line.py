@@ -70,7 +70,7 @@ ANSWERS, LATE = answers(), answers(after=60)
 BRANCH = {"to": FIRST, "busy": [{"announce": "sorry"}, {"ring": SECOND}]}
 MENU: Route = [
     {"announce": "welcome"},
-    {"menu": {"prompt": "sorry", "keys": {"1": [{"ring": FIRST}]}, "seconds": 1, "tries": 1, "answer": True}},
+    {"menu": {"prompt": "sorry", "keys": {"1": [{"ring": FIRST}]}, "seconds": 2, "tries": 1, "answer": True}},
     {"hangup": "closed"},
 ]
 STORIES = {
@@ -86,7 +86,7 @@ STORIES = {
     "who leaves when he is told": Story(
         [{"ring": FIRST}, {"ring": SECOND}], {FIRST: listens(0.6), SECOND: listens(2.2)}, record="announce"
     ),
-    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(0.7, "1")]),
+    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(1.2, "1")]),
     "no key": Story(MENU, {FIRST: ANSWERS}),
     "waits": Story(
         [{"wait": 1}, {"wait": {"seconds": 1, "music": "welcome"}}, {"ring": FIRST}], {FIRST: ANSWERS}
