@@ -120,6 +120,7 @@ NEW: list[Entry] = [
     ClockStepped(CALL, AT, datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC), 3600.0),
     Turned(CALL, "hours", "open", AT),
     StepPerformed(CALL, "ring", Outcome.TAKEN, (0, "hours", "open", 1), AT),
+    StepPerformed(CALL, "share", Outcome.DONE, ("route", 0, "share"), AT, "call 57"),
     HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20, RecorderTerms("a-rec1", 60, "flac", "announce")),
     FellBack(CALL, AT),
     LegConnected(CALL, AT, LEG),
