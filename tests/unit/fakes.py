@@ -4,8 +4,7 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,14 +13,14 @@ from typing import Any
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Result
-from engine.call import CallJournal, CallTerms, begin
-from engine.call_limits import CallLimits
+from engine.call import CallJournal, begin
 from engine.handle import handle
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
-from journal.entries import CallEnded, CallerLeft, EndedBy, Entry, FellBack
+from journal.entries import CallerLeft, EndedBy, FellBack
 from journal.state import CallState, fold
 from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
+from tests.unit.fake_services import FakeCallServices
 
 CALLER = Caller(Presentation.SHOWN, "+3225551234")
 FALLBACK = "+32470000002"
@@ -221,61 +220,6 @@ class FakeLine:
         if self.dial is not None:
             await asyncio.wait({self.dial})
         return await asyncio.shield(self.gone)
-
-
-@dataclass
-class FakeCallServices:
-    """Call services with the terms of one number, and a journal that is a list.
-
-    `full`: why it takes no message and no recording.
-    """
-
-    call_terms: CallTerms | None
-    node: str = "test1"
-    full: str | None = None
-    entries: list[Entry] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    limits: CallLimits = field(default_factory=lambda: CallLimits({}))
-
-    def terms(self, dialled: str) -> CallTerms | None:
-        return self.call_terms
-
-    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        return self.call_terms
-
-    async def why_no_message(self) -> str | None:
-        return self.full
-
-    async def why_no_recording(self) -> str | None:
-        return self.full
-
-    def note(self, entry: Entry) -> Awaitable[None]:
-        self.entries.append(entry)
-        if isinstance(entry, CallEnded):
-            self.limits.leave(entry.call)
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        written.set_result(None)
-        return written
-
-    def count(self, key: str) -> int:
-        self.counts[key] += 1
-        return self.counts[key] - 1
-
-    def enter(self, key: str, call: str, most: int) -> bool:
-        return self.limits.enter(key, call, most)
-
-    def for_another_call(self) -> "FakeCallServices":
-        """The same with a journal of its own; what the node counts is shared."""
-        return replace(self, entries=[])
-
-    def of[E: Entry](self, kind: type[E]) -> list[E]:
-        """The entries of this kind."""
-        return [entry for entry in self.entries if isinstance(entry, kind)]
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kind of each entry, by its class."""
-        return [type(entry).__name__ for entry in self.entries]
 
 
 async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
