@@ -1,6 +1,8 @@
 # make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
 # make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
+# make faults  break everything under real calls; takes hours, writes its table into docs/reliability.md (FAULTS=--help)
+# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
@@ -13,10 +15,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup asterisk demo test unit live heavy check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live heavy faults soak check fmt bench pins clean
 
 BIN := .venv/bin
-TESTS_APART := tests/store tests/live
+TESTS_APART := tests/store tests/live tests/faults
 CORES := $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 
 # The environment of a moved clone contains old paths: create it again.
@@ -52,6 +54,15 @@ live: setup
 heavy: setup
 	@$(BIN)/pytest tests -n $(CORES) --dist worksteal -m "heavy and not alone"
 	@$(BIN)/pytest tests -m "heavy and alone"
+
+# FAULTS="--row engine --phase none": some of the faults, no message or recording held
+faults: setup
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+SOAK := 2h
+RATE := 5
+soak: setup
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
 
 check: .venv/ready
 	@$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from typing import Any
 
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
-from dialplan.result import Outcome
+from dialplan.result import Answer
 from dialplan.step import Facts, StepModel, Turn
 from engine.causes import HANG_UPS
 
@@ -33,6 +33,8 @@ class Explanation:
         yield f"{self.call.result}: the caller's network is answered SIP {HANG_UPS[self.call.result].sip}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+        if self.call.unused_presses:
+            yield f"not used: --press {' '.join(self.call.unused_presses)}; there are fewer menus than that"
 
     def data(self) -> dict[str, Any]:
         """Turns and steps are named as in the journal: kind, step, why or outcome."""
@@ -42,6 +44,7 @@ class Explanation:
             "result": self.call.result,
             "sip": HANG_UPS[self.call.result].sip,
             "unused_outcomes": self.call.unused,
+            "unused_presses": self.call.unused_presses,
         }
 
 
@@ -82,7 +85,7 @@ def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
     }
 
 
-def line(node: Turn | tuple[StepModel, Outcome | None]) -> str:
+def line(node: Turn | tuple[StepModel, Answer | None]) -> str:
     """One turn with its reason, or one step with its settings and, where it has one, its outcome."""
     if isinstance(node, Turn):
         return f"{node.step:9} {node.why}"
@@ -91,7 +94,7 @@ def line(node: Turn | tuple[StepModel, Outcome | None]) -> str:
     return f"{step.step:9} {step.summary}{result}"
 
 
-def entry(node: Turn | tuple[StepModel, Outcome | None]) -> dict[str, Any]:
+def entry(node: Turn | tuple[StepModel, Answer | None]) -> dict[str, Any]:
     """The same for programs."""
     if isinstance(node, Turn):
         return {"kind": "turn", "step": node.step, "why": node.why}

@@ -5,7 +5,7 @@ is derived from these; that a prompt was heard is supposed.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,9 +13,10 @@ from typing import Any
 
 from cli.explanation import data_of, entry, heading, line
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber
-from dialplan.result import Outcome, Result, together
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, Result, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
 LEFT = (Result.ABANDONED, Result.LOST)  # the call ended before its route did
@@ -32,6 +33,7 @@ class Known(StrEnum):
 
     ATTEMPTS = "from its attempts"
     MESSAGE = "from the message"
+    CHOICE = "as the journal has it"
     SUPPOSED = "supposed"
     LEFT = "the caller left meanwhile"
     NOT = "not recorded"
@@ -42,7 +44,7 @@ class PastStep:
     """A step of a past call; `outcome` is None if the call ended in it, or did not reach it."""
 
     step: StepModel
-    outcome: Outcome | None
+    outcome: Answer | None
     known: Known
     legs: tuple[LegRecord, ...] = ()
 
@@ -55,11 +57,13 @@ class Retraced:
     result: Result | None
 
 
-def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
-    """Walk the route of the version that the call began under, with the record's outcomes."""
-    legs = list(record.legs)
+def retrace(
+    record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
+) -> Retraced:
+    """Walk the route of the version that the call began under, with the record's outcomes and choices."""
+    legs, choices = list(record.legs), list(record.choices)
     path: list[Turn | PastStep] = []
-    plan = number.plan(facts_of(record, number))
+    plan = number.plan(facts_of(record, number, lists))
     try:
         step = next(plan)
         while True:
@@ -67,7 +71,12 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
                 path.append(step)
                 step = plan.send(Outcome.DONE)
                 continue
-            past_step = _past_step(step, record, legs)
+            if isinstance(step, Draw):
+                if not choices:  # the caller left before, or an engine before choices were recorded
+                    return Retraced(tuple(path), None)
+                step = plan.send(Choice(choices.pop(0)))
+                continue
+            past_step = _past_step(step, record, legs, choices)
             path.append(past_step)
             if past_step.outcome is None:
                 return Retraced(tuple(path), None)
@@ -76,13 +85,18 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
         return Retraced(tuple(path), over.value.result)
 
 
-def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
+def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
     """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
-    return number.facts(record.began, WITHHELD if record.withheld else caller)
+    who = WITHHELD if record.withheld else caller
+    return number.facts(record.began, who, lists, call_id=record.call_id)
 
 
-def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord]) -> PastStep:
+def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:
+    if step.chooses:
+        if choices:
+            return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
+        return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
     if step.destinations:
         return _rung(step, record, _its_legs(step, legs), more=bool(legs))
     if step.takes_message:

@@ -21,12 +21,7 @@ def content_digest(folder: Path) -> str:
     if files.errors:
         return ""
     try:
-        return digest_of(
-            {
-                file.relative_to(folder).as_posix(): sha256_of(file)
-                for file in (*files.owners, *files.numbers, *files.prompts)
-            }
-        )
+        return digest_of({file.relative_to(folder).as_posix(): sha256_of(file) for file in files.all})
     except PermissionError:
         raise
     except OSError:
@@ -46,7 +41,7 @@ def copy(folder: Path, draft: Path, previous: Path) -> str:
     for part in ("owners", "numbers"):
         (draft / part).mkdir(parents=True, exist_ok=True)
     hashes, written = {}, []
-    for file in (*files.owners, *files.numbers, *files.prompts):
+    for file in files.all:
         name = file.relative_to(folder)
         place, data = draft / name, file.read_bytes()
         hashes[name.as_posix()] = sha256(data).hexdigest()

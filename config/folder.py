@@ -1,6 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
-A prompt may be an .mp3, .flac or .ogg as well.
+A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
+routes/**/*.yaml sub-routes.
 """
 
 import os
@@ -15,6 +16,9 @@ from dialplan.number import LANGUAGES
 
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
+LIST = (".txt",)
+# The folders in a routing folder.
+PARTS = ("owners", "numbers", "prompts", "callers", "routes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ class Files:
     numbers: tuple[Path, ...]
     prompts: tuple[Path, ...]
     errors: tuple[FileError, ...]
+    callers: tuple[Path, ...] = ()
+    routes: tuple[Path, ...] = ()
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file whose content counts."""
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
 
 
 def list_files(folder: Path) -> Files:
@@ -47,7 +58,9 @@ def list_files(folder: Path) -> Files:
     prompts = sorted(_files(folder / "prompts", SOUND, refuse))
     prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
-    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors))
+    callers = sorted(_files(folder / "callers", LIST, refuse))
+    routes = sorted(_files(folder / "routes", YAML, refuse))
+    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:

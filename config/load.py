@@ -2,19 +2,21 @@
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
-from config.folder import list_files
+from config.folder import Files, list_files
 from config.packed import Packed
 from config.policy import Policy
 from config.prompts import built_in
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences, by_language
-from dialplan.number import ServiceNumber, dial_key
+from config.sub_routes import SubRoutes
+from dialplan.caller_list import CallerList
+from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
 from dialplan.routing import BUILT_IN, Routing
@@ -31,21 +33,18 @@ def load(folder: Path, policy: Policy | None) -> Routing:
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
     owners = reading.owners(files.owners)
-    texts = reading.texts(files.numbers)
+    sub_routes = SubRoutes({text.file.stem: text for text in reading.texts(files.routes)})
+    texts = sub_routes.put_in_place(reading.texts(files.numbers))
     prompts = reading.prompts(files.prompts)
     built_in_prompts = built_in()
-    targets = Folder(
-        owners={file.stem: "" for file in files.owners}
-        | {name: owner.language for name, owner in owners.items()},
-        without_mail={name for name, owner in owners.items() if not owner.mail},
-        notices={name: owner.recording_notice for name, owner in owners.items() if owner.recording_notice},
-        audible=by_language(map(reading.prompt_name, files.prompts)),
-        built_in=by_language(name.removeprefix(BUILT_IN) for name in built_in_prompts),
-        keys=frozenset(filter(None, map(_key, texts))),
-    )
-    reading.errors += _twice_owners(files.owners)
+    reading.errors += _twice(files.owners, "owner")
+    reading.errors += _twice(files.callers, "list")
+    reading.errors += _twice(files.routes, "sub-route")
+    sub_routes.check(reading)
     reading.errors += _twice_numbers(texts)
-    numbers = list(_numbers(reading, texts, targets, policy))
+    lists = reading.caller_lists(files.callers)
+    targets = _targets(files, reading, owners, texts, built_in_prompts)
+    numbers = list(_numbers(reading, texts, targets, policy, lists))
     if reading.errors:
         raise ConfigErrors(reading.errors)
     routing = Routing(
@@ -54,8 +53,29 @@ def load(folder: Path, policy: Policy | None) -> Routing:
         prompts={**built_in_prompts, **prompts},
         digest=reading.digest,
         fallbacks={number.key: number.fallback for number in numbers if number.fallback},
+        lists=lists,
     )
     return replace(routing, music=frozenset(_music(routing)))
+
+
+def _targets(
+    files: Files,
+    reading: Reading,
+    owners: Mapping[str, Owner],
+    texts: Iterable[Text],
+    built_in_prompts: Iterable[str],
+) -> Folder:
+    """What the numbers of the folder may refer to."""
+    return Folder(
+        owners={file.stem: "" for file in files.owners}
+        | {name: owner.language for name, owner in owners.items()},
+        without_mail={name for name, owner in owners.items() if not owner.mail},
+        notices={name: owner.recording_notice for name, owner in owners.items() if owner.recording_notice},
+        audible=by_language(map(reading.prompt_name, files.prompts)),
+        built_in=by_language(name.removeprefix(BUILT_IN) for name in built_in_prompts),
+        keys=frozenset(filter(None, map(_key, texts))),
+        lists=frozenset(file.stem for file in files.callers),
+    )
 
 
 def _music(routing: Routing) -> Iterator[str]:
@@ -68,7 +88,11 @@ def _music(routing: Routing) -> Iterator[str]:
 
 
 def _numbers(
-    reading: Reading, texts: Iterable[Text], folder: Folder, policy: Policy | None
+    reading: Reading,
+    texts: Iterable[Text],
+    folder: Folder,
+    policy: Policy | None,
+    lists: Mapping[str, CallerList],
 ) -> Iterator[ServiceNumber]:
     """The numbers whose files have no error of their own. With a policy, rehearse their `expect`."""
     for text in texts:
@@ -76,13 +100,13 @@ def _numbers(
         if (number := reading.model(text, ServiceNumber, references)) is not None:
             yield number
             if policy is not None:
-                reading.errors += _violations(text, number)
+                reading.errors += _violations(text, number, lists)
 
 
-def _violations(text: Text, number: ServiceNumber) -> Iterator[FileError]:
+def _violations(text: Text, number: ServiceNumber, lists: Mapping[str, CallerList]) -> Iterator[FileError]:
     """The keys of `expect` that the route violates."""
     for index, expect in enumerate(number.expect):
-        for key, what in disagreements(number, expect):
+        for key, what in disagreements(number, expect, lists):
             yield text.error(("expect", index, key), what)
 
 
@@ -95,11 +119,11 @@ def _owner(text: Text) -> str:
             return ""
 
 
-def _twice_owners(files: Iterable[Path]) -> Iterator[FileError]:
+def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
     first: dict[str, Path] = {}
     for file in files:
         if (other := first.setdefault(file.stem, file)) is not file:
-            yield FileError(file, NOWHERE, "", f"this owner is also in {other}; rename one of the two files")
+            yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
 
 
 def _twice_numbers(texts: Iterable[Text]) -> Iterator[FileError]:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import NoDecode
 
 from config.listed import split
-from dialplan.model import Model
-from dialplan.number import check_label, check_mail
+from dialplan.model import Model, check_label
+from dialplan.number import check_mail
 
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from config.caller_lists import MAX_LIST_BYTES, read_list
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
 from config.prompts import read_prompt
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
+from dialplan.caller_list import CallerList
 from dialplan.model import Model
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
@@ -19,13 +21,23 @@ from dialplan.references import References
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A file that is valid YAML; a model checks its content."""
+    """A file that is valid YAML; a model checks its content.
+
+    `used`: the sub-routes in it, by the path of the step that uses them.
+    """
 
     file: Path
     document: Document
+    used: Mapping[At, "Text"] = field(default_factory=dict)
 
     def error(self, at: At, what: str) -> FileError:
-        """Return an error at this path of the file; a missing value is reported where it should be."""
+        """Return an error at this path of the file; a missing value is reported where it should be.
+
+        Within a sub-route, the rest of the path is one of the sub-route's own file.
+        """
+        for place in range(len(at) if self.used else 0):
+            if at[place] == "route" and (inner := self.used.get(self.document.known(at[:place]))):
+                return inner.error(at[place:], what)
         named = at if what.startswith("is missing") else self.document.known(at)
         return FileError(self.file, self.document.place(at), spoken(named), what)
 
@@ -67,6 +79,22 @@ class Reading:
     def prompts(self, files: Iterable[Path]) -> Mapping[str, Prompt]:
         """Return the prompts in these files, by `name` or `language/name`, without unplayable ones."""
         return {self.prompt_name(file): prompt for file in files if (prompt := self._prompt(file))}
+
+    def caller_lists(self, files: Iterable[Path]) -> dict[str, CallerList]:
+        """The lists of callers' numbers in these files, by name. Errors are kept."""
+        return {file.stem: listed for file in files if (listed := self._caller_list(file)) is not None}
+
+    def _caller_list(self, file: Path) -> CallerList | None:
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(MAX_LIST_BYTES + 1)
+        except OSError as wrong:
+            self._cannot_read(file, wrong)
+            return None
+        self.hashes[self._key(file)] = hashlib.sha256(data).hexdigest()
+        listed, wrong_lines = read_list(data)
+        self.errors += (FileError(file, place, "", what) for place, what in wrong_lines)
+        return listed
 
     def _document(self, file: Path) -> Document | None:
         try:

@@ -15,7 +15,7 @@ class Folder:
     `owners`: the language of each owner, empty if the owner's file has an error; `without_mail`: owners
     without an address; `notices`: the prompt of each owner with an announcement of their own; `audible`: the
     prompts in each language, of all languages for the empty one; `built_in`: likewise, of the built-in
-    prompts; `keys`: the dial keys of all numbers.
+    prompts; `keys`: the dial keys of all numbers; `lists`: the names of the lists of callers.
     """
 
     owners: Mapping[str, str]
@@ -24,6 +24,7 @@ class Folder:
     audible: Mapping[str, Set[str]]
     built_in: Mapping[str, Set[str]]
     keys: Set[str]
+    lists: Set[str] = frozenset()
 
 
 def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
@@ -82,6 +83,12 @@ class NumberReferences:
         return (
             f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
         )
+
+    def caller_list(self, name: str) -> str | None:
+        if name in self.folder.lists:
+            return None
+        remedy = _near(name, self.folder.lists) or f"put the file at callers/{name}.txt"
+        return f"there is no list of callers `{name}`; {remedy}"
 
     @property
     def _language(self) -> str:

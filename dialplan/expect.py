@@ -39,6 +39,12 @@ def check_ring_outcome(outcome: Outcome) -> Outcome:
     return outcome
 
 
+def check_press(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,8}|[*#]|timeout", text, re.ASCII):
+        raise ValueError(f"`{text}` is not what a caller presses; write digits, '*', '#' or timeout")
+    return text
+
+
 RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
 
 
@@ -48,14 +54,18 @@ class Expect(Model):
         - {at: 2026-12-25 10:00, hears: [welcome, closed-holiday], ends: closed}
         - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
 
-    `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `hears`: the
-    prompts in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of
-    the call record.
+    `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
+    caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
+    (`share`, `ring`). `live`: the calls that are within each limit already. `hears`: the prompts in order (of
+    a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of the call record.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
     caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
+    nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

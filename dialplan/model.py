@@ -36,6 +36,16 @@ def at_least_one[T](entries: tuple[T, ...]) -> tuple[T, ...]:
     return entries
 
 
+def check_label(text: str) -> str:
+    """A name for people: one line that may stand in a mail's header."""
+    if not text.isprintable() or not 0 < len(text) <= 200:
+        raise ValueError("write a name of one line, 1 to 200 characters")
+    return text
+
+
+Label = Annotated[str, AfterValidator(check_label)]
+
+
 def check_name(text: str) -> str:
     """Return the name itself, if it may name a file: without characters special to a shell or to Asterisk."""
     if not re.fullmatch(NAME, text, re.ASCII):

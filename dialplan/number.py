@@ -21,13 +21,14 @@ from pydantic import (
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
-from dialplan.model import E164, Model, Name
+from dialplan.model import E164, Label, Model, Name
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
-from dialplan.step import Facts, Plan
+from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
 
@@ -80,13 +81,6 @@ def read_period(written: object) -> timedelta:
             f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
         )
     return period
-
-
-def check_label(text: str) -> str:
-    """Return a name for people: one line that is allowed in a mail header."""
-    if not text.isprintable() or not 0 < len(text) <= 200:
-        raise ValueError("write a name of one line, 1 to 200 characters")
-    return text
 
 
 def check_mail(text: str) -> str:
@@ -153,7 +147,7 @@ class Owner(Model):
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
 
-    name: Annotated[str, AfterValidator(check_label), Field(examples=["ACME Dentists"])]
+    name: Annotated[Label, Field(examples=["ACME Dentists"])]
     language: Language = "en"
     mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
     mail_then: MailAddress | None = None
@@ -183,7 +177,7 @@ class ServiceNumber(Model):
 
     number: Annotated[E164, Field(examples=["+3270012345"])]
     owner: OwnerName
-    label: Annotated[str, AfterValidator(check_label)] = ""
+    label: Label = ""
     timezone: Annotated[ZoneInfo, PlainValidator(read_zone), Field(examples=["Europe/Brussels"])]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
@@ -221,9 +215,16 @@ class ServiceNumber(Model):
     def key(self) -> str:
         return dial_key(self.number)
 
-    def facts(self, now: datetime, caller: Caller) -> Facts:
+    def facts(
+        self,
+        now: datetime,
+        caller: Caller,
+        lists: Mapping[str, CallerList] = NO_LISTS,
+        *,
+        call_id: str = "",
+    ) -> Facts:
         """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar)
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)
@@ -237,8 +238,8 @@ class ServiceNumber(Model):
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner) -> Delivery:
-        """Return how a message about a call to this number reaches its owner."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
+        """Return how a message about a call to this number reaches its owner. `path`: the keys pressed."""
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
@@ -247,4 +248,5 @@ class ServiceNumber(Model):
             zone=self.zone.key,
             require_tls=owner.require_tls,
             label=self.label,
+            path=path,
         )

@@ -27,6 +27,9 @@ class References(Protocol):
     def mail(self) -> str | None:
         """Whether a message for the owner can be delivered."""
 
+    def caller_list(self, name: str) -> str | None:
+        """A list of callers' numbers, a file in callers/."""
+
 
 class PromptName(str):
     """The name of a prompt. A type of its own, which identifies prompts among the settings of a step."""
@@ -73,6 +76,12 @@ def check_destination(number: str, info: ValidationInfo) -> str:
     return number
 
 
+def check_caller_list(name: str, info: ValidationInfo) -> str:
+    if known := references(info):
+        refuse(known.caller_list(name))
+    return name
+
+
 OwnerName = Annotated[
     Name, AfterValidator(check_owner), Field(examples=["acme, the name of a file in owners/"])
 ]
@@ -83,4 +92,8 @@ PromptSetting = Annotated[
 # The same for music that replaces the ringing: `expect: hears` does not count it.
 MusicSetting = Annotated[
     Name, AfterValidator(check_music), Field(examples=["waiting, the name of a file in prompts/"])
+]
+# The type of every setting that names a list of callers' numbers.
+CallerListSetting = Annotated[
+    Name, AfterValidator(check_caller_list), Field(examples=["nuisance, the name of a file in callers/"])
 ]

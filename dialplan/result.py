@@ -17,6 +17,29 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+COUNT = "call "
+
+
+class Choice(str):
+    """The answer of a step that chooses how the route goes on: keys, a count of calls, a limit."""
+
+    __slots__ = ()
+
+    @property
+    def number(self) -> int | None:
+        """The number of the call, from 1; None if the choice is not a count."""
+        return int(self.removeprefix(COUNT)) if self.startswith(COUNT) else None
+
+
+def counted(count: int) -> Choice:
+    """Return the choice of a step that counts calls, for the `count`-th call, from 1."""
+    return Choice(f"{COUNT}{count}")
+
+
+# The walk receives one for each step performed.
+type Answer = Outcome | Choice
+
+
 class Result(StrEnum):
     """The result of a whole call: the `outcome` of its call record."""
 
@@ -33,14 +56,18 @@ class Result(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """The result of the walk so far; `final` if the route is over."""
+    """The result of the walk so far; `final` if the route is over.
+
+    `back`: it is not over, but goes on in the menu that these steps are in.
+    """
 
     result: Result
     final: bool = False
+    back: bool = False
 
 
 def final(verdict: Verdict) -> Verdict:
-    return Verdict(verdict.result, final=True)
+    return verdict._replace(final=True)
 
 
 # The result of a route without a step that sets another.

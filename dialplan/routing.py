@@ -1,8 +1,9 @@
 """The routing: all numbers, owners and prompts of the routing folder when it was read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.prompt import Prompt
 
@@ -14,7 +15,7 @@ class Routing:
     """`numbers` by dial key, `owners` by name, `prompts` by name or language/name, `digest` of all files.
 
     `prompts` includes the built-in ones, as built-in/name or built-in/language/name. `music`: the SHA-256 of
-    each prompt that callers hear instead of ringing.
+    each prompt that callers hear instead of ringing. `lists`: callers' numbers, by the name of the list.
     """
 
     numbers: Mapping[str, ServiceNumber]  # may unpack a number at each access, in 0.03 ms
@@ -23,6 +24,7 @@ class Routing:
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, if any: what Asterisk dials when the engine is away
     music: frozenset[str] = frozenset()
+    lists: Mapping[str, CallerList] = field(default_factory=dict)
 
     @property
     def own_prompts(self) -> list[Prompt]:

@@ -1,9 +1,10 @@
 """The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -11,23 +12,31 @@ from pydantic import PrivateAttr, ValidationInfo, field_validator
 
 from dialplan.calendar import Calendar
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.destination import Destination
 from dialplan.model import Model
 from dialplan.references import PromptName, references, refuse
-from dialplan.result import Outcome, Verdict
+from dialplan.result import Answer, Choice, Outcome, Verdict
 
 # Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
 type StepPath = tuple[str | int, ...]
 
+NO_LISTS: Mapping[str, CallerList] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
+    """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
+
+    `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
+    """
 
     now: datetime
     caller: Caller
     zone: ZoneInfo
     calendar: Calendar
+    lists: Mapping[str, CallerList] = NO_LISTS
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +47,53 @@ class Turn:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A request for the number of the call at this step, of each `size` calls: the engine counts them."""
+
+    step: str
+    path: StepPath
+    size: int
+
+
+def drawn(answer: Answer, size: int) -> int:
+    """Return the number of the call, from 0, from the answer to a `Draw`."""
+    number = answer.number if isinstance(answer, Choice) else None
+    return (number - 1) % size if number else 0
+
+
+@dataclass(slots=True)
+class Case:
+    """A rehearsed call: the `outcomes` of its rings in order, then `taken`.
+
+    `nth`: it is the n-th call, from 1, wherever calls are counted. `live`: calls within each limit already.
+    `presses`: what the caller enters in each menu, then nothing.
+    """
+
+    outcomes: list[Outcome]
+    nth: int = 1
+    live: int = 0
+    presses: list[str] = field(default_factory=list)
+
+
+# The answers of a step that limits calls.
+WITHIN_LIMIT, OVER_LIMIT = Choice("within limit"), Choice("over limit")
+
 # Values of these types refer to nothing; most settings have one of them.
 PLAIN = (str, int, float, bool, type(None))
 
-type Plan = Generator[StepModel | Turn, Outcome, Verdict]
+type Plan = Generator[StepModel | Turn | Draw, Answer, Verdict]
 
 
 class StepModel(Model, ABC):
     """The settings of one step. Their types determine what they refer to, so that no other module knows it.
 
-    | type of a setting | means | so that | |---|---|---| | `PromptSetting` | a prompt that the caller hears |
-    `check` reports it missing; `expect: hears` counts it | | `Destination`, alone or in a tuple | a number to
-    ring | `check` checks it; `expect: rings` counts it | | `Branch` | steps of its own | they are checked,
-    found, and have a path |
+    | type of a setting | means | so that |
+    |---|---|---|
+    | `PromptSetting` | a prompt that the caller hears | `check` finds it missing; `expect: hears` counts it |
+    | `Destination`, alone or in a tuple | a number to ring | `check` checks it; `expect: rings` counts it |
+    | `Branch` | steps of its own | they are checked, found, and have a path |
+    | `CallerListSetting` | a list of callers' numbers | `check` reports it missing |
     """
 
     # The setting whose value may be written alone: `announce: welcome`.
@@ -61,6 +104,10 @@ class StepModel(Model, ABC):
     takes_message: ClassVar[bool] = False
     # Whether `explain` prints its outcome. A step with only one outcome needs none.
     has_outcome: ClassVar[bool] = True
+    # Whether its outcome is a choice.
+    chooses: ClassVar[bool] = False
+    # Whether the `alone` setting names a file of routes/, whose steps are the setting `route`.
+    uses_file: ClassVar[bool] = False
 
     step: str
     _path: StepPath = PrivateAttr(default=())
@@ -80,7 +127,13 @@ class StepModel(Model, ABC):
 
     @abstractmethod
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
-        """Yield what to perform (`self`) or a `Turn`; return the result of the call, final or not."""
+        """Yield what to perform (`self`), a `Turn` or a `Draw`; return the result of the call so far."""
+
+    def supposed(self, case: Case) -> Answer:
+        """Return its answer in a rehearsal: of a step with destinations the next outcome, else `done`."""
+        if not self.destinations:
+            return Outcome.DONE
+        return case.outcomes.pop(0) if case.outcomes else Outcome.TAKEN
 
     @property
     def summary(self) -> str:

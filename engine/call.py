@@ -1,15 +1,17 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, together
-from dialplan.step import StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, counted, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from engine.call_limits import step_key
 from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import CallerNotice, Refusal
@@ -36,7 +38,7 @@ from journal.state import CallState
 class CallTerms:
     """The terms of a number when the call came in: a reload does not change those of a live call.
 
-    `routing`: the digest of the routing version that contains them.
+    `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
     """
 
     number: ServiceNumber
@@ -44,6 +46,11 @@ class CallTerms:
     prompt: Callable[[str], Prompt | None]
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
+    lists: Mapping[str, CallerList] = NO_LISTS
+
+    def facts(self, line: Line) -> Facts:
+        """Return everything that the route may depend on, for the call on this line."""
+        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
 
 
 class CallServices(Protocol):
@@ -65,6 +72,12 @@ class CallServices(Protocol):
 
     def note(self, entry: Entry) -> Awaitable[None]:
         """Append an entry to the journal; await the result to wait until it is on the disk."""
+
+    def count(self, key: str) -> int:
+        """Count a call under this key; return how many were counted before."""
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        """Add a call at a step that limits calls; return False if the limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +140,24 @@ class Call:
 
     @property
     def delivery(self) -> Delivery:
-        """How a message of this call reaches the owner."""
-        return self.terms.number.delivery(self.terms.owner)
+        """How a message of this call reaches the owner, and which keys the caller pressed before."""
+        return self.terms.number.delivery(self.terms.owner, self.state.keys)
 
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
-    def performed(self, step: StepModel, outcome: Outcome) -> None:
-        self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
+    def performed(self, step: StepModel | Draw, answer: Answer) -> None:
+        outcome, choice = (Outcome.DONE, answer) if isinstance(answer, Choice) else (answer, "")
+        self._note(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
+
+    def draw(self, draw: Draw) -> Choice:
+        """Count this call at a step of the number's route."""
+        before = self.services.count(step_key(self.terms.number.number, draw.path))
+        return counted(before % draw.size + 1)
+
+    def enter(self, step: StepModel, most: int) -> bool:
+        """Return whether the call is within the limit of this step: at most so many calls at once."""
+        return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """Note that the voicemail answered; once this is on the disk, the caller's bill begins at `at`."""

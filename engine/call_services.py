@@ -17,6 +17,8 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import CallTerms
+from engine.call_limits import CallLimits
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
@@ -52,7 +54,10 @@ REPORT_SECONDS = 0.05
 
 
 class NodeCallServices:
-    """CallServices on the routing store and the journal. `recordings`: where Asterisk writes them."""
+    """CallServices on the routing store, the journal and the node's counters and limits of calls.
+
+    `recordings`: where Asterisk writes them.
+    """
 
     def __init__(
         self,
@@ -63,6 +68,8 @@ class NodeCallServices:
         call_metrics: "CallMetrics",
         longest: timedelta,
         recordings: Path,
+        counters: Counters,
+        limits: CallLimits,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
@@ -70,6 +77,8 @@ class NodeCallServices:
         self._call_metrics = call_metrics
         self._longest = longest
         self._recordings = recordings
+        self._counters = counters
+        self._limits = limits
         self._unreported: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -93,7 +102,12 @@ class NodeCallServices:
             return None
         owner = routing.owner(number)
         return CallTerms(
-            number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
+            number,
+            owner,
+            lambda name: routing.prompt(name, owner.language),
+            self._longest,
+            routing.digest,
+            routing.lists,
         )
 
     async def why_no_message(self) -> str | None:
@@ -109,10 +123,18 @@ class NodeCallServices:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
+        if isinstance(entry, CallEnded):
+            self._limits.leave(entry.call)
         if not self._unreported:  # in a context of its own: the next entry may be another call's
             asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report, context=Context())
         self._unreported.append(entry)
         return written
+
+    def count(self, key: str) -> int:
+        return self._counters.count(key)
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self._limits.enter(key, call, most)
 
     def report(self) -> None:
         """Count and log the entries noted since the last time. A failure costs the line of one entry."""

@@ -10,7 +10,8 @@ from engine.line import Ended
 from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
-VOICEMAIL = "voicemail"  # the journal's name for what answered the caller, if no destination did
+# The journal's names for what answered the caller, if no destination did.
+VOICEMAIL, MENU = "voicemail", "menu"
 
 
 class Ending(NamedTuple):
@@ -67,7 +68,7 @@ def _reached(state: CallState) -> Result | None:
     """Return the result of a call that was connected, or answered by the voicemail."""
     if state.connected is not None:
         return Result.ANSWERED
-    if state.answered is None:
+    if state.answered is None or (state.answered_to == MENU and not state.messages):
         return None
     return Result.VOICEMAIL if state.answered_to == VOICEMAIL or state.messages else Result.ANSWERED
 

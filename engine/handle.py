@@ -5,8 +5,8 @@ from contextlib import closing
 
 import structlog
 
-from dialplan.result import Outcome, Result, Verdict
-from dialplan.step import Facts, Plan, StepModel, Turn
+from dialplan.result import Answer, Outcome, Result, Verdict
+from dialplan.step import Draw, Plan, StepModel, Turn
 from engine.call import Call, CallJournal, CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
@@ -53,13 +53,12 @@ async def attend(
 
 async def route(call: Call) -> Result:
     """Return the result of the number's route for this caller."""
-    number = call.terms.number
-    facts = Facts(call.line.entered, call.line.caller, number.zone, number.calendar)
-    return (await follow(number.plan(facts), call, call.state.outcomes)).result
+    plan = call.terms.number.plan(call.terms.facts(call.line))
+    return (await follow(plan, call, call.state.outcomes)).result
 
 
-async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Verdict:
-    """Perform the steps of a plan and send it the outcomes. Those of the first steps are known `already`."""
+async def follow(plan: Plan, call: Call, already: Sequence[Answer] = ()) -> Verdict:
+    """Perform the steps of a plan and send it the answers. Those of the first steps are known `already`."""
     past = iter(tuple(already))
     with closing(plan):
         try:
@@ -71,19 +70,19 @@ async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Ver
             return verdict
 
 
-async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]) -> Outcome:
-    """Perform one step, unless its outcome is known. A step that raises has failed, and the call goes on."""
+async def outcome_of(step: StepModel | Turn | Draw, call: Call, past: Iterator[Answer]) -> Answer:
+    """Perform one step, unless its answer is known. A step that raises has failed, and the call goes on."""
     if isinstance(step, Turn):
         call.turned(step)
         return Outcome.DONE
     if (known := next(past, None)) is not None:
         return known
     try:
-        outcome = await perform(step, call)
+        answer = call.draw(step) if isinstance(step, Draw) else await perform(step, call)
     except HungUp:
         raise
     except Exception:  # the caller gets the next step
-        outcome = Outcome.FAILED
+        answer = Outcome.FAILED
         log.exception("step_failed", step=step.step)
-    call.performed(step, outcome)
-    return outcome
+    call.performed(step, answer)
+    return answer

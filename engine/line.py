@@ -144,6 +144,18 @@ class Line(Protocol):
     async def play(self, prompt: Prompt) -> datetime | None:
         """Play a prompt; return when it ended, or None if it failed. Unanswered, it is early media."""
 
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        """Play a prompt until the caller presses a key, and wait for one so many seconds after its end.
+
+        Return the key; None if there was none. A key that was pressed before and not read yet counts.
+        """
+
+    def forget_keys(self) -> None:
+        """Drop the keys that were pressed so far and not read yet."""
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        """Let the caller hear ringing, or the music again and again, for so long. Unanswered: early media."""
+
     async def answer(self) -> datetime:
         """Answer the caller, and return the instant at which the caller's charging begins."""
 

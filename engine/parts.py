@@ -12,7 +12,9 @@ from engine.ari.door import Door
 from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
+from engine.call_limits import CallLimits
 from engine.call_services import CallMetrics, NodeCallServices
+from engine.counters import Counters
 from engine.disk import DiskWatch
 from engine.handle import handle
 from engine.metrics import EngineMetrics
@@ -77,6 +79,8 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
     surroundings = Surroundings.of(settings, client)
     await surroundings.routing_store.open()
     unfinished = dict(journal.open_calls)
+    counters = Counters(settings.state / "counters.json")
+    opened.push_async_callback(counters.saved)
     services = NodeCallServices(
         settings.node,
         surroundings.routing_store,
@@ -84,6 +88,8 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
         call_metrics=CallMetrics(metrics, unfinished),
         longest=timedelta(minutes=settings.limits.max_call_minutes),
         recordings=settings.asterisk.recordings,
+        counters=counters,
+        limits=CallLimits(unfinished),
     )
     opened.callback(services.report)
     known = journal.last_known or datetime.now(UTC)

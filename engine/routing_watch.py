@@ -13,6 +13,8 @@ import structlog
 import watchfiles
 from watchfiles.main import FileChange
 
+from config.folder import PARTS as FOLDERS
+
 log = structlog.get_logger()
 
 # Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
@@ -20,7 +22,7 @@ QUIET_MS = 300
 LOOK_MS = 1000
 POLLS = 60  # comparisons without inotify, until inotify is tried again
 
-PARTS = ("", "owners", "numbers", "prompts")
+PARTS = ("", *FOLDERS)
 
 # (device, inode, change time in ns) of the folder and of its parts; None for a missing part.
 type Stamps = tuple[tuple[int, int, int] | None, ...]

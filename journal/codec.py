@@ -48,8 +48,10 @@ def decode(payload: bytes) -> Entry:
 
 
 def _decode_slowly(payload: bytes, error: DecodeError) -> Entry:
-    """msgspec refuses an escaped lone surrogate, which the standard library reads."""
+    """Decode what msgspec refuses: an escaped lone surrogate, and null for a field without a value."""
     try:
-        return cast(Entry, convert(json.loads(payload), type=Entry))
-    except ValueError:  # ValidationError and JSONDecodeError are ValueErrors
+        fields = json.loads(payload)
+        known = {name: value for name, value in fields.items() if value is not None}
+        return cast(Entry, convert(known, type=Entry))
+    except (ValueError, AttributeError):  # ValidationError and JSONDecodeError are ValueErrors
         raise UnreadableEntry(str(error)) from None

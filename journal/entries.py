@@ -65,12 +65,16 @@ class Turned(_Step, frozen=True, tag="turn", gc=False):
 
 
 class StepPerformed(_Step, frozen=True, tag="step", gc=False):
-    """A step of the route is over. `path`: its place in the tree of steps; () in older journals."""
+    """A step of the route is over. `path`: its place in the tree of steps; () in older journals.
+
+    `choice`: what was chosen, where the step is one that chooses: a dialplan.result.Choice; "" for any other.
+    """
 
     step: str
     outcome: Outcome
     path: tuple[str | int, ...] = ()
     at: datetime | None = None
+    choice: str = ""
 
 
 class RecorderTerms(Struct, frozen=True, gc=False):
@@ -158,7 +162,7 @@ class CallerNotified(_Entry, frozen=True, tag="notice", gc=False):
     """
 
     result: NoticeResult
-    policy: str
+    policy: str = ""
     why: str = ""
     announcement: str = ""
     sha256: str = ""

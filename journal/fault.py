@@ -1,8 +1,8 @@
 """Failpoints, where a fault test breaks the program; otherwise `point("drain.after_commit")` does nothing.
 
-`CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|sleep=SECONDS]` breaks the n-th passing of that point, by
+`CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|stop|sleep=SECONDS]` breaks the n-th passing of that point, by
 default the first; `n+` also breaks all later ones. `kill`, the default, kills the process; `raise` raises an
-`OSError`, `full` that of a full disk; `sleep` blocks the thread.
+`OSError`, `full` that of a full disk; `stop` stops the process until SIGCONT; `sleep` blocks the thread.
 """
 
 import errno
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 
 VARIABLE = "CALLENGINE_FAILPOINT"
-ACTIONS = ("kill", "raise", "full")
+ACTIONS = ("kill", "raise", "full", "stop")
 
 
 class Fault(OSError):
@@ -41,7 +41,7 @@ def parse(text: str) -> Failpoint:
     action = rest.pop(0) if rest else "kill"
     is_known = action in ACTIONS or action.startswith("sleep=")
     if rest or not name or nth < 1 or not is_known:
-        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|full|sleep=SECONDS]")
+        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|full|stop|sleep=SECONDS]")
     return Failpoint(name, nth, action, lasts)
 
 
@@ -58,6 +58,8 @@ def point(name: str) -> None:
 def _break(armed: Failpoint) -> None:
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif armed.action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     elif armed.action == "raise":
         raise Fault(f"failpoint {armed.name}")
     elif armed.action == "full":

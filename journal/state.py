@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dialplan.result import Outcome
+from dialplan.result import Answer, Choice
 from journal.entries import (
     Answered,
     CallEnded,
@@ -39,6 +39,8 @@ from journal.entries import (
     StepPerformed,
 )
 from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
+
+KEYS = "0123456789*#"
 
 
 class NoBeginning(ValueError):
@@ -101,9 +103,19 @@ class CallState:
     # Queries of a live call and of a takeover.
 
     @property
-    def outcomes(self) -> list[Outcome]:
-        """The outcomes of the steps performed so far, to be replayed through the route."""
-        return [step.outcome for step in self.performed]
+    def outcomes(self) -> list[Answer]:
+        """The answers of the steps performed so far, to be replayed through the route."""
+        return [Choice(step.choice) if step.choice else step.outcome for step in self.performed]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The choices of the steps performed so far, in order: keys pressed, counts of calls, limits."""
+        return tuple(step.choice for step in self.performed if step.choice)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the caller entered in menus, in order."""
+        return tuple(choice for choice in self.choices if choice[0] in KEYS)
 
     @property
     def open_legs(self) -> list[Leg]:

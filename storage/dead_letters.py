@@ -10,6 +10,7 @@ ADD = """
 INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (call_id, rev) DO NOTHING
 """
+REASONS = "SELECT call_id, why FROM dead_letter WHERE node = $1 ORDER BY rev"
 OF_NODE = "SELECT call_id, rev, entries FROM dead_letter WHERE node = $1 ORDER BY put_here, call_id"
 
 
@@ -32,6 +33,11 @@ async def add(
 async def of_node(con: asyncpg.Connection, node: str) -> list[DeadLetter]:
     """The dead letters of this node, oldest first."""
     return [DeadLetter(row["call_id"], row["rev"], row["entries"]) for row in await con.fetch(OF_NODE, node)]
+
+
+async def reasons(con: asyncpg.Connection, node: str) -> dict[str, str]:
+    """Why calls of this node have dead letters, by call id."""
+    return {row["call_id"]: row["why"] for row in await con.fetch(REASONS, node)}
 
 
 async def count(con: asyncpg.Connection) -> int:

@@ -19,6 +19,7 @@ from journal.state import CallState
 from journal.values import Consent, Leg, Message, Recording
 
 ZERO = timedelta(0)
+MENU = "menu"  # the journal's name for a menu that answered the caller
 VOICEMAIL = "voicemail"  # `delivered_to` when the caller left a message instead of reaching a destination
 
 
@@ -88,6 +89,8 @@ class CallRecord:
 
     `clock`: empty unless the clock was set during the call: then by how many seconds in all (`stepped`), and
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
+
+    `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
     """
 
     call_id: str
@@ -110,6 +113,7 @@ class CallRecord:
     legs: tuple[LegRecord, ...] = ()
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -159,6 +163,7 @@ def call_record(state: CallState) -> CallRecord:
         message_id=message.audio if message else "",
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
+        choices=state.choices,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 
@@ -246,7 +251,9 @@ def delivered_to(state: CallState) -> str:
     """The destination that talked with the caller, "voicemail" where the caller left a message, or ""."""
     if state.connected is not None:
         return state.legs[state.connected.leg].to
-    return VOICEMAIL if state.messages else state.answered_to
+    if state.messages:
+        return VOICEMAIL
+    return "" if state.answered_to == MENU else state.answered_to
 
 
 def notice(consent: Consent) -> Mapping[str, Any]:

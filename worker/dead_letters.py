@@ -6,6 +6,7 @@ import time
 import asyncpg
 import structlog
 
+from journal.fault import point
 from journal.follower import EndedCall
 from journal.reader import Unreadable, entry_of
 from storage import dead_letters
@@ -44,9 +45,12 @@ async def try_again(con: asyncpg.Connection, node: str) -> int:
         if call.unreadable:
             continue
         try:
+            point("letters.before_transaction")
             async with con.transaction():
                 await keep_all(con, [revised(call)])
                 await dead_letters.remove(con, letter)
+                point("letters.before_commit")
+            point("letters.after_commit")
         except (*REFUSED, ValueError):
             continue
         stored += 1

@@ -16,6 +16,9 @@ class WorkerMetrics(Metrics):
         self.dead_letters = self.gauge(
             "dead_letters", "Calls of all nodes that could not become a record, or only an incomplete one"
         )
+        self.reconcile_differences = self.gauge(
+            "reconcile_differences", "Calls of the last two hours on which CEL, journal and records differ"
+        )
         self.sounds = self.gauge("sounds", "Stored messages and recordings, by state", ["state"])
         self.destructions_overdue = self.gauge(
             "destructions_overdue", "Messages and recordings whose destruction is overdue by a minute or more"

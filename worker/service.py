@@ -13,12 +13,14 @@ from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
 from process.signals import stop_requested
+from storage.reconciliation import Sources
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
 from worker.job import Job, Work, keep_running
 from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
+from worker.reconciling import LOOK_SECONDS, Reconciling
 
 GRACE_SECONDS = 1.0
 DEAD_LETTERS_SECONDS = 15.0
@@ -37,13 +39,14 @@ async def work(settings: Settings) -> None:
     drainer = drainer_of(settings, on_stored=lambda: wake(audio_jobs, mail_jobs))
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
+    reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = stop_requested()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
         health(http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs)) as url,
-        doing([letters, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node),
+        doing([letters, reconciling, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node),
     ):
         log.info("worker_started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -63,6 +66,11 @@ def drainer_of(settings: Settings, on_stored: Callable[[], None]) -> Drainer:
         timedelta(hours=settings.journal.keep_hours),
         on_stored,
     )
+
+
+def reconciling_of(settings: Settings, metrics: WorkerMetrics, drainer: Drainer) -> Reconciling:
+    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
+    return Reconciling(sources, metrics, lambda: drainer.backlog)
 
 
 @asynccontextmanager

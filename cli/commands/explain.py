@@ -13,9 +13,10 @@ import click
 from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
 from dialplan.caller import UNKNOWN, Caller
-from dialplan.expect import read_caller
+from dialplan.expect import check_press, read_caller
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
+from dialplan.step import Case
 
 if TYPE_CHECKING:
     from cli.past_call import PastExplanation
@@ -40,6 +41,13 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
         raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
 
 
+def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Sequence[str]:
+    try:
+        return [check_press(text) for text in texts]
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.argument("number", required=False)
@@ -60,6 +68,28 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
     type=click.Choice(RING_OUTCOMES),
     help="The outcome of the first ring, of the second, and so on. Default: taken.",
 )
+@click.option(
+    "--nth",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="The call is the N-th, where the route counts calls. Default: the first.",
+)
+@click.option(
+    "--live",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="N calls are within each limit already. Default: none.",
+)
+@click.option(
+    "--press",
+    "presses",
+    multiple=True,
+    callback=_read_presses,
+    metavar="KEYS",
+    help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
+)
 @format_option("text", "json")
 @state_option()
 @settings_option()
@@ -71,6 +101,9 @@ def command(
     at: datetime,
     caller: Caller,
     outcomes: Sequence[str],
+    nth: int,
+    live: int,
+    presses: Sequence[str],
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -90,7 +123,8 @@ def command(
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        explanation = explain_supposed(folder, number, at=at, caller=caller, outcomes=outcomes, settings=file)
+        case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
+        explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=file)
     as_json = form == "json"
     click.echo(
         json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
@@ -98,13 +132,7 @@ def command(
 
 
 def explain_supposed(
-    folder: Path,
-    number: str,
-    *,
-    at: datetime,
-    caller: Caller,
-    outcomes: Sequence[str],
-    settings: Path | None,
+    folder: Path, number: str, *, at: datetime, caller: Caller, case: Case, settings: Path | None
 ) -> Explanation:
     """Explain a supposed call. Raises ClickException; for a wrong folder, print its errors and exit."""
     from cli.routing_folder import read_or_exit
@@ -113,8 +141,8 @@ def explain_supposed(
     if (dialled := routing.number(number)) is None:
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
-    facts = dialled.facts(now.astimezone(UTC), caller)
-    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
+    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
+    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
 
@@ -130,7 +158,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return PastExplanation(record, number, routing.owner(number), retrace(record, number))
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

@@ -6,12 +6,18 @@ Other packages use what all steps have in common; only `engine/steps/` refers to
 from dialplan.route import STEPS, Steps, register
 from dialplan.step import visit
 from dialplan.steps.announce import Announce
+from dialplan.steps.callers import Callers
 from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
+from dialplan.steps.limit import Limit
+from dialplan.steps.menu import Menu
 from dialplan.steps.ring import Ring
+from dialplan.steps.share import Share
+from dialplan.steps.use import Use
 from dialplan.steps.voicemail import Voicemail
+from dialplan.steps.wait import Wait
 
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Hangup, Hours, Ring, Voicemail)
+register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Use, Voicemail, Wait)

@@ -7,9 +7,9 @@ from typing import Self
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
-from engine.ari.cel import CelEvent
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
+from journal.cel import CelEvent
 from journal.entries import CallStarted
 from journal.ids import call_id_of
 from journal.state import CallState

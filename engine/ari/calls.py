@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from engine.ari.arrival import Arrival
-from engine.ari.cel import CelEvent
 from engine.ari.door import Door
 from engine.ari.events import StasisStart
 from engine.ari.exchange import Exchange, let_go
@@ -17,6 +16,7 @@ from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.call import CallHandler, CallJournal, CallServices, begin
+from journal.cel import CelEvent
 from journal.entries import ClockStepped
 from journal.writer import JournalClosed
 from process.clock import Step

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import structlog
 
-from engine.ari.cel import CelEvent, parse, records
 from engine.ari.cel_marks import Mark, Marks
 from engine.ari.cel_room import CelRoom, give_back
 from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
+from journal.cel import CelEvent, parse, records
 
 READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: so long the event loop waits for the interpreter
 LONGEST_LINE = 8192

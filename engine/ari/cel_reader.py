@@ -16,10 +16,10 @@ from pathlib import Path
 
 import structlog
 
-from engine.ari.cel import CelEvent
 from engine.ari.cel_file import CelFiles
 from engine.ari.cel_marks import Marks, PositionDamaged
 from engine.ari.cel_watch import FolderWatch
+from journal.cel import CelEvent
 
 # Between two looks, so that the lines of many calls are taken together: at 50 calls/s one look for each line
 # cost the engine 1.8 ms of CPU a call (5.6 instead of 3.8).

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from engine.ari.arrival import Arrival
-from engine.ari.cel import CelEvent
 from engine.ari.live import Live
 from engine.metrics import REFUSED
+from journal.cel import CelEvent
 from journal.state import CallState
 from process.rarely import Rarely
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dialplan.result import Outcome
-from engine.ari.cel import CelEvent
 from engine.ari.connect import CONTEXT, attempts, destination
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
+from journal.cel import CelEvent
 from journal.entries import (
     Answered,
     CallerLeft,

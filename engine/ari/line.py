@@ -9,6 +9,7 @@ from typing import Any
 from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.ari.arrival import Arrival
+from engine.ari.asking import ask, wait
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError, BadState, Conflict, Gone
 from engine.ari.events import (
@@ -113,6 +114,15 @@ class AriLine(Channel):
             return None
         pressed = announcement.policy.asks and await self._presses_answer_key()
         return announcement.notice(*played, pressed=pressed)
+
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        return await ask(self.exchange, self, self._keys, prompt, seconds)
+
+    def forget_keys(self) -> None:
+        self._keys.forget()
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        await wait(self.exchange, self, seconds, music)
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from engine.ari.cel import CelEvent
 from engine.ari.connect import destinations
 from engine.ari.events import Dial, Event, Kind
 from engine.ari.ledger import entries_of, unnoted_ringing
 from engine.ari.line import AriLine
 from engine.call import CallJournal
+from journal.cel import CelEvent
 from journal.entries import FellBack
 from journal.writer import JournalClosed
 

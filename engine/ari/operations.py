@@ -116,6 +116,13 @@ class Channels(Resource):
         """The caller's charging begins."""
         await self._post("/channels/{channelId}/answer", channelId=channel_id)
 
+    async def ring(self, channel_id: str) -> None:
+        """Ringing: 180 before the answer, as sound where the caller has heard something already."""
+        await self._post("/channels/{channelId}/ring", channelId=channel_id)
+
+    async def ring_stop(self, channel_id: str) -> None:
+        await self._delete("/channels/{channelId}/ring", channelId=channel_id)
+
     async def start_silence(self, channel_id: str) -> None:
         """Send silence to the channel, until something is played to it."""
         await self._post("/channels/{channelId}/silence", channelId=channel_id)

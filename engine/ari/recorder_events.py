@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from engine.ari.cel import CelEvent
+from journal.cel import CelEvent
 from journal.entries import (
     Entry,
     PartyNotified,

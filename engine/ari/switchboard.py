@@ -7,7 +7,6 @@ from datetime import datetime
 import structlog
 
 from engine.ari.calls import Calls
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
@@ -20,6 +19,7 @@ from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.sign_of_life import SignOfLife
 from engine.call import CallHandler, CallServices
+from journal.cel import CelEvent
 from process.clock import Clock, watch_clock
 
 log = structlog.get_logger()

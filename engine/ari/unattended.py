@@ -5,7 +5,7 @@ noted; or its caller hung up before either.
 """
 
 from engine.ari.arrival import Arrival
-from engine.ari.cel import CelEvent
+from journal.cel import CelEvent
 
 DOOR = "door"  # the context in which a caller waits for the engine
 MOST_BEGUN = 10_000  # callers' channels whose CHAN_START is kept, about 5 MB

@@ -76,6 +76,7 @@ class Directory:
             with suppress(FileNotFoundError):
                 copy.unlink()
                 deleted += 1
+        point("destroy.after_unlink")
         if file.parent.is_dir():
             sync_directory(file.parent)
         return deleted

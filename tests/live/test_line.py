@@ -43,6 +43,7 @@ class Story:
     does: Mapping[str, Does] = field(default_factory=dict)
     hangs_up_after: float | None = None
     record: str = "off"
+    presses: Sequence[tuple[float, str]] = ()
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
@@ -67,6 +68,11 @@ def refuses(outcome: Outcome, code: int) -> Does:
 BUSY, GONE = refuses(Outcome.BUSY, 486), refuses(Outcome.UNREACHABLE, 404)
 ANSWERS, LATE = answers(), answers(after=60)
 BRANCH = {"to": FIRST, "busy": [{"announce": "sorry"}, {"ring": SECOND}]}
+MENU: Route = [
+    {"announce": "welcome"},
+    {"menu": {"prompt": "sorry", "keys": {"1": [{"ring": FIRST}]}, "seconds": 2, "tries": 1, "answer": True}},
+    {"hangup": "closed"},
+]
 STORIES = {
     "the destination hangs up": Story([{"announce": "welcome"}, {"ring": FIRST}], {FIRST: ANSWERS}),
     "the caller hangs up": Story([{"ring": FIRST}], {FIRST: answers(talks=60)}, 1.0),
@@ -79,6 +85,11 @@ STORIES = {
     "recorded": Story([{"ring": FIRST}], {FIRST: listens(2.2)}, record="announce"),
     "who leaves when he is told": Story(
         [{"ring": FIRST}, {"ring": SECOND}], {FIRST: listens(0.6), SECOND: listens(2.2)}, record="announce"
+    ),
+    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(1.2, "1")]),
+    "no key": Story(MENU, {FIRST: ANSWERS}),
+    "waits": Story(
+        [{"wait": 1}, {"wait": {"seconds": 1, "music": "welcome"}}, {"ring": FIRST}], {FIRST: ANSWERS}
     ),
     "closed": Story([{"announce": "closed"}, {"hangup": "closed"}]),
 }
@@ -110,7 +121,8 @@ async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
     terms = CallTerms(number, Owner(name="ACME"), prompt)
     services = fakes.FakeCallServices(terms)
     does = {to: does.fake for to, does in story.does.items()}
-    state = await fakes.attend(fakes.FakeLine(does, story.hangs_up_after), services)
+    line = fakes.FakeLine(does, story.hangs_up_after, presses=story.presses)
+    state = await fakes.attend(line, services)
     return call_record(state), [json.loads(encode(entry)) for entry in services.entries]
 
 
@@ -118,6 +130,9 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
     for to, does in story.does.items():
         service.network.behave(to, does.real)
     caller = await service.call(number)
+    for after, keys in story.presses:
+        await asyncio.sleep(after)
+        await caller.press(keys)
     if story.hangs_up_after is not None:
         await asyncio.sleep(story.hangs_up_after)  # as the story has it
         await caller.hang_up()

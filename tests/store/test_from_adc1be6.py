@@ -39,8 +39,11 @@ TOLD = {
     "public.leg": "*",
     "public.message": "message_id kind call_id owner number caller withheld began outcome deliver or_missed",
     "public.audio": "audio_id kind call_id owner node began ended how",
-    "public.recording": "audio_id format ended keep_seconds evidence",
+    "public.recording": "audio_id format ended keep_seconds",
 }
+# What later versions know of a call, and adc1be6 did not store. Its tests wrote other evidence than its engine
+# did: what the engine wrote is in `demo`.
+SINCE = {"connected", "routing", "clock", "sip", "notice"}
 OPEN = {call_id(n) for n in (14, 15, 16)}
 NOT_DRAINED = {call_id(n) for n in (18, 19)}  # they ended while the worker was stopped
 
@@ -127,7 +130,7 @@ async def test_its_journal_drained_whole_gives_the_same_records(
     await drain(house.folder / "journal", database)
     here, there = await rows_of(before), await rows_of(database)
     for table, told in TOLD.items():
-        columns = set(here[table][0]) if told == "*" else set(told.split())
+        columns = set(here[table][0]) - SINCE if told == "*" else set(told.split())
         assert only(there[table], columns) == only(here[table], columns)
     (dead,) = there["public.dead_letter"]
     assert dead["call_id"] == call_id(17)
@@ -207,10 +210,14 @@ async def test_what_it_had_not_mailed_is_mailed_once(house: House, before: str) 
             await it.round()
             assert await it.round() == 0
     to = sorted(recipient for mail in server.mails for recipient in mail.recipients)
-    assert to == ["office5@own.example", "office8@later.example", "office@acme.example"]
-    for message in (message_id(4, "missed"), message_id(5), message_id(6), message_id(8)):
+    assert to == [
+        "office5@own.example",
+        "office8@later.example",
+        "office9@refused.example",
+        "office@acme.example",
+    ]
+    for message in (message_id(4, "missed"), *(message_id(n) for n in (5, 6, 8, 9))):
         assert await house.message(message) in ("accepted", "destroyed")
-    assert (await house.message(message_id(9))).startswith("undeliverable")
 
 
 def test_its_settings_are_read() -> None:

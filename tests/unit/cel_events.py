@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engine.ari.cel import CelEvent
 from engine.ari.ledger import entries_of
+from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, PartyNotified, RecorderTerms
 from journal.state import CallState
 from journal.values import Leg

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
+from journal.cel import CelEvent
 
 
 def line(number: int) -> str:

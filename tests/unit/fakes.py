@@ -4,19 +4,22 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Result
 from engine.call import CallJournal, CallTerms, begin
+from engine.call_limits import CallLimits
 from engine.handle import handle
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
-from journal.entries import CallerLeft, EndedBy, Entry, FellBack
+from journal.entries import CallEnded, CallerLeft, EndedBy, Entry, FellBack
 from journal.state import CallState, fold
 from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
 
@@ -143,6 +146,31 @@ class FakeLine:
             self._alive()
         return announcement.notice(began, ended, pressed=pressed)
 
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        self._alive()
+        if prompt is not None:
+            self.heard.append(prompt.name)
+        waits = seconds + (prompt.seconds if prompt else 0)
+        pressed = asyncio.ensure_future(self.keys.get())
+        try:
+            either: set[asyncio.Future[Any]] = {pressed, self.ended}
+            await asyncio.wait(either, timeout=waits, return_when=asyncio.FIRST_COMPLETED)
+            if pressed.done():
+                return pressed.result()
+            self._alive()
+            return None
+        finally:
+            pressed.cancel()
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        self._alive()
+        self.heard.append(f"waits with {music.name}" if music else "waits with ringing")
+        await self._until(seconds)
+
+    def forget_keys(self) -> None:
+        while not self.keys.empty():
+            self.keys.get_nowait()
+
     async def answer(self) -> datetime:
         self._alive()
         self.heard.append("answered")
@@ -206,6 +234,8 @@ class FakeCallServices:
     node: str = "test1"
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
         return self.call_terms
@@ -221,9 +251,22 @@ class FakeCallServices:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         self.entries.append(entry)
+        if isinstance(entry, CallEnded):
+            self.limits.leave(entry.call)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
+
+    def count(self, key: str) -> int:
+        self.counts[key] += 1
+        return self.counts[key] - 1
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self.limits.enter(key, call, most)
+
+    def for_another_call(self) -> "FakeCallServices":
+        """The same with a journal of its own; what the node counts is shared."""
+        return replace(self, entries=[])
 
     def of[E: Entry](self, kind: type[E]) -> list[E]:
         """The entries of this kind."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from dialplan.number import Owner
-from engine.ari.cel import CelEvent
 from engine.ari.client import Client
 from engine.ari.errors import Gone
 from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
@@ -19,6 +18,7 @@ from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
 from engine.call import CallTerms
 from engine.handle import handle
+from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
 from journal.ids import call_id_of, leg_id_of
 from process.clock import Clock

@@ -13,9 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.ari import cel_file, cel_reader, cel_watch
-from engine.ari.cel import CelEvent
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
+from journal.cel import CelEvent
 from tests.unit.cel_files import (
     append,
     kept,

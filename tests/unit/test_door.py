@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from engine.ari.arrival import Arrival
-from engine.ari.cel import CelEvent
 from engine.ari.door import Door
 from engine.ari.live import Live
+from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, LegAnswered, LegConnected, LegStarted
 from journal.state import CallState
 

@@ -123,7 +123,18 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
         "path": ["route", 2, "ring"],
         "outcome": "taken",
         "settings": {
-            "to": [{"number": to, "present": "caller"} for to in ("+32470111222", "+3221112233")],
+            "to": [
+                {
+                    "number": to,
+                    "present": "caller",
+                    "hours": None,
+                    "seconds": None,
+                    "percent": None,
+                    "label": "",
+                }
+                for to in ("+32470111222", "+3221112233")
+            ],
+            "strategy": "all",
             "seconds": 20,
             "music": None,
         },

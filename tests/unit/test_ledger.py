@@ -6,7 +6,7 @@ The events are those of Asterisk 22.10.1; what tells who ended a call is measure
 import pytest
 
 from dialplan.result import Outcome
-from engine.ari.cel import CelEvent
+from journal.cel import CelEvent
 from journal.entries import (
     Answered,
     CallerLeft,

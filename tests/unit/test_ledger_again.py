@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialplan.result import Outcome
-from engine.ari.cel import BUILT_IN, CelEvent
+from journal.cel import BUILT_IN, CelEvent
 from journal.codec import encode
 from tests.unit.cel_events import (
     CALLER,

@@ -96,7 +96,7 @@ def registered() -> Iterator[None]:
     registries: list[dict[Any, Any]] = [STEPS, PERFORMERS]
     before = [registry.copy() for registry in registries]
     dialplan.route.register(Pause, Switchboard)
-    engine.steps.register(Pause, pause)
+    engine.steps.register(pause)
     yield
     for registry, steps in zip(registries, before, strict=True):
         registry.clear()

@@ -16,7 +16,7 @@ from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from dialplan.number import ServiceNumber
-from dialplan.result import Outcome
+from dialplan.result import Answer, Outcome
 from storage.records import CallRecord, LegRecord
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
@@ -49,7 +49,7 @@ def number() -> ServiceNumber:
     return service_number(ROUTE)
 
 
-def steps(record: CallRecord) -> list[tuple[str, Outcome | None, Known]]:
+def steps(record: CallRecord) -> list[tuple[str, Answer | None, Known]]:
     path = retrace(record, number()).path
     return [
         (passed.step.step, passed.outcome, passed.known) for passed in path if isinstance(passed, PastStep)

@@ -1,4 +1,7 @@
-"""One record of Asterisk's CEL, as asterisk/etc/cel_custom.conf writes it, and its parser."""
+"""One record of Asterisk's CEL, as asterisk/etc/cel_custom.conf writes it, and its parser.
+
+The engine makes entries of the journal of it; reconciliation compares it with them and with the records.
+"""
 
 import json
 import re
