@@ -11,7 +11,8 @@ from engine.call import CallTerms
 from engine.line import Recorder
 from journal.entries import CallerNotified
 from tests.unit.fake_dial import START, Answers
-from tests.unit.fakes import FakeCallServices, FakeLine
+from tests.unit.fake_services import FakeCallServices
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import Raw, service_number
 
 OFFICE, COLLEAGUE = "+3221112233", "+3221112244"

@@ -22,7 +22,7 @@ from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
 from journal.ids import call_id_of, leg_id_of
 from process.clock import Clock
-from tests.unit.fakes import FakeCallServices
+from tests.unit.fake_services import FakeCallServices
 from tests.unit.routes import service_number
 
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)

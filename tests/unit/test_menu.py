@@ -14,7 +14,8 @@ from dialplan.steps.menu import MOST_ROUNDS, Menu
 from journal.entries import Answered, MessageStarted, StepPerformed
 from storage.records import call_record, messages
 from tests.unit.fake_dial import Answers, now
-from tests.unit.fakes import FakeCallServices, FakeLine, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices
+from tests.unit.fakes import FakeLine, leave_after, take_over
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import OFFICE, PROMPT_SECONDS, called, end, performed, terms_of
 from tests.unit.test_walk import TUESDAY_10, said

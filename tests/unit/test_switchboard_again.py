@@ -15,7 +15,7 @@ from engine.ari.line import AriLine
 from journal.entries import CallEnded, CallerLeft, CallStarted, Entry, FellBack
 from journal.ids import call_id_of
 from journal.state import CallState, fold
-from tests.unit.fakes import FakeCallServices
+from tests.unit.fake_services import FakeCallServices
 from tests.unit.switchboards import (
     AT,
     CALL,
