@@ -176,18 +176,6 @@ def test_a_killed_part_comes_back_where_it_was(dev: Dev, part: str) -> None:
     }
 
 
-def test_sigterm_stops_all_of_it_in_under_ten_seconds(routing: Path, tmp_path: Path) -> None:
-    with running_dev(routing, tmp_path / "state") as it:
-        pids = it.pids()
-        began = time.monotonic()
-        it.process.terminate()
-        it.process.communicate(timeout=10)
-        assert time.monotonic() - began < 10
-        assert it.process.returncode == 0
-        assert not [name for name, pid in pids.items() if alive(pid)]
-        assert not (it.state / "endpoints.json").exists()
-
-
 def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) -> None:
     # With a carrier of its own: killed phones would leave an empty folder among the temporary files.
     with running_dev(routing, tmp_path / "state", "--carrier", "127.0.0.1:9") as it:
@@ -234,12 +222,21 @@ def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: 
     assert not (tmp_path / "state").exists()
 
 
-async def test_records_survive_a_restart(routing: Path, tmp_path: Path) -> None:
+async def test_sigterm_stops_all_of_it_in_under_ten_seconds_and_records_survive_a_restart(
+    routing: Path, tmp_path: Path
+) -> None:
     with reserve_ports(1) as (port,):
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             async with a_conversation(it, port):
                 pass
             before = await records(it.endpoints()["database"], 1)
+            pids, began = it.pids(), time.monotonic()
+            it.process.terminate()
+            await asyncio.to_thread(it.process.communicate, timeout=10)
+            assert time.monotonic() - began < 10
+            assert it.process.returncode == 0
+            assert not [name for name, pid in pids.items() if alive(pid)]
+            assert not (it.state / "endpoints.json").exists()
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             assert await records(it.endpoints()["database"], 1) == before
 

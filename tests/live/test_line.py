@@ -23,7 +23,7 @@ from tests.lateness import late
 from tests.live.agreed import Route, new_destination, new_number
 from tests.live.followed import Json
 from tests.live.service import House, Service
-from tests.unit import fake_dial, fakes
+from tests.unit import fake_dial, fake_services, fakes
 from tests.unit.routes import service_number
 
 FIRST, SECOND = new_destination(), new_destination()
@@ -119,10 +119,10 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
     number = service_number([dict(step) for step in story.route], record=story.record)
     terms = CallTerms(number, Owner(name="ACME"), prompt)
-    services = fakes.FakeCallServices(terms)
+    services = fake_services.FakeCallServices(terms)
     does = {to: does.fake for to, does in story.does.items()}
     line = fakes.FakeLine(does, story.hangs_up_after, presses=story.presses)
-    state = await fakes.attend(line, services)
+    state = await fake_services.attend(line, services)
     return call_record(state), [json.loads(encode(entry)) for entry in services.entries]
 
 

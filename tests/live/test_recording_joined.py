@@ -16,6 +16,7 @@ from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recordings import NOTICE_HZ, of_kind, recorded_number, recorded_route, watched
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
+from tests.tiers import first_light
 
 QUIET = 0.02
 
@@ -124,7 +125,7 @@ async def test_where_it_cannot_be_played_to_who_answers_nobody_is_recorded_and_b
     assert not any(name.startswith(record.call_id) for name in seen)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+@pytest.mark.parametrize("how", first_light(signal.SIGTERM, signal.SIGKILL), ids=["stopped", "killed"])
 async def test_who_was_hearing_it_when_the_engine_ended_hears_it_whole_from_the_next(
     service: Service, engine: Fragile, how: signal.Signals
 ) -> None:

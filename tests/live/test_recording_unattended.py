@@ -15,6 +15,7 @@ from tests.live.fragile import Fragile
 from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
 from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_number
 from tests.live.service import Service, until
+from tests.tiers import first_light
 
 # What these telephones may be short by: they say nothing for a moment when an engine starts beside them.
 BUSY = timedelta(milliseconds=250)
@@ -25,7 +26,7 @@ def parts_there(service: Service, call_id: str) -> int:
     return len(list(service.house.endpoint.recordings.glob(f"{call_id}-*.raw")))
 
 
-@pytest.mark.parametrize("paused", [False, True], ids=["recording", "paused"])
+@pytest.mark.parametrize("paused", first_light(True, False), ids=["paused", "recording"])
 async def test_a_recording_goes_on_without_an_engine_and_ends_with_the_next(
     service: Service, engine: Fragile, tmp_path: Path, paused: bool
 ) -> None:
@@ -67,7 +68,7 @@ async def test_who_hangs_up_while_no_engine_is_there_has_ended_the_recording(
     assert abs(instant(end) - record.ended) < timedelta(milliseconds=20) + late()
 
 
-@pytest.mark.parametrize("hangs_up", ["with an engine", "without one"])
+@pytest.mark.parametrize("hangs_up", first_light("without one", "with an engine"))
 async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any_other(
     service: Service, engine: Fragile, tmp_path: Path, hangs_up: str
 ) -> None:

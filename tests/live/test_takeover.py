@@ -19,10 +19,11 @@ from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
 from tests.live.fragile import Fragile, away, seems_alive
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Service, until
+from tests.tiers import first_light
 
 TO, FALLBACK = new_destination(), new_destination()
 TOGETHER_AWAY_SECONDS = float(os.environ.get("TOGETHER_AWAY_SECONDS", "3"))
-ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+ENDS = pytest.mark.parametrize("how", first_light(signal.SIGKILL, signal.SIGTERM), ids=["killed", "stopped"])
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from tests.live.voicemails import (
     of_kind,
     said,
 )
+from tests.tiers import first_light
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def numbers(house: House) -> dict[str, str]:
     return dict(zip(routes, house.agree(*([{"voicemail": it}] for it in routes.values())), strict=True))
 
 
-ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+ENDS = pytest.mark.parametrize("how", first_light(signal.SIGKILL, signal.SIGTERM), ids=["killed", "stopped"])
 
 
 # Engines and Asterisks that do not live to its end.

@@ -88,7 +88,7 @@ def test_every_point_is_killed_at_by_one_of_these_tests() -> None:
 
 
 @pytest.mark.parametrize("turn", range(KILLS))
-@pytest.mark.parametrize("names", mostly_heavy(NIGHTS, 7), ids=" ".join)
+@pytest.mark.parametrize("names", mostly_heavy(NIGHTS, 4), ids=" ".join)
 async def test_killed_at_a_point_it_loses_keeps_and_doubles_nothing(
     night: Night, names: tuple[str, ...], turn: int
 ) -> None:
@@ -147,7 +147,7 @@ def bring(mail: Received, port: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", mostly_heavy(OF_BOUNCES, 2))
+@pytest.mark.parametrize("name", mostly_heavy(OF_BOUNCES, 1))
 async def test_killed_while_it_hears_that_a_mail_came_back_it_hears_it_once_more(
     night: Night, name: str
 ) -> None:

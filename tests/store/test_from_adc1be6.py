@@ -42,7 +42,7 @@ TOLD = {
     "public.recording": "audio_id format ended keep_seconds",
 }
 # What later versions know of a call, and adc1be6 did not store. Its tests wrote other evidence than its
-# engine did: what the engine wrote is in `demo`.
+# engine: what that wrote is in `demo`.
 SINCE = {"connected", "routing", "clock", "sip", "notice"}
 OPEN = {call_id(n) for n in (14, 15, 16)}
 NOT_DRAINED = {call_id(n) for n in (18, 19)}  # they ended while the worker was stopped

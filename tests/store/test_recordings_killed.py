@@ -163,7 +163,7 @@ async def hold_against_the_deadline(day: Day) -> None:
 
 
 @pytest.mark.parametrize("nth", range(1, KILLS + 1))
-@pytest.mark.parametrize("names", mostly_heavy(DAYS, 5), ids=" ".join)
+@pytest.mark.parametrize("names", mostly_heavy(DAYS, 3), ids=" ".join)
 async def test_killed_at_a_point_it_loses_and_keeps_nothing(
     day: Day, names: tuple[str, ...], nth: int
 ) -> None:

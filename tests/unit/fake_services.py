@@ -1,13 +1,16 @@
-"""What every call shares, without routing store and journal on disk."""
+"""Call services without Asterisk and database, and engines that attend a call on the fake line."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 
-from engine.call import CallTerms
+from engine.call import CallJournal, CallTerms, begin
 from engine.call_limits import CallLimits
+from engine.handle import handle
 from journal.entries import CallEnded, Entry
+from journal.state import CallState, fold
+from tests.unit.fakes import FakeLine
 
 
 @dataclass
@@ -63,3 +66,32 @@ class FakeCallServices:
     def kinds(self) -> list[str]:
         """The kind of each entry, by its class."""
         return [type(entry).__name__ for entry in self.entries]
+
+
+async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
+    """The whole call; its state, which its journal gives as well."""
+    line.journal = begin(line, services.call_terms, services)
+    await handle(line, services.call_terms, line.journal)
+    return whole(line, services)
+
+
+async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
+    """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
+    work = asyncio.create_task(attend(line, services))
+    await asyncio.sleep(seconds)  # of a jumping clock
+    work.cancel()
+    await asyncio.wait({work})
+
+
+async def take_over(line: FakeLine, services: FakeCallServices) -> CallState:
+    """What the next engine does with the call, which knows of it what the journal says."""
+    line.heard.clear()
+    line.journal = CallJournal(services, fold(services.entries))
+    await handle(line, await services.terms_under(line.dialled, ""), line.journal)
+    return whole(line, services)
+
+
+def whole(line: FakeLine, services: FakeCallServices) -> CallState:
+    assert fold(services.entries) == line.journal.state
+    assert line.journal.state.ending is not None
+    return line.journal.state

@@ -13,14 +13,11 @@ from typing import Any
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Result
-from engine.call import CallJournal, begin
-from engine.handle import handle
+from engine.call import CallJournal
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 from journal.entries import CallerLeft, EndedBy, FellBack
-from journal.state import CallState, fold
 from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
-from tests.unit.fake_services import FakeCallServices
 
 CALLER = Caller(Presentation.SHOWN, "+3225551234")
 FALLBACK = "+32470000002"
@@ -220,32 +217,3 @@ class FakeLine:
         if self.dial is not None:
             await asyncio.wait({self.dial})
         return await asyncio.shield(self.gone)
-
-
-async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
-    """The whole call; its state, which its journal gives as well."""
-    line.journal = begin(line, services.call_terms, services)
-    await handle(line, services.call_terms, line.journal)
-    return whole(line, services)
-
-
-async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
-    """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
-    work = asyncio.create_task(attend(line, services))
-    await asyncio.sleep(seconds)  # of a jumping clock
-    work.cancel()
-    await asyncio.wait({work})
-
-
-async def take_over(line: FakeLine, services: FakeCallServices) -> CallState:
-    """What the next engine does with the call, which knows of it what the journal says."""
-    line.heard.clear()
-    line.journal = CallJournal(services, fold(services.entries))
-    await handle(line, await services.terms_under(line.dialled, ""), line.journal)
-    return whole(line, services)
-
-
-def whole(line: FakeLine, services: FakeCallServices) -> CallState:
-    assert fold(services.entries) == line.journal.state
-    assert line.journal.state.ending is not None
-    return line.journal.state

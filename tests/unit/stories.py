@@ -12,8 +12,8 @@ from engine.call import CallTerms
 from journal.entries import StepPerformed
 from journal.state import CallState
 from tests.unit.fake_dial import Answers, Says
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import service_number
 
 OFFICE, COLLEAGUE, HOME = "+32470111221", "+32470111222", "+32470111223"

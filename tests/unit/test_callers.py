@@ -22,8 +22,8 @@ from dialplan.rehearse import rehearse
 from dialplan.result import Result
 from engine.call import CallTerms
 from journal.entries import CallStarted, Turned
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import terms_of

@@ -17,7 +17,8 @@ from engine.line import Key
 from engine.notice import Acceptance, Announcement, Refusal
 from journal.entries import CallerNotified, LegStarted, RecordingEnded, RecordingStarted
 from tests.unit.fake_dial import START, Answers, Says
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import attend
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder, write_prompt
 from tests.unit.recorded_calls import (
     AUDIO,

@@ -7,7 +7,8 @@ import pytest
 from engine.line import Connect, Recorder
 from journal.entries import HandedOver, PartyNotified, RecorderTerms, StepPerformed
 from tests.unit.fake_dial import Answers, Says
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import attend
+from tests.unit.fakes import FakeLine
 from tests.unit.recorded_calls import (
     AUDIO,
     COLLEAGUE,

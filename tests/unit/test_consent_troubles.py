@@ -7,7 +7,7 @@ import pytest
 from dialplan.result import Outcome
 from journal.entries import CallerNotified
 from tests.unit.fake_dial import Answers, Says
-from tests.unit.fakes import attend, leave_after, take_over
+from tests.unit.fake_services import attend, leave_after, take_over
 from tests.unit.recorded_calls import (
     COLLEAGUE,
     OFFICE,

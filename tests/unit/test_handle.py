@@ -12,8 +12,7 @@ from dialplan.result import Outcome
 from engine.call import CallTerms, begin
 from journal.entries import Answered, CallStarted, Entry, HandedOver, StepPerformed, Turned
 from tests.unit.fake_dial import START, Answers, Says, now
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import attend, take_over
+from tests.unit.fake_services import FakeCallServices, attend, take_over
 from tests.unit.routes import service_number
 from tests.unit.stories import (
     COLLEAGUE,

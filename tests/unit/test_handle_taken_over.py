@@ -9,8 +9,8 @@ from dialplan.result import Outcome
 from engine.call import begin
 from journal.entries import HandedOver, StepPerformed
 from tests.unit.fake_dial import START, Answers, Says, now
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FALLBACK, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, leave_after, take_over
+from tests.unit.fakes import FALLBACK
 from tests.unit.stories import (
     COLLEAGUE,
     EVERYBODY,

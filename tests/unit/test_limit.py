@@ -18,8 +18,8 @@ from dialplan.result import Result
 from engine.call_limits import CallLimits
 from journal.entries import Entry
 from tests.unit.fake_dial import Answers
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import OFFICE, terms_of

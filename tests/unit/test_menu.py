@@ -14,11 +14,18 @@ from dialplan.steps.menu import MOST_ROUNDS, Menu
 from journal.entries import Answered, MessageStarted, StepPerformed
 from storage.records import call_record, messages
 from tests.unit.fake_dial import Answers, now
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import OFFICE, PROMPT_SECONDS, called, end, performed, terms_of
 from tests.unit.test_walk import TUESDAY_10, said
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's clock is Asterisk's."""
+    monkeypatch.setattr("engine.call.now", now)
+
 
 INNER: Raw = {
     "menu": {"prompt": "inner", "keys": {"1": [{"announce": "inner-one"}], "12": [{"announce": "twelve"}]}}
@@ -42,12 +49,6 @@ KEYS_ALONE: list[Raw] = [
     {"menu": {"prompt": "choose", "keys": {"1": [{"announce": "one"}]}}},
     {"announce": "on"},
 ]
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's clock is Asterisk's."""
-    monkeypatch.setattr("engine.call.now", now)
 
 
 @pytest.mark.parametrize(

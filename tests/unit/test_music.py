@@ -17,8 +17,8 @@ from engine.ari.errors import Unavailable
 from engine.call import CallTerms
 from engine.music import INCLUDED_BY, NAME, RELOADED_BY, MusicClasses, is_included
 from tests.unit.fake_dial import Answers, Says
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import service_number
 
 OFFICE, HOME = "+32470111221", "+32470111223"

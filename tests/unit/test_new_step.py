@@ -30,8 +30,8 @@ from engine.call import Call
 from engine.steps import PERFORMERS
 from engine.steps.announce import say
 from journal.entries import StepPerformed
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import terms_of

@@ -21,8 +21,8 @@ from dialplan.result import Outcome, counted
 from dialplan.spread import spread
 from engine.counters import Counters
 from journal.entries import StepPerformed
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import terms_of

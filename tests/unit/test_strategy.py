@@ -18,8 +18,8 @@ from dialplan.result import Outcome, Result, counted
 from dialplan.step import Facts, Turn
 from journal.entries import HandedOver, StepPerformed, Turned
 from tests.unit.fake_dial import Answers, Says
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import terms_of

@@ -29,8 +29,8 @@ from journal.entries import (
     Turned,
 )
 from tests.unit.fake_dial import START
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import Raw, service_number
 
 pytestmark = pytest.mark.looptime

@@ -7,8 +7,8 @@ from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
 from journal.entries import StepPerformed
 from tests.unit.fake_dial import Answers, now
-from tests.unit.fake_services import FakeCallServices
-from tests.unit.fakes import FakeLine, attend, leave_after, take_over
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import Raw, service_number
 from tests.unit.stories import OFFICE, end, ended_after, terms_of
 from tests.unit.test_walk import TUESDAY_10

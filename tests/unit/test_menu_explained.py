@@ -1,4 +1,4 @@
-"""`menu`, as operators read it: explain, expectations of a file, and the path of a past call."""
+"""What an operator reads of a menu: explain, expect, and the path of a past call."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,20 @@ from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
 from dialplan.result import Outcome
+from tests.unit.fake_dial import now
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import service_number
 from tests.unit.test_menu import ROUTE
 from tests.unit.test_past_call import past
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's clock is Asterisk's."""
+    monkeypatch.setattr("engine.call.now", now)
+
+
+# What operators read.
 
 TEXT = """\
   - menu:
