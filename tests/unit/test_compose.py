@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplan.delivery import Delivery, Format
@@ -184,6 +184,7 @@ def test_built_again_it_is_the_same_to_the_byte(language: str, suffix: str) -> N
     assert compose(message(deliver=delivery(language=language)), sound, SENDER) == once
 
 
+@settings(deadline=None)
 @given(
     caller=st.one_of(st.just(""), st.from_regex(r"\A\+?[0-9]{1,15}\Z").filter(str.isascii)),
     label=st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=60),
