@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-# Below 32768, where Linux's ephemeral ports begin: no process gets a port of a block by chance. The blocks are
+# Below 32768, where Linux's ephemeral ports begin: no process gets a port of a block by chance. Blocks are
 # small, because most reservations are: with 22 blocks of 1,024 the tests' four processes ran out of them.
 BLOCKS = range(10240, 32768, 256)
 SINGLES = 24  # at the end: taken first for what fits into one block, so that neighbours stay free elsewhere
