@@ -1,7 +1,7 @@
 # make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
 # make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
-# make faults  break everything under real calls; takes hours, writes its table into docs/reliability.md (FAULTS=--help)
+# make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
 # make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
