@@ -131,7 +131,7 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
         service.network.behave(to, does.real)
     caller = await service.call(number)
     for after, keys in story.presses:
-        await asyncio.sleep(after)  # as the story has it  # as the story has it
+        await asyncio.sleep(after)  # as the story has it
         await caller.press(keys)
     if story.hangs_up_after is not None:
         await asyncio.sleep(story.hangs_up_after)  # as the story has it
