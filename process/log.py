@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dialplan.caller import Caller, Presentation
 from process.log_writer import LogWriter
+from process.systemd import is_journal
 
 LONGEST = 500  # characters of one value: a display name may have 10,000
 
@@ -43,6 +45,10 @@ SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credentia
 PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing", "digest", "channel"})
 
 
+# The priorities of syslog(3) as journald reads them at the beginning of a line, and takes them off.
+PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "critical": "<2>"}
+NO_PRIORITIES: Mapping[str, str] = MappingProxyType({})
+
 type Put = Callable[[str], None]
 
 _writer: LogWriter | None = None
@@ -55,15 +61,17 @@ def log_to_stderr(level: str = "info") -> None:
     are written, for as long as a second.
     """
     stderr = sys.stderr
-    log_by(LogWriter(_nowhere if stderr is None else partial(os.write, stderr.fileno())), level)
+    priorities = PRIORITIES if stderr is not None and is_journal(stderr.fileno()) else {}
+    write = _nowhere if stderr is None else partial(os.write, stderr.fileno())
+    log_by(LogWriter(write, prefix=priorities.get("warning", "")), level, priorities)
     _adopt_interpreter()
 
 
-def log_by(writer: LogWriter, level: str = "info") -> None:
+def log_by(writer: LogWriter, level: str = "info", priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
     """Send what this process and its libraries log to `writer`."""
     global _writer  # noqa: PLW0603 - a process has one log
     _writer = writer
-    configure(level, writer.put)
+    configure(level, writer.put, priorities)
     atexit.register(writer.flush)
 
 
@@ -72,8 +80,11 @@ def lines_dropped() -> int:
     return _writer.dropped if _writer else 0
 
 
-def configure(level: str, put: Put) -> None:
-    """Give every line that this process and its libraries log, from `level` on, to `put`."""
+def configure(level: str, put: Put, priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
+    """Give every line that this process and its libraries log, from `level` on, to `put`.
+
+    `priorities`: the prefix of a line, by its level.
+    """
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -84,12 +95,12 @@ def configure(level: str, put: Put) -> None:
         structlog.processors.JSONRenderer(),
     ]
     structlog.configure(
-        processors=[partial(_render, chain)],
+        processors=[partial(_render, chain, priorities)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: Lines(put),
         cache_logger_on_first_use=True,  # else each line makes a logger anew, one that is not written too
     )
-    _adopt_libraries(level, put, chain)
+    _adopt_libraries(level, put, chain, priorities)
 
 
 class Lines:
@@ -99,7 +110,18 @@ class Lines:
         self.debug = self.info = self.warning = self.error = self.critical = put
 
 
-def _render(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
+def _render(
+    chain: list[Processor],
+    priorities: Mapping[str, str],
+    logger: WrappedLogger,
+    method: str,
+    event: EventDict,
+) -> str:
+    """The line of an event, with its priority before it."""
+    return priorities.get(method, "") + _rendered(chain, logger, method, event)
+
+
+def _rendered(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
     """The line of an event. What cannot be rendered becomes a line that says so: nothing is raised."""
     facts: Any = event
     try:
@@ -122,21 +144,22 @@ def _unrendered(event: object, error: Exception) -> str:
 class _ByQueue(logging.Handler):
     """Renders like structlog, and hands over; the library's own handlers write to their stream, and wait."""
 
-    def __init__(self, put: Put) -> None:
+    def __init__(self, put: Put, priorities: Mapping[str, str]) -> None:
         super().__init__()
         self._put = put
+        self._priorities = priorities
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
         except Exception as error:  # noqa: BLE001 - as in _render()
             line = _unrendered(record.name, error)
-        self._put(line)
+        self._put(self._priorities.get(record.levelname.lower(), "") + line)
 
 
-def _adopt_libraries(level: str, put: Put, chain: list[Processor]) -> None:
+def _adopt_libraries(level: str, put: Put, chain: list[Processor], priorities: Mapping[str, str]) -> None:
     """asyncio and aiohttp log by the standard library: the same lines, from warnings on."""
-    handler = _ByQueue(put)
+    handler = _ByQueue(put, priorities)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
