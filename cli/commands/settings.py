@@ -9,15 +9,17 @@ import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from config.settings import Settings, SettingsError, load_settings
+from config.credentials import credentials_folder, folder_beside
+from config.settings import DEFAULT_FILE, Settings, SettingsError, file_of_environment, load_settings
 
 PREFACE = """\
 # callengine.toml: the settings of `callengine run` and `callengine work`.
 # Every setting is here, commented out, with its default. Unknown settings are errors.
 #
 # The environment may hold settings too: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
-# Passwords belong into files in the folder that $CREDENTIALS_DIRECTORY names (systemd's LoadCredential= makes
-# it), each called as its setting: database, ari__password, master_key ...
+# Passwords belong into files of root's in the folder `credentials` beside this file, each called as its
+# setting: database, ari__password, master_key ... systemd hands them to the units (LoadCredential= makes the
+# folder that $CREDENTIALS_DIRECTORY names).
 # The environment wins over a credential, a credential over this file.
 """
 
@@ -49,6 +51,10 @@ def command(example: bool, path: Path | None, new_key: bool) -> None:
         raise click.ClickException(str(wrong)) from None
     for name, value in _values(settings):
         click.echo(f"{name} = {value}")
+    file = path or file_of_environment() or DEFAULT_FILE
+    if credentials_folder(file) is None and folder_beside(file).exists():
+        note = f"credentials not included: {folder_beside(file)} is readable by root only; run this as root"
+        click.echo(note, err=True)
 
 
 def _example(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
