@@ -1,5 +1,6 @@
 # make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
 # make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make system  the product installed by docs/operating.md on a booted Debian 13; needs root
 # make check   lint, format, types, import contracts
 # make fmt     put the format right
 # make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
@@ -10,7 +11,7 @@
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup asterisk demo test unit live check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live system check fmt bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live
@@ -43,6 +44,11 @@ unit: .venv/ready
 live: setup
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
+
+# Not part of `make test`: it installs a system.
+system: setup
+	@scripts/fetch-debian.sh
+	@$(BIN)/pytest tests/system
 
 check: .venv/ready
 	@$(BIN)/ruff check .
