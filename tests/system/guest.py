@@ -134,10 +134,10 @@ def _waited_for(boot: "subprocess.Popen[bytes]", scratch: Path, console: Path) -
 
 
 def _end(boot: "subprocess.Popen[bytes]", scratch: Path) -> None:
-    """By its own systemd, as when a machine is switched off; else by force."""
+    """Kill its first process, and with it the kernel kills the others; nothing of it is needed any more."""
     if (noted := scratch / "pid").exists() and boot.poll() is None:
         with suppress(ProcessLookupError, ValueError):
-            os.kill(int(noted.read_text()), signal.SIGRTMIN + 14)  # systemd(1): power off at once
+            os.kill(int(noted.read_text()), signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             boot.wait(20)
     stop(boot, signal.SIGKILL)
