@@ -1,22 +1,28 @@
-# make demo    see it work: embedded Asterisk and PostgreSQL, real SIP calls (ONCE=1 ends by itself)
-# make test    all tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
-# make system  the product installed by docs/operating.md on a booted Debian 13; needs root
-# make check   lint, format, types, import contracts
-# make fmt     put the format right
-# make bench   the benchmark against the plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help tells of more)
-# make setup   what the others call first: .venv, and Asterisk in ~/.cache/callengine; nothing on the system
+# make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
+# make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
+# make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
+# make faults  break everything under real calls; takes hours, writes its table into docs/reliability.md (FAULTS=--help)
+# make system  execute docs/operating.md on a booted Debian 13; needs root
+# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
+# make check   check lint, format, types and import contracts
+# make fmt     format the code
+# make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
+# make setup   create .venv, and fetch Asterisk into ~/.cache/callengine; the others call it first
 # make pins    renew the pinned versions and hashes in requirements*.txt
-# make clean   remove what was made here; Asterisk stays in the cache
+# make clean   remove everything made here; Asterisk stays in the cache
 #
 # PYTHON=...        the interpreter, 3.13 or later        ASTERISK_BIN=...  an installed Asterisk instead of the fetched
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup asterisk demo test unit live system check fmt bench pins clean
+# Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help setup asterisk demo test unit live heavy faults soak system check fmt bench pins clean
 
 BIN := .venv/bin
-TESTS_APART := tests/store tests/live
+TESTS_APART := tests/store tests/live tests/faults
+CORES := $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
 
-# A clone that was moved has an environment full of old paths: make it anew.
+# The environment of a moved clone contains old paths: create it again.
 ifneq ($(shell cat .venv/ready 2>/dev/null),$(CURDIR))
 .PHONY: .venv/ready
 endif
@@ -37,13 +43,27 @@ demo: setup
 
 test: unit live
 
-# Both cores. The tests apart have a whole service for each of the two, on ports of its own.
 unit: .venv/ready
-	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/unit -n $(CORES) --dist worksteal -m "not heavy"
 
+# These tests wait more than they compute, so there are two processes for each core; each has a whole service for
+# its live tests, on ports of its own. Tests of a file stay together, as long as no process is idle.
 live: setup
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n 2 -m "not alone"
-	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m alone
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -n $$((2 * $(CORES))) --dist worksteal -m "not alone and not heavy"
+	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
+
+heavy: setup
+	@$(BIN)/pytest tests -n $(CORES) --dist worksteal -m "heavy and not alone"
+	@$(BIN)/pytest tests -m "heavy and alone"
+
+# FAULTS="--row engine --phase none": some of the faults, no message or recording held
+faults: setup
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+SOAK := 2h
+RATE := 5
+soak: setup
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
 
 # Not part of `make test`: it installs a system.
 system: setup

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Bring Asterisk 22 and its libraries from Debian's archive into a folder, without touching the system.
+# Fetch Asterisk 22 and its libraries from Debian's archive into a folder, without touching the system.
 #
 #   fetch-asterisk.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/asterisk-22   SUITES: "forky sid"
 #
-# Works as root and as an ordinary user; needs apt-get, dpkg-deb and Debian's archive keyring, nothing else.
+# Works as root and as an ordinary user; needs only apt-get, dpkg-deb and Debian's archive keyring.
 # DEST/asterisk runs it, with the libraries beside it. 23 packages, 33 MB to download, about 5 s. Every package is
-# checked against the archive's signature; an unsigned archive is refused. A DEST that is complete is left as it is, so
+# checked against the archive's signature; an unsigned archive is refused. A complete DEST is left unchanged, so
 # calling this twice costs nothing.
 # Environment: ASTERISK_BIN (an installed Asterisk to use instead), DEBIAN_MIRROR (instead of the machine's own).
 set -euo pipefail
@@ -18,7 +18,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22}")
 SUITES=${2:-forky sid}
 WANT="asterisk asterisk-modules asterisk-core-sounds-en-gsm"
-# What the modules of etc/modules.conf need, found by asking the loader: 85 files instead of 160 packages.
+# The packages that the modules of etc/modules.conf need, according to the loader: 85 files instead of 160 packages.
 LIBS="libc6 libssl3t64 libstdc++6 libgcc-s1 libxml2-16 libsqlite3-0 libjansson4 libedit2 libtinfo6 libbsd0
   libmd0 liburiparser1 libuuid1 libxslt1.1 libsystemd0 libcap2 libcrypt1 zlib1g libgsm1 libzstd1"
 
@@ -49,12 +49,12 @@ fetch_chosen() {
 }
 
 fetch_closure() {
-  say "the short list of libraries does not fit this release; fetching everything Asterisk names (100 MB)"
+  say "the short list of libraries does not fit this release; fetching all dependencies of Asterisk (100 MB)"
   download_closure $WANT && unpack "$WORK/debs" || return 1
   [ -z "$(missing_libraries)" ] || { say "libraries are missing even so: $(missing_libraries | head -n 3)"; return 1; }
 }
 
-# The first suite whose signed lists can be read and whose Asterisk is new enough.
+# Use the first suite whose signed lists can be read and whose Asterisk is new enough.
 fetch_suite() {
   local suite ring archive version
   ring=$(keyring); archive=$(mirror)
@@ -71,7 +71,7 @@ fetch_suite() {
 
 fetch_into_work() {
   fetch_suite
-  # Debian's postinst makes this link; without it `sound:beep` is missing.
+  # Debian's postinst creates this link; without it `sound:beep` is missing.
   ln -sfn en_US_f_Allison "$WORK/tree/usr/share/asterisk/sounds/en"
 }
 

@@ -19,44 +19,42 @@ from devkit.stack import TROUBLE
 
 PAGE = machine.ROOT / "docs" / "performance.md"
 BUILD = machine.ROOT / "build" / "bench"
-OTHERS_MOST = 0.08  # of the processor: the kernel's own work for us counts as others'
+OTHERS_MOST = 0.08  # of the processor: the kernel's work for us counts as others' too
 
 
 @click.command()
 @click.option(
-    "--quick", is_flag=True, help="Some 5 minutes instead of 40, one turn each; the page is not touched."
+    "--quick", is_flag=True, help="Take about 5 minutes instead of 40, one turn each; do not write the page."
 )
-@click.option(
-    "--huge", is_flag=True, help="With ten million records too: some 15 minutes more, 20 GB of disk."
-)
+@click.option("--huge", is_flag=True, help="Add ten million records: about 15 minutes more, 20 GB of disk.")
 @click.option("--other", "others", multiple=True, metavar="NAME=COMMAND",
-              help="A third system: it takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
-@click.option("--anyway", is_flag=True, help="Fill the page although others use this machine.")
+              help="Add a system that takes calls on {sip} and sends them to {carrier}.")  # fmt: skip
+@click.option("--anyway", is_flag=True, help="Write the page even if other processes use this machine.")
 def main(*, quick: bool, huge: bool, others: tuple[str, ...], anyway: bool) -> None:
-    """The engine beside a plain dialplan, without and with our door: same Asterisk, same load, in turn.
+    """Compare the engine with a plain dialplan, with and without our door: same Asterisk, same load, in turn.
 
-    A COMMAND runs in the foreground until SIGTERM. Called for +32800000001 it dials +32470000001, called for
-    +32800000003 it dials +32470000001, +32470000009 and +32470000019 at once; destinations see the caller's
-    number.
+    A COMMAND runs in the foreground until SIGTERM. For calls to +32800000001 it dials +32470000001, for calls
+    to +32800000003 it dials +32470000001, +32470000009 and +32470000019 at once; destinations see the
+    caller's number.
     """
     systems: dict[str, Open] = {"dialplan": dialplan, "door": door, "engine": engine}
-    for name, is_one, words in (one.partition("=") for one in others):
-        if not (name and is_one and words):
+    for name, separator, words in (option.partition("=") for option in others):
+        if not (name and separator and words):
             raise click.BadParameter("write NAME=COMMAND", param_hint="--other")
         systems[name] = other(words)
     if busy := machine.is_busy():
-        say("others use this machine: the figures will say more about them")
+        say("other processes use this machine: the figures will depend on them")
     try:
         command()
         results = uvloop.run(ended_by_sigterm(measure(QUICK if quick else FULL, systems, say, huge=huge)))
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
-    except (SippTrouble, *TROUBLE) as trouble:
-        raise click.ClickException(str(trouble)) from None
+    except (SippTrouble, *TROUBLE) as error:
+        raise click.ClickException(str(error)) from None
     click.echo(tables(results))
     if (share := results["machine"]["others"]) > OTHERS_MOST:
         busy = True
-        say(f"others have taken {share:.0%} of the processor meanwhile: the figures say more about them")
+        say(f"other processes used {share:.0%} of the processor meanwhile: the figures depend on them")
     into_page = not quick and (anyway or not busy)
     for file in keep(results, PAGE.parent if into_page else BUILD):
         say(f"written: {file}")
@@ -66,7 +64,7 @@ def main(*, quick: bool, huge: bool, others: tuple[str, ...], anyway: bool) -> N
 
 
 async def ended_by_sigterm(work: Coroutine[object, object, Results]) -> Results:
-    """SIGTERM ends it as Ctrl-C does: what it has started is stopped, and its folders are gone."""
+    """Let SIGTERM end the run as Ctrl-C does: processes are stopped, folders removed."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task

@@ -1,4 +1,4 @@
-"""CPU of calls with sound, as SVG: a bar for each system, the processes that work during the call in it."""
+"""CPU of calls with audio, as SVG: a bar for each system, divided by process."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ NAMES = {"talk": "call of 10 s, G.711", "recorded": "the same, recorded", "messa
 
 
 def bars(results: Mapping[str, Any]) -> str:
-    """Milliseconds of CPU a call."""
+    """Milliseconds of CPU for each call."""
     kinds = results["sounds"]
     longest = max(during(one["cpu"]) for systems in kinds.values() for one in systems.values())
     scale = (WIDTH - LEFT - RIGHT) / max(longest, 1.0)

@@ -1,16 +1,16 @@
-"""Calls as both ends saw them, and what their delays come to."""
+"""Calls as measured at both ends, and their delays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
-Instant = float  # Unix seconds, of one clock at both ends
+Instant = float  # Unix seconds; both ends use the same clock
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A call that went all the way, as its caller saw it; `ringing` None: the caller heard no 180."""
+    """A successful call at the caller's end; `ringing` is None without a 180."""
 
     invite: Instant
     ringing: Instant | None
@@ -20,7 +20,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The same call where it was answered; `released`: when each of the others that rang was let go."""
+    """The same call at the destination that answered; `released`: when each other leg was released."""
 
     invite: Instant
     answer: Instant
@@ -50,13 +50,13 @@ class Call:
 
     @property
     def release(self) -> float | None:
-        """From the answer until the last of the others was let go, ms; None when none rang."""
+        """From the answer until the last other leg was released, ms; None if none rang."""
         return (max(self.taken.released) - self.taken.answer) * 1000 if self.taken.released else None
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What became of `placed` calls, `rate` a second."""
+    """The results of `placed` calls, `rate` a second."""
 
     rate: float
     placed: int
@@ -68,19 +68,19 @@ class Load:
 
 
 def read_calls(caller_log: str, destination_log: str) -> tuple[Call, ...]:
-    """The calls that both ends have seen to their end; a line cut short is a call that failed."""
+    """The calls that both ends saw to their end; a truncated line counts as a failed call."""
     sent, taken = read_sent(caller_log), read_taken(destination_log)
     return tuple(Call(sent[number], taken[number]) for number in sent if number in taken)
 
 
 def read_sent(log: str) -> dict[str, Sent]:
     """By the caller's number, from the lines of scenarios/caller.xml."""
-    found = {}
+    calls = {}
     for number, *fields in map(str.split, log.splitlines()):
         if len(fields) == 10:
             invite, ringing, answer, bye, _ = instants(fields)
-            found[number] = Sent(invite, ringing or None, answer, bye)
-    return found
+            calls[number] = Sent(invite, ringing or None, answer, bye)
+    return calls
 
 
 def read_taken(log: str) -> dict[str, Taken]:
@@ -100,13 +100,13 @@ def read_taken(log: str) -> dict[str, Taken]:
 
 
 def instants(fields: Sequence[str]) -> list[Instant]:
-    """Pairs of seconds and microseconds, as SIPp writes them, as instants."""
+    """The instants of pairs of seconds and microseconds, which SIPp writes."""
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [float(seconds) + float(micros) / 1e6 for seconds, micros in pairs]
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """The least of the values that so large a share of them does not exceed; NaN when there are none."""
+    """The smallest value that this share of the values does not exceed; NaN if there are none."""
     ranked = sorted(values)
     if not ranked:
         return float("nan")
@@ -115,7 +115,7 @@ def quantile(values: Iterable[float], share: float) -> float:
 
 def summary(load: Load) -> dict[str, float]:
     """The delays of a load in ms: median and 99th percentile of setup, answer, goodbye and release."""
-    told: dict[str, float] = {"placed": load.placed, "failed": load.failed}
+    figures: dict[str, float] = {"placed": load.placed, "failed": load.failed}
     kinds = {
         "setup": [call.setup for call in load.calls],
         "answer": [call.answer for call in load.calls],
@@ -124,21 +124,21 @@ def summary(load: Load) -> dict[str, float]:
     }
     for kind, delays in kinds.items():
         if delays:
-            told[f"{kind}_p50"], told[f"{kind}_p99"] = quantile(delays, 0.5), quantile(delays, 0.99)
-    return told
+            figures[f"{kind}_p50"], figures[f"{kind}_p99"] = quantile(delays, 0.5), quantile(delays, 0.99)
+    return figures
 
 
 def spread(rounds: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    """Name by name the least and the most of several rounds."""
-    names = {name: None for one in rounds for name in one}
-    told = {name: [one[name] for one in rounds if name in one] for name in names}
-    return {name: (min(values), max(values)) for name, values in told.items()}
+    """Minimum and maximum of each figure over several rounds."""
+    names = {name: None for figures in rounds for name in figures}
+    by_name = {name: [figures[name] for figures in rounds if name in figures] for name in names}
+    return {name: (min(values), max(values)) for name, values in by_name.items()}
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Name by name over several rounds; calls and failures are added up."""
-    names = {name: None for one in rounds for name in one}
+    """Median of each figure over several rounds; calls and failures are added up."""
+    names = {name: None for figures in rounds for name in figures}
+    by_name = {name: [figures[name] for figures in rounds if name in figures] for name in names}
     return {
-        name: (sum if name in {"placed", "failed"} else median)([one[name] for one in rounds if name in one])
-        for name in names
+        name: (sum if name in {"placed", "failed"} else median)(values) for name, values in by_name.items()
     }

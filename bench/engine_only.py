@@ -1,4 +1,4 @@
-"""What only the engine can be asked: memory of live calls, lag of its loop, a big folder reloaded."""
+"""Measurements of the engine alone: memory of live calls, loop lag, the reload of a large folder."""
 
 import asyncio
 import re
@@ -23,13 +23,13 @@ RELOAD_RATE = 50.0
 
 
 async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -> dict[str, dict[str, float]]:
-    """By number of live calls: KiB a call that engine and Asterisk take more than without any.
+    """By number of live calls: the additional KiB of engine and Asterisk for each call.
 
-    All of them come in within 21 s: after 30 without media Asterisk would hang up (pjsip.conf).
+    All calls begin within 21 s: after 30 s without media Asterisk would hang up (pjsip.conf).
     """
     await rest(system)
     idle = resident(system)
-    told = {}
+    memory_by_size = {}
     for size in sizes:
         await rest(system)
         rate = max(RAMP_RATE, size / LONGEST_RAMP)
@@ -39,12 +39,12 @@ async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -
         await asyncio.sleep(ramp + SETTLE)
         live, now = await live_calls(system), resident(system)
         load = await driving
-        told[str(size)] = {
+        memory_by_size[str(size)] = {
             "live": live,
             "failed": load.failed,
             **{name: (now[name] - idle[name]) / 1024 / max(live, 1) for name in now},
         }
-    return told
+    return memory_by_size
 
 
 def resident(system: System) -> dict[str, int]:
@@ -52,7 +52,7 @@ def resident(system: System) -> dict[str, int]:
 
 
 async def loop_lag(system: System, rate: float, seconds: float) -> float:
-    """The 99th percentile of how late the engine's loop wakes up under such a load, ms."""
+    """The 99th percentile of the engine's loop lag under this load, ms."""
     before = lag_buckets(await scraped(system))
     await system.ends.drive(Drive(rate, seconds))
     after = lag_buckets(await scraped(system))
@@ -60,7 +60,7 @@ async def loop_lag(system: System, rate: float, seconds: float) -> float:
 
 
 async def reload(system: System, others: int) -> dict[str, float]:
-    """While calls come in, one file of a folder with so many others is changed."""
+    """Change one file of a folder with `others` more, while calls arrive."""
     if system.routing is None:
         raise ValueError("this system has no routing folder")
     write_routing(system.routing, others)
@@ -86,18 +86,17 @@ async def reload(system: System, others: int) -> dict[str, float]:
 
 
 def routings(log: Path) -> list[int]:
-    """How many numbers were in force, each time the engine said so."""
+    """The count of numbers in each routing_in_force event of the log."""
     return [int(numbers) for numbers in IN_FORCE.findall(log.read_text())]
 
 
 async def live_calls(system: System) -> int:
-    found = LIVE.search(await scraped(system))
-    return int(float(found[1])) if found else 0
+    match = LIVE.search(await scraped(system))
+    return int(float(match[1])) if match else 0
 
 
 async def scraped(system: System) -> str:
-    """What the engine tells Prometheus."""
-
+    """The engine's metrics, as text."""
     async with aiohttp.ClientSession() as session, session.get(str(system.metrics)) as reply:
         return await reply.text()
 
@@ -107,7 +106,7 @@ def lag_buckets(text: str) -> dict[float, float]:
 
 
 def bucket_quantile(buckets: Mapping[float, float], share: float) -> float:
-    """As Prometheus' histogram_quantile: within its bucket a value is anywhere; buckets are cumulative."""
+    """As Prometheus' histogram_quantile: linear within a bucket; buckets are cumulative."""
     total = max(buckets.values(), default=0)
     lower, below = 0.0, 0.0
     for le, count in sorted(buckets.items()):

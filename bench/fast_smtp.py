@@ -1,14 +1,13 @@
-"""A mail server as fast as can be, in a process of its own: takes everything, and counts how often.
+"""A minimal, fast mail server in a process of its own: accepts and counts every mail.
 
     python -m bench.fast_smtp [FOLDER]
 
-With the folder of a certificate (devkit.mailbox) it offers STARTTLS, and takes no mail without. Writes
-its port as a line; SIGTERM: writes one line more, {return address: times}, and ends.
+With the folder of a certificate (devkit.mailbox) it requires STARTTLS. It prints its port on a line; on
+SIGTERM it prints a line {return address: count} and ends.
 """
 
 import asyncio
 import json
-import signal
 import ssl
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from devkit.mailbox import identity_of
+from process.signals import stop_requested
 
 taken: Counter[str] = Counter()
 
@@ -40,9 +40,9 @@ class Talk(asyncio.Protocol):
             pass
 
     def step(self) -> bool:
-        """Answer the next command, or take the next mail, if all of it is there."""
-        head, found, rest = self.rest.partition(b"\r\n.\r\n" if self.in_data else b"\r\n")
-        if not found:
+        """Answer the next command, or accept the next mail, if it is complete."""
+        head, separator, rest = self.rest.partition(b"\r\n.\r\n" if self.in_data else b"\r\n")
+        if not separator:
             return False
         self.rest = rest
         if self.in_data:
@@ -57,7 +57,7 @@ class Talk(asyncio.Protocol):
             case b"EHLO", ssl.SSLContext():
                 self.transport.write(b"250-fast\r\n250 STARTTLS\r\n")
             case b"STAR", ssl.SSLContext() as identity:
-                self.transport.pause_reading()  # what comes next is not for us
+                self.transport.pause_reading()  # the next bytes belong to the TLS handshake
                 self.transport.write(b"220 go on\r\n")
                 self.in_handshake = True
                 self.handshake = asyncio.create_task(self.encrypt(identity))
@@ -73,9 +73,9 @@ class Talk(asyncio.Protocol):
                 self.transport.write(b"250 ok\r\n")
 
     async def encrypt(self, identity: ssl.SSLContext) -> None:
-        """From here on it speaks as a server without STARTTLS does.
+        """Continue as a server without STARTTLS, over TLS.
 
-        What has been decrypted before we have the tunnel is answered only then, and not in plain.
+        Data that is decrypted before start_tls() returns is answered afterwards, never in plain text.
         """
         self.identity = None
         loop = asyncio.get_running_loop()
@@ -87,12 +87,11 @@ class Talk(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, told.set)
+    stop = stop_requested()
     identity = identity_of(Path(sys.argv[1])) if len(sys.argv) > 1 else None
     server = await loop.create_server(lambda: Talk(identity), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await told.wait()
+    await stop.wait()
     print(json.dumps(taken), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What was promised, and whether a run keeps it."""
+"""The performance goals, and whether a run meets them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ System = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`value` against `limit`, in `unit`; it is a least where `least`, else a most."""
+    """Compare `value` with `limit`, in `unit`; the limit is a minimum if `least`, else a maximum."""
 
     what: str
     value: float
@@ -26,7 +26,7 @@ class Goal:
 
 
 def goals(results: Mapping[str, Any]) -> list[Goal]:
-    """The goals this run can tell of."""
+    """The goals that this run has measured."""
     systems = results["systems"]
     if not {"dialplan", "engine"} <= set(systems):
         return []
@@ -57,7 +57,7 @@ def goals(results: Mapping[str, Any]) -> list[Goal]:
 
 
 def beyond(plain: System, ours: System, what: str, limit: float, at: str = AT) -> Goal:
-    """How much longer a delay is than the plain dialplan's, which passes no door."""
+    """A delay minus that of the plain dialplan, which has no door."""
     kind, _, name = what.partition("_")
     longer = ours["delays"][at][what] - plain["delays"][at][what]
     return Goal(f"{kind} at {at} calls/s, {name} beyond the dialplan's", longer, limit, "ms")
@@ -78,7 +78,7 @@ def beside_many(ours: System) -> list[Goal]:
 
 
 def of_the_dialplans(costs: Mapping[str, Mapping[str, Any]]) -> float:
-    """What the call itself costs with the engine, of what it costs with the dialplan."""
+    """The CPU of the call with the engine, divided by that with the dialplan."""
     return during(costs["engine"]["cpu"]) / during(costs["dialplan"]["cpu"])
 
 
@@ -87,12 +87,12 @@ def beside_asterisk(cpu: Mapping[str, float]) -> float:
 
 
 def during(cpu: Mapping[str, float]) -> float:
-    """Of a call's CPU that of the call itself; what is left comes after it, and may wait."""
+    """The CPU used during the call; the rest is used after it, and may wait."""
     return sum(cpu.get(part, 0.0) for part in DURING)
 
 
 def unchanged(records: Mapping[str, Any]) -> list[Goal]:
-    """That many records, the most of this run, change neither drain rate nor claims by more than a fifth."""
+    """Goals for the largest number of records: drain rate and claims change by a fifth at most."""
     none, *_, many = records["drained"]
     before, after = records["claims"][none], records["claims"][many]
     drained = records["drained"][many] / records["drained"][none]
@@ -105,5 +105,5 @@ def unchanged(records: Mapping[str, Any]) -> list[Goal]:
 
 
 def most(memory: Mapping[str, Mapping[str, float]]) -> float:
-    """Of the largest number of calls: what there is once, however many calls, weighs least in it."""
+    """The figure of the largest number of calls: fixed memory has the least weight in it."""
     return list(memory.values())[-1]["engine"] if memory else float("nan")

@@ -1,4 +1,4 @@
-"""What a call costs while many others are live: what grows with them, grows until it is too much."""
+"""The cost of a call while many others are live: a cost that grows with them limits the number of calls."""
 
 import asyncio
 from pathlib import Path
@@ -11,16 +11,16 @@ from bench.systems import System
 
 RAMP = 50.0  # calls a second until so many are live
 SETTLE_SECONDS, IDLE_SECONDS = 2.0, 2.0
-ASKED = Drive(rate=20, seconds=6, talk=0.5)
+MEASURED = Drive(rate=20, seconds=6, talk=0.5)
 
 
 async def cost(system: System, live: int) -> float:
-    """CPU of a call in all processes, ms, while so many others talk; what those take is taken off.
+    """CPU of a call in all processes, ms, while `live` others talk, without the CPU of those.
 
-    Raises ValueError when a call fails: the figure would be that of others.
+    Raises ValueError if a call fails: the figure would be wrong.
     """
     ramp = Drive(RAMP, live / RAMP)
-    took = ramp.seconds + SETTLE_SECONDS + IDLE_SECONDS + ASKED.seconds + ASKED.talk + 3
+    took = ramp.seconds + SETTLE_SECONDS + IDLE_SECONDS + MEASURED.seconds + MEASURED.talk + 3
     with TemporaryDirectory(prefix="bench-") as name:
         folders = [Path(name) / part for part in ("destination", "live", "asked")]
         for folder in folders:
@@ -33,20 +33,22 @@ async def cost(system: System, live: int) -> float:
             spent = await beside_them(system, folders[2])
             await talking
         done = [len(read_sent((folder / "caller.log").read_text())) for folder in folders[1:]]
-    if done != [ramp.calls, ASKED.calls]:
-        raise ValueError(f"of {ramp.calls} live calls {done[0]} went all the way, of {ASKED.calls} {done[1]}")
-    return 1000 * spent / ASKED.calls
+    if done != [ramp.calls, MEASURED.calls]:
+        raise ValueError(
+            f"of {ramp.calls} live calls {done[0]} succeeded, of {MEASURED.calls} measured ones {done[1]}"
+        )
+    return 1000 * spent / MEASURED.calls
 
 
 async def beside_them(system: System, folder: Path) -> float:
-    """CPU seconds that the calls asked for take beyond what the system takes without them."""
+    """CPU seconds of the measured calls, without those of the system's other work."""
     clock = asyncio.get_running_loop().time
     began, first = clock(), taken(system)
     await asyncio.sleep(IDLE_SECONDS)
     idle = (taken(system) - first) / (clock() - began)
     began, before = clock(), taken(system)
-    await place(system.ends.sip, ASKED, folder)
-    await asyncio.sleep(1)  # what comes after a call
+    await place(system.ends.sip, MEASURED, folder)
+    await asyncio.sleep(1)  # work after a call
     return taken(system) - before - idle * (clock() - began)
 
 

@@ -1,4 +1,4 @@
-"""The outbox: mails a second, and what a claim takes; whatever else lies in the database."""
+"""The outbox: mails a second and the duration of a claim, with many other records in the database."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from mailer.outbox_worker import OutboxWorker
 from mailer.post import Post, Smarthost
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
-from mailer.smtp import Server, Speaker
+from mailer.smtp import Server, SmtpIdentity
 from mailer.tls import verifying
 from storage import lease
 from storage.destruction import TO_SHRED
@@ -63,14 +63,14 @@ FORGET = "DELETE FROM {} WHERE {} = ANY($1)"
 
 
 class Lost(Exception):
-    """A mail was not accepted, or came twice."""
+    """A mail was not accepted, or arrived twice."""
 
 
 async def claims(con: asyncpg.Connection) -> dict[str, float]:
-    """Milliseconds of a claim, the median of three hundred, one after the other."""
-    told = {}
+    """Milliseconds of a claim: the median of three hundred sequential ones."""
+    durations = {}
     ids = await leave(con, CLAIMS, "missed")
-    told["outbox"] = await median_ms(partial(claim, con, TERMS))
+    durations["outbox"] = await median_ms(partial(claim, con, TERMS))
     await forget(con, ids)
     now = await con.fetchval("SELECT now()")
     for name, state, due, statement in (
@@ -78,36 +78,36 @@ async def claims(con: asyncpg.Connection) -> dict[str, float]:
         ("destroy", "stored", now, TO_SHRED),
     ):
         await con.execute(SOUNDS, ids, NODE, state, due)
-        told[name] = await median_ms(partial(lease.claim, con, statement, NODE))
+        durations[name] = await median_ms(partial(lease.claim, con, statement, NODE))
         await forget(con, ids)
-    return told
+    return durations
 
 
 async def median_ms(take: Callable[[], Awaitable[object]]) -> float:
-    taken = []
+    durations = []
     for _ in range(CLAIMS):
         began = time.perf_counter()
         if await take() is None:
-            raise RuntimeError("nothing was claimed, where there was something due")
-        taken.append((time.perf_counter() - began) * 1000)
-    return quantile(taken, 0.5)
+            raise RuntimeError("nothing was claimed, although something was due")
+        durations.append((time.perf_counter() - began) * 1000)
+    return quantile(durations, 0.5)
 
 
 async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mails: int) -> float:
-    """Mails a second to one server with STARTTLS: `missed` are words, `voicemail` an MP3 of four seconds.
+    """Mails a second to one server with STARTTLS: `missed` has only text, `voicemail` an MP3 of four seconds.
 
-    From the first claim to the last answer written down. Raises TimeoutError, Lost.
+    Measured from the first claim to the last stored answer. Raises TimeoutError, Lost.
     """
     results, done = list[str](), asyncio.Event()
 
-    def told(result: str) -> None:
+    def on_result(result: str) -> None:
         results.append(result)
         if len(results) == mails:
             done.set()
 
     async with fast_server(folder) as server, pool_of(url) as pool:
         ids = await leave(con, mails, kind)
-        outbox_worker, sessions = outbox_worker_to(server, told)
+        outbox_worker, sessions = outbox_worker_to(server, on_result)
         began = time.perf_counter()
         sending = asyncio.create_task(outbox_worker.run(pool))
         try:
@@ -119,23 +119,25 @@ async def mailed(con: asyncpg.Connection, url: str, folder: Path, kind: str, mai
             await sessions.close()
     await forget(con, ids)
     if server.taken != [1] * mails or set(results) != {"accepted"}:
-        raise Lost(f"of {mails} mails {sum(server.taken)} have come, and it was said: {set(results)}")
+        raise Lost(f"of {mails} mails {sum(server.taken)} have arrived, with results {set(results)}")
     return mails / took
 
 
-def outbox_worker_to(server: "Fast", told: Callable[[str], None]) -> tuple[OutboxWorker, Sessions]:
+def outbox_worker_to(server: "Fast", on_result: Callable[[str], None]) -> tuple[OutboxWorker, Sessions]:
     wav = SPEECH.read_bytes()
 
     async def fetch(_con: asyncpg.Connection, _audio_id: str) -> bytes:
         return wav
 
-    sessions = Sessions(Speaker("engine.provider.example", verifying(server.authority)))
+    sessions = Sessions(SmtpIdentity("engine.provider.example", verifying(server.authority)))
     post_office = Post(Smarthost(Server(HOST, server.port)), sessions)
-    return OutboxWorker(MailSender(post_office, SENDER, ADDRESSES), fetch, TERMS, told=told), sessions
+    return OutboxWorker(
+        MailSender(post_office, SENDER, ADDRESSES), fetch, TERMS, on_result=on_result
+    ), sessions
 
 
 async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:
-    """So many messages that are due, with a sound each where they are voicemail; their ids."""
+    """Add `count` messages that are due, with audio if they are voicemail; return their ids."""
     ids = [f"{call_id_of(token_hex(8), 'bench')}-vm1" for _ in range(count)]
     if kind == "voicemail":
         await con.execute(SOUNDS, ids, NODE, "stored", None)
@@ -145,14 +147,14 @@ async def leave(con: asyncpg.Connection, count: int, kind: str) -> list[str]:
 
 
 async def forget(con: asyncpg.Connection, ids: list[str]) -> None:
-    """What was due; outbox rows go with their messages."""
+    """Delete these messages; their outbox rows are deleted with them."""
     for table, column in (("message", "message_id"), ("attempt", "message_id"), ("audio", "audio_id")):
         await con.execute(FORGET.format(table, column), ids)
 
 
 @dataclass
 class Fast:
-    """bench.fast_smtp, running; `taken`, once it has ended: how often each mail has come."""
+    """A running bench.fast_smtp; `taken`, after its end: how often each mail has arrived."""
 
     port: int
     authority: Path
@@ -168,12 +170,12 @@ async def fast_server(folder: Path) -> AsyncIterator[Fast]:
         stdin=DEVNULL,
         limit=LONGEST_LINE,
     )
-    told = cast("asyncio.StreamReader", process.stdout)
+    output = cast("asyncio.StreamReader", process.stdout)
     try:
-        fast = Fast(int(await told.readline()), authority(folder))
+        fast = Fast(int(await output.readline()), authority(folder))
         yield fast
         process.terminate()
-        fast.taken = list(json.loads(await told.readline()).values())
+        fast.taken = list(json.loads(await output.readline()).values())
     finally:
         if process.returncode is None:
             process.kill()
@@ -182,6 +184,6 @@ async def fast_server(folder: Path) -> AsyncIterator[Fast]:
 
 @asynccontextmanager
 async def pool_of(url: str) -> AsyncIterator[asyncpg.Pool]:
-    """As the worker's."""
+    """A pool like the worker's."""
     async with asyncpg.create_pool(url, min_size=0, max_size=CONNECTIONS, reset=nothing_to_reset) as pool:
         yield pool

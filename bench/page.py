@@ -26,23 +26,23 @@ def keep(results: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def fill(page: Path, results: Mapping[str, Any]) -> None:
-    """Put the figures into the page, between the two marks that stand in it."""
+    """Write the figures into the page, between its two marks."""
     before, begin, rest = page.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page} lacks `{BEGIN}` or `{END}`; write them where the figures belong")
+        raise ValueError(f"{page} lacks `{BEGIN}` or `{END}`; add them where the figures belong")
     pictures = (
         "![Setup time against call rate](performance.svg)",
         "![CPU of calls with sound](performance-sound.svg)",
     )
-    told = [heading(results["machine"]), *pictures, tables(results)]
-    page.write_text("\n\n".join([before + begin, *told]) + f"\n{end}{after}", "utf-8")
+    figures = [heading(results["machine"]), *pictures, tables(results)]
+    page.write_text("\n\n".join([before + begin, *figures]) + f"\n{end}{after}", "utf-8")
 
 
 def heading(machine: Mapping[str, Any]) -> str:
     return (
         f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gb']:g} GB, Linux {machine['kernel']}; Asterisk {machine['asterisk']}, "
-        f"Python {machine['python']}; load average before the run {machine['load']:g}; meanwhile others took "
+        f"Python {machine['python']}; load average before the run {machine['load']:g}; other processes used "
         f"{machine['others']:.0%} of the processor."
     )

@@ -1,7 +1,7 @@
-"""A past for the database: millions of calls, one every three seconds, as quick as PostgreSQL takes them.
+"""Fill the database with millions of past calls, one every three seconds, as fast as PostgreSQL accepts them.
 
-Each is answered, with one leg; of ten one left a message that was mailed and destroyed, and one is recorded
-and kept. Ids grow with time, as ours do.
+Each is answered, with one leg; one of ten has a message that was mailed and destroyed, and one of ten a
+stored recording. Ids grow with time, as ours do.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence, short_by
 SELECT id || '-rec1', 'flac', at + interval '90 s', 2592000, '{{}}', 0, false, false
 {PAST} WHERE i % 10 = 2
 """
-# Two connections, each with about half of the work; what refers to rows of the other is not checked.
+# Two connections, each with about half of the work; foreign keys between them are not checked.
 HANDS = ((CALLS,), (LEGS, MESSAGES, OUTBOX, ATTEMPTS, SOUNDS, RECORDINGS))
 TABLES = ("call", "leg", "message", "outbox", "attempt", "audio", "recording")
 
@@ -82,13 +82,13 @@ IN_A_HURRY = {"max_wal_size": "8GB", "checkpoint_timeout": "30min", "autovacuum"
 
 
 def has_room(folder: Path, calls: int) -> bool:
-    """Is there disk for so many? A quarter more than they have been seen to take."""
+    """Whether the disk has room for so many calls: a quarter more than measured."""
     folder.mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(folder).free > 1.25 * BYTES_A_CALL * calls
 
 
 async def fill(url: str, there: int, size: int) -> None:
-    """Make `size` calls of `there` that are there. Afterwards PostgreSQL is as after a night's rest."""
+    """Fill up from `there` to `size` calls, then vacuum, analyse and checkpoint."""
     con = await asyncpg.connect(url)
     try:
         async with hurrying(con), without_indexes(con):
@@ -123,7 +123,7 @@ async def hurrying(con: asyncpg.Connection) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def without_indexes(con: asyncpg.Connection) -> AsyncIterator[None]:
-    """Those that are no keys are made afterwards: a tenth of the time."""
+    """Create indexes that are not keys afterwards, which takes a tenth of the time."""
     loose = await con.fetch(LOOSE, TABLES)
     for index in loose:
         await con.execute(f"DROP INDEX {index['name']}")

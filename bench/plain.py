@@ -1,7 +1,6 @@
-"""The plain dialplan: what a user would otherwise write, for calls, recordings and messages.
+"""The plain dialplan that a user would write without callengine, for calls, recordings and messages.
 
-Nothing of it is in asterisk/etc: what it needs beyond that, an Asterisk of the benchmark's own loads at its
-start.
+It is not part of asterisk/etc: the benchmark's own Asterisk loads it at its start.
 """
 
 import re
@@ -26,13 +25,13 @@ exten => {recorded},1,Playback({prompt},noanswer)
  same => n,Dial({one},30)
 exten => {messages},1,VoiceMail(${{CALLERID(num):-2}}@default,ust({beep}))
 """
-# What a user of the plain dialplan would keep of a call.
+# The record of a call that a user of the plain dialplan would store.
 CDR = """\
 [mappings]
 Master.csv => ${CSV_QUOTE(${CDR(src)})},${CSV_QUOTE(${CDR(dst)})},${CSV_QUOTE(${CDR(start)})},\
 ${CSV_QUOTE(${CDR(answer)})},${CSV_QUOTE(${CDR(end)})},${CSV_QUOTE(${CDR(disposition)})},${CSV_QUOTE(${CDR(uniqueid)})}
 """
-# A hundred: what a folder with very many messages costs is not what is measured.
+# A hundred, because the cost of a folder with very many messages is not to be measured.
 MAILBOXES = [f"{number:02}" for number in range(100)]
 VOICEMAIL = """\
 [general]
@@ -47,7 +46,7 @@ MODULES = ("res_adsi", "res_smdi", "app_voicemail", "cdr_custom")
 
 
 def lay_out(state: Path) -> None:
-    """Write what Asterisk finds at its start."""
+    """Write the files that Asterisk reads at its start."""
     etc, prompt = state / "etc", state / "prompts" / "prompt"
     for folder in (etc, prompt.parent):
         folder.mkdir(parents=True)
@@ -65,12 +64,12 @@ def lay_out(state: Path) -> None:
 
 
 def put_behind_the_door(asterisk: Asterisk) -> None:
-    """The door lets every call pass, and dials where it would tell the engine. Raises PartTrouble."""
+    """Let the door pass every call, and dial instead of Stasis(). Raises PartTrouble."""
     etc = asterisk.endpoint.etc
     whole = (etc / "extensions.conf").read_text()
     inside = STASIS.sub(lambda _: f"{dial_one()}\n", whole)
     if inside == whole:
-        raise PartTrouble(f"there is no Stasis() in {etc}/extensions.conf to put Dial() in its place")
+        raise PartTrouble(f"there is no Stasis() in {etc}/extensions.conf that Dial() could replace")
     (etc / "extensions.conf").write_text(inside)
     (etc / "fallback.conf").write_text(f"[globals]\nENGINE_ALIVE={round(time.time()) + 10**6}\n")
 
@@ -80,20 +79,20 @@ def dial_one() -> str:
 
 
 def load(asterisk: Asterisk) -> None:
-    """Load what the dialplan needs, into the Asterisk that runs on it. Raises PartTrouble."""
+    """Load the modules that the dialplan needs into its Asterisk. Raises PartTrouble."""
     send_silence(asterisk)
     (asterisk.endpoint.log.parent / "cdr-custom").mkdir()
     (asterisk.endpoint.etc / "cdr.conf").write_text("[general]\nenable = yes\n")
     asterisk.cli("module reload cdr")
     for module in MODULES:
-        if "Loaded" not in (said := asterisk.cli(f"module load {module}.so")):
-            raise PartTrouble(f"Asterisk does not load {module}: {said}")
-    if "Enabled" not in (said := asterisk.cli("cdr show status")) or "custom" not in said:
-        raise PartTrouble(f"Asterisk writes no CDRs: {said}")
+        if "Loaded" not in (output := asterisk.cli(f"module load {module}.so")):
+            raise PartTrouble(f"Asterisk does not load {module}: {output}")
+    if "Enabled" not in (output := asterisk.cli("cdr show status")) or "custom" not in output:
+        raise PartTrouble(f"Asterisk writes no CDRs: {output}")
 
 
 def send_silence(asterisk: Asterisk) -> None:
-    """Start it anew so that who leaves a message hears silence; the engine asks for that call by call."""
+    """Restart it with silence for callers who leave a message; the engine requests that for each call."""
     settings = asterisk.endpoint.etc / "asterisk.conf"
     settings.write_text(settings.read_text().replace("transmit_silence = no", "transmit_silence = yes"))
     asterisk.cli("core stop now")
@@ -107,5 +106,5 @@ def dial(*numbers: str) -> str:
 
 
 def write_prompt(path: Path) -> None:
-    """What both systems say before they record: half a second."""
+    """Write the prompt that both systems play before they record: half a second."""
     write_wav(path, tone((440,), RATE // 2))

@@ -1,4 +1,4 @@
-"""How much is measured, and so how long it takes."""
+"""How much is measured, which decides how long it takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`turns`: how often each system is measured, `sound_turns` with sound; figures are medians of them.
+    """`turns`: how often each system is measured, `sound_turns` with audio; figures are their medians.
 
-    `rates`: calls a second and for how many seconds. `costs_at`: the one whose CPU is told. `beside`: how
-    many calls are live while a call is costed, few and many. `hold`: seconds that a rate must be held.
-    `cap`: calls at once, at 1.1 s each. `sounds`: seconds that calls with sound come in. `live`: how many
-    calls to take the memory of; `media`: the same with G.711, or 0. `drain`, `mails`: how many calls, and
-    mails. `records`: sizes of the database.
+    `rates`: calls a second, each with its seconds. `costs_at`: the rate whose CPU is reported. `beside`: how
+    many calls are live while the cost of a call is measured, few and many. `hold`: seconds that a rate must
+    be held. `cap`: concurrent calls, at 1.1 s each. `sounds`: seconds in which calls with audio begin.
+    `live`: numbers of calls whose memory is measured; `media`: the same with G.711, or 0. `drain`, `mails`:
+    numbers of calls and mails. `records`: sizes of the database.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Setup time against call rate, as SVG: nothing is needed to draw two dozen points."""
+"""Setup time against call rate, as SVG; two dozen points need no plotting library."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape

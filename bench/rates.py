@@ -1,4 +1,4 @@
-"""How quick calls are set up at several rates, what they cost, and the highest rate that is held."""
+"""Setup times at several rates, the cost of a call, and the highest rate that is held."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from bench.systems import System
 HELD_P99_MS = 500
 LOWEST_THINKABLE, HIGHEST_THINKABLE = 1.0, 1400.0
 LOOK_SECONDS = 0.5
-IDLE_CPU_SECONDS = 0.06  # in that time: the signs of life of a whole service without calls are 0.03
+IDLE_CPU_SECONDS = 0.06  # in that time: an idle service uses 0.03
 LONGEST_REST = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round on one system: delays by rate, and CPU in ms a call of each process at `costs_at`."""
+    """One round on one system: delays by rate, and CPU of each process at `costs_at`, in ms a call."""
 
     delays: Mapping[str, Mapping[str, float]]
     race: Mapping[str, float]
@@ -32,7 +32,7 @@ async def one_round(system: System, rates: Mapping[float, float], costs_at: floa
         await rest(system)
         before = cpu_seconds(system.pids)
         load = await system.ends.drive(Drive(rate, seconds))
-        await rest(system)  # the worker's part comes after the call
+        await rest(system)  # the worker works after the call
         if rate == costs_at:
             after = cpu_seconds(system.pids)
             cpu = {name: (after[name] - before[name]) * 1000 / load.placed for name in after}
@@ -43,17 +43,17 @@ async def one_round(system: System, rates: Mapping[float, float], costs_at: floa
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Where to look for the highest rate first, and by what factor to go on from there."""
+    """Where to begin the search for the highest rate, and the factor of each step."""
 
     begin: float
     stride: float = 2.0
 
 
 async def highest_rate(system: System, seconds: float, search: Search, close: float) -> float:
-    """The highest rate at which no call fails and 99 of 100 are set up within 0.5 s, for so many seconds.
+    """The highest rate at which no call fails and 99 of 100 are set up within 0.5 s, for `seconds`.
 
-    From where the search begins up, or down, until it lies between two rates; then by bisection. Two rates of
-    which one is at most `close` times the other are one.
+    Step up or down from the beginning until the rate is between two others, then bisect, until the upper is
+    at most `close` times the lower.
     """
     good, bad = 0.0, search.begin
     while bad < HIGHEST_THINKABLE and await is_held(system, bad, seconds):
@@ -83,7 +83,7 @@ def held(load: Load) -> bool:
 
 
 async def rest(system: System) -> None:
-    """Wait until the system has done what was left to do, at most 15 s."""
+    """Wait until the system is idle, at most 15 s."""
     deadline = asyncio.get_running_loop().time() + LONGEST_REST
     before = sum(cpu_seconds(system.pids).values())
     while asyncio.get_running_loop().time() < deadline:

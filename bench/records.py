@@ -1,4 +1,4 @@
-"""What comes after the call: the journal's disk, the drainer, and asking for records among millions."""
+"""Work after the call: journal and disk, drainer, and queries among millions of records."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ import structlog
 from bench import outbox
 from bench.calls import quantile
 from bench.past import fill
-from bench.waiting import Tell, until
+from bench.waiting import Report, until
 from devkit.postgres import start_postgres
 from dialplan.result import Outcome, Result
 from journal.entries import (
@@ -52,7 +52,7 @@ ASKED_SECONDS = 900.0
 
 
 async def journal(folder: Path) -> dict[str, float]:
-    """One entry after the other, each waited for (ms), and a burst (entries a second)."""
+    """Sequential entries, each awaited (ms), and a burst (entries a second)."""
     book = await Journal.open(folder / "journal", NODE)
     try:
         alone = [await noted(book, entry) for entry in a_call() * (ALONE // len(a_call()))]
@@ -75,31 +75,33 @@ async def noted(book: Journal, entry: Entry) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-async def storage(folder: Path, calls: int, mails: int, sizes: Sequence[int], tell: Tell) -> dict[str, Any]:
-    """With so many records there, none at first: drained calls a second, what a claim takes (ms), and seconds
-    of `callengine calls`. And mails a second."""
-    told: dict[str, Any] = {"drained": {}, "claims": {}, "asked": {}, "mailed": {}}
+async def storage(
+    folder: Path, calls: int, mails: int, sizes: Sequence[int], report: Report
+) -> dict[str, Any]:
+    """For each number of records, none at first: drained calls a second, ms of a claim, seconds of
+    `callengine calls`; and mails a second."""
+    figures: dict[str, Any] = {"drained": {}, "claims": {}, "asked": {}, "mailed": {}}
     async with logging_to(folder / "log"), database(folder) as url, connection(url) as con:
         await migrate(con)
         there = 0
         for size in (0, *sizes):
             if size:
-                tell(f"records: {size:,} of them")
+                report(f"records: {size:,} of them")
                 if not await filled(url, there, size):
-                    tell(f"{size:,} records are not measured: they are not there in {FILL_SECONDS:.0f} s")
+                    report(f"{size:,} records are not measured: filling takes more than {FILL_SECONDS:.0f} s")
                     break
                 there = size
-            told["claims"][str(size)] = await outbox.claims(con)
-            told["drained"][str(size)] = await median_drained(folder / f"drain-{size}", url, calls)
+            figures["claims"][str(size)] = await outbox.claims(con)
+            figures["drained"][str(size)] = await median_drained(folder / f"drain-{size}", url, calls)
             if size:
-                told["asked"][str(size)] = await asked(url)
+                figures["asked"][str(size)] = await asked(url)
             if not size:
-                told["mailed"] = await mailed(con, url, folder / "smtp", mails, tell)
-    return told
+                figures["mailed"] = await mailed(con, url, folder / "smtp", mails, report)
+    return figures
 
 
 async def filled(url: str, there: int, size: int) -> bool:
-    """False when it takes too long; what is there then is anything."""
+    """Return False if it takes too long; the database is then in an unknown state."""
     try:
         async with asyncio.timeout(FILL_SECONDS):
             await fill(url, there, size)
@@ -108,21 +110,23 @@ async def filled(url: str, there: int, size: int) -> bool:
     return True
 
 
-async def mailed(con: asyncpg.Connection, url: str, folder: Path, mails: int, tell: Tell) -> dict[str, float]:
-    """Mails a second: words alone, and with a sound to be made an MP3."""
-    few, told = mails // 5, {}
+async def mailed(
+    con: asyncpg.Connection, url: str, folder: Path, mails: int, report: Report
+) -> dict[str, float]:
+    """Mails a second: text only, and with audio to encode as MP3."""
+    few, rates = mails // 5, {}
     try:
         await outbox.mailed(con, url, folder, "missed", few)  # tables grow, plans are made
-        told["words"] = await outbox.mailed(con, url, folder, "missed", mails)
-        told["sound"] = await outbox.mailed(con, url, folder, "voicemail", few)
-    except (outbox.Lost, TimeoutError) as trouble:
-        tell(f"mails are not measured: {trouble or 'they take too long'}")
-    return told
+        rates["words"] = await outbox.mailed(con, url, folder, "missed", mails)
+        rates["sound"] = await outbox.mailed(con, url, folder, "voicemail", few)
+    except (outbox.Lost, TimeoutError) as error:
+        report(f"mails are not measured: {str(error) or 'they take too long'}")
+    return rates
 
 
 @asynccontextmanager
 async def logging_to(file: Path) -> AsyncIterator[None]:
-    """What is measured logs as it does in the worker."""
+    """Log as the worker does."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb", buffering=0) as stream:
         writer = LogWriter(partial(os.write, stream.fileno()))
@@ -151,13 +155,13 @@ async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def median_drained(folder: Path, url: str, calls: int) -> float:
-    """Of several times, after one that is not counted: tables grow, plans are made."""
+    """The median of several runs, after one that does not count: tables grow, plans are cached."""
     rates = [await drained(folder.with_name(f"{folder.name}-{n}"), url, calls) for n in range(DRAINS + 1)]
     return median(rates[1:])
 
 
 async def drained(folder: Path, url: str, calls: int) -> float:
-    """Calls a second from a journal into the database, by a drainer that finds them all written."""
+    """Calls a second from a complete journal into the database."""
     node = folder.name
     book = await Journal.open(folder / "journal", node)
     try:
@@ -180,7 +184,7 @@ async def drained(folder: Path, url: str, calls: int) -> float:
 
 
 async def asked(url: str) -> Mapping[str, float]:
-    """Seconds of the whole command: one number's calls, a day of everything, and all there is."""
+    """Seconds of the whole command: the calls of one number, of one day, and all."""
     number = ["--number", "+32900000007"]
     day = ["--since", "2025-01-03T00:00Z", "--until", "2025-01-04T00:00Z"]
     questions = {"one number's": number, "a day's (28,800)": day, "all": []}
@@ -189,7 +193,7 @@ async def asked(url: str) -> Mapping[str, float]:
 
 
 async def seconds_of(url: str, words: Sequence[str]) -> float | None:
-    """None when it takes too long."""
+    """The seconds of the command; None if it takes too long."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "cli", "calls", "--database", url, *words),
@@ -199,7 +203,7 @@ async def seconds_of(url: str, words: Sequence[str]) -> float | None:
     try:
         async with asyncio.timeout(ASKED_SECONDS):
             if await process.wait():
-                raise RuntimeError("callengine calls has failed; what it said stands above")
+                raise RuntimeError("callengine calls has failed; see its output above")
     except TimeoutError:
         process.kill()
         await process.wait()

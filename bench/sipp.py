@@ -1,4 +1,4 @@
-"""SIPp at both ends: it places calls at a rate, takes them, and notes when."""
+"""SIPp at both ends: places calls at a rate, answers them, and logs the instants."""
 
 import asyncio
 import os
@@ -28,11 +28,11 @@ MESSAGES = "+32800000007"  # no destination: a message is taken
 DESTINATION = "+32470000001"
 RACERS = (DESTINATION, "+32470000009", "+32470000019")
 ANSWER_AFTER_MS = 100
-CALL_IDS = 1_000  # then from the first again; what follows differs
-PATIENCE_MS = 5_000  # a call that waits longer for a reply has failed
+CALL_IDS = 1_000  # prefixes, used in turn; the rest of the Call-ID differs
+REPLY_MS = 5_000  # a call that waits longer for a reply has failed
 STREAM = '<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
-SPEECH = VOICES / "en" / "greeting.wav"  # what is said with media, again and again
-# Above Asterisk's ports (devkit.ports), and apart.
+SPEECH = VOICES / "en" / "greeting.wav"  # the audio of both ends, repeated
+# Above Asterisk's ports (devkit.ports), without overlap.
 RTP_PORTS = {"caller": (34_000, 46_999), "destination": (47_000, 60_000)}
 
 
@@ -42,9 +42,9 @@ class SippTrouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """So many calls a second to `number`, for so long, each talking for `talk` seconds.
+    """`rate` calls a second to `number` for `seconds`, each with a talk of `talk` seconds.
 
-    `media`: both ends say something, in G.711.
+    `media`: both ends send G.711.
     """
 
     rate: float
@@ -59,7 +59,7 @@ class Drive:
 
 
 def command() -> tuple[str, ...]:
-    """How SIPp is called: SIPP_BIN, else the tree that scripts/fetch-sipp.sh unpacks, by its own loader."""
+    """The command of SIPp: SIPP_BIN, else the tree that scripts/fetch-sipp.sh unpacks, by its own loader."""
     if installed := os.environ.get("SIPP_BIN"):
         return (installed,)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -72,13 +72,13 @@ def command() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where calls go (`sip`) and come out again (`carrier`), each HOST:PORT."""
+    """The system's address (`sip`) and that of the destinations (`carrier`), each HOST:PORT."""
 
     sip: str
     carrier: str
 
     async def drive(self, drive: Drive) -> Load:
-        """Place these calls and wait for their end; bounded in time whatever the other side does."""
+        """Place these calls and wait for their end; bounded in time whatever the system does."""
         with TemporaryDirectory(prefix="bench-") as scratch:
             folder = Path(scratch)
             async with destinations(self.carrier, folder, media=drive.media):
@@ -87,7 +87,7 @@ class Ends:
         return Load(drive.rate, drive.calls, read_calls(*logs))
 
     async def leave(self, drive: Drive) -> int:
-        """Place these calls, which the system itself is to take; how many went all the way."""
+        """Place these calls, which the system answers itself; return how many succeeded."""
         with TemporaryDirectory(prefix="bench-") as scratch:
             await place(self.sip, drive, Path(scratch))
             return len(read_sent((Path(scratch) / "caller.log").read_text()))
@@ -105,7 +105,7 @@ async def destinations(carrier: str, folder: Path, *, media: bool) -> AsyncItera
 
 
 async def place(sip: str, drive: Drive, folder: Path) -> None:
-    longest = drive.seconds + drive.talk + 2 * PATIENCE_MS / 1000
+    longest = drive.seconds + drive.talk + 2 * REPLY_MS / 1000
     (ids := folder / "ids.csv").write_text(call_ids())
     words = [
         sip,
@@ -119,24 +119,24 @@ async def place(sip: str, drive: Drive, folder: Path) -> None:
         f"{drive.rate:g}",
     ]
     words += ["-m", str(drive.calls), "-l", str(drive.calls), "-d", str(round(drive.talk * 1000))]
-    words += ["-recv_timeout", str(PATIENCE_MS), "-timeout", f"{longest:.0f}"]
+    words += ["-recv_timeout", str(REPLY_MS), "-timeout", f"{longest:.0f}"]
     process = await sipp("caller", words, folder, media=drive.media)
     try:
         async with asyncio.timeout(longest + 5):
             await process.wait()
     except TimeoutError:
-        pass  # what it did not note has failed
+        pass  # calls without a log line have failed
     finally:
         await end(process)
 
 
 def call_ids() -> str:
-    """What Call-IDs begin with, as different as those of telephones: SIPp's own are nearly alike."""
+    """Prefixes of Call-IDs, as diverse as those of telephones: SIPp's own are too similar."""
     return "\n".join(["SEQUENTIAL", *(secrets.token_hex(16) for _ in range(CALL_IDS)), ""])
 
 
 async def sipp(name: str, words: list[str], folder: Path, *, media: bool) -> Process:
-    """Start SIPp on the scenario of that name; it notes what it sees in `folder`/`name`.log."""
+    """Start SIPp on the scenario of that name; it logs to `folder`/`name`.log."""
     scenario = folder / f"{name}.xml"
     scenario.write_text(written(name, folder, media=media))
     log = folder / f"{name}.log"
@@ -163,7 +163,7 @@ def written(name: str, folder: Path, *, media: bool) -> str:
 
 
 async def end(process: Process) -> None:
-    """SIGUSR1 lets SIPp write what it has noted; it gets two seconds."""
+    """End SIPp: SIGUSR1 lets it write its log, for two seconds."""
     for how in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return

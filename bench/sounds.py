@@ -1,7 +1,7 @@
-"""What sound costs: a call with G.711, one that is recorded, a message taken; in CPU of each process.
+"""The CPU cost of audio: a call with G.711, a recorded call, a message.
 
-The systems run side by side under the same load. In turn they differ by a third from one run to the next,
-with a neighbour's load on the machine; side by side, that meets all of them at once.
+The systems run side by side under the same load. Measured in turn, they differ by a third from run to run
+with other load on the machine; side by side, such load affects all of them at once.
 """
 
 import asyncio
@@ -16,18 +16,20 @@ from bench.processes import cpu_seconds
 from bench.rates import rest
 from bench.sipp import MESSAGES, RECORDED, Drive
 from bench.systems import Open, System
-from bench.waiting import Tell
+from bench.waiting import Report
 
 CAP = 200
 IDLE_SECONDS = 4.0
 TALK = Drive(3, 20, talk=10, media=True)
 RECORDED_TALK = replace(TALK, number=RECORDED)
-MESSAGE = replace(TALK, number=MESSAGES, talk=6)  # a greeting and a beep of a second, and five of message
+MESSAGE = replace(
+    TALK, number=MESSAGES, talk=6
+)  # a greeting and a beep of one second, and five seconds of message
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`placed` calls of which `failed`; `cpu`: ms a call of each process, what it takes idle taken off."""
+    """`placed` calls, `failed` of them; `cpu`: ms a call of each process, without its idle CPU."""
 
     placed: int
     failed: int
@@ -35,33 +37,33 @@ class Cost:
 
 
 async def measure(
-    systems: Mapping[str, Open], folder: Path, seconds: float, turns: int, tell: Tell
+    systems: Mapping[str, Open], folder: Path, seconds: float, turns: int, report: Report
 ) -> dict[str, dict[str, Any]]:
-    """By kind of call and system: what calls that come in for so long cost; medians of the turns."""
+    """By kind of call and system: the cost of calls that begin within `seconds`; medians of the turns."""
     kinds = {"talk": (TALK, talked), "recorded": (RECORDED_TALK, talked), "message": (MESSAGE, left)}
     async with AsyncExitStack() as held:
         running = {
             name: await held.enter_async_context(open_it(folder / name, CAP))
             for name, open_it in systems.items()
         }
-        told: dict[str, list[dict[str, Cost]]] = {kind: [] for kind in kinds}
+        measured: dict[str, list[dict[str, Cost]]] = {kind: [] for kind in kinds}
         for number in range(1, turns + 1):
             for kind, (drive, calls) in kinds.items():
-                tell(f"turn {number} of {turns}, side by side: {kind}")
-                told[kind].append(await side_by_side(running, replace(drive, seconds=seconds), calls))
+                report(f"turn {number} of {turns}, side by side: {kind}")
+                measured[kind].append(await side_by_side(running, replace(drive, seconds=seconds), calls))
         return {
-            kind: {name: over([one[name] for one in costs]) for name in systems}
-            for kind, costs in told.items()
+            kind: {name: over([turn[name] for turn in costs]) for name in systems}
+            for kind, costs in measured.items()
         }
 
 
 def over(turns: Sequence[Cost]) -> dict[str, Any]:
-    """Calls added up, medians of what each process took, and the least and most of all of them together."""
-    whole = [sum(one.cpu.values()) for one in turns]
+    """Sums of calls, medians of each process's CPU, minimum and maximum of all processes together."""
+    whole = [sum(turn.cpu.values()) for turn in turns]
     return {
-        "placed": sum(one.placed for one in turns),
-        "failed": sum(one.failed for one in turns),
-        "cpu": medians([one.cpu for one in turns]),
+        "placed": sum(turn.placed for turn in turns),
+        "failed": sum(turn.failed for turn in turns),
+        "cpu": medians([turn.cpu for turn in turns]),
         "spread": (min(whole), max(whole)),
     }
 
@@ -77,7 +79,7 @@ async def cost(system: System, drive: Drive, calls: "Calls") -> Cost:
     idle = await idle_cpu(system)
     began, before = clock(), cpu_seconds(system.pids)
     done = await calls(system, drive)
-    await rest(system)  # the worker's part comes after the call
+    await rest(system)  # the worker works after the call
     took, after = clock() - began, cpu_seconds(system.pids)
     spent = {name: after[name] - before[name] - idle[name] * took for name in after}
     return Cost(
@@ -93,7 +95,7 @@ async def idle_cpu(system: System) -> dict[str, float]:
     return {name: (after[name] - before[name]) / IDLE_SECONDS for name in after}
 
 
-# Place these calls; how many went all the way.
+# Places these calls and returns how many succeeded.
 Calls = Callable[[System, Drive], Awaitable[int]]
 
 

@@ -1,7 +1,7 @@
-"""The systems that are compared: each takes calls at one address and sends them on to another.
+"""The systems that are compared: each takes calls at one address and sends them to another.
 
-All run the very same Asterisk configuration. The dialplan's one line for the benchmark's numbers is more
-specific than the engine's door, and so goes before it: it passes no door. `door` is that dialplan behind it.
+All use the same Asterisk configuration. The plain dialplan's line for the benchmark's numbers is more
+specific than the engine's door, so it is executed instead of it. `door` is that dialplan behind the door.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ RING = "ring: {{to: {to}, seconds: 30}}"
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system that takes calls. `pids`: its processes, by name; `state`: where it keeps its files."""
+    """A running system. `pids`: its processes, by name; `state`: the folder of its files."""
 
     ends: Ends
     pids: Mapping[str, int]
@@ -50,7 +50,7 @@ class System:
     database: str | None = None
 
 
-# `open_it(state, cap)`: in a folder of its own, for so many calls at once.
+# `open_it(state, cap)` starts a system in a folder of its own, for `cap` concurrent calls.
 Opened = AbstractAsyncContextManager[System]
 Open = Callable[[Path, int], Opened]
 
@@ -89,7 +89,7 @@ async def engine(state: Path, cap: int) -> AsyncIterator[System]:
 
 
 def write_routing(folder: Path, others: int = 0) -> Path:
-    """A routing folder with the benchmark's numbers, and `others` beside them."""
+    """Write a routing folder with the benchmark's numbers and `others` more."""
     for name in ("owners", "numbers", "prompts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "owners" / "bench.yaml").write_text(OWNER)
@@ -104,7 +104,7 @@ def write_routing(folder: Path, others: int = 0) -> Path:
 
 
 def write_number(folder: Path, number: str, step: str = "", more: str = "") -> None:
-    """A number's file; its one step rings the destination unless said otherwise."""
+    """Write the file of a number; its step rings the destination unless `step` is given."""
     text = FILE.format(number=number, step=step or ring(DESTINATION), more=more)
     (folder / "numbers" / f"{number[1:]}.yaml").write_text(text)
 
@@ -114,7 +114,7 @@ def ring(to: str) -> str:
 
 
 def other(command: str) -> Open:
-    """Any command that takes calls for the benchmark's numbers: {sip}, {carrier} in it become HOST:PORT."""
+    """A command that takes the benchmark's calls; {sip} and {carrier} in it are replaced by HOST:PORT."""
 
     @asynccontextmanager
     async def run(state: Path, cap: int) -> AsyncIterator[System]:
@@ -130,10 +130,10 @@ def other(command: str) -> Open:
 
 
 async def warm(system: System) -> System:
-    """Place calls until they go through: caches are filled, threads are there, and nothing is broken."""
+    """Place calls until all succeed: caches and thread pools are filled then."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     while (await system.ends.drive(Drive(20, 2, talk=0.2))).failed:
         if asyncio.get_running_loop().time() > deadline:
-            raise SippTrouble(f"calls to {system.ends.sip} do not go through; its logs are in {system.state}")
+            raise SippTrouble(f"calls to {system.ends.sip} fail; its logs are in {system.state}")
         await asyncio.sleep(0.2)
     return system

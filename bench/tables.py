@@ -1,4 +1,4 @@
-"""Results as tables, for the terminal and for the page alike (Markdown)."""
+"""Results as Markdown tables, for the terminal and for the page."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def tables(results: Mapping[str, Any]) -> str:
 
 
 def table(head: Row, rows: Iterable[Row]) -> str:
-    """A Markdown table whose columns stand under each other in a terminal too."""
+    """A Markdown table with padded columns, so that a terminal shows it well too."""
     lines = [list(head), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     written = [
@@ -171,8 +171,8 @@ def traffic(one: Mapping[str, Any]) -> str:
 
 
 def memory(one: Mapping[str, float]) -> str:
-    told = f"engine {one['engine']:.0f}, Asterisk {one['asterisk']:.0f} KiB a call"
-    return f"{told} ({one['failed']:.0f} failed)" if one["failed"] else told
+    text = f"engine {one['engine']:.0f}, Asterisk {one['asterisk']:.0f} KiB a call"
+    return f"{text} ({one['failed']:.0f} failed)" if one["failed"] else text
 
 
 def reloaded(one: Mapping[str, float]) -> str:
@@ -181,19 +181,19 @@ def reloaded(one: Mapping[str, float]) -> str:
 
 
 def least_most(spread: Mapping[str, Sequence[float]], name: str, digits: int = 2) -> str:
-    """The least and the most of the turns."""
+    """Minimum and maximum of the turns."""
     if name not in spread:
         return "-"
     return " to ".join(f"{value:.{digits}f}" for value in spread[name])
 
 
 def beside(system: Mapping[str, Any]) -> str:
-    """What a call costs beside few and many live ones, and how many times the one the other is."""
+    """The cost of a call beside few and beside many live ones, and the ratio."""
     costs = dict(system.get("beside", {}))
     if not (grown := costs.pop("grown", 0.0)):
         return "-"
-    told = ", ".join(f"{live}: {ms:.1f} ms" for live, ms in costs.items())
-    return f"{told}: x {grown:.2f} ({least_most(system['spread']['beside'], 'grown')})"
+    text = ", ".join(f"{live}: {ms:.1f} ms" for live, ms in costs.items())
+    return f"{text}: x {grown:.2f} ({least_most(system['spread']['beside'], 'grown')})"
 
 
 def both(delays: Mapping[str, float], kind: str) -> str:
@@ -211,5 +211,5 @@ def claimed(claims: Mapping[str, float]) -> str:
 
 
 def cpu(costs: Mapping[str, float], only: Collection[str] = ()) -> str:
-    told = {name: cost for name, cost in costs.items() if name in only or not only}
-    return " + ".join(f"{name} {cost:.2f}" for name, cost in told.items() if cost >= 0.005)
+    wanted = {name: cost for name, cost in costs.items() if name in only or not only}
+    return " + ".join(f"{name} {cost:.2f}" for name, cost in wanted.items() if cost >= 0.005)

@@ -1,4 +1,4 @@
-"""What goes between engine and Asterisk for a call: commands, events, bytes, counted by relays in between."""
+"""Commands, events and bytes between engine and Asterisk for each call, counted by relays."""
 
 import asyncio
 import re
@@ -23,13 +23,13 @@ TYPE = re.compile(rb'"type": ?"(\w+)"')
 MASKED, LONG, LONGEST = 0x80, 126, 127
 CALLS = 100
 RATE = 20.0
-# The engine's sign of life goes round once a second whether there are calls or not: not part of a call.
+# The engine's sign of life, once a second, is independent of calls.
 IDLE = re.compile(r"/events/user|/asterisk/variable|ChannelUserevent")
 
 
 @dataclass
 class Count:
-    """Messages by what they are, and all bytes there and back."""
+    """Messages by kind, and all bytes in both directions."""
 
     messages: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
@@ -40,7 +40,7 @@ class Count:
 
 
 class Frames:
-    """The messages in a stream of WebSocket frames, which come in pieces of any size."""
+    """The messages in a stream of WebSocket frames, which may be split anywhere."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -49,15 +49,15 @@ class Frames:
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._rest += data
         if not self._open:
-            _, found, rest = self._rest.partition(b"\r\n\r\n")
-            if not found:
+            _, separator, rest = self._rest.partition(b"\r\n\r\n")
+            if not separator:
                 return
             self._open, self._rest = True, rest
         while frame := self._frame():
             yield frame
 
     def _frame(self) -> bytes:
-        """The next whole frame's payload, unmasked; empty while there is none."""
+        """The payload of the next complete frame, unmasked; empty if there is none."""
         if len(self._rest) < 2:
             return b""
         short, extra = self._rest[1] & ~MASKED, 0
@@ -80,7 +80,7 @@ def unmasked(payload: bytes, key: bytes) -> bytes:
 
 
 def commands(count: Count) -> Callable[[bytes], None]:
-    """Count the requests in what the engine sends; a request's head comes in one piece."""
+    """Count the requests of the engine; the head of a request is never split."""
 
     def see(data: bytes) -> None:
         for verb, path in REQUEST.findall(data):
@@ -90,7 +90,7 @@ def commands(count: Count) -> Callable[[bytes], None]:
 
 
 def events(count: Count) -> Callable[[bytes], None]:
-    """Count the events in what Asterisk sends, by their type."""
+    """Count the events of Asterisk by their type."""
     frames = Frames()
 
     def see(data: bytes) -> None:
@@ -105,16 +105,16 @@ def events(count: Count) -> Callable[[bytes], None]:
 async def relay(
     to: Callable[[], int], count: Count, look: Callable[[Count], Callable[[bytes], None]]
 ) -> AsyncIterator[int]:
-    """A port that passes all on to port `to()` of this host, looking at what the dialling side says."""
+    """A port that forwards to port `to()` of this host; `look` gets the data of the connecting side."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there_reader, there_writer = await asyncio.open_connection(LOOPBACK, to())
+            target_reader, target_writer = await asyncio.open_connection(LOOPBACK, to())
         except OSError:
             writer.close()
             return
-        ways = (pump(reader, there_writer, count, look(count)), pump(there_reader, writer, count, None))
+        ways = (pump(reader, target_writer, count, look(count)), pump(target_reader, writer, count, None))
         for way in ways:
             task = asyncio.create_task(way)
             tasks.add(task)
@@ -148,7 +148,7 @@ async def pump(
 
 
 class Relayed(Stack):
-    """The service with relays where engine and Asterisk meet."""
+    """The service with relays between engine and Asterisk."""
 
     def __init__(self, wish: Wish, ports: range, commands_port: int, events_port: int) -> None:
         super().__init__(wish, ports, lambda _: None)
@@ -167,7 +167,7 @@ class Relayed(Stack):
 
 async def per_call(state: Path) -> dict[str, Any]:
     """`commands` and `events` of an answered call: messages, bytes, and the kinds of messages."""
-    sent, told = Count(), Count()
+    sent, received = Count(), Count()
     async with AsyncExitStack() as held:
         run: Relayed
         held.enter_context(state_of_ours(state))
@@ -175,7 +175,7 @@ async def per_call(state: Path) -> dict[str, Any]:
         commands_port = await held.enter_async_context(
             relay(lambda: run.line.endpoint.ari_port, sent, commands)
         )
-        events_port = await held.enter_async_context(relay(lambda: run.events_port, told, events))
+        events_port = await held.enter_async_context(relay(lambda: run.events_port, received, events))
         carrier = f"{LOOPBACK}:{free_port(SOCK_DGRAM)}"
         run = Relayed(
             Wish(write_routing(state / "routing"), state, carrier), ports, commands_port, events_port
@@ -183,10 +183,10 @@ async def per_call(state: Path) -> dict[str, Any]:
         held.push_async_callback(run.stop)
         await run.start()
         system = await warm(System(Ends(run.sip, carrier), {}, state))
-        await asyncio.sleep(1)  # what is left of those calls
-        for count in (sent, told):
+        await asyncio.sleep(1)  # remaining work of those calls
+        for count in (sent, received):
             count.messages.clear()
             count.bytes = 0
         load = await system.ends.drive(Drive(RATE, CALLS / RATE))
         await asyncio.sleep(1)
-        return {"commands": sent.per(load.placed), "events": told.per(load.placed)}
+        return {"commands": sent.per(load.placed), "events": received.per(load.placed)}

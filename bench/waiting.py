@@ -1,19 +1,19 @@
-"""Waiting for what can only be looked at."""
+"""Wait for a condition that can only be polled."""
 
 import asyncio
 from collections.abc import Callable
 
-LOOK_EVERY = 0.02
+POLL_SECONDS = 0.02
 
-# Tells whoever waits how far things are, in a line.
-Tell = Callable[[str], None]
+# Prints a line about the progress.
+Report = Callable[[str], None]
 
 
-async def until(is_so: Callable[[], object], seconds: float = 60) -> None:
-    """Look until it is so; TimeoutError after so many seconds."""
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until the condition is true; raise TimeoutError after `seconds`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    while not is_so():
+    while not condition():
         if loop.time() > deadline:
-            raise TimeoutError(f"what was waited for has not come in {seconds:g} s")
-        await asyncio.sleep(LOOK_EVERY)
+            raise TimeoutError(f"the condition is not true after {seconds:g} s")
+        await asyncio.sleep(POLL_SECONDS)

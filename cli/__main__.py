@@ -1,6 +1,6 @@
 """The console command `callengine`: each sub-command is one file of `cli/commands/`, imported when called.
 
-Importing all of them would cost every start aiohttp, asyncpg and holidays (0.5 s); `--help` takes 0.06 s.
+Importing all of them would load aiohttp, asyncpg and holidays at every start (0.5 s); `--help` takes 0.06 s.
 """
 
 import ast
@@ -15,7 +15,7 @@ COMMANDS = Path(__file__).parent / "commands"
 
 
 class Commands(click.Group):
-    """The files of `cli/commands/`, each exporting a click command named `command`."""
+    """The commands: one file of `cli/commands/` each, which exports a click command named `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(file.stem for file in COMMANDS.glob("[a-z]*.py"))
@@ -25,7 +25,7 @@ class Commands(click.Group):
             return None
         command = importlib.import_module(f"cli.commands.{cmd_name}").command
         if not isinstance(command, click.Command):
-            raise TypeError(f"cli/commands/{cmd_name}.py: `command` is no click command")
+            raise TypeError(f"cli/commands/{cmd_name}.py: `command` is not a click command")
         return command
 
     def resolve_command(
@@ -34,21 +34,21 @@ class Commands(click.Group):
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
             near = get_close_matches(args[0], known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(known)}."
+            hint = f" Did you mean {near[0]}?" if near else f" The commands are: {', '.join(known)}."
             ctx.fail(f"There is no command {args[0]}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them: the first line of each file says what it does."""
+        """List the commands without importing them, by the first line of each file."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary(COMMANDS / f"{name}.py")) for name in self.list_commands(ctx)])
 
 
 def summary(file: Path) -> str:
-    """What a command does, of its file's docstring `callengine NAME: what it does.`, without importing it."""
+    """A command's summary, from its docstring `callengine NAME: what it does.`, without an import."""
     first = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n\n")[0]
-    told = re.sub(rf"^`*callengine {file.stem}\b[^:]*:\s*", "", " ".join(first.split()))
-    return told.partition(". ")[0].rstrip(".")
+    text = re.sub(rf"^`*callengine {file.stem}\b[^:]*:\s*", "", " ".join(first.split()))
+    return text.partition(". ")[0].rstrip(".")
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,8 +56,8 @@ def summary(file: Path) -> str:
 def main() -> None:
     """The call-handling engine of a provider of service numbers, on Asterisk over ARI.
 
-    On one machine, with nothing installed: make demo. Against real servers: callengine run and callengine
-    work, told by /etc/callengine/callengine.toml and the environment (callengine settings --example).
+    On one machine, with nothing installed: make demo. With real servers: callengine run and callengine work,
+    configured by /etc/callengine/callengine.toml and the environment (callengine settings --example).
     """
 
 

@@ -1,4 +1,4 @@
-"""Which database a command means, and its troubles told in one sentence."""
+"""Which database and settings a command uses, and database errors as one sentence."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import click
 
+from cli.options import settings_file
 from config.settings import Settings, SettingsError, load_settings
 from storage.migrate import MigrationChanged
 
@@ -24,17 +25,17 @@ def url_of(database: str | None, settings: Path | None = None, state: Path | Non
     return settings_in(settings).database.get_secret_value()
 
 
-def settings_in(file: Path | None) -> Settings:
-    """Raises ClickException."""
+def settings_in(file: Path | None, state: Path | None = None) -> Settings:
+    """The settings of the `callengine dev` in `state`, else of the file. Raises ClickException."""
     try:
-        return load_settings(file)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
+        return load_settings(settings_file(file, state))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for as long as a command needs it."""
+    """A connection while the block runs."""
     con = await asyncpg.connect(url, timeout=10)
     try:
         yield con
@@ -43,6 +44,7 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 def url_in(state: Path) -> str:
+    """The database of the `callengine dev` with this state folder. Raises ClickException."""
     file = state / "endpoints.json"
     try:
         return str(json.loads(file.read_text("utf-8"))["database"])
@@ -50,30 +52,28 @@ def url_in(state: Path) -> str:
         raise click.ClickException(
             f"{file} is not there: is `callengine dev --state {state}` ready?"
         ) from None
-    except (OSError, ValueError, KeyError) as wrong:
-        raise click.ClickException(f"{file} names no database: {wrong!r}") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(f"{file} does not name a database: {error!r}") from None
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """What may go wrong with a database, as a ClickException with its remedy and without its password."""
+def database_errors() -> Iterator[None]:
+    """Turn errors of the database into a ClickException with the remedy and without the password."""
     try:
         yield
     except asyncpg.UndefinedTableError:
         raise click.ClickException(
-            "the database has no call records: callengine migrate makes them"
+            "the database has no tables of callengine: run `callengine migrate`"
         ) from None
-    except asyncpg.InsufficientPrivilegeError as wrong:
+    except asyncpg.InsufficientPrivilegeError as error:
         raise click.ClickException(
-            f"this database role may not do that ({wrong}): `callengine migrate` needs the schema's owner, "
-            "`callengine calls` at least the reader, everything else the worker"
+            f"this database role may not do that ({error}): `callengine migrate` needs the schema's owner, "
+            "`callengine calls` at least the reader, all other commands the worker"
         ) from None
-    except MigrationChanged as wrong:
-        raise click.ClickException(str(wrong)) from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
-        if isinstance(
-            wrong, BrokenPipeError
-        ):  # the reader of our output went away: not the database's trouble
+    except MigrationChanged as error:
+        raise click.ClickException(str(error)) from None
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output has ended: not a database error
             raise
-        said = str(wrong) or type(wrong).__name__
-        raise click.ClickException(f"the database cannot be used: {said}") from None
+        text = str(error) or type(error).__name__
+        raise click.ClickException(f"the database cannot be used: {text}") from None

@@ -1,26 +1,15 @@
-"""The path of a call, as text for people and as data for programs."""
+"""The path of a supposed call, as text for people and as data for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
-from dialplan.result import Outcome, Result
+from dialplan.result import Answer
 from dialplan.step import Facts, StepModel, Turn
-
-# What the caller's network is answered in the end (a test holds it against engine.ari.causes).
-SIP: Mapping[Result, int] = {
-    Result.ANSWERED: 200,
-    Result.VOICEMAIL: 200,
-    Result.REJECTED: 403,
-    Result.CLOSED: 480,
-    Result.NO_ANSWER: 480,
-    Result.BUSY: 486,
-    Result.FAILED: 500,
-    Result.UNREACHABLE: 503,
-}
+from engine.causes import HANG_UPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +27,33 @@ class Explanation:
     def _lines(self) -> Iterator[str]:
         yield from heading(self.number, self.owner, self.facts)
         yield ""
-        for index, passed in enumerate(self.call.path, start=1):
-            yield f"{index:3}  {line(passed)}"
+        for index, node in enumerate(self.call.path, start=1):
+            yield f"{index:3}  {line(node)}"
         yield ""
-        yield f"{self.call.result}: the caller's network is answered SIP {SIP[self.call.result]}"
+        yield f"{self.call.result}: the caller's network is answered SIP {HANG_UPS[self.call.result].sip}"
         if self.call.unused:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
+        if self.call.unused_presses:
+            yield f"not used: --press {' '.join(self.call.unused_presses)}; there are fewer menus than that"
 
     def data(self) -> dict[str, Any]:
         """Turns and steps are named as in the journal: kind, step, why or outcome."""
         return {
             **data_of(self.number, self.facts),
-            "path": [entry(passed) for passed in self.call.path],
+            "path": [entry(node) for node in self.call.path],
             "result": self.call.result,
-            "sip": SIP[self.call.result],
+            "sip": HANG_UPS[self.call.result].sip,
             "unused_outcomes": self.call.unused,
+            "unused_presses": self.call.unused_presses,
         }
 
 
 def heading(number: ServiceNumber, owner: Owner, facts: Facts) -> Iterator[str]:
     """Which number was called by whom, when, and whether the call is recorded."""
     local = facts.now.astimezone(facts.zone)
-    who = facts.caller.number or f"a caller whose number is {facts.caller.presentation}"
+    caller = facts.caller.number or f"a caller whose number is {facts.caller.presentation}"
     yield f"{number.number} of {number.owner} ({owner.name})"
-    yield f"called by {who} on {local:%a %Y-%m-%d %H:%M %Z}, {number.zone.key}"
+    yield f"called by {caller} on {local:%a %Y-%m-%d %H:%M %Z}, {number.zone.key}"
     yield from _recording(number, owner)
 
 
@@ -70,18 +62,18 @@ def _recording(number: ServiceNumber, owner: Owner) -> Iterator[str]:
         return
     caller, destination = number.announcement(owner), number.statement(owner)
     if owner.destinations_know:
-        hears = f"the caller hears {caller}, the destination has agreed to it"
+        notice = f"the caller hears {caller}, the destination has agreed to it"
     elif caller == destination:
-        hears = f"caller and destination hear {caller}"
+        notice = f"caller and destination hear {caller}"
     else:
-        hears = f"the caller hears {caller}, the destination {destination}"
+        notice = f"the caller hears {caller}, the destination {destination}"
     hours = owner.keep_recordings // timedelta(hours=1)
     kept = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
-    yield f"recorded ({number.record}): {hears}; kept for {kept}"
+    yield f"recorded ({number.record}): {notice}; kept for {kept}"
 
 
 def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
-    """What `heading` says, for programs."""
+    """The data of `heading`, for programs."""
     return {
         "number": number.number,
         "owner": number.owner,
@@ -93,19 +85,19 @@ def data_of(number: ServiceNumber, facts: Facts) -> dict[str, Any]:
     }
 
 
-def line(passed: Turn | tuple[StepModel, Outcome | None]) -> str:
+def line(node: Turn | tuple[StepModel, Answer | None]) -> str:
     """One turn with its reason, or one step with its settings and, where it has one, its outcome."""
-    if isinstance(passed, Turn):
-        return f"{passed.step:9} {passed.why}"
-    step, outcome = passed
-    ended = f" -> {outcome or 'unknown'}" if step.has_outcome else ""
-    return f"{step.step:9} {step.summary}{ended}"
+    if isinstance(node, Turn):
+        return f"{node.step:9} {node.why}"
+    step, outcome = node
+    result = f" -> {outcome or 'unknown'}" if step.has_outcome else ""
+    return f"{step.step:9} {step.summary}{result}"
 
 
-def entry(passed: Turn | tuple[StepModel, Outcome | None]) -> dict[str, Any]:
+def entry(node: Turn | tuple[StepModel, Answer | None]) -> dict[str, Any]:
     """The same for programs."""
-    if isinstance(passed, Turn):
-        return {"kind": "turn", "step": passed.step, "why": passed.why}
-    step, outcome = passed
+    if isinstance(node, Turn):
+        return {"kind": "turn", "step": node.step, "why": node.why}
+    step, outcome = node
     settings = step.model_dump(mode="json", exclude={"step"})
     return {"kind": "step", "step": step.step, "path": step.path, "settings": settings, "outcome": outcome}

@@ -1,11 +1,11 @@
-"""A past call explained: its number's route is walked again, with the facts and the routing version of then.
+"""Explain a past call: walk its number's route again, with the facts and the routing version of that time.
 
-The record has the attempts at destinations, the message, and what the call came to. What came of each step is
-derived from these; that a prompt was heard is supposed.
+The record has the attempts at destinations, the message and the result of the call. The outcome of each step
+is derived from these; that a prompt was heard is supposed.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,16 +13,17 @@ from typing import Any
 
 from cli.explanation import data_of, entry, heading, line
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
+from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber
-from dialplan.result import Outcome, Result, together
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, Result, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
-LEFT = (Result.ABANDONED, Result.LOST)  # the call was over before its route was
-MEANWHILE = timedelta(milliseconds=100)  # a caller who hangs up takes the legs along, within so long
+LEFT = (Result.ABANDONED, Result.LOST)  # the call ended before its route did
+MEANWHILE = timedelta(milliseconds=100)  # legs end within this time after the caller hangs up
 
 NOTE = (
-    "The record has attempts, message and result. What came of a ring is derived from its attempts; "
+    "The record has attempts, message and result. The outcome of a ring is derived from its attempts; "
     "that a prompt was heard is supposed."
 )
 
@@ -32,6 +33,7 @@ class Known(StrEnum):
 
     ATTEMPTS = "from its attempts"
     MESSAGE = "from the message"
+    CHOICE = "as the journal has it"
     SUPPOSED = "supposed"
     LEFT = "the caller left meanwhile"
     NOT = "not recorded"
@@ -39,27 +41,29 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """A step of a past call; no outcome where the call ended in it, or did not come to it."""
+    """A step of a past call; `outcome` is None if the call ended in it, or did not reach it."""
 
     step: StepModel
-    outcome: Outcome | None
+    outcome: Answer | None
     known: Known
     legs: tuple[LegRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Retraced:
-    """The path of a past call. `result`: what the walk comes to; None where the call ended before."""
+    """The path of a past call. `result`: the result of the walk; None if the call ended before."""
 
     path: tuple[Turn | PastStep, ...]
     result: Result | None
 
 
-def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
-    """Walk the route of the version that the call began under, with what the record has of each step."""
-    legs = list(record.legs)
+def retrace(
+    record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
+) -> Retraced:
+    """Walk the route of the version that the call began under, with the record's outcomes and choices."""
+    legs, choices = list(record.legs), list(record.choices)
     path: list[Turn | PastStep] = []
-    plan = number.plan(facts_of(record, number))
+    plan = number.plan(facts_of(record, number, lists))
     try:
         step = next(plan)
         while True:
@@ -67,7 +71,12 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
                 path.append(step)
                 step = plan.send(Outcome.DONE)
                 continue
-            past_step = _past_step(step, record, legs)
+            if isinstance(step, Draw):
+                if not choices:  # the caller left before, or an engine before choices were recorded
+                    return Retraced(tuple(path), None)
+                step = plan.send(Choice(choices.pop(0)))
+                continue
+            past_step = _past_step(step, record, legs, choices)
             path.append(past_step)
             if past_step.outcome is None:
                 return Retraced(tuple(path), None)
@@ -76,13 +85,18 @@ def retrace(record: CallRecord, number: ServiceNumber) -> Retraced:
         return Retraced(tuple(path), over.value.result)
 
 
-def facts_of(record: CallRecord, number: ServiceNumber) -> Facts:
-    """The facts of then."""
+def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
+    """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
-    return number.facts(record.began, WITHHELD if record.withheld else caller)
+    who = WITHHELD if record.withheld else caller
+    return number.facts(record.began, who, lists, call_id=record.call_id)
 
 
-def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord]) -> PastStep:
+def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:
+    if step.chooses:
+        if choices:
+            return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
+        return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
     if step.destinations:
         return _rung(step, record, _its_legs(step, legs), more=bool(legs))
     if step.takes_message:
@@ -99,17 +113,17 @@ def _message(step: StepModel, record: CallRecord) -> PastStep:
 
 
 def _its_legs(step: StepModel, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
-    """Take the attempts of this ring from those that are left: the next ones, one for each destination."""
-    wanted = Counter(map(str, step.destinations))
-    taken = []
-    while legs and wanted[legs[0].to]:
-        wanted[legs[0].to] -= 1
-        taken.append(legs.pop(0))
-    return tuple(taken)
+    """Take this ring's attempts off the remaining ones: the next one for each destination."""
+    missing = Counter(map(str, step.destinations))
+    attempts = []
+    while legs and missing[legs[0].to]:
+        missing[legs[0].to] -= 1
+        attempts.append(legs.pop(0))
+    return tuple(attempts)
 
 
 def _rung(step: StepModel, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
-    if any(_took_it(leg, record) for leg in legs):
+    if any(_was_taken(leg, record) for leg in legs):
         return PastStep(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
     if record.outcome in LEFT and not more:
         if not legs:
@@ -120,8 +134,8 @@ def _rung(step: StepModel, record: CallRecord, legs: tuple[LegRecord, ...], *, m
     return PastStep(step, together(outcomes), Known.ATTEMPTS if outcomes else Known.NOT, legs)
 
 
-def _took_it(leg: LegRecord, record: CallRecord) -> bool:
-    """Whether this destination talked with the caller; where its end was not seen it has no outcome."""
+def _was_taken(leg: LegRecord, record: CallRecord) -> bool:
+    """Whether this destination talked with the caller; without a recorded end it has no outcome."""
     unseen = not leg.outcome and leg.answered is not None and leg.to == record.delivered_to
     return leg.outcome == Outcome.TAKEN or unseen
 
@@ -142,23 +156,23 @@ class PastExplanation:
         yield f"call {self.record.call_id}, routing version {self.record.routing}"
         yield from heading(self.number, self.owner, facts_of(self.record, self.number))
         yield ""
-        for index, passed in enumerate(self.call.path, start=1):
-            yield f"{index:3}  {_line(passed)}"
-            if isinstance(passed, PastStep):
-                yield from (f"     {'':9} {_leg(leg)}" for leg in passed.legs)
+        for index, node in enumerate(self.call.path, start=1):
+            yield f"{index:3}  {_line(node)}"
+            if isinstance(node, PastStep):
+                yield from (f"     {'':9} {_leg(leg)}" for leg in node.legs)
         yield ""
         yield f"{self.record.outcome}, ended by {self.record.ended_by}, cause {self.record.cause} (Q.850)"
         if self.call.result not in (None, self.record.outcome):
-            yield f"The walk comes to {self.call.result}: the call ended otherwise than its route says."
+            yield f"The walk results in {self.call.result}: the call did not end as its route says."
         yield NOTE
 
     def data(self) -> dict[str, Any]:
-        """As that of a supposed call; `known` says how the outcome of a step is known."""
+        """As for a supposed call; `known` says how the outcome of a step is known."""
         return {
             "call_id": self.record.call_id,
             "routing": self.record.routing,
             **data_of(self.number, facts_of(self.record, self.number)),
-            "path": [_entry(passed) for passed in self.call.path],
+            "path": [_entry(node) for node in self.call.path],
             "walked_to": self.call.result,
             "result": self.record.outcome,
             "ended_by": self.record.ended_by,
@@ -166,11 +180,11 @@ class PastExplanation:
         }
 
 
-def _line(passed: Turn | PastStep) -> str:
-    if isinstance(passed, Turn):
-        return line(passed)
-    text = line((passed.step, passed.outcome))
-    return text if passed.known is Known.SUPPOSED else f"{text} ({passed.known})"
+def _line(node: Turn | PastStep) -> str:
+    if isinstance(node, Turn):
+        return line(node)
+    text = line((node.step, node.outcome))
+    return text if node.known is Known.SUPPOSED else f"{text} ({node.known})"
 
 
 def _leg(leg: LegRecord) -> str:
@@ -178,8 +192,8 @@ def _leg(leg: LegRecord) -> str:
     return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}"
 
 
-def _entry(passed: Turn | PastStep) -> dict[str, Any]:
-    if isinstance(passed, Turn):
-        return entry(passed)
-    legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in passed.legs]
-    return {**entry((passed.step, passed.outcome)), "known": passed.known, "legs": legs}
+def _entry(node: Turn | PastStep) -> dict[str, Any]:
+    if isinstance(node, Turn):
+        return entry(node)
+    legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in node.legs]
+    return {**entry((node.step, node.outcome)), "known": node.known, "legs": legs}

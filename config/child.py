@@ -1,4 +1,4 @@
-"""A module of ours run as a process of its own: what is slow, or may crash, is not in the way of a call."""
+"""A module of ours run as a process of its own: what is slow, or may crash, does not delay a call."""
 
 import asyncio
 import os
@@ -8,22 +8,22 @@ from typing import Any
 
 
 def reply(answer: object) -> None:
-    """In the child: answer and end. A parent that has been killed meanwhile wants no answer any more."""
+    """In the child: write the answer. The parent may have been killed, and then needs none."""
     try:
         pickle.dump(answer, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os._exit(1)  # the interpreter would write again, and report that it cannot
+        os._exit(1)  # at its end the interpreter would write again, and report an error
 
 
 class ChildError(Exception):
-    """The process did not answer; says what became of it."""
+    """The process did not answer. Its text says why, and continues the words "the process"."""
 
 
-async def answer_of(module: str, *arguments: str, told: bytes = b"", seconds: float) -> Any:
-    """What `python -m module` pickles to its standard output, `told` being its standard input.
+async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
+    """Run `python -m module` with this standard input; return what it pickles to its standard output.
 
-    Killed when it takes longer than `seconds`. Raises ChildError.
+    It is killed if it takes longer than `seconds`. Raises ChildError.
     """
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", module, *arguments),
@@ -32,7 +32,7 @@ async def answer_of(module: str, *arguments: str, told: bytes = b"", seconds: fl
     )
     try:
         async with asyncio.timeout(seconds):
-            answer, _ = await child.communicate(told)
+            answer, _ = await child.communicate(stdin)
     except TimeoutError:
         raise ChildError(f"took more than {seconds:g} s and was given up; try again") from None
     finally:

@@ -1,4 +1,4 @@
-"""Errors of the settings in words: where a wrong one stands, what is wrong with it, what to write instead."""
+"""Errors of the settings in words: the place, what is wrong, and the remedy."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ NOT_SETTINGS = frozenset({"CALLENGINE_SETTINGS", "CALLENGINE_FAILPOINT"})
 def complaint(
     error: ErrorDetails, path: Path | None, credentials: Path | None, settings: type[BaseModel]
 ) -> str:
-    """One line for one error. Never the value: it may be secret."""
+    """Return one line for one error, without the value, which may be secret."""
     name = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
     place = _place(name, path, credentials)
     if error["type"] != "extra_forbidden":
@@ -27,16 +27,16 @@ def complaint(
 
 
 def unknown_variables(settings: type[BaseModel]) -> Iterator[str]:
-    """A complaint for each variable that sets nothing: a misspelt one would else be passed over silently."""
+    """A complaint for each variable that is not a setting: otherwise a misspelt one is ignored silently."""
     known = {variable(name) for name in names(settings)}
     for name in sorted(set(os.environ) - NOT_SETTINGS):
-        section = name.split("__")[0].upper()  # what is inside a section pydantic checks
+        section = name.split("__")[0].upper()  # pydantic checks the settings in a section
         if name.startswith(PREFIX) and section not in known:
             yield f"environment {name}: there is no such setting{_nearest(name, sorted(known))}"
 
 
 def names(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every setting and every section by its dotted name: node, ari, ari.url ..."""
+    """The dotted name of every setting and section: node, ari, ari.url ..."""
     for name, field in settings.model_fields.items():
         yield prefix + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -44,12 +44,12 @@ def names(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting: ari.url -> CALLENGINE_ARI__URL."""
+    """Return the environment variable of a setting: ari.url -> CALLENGINE_ARI__URL."""
     return PREFIX + name.upper().replace(".", "__")
 
 
 def how_to_set(name: str) -> str:
-    """For a setting that is missing: the three places where it may be given."""
+    """Return the three places where a missing setting may be given."""
     credential = name.replace(".", "__")
     return (
         f"give it as credential {credential}, in the environment as {variable(name)}, or in the settings file"
@@ -57,7 +57,7 @@ def how_to_set(name: str) -> str:
 
 
 def _place(name: str, path: Path | None, credentials: Path | None) -> str:
-    """Where the value in force came from: environment before credential before file."""
+    """Return the place of the value in force: environment before credential before file."""
     if variable(name) in os.environ:
         return f"environment {variable(name)}"
     credential = credentials / name.replace(".", "__") if credentials else None

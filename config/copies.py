@@ -1,4 +1,4 @@
-"""Copies of routing folders: what is in them, by content, and a whole one made durable."""
+"""Copies of routing folders: the digest of their content, and a durable copy of a whole folder."""
 
 import os
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from pathlib import Path
 from config.folder import list_files
 from config.reading import digest_of
 
-FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/015-routing-versions.md
+FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/011-routing-versions.md
 
 
 def content_digest(folder: Path) -> str:
-    """The digest of the files of a folder as they are; empty where the folder holds what cannot be read.
+    """Return the digest of the files of a folder; empty if the folder contains something unreadable.
 
     Raises PermissionError.
     """
@@ -21,12 +21,7 @@ def content_digest(folder: Path) -> str:
     if files.errors:
         return ""
     try:
-        return digest_of(
-            {
-                file.relative_to(folder).as_posix(): sha256_of(file)
-                for file in (*files.owners, *files.numbers, *files.prompts)
-            }
-        )
+        return digest_of({file.relative_to(folder).as_posix(): sha256_of(file) for file in files.all})
     except PermissionError:
         raise
     except OSError:
@@ -38,15 +33,15 @@ def sha256_of(file: Path) -> str:
 
 
 def copy(folder: Path, draft: Path, previous: Path) -> str:
-    """Copy the files of a routing folder to the disk; those that `previous` has too are linked to it.
+    """Copy the files of a routing folder durably; files that `previous` has too are linked to it.
 
-    Returns the digest of what was copied. Raises OSError.
+    Return the digest of the copy. Raises OSError.
     """
     files = list_files(folder)
     for part in ("owners", "numbers"):
         (draft / part).mkdir(parents=True, exist_ok=True)
     hashes, written = {}, []
-    for file in (*files.owners, *files.numbers, *files.prompts):
+    for file in files.all:
         name = file.relative_to(folder)
         place, data = draft / name, file.read_bytes()
         hashes[name.as_posix()] = sha256(data).hexdigest()
@@ -62,12 +57,12 @@ def copy(folder: Path, draft: Path, previous: Path) -> str:
 
 
 def _linked(data: bytes, place: Path, previous: Path) -> bool:
-    """Link `place` to the same content at `previous`; False where it is another, or cannot be linked."""
+    """Link `place` to the same content at `previous`; return False if it differs, or cannot be linked."""
     try:
         if previous.read_bytes() != data:
             return False
         os.link(previous, place)
-    except OSError:  # a new file; or this file system has no more links
+    except OSError:  # a new file; or the file system allows no more links
         return False
     return True
 
@@ -77,7 +72,7 @@ def _folders(draft: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk."""
+    """Sync a file, or the names in a folder, to the disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)

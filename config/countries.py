@@ -2,5 +2,5 @@
 
 import re
 
-# The EU, its economic area and two neighbours: where a destination may be unless the settings say otherwise.
+# The EU, its economic area and two neighbours: the default of the countries of destinations.
 EUROPE = frozenset(re.findall("..", "ATBEBGCHCYCZDEDKEEESFIFRGBGRHRHUIEISITLILTLULVMTNLNOPLPTROSESISK"))

@@ -1,4 +1,4 @@
-"""What is wrong with the operator's files: every error at once, each with its place and its remedy."""
+"""Errors in the operator's files: all at once, each with its place and its remedy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ type At = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
-    """Where something stands in a file, counted from 1 as editors do; (0, 0) where the file has no lines."""
+    """A place in a file, counted from 1 as editors do; (0, 0) if the file has no lines."""
 
     line: int
     column: int
@@ -35,11 +35,11 @@ class FileError:
 
 
 class UnplayableError(ValueError):
-    """No prompt can be made of this file; says what would mend it."""
+    """This file cannot be a prompt. Its text contains the remedy."""
 
 
 class ConfigErrors(Exception):
-    """The routing folder cannot be used. `errors`: all that is wrong with it, sorted by place."""
+    """The routing folder cannot be used. `errors`: all its errors, sorted by place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
         self.errors = tuple(sorted(set(errors)))
@@ -47,11 +47,11 @@ class ConfigErrors(Exception):
 
 
 def _legible(text: str) -> str:
-    """Short enough to read, the remedy at its end kept; without what a terminal would obey."""
+    """Shorten the text, but not the remedy at its end; replace control characters."""
     shown = text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
     return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
 def spoken(at: At) -> str:
-    """The path for people: `route.ring.seconds`; the place says which of several."""
+    """Return the path for people: `route.ring.seconds`; the place distinguishes equal paths."""
     return ".".join(part for part in at if isinstance(part, str))

@@ -1,6 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
-A prompt may be an .mp3, .flac or .ogg as well.
+A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
+routes/**/*.yaml sub-routes.
 """
 
 import os
@@ -15,20 +16,30 @@ from dialplan.number import LANGUAGES
 
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
+LIST = (".txt",)
+# The folders in a routing folder.
+PARTS = ("owners", "numbers", "prompts", "callers", "routes")
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files to read, sorted, and what is wrong with the folder itself."""
+    """The files to read, sorted, and the errors of the folder itself."""
 
     owners: tuple[Path, ...]
     numbers: tuple[Path, ...]
     prompts: tuple[Path, ...]
     errors: tuple[FileError, ...]
+    callers: tuple[Path, ...] = ()
+    routes: tuple[Path, ...] = ()
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file whose content counts."""
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
 
 
 def list_files(folder: Path) -> Files:
-    """The files of a routing folder. Nothing is passed over in silence but what begins with a dot."""
+    """Return the files of a routing folder. Any other file is an error, unless its name begins with a dot."""
     errors: list[FileError] = []
 
     def refuse(path: Path, what: str) -> None:
@@ -47,11 +58,13 @@ def list_files(folder: Path) -> Files:
     prompts = sorted(_files(folder / "prompts", SOUND, refuse))
     prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
-    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors))
+    callers = sorted(_files(folder / "callers", LIST, refuse))
+    routes = sorted(_files(folder / "routes", YAML, refuse))
+    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
-    """The usable files in this folder and below it."""
+    """The usable files in this folder and its subfolders."""
     for entry in _entries(folder, refuse):
         path = Path(entry.path)
         if entry.name.startswith("."):
@@ -70,8 +83,8 @@ def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEn
             return list(entries)
     except FileNotFoundError:
         return []
-    except OSError as wrong:
-        refuse(folder, f"cannot be read ({wrong.strerror}); check its owner and mode")
+    except OSError as error:
+        refuse(folder, f"cannot be read ({error.strerror}); check its owner and mode")
         return []
 
 
@@ -91,13 +104,13 @@ def _wrong_suffix(path: Path, suffixes: tuple[str, ...]) -> str:
     *others, last = suffixes
     wanted = f"{', '.join(others)} or {last}" if others else last
     nearest = path.suffix.lower() if path.suffix.lower() in suffixes else last
-    # A name does not make another sound of a sound.
+    # Renaming does not convert a file.
     better = "convert it" if others and nearest == last else f"name it {path.stem}{nearest}"
     return f"its name does not end in {wanted}; {better}, or move it out of the folder"
 
 
 def _in_place(prompt: Path, prompts: Path, refuse: Callable[[Path, str], None]) -> bool:
-    """Does a prompt lie in prompts/ or in the folder of a language?"""
+    """Whether a prompt is in prompts/ or in the folder of a language."""
     *folders, _ = prompt.relative_to(prompts).parts
     if not folders or (len(folders) == 1 and folders[0] in LANGUAGES):
         return True
@@ -108,7 +121,7 @@ def _in_place(prompt: Path, prompts: Path, refuse: Callable[[Path, str], None]) 
 
 
 def _refuse_twice(prompts: list[Path], refuse: Callable[[Path, str], None]) -> None:
-    """Which of welcome.mp3 and welcome.wav is heard, nobody could tell."""
+    """Refuse welcome.mp3 beside welcome.wav: it is not defined which one is played."""
     first: dict[Path, Path] = {}
     for prompt in prompts:
         if (other := first.setdefault(prompt.with_suffix(""), prompt)) is not prompt:

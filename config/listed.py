@@ -1,8 +1,8 @@
-"""Settings that are lists, as TOML and the environment have them."""
+"""Settings that are lists, in TOML and in the environment."""
 
 import re
 
 
 def split(value: object) -> object:
-    """`BE, NL` as the environment has it -> the list that TOML has."""
+    """Split `BE, NL`, the form of the environment, into the list that TOML has."""
     return re.findall(r"[^\s,\[\]\"']+", value) if isinstance(value, str) else value

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import NoDecode
 
 from config.listed import split
-from dialplan.model import Model
-from dialplan.number import check_label, check_mail
+from dialplan.model import Model, check_label
+from dialplan.number import check_mail
 
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 
@@ -46,66 +46,74 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class Mail(Model):
-    """Messages on their way to their owners: by your own mail server, or directly to theirs."""
+    """How messages reach their owners: by your own mail server, or directly to theirs."""
 
     sender: Annotated[str, AfterValidator(_check_sender)] = Field(
         "",
         examples=["voicemail@provider.example"],
-        description="Whom mails are from. Its domain has to take mail for vm+...@ (see bounces_port). Unset: "
+        description="Sender of mails. Its domain must accept mail for vm+...@ (see bounces_port). Unset: "
         "messages wait",
     )
-    sender_name: Annotated[str, AfterValidator(check_label)] = Field("Voicemail", description="And by name")
-    smarthost: Host = Field(
-        "", examples=["smtp.provider.example"], description="Your mail server. Unset: directly to the owners'"
+    sender_name: Annotated[str, AfterValidator(check_label)] = Field(
+        "Voicemail", description="Name of the sender"
     )
-    port: int = Field(25, ge=1, le=65535, description="Its port, or that of all; 465 is TLS at once")
-    user: str = Field("", description="Login there; sent to nobody whose certificate does not prove his name")
-    password: SecretStr = Field(SecretStr(""), description="Our password; better as a credential")
+    smarthost: Host = Field(
+        "",
+        examples=["smtp.provider.example"],
+        description="Your mail server. Unset: mails go directly to those of the owners",
+    )
+    port: int = Field(25, ge=1, le=65535, description="SMTP port; 465 means implicit TLS")
+    user: str = Field("", description="Login there; sent only to a server whose certificate matches its name")
+    password: SecretStr = Field(SecretStr(""), description="Password; better as a credential")
     hello: Host = Field(
         "",
         examples=["engine1.provider.example"],
-        description="What we call ourselves. Unset: the host's name",
+        description="Host name in EHLO. Unset: the host name",
     )
     authorities: Path | None = Field(
         None,
         examples=["/etc/callengine/ca.pem"],
-        description="Certificates of authorities to believe, besides the system's",
+        description="File with certificates of CAs to trust, besides the system's",
     )
     require_tls: Annotated[frozenset[Domain], NoDecode, BeforeValidator(split)] = Field(
-        frozenset(), description="Domains that get mail only over TLS with a certificate that proves the name"
+        frozenset(),
+        description="Domains that get mail only over TLS with a certificate for their server",
     )
-    workers: int = Field(8, ge=1, le=100, description="Mails sent at the same time")
-    per_domain: int = Field(4, ge=1, le=100, description="And to one domain, when sent directly")
+    workers: int = Field(8, ge=1, le=100, description="Mails that are sent at the same time")
+    per_domain: int = Field(4, ge=1, le=100, description="The same for one domain, without a smarthost")
     deadline_seconds: int = Field(
-        900, ge=5, le=3600, description="One attempt's longest time; ten minutes of it are the last answer's"
+        900,
+        ge=5,
+        le=3600,
+        description="Longest time of one attempt, of which the last reply may take 600 s",
     )
     bounce_window_hours: float = Field(
         24,
         ge=0,
         le=240,
-        description="How long a message is kept after the smarthost has taken it, should it come back",
+        description="How long a message is kept after the smarthost has accepted it, in case it bounces",
     )
     keep_undeliverable_days: float = Field(
         30,
         gt=0,
         le=365,
-        description="How long a message that nobody takes is kept",
+        description="How long an undeliverable message is kept",
     )
     bounces_host: str = Field(
-        "127.0.0.1", description="Where mail servers deliver what comes back to vm+...@"
+        "127.0.0.1", description="Address on which bounces to vm+...@ are received by SMTP"
     )
     bounces_port: int | None = Field(
         None,
         ge=0,
         le=65535,
         examples=[2525],
-        description="By SMTP. Unset: nothing that comes back is heard of",
+        description="Port for bounces. Unset: bounces are not received",
     )
     bounces_trusted: Annotated[frozenset[Network] | None, NoDecode, BeforeValidator(split)] = Field(
         None,
         examples=[["192.0.2.25", "2001:db8::/64"]],
-        description="Addresses of mail servers that are believed when they report that a mail has arrived, "
-        "which ends the bounce window. Unset: the smarthost's; []: none is",
+        description="Addresses of mail servers whose delivery reports are trusted; such a report ends the "
+        "bounce window. Unset: those of the smarthost; []: none",
     )
 
     @model_validator(mode="after")

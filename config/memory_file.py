@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 
 def in_memory(data: bytes = b"") -> BinaryIO:
-    """A file in no folder, which holds `data` and is read from its beginning.
+    """Return a file without a folder, which contains `data`, at its beginning.
 
     libsndfile writes into a BytesIO by callbacks. For these cffi needs memory that is writable and
     executable, which the worker's unit denies (MemoryDenyWriteExecute).

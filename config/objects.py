@@ -1,4 +1,4 @@
-"""The settings of where sealed sounds are kept."""
+"""The settings of the object store for sealed audio."""
 
 import re
 from pathlib import Path
@@ -16,25 +16,25 @@ def _check_endpoint(text: str) -> str:
 
 
 class Objects(Model):
-    """Where voicemail and recordings are kept, encrypted: in a directory, or in a bucket that speaks S3."""
+    """Where voicemail and recordings are stored, encrypted: a directory, or an S3 bucket."""
 
     directory: Path | None = Field(
-        None, examples=["/var/lib/callengine/objects"], description="A directory. Unset: objects in `state`"
+        None, examples=["/var/lib/callengine/objects"], description="Directory. Unset: objects in `state`"
     )
     bucket: str = Field(
         "",
         pattern="^([a-z0-9][a-z0-9.-]{2,62})?$",
-        description="A bucket instead, without versions",
+        description="S3 bucket instead of a directory, without versioning",
     )
     endpoint: Annotated[str, AfterValidator(_check_endpoint)] = Field(
-        "", examples=["https://s3.example:9000"], description="Whose S3 it is. Unset: Amazon's"
+        "", examples=["https://s3.example:9000"], description="Address of the S3 service. Unset: Amazon's"
     )
-    region: str = Field("us-east-1", description="The bucket's region")
-    access_key: str = Field("", description="Who we are there")
-    secret_key: SecretStr = Field(SecretStr(""), description="Our password; better as a credential")
+    region: str = Field("us-east-1", description="Region of the bucket")
+    access_key: str = Field("", description="Access key ID")
+    secret_key: SecretStr = Field(SecretStr(""), description="Secret access key; better as a credential")
     all_versions: bool = Field(
         default=False,
-        description="The bucket may keep versions: all of them are deleted",
+        description="The bucket may have versioning: all versions are deleted",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The owners of a routing folder alone: what becomes of recordings needs nothing else of it."""
+"""Only the owners of a routing folder: the retention of recordings needs nothing else."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +10,7 @@ from config.reading import Reading
 
 
 def retentions(folder: Path) -> Mapping[str, timedelta]:
-    """How long each owner keeps recordings, by owner. Raises ConfigErrors with what is wrong."""
+    """Return how long each owner keeps recordings. Raises ConfigErrors."""
     files = list_files(folder)
     reading = Reading(folder, list(files.errors))
     owners = reading.owners(files.owners)

@@ -1,8 +1,8 @@
-"""Many values kept small: packed to bytes, unpacked when asked for.
+"""Many values in little memory: packed to bytes, unpacked at access.
 
-5,000 numbers are 400,000 objects that each full garbage collection visits: 0.3 s in which the engine is deaf.
-As bytes they are not visited at all, and a call unpacks its own number in 0.03 ms, 7 % of the loop's work in
-a profile of calls to one number: the last ones stay unpacked.
+5,000 numbers are 400,000 objects, which each full garbage collection visits: the engine is blocked for 0.3 s.
+Bytes are not visited, and a call unpacks its number in 0.03 ms. That was 7 % of the event loop in a profile
+of calls to one number, so the latest ones stay unpacked.
 """
 
 import pickle
@@ -12,7 +12,7 @@ UNPACKED = 200
 
 
 class Packed[K, V](Mapping[K, V]):
-    """A mapping whose values, which are not to be changed, are packed."""
+    """A mapping with packed values, which must not be changed."""
 
     def __init__(self, values: Mapping[K, V]) -> None:
         self._packed = {key: pickle.dumps(value) for key, value in values.items()}

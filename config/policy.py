@@ -1,4 +1,4 @@
-"""Where calls may be sent: never to an emergency, short or paid number, nor outside the allowed countries."""
+"""Where calls may be sent: not to emergency, short or paid numbers, nor outside the allowed countries."""
 
 import re
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from config.countries import EUROPE
 
-# Somebody earns on every minute of these; a route to them is how telephone fraud is paid.
+# Each minute of these pays their holder: routes to them are the usual way of telephone fraud.
 PAID = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER})
-# Paid ranges that phonenumbers 9.0.43 does not know as such: BE 070; ES 905, 907-909; DE 0137, 0138, 019x;
+# Paid ranges that phonenumbers 9.0.43 does not recognize: BE 070; ES 905, 907-909; DE 0137, 0138, 019x;
 # AT 071x; IT 892-895; NL 090x with a digit more or less; PT 76x; satellite and international premium.
 PAID_UNKNOWN = re.compile(
     r"\+(32(70|90\d)|3490[5789]|49(13[78]|19)|4371[0-8]|3989[2-5]|3190[069]|35176|87|88[1238]|979)", re.ASCII
@@ -25,11 +25,11 @@ class Policy:
     countries: frozenset[str] = EUROPE
 
     def objection(self, number: str) -> str | None:
-        """Why this number (E.164) may not be dialled, and the remedy; None when it may."""
+        """Return why this number (E.164) may not be dialled, and the remedy; None if it may."""
         return _objection(number, self.countries)
 
 
-@lru_cache(maxsize=100_000)  # 60 us each, and a routing folder has the same destinations over and over
+@lru_cache(maxsize=100_000)  # 60 us each, and a routing folder repeats its destinations
 def _objection(number: str, countries: frozenset[str]) -> str | None:
     parsed = phonenumbers.parse(number)
     country = _country(parsed)
@@ -48,7 +48,7 @@ def _objection(number: str, countries: frozenset[str]) -> str | None:
 
 
 def _country(parsed: PhoneNumber) -> str:
-    """The country of a number; where several share a calling code and digits do not tell, the main one."""
+    """Return the country of a number; the main one if the digits do not decide between several."""
     return phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
         parsed.country_code or 0
     )

@@ -1,4 +1,4 @@
-"""Prompts: sound files checked before any call needs them; some are brought along, in every language."""
+"""Prompts: audio files, checked before any call needs them; some are built in, in every language."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ MAX_BYTES = 20_000_000  # 20 minutes of them
 
 
 def read_prompt(path: Path) -> Prompt:
-    """The prompt in this file, its length that of the sound; raises UnplayableError, or OSError."""
+    """Return the prompt in this file. Raises UnplayableError, or OSError."""
     if path.stat().st_size > MAX_BYTES:
         raise UnplayableError(f"larger than {MAX_BYTES:,} bytes; make it an MP3, or shorten it")
     data = path.read_bytes()
@@ -28,7 +28,7 @@ def read_prompt(path: Path) -> Prompt:
 
 @cache
 def built_in(folder: Path = VOICES) -> Mapping[str, Prompt]:
-    """The prompts brought along, by `built-in/name` or `built-in/language/name`."""
+    """Return the built-in prompts, by `built-in/name` or `built-in/language/name`."""
     used = {*RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
     files = sorted(file for file in folder.rglob("*.wav") if file.stem in used)
     names = (file.relative_to(folder).with_suffix("").as_posix() for file in files)
@@ -42,6 +42,6 @@ def _seconds(data: bytes) -> float:
             raise UnplayableError("holds no sound, or less than its header says; make it again")
         if (channels, width, rate) == (1, 2, RATE):
             return float(frames / rate)
-    from config.sound import length  # noqa: PLC0415 - 0.35 s, which a folder of such WAV files need not spend
+    from config.sound import length  # noqa: PLC0415 - 0.35 s, not needed for a folder of such WAV files
 
     return length(data)

@@ -1,7 +1,7 @@
-"""Prompts put where Asterisk plays them, converted by a process of its own: libsndfile reads what comes.
+"""Publishing of prompts: converted, by a process of its own, to the folder from which Asterisk plays them.
 
-A published file is named by the content of its source and the way it was converted, and never written again:
-a live call hears what was checked, and no comma or space of a folder's name reaches Asterisk.
+A published file is named by the content of its source and the version of the conversion, and never rewritten:
+a live call hears what was checked, and Asterisk gets no comma or space of a folder's name.
 """
 
 import hashlib
@@ -16,15 +16,13 @@ from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError, UnplayableError
 from dialplan.prompt import Prompt
 
-CONVERSION = 1  # counted up when config/sound.py makes something else of the same file
-LEAST_SECONDS, SHARE = (
-    60.0,
-    0.1,
-)  # how long it may take: a minute of sound takes 0.1 to 0.5 s, on an idle host
+CONVERSION = 2  # increased when config/sound.py converts the same file differently
+# How long it may take: a minute of audio takes 0.1 to 0.5 s on an idle host.
+LEAST_SECONDS, SHARE = 60.0, 0.1
 
 
 async def publish(prompts: Mapping[str, Prompt], folder: Path) -> dict[str, Prompt]:
-    """The same prompts by the same names, their `path` that of a file in `folder`, made where it is missing.
+    """Return these prompts with the `path` of a file in `folder`, which is created if it is missing.
 
     Raises ConfigErrors.
     """
@@ -41,39 +39,39 @@ def _place(prompt: Prompt, folder: Path) -> Path:
 async def _publish_in_process(prompts: list[Prompt], folder: Path) -> None:
     seconds = LEAST_SECONDS + SHARE * sum(prompt.seconds for prompt in prompts)
     try:
-        told = pickle.dumps(prompts)
-        errors = await answer_of("config.publish", str(folder), told=told, seconds=seconds)
-    except ChildError as wrong:
-        # They are made in order: it is the first that is not there.
+        stdin = pickle.dumps(prompts)
+        errors = await answer_of("config.publish", str(folder), stdin=stdin, seconds=seconds)
+    except ChildError as error:
+        # They are converted in order: the first that is missing.
         culprit = next(prompt for prompt in prompts if not _place(prompt, folder).exists())
-        errors = [_error(culprit, f"cannot be converted: the process {wrong}")]
+        errors = [_error(culprit, f"cannot be converted: the process {error}")]
     if errors:
         raise ConfigErrors(errors)
 
 
 def make(prompts: Iterable[Prompt], folder: Path) -> list[FileError]:
-    """Publish each of these; what is wrong with those that cannot be."""
+    """Publish these prompts; return the errors of those that cannot be published."""
     folder.mkdir(parents=True, exist_ok=True)
     errors = []
     for prompt in prompts:
         try:
             _write(_place(prompt, folder), _converted(prompt))
-        except UnplayableError as wrong:
-            errors.append(_error(prompt, str(wrong)))
-        except OSError as wrong:
-            errors.append(_error(prompt, f"cannot be published ({wrong}); check disk and modes"))
+        except UnplayableError as error:
+            errors.append(_error(prompt, str(error)))
+        except OSError as error:
+            errors.append(_error(prompt, f"cannot be published ({error}); check disk and modes"))
     return errors
 
 
 def prune(folder: Path, keep: Collection[str]) -> None:
-    """Remove the published prompts whose source's SHA-256 is not among those to keep. Raises OSError."""
+    """Remove published prompts, except those whose source has a SHA-256 in `keep`. Raises OSError."""
     for file in folder.glob("*.wav"):
         if file.name.partition("-")[0] not in keep:
             file.unlink(missing_ok=True)
 
 
 def _converted(prompt: Prompt) -> bytes:
-    from config.sound import telephone  # noqa: PLC0415 - numpy, which the engine itself can do without
+    from config.sound import telephone  # noqa: PLC0415 - numpy, which the engine does not need
 
     data = prompt.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != prompt.sha256:
@@ -82,7 +80,7 @@ def _converted(prompt: Prompt) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, also when the power fails: what is there is never looked at again."""
+    """Write it whole or not at all, even at a power cut: an existing file is never checked again."""
     draft = path.with_suffix(".draft")
     with draft.open("wb") as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""Reading a routing folder file by file, keeping every error on the way."""
+"""Reading a routing folder file by file, and collecting every error."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from config.caller_lists import MAX_LIST_BYTES, read_list
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
 from config.prompts import read_prompt
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
+from dialplan.caller_list import CallerList
 from dialplan.model import Model
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
@@ -19,13 +21,23 @@ from dialplan.references import References
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A file that could be read as YAML; whether it says something possible, a model tells."""
+    """A file that is valid YAML; a model checks its content.
+
+    `used`: the sub-routes in it, by the path of the step that uses them.
+    """
 
     file: Path
     document: Document
+    used: Mapping[At, "Text"] = field(default_factory=dict)
 
     def error(self, at: At, what: str) -> FileError:
-        """An error at this path of the file; what is missing is reported where it should be."""
+        """Return an error at this path of the file; a missing value is reported where it should be.
+
+        Within a sub-route, the rest of the path is one of the sub-route's own file.
+        """
+        for place in range(len(at) if self.used else 0):
+            if at[place] == "route" and (inner := self.used.get(self.document.known(at[:place]))):
+                return inner.error(at[place:], what)
         named = at if what.startswith("is missing") else self.document.known(at)
         return FileError(self.file, self.document.place(at), spoken(named), what)
 
@@ -40,33 +52,49 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """One hash for all files, in hex: equal if and only if names and contents are."""
+        """One hash for all files, in hex: equal if and only if names and contents are equal."""
         return digest_of(self.hashes)
 
     def owners(self, files: Iterable[Path]) -> dict[str, Owner]:
-        """The owners in these files, by name; wrong ones are left out. Errors are kept."""
+        """Return the owners in these files, by name, without wrong ones. Errors are collected."""
         read = ((text.file.stem, self.model(text, Owner)) for text in self.texts(files))
         return {name: owner for name, owner in read if owner is not None}
 
     def texts(self, files: Iterable[Path]) -> list[Text]:
-        """These YAML files; those that cannot be read are left out. Errors are kept."""
+        """Return these YAML files, without unreadable ones. Errors are collected."""
         documents = ((file, self._document(file)) for file in files)
         return [Text(file, document) for file, document in documents if document is not None]
 
     def model[T: Model](self, text: Text, model: type[T], references: References | None = None) -> T | None:
-        """What this file says, or None where that is impossible. Errors are kept.
+        """Return the content of this file; None if it is wrong. Errors are collected.
 
-        A file that refers to something missing is wrong too, but what it says can be examined further.
+        A file that refers to something missing is an error too, but its content can be checked further.
         """
         try:
             return model.model_validate(text.document.value, context=references)
-        except ValidationError as wrong:
-            self.errors += (text.error(at, what) for at, what in objections(wrong, model))
-        return self.model(text, model) if references else None  # an error kept twice is reported once
+        except ValidationError as error:
+            self.errors += (text.error(at, what) for at, what in objections(error, model))
+        return self.model(text, model) if references else None  # equal errors are reported once
 
     def prompts(self, files: Iterable[Path]) -> Mapping[str, Prompt]:
-        """The prompts in these files, by `name` or `language/name`; unplayable ones are left out."""
+        """Return the prompts in these files, by `name` or `language/name`, without unplayable ones."""
         return {self.prompt_name(file): prompt for file in files if (prompt := self._prompt(file))}
+
+    def caller_lists(self, files: Iterable[Path]) -> dict[str, CallerList]:
+        """The lists of callers' numbers in these files, by name. Errors are kept."""
+        return {file.stem: listed for file in files if (listed := self._caller_list(file)) is not None}
+
+    def _caller_list(self, file: Path) -> CallerList | None:
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(MAX_LIST_BYTES + 1)
+        except OSError as wrong:
+            self._cannot_read(file, wrong)
+            return None
+        self.hashes[self._key(file)] = hashlib.sha256(data).hexdigest()
+        listed, wrong_lines = read_list(data)
+        self.errors += (FileError(file, place, "", what) for place, what in wrong_lines)
+        return listed
 
     def _document(self, file: Path) -> Document | None:
         try:
@@ -74,30 +102,30 @@ class Reading:
                 data = opened.read(MAX_BYTES + 1)
             self.hashes[self._key(file)] = hashlib.sha256(data).hexdigest()
             return read(data)
-        except UnreadableError as wrong:
-            self.errors.append(FileError(file, wrong.place, "", wrong.what))
-        except OSError as wrong:
-            self._cannot_read(file, wrong)
+        except UnreadableError as error:
+            self.errors.append(FileError(file, error.place, "", error.what))
+        except OSError as error:
+            self._cannot_read(file, error)
         return None
 
     def _prompt(self, file: Path) -> Prompt | None:
         try:
             prompt = read_prompt(file)
             self.hashes[self._key(file)] = prompt.sha256
-        except UnplayableError as wrong:
-            self.errors.append(FileError(file, NOWHERE, "", str(wrong)))
-        except OSError as wrong:
-            self._cannot_read(file, wrong)
+        except UnplayableError as error:
+            self.errors.append(FileError(file, NOWHERE, "", str(error)))
+        except OSError as error:
+            self._cannot_read(file, error)
         else:
             return prompt
         return None
 
-    def _cannot_read(self, file: Path, wrong: OSError) -> None:
-        what = f"cannot be read ({wrong.strerror}); check its owner and mode"
+    def _cannot_read(self, file: Path, error: OSError) -> None:
+        what = f"cannot be read ({error.strerror}); check its owner and mode"
         self.errors.append(FileError(file, NOWHERE, "", what))
 
     def prompt_name(self, file: Path) -> str:
-        """`welcome`, or of a language `nl/welcome`."""
+        """Return `welcome`, or with a language `nl/welcome`."""
         return file.relative_to(self.folder / "prompts").with_suffix("").as_posix()
 
     def _key(self, file: Path) -> str:
@@ -105,6 +133,6 @@ class Reading:
 
 
 def digest_of(hashes: Mapping[str, str]) -> str:
-    """The digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path in it."""
+    """Return the digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path."""
     lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(hashes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What one file cannot know: whether owners, prompts and numbers fit together, and where calls may go."""
+"""Checks across files: whether owners, prompts and numbers fit together, and where calls may go."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -12,30 +12,31 @@ from dialplan.number import LANGUAGES, dial_key
 class Folder:
     """What the numbers of a folder may refer to.
 
-    `owners`: each one's language, empty where the owner's file is wrong; `without_mail`: those without an
-    address; `notices`: the prompt of each owner who has an announcement of recordings of their own;
-    `heard`: the prompts there are in a language, in any for the empty one; `built_in`: those brought along;
-    `keys`: the dial keys of all own numbers.
+    `owners`: the language of each owner, empty if the owner's file has an error; `without_mail`: owners
+    without an address; `notices`: the prompt of each owner with an announcement of their own; `audible`: the
+    prompts in each language, of all languages for the empty one; `built_in`: likewise, of the built-in
+    prompts; `keys`: the dial keys of all numbers; `lists`: the names of the lists of callers.
     """
 
     owners: Mapping[str, str]
     without_mail: Set[str]
     notices: Mapping[str, str]
-    heard: Mapping[str, Set[str]]
+    audible: Mapping[str, Set[str]]
     built_in: Mapping[str, Set[str]]
     keys: Set[str]
+    lists: Set[str] = frozenset()
 
 
 def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
-    """Prompts as `name` or `language/name` -> the names that callers of each language can hear."""
+    """Return the names of prompts that callers of each language can hear, from `name` or `language/name`."""
     split = [(language, name) for language, _, name in (prompt.rpartition("/") for prompt in prompts)]
-    heard = {own: {name for language, name in split if language in ("", own)} for own in LANGUAGES}
-    return heard | {"": {name for _, name in split}}
+    audible = {own: {name for language, name in split if language in ("", own)} for own in LANGUAGES}
+    return audible | {"": {name for _, name in split}}
 
 
 @dataclass(frozen=True, slots=True)
 class NumberReferences:
-    """What a number of this owner may name: `dialplan.references.References` for one file."""
+    """What a number of this owner may refer to: `dialplan.references.References` for one file."""
 
     folder: Folder
     policy: Policy
@@ -47,10 +48,10 @@ class NumberReferences:
         return f"there is no owner `{name}`; {_near(name, self.folder.owners) or f'write owners/{name}.yaml'}"
 
     def prompt(self, name: str) -> str | None:
-        heard = self.folder.heard[self._language]
-        if name in heard:
+        audible = self.folder.audible[self._language]
+        if name in audible:
             return None
-        remedy = _near(name, heard) or f"put the file at prompts/{name}.wav"
+        remedy = _near(name, audible) or f"put the file at prompts/{name}.wav"
         return f"there is no prompt `{name}`; {remedy}"
 
     def destination(self, number: str) -> str | None:
@@ -65,12 +66,12 @@ class NumberReferences:
         return self.built_in((self.folder.notices.get(self.number_owner, prompt),))
 
     def built_in(self, prompts: tuple[str, ...]) -> str | None:
-        """An owner's own file of that name counts too."""
+        """A file of the owner with this name counts too."""
         if not (language := self._language):
             return None
-        there = self.folder.heard[language] | self.folder.built_in[language]
+        available = self.folder.audible[language] | self.folder.built_in[language]
         for name in prompts:
-            if name not in there:
+            if name not in available:
                 place = f"prompts/{language}/{name}.wav"
                 return f"there is no prompt `{name}` in {language}; put the file at {place}"
         return None
@@ -82,6 +83,12 @@ class NumberReferences:
         return (
             f"{owner} has no address for messages; write  mail: office@acme.example  in owners/{owner}.yaml"
         )
+
+    def caller_list(self, name: str) -> str | None:
+        if name in self.folder.lists:
+            return None
+        remedy = _near(name, self.folder.lists) or f"put the file at callers/{name}.txt"
+        return f"there is no list of callers `{name}`; {remedy}"
 
     @property
     def _language(self) -> str:

@@ -1,7 +1,7 @@
 """The settings of engine and worker: `callengine.toml`, the environment, and systemd's credentials.
 
-What an operator may write is the fields below; their descriptions are the documentation, printed by
-`callengine settings --example`. The environment wins over a credential, a credential over the file.
+The fields below are what an operator may write; their descriptions are the documentation, printed by
+`callengine settings --example`. The environment overrides a credential, a credential overrides the file.
 """
 
 import os
@@ -35,7 +35,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. `errors`: one line each, with its place and its remedy."""
+    """The settings cannot be used. `errors`: one line each, with place and remedy."""
 
     def __init__(self, errors: list[str]) -> None:
         super().__init__("\n".join(errors))
@@ -63,7 +63,7 @@ def _check_country(code: str) -> str:
 
 
 class Ari(Model):
-    """How engine and Asterisk reach one another."""
+    """How engine and Asterisk reach each other."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(
         "http://127.0.0.1:8088", description="Asterisk's HTTP server (http.conf: bindaddr, bindport)"
@@ -75,18 +75,20 @@ class Ari(Model):
     app: str = Field(
         "engine", pattern="^[a-z0-9_-]+$", description="The application that the dialplan's Stasis() names"
     )
-    events_host: str = Field("127.0.0.1", description="Where the engine waits for Asterisk's WebSocket")
+    events_host: str = Field(
+        "127.0.0.1", description="Address where the engine waits for Asterisk's WebSocket"
+    )
     events_port: Port = Field(8089, description="Its port (websocket_client.conf: uri)")
     events_user: str = Field(
-        "asterisk", description="What Asterisk logs in with there (websocket_client.conf: username)"
+        "asterisk", description="Login of Asterisk there (websocket_client.conf: username)"
     )
     events_password: SecretStr = Field(
-        SecretStr(""), description="And its password; better as a credential, see above"
+        SecretStr(""), description="Its password; better as a credential, see above"
     )
 
 
 class Asterisk(Model):
-    """What the engine has to know of Asterisk's own configuration."""
+    """Asterisk's own configuration, as far as the engine needs it."""
 
     etc_dir: Path | None = Field(
         None,
@@ -95,11 +97,11 @@ class Asterisk(Model):
     )
     recordings: Path = Field(
         Path("/var/spool/asterisk/recording"),
-        description="Where Asterisk writes what it records; the worker has to be allowed to delete there",
+        description="Folder of Asterisk's recordings; the worker must be allowed to delete there",
     )
     cel: Path = Field(
         Path("/var/log/asterisk/cel-custom/Master.csv"),
-        description="What cel_custom.conf writes: call records come from it. The engine rotates it",
+        description="The file of cel_custom.conf, from which call records come. The engine rotates it",
     )
     trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
         "PJSIP/{number}@trunk",
@@ -112,11 +114,11 @@ class Journal(Model):
     """The journal of calls on the local disk."""
 
     segment_bytes: int = Field(64 * 2**20, ge=2**16, le=2**30, description="Size of one preallocated segment")
-    keep_hours: int = Field(72, ge=1, le=24 * 30, description="Segments are kept this long after draining")
+    keep_hours: int = Field(72, ge=1, le=24 * 30, description="How long segments are kept after draining")
 
 
 class Http(Model):
-    """Where /metrics, /live and /ready are served. There is no login: keep it on loopback."""
+    """Where /metrics, /live and /ready are served, without a login: use loopback."""
 
     host: str = Field("127.0.0.1", description="Address")
     engine_port: Port = Field(9460, description="Port of the engine; 0 takes a free one")
@@ -124,14 +126,14 @@ class Http(Model):
 
 
 class Limits(Model):
-    """Bounds on every call, whatever its route says."""
+    """Limits of every call, whatever its route contains."""
 
     max_call_minutes: float = Field(240, gt=0, le=720, description="A call that lasts longer is ended")
     same_caller: int = Field(
         10,
         ge=1,
         le=1000,
-        description="Calls of one caller that may ring at one number at once; one more is a loop, and busy",
+        description="Calls of one caller that may ring at one number at once; one more is a loop: busy",
     )
 
 
@@ -140,7 +142,7 @@ class Destinations(Model):
 
     countries: Annotated[
         frozenset[Annotated[str, AfterValidator(_check_country)]], NoDecode, BeforeValidator(split)
-    ] = Field(EUROPE, min_length=1, description="Countries (ISO 3166-1) that a destination may be in")
+    ] = Field(EUROPE, min_length=1, description="Countries (ISO 3166-1) of destinations")
 
 
 class Log(Model):
@@ -152,7 +154,7 @@ class Log(Model):
 
 
 class Settings(BaseSettings):
-    """Everything that engine and worker are told from outside. Read once, at start."""
+    """The settings of engine and worker, read once at start."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -169,13 +171,14 @@ class Settings(BaseSettings):
         default_factory=socket.gethostname,
         examples=["engine1"],
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="This host's name in call records. Unset: the host name",
+        description="Name of this host in call records. Unset: the host name",
     )
     routing: Path = Field(
-        Path("/etc/callengine/routing"), description="The routing folder: owners, numbers, prompts"
+        Path("/etc/callengine/routing"), description="Routing folder: owners, numbers, prompts"
     )
     state: Path = Field(
-        Path("/var/lib/callengine"), description="The journal and whatever else survives a restart"
+        Path("/var/lib/callengine"),
+        description="Folder of the journal, and of everything else that survives a restart",
     )
     history_days: int = Field(
         90,
@@ -190,17 +193,16 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr = Field(
         SecretStr(""),
-        description="What the keys of voicemail and recordings are wrapped with, and return addresses of "
-        "mails are signed with, as `callengine settings --new-key` makes it; better as a credential, see "
-        "above. Several, parted by a comma: the first one wraps and signs, the others still open what they "
-        "have wrapped",
+        description="Key that wraps the keys of voicemail and recordings, and signs return addresses of "
+        "mails; `callengine settings --new-key` generates one; better as a credential, see above. With "
+        "several, separated by commas, the first wraps and signs; the others still unwrap what they wrapped",
     )
     key_rotation_minutes: int = Field(
         15,
         ge=0,
         le=45,
-        description="How long a destroyed key may be readable in PostgreSQL's files: then the key that all "
-        "others are wrapped with is replaced, and overwritten. 0: at once",
+        description="How long a destroyed key may be readable in PostgreSQL's files: then the key that wraps "
+        "all others is replaced, and overwritten. 0: at once",
     )
     country: str = Field(
         "",
@@ -234,7 +236,7 @@ class Settings(BaseSettings):
         return self.state / "routing-versions"
 
     def require(self, *names: str) -> None:
-        """Raise SettingsError unless each of these, as `ari.password`, has a value: few commands need all."""
+        """Raise SettingsError unless each of these, such as `ari.password`, has a value."""
         if absent := [name for name in names if not reduce(getattr, name.split("."), self)]:
             raise SettingsError([f"{name} is not set: {how_to_set(name)}" for name in absent])
 
@@ -247,14 +249,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The file's values come as arguments, and are last: environment and credentials win over them."""
+        """The values of the file are arguments, and last: environment and credentials override them."""
         return env_settings, NestedSecretsSettingsSource(file_secret_settings), init_settings
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The settings, from `path`, else the file CALLENGINE_SETTINGS names, else the default file if it exists.
+    """Read the settings from `path`, else from the file in CALLENGINE_SETTINGS, else from the default file.
 
-    Raises SettingsError with every error at once.
+    Raises SettingsError with all errors at once.
     """
     path = path or file_of_environment()
     credentials = credentials_folder(path or DEFAULT_FILE)
@@ -262,13 +264,12 @@ def load_settings(path: Path | None = None) -> Settings:
     unknown = list(unknown_variables(Settings))
     try:
         settings = Settings(**written, _secrets_dir=credentials)
-    except ValidationError as wrong:
-        errors = wrong.errors(include_input=False, include_url=False)
-        raise SettingsError(
-            [*unknown, *(complaint(error, path, credentials, Settings) for error in errors)]
-        ) from None
-    except UnreadableError as wrong:
-        raise SettingsError([*unknown, f"environment or credentials: {wrong}"]) from None
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+        lines = [complaint(one, path, credentials, Settings) for one in errors]
+        raise SettingsError([*unknown, *lines]) from None
+    except UnreadableError as error:
+        raise SettingsError([*unknown, f"environment or credentials: {error}"]) from None
     if unknown:
         raise SettingsError(unknown)
     return settings
@@ -284,11 +285,11 @@ def file_of_environment() -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as wrong:
-        raise SettingsError([f"{path}: this is not TOML: {wrong}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: this is not TOML: {error}"]) from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path}: this is not UTF-8 text"]) from None
-    except OSError as wrong:
+    except OSError as error:
         raise SettingsError(
-            [f"{path}: {wrong.strerror}; callengine settings --example prints a file to begin with"]
+            [f"{path}: {error.strerror}; callengine settings --example prints a file to start from"]
         ) from None

@@ -1,4 +1,4 @@
-"""Routing versions kept and read by a process of its own: thousands of files are not in the way of a call."""
+"""Routing versions stored and read by a process of its own: thousands of files do not delay a call."""
 
 import gc
 import sys
@@ -17,19 +17,19 @@ READ_SECONDS = 30.0
 
 
 async def keep(versions: Versions, folder: Path, digest: str) -> None:
-    """`Versions.keep`. Raises OSError when it cannot be written, ConfigErrors when the folder has changed."""
+    """`Versions.keep`. Raises OSError if it cannot be written, ConfigErrors if the folder has changed."""
     try:
-        wrong = await answer_of(
+        error = await answer_of(
             "config.versioning", "keep", str(versions.root), digest, str(folder), seconds=KEEP_SECONDS
         )
-    except ChildError as trouble:
-        raise OSError(f"the process that keeps the version {trouble}") from None
-    match wrong:
+    except ChildError as failure:
+        raise OSError(f"the process that stores the version {failure}") from None
+    match error:
         case FolderChangedError():
             what = "was changed while it was read; it is read again"
             raise ConfigErrors([FileError(folder, NOWHERE, "", what)])
         case OSError():
-            raise wrong
+            raise error
 
 
 async def read(versions: Versions, digest: str, policy: Policy | None = None) -> Routing:
@@ -39,8 +39,8 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
         answer = await answer_of(
             "config.versioning", "read", str(versions.root), digest, *countries, seconds=READ_SECONDS
         )
-    except ChildError as trouble:
-        raise VersionError(digest, Why.UNREADABLE, f"the process reading it {trouble}") from None
+    except ChildError as failure:
+        raise VersionError(digest, Why.UNREADABLE, f"the process reading it {failure}") from None
     match answer:
         case Routing():
             return answer
@@ -50,16 +50,16 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
 
 
 def _answer(what: str, root: str, digest: str, *more: str) -> Any:
-    """What the child is asked: the version, or the error that it meets; None for what is done."""
+    """Return the answer of the child: a version, an error, or None after `keep`."""
     versions = Versions(Path(root))
     try:
         if what == "keep":
             return versions.keep(Path(more[0]), digest)
         return packed(versions.read(digest, Policy(frozenset(more)) if more else None))
-    except (VersionError, FolderChangedError, OSError) as wrong:
-        return wrong
+    except (VersionError, FolderChangedError, OSError) as error:
+        return error
 
 
 if __name__ == "__main__":
-    gc.disable()  # it lives for a second, and nothing it makes is garbage
+    gc.disable()  # it lives for a second, and produces no garbage
     reply(_answer(*sys.argv[1:]))

@@ -1,11 +1,11 @@
-"""Routing versions on disk: what calls began under, and what an operator may look back at.
+"""Routing versions on disk: for calls that began under them, and for the operator's history.
 
     ROOT/<digest>/       the routing folder as it was accepted, never changed afterwards
     ROOT/<digest>.json   when it was in force, and the SHA-256 of each of its prompts
     ROOT/in-force        a symbolic link to the version that is, or was last, in force
 
-A version is whole or absent: its files are on the disk before it has its name. A file that did not change
-since the version before it is the same file (a hard link): docs/decisions/015-routing-versions.md.
+A version is whole or absent: its files are on the disk before it gets its name. A file that did not change
+since the version before is the same file (a hard link): docs/decisions/011-routing-versions.md.
 """
 
 import json
@@ -26,11 +26,11 @@ from config.policy import Policy
 from dialplan.routing import Routing
 
 IN_FORCE = "in-force"
-DRAFT, GONE = ".draft", ".gone"  # a version that is being made, or removed
+DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
 
 
 class Why(StrEnum):
-    """Why a version cannot be had."""
+    """Why a version is not available."""
 
     GONE = "gone"
     DAMAGED = "damaged"
@@ -38,10 +38,10 @@ class Why(StrEnum):
 
 
 class VersionError(Exception):
-    """A version that cannot be had. `detail`: the first error, where this software cannot read it."""
+    """A version that is not available. `detail`: the first error, if this software cannot read it."""
 
     def __init__(self, digest: str, why: Why, detail: str = "") -> None:
-        super().__init__(digest, why, detail)  # as given: it comes out of another process
+        super().__init__(digest, why, detail)  # all arguments: it is pickled by another process
         self.digest, self.why, self.detail = digest, why, detail
 
 
@@ -51,7 +51,7 @@ class FolderChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """When a version was in force; `until` is None while it is, or where the engine's end was not seen."""
+    """When a version was in force. `until`: None while it is, or if the engine was killed in it."""
 
     since: datetime
     until: datetime | None = None
@@ -59,7 +59,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is known of a kept version. `prompts`: their SHA-256, those brought along too."""
+    """A stored version. `prompts`: their SHA-256, with the built-in ones."""
 
     digest: str
     periods: tuple[Period, ...]
@@ -87,9 +87,9 @@ class Version:
 
 
 class Versions:
-    """The versions below `root`, which is made when missing. One process at a time changes it: the engine.
+    """The versions in folder `root`, created if missing. Only one process changes it: the engine.
 
-    Every method reads or writes the disk and none is quick where there are thousands of files.
+    Every method reads or writes the disk, slowly if there are thousands of files.
     """
 
     def __init__(self, root: Path) -> None:
@@ -97,25 +97,25 @@ class Versions:
 
     @property
     def in_force(self) -> Path:
-        """Where the files of the version in force lie; absent before the first one."""
+        """The files of the version in force; absent before the first one."""
         return self.root / IN_FORCE
 
     @property
     def snapshot(self) -> Path:
-        """The copy of the last good folder that earlier engines kept; used once, then removed."""
+        """The copy of the last good folder that earlier engines stored; used once, then removed."""
         return self.root.with_name("routing.snapshot")
 
     def remove_snapshot(self) -> None:
         shutil.rmtree(self.snapshot, ignore_errors=True)
 
     def holds(self, digest: str) -> bool:
-        """Whether this version was kept, whole or damaged since."""
+        """Whether this version was stored; it may be damaged since."""
         return (self.root / digest).is_dir()
 
     def keep(self, folder: Path, digest: str) -> None:
-        """Copy a folder that was read as `digest`; nothing is done where that version is here already.
+        """Store a folder that was read as `digest`, unless that version is stored already.
 
-        Raises FolderChangedError where the folder is another one by now, and OSError.
+        Raises FolderChangedError if the folder has changed since, and OSError.
         """
         if not self.root.is_dir():
             self.root.mkdir(parents=True)
@@ -128,7 +128,7 @@ class Versions:
         try:
             if copy(folder, draft, self.in_force) != digest:
                 raise FolderChangedError(folder)
-            self._remove(place)  # damaged, or it would have been found
+            self._remove(place)  # it is damaged
             draft.rename(place)
         except FileNotFoundError:  # a file of it was removed just now
             raise FolderChangedError(folder) from None
@@ -137,10 +137,10 @@ class Versions:
         sync(self.root)
 
     def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
-        """Note that a kept version comes into force, and the one before it leaves. Raises OSError."""
+        """Note that a stored version comes into force, and that the one before leaves. Raises OSError."""
         before = self._noted(digest)
         periods = before.periods if before else ()
-        if before is None or not before.may_be_in_force:  # else the engine was only away
+        if before is None or not before.may_be_in_force:  # otherwise only the engine was away
             self._leave(now)
             periods = (*periods, Period(now))
         self._note(Version(digest, periods, frozenset(prompts)))
@@ -157,35 +157,35 @@ class Versions:
                 self._note(Version(version.digest, (*ended, Period(last.since, now)), version.prompts))
 
     def all(self) -> list[Version]:
-        """Every kept version, the one that came into force last first."""
+        """Return every stored version, the latest in force first."""
         try:
             digests = [entry.name for entry in os.scandir(self.root) if is_digest(entry.name)]
         except FileNotFoundError:
             return []
-        versions = [self._noted(digest) or self._looked_at(digest) for digest in digests]
+        versions = [self._noted(digest) or self._of_files(digest) for digest in digests]
         return sorted(versions, key=lambda version: version.entered, reverse=True)
 
     def read(self, digest: str, policy: Policy | None = None) -> Routing:
-        """A kept version, its files compared with its digest. With a policy it is judged anew.
+        """Return a stored version, after comparing its files with its digest. With a policy, check it again.
 
         Raises VersionError, and PermissionError.
         """
         place = self.root / digest
         try:
-            there = is_digest(digest) and bool(place.stat())
+            exists = is_digest(digest) and bool(place.stat())
         except (FileNotFoundError, NotADirectoryError):
-            there = False
-        if not there:
+            exists = False
+        if not exists:
             raise VersionError(digest, Why.GONE)
         if content_digest(place) != digest:
             raise VersionError(digest, Why.DAMAGED)
         try:
             return load(place, policy)
-        except ConfigErrors as wrong:
-            raise VersionError(digest, Why.UNREADABLE, str(wrong.errors[0])) from None
+        except ConfigErrors as error:
+            raise VersionError(digest, Why.UNREADABLE, str(error.errors[0])) from None
 
     def forget(self, keep: Collection[str], before: datetime) -> list[Version]:
-        """Remove the versions last in force before that instant, but for those to `keep`; return them."""
+        """Remove versions last in force before that instant, except those to `keep`; return them."""
         others = [version for version in self.all() if version.digest not in keep]
         old = [
             version for version in others if not version.may_be_in_force and version.last_in_force < before
@@ -196,7 +196,7 @@ class Versions:
         return old
 
     def tidy(self) -> None:
-        """Remove what a killed engine left half made or half removed."""
+        """Remove what a killed engine left half written or half removed."""
         for place in self.root.glob(".*"):
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place, ignore_errors=True)
@@ -204,12 +204,12 @@ class Versions:
                 place.unlink(missing_ok=True)
 
     def _remove(self, place: Path) -> None:
-        """At once for every reader: a version that is half removed is not to be found."""
+        """Remove it in one step for every reader: no reader sees a version that is half removed."""
         if place.exists():
-            gone = self.root / f"{GONE}-{place.name}"
-            shutil.rmtree(gone, ignore_errors=True)
-            place.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            removed = self.root / f"{GONE}-{place.name}"
+            shutil.rmtree(removed, ignore_errors=True)
+            place.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
 
     def _note(self, version: Version) -> None:
         draft = self.root / f"{DRAFT}-{version.digest}.json"
@@ -220,7 +220,7 @@ class Versions:
         draft.rename(self.root / f"{version.digest}.json")
 
     def _noted(self, digest: str) -> Version | None:
-        """What was noted of a version; None where that is lost or damaged."""
+        """Return what was noted of a version; None if that is lost or damaged."""
         try:
             noted = json.loads((self.root / f"{digest}.json").read_bytes())
             periods = tuple(
@@ -234,8 +234,8 @@ class Versions:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _looked_at(self, digest: str) -> Version:
-        """What the files themselves say of a version of which nothing is noted."""
+    def _of_files(self, digest: str) -> Version:
+        """Return a version of which nothing is noted, according to its files."""
         place = self.root / digest
         made = datetime.fromtimestamp(place.stat().st_mtime).astimezone()
         prompts = frozenset(sha256_of(file) for file in list_files(place).prompts)

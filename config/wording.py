@@ -1,4 +1,4 @@
-"""What the models object to, in the words of somebody who wants to help an operator at 3 a.m."""
+"""The errors of the models, worded for an operator at 3 a.m."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from config.errors import At
 from dialplan.model import Model
 from dialplan.steps import STEPS
 
-# pydantic's kinds of error (it words them for programmers). `input` is what the operator wrote.
+# pydantic's error types, which it words for programmers. `input`: the operator's text.
 WORDS = {
     "enum": "{input} is not one of its values; write {expected}",
     "literal_error": "{input} is not one of its values; write {expected}",
@@ -29,9 +29,9 @@ WORDS = {
 MAX_SHOWN = 60
 
 
-def objections(wrong: ValidationError, model: type[Model]) -> Iterator[tuple[At, str]]:
-    """Each thing that is wrong, with its path in the file."""
-    for error in wrong.errors(include_url=False):
+def objections(errors: ValidationError, model: type[Model]) -> Iterator[tuple[At, str]]:
+    """Each error, with its path in the file."""
+    for error in errors.errors(include_url=False):
         yield error["loc"], _worded(error, model)
 
 
@@ -51,14 +51,14 @@ def _worded(error: ErrorDetails, model: type[Model]) -> str:
 
 
 def _example(key: str, at: At, model: type[Model]) -> str:
-    """How a setting that is missing may be written: the first example of its field."""
+    """Return how a missing setting may be written: the first example of its field."""
     fields = _holder(at[:-1], model).model_fields.items()
     examples = [field.examples for name, field in fields if key in (name, field.alias)]
     return examples[0][0] if examples and examples[0] else "…"
 
 
 def _unknown(key: str, at: At, model: type[Model]) -> str:
-    """An unknown setting: whose it is not, which there are, which was meant."""
+    """Return the error of an unknown setting: the model, and the nearest setting or all."""
     holder = _holder(at[:-1], model)
     known = [field.alias or name for name, field in holder.model_fields.items() if name != "step"]
     near = get_close_matches(key, known, 1)
@@ -67,7 +67,7 @@ def _unknown(key: str, at: At, model: type[Model]) -> str:
 
 
 def _holder(at: At, model: type[Model]) -> type[Model]:
-    """The model whose settings are at this path."""
+    """Return the model whose settings are at this path."""
     for part in map(str, at):
         if part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
@@ -77,14 +77,14 @@ def _holder(at: At, model: type[Model]) -> type[Model]:
 
 
 def _model_in(annotation: Any) -> type[Model] | None:
-    """The model that this type is made of, as in `tuple[Destination, ...]`."""
+    """Return the model in this type, such as `tuple[Destination, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _shown(found: Any) -> str:
-    """What the operator wrote, short enough to read."""
-    if not isinstance(found, str):
+def _shown(written: Any) -> str:
+    """Return the operator's text, short enough to read."""
+    if not isinstance(written, str):
         return "this"
-    return f"`{found}`" if len(found) <= MAX_SHOWN else f"`{found[:MAX_SHOWN]}…`"
+    return f"`{written}`" if len(written) <= MAX_SHOWN else f"`{written[:MAX_SHOWN]}…`"

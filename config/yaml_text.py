@@ -1,8 +1,8 @@
-"""YAML as structure and text: dicts, lists and strings, and the place of each. What a text means, models say.
+"""YAML as structure and text: dicts, lists and strings, and the place of each. Models interpret the text.
 
 Plain YAML guesses: `070012345` is 14685413, `+3280012345` loses its plus, `17:30` is 1050, `no` is False, and
-of two equal keys the last wins. Here all is text, and what could surprise or blow up is refused while it
-is being read: 480 bytes of aliases make 3 million nodes elsewhere, 3,000 brackets a RecursionError.
+of two equal keys the last wins. Here everything is text, and dangerous constructs are refused while they are
+read: elsewhere 480 bytes of aliases become 3 million nodes, and 3,000 brackets a RecursionError.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MAX_SCALAR = 10_000  # characters
 
 
 class UnreadableError(Exception):
-    """This text cannot be read. `place` is where, `what` says what is wrong and what to write."""
+    """This text cannot be read. `place`: where; `what`: what is wrong, and the remedy."""
 
     def __init__(self, place: Place, what: str) -> None:
         super().__init__(what)
@@ -40,13 +40,13 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The value of a file and the place of everything in it: of a mapping's entry that of its key."""
+    """The value of a file and the places of all values in it; an entry of a mapping has that of its key."""
 
     value: Any
     places: dict[At, Place]
 
     def known(self, at: At) -> At:
-        """This path as it is written: without what is missing, or left out because a setting stands alone."""
+        """Return this path as it is written: without missing parts, and without those of a setting alone."""
         written: At = ()
         for part in at:
             if (*written, part) in self.places:
@@ -58,15 +58,15 @@ class Document:
 
 
 def read(data: bytes) -> Document:
-    """The one document in this UTF-8 text; raises UnreadableError at the first thing that cannot be used."""
+    """Parse the only document in this UTF-8 text. Raises UnreadableError for its first error."""
     if len(data) > MAX_BYTES:
         raise UnreadableError(NOWHERE, f"larger than {MAX_BYTES:,} bytes; split it into several files")
     try:
         return _Reader(data).document()
-    except yaml.MarkedYAMLError as wrong:
-        raise UnreadableError(_place(wrong.problem_mark), _explained(wrong)) from None
-    except ReaderError as wrong:
-        before = data[: wrong.position]
+    except yaml.MarkedYAMLError as error:
+        raise UnreadableError(_place(error.problem_mark), _explained(error)) from None
+    except ReaderError as error:
+        before = data[: error.position]
         place = Place(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
         raise UnreadableError(
             place, "no UTF-8 text here; save the file as UTF-8, no control characters"
@@ -74,7 +74,7 @@ def read(data: bytes) -> Document:
 
 
 class _Reader:
-    """Builds the document while libyaml parses, so that a limit is hit before anything large exists."""
+    """Builds the document while libyaml parses, so that limits act before anything large exists."""
 
     def __init__(self, data: bytes) -> None:
         self._parser = yaml.CBaseLoader(data)
@@ -92,7 +92,7 @@ class _Reader:
         return Document(value, self._places)
 
     def _next(self) -> Event:
-        return cast("Event", self._parser.get_event())  # None only behind the end of the stream
+        return cast("Event", self._parser.get_event())  # None only after the end of the stream
 
     def _value(self, event: Event, at: At, depth: int) -> Any:
         self._check(event, depth)
@@ -162,9 +162,9 @@ def _refused(event: Event, what: str) -> UnreadableError:
     return UnreadableError(_place(event.start_mark), what)
 
 
-def _explained(wrong: yaml.MarkedYAMLError) -> str:
-    """libyaml's words, with the remedy where it is known."""
-    problem = wrong.problem or ""
+def _explained(error: yaml.MarkedYAMLError) -> str:
+    """Return libyaml's error, with a remedy if one is known."""
+    problem = error.problem or ""
     if "cannot start any token" in problem:
         return "a value cannot begin with this character; indent with spaces, and put such values in quotes"
     if "mapping values are not allowed" in problem:

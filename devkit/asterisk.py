@@ -1,4 +1,4 @@
-"""An Asterisk of our own, rendered, started and stopped: for dev, demo and tests."""
+"""Configure, start and stop an Asterisk for dev, demo and tests."""
 
 import os
 import re
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from devkit.asterisk_tree import AsteriskTrouble, Tree
 from devkit.children import spawn, stop, tail
 from devkit.ports import reserve_ports
 from devkit.priority import put_first
@@ -29,58 +30,14 @@ ARI_USER = "engine"
 EVENTS_USER = "asterisk"
 SOCKET_PATH_LIMIT = 108  # bytes of sockaddr_un.sun_path, the closing zero among them
 PORTS_PER_CALL = 4  # two legs, each with RTP and RTCP
-SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it: without them 488 instead of 503
-
-
-class AsteriskTrouble(Exception):
-    """Asterisk could not be found, started or asked; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """Where an Asterisk lies: `root` None is one installed on this machine."""
-
-    root: Path | None
-    command: tuple[str, ...]
-
-    @classmethod
-    def find(cls) -> Self:
-        """ASTERISK_BIN first, else the folder that asterisk/fetch-asterisk.sh fills."""
-        if installed := os.environ.get("ASTERISK_BIN"):
-            return cls(None, (installed,))
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cls.unpacked(cache / "callengine" / "asterisk-22")
-
-    @classmethod
-    def unpacked(cls, folder: Path) -> Self:
-        """The tree below `folder`, run by its own loader: it needs a newer libc than Debian 13 has."""
-        root = folder / "tree"
-        loaders = sorted(root.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*"))
-        if not loaders or not (folder / "SHA256SUMS").is_file():
-            raise AsteriskTrouble(
-                f"there is no Asterisk in {folder}; run asterisk/fetch-asterisk.sh (or make setup)"
-            )
-        libraries = str(loaders[0].parent)
-        loader = (str(loaders[0]), "--inhibit-cache", "--library-path", libraries)
-        return cls(root, (*loader, str(root / "usr/sbin/asterisk")))
-
-    def directories(self) -> str:
-        """The lines of asterisk.conf that lead Asterisk into the tree; an installed one knows its own."""
-        if self.root is None:
-            return ""
-        modules = next(self.root.glob("usr/lib/*-linux-gnu/asterisk/modules"))
-        data = self.root / "usr/share/asterisk"
-        return (
-            f"astmoddir => {modules}\nastdatadir => {data}\n"
-            f"astagidir => {data}/agi-bin\nastsbindir => {self.root}/usr/sbin"
-        )
+SPARE_PORTS = 128  # a call takes two before the dialplan can refuse it; without them it gets 488, not 503
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a running Asterisk is reached, and where it expects the engine.
+    """The addresses of a running Asterisk, and where it expects the engine.
 
-    `sip`, `events_address`: HOST:PORT. `ari_url`: http://HOST:PORT/ari. `etc`: where fallback.conf belongs.
+    `sip`, `events_address`: HOST:PORT. `ari_url`: http://HOST:PORT/ari. `etc`: the folder of fallback.conf.
     The engine listens on `events_address` and checks `events_user` and `events_password`.
     """
 
@@ -99,7 +56,7 @@ class Endpoint:
 
     @property
     def cel(self) -> Path:
-        """What cel_custom.conf writes."""
+        """The CEL file that cel_custom.conf names."""
         return self.log.with_name("cel-custom") / "Master.csv"
 
     @property
@@ -109,13 +66,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an Asterisk is to be run.
+    """How to run an Asterisk.
 
-    `carrier`: HOST:PORT that outgoing legs are sent to; calls from HOST are the carrier's.
-    `cap`: calls at once on the trunk; each block of 1,024 ports is enough for 223.
-    `number_cap`: of these, to one number; 0 is nine tenths.
+    `carrier`: HOST:PORT for outgoing legs; calls from HOST are the carrier's.
+    `cap`: concurrent calls on the trunk; each block of 1,024 ports is enough for 223.
+    `number_cap`: concurrent calls to one number; 0 means nine tenths of `cap`.
     `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
-    `events_address`, `sip`: HOST:PORT where engine and Asterisk listen; chosen free when not given.
+    `events_address`, `sip`: HOST:PORT where engine and Asterisk listen; a free port if not given.
     """
 
     carrier: str
@@ -128,7 +85,7 @@ class Options:
 
 
 class Asterisk:
-    """A running Asterisk, ours to stop. It is killed by the kernel should the thread that started it end."""
+    """A running Asterisk. The kernel kills it if the thread that started it ends."""
 
     def __init__(
         self, endpoint: Endpoint, tree: Tree, process: "subprocess.Popen[bytes]", held: ExitStack
@@ -151,7 +108,7 @@ class Asterisk:
         return self._process.poll() is None
 
     def wait_until_ready(self, seconds: float = 20) -> None:
-        """Return once ARI answers (0.2-0.5 s); else raise AsteriskTrouble with the end of the log."""
+        """Wait until ARI answers (0.2-0.5 s), else raise AsteriskTrouble with the end of the log."""
         deadline = time.monotonic() + seconds
         while not _ari_answers(self.endpoint):
             if not self.is_running:
@@ -162,16 +119,16 @@ class Asterisk:
         put_first(self.pid)
 
     def cli(self, command: str) -> str:
-        """What Asterisk's console prints for `command`."""
+        """The output of Asterisk's console for `command`."""
         line = [*self._tree.command, "-C", str(self.endpoint.etc / "asterisk.conf"), "-rx", command]
         return subprocess.run(line, check=True, capture_output=True, text=True, timeout=10).stdout
 
     def restart(self) -> None:
-        """Start it again where it was, after it has ended by itself; wait_until_ready() before use."""
+        """Start it again at the same addresses after it has ended; call wait_until_ready() before use."""
         self._process = _spawn(self._tree, self.endpoint)
 
     def stop(self) -> None:
-        """End Asterisk (0.7-0.9 s) and give back its ports; harmless when it has ended already."""
+        """Stop Asterisk (0.7-0.9 s) and release its ports; harmless if it has ended already."""
         stop(self._process)
         self._held.close()
 
@@ -185,13 +142,13 @@ class Asterisk:
 
     def _last_words(self) -> str:
         logs = (self.endpoint.log, self.endpoint.log.with_name("console"))
-        return "\n".join(filter(None, map(tail, logs))) or "it wrote nothing"
+        return "\n".join(filter(None, map(tail, logs))) or "its logs are empty"
 
 
 def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> Asterisk:
-    """Start an Asterisk that keeps everything below `state`; wait_until_ready() before the first request.
+    """Start an Asterisk with all its files below `state`; call wait_until_ready() before the first request.
 
-    Call this from a thread that lives as long as Asterisk is to live: it dies with that thread.
+    Call this from a thread that outlives Asterisk: the kernel kills it when that thread ends.
     """
     tree = tree or Tree.find()
     with ExitStack() as held:
@@ -224,7 +181,7 @@ def _endpoint(state: Path, options: Options) -> Iterator[Endpoint]:
 
 
 def _address_towards(host: str) -> str:
-    """The address of this machine that `host` sees; connecting a datagram socket sends nothing."""
+    """This machine's address as seen by `host`; connecting a datagram socket sends no packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((host, 9))
@@ -235,7 +192,7 @@ def _address_towards(host: str) -> str:
 
 @contextmanager
 def _run_folder(state: Path) -> Iterator[Path]:
-    """A folder whose control socket has a short enough path: below `state`, else a private temporary one."""
+    """A folder for the control socket, whose path must be short: below `state`, else a temporary folder."""
     run = state / "run"
     if len(bytes(run / "asterisk.ctl")) < SOCKET_PATH_LIMIT:
         yield run
@@ -255,7 +212,7 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "TREE_DIRECTORIES": tree.directories(),
         "NODE": options.node,
         "MAX_CALLS": options.cap * 2,
-        "MAX_LOAD": 0,  # a busy desk is no reason to refuse calls
+        "MAX_LOAD": 0,  # a developer's busy machine must not refuse calls
         "ARI_PORT": endpoint.ari_port,
         "ARI_PASSWORD": endpoint.ari_password,
         "EVENTS_ADDRESS": endpoint.events_address,
@@ -273,7 +230,7 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
 
 
 def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None:
-    """Make the folders and render the templates; both for our eyes only, passwords stand in them."""
+    """Make the folders and render the templates, readable only by this user: they contain passwords."""
     state.mkdir(parents=True, exist_ok=True)
     for name in ("etc", "var", "db", "log", "run", "spool"):
         (state / name).mkdir(mode=0o700, exist_ok=True)
@@ -284,12 +241,12 @@ def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None
 
 
 def render(template: str, values: dict[str, object]) -> str:
-    """Fill in @NAME@; not ${NAME}, which is Asterisk's own. Raises KeyError for a name without a value."""
+    """Replace @NAME@, but not ${NAME}, which is Asterisk's. Raises KeyError for a name without a value."""
     return re.sub(r"@([A-Z_]+)@", lambda name: str(values[name[1]]), template)
 
 
 def _ari_answers(endpoint: Endpoint) -> bool:
-    """Not while modules load: ARI then answers 404 with HTML, later 503."""
+    """Whether ARI answers 200. While modules load it answers 404 with HTML, then 503."""
     login = b64encode(f"{endpoint.ari_user}:{endpoint.ari_password}".encode()).decode()
     connection = HTTPConnection("127.0.0.1", endpoint.ari_port, timeout=2)
     with suppress(OSError, HTTPException):

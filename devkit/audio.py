@@ -1,4 +1,4 @@
-"""Sound as numbers: 8 kHz, 16 bit, one channel. What the demo phones say, and how loud they hear it."""
+"""Audio as arrays: 8 kHz, 16 bit, mono. Generates what the demo telephones say, measures what they hear."""
 
 import wave
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ SILENCE: Samples = np.zeros(0, dtype=np.int16)
 
 
 def tone(hz: Sequence[float], samples: int, *, start: int = 0, loudness: float = 0.3) -> Samples:
-    """`samples` of one or several tones at once, in step with a tone that began `start` samples ago.
+    """`samples` of one or several tones at once, in phase with a tone that began `start` samples ago.
 
-    `loudness` is each tone's amplitude, 1.0 being the loudest a sample can be.
+    `loudness` is the amplitude of each tone; 1.0 is full scale.
     """
     n = np.arange(start, start + samples) / RATE
     mixed = sum((loudness * np.sin(2 * np.pi * f * n) for f in hz), np.zeros(samples))
@@ -25,7 +25,7 @@ def tone(hz: Sequence[float], samples: int, *, start: int = 0, loudness: float =
 
 
 def level(sound: Samples, hz: float) -> float:
-    """How loud the tone `hz` is in this sound: its amplitude, 0.0 (absent) to 1.0."""
+    """The amplitude of the tone `hz` in this sound, 0.0 (absent) to 1.0."""
     if not len(sound):
         return 0.0
     n = np.arange(len(sound))
@@ -33,29 +33,29 @@ def level(sound: Samples, hz: float) -> float:
 
 
 def levels(sound: Samples, hz: float, window: float = 0.1) -> list[float]:
-    """The level of that tone in every whole window of `window` seconds."""
+    """The level of the tone in each whole window of `window` seconds."""
     size = round(window * RATE)
     return [level(sound[at : at + size], hz) for at in range(0, len(sound) - size + 1, size)]
 
 
 def loudness(sound: Samples) -> float:
-    """Root mean square of everything heard, 0.0 (silence) to 1.0."""
+    """Root mean square of the sound, 0.0 (silence) to 1.0."""
     return float(np.sqrt(np.mean(np.square(sound / FULL)))) if len(sound) else 0.0
 
 
 def correlation(said: Samples, heard: Samples) -> float:
-    """How much of `heard` is `said`, at the delay where they fit best: 1.0 for the very same sound."""
+    """The correlation of `said` with `heard` at the best delay; 1.0 for the same sound."""
     size = 1 << (len(said) + len(heard)).bit_length()
     spectrum = np.fft.rfft(heard / FULL, size) * np.conj(np.fft.rfft(said / FULL, size))
     delay = int(np.argmax(np.fft.irfft(spectrum, size)[: len(heard)]))
-    there = heard[delay : delay + len(said)] / FULL
-    here = said[: len(there)] / FULL
-    energy = float(np.sqrt(np.sum(here**2) * np.sum(there**2)))
-    return float(np.sum(here * there)) / energy if energy else 0.0
+    aligned = heard[delay : delay + len(said)] / FULL
+    original = said[: len(aligned)] / FULL
+    energy = float(np.sqrt(np.sum(original**2) * np.sum(aligned**2)))
+    return float(np.sum(original * aligned)) / energy if energy else 0.0
 
 
 def alaw(sound: Samples) -> bytes:
-    """As it is on the line: G.711, A-law."""
+    """The sound as G.711 A-law."""
     value = sound.astype(np.int32) >> 3
     sign = np.where(value >= 0, 0xD5, 0x55)
     magnitude = np.where(value >= 0, value, -value - 1)
@@ -66,7 +66,7 @@ def alaw(sound: Samples) -> bytes:
 
 
 def write_wav(path: Path, sound: Samples) -> None:
-    """Write the sound as the WAV file Asterisk plays: 8 kHz, 16 bit, mono."""
+    """Write a WAV file that Asterisk can play: 8 kHz, 16 bit, mono."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -75,6 +75,6 @@ def write_wav(path: Path, sound: Samples) -> None:
 
 
 def read_wav(path: Path) -> Samples:
-    """The sound of such a file. Raises wave.Error when it is not a WAV file."""
+    """Read such a file. Raises wave.Error if it is not a WAV file."""
     with wave.open(str(path), "rb") as file:
         return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)

@@ -1,4 +1,4 @@
-"""Commands beside a run: what `callengine COMMAND` prints of it."""
+"""Run `callengine` commands against a running stack."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from devkit.stack import Stack
 
 
 async def callengine(run: Stack, *command: str) -> bytes:
-    """What it prints; nothing if it fails."""
+    """The output of the command; empty if it fails."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "cli", *command),
         stdout=asyncio.subprocess.PIPE,
@@ -19,6 +19,6 @@ async def callengine(run: Stack, *command: str) -> bytes:
 
 
 async def listed(run: Stack, *command: str) -> list[dict[str, Any]]:
-    """What such a command lists."""
-    found: list[dict[str, Any]] = json.loads(await callengine(run, *command, "--format", "json") or "[]")
-    return found
+    """The objects that the command lists as JSON."""
+    objects: list[dict[str, Any]] = json.loads(await callengine(run, *command, "--format", "json") or "[]")
+    return objects

@@ -1,8 +1,7 @@
-"""The carrier's side: takes calls for `sip:<number>@HOST:PORT` and does what each number is set to do.
+"""The carrier: takes calls to `sip:<number>@HOST:PORT`; each number has a configured behaviour.
 
-One UDP socket stands in front of the phones. It sees every INVITE as it is on the wire, refuses by itself
-where a number is set to (the SIP stack can only say 486), and passes the calls that get answered on to the
-phones.
+One UDP socket is in front of the telephones. It reads every INVITE as sent on the wire, refuses calls itself
+(the SIP stack of the telephones can only send 486), and forwards calls that are answered to the telephones.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from devkit.wire import Message, new_tag
 
 @dataclass(frozen=True)
 class Answers:
-    """Rings for `after` seconds, answers, says these tones (none: says back what it hears)."""
+    """Rings for `after` seconds, answers, plays these tones (none: echoes what it hears)."""
 
     after: float = 0.2
     says: Sequence[float] = (600,)
@@ -33,12 +32,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Rings:
-    """Rings until the caller's side gives up, or `Carrier.refuse` is called."""
+    """Rings until the caller's side cancels, or `Carrier.refuse` is called."""
 
 
 @dataclass(frozen=True)
 class Refuses:
-    """Refuses with that SIP status (486 busy, 603 declined, 404, 480, 503 …), after ringing for `after` s."""
+    """Refuses with this SIP status (486 busy, 603 declined, 404, 480, 503 …), after ringing for `after` s."""
 
     code: int = 486
     after: float = 0.0
@@ -46,7 +45,7 @@ class Refuses:
 
 @dataclass(frozen=True)
 class Announces:
-    """Says a tone as early media (183) for so many seconds, then refuses with that SIP status."""
+    """Plays a tone as early media (183) for `seconds`, then refuses with this SIP status."""
 
     hz: float = 700
     seconds: float = 1.0
@@ -55,12 +54,12 @@ class Announces:
 
 @dataclass(frozen=True)
 class Mismatches:
-    """Answers with media that it was not offered."""
+    """Answers with a codec that was not offered."""
 
 
 @dataclass(frozen=True)
 class Dead:
-    """Nobody there: no response at all."""
+    """Sends no response at all."""
 
 
 Behaviour = Answers | Rings | Refuses | Announces | Mismatches | Dead
@@ -68,7 +67,7 @@ Behaviour = Answers | Rings | Refuses | Announces | Mismatches | Dead
 
 @dataclass
 class Arrival:
-    """One INVITE that came to the carrier, and what became of it."""
+    """One INVITE that arrived at the carrier, and what happened to it."""
 
     number: str
     invite: Message
@@ -85,7 +84,7 @@ class Arrival:
 
 
 class Carrier(asyncio.DatagramProtocol):
-    """Get it from `carrier()`. `arrivals`: the calls that came, oldest first; `wire`: all their messages."""
+    """Created by `carrier()`. `arrivals`: the calls, oldest first; `wire`: all their SIP messages."""
 
     def __init__(self, phones: Phones, default: Behaviour) -> None:
         self.default = default
@@ -94,35 +93,35 @@ class Carrier(asyncio.DatagramProtocol):
         self._phones = phones
         self._behaves: dict[str, Behaviour] = {}
         self._open: dict[tuple[str, str], Arrival] = {}
-        self._senders: dict[str, Address] = {}  # by Call-ID: responses of the phones go there
+        self._senders: dict[str, Address] = {}  # by Call-ID, for the telephones' responses
         self._tasks: set[asyncio.Task[None]] = set()
         self._came = asyncio.Event()
         phones.on_incoming = self._incoming
 
     @property
     def address(self) -> str:
-        """HOST:PORT, to be given as `--carrier`."""
+        """HOST:PORT, the value of `--carrier`."""
         host, port = self._transport.get_extra_info("sockname")
         return f"{host}:{port}"
 
     def behave(self, number: str, behaviour: Behaviour) -> None:
-        """From now on, calls to that number (as in the Request-URI: `+32…`) go like this."""
+        """Set the behaviour of a number (as in the Request-URI: `+32…`) for its next calls."""
         self._behaves[number] = behaviour
 
     async def arrival(self, number: str, count: int = 1, seconds: float = 5) -> Arrival:
-        """Wait for the `count`-th call to that number. Raises TimeoutError."""
+        """Wait for the `count`-th call to this number. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
-            while len(found := [a for a in self.arrivals if a.number == number]) < count:
+            while len(calls := [call for call in self.arrivals if call.number == number]) < count:
                 self._came.clear()
                 await self._came.wait()
-        return found[count - 1]
+        return calls[count - 1]
 
     async def picked_up(self, number: str, count: int = 1, seconds: float = 5) -> Handset:
-        """Wait for the `count`-th call to that number to be ringing at a phone here. Raises TimeoutError."""
+        """Wait until the `count`-th call to this number rings at a telephone here. Raises TimeoutError."""
         return await self.handset_of(await self.arrival(number, count, seconds), seconds)
 
     async def handset_of(self, arrival: Arrival, seconds: float = 5) -> Handset:
-        """Wait for that call to be ringing at a phone here. Raises TimeoutError."""
+        """Wait until this call rings at a telephone here. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while arrival.handset is None:
                 self._came.clear()
@@ -130,7 +129,7 @@ class Carrier(asyncio.DatagramProtocol):
         return arrival.handset
 
     def refuse(self, arrival: Arrival, code: int) -> None:
-        """Refuse that call with this SIP status, unless the caller's side has given up."""
+        """Refuse this call with this SIP status, unless the caller's side has cancelled it."""
         if arrival.cancelled is None:
             arrival.refused = code
             self._reply(arrival, code, self._senders[arrival.call_id])
@@ -222,7 +221,7 @@ class Carrier(asyncio.DatagramProtocol):
         self.refuse(arrival, how.code)
 
     def _end(self, bye: Message, data: bytes, sender: Address) -> None:
-        """The phones end their own calls."""
+        """Forward a BYE to the telephones for a call of theirs, else answer it here."""
         call = next((a for a in self.arrivals if a.call_id == bye.one("call-id")), None)
         if call is not None and isinstance(call.behaviour, Answers):
             self._transport.sendto(data, self._phones.address)
@@ -253,7 +252,7 @@ class Carrier(asyncio.DatagramProtocol):
         self._start(self._answer(arrival.handset, arrival.behaviour))
 
     async def _answer(self, handset: Handset, how: Answers) -> None:
-        """Answer as the number is set to; a caller who gives up meanwhile ends it."""
+        """Answer as configured; this ends if the caller hangs up before."""
         await asyncio.sleep(how.after)
         await handset.answer()
         handset.say(*how.says) if how.says else handset.echo()
@@ -287,13 +286,15 @@ async def carrier(
     host: str = LOOPBACK,
     port: int = 0,
 ) -> AsyncIterator[Carrier]:
-    """The carrier's side on a free port of `host`; `default`: what numbers without a setting do (answer)."""
+    """A carrier on a free port of `host`; `default`: the behaviour of other numbers (answer)."""
     loop = asyncio.get_running_loop()
-    _, it = await loop.create_datagram_endpoint(lambda: Carrier(phones, default or Answers()), (host, port))
+    _, network = await loop.create_datagram_endpoint(
+        lambda: Carrier(phones, default or Answers()), (host, port)
+    )
     for number, behaviour in (behaves or {}).items():
-        it.behave(number, behaviour)
+        network.behave(number, behaviour)
     try:
-        with sip_traced(lambda text: loop.call_soon_threadsafe(it.overheard, text)):
-            yield it
+        with sip_traced(lambda text: loop.call_soon_threadsafe(network.overheard, text)):
+            yield network
     finally:
-        await it.close()
+        await network.close()

@@ -1,4 +1,4 @@
-"""Child processes of `callengine dev` and of the tests: none outlives the process that started it."""
+"""Child processes of `callengine dev` and the tests; none outlives the process that started it."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own session, its output appended to `log`.
 
-    `wrap` is a command that runs another (`unshare … --`). `farewell` is what the kernel sends to the child
-    when we die without a word (kill -9): setpriv asks for it last, since a change of user clears the wish.
-    `env` is added to ours. Call it from the main thread: the kernel watches the thread, not the process.
+    `wrap` is a command that runs another (`unshare … --`). `farewell` is the signal that the kernel sends to
+    the child if we are killed; setpriv sets it last, because a change of user clears it. `env` is added to
+    our environment. Call it from the main thread: the kernel watches the thread, not the process.
     """
     argv = [*wrap, "setpriv", "--pdeathsig", farewell.name.removeprefix("SIG"), "--", *map(str, command)]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def spawn(
 
 
 def stop(child: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, seconds: float = 5) -> None:
-    """End `child` with the signal `how`, and with SIGKILL when it has not ended after `seconds`."""
+    """End `child` with the signal `how`, and with SIGKILL if it has not ended after `seconds`."""
     if child.poll() is None:
         child.send_signal(how)
     try:
@@ -48,7 +48,7 @@ def stop(child: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, s
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
-    """A port nobody uses at this moment: whoever binds it later must be ready to ask for another one."""
+    """A port that is free at this moment; binding it later may fail, and needs another one then."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
@@ -56,13 +56,13 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, for the message that says why a child did not start."""
+    """The last lines of a log, for the error message of a child that did not start."""
     text = log.read_text(errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:])
 
 
 def alive(pid: int) -> bool:
-    """Whether that process runs: an ended one that nobody has waited for does not."""
+    """Whether this process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -71,7 +71,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_dead(pids: Sequence[int], seconds: float) -> list[int]:
-    """Wait until none of those processes runs; the ones that still do after `seconds`."""
+    """Wait until none of these processes runs; return those that still run after `seconds`."""
     deadline = time.monotonic() + seconds
     while (left := [pid for pid in pids if alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""`callengine demo`: real SIP calls with sound through everything there is, told as they happen."""
+"""`callengine demo`: real SIP calls with sound through the whole product, shown as they happen."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ COLUMNS = ("number", "caller", "outcome", "delivered_to", "ring_seconds", "talk_
 
 
 async def demo(*, once: bool, sip: str | None = None) -> bool:
-    """Play every scene, show the records; unless `once`, stay for a softphone. False when a scene failed."""
+    """Play every scene, show the records; unless `once`, wait for a softphone. False if a scene failed."""
     console = Console(soft_wrap=True)
     began = time.monotonic()
     async with AsyncExitStack() as held:
@@ -42,20 +42,20 @@ async def demo(*, once: bool, sip: str | None = None) -> bool:
         if not await show_messages(stage):
             failed.append("the messages")
         if failed:
-            console.print(f"[red]Not as it should be: {', '.join(failed)}.[/red]")
+            console.print(f"[red]Failed: {', '.join(failed)}.[/red]")
         if not once:
             await stay(stage)
     return not failed
 
 
 async def play(stage: Stage, title: str, scene: Callable[[Stage], Awaitable[None]]) -> bool:
-    """One scene, within 30 s; whatever goes wrong in it is told and does not end the demo."""
+    """Play one scene, within 30 s; a failure is shown and does not end the demo."""
     stage.console.print(f"[bold]{title}[/bold]")
     try:
         async with asyncio.timeout(30):
             await scene(stage)
-    except (TimeoutError, CallOver, AssertionError) as wrong:
-        stage.tell(f"[red]this did not happen: {str(wrong) or 'what was waited for'}[/red]")
+    except (TimeoutError, CallOver, AssertionError) as error:
+        stage.show(f"[red]failed: {str(error) or 'timeout'}[/red]")
         return False
     finally:
         stage.console.print()
@@ -63,9 +63,9 @@ async def play(stage: Stage, title: str, scene: Callable[[Stage], Awaitable[None
 
 
 async def show_records(stage: Stage, expected: int) -> None:
-    """The table of `callengine calls`, once the worker has brought all records to PostgreSQL."""
+    """The table of `callengine calls`, once all records are in PostgreSQL."""
     stage.console.print("[bold]The call records[/bold] (callengine calls)")
-    records = await told_by(stage.run, "calls", lambda records: len(records) >= expected)
+    records = await listed_until(stage.run, "calls", lambda records: len(records) >= expected)
     table = Table(*(column.replace("_", " ").replace("seconds", "s") for column in COLUMNS), box=None)
     for record in records:
         table.add_row(*(str(record.get(column, "") or "") for column in COLUMNS))
@@ -73,9 +73,9 @@ async def show_records(stage: Stage, expected: int) -> None:
 
 
 async def show_messages(stage: Stage) -> bool:
-    """The table of `callengine messages`; whether nothing of any message's sound is left here."""
+    """The table of `callengine messages`; return whether no audio of a message is left."""
     stage.console.print("\n[bold]The messages[/bold] (callengine messages)")
-    messages = await told_by(stage.run, "messages", are_settled)
+    messages = await listed_until(stage.run, "messages", are_settled)
     table = Table("number", "message", "accepted for", "over TLS", box=None)
     for message in messages:
         (to,) = message["recipients"]
@@ -94,30 +94,30 @@ def are_settled(messages: list[dict[str, Any]]) -> bool:
     )
 
 
-async def told_by(
+async def listed_until(
     run: Stack, command: str, enough: Callable[[list[dict[str, Any]]], bool]
 ) -> list[dict[str, Any]]:
-    """What `callengine COMMAND --format json` says, once that is enough, or after 10 s."""
+    """The list of `callengine COMMAND --format json`, once it is enough, or after 10 s."""
     deadline = time.monotonic() + 10
-    told = await listed(run, command)
-    while not enough(told) and time.monotonic() < deadline:
+    objects = await listed(run, command)
+    while not enough(objects) and time.monotonic() < deadline:
         await asyncio.sleep(0.3)
-        told = await listed(run, command)
-    return told
+        objects = await listed(run, command)
+    return objects
 
 
 async def stay(stage: Stage) -> None:
-    """Let people call in until Ctrl-C, and tell of every call what became of it."""
-    stage.console.print("\nIt stays up: call from a softphone on this machine, without an account.")
+    """Wait for calls of a softphone until Ctrl-C."""
+    stage.console.print("\nThe demo stays up: call from a softphone on this machine, without an account.")
     for number, what in (
         (numbers.OPEN, "announces, then rings; answered"),
         (numbers.BUSY_FIRST, "busy, then a colleague answers"),
         (numbers.NOBODY, "rings 5 s, nobody answers"),
         (numbers.CLOSED, "closed today"),
-        (numbers.VOICEMAIL, "takes a message, and mails it"),
-        (numbers.RECORDED, "announces that it is recorded, to both; answered"),
+        (numbers.VOICEMAIL, "records a message, and mails it"),
+        (numbers.RECORDED, "announces the recording to both; answered"),
     ):
         stage.console.print(f"  sip:{number}@{stage.run.sip}   {what}", highlight=False)
-    stage.console.print(f"What is mailed is to be seen and heard at {stage.run.mailbox}", highlight=False)
-    stage.console.print("Ctrl-C ends everything and leaves nothing behind.")
+    stage.console.print(f"Mails can be read and played at {stage.run.mailbox}", highlight=False)
+    stage.console.print("Ctrl-C ends the demo and removes everything.")
     await stage.run.keep_running()

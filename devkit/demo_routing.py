@@ -1,4 +1,4 @@
-"""The demo's owner, numbers and prompts, written into a folder when the demo starts."""
+"""The demo's owner, numbers and prompts, written into a folder at the start of the demo."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,14 +19,17 @@ OFFICE = "+32470111221"
 COLLEAGUE = "+32470111222"
 ENGAGED = "+32470111223"
 ABSENT = "+32470111224"
-# What the destinations' telephones do, and the tone by which each is known.
+# The behaviour of the destinations' telephones, and the tone that identifies each.
 TELEPHONES: dict[str, Behaviour] = {
     OFFICE: Answers(after=1, says=(600,)),
     COLLEAGUE: Answers(after=1, says=(800,)),
     ENGAGED: Refuses(486),
     ABSENT: Rings(),
 }
-CHIME, LOW_CHIME = (880, 660), (440, 330)  # Hz: the prompts, so that the demo can tell which is heard
+CHIME, LOW_CHIME = (
+    (880, 660),
+    (440, 330),
+)  # Hz: the prompts, so that the demo can recognise which one is played
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\n"
@@ -64,7 +67,7 @@ record: announce
 
 
 def write_routing(folder: Path, today: date) -> None:
-    """Write the folder. The number that is closed is open only on the day three days from `today`."""
+    """Write the folder. The closed number is open only on the weekday three days after `today`."""
     for name in ("owners", "numbers", "prompts"):
         (folder / name).mkdir(parents=True)
     (folder / "owners" / "demo.yaml").write_text(OWNER)
@@ -77,5 +80,5 @@ def write_routing(folder: Path, today: date) -> None:
 
 
 def chime(hz: tuple[int, int]) -> Samples:
-    """Two tones, one after the other, of half a second each."""
+    """Two tones of half a second, one after the other."""
     return np.concatenate([tone((f,), RATE // 2) for f in hz])

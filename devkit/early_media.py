@@ -1,4 +1,4 @@
-"""What the carrier says before it answers: its SDP, and a sound in RTP."""
+"""Early media of the carrier: an SDP, and a sound in RTP."""
 
 import asyncio
 import re
@@ -23,11 +23,11 @@ def sdp(port: int, payload: str, codec: str) -> str:
 
 
 def media_address(invite: Message) -> Address:
-    """Where this INVITE wants its audio."""
+    """The RTP address in the INVITE's SDP."""
     port = re.search(r"^m=audio (\d+)", invite.text, re.MULTILINE)
     host = re.search(r"^c=IN IP4 (\S+)", invite.text, re.MULTILINE)
     if port is None or host is None:
-        raise ValueError("an INVITE without audio")
+        raise ValueError("the INVITE offers no audio")
     return host[1], int(port[1])
 
 

@@ -1,4 +1,4 @@
-"""One end of one SIP call: what it says, what it hears, and what happened to it when."""
+"""One end of one SIP call: what it plays and hears, and what happened when."""
 
 import asyncio
 import re
@@ -14,15 +14,15 @@ from baresip.errors import split_status
 from devkit.audio import RATE, SILENCE, Samples, level, levels, tone
 
 FRAME = 0.02
-# Enough for a late turn of the event loop, little enough that a changed voice is heard at once.
+# Samples buffered ahead: enough for a late event loop, few enough that a changed tone is heard at once.
 AHEAD = round(0.06 * RATE)
-# Of a sound that is said to its end, more: what is compared with it afterwards must have no gaps.
+# More for a sound that is played to its end: it is compared afterwards, and must have no gaps.
 AHEAD_OF_A_SOUND = round(0.5 * RATE)
-PRESENT = 0.1  # a tone of 0.3 that comes through is heard above this; noise of A-law stays below 0.01
+PRESENT = 0.1  # a received tone of 0.3 is above this; A-law noise is below 0.01
 
 
 class CallOver(Exception):
-    """The call ended before what was waited for; `ending` says how."""
+    """The call ended before the awaited event; `ending` says how."""
 
     def __init__(self, ending: "Ending") -> None:
         super().__init__(str(ending))
@@ -31,7 +31,7 @@ class CallOver(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a call ended here: the SIP status of a refusal, its words, and the Q.850 cause if one was sent."""
+    """How a call ended: SIP status and text of a refusal, and the Q.850 cause if one was sent."""
 
     at: datetime
     code: int | None
@@ -44,14 +44,14 @@ class Ending:
 
 
 def ending(at: datetime, text: str, *, by_us: bool) -> Ending:
-    """Of the stack's text: `486 Busy Here`, `480 Temporarily Unavailable,Q.850;cause=19`, or plain words."""
+    """Parse the stack's text: `486 Busy Here`, `480 Temporarily Unavailable,Q.850;cause=19`, or prose."""
     code, reason = split_status(text)
     cause = re.search(r",Q\.850;cause=([0-9]+)", reason)
     return Ending(at, code, reason.partition(",Q.850")[0], by_us, int(cause[1]) if cause else None)
 
 
 class Handset:
-    """One end of one call. Times are this machine's clock, UTC; None while that has not happened."""
+    """One end of one call. Times are of this machine's clock, UTC; None if it has not happened yet."""
 
     def __init__(self, call: Call, *, number: str) -> None:
         self.number = number
@@ -70,18 +70,18 @@ class Handset:
         self._changed = asyncio.Event()
         self._pump = asyncio.create_task(self._talk(), name=f"handset {call.handle}")
 
-    # What it says and hears.
+    # Audio.
 
     def say(self, *hz: float) -> None:
-        """Say these tones until told otherwise; nothing: be silent."""
+        """Play these tones from now on; none: be silent."""
         self._hz = hz
 
     def play(self, sound: Samples) -> None:
-        """Say this sound once, then go on with the tones."""
+        """Play this sound once, then continue with the tones."""
         self._script = sound
 
     def echo(self) -> None:
-        """Say back what is heard."""
+        """Echo what is heard."""
         self._echoes = True
 
     @property
@@ -90,29 +90,29 @@ class Handset:
         return np.concatenate([SILENCE, *self._heard])
 
     def level(self, hz: float, last: float = 0.4) -> float:
-        """How loud that tone was in the last `last` seconds of what was heard."""
+        """The level of a tone in the last `last` seconds of what was heard."""
         return level(self._last(round(last * RATE)), hz)
 
     async def hears(self, hz: float, seconds: float = 5, *, least: float = PRESENT) -> float:
-        """Wait until that tone is heard for 0.2 s, steadily and louder than `least`; its level.
+        """Wait until a tone is heard for 0.2 s, steadily and above `least`; return its level.
 
         Raises TimeoutError, CallOver.
         """
         return await self._until(lambda: self._present(hz, least), seconds)
 
     async def wait_said(self, seconds: float = 30) -> None:
-        """Wait until the sound of `play` has been said to its end. Raises TimeoutError, CallOver."""
+        """Wait until the sound of `play` has been played to its end. Raises TimeoutError, CallOver."""
         await self._until(lambda: None if self._is_speaking() else True, seconds)
 
     async def press(self, keys: str) -> None:
-        """Press keys (RFC 4733 telephone events), 100 ms each."""
+        """Send DTMF keys (RFC 4733 telephone events), 100 ms each."""
         await self._call.send_dtmf(keys)
 
     async def pressed(self, count: int, seconds: float = 5) -> str:
-        """Wait until the other end has pressed `count` keys; all keys so far."""
+        """Wait until the other end has pressed `count` keys; return all keys so far."""
         return await self._until(lambda: self.keys if len(self.keys) >= count else None, seconds)
 
-    # What happens to it.
+    # Signalling.
 
     @property
     def call_id(self) -> str | None:
@@ -129,24 +129,24 @@ class Handset:
         return await self._until(lambda: self.answered, seconds)
 
     async def wait_ended(self, seconds: float = 10) -> Ending:
-        """Wait for the end, whoever makes it. Raises TimeoutError."""
+        """Wait for the end of the call, from either side. Raises TimeoutError."""
         return await self._until(lambda: self.ending, seconds)
 
     async def answer(self) -> None:
-        """Answer an incoming call. Nothing happens when the caller has just given up."""
+        """Answer an incoming call. Do nothing if the caller has just hung up."""
         with suppress(StaleHandleError):
             await self._call.answer()
 
     async def hang_up(self) -> None:
-        """End the call in whatever state it is: CANCEL, BYE, or 486 to one that is ringing here."""
+        """End the call in any state: by CANCEL, by BYE, or by 486 if it rings here."""
         self._hung_up = True
         with suppress(StaleHandleError):
             await self._call.hangup()
 
-    # What the stack tells.
+    # Events of the stack.
 
-    def told(self, event: StackEvent) -> None:
-        """Take a stack event of this call."""
+    def handle(self, event: StackEvent) -> None:
+        """Handle a stack event of this call."""
         now = datetime.now(UTC)
         match event.event:
             case Event.CALL_RINGING | Event.CALL_PROGRESS:
@@ -160,20 +160,20 @@ class Handset:
         self._changed.set()
 
     async def close(self) -> None:
-        """Hang up if need be, and stop listening."""
+        """Hang up if necessary, and stop the audio."""
         if self.ending is None:
             await self.hang_up()
         self._pump.cancel()
         await asyncio.wait([self._pump])
 
-    async def _until[T](self, happened: Callable[[], T | None], seconds: float) -> T:
+    async def _until[T](self, condition: Callable[[], T | None], seconds: float) -> T:
         async with asyncio.timeout(seconds):
-            while (what := happened()) is None:
+            while (value := condition()) is None:
                 if self.ending is not None:
                     raise CallOver(self.ending)
                 self._changed.clear()
                 await self._changed.wait()
-        return what
+        return value
 
     def _present(self, hz: float, least: float) -> float | None:
         before, now = [0.0, 0.0, *levels(self._last(RATE // 5), hz)][-2:]
@@ -187,7 +187,7 @@ class Handset:
             return True
 
     def _last(self, samples: int) -> Samples:
-        """The last `samples` heard, without putting a long call together for it fifty times a second."""
+        """The last `samples` heard, without joining a long call fifty times a second."""
         pieces: list[Samples] = []
         for piece in reversed(self._heard):
             pieces.insert(0, piece)
@@ -196,9 +196,9 @@ class Handset:
         return np.concatenate([SILENCE, *pieces])[-samples:]
 
     async def _talk(self) -> None:
-        """Every frame: hear what has come, keep a little speech ahead of the line."""
+        """For every frame: read what has arrived, keep the send buffer filled."""
         while self.ending is None:
-            # No media yet, or just renegotiated: the next frame finds the new streams.
+            # No media yet, or just renegotiated: the next frame reads the new streams.
             with suppress(AudioNotActive, AudioRestarted):
                 self._frame()
             await asyncio.sleep(FRAME)

@@ -1,4 +1,4 @@
-"""A mailbox for development: what SMTP brings is kept as it came, one file a mail, and a note of how."""
+"""A mailbox for development: stores each mail unchanged in a file, with its envelope in a JSON file."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ import trustme
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 PLAIN = "none"
-LARGEST = 50_000_000  # bytes, told as SIZE
+LARGEST = 50_000_000  # bytes, announced as SIZE
 HOST = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file in a mail: its name, its media type, its size in bytes once decoded."""
+    """A file in a mail: its name, its media type, its decoded size in bytes."""
 
     name: str
     kind: str
@@ -31,8 +31,8 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A mail that came: `sender` and `recipients` are the envelope's; `tls` is `none`, or as `TLSv1.3`."""
+class Mail:
+    """A received mail. `sender` and `recipients`: of the envelope. `tls`: `none`, or such as `TLSv1.3`."""
 
     number: int
     at: str
@@ -45,25 +45,25 @@ class Letter:
     attachments: tuple[Attachment, ...]
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        attachments = tuple(Attachment(**it) for it in told["attachments"])
-        return cls(**{**told, "recipients": tuple(told["recipients"]), "attachments": attachments})
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        attachments = tuple(Attachment(**attachment) for attachment in fields["attachments"])
+        return cls(**{**fields, "recipients": tuple(fields["recipients"]), "attachments": attachments})
 
 
 class Mailbox:
-    """The mails in `folder`, oldest first; those of an earlier run among them."""
+    """The mails in `folder`, oldest first, including those of earlier runs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        notes = sorted(folder.glob("[0-9]*.json"))
-        self.letters = [Letter.from_json(json.loads(note.read_text("utf-8"))) for note in notes]
+        files = sorted(folder.glob("[0-9]*.json"))
+        self.mails = [Mail.from_json(json.loads(file.read_text("utf-8"))) for file in files]
 
-    def keep(self, raw: bytes, sender: str, recipients: Sequence[str], tls: str) -> Letter:
-        """Write the mail, then the note that makes it one of ours."""
-        number = 1 + max((letter.number for letter in self.letters), default=0)
+    def store(self, raw: bytes, sender: str, recipients: Sequence[str], tls: str) -> Mail:
+        """Write the mail, then the JSON file that adds it to the mailbox."""
+        number = 1 + max((mail.number for mail in self.mails), default=0)
         message = parsed(raw)
-        letter = Letter(
+        mail = Mail(
             number=number,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             sender=sender,
@@ -75,27 +75,27 @@ class Mailbox:
             attachments=tuple(described(part) for part in message.iter_attachments()),
         )
         self._file(number, "eml").write_bytes(raw)
-        self._file(number, "json").write_text(json.dumps(asdict(letter)), "utf-8")
-        self.letters.append(letter)
-        return letter
+        self._file(number, "json").write_text(json.dumps(asdict(mail)), "utf-8")
+        self.mails.append(mail)
+        return mail
 
-    def letter(self, number: int) -> Letter:
+    def mail(self, number: int) -> Mail:
         """Raises KeyError."""
-        for letter in reversed(self.letters):
-            if letter.number == number:
-                return letter
+        for mail in reversed(self.mails):
+            if mail.number == number:
+                return mail
         raise KeyError(number)
 
     def raw(self, number: int) -> bytes:
-        """The mail, byte for byte as it came. Raises KeyError."""
-        return self._file(self.letter(number).number, "eml").read_bytes()
+        """The mail, byte for byte as received. Raises KeyError."""
+        return self._file(self.mail(number).number, "eml").read_bytes()
 
     def message(self, number: int) -> EmailMessage:
         """Raises KeyError."""
         return parsed(self.raw(number))
 
     def attachment(self, number: int, index: int) -> tuple[Attachment, bytes]:
-        """One of its files. Raises KeyError."""
+        """One of the mail's attachments. Raises KeyError."""
         for place, part in enumerate(self.message(number).iter_attachments()):
             if place == index:
                 return described(part), content(part)
@@ -118,8 +118,8 @@ def content(part: EmailMessage) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-class Slot:
-    """What aiosmtpd asks of whoever takes mail."""
+class Handler:
+    """The handler that aiosmtpd calls."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -127,18 +127,18 @@ class Slot:
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         tls = session.ssl["ssl_object"].version() if session.ssl else PLAIN
         sender, recipients = str(envelope.mail_from or ""), envelope.rcpt_tos
-        letter = self._mailbox.keep(bytes(envelope.original_content or b""), sender, recipients, tls)
-        return f"250 2.0.0 kept as {letter.number}"
+        mail = self._mailbox.store(bytes(envelope.original_content or b""), sender, recipients, tls)
+        return f"250 2.0.0 stored as {mail.number}"
 
 
 @asynccontextmanager
 async def taking_mail(mailbox: Mailbox, host: str, port: int, identity: ssl.SSLContext) -> AsyncIterator[str]:
-    """Take mail over SMTP, with STARTTLS for those who ask, while the block runs; yields HOST:PORT."""
+    """Take mail over SMTP, with optional STARTTLS, while the block runs; yield HOST:PORT."""
     loop = asyncio.get_running_loop()
 
-    def door() -> SMTP:
+    def protocol() -> SMTP:
         return SMTP(
-            Slot(mailbox),
+            Handler(mailbox),
             hostname=HOST,
             ident="callengine mailbox",
             tls_context=identity,
@@ -147,10 +147,10 @@ async def taking_mail(mailbox: Mailbox, host: str, port: int, identity: ssl.SSLC
             loop=loop,
         )
 
-    server = await loop.create_server(door, host, port)
+    server = await loop.create_server(protocol, host, port)
     async with server:
-        found = server.sockets[0].getsockname()
-        yield f"{found[0]}:{found[1]}"
+        bound_host, bound_port, *_ = server.sockets[0].getsockname()
+        yield f"{bound_host}:{bound_port}"
 
 
 def authority(folder: Path) -> Path:
@@ -159,7 +159,7 @@ def authority(folder: Path) -> Path:
 
 
 def identity_of(folder: Path) -> ssl.SSLContext:
-    """Its certificate and the authority behind it, made the first time: who comes back is still the same."""
+    """The mailbox's certificate and its authority, made the first time, so that restarts keep them."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     own = folder / "server.pem"
     if not (own.exists() and authority(folder).exists()):

@@ -1,6 +1,6 @@
-"""The mailbox in a browser: what came, over which TLS, with what in it; and the same as JSON, for tests.
+"""The mailbox in a browser: mails with TLS level and attachments; and the same as JSON, for tests.
 
-A mail is the text of strangers: all of it is escaped, its HTML part is shown in a frame that may do nothing.
+Mails contain text of strangers: all of it is escaped, and HTML parts are shown in a sandboxed frame.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,9 +14,9 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from devkit.mailbox import PLAIN, Letter, Mailbox
+from devkit.mailbox import PLAIN, Mail, Mailbox
 
-# Whatever got past the escaping could load nothing and run nothing.
+# Should anything get past the escaping, it can neither load nor run anything.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; frame-src 'self'"
@@ -56,61 +56,62 @@ class Window:
         return application
 
     async def list(self, _request: web.Request) -> web.Response:
-        return page("mailbox.html", letters=self._mailbox.letters[::-1], letter=None)
+        return page("mailbox.html", mails=self._mailbox.mails[::-1], mail=None)
 
     async def show(self, request: web.Request) -> web.Response:
-        letter = found(self._mailbox.letter, request)
-        message = self._mailbox.message(letter.number)
+        mail = look_up(self._mailbox.mail, request)
+        message = self._mailbox.message(mail.number)
         headers = [(name, str(value)) for name, value in message.items()]
         text, html = body(message, "plain"), body(message, "html")
-        return page("mailbox.html", letters=(), letter=letter, headers=headers, text=text, html=html)
+        return page("mailbox.html", mails=(), mail=mail, headers=headers, text=text, html=html)
 
     async def messages(self, _request: web.Request) -> web.Response:
-        """Every mail, oldest first, as devkit.mailbox.Letter has it, and where its parts are fetched."""
-        return web.json_response([as_json(letter) for letter in self._mailbox.letters])
+        """Every mail, oldest first: the fields of devkit.mailbox.Mail, and the addresses of its parts."""
+        return web.json_response([as_json(mail) for mail in self._mailbox.mails])
 
     async def raw(self, request: web.Request) -> web.Response:
-        return web.Response(body=found(self._mailbox.raw, request), content_type="text/plain")
+        return web.Response(body=look_up(self._mailbox.raw, request), content_type="text/plain")
 
     async def attachment(self, request: web.Request) -> web.Response:
         index = int(request.match_info["index"])
-        what, data = found(lambda number: self._mailbox.attachment(number, index), request)
-        # Nothing but sound is told by its own type: a browser must not take an attachment for a page of ours.
-        kind = what.kind if what.kind.startswith("audio/") else "application/octet-stream"
+        attachment, data = look_up(lambda number: self._mailbox.attachment(number, index), request)
+        # Only audio has its own media type: a browser must not show an attachment as a page of ours.
+        kind = attachment.kind if attachment.kind.startswith("audio/") else "application/octet-stream"
         return part_of(data, kind, request)
 
 
-def found[T](look: Callable[[int], T], request: web.Request) -> T:
+def look_up[T](find: Callable[[int], T], request: web.Request) -> T:
+    """The result of `find` for the number in the path. Raises HTTPNotFound."""
     try:
-        return look(int(request.match_info["number"]))
+        return find(int(request.match_info["number"]))
     except KeyError:
         raise web.HTTPNotFound(text="there is no such mail, or no such part of it\n") from None
 
 
 def part_of(data: bytes, kind: str, request: web.Request) -> web.Response:
-    """The data, or the piece of it that is asked for: without that no browser lets one wind a sound."""
+    """The data, or the requested range: browsers need ranges to seek in audio."""
     try:
-        asked = request.http_range
+        wanted = request.http_range
     except ValueError:
         raise web.HTTPRequestRangeNotSatisfiable from None
-    start, stop, _ = asked.indices(len(data))
+    start, stop, _ = wanted.indices(len(data))
     headers = {"Accept-Ranges": "bytes"}
-    if asked == slice(None, None, 1) or start >= stop:
+    if wanted == slice(None, None, 1) or start >= stop:
         return web.Response(body=data, content_type=kind, headers=headers)
     headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
     return web.Response(status=206, body=data[start:stop], content_type=kind, headers=headers)
 
 
-def as_json(letter: Letter) -> Mapping[str, Any]:
+def as_json(mail: Mail) -> Mapping[str, Any]:
     parts = [
-        {**asdict(part), "href": f"/messages/{letter.number}/{index}"}
-        for index, part in enumerate(letter.attachments)
+        {**asdict(part), "href": f"/messages/{mail.number}/{index}"}
+        for index, part in enumerate(mail.attachments)
     ]
-    return {**asdict(letter), "attachments": parts, "raw": f"/messages/{letter.number}"}
+    return {**asdict(mail), "attachments": parts, "raw": f"/messages/{mail.number}"}
 
 
 def body(message: EmailMessage, kind: str) -> str:
-    """The mail's text of that kind, empty where there is none."""
+    """The mail's text part of this kind, empty if there is none."""
     part = message.get_body(preferencelist=(kind,))
     return str(part.get_content()) if part is not None else ""
 
@@ -121,7 +122,7 @@ def page(template: str, **values: Any) -> web.Response:
 
 
 def clock(at: str) -> str:
-    """The instant on this machine's clock."""
+    """The instant in this machine's time zone."""
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -139,12 +140,12 @@ async def guard(_request: web.Request, response: web.StreamResponse) -> None:
 
 @asynccontextmanager
 async def showing(mailbox: Mailbox, host: str, port: int) -> AsyncIterator[str]:
-    """Serve the pages while the block runs; yields their address."""
+    """Serve the pages while the block runs; yield their address."""
     runner = web.AppRunner(Window(mailbox).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        found_host, found_port, *_ = runner.addresses[0]
-        yield f"http://{found_host}:{found_port}"
+        bound_host, bound_port, *_ = runner.addresses[0]
+        yield f"http://{bound_host}:{bound_port}"
     finally:
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""The embedded parts of one run: PostgreSQL, Asterisk, engine and worker, started, watched and stopped."""
+"""The embedded parts of one run: start, watch and stop PostgreSQL, Asterisk, engine and worker."""
 
 import asyncio
 import os
@@ -21,25 +21,25 @@ from devkit.seaweed import Seaweed, starting, wait_ready
 
 
 class PartTrouble(Exception):
-    """A part did not come up; the message says what to look at."""
+    """A part did not start; the message says what to look at."""
 
 
 class Part(Protocol):
-    """Something with one process. It keeps its addresses for the whole run, however often it is started."""
+    """A part with one process. A restart keeps its addresses."""
 
     name: str
 
     async def start(self) -> None:
-        """Start it and wait until it is of use. Raises PartTrouble, or what its launcher raises."""
+        """Start it and wait until it is ready. Raises PartTrouble, or an error of its launcher."""
 
     @property
     def process(self) -> "subprocess.Popen[bytes] | None": ...
 
-    def say_stop(self) -> None:
-        """Ask it to end."""
+    def terminate(self) -> None:
+        """Send the signal that ends it."""
 
     def release(self) -> None:
-        """Once it has ended: give back what it held."""
+        """Release its resources, after it has ended."""
 
 
 @dataclass
@@ -66,16 +66,16 @@ class Postgres:
             raise PartTrouble("PostgreSQL has not been started")
         return self.running.url
 
-    def say_stop(self) -> None:
+    def terminate(self) -> None:
         send(self.process, signal.SIGINT)
 
     def release(self) -> None:
-        """It holds nothing."""
+        """Do nothing: it holds no resources."""
 
 
 @dataclass
 class Bucket:
-    """SeaweedFS on STATE/seaweed, with one bucket for the sounds."""
+    """SeaweedFS on STATE/seaweed, with one bucket for audio."""
 
     state: Path
     name: str = "seaweed"
@@ -90,7 +90,7 @@ class Bucket:
         else:
             self.running.restart()
         await asyncio.to_thread(wait_ready, self.running)
-        await asyncio.to_thread(self.running.have_bucket, self.bucket)
+        await asyncio.to_thread(self.running.ensure_bucket, self.bucket)
 
     @property
     def process(self) -> "subprocess.Popen[bytes] | None":
@@ -102,7 +102,7 @@ class Bucket:
             raise PartTrouble("SeaweedFS has not been started")
         return self.running
 
-    def say_stop(self) -> None:
+    def terminate(self) -> None:
         send(self.process, signal.SIGTERM)
 
     def release(self) -> None:
@@ -135,7 +135,7 @@ class Asterisk:
             raise PartTrouble("Asterisk has not been started")
         return self.running.endpoint
 
-    def say_stop(self) -> None:
+    def terminate(self) -> None:
         send(self.process, signal.SIGTERM)
 
     def release(self) -> None:
@@ -156,7 +156,7 @@ class Command:
 
     async def start(self, seconds: float = 30) -> None:
         command = [sys.executable, "-P", "-m", "cli", *self.words]
-        # Killed outright should we die without a word: two engines must never share a journal.
+        # SIGKILL if we are killed: two engines must never share a journal.
         self.process = spawn(command, self.log, env=self.environment(), farewell=signal.SIGKILL)
         deadline = time.monotonic() + seconds
         while not await is_ready(self.health):
@@ -170,11 +170,11 @@ class Command:
     def _last_words(self) -> str:
         return f"{self.log} ends with:\n{tail(self.log)}"
 
-    def say_stop(self) -> None:
+    def terminate(self) -> None:
         send(self.process, signal.SIGTERM)
 
     def release(self) -> None:
-        """It holds nothing."""
+        """Do nothing: it holds no resources."""
 
 
 def send(process: "subprocess.Popen[bytes] | None", what: signal.Signals) -> None:
@@ -192,14 +192,14 @@ async def is_ready(health: str) -> bool:
 
 
 async def ended(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for the end of a child of ours without asking again and again; what it returned."""
+    """Wait for the end of a child process without polling; return its exit status."""
     if process.poll() is None:
-        happened = asyncio.Event()
+        exited = asyncio.Event()
         loop = asyncio.get_running_loop()
         handle = os.pidfd_open(process.pid)
-        loop.add_reader(handle, happened.set)
+        loop.add_reader(handle, exited.set)
         try:
-            await happened.wait()
+            await exited.wait()
         finally:
             loop.remove_reader(handle)
             os.close(handle)
@@ -207,9 +207,9 @@ async def ended(process: "subprocess.Popen[bytes]") -> int:
 
 
 async def end(parts: Sequence[Part], seconds: float) -> None:
-    """Ask these parts to end, all at once; kill what has not ended in time."""
+    """Terminate these parts, all at the same time; kill those that do not end in time."""
     for part in parts:
-        part.say_stop()
+        part.terminate()
     processes = [part.process for part in parts if part.process is not None]
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

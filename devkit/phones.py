@@ -1,4 +1,4 @@
-"""Telephones for the demo and the tests: SIP user agents that speak, listen, press keys and withhold.
+"""Telephones for the demo and the tests: SIP user agents that play, record, send keys and withhold numbers.
 
 One SIP stack (baresip) is shared by all phones of a process; there can be only one at a time.
 """
@@ -25,7 +25,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a phone says it is: the From address and further headers of the INVITE."""
+    """The identity that a telephone presents: From address and further headers of the INVITE."""
 
     user: str
     host: str = LOOPBACK
@@ -33,14 +33,14 @@ class Identity:
     headers: Headers = ()
 
     def address(self) -> str:
-        """The From address as the stack's account parser takes it."""
+        """The From address in the syntax of the stack's account parser."""
         name = self.name.replace("\\", "\\\\").replace('"', '\\"')
         quoted = f'"{name}" ' if name else ""
         return f"{quoted}<sip:{self.user}@{self.host};transport=udp>"
 
 
 def shown(number: str, name: str = "") -> Identity:
-    """A caller who shows the number."""
+    """A caller who presents their number."""
     return Identity(number, name=name)
 
 
@@ -53,7 +53,7 @@ def remote_party(number: str) -> tuple[str, str]:
 
 
 ANONYMOUS = ("anonymous", "anonymous.invalid", "Anonymous")
-# Every way a carrier tells us that a caller withholds the number: they are seen in the wild.
+# The ways in which carriers signal a withheld number, all seen in practice.
 WITHHELD: dict[str, Callable[[str], Identity]] = {
     "asserted and private": lambda n: Identity(*ANONYMOUS, headers=(asserted(n), ("Privacy", "id"))),
     "real From and private": lambda n: Identity(n, headers=(("Privacy", "id"),)),
@@ -67,14 +67,14 @@ WITHHELD: dict[str, Callable[[str], Identity]] = {
 
 
 class Pairs(list[tuple[str, str]]):
-    """Headers in order, one name as often as needed: all the stack asks of a mapping is `items()`."""
+    """Headers in order, with repeated names: the stack only calls `items()` of a mapping."""
 
     def items(self) -> Self:
         return self
 
 
 class Phones:
-    """The SIP stack and every call it has. Get it from `phones()`."""
+    """The SIP stack and all its calls. Created by `phones()`."""
 
     def __init__(self, runtime: Runtime, address: tuple[str, int]) -> None:
         self.address = address
@@ -83,14 +83,14 @@ class Phones:
         self._runtime = runtime
         self._agents: dict[Identity | None, UserAgent] = {}
         self._by_handle: dict[int, Handset] = {}
-        # An event may come before the code that asked for the call has the call in hand.
+        # An event may arrive before dial() has returned the call.
         self._early: dict[int, list[StackEvent]] = defaultdict(list)
-        runtime.subscribe(self._told)
+        runtime.subscribe(self._handle)
 
     async def dial(self, number: str, at: str, who: Identity, *, says: Sequence[float] = ()) -> Handset:
-        """Call `number` at the SIP address `at` (HOST:PORT); the call is on its way when this returns.
+        """Call `number` at the SIP address `at` (HOST:PORT); returns once the INVITE is sent.
 
-        `says` are the tones the caller says from the first moment.
+        `says`: the tones that the caller plays from the beginning.
         """
         agent = await self._agent(who)
         call = await agent.dial(f"sip:{number}@{at}", headers=Pairs(who.headers))
@@ -99,12 +99,12 @@ class Phones:
         return handset
 
     def adopt(self, call: Call, number: str) -> Handset:
-        """The handset of a call, with all that has already happened to it."""
+        """Create the handset of a call, with the events that have arrived already."""
         handset = Handset(call, number=number)
         self.handsets.append(handset)
         self._by_handle[call.handle] = handset
         for event in self._early.pop(call.handle, []):
-            handset.told(event)
+            handset.handle(event)
         return handset
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Phones:
 
     async def _add(self, key: Identity | None, account: Account | str) -> UserAgent:
         agent = await UserAgent.create(self._runtime, account)
-        # A call for a number that is also some caller's number comes to that caller's agent.
+        # A call to a number that is also a caller's number arrives at that caller's agent.
         agent.on_incoming(self._incoming)
         self._agents[key] = agent
         return agent
@@ -135,18 +135,18 @@ class Phones:
     def _incoming(self, call: Call) -> None:
         self.on_incoming(call)
 
-    def _told(self, event: StackEvent) -> None:
+    def _handle(self, event: StackEvent) -> None:
         if not event.call:
             return
         if handset := self._by_handle.get(event.call):
-            handset.told(event)
+            handset.handle(event)
         else:
             self._early[event.call].append(event)
 
 
 @asynccontextmanager
 async def phones() -> AsyncIterator[Phones]:
-    """The process's telephones, on loopback; every call of theirs ends with the block."""
+    """The process's telephones, on loopback; all their calls end with the block."""
     runtime, port = await start_stack()
     telephones = Phones(runtime, (LOOPBACK, port))
     try:
@@ -156,14 +156,14 @@ async def phones() -> AsyncIterator[Phones]:
         await telephones.close()
 
 
-# No jitter buffer: when Asterisk couples two streams, one packet of its own may come between those it passes
-# on, with their SSRC and another sequence number (res_rtp_asterisk; one of 1,300 calls at load 8). A receiver
-# that does as RFC 3550, A.1, says skips it; this stack's buffer played nothing from then on.
+# No jitter buffer: when Asterisk couples two streams, it may insert one packet of its own between the
+# forwarded ones, with their SSRC and another sequence number (res_rtp_asterisk; in one of 1,300 calls at load
+# 8). A receiver by RFC 3550, A.1, skips it; this stack's buffer stayed silent from then on.
 SOUND = "audio_jitter_buffer_type off"
 
 
 async def start_stack(attempts: int = 5) -> tuple[Runtime, int]:
-    """A running stack and its SIP port. A free port can be taken by somebody else before we bind it."""
+    """A running stack and its SIP port. Another process may take a free port before we bind it."""
     for attempt in range(attempts):
         port = free_port(socket.SOCK_DGRAM)
         runtime = Runtime(command_timeout=10)
@@ -186,7 +186,7 @@ async def start_stack(attempts: int = 5) -> tuple[Runtime, int]:
 
 @contextmanager
 def sip_traced(take: Callable[[str], object]) -> Iterator[None]:
-    """Every SIP message of the stack, as it is on the wire, to `take(text)`, on the stack's own thread."""
+    """Pass every SIP message of the stack, as on the wire, to `take(text)`, on the stack's thread."""
     sip, trace = logging.getLogger("baresip.native.sip"), _Trace(take)
     propagates, sip.propagate = sip.propagate, False
     sip.addHandler(trace)

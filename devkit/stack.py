@@ -1,4 +1,4 @@
-"""Everything of one `callengine dev`: its parts on free ports, kept running, told about in endpoints.json."""
+"""One `callengine dev`: its parts on free ports, restarted if they end, listed in endpoints.json."""
 
 import asyncio
 import fcntl
@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devkit.asterisk import AsteriskTrouble, Options
+from devkit.asterisk import Options
+from devkit.asterisk_tree import AsteriskTrouble
 from devkit.mailbox import authority
 from devkit.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres, end, ended
 from devkit.ports import reserve_ports
@@ -21,20 +22,20 @@ from storage.key_wrapper import new_master_key
 LOOPBACK = "127.0.0.1"
 SENDER = "voicemail@callengine.example"
 TROUBLE = (PartTrouble, PostgresError, SeaweedError, AsteriskTrouble, OSError)
-QUICK_DEATH = 10.0  # s: who lives shorter is started again later and later
+QUICK_DEATH = 10.0  # s: a part that ends sooner is restarted after growing pauses
 LONGEST_PAUSE = 5.0  # s
-LAST_WISHES = 3.0  # s for engine and worker, then LAST_WISHES + 1 for what they lean on: 7 s in all
+STOP_SECONDS = 3.0  # for engine and worker, then 1 s more for the parts below them: 7 s in all
 
 
 class StateTaken(Exception):
-    """Another run keeps its things in this folder."""
+    """Another run uses this state folder."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a run is to be. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
-    HOST:PORT of a mail server in place of ours. `cap`: calls at once, `number_cap`: of one number
-    (devkit.asterisk.Options). `s3`: sounds in a bucket of ours."""
+    """The options of a run. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
+    HOST:PORT of a mail server that replace ours. `cap`: concurrent calls, `number_cap`: to one number (see
+    devkit.asterisk.Options). `s3`: audio in a bucket of the embedded store."""
 
     routing: Path
     state: Path
@@ -48,11 +49,11 @@ class Wish:
 
 
 class Stack:
-    """A run whose parts are ready. Get it from `stack()`."""
+    """A run. Created by `stack()`, with all parts ready."""
 
-    def __init__(self, wish: Wish, ports: range, tell: Callable[[str], None]) -> None:
+    def __init__(self, wish: Wish, ports: range, report: Callable[[str], None]) -> None:
         self.wish = wish
-        self._tell = tell
+        self._report = report
         logs = wish.state / "log"
         self._postgres = None if wish.database else Postgres(wish.state)
         self._bucket = Bucket(wish.state) if wish.s3 else None
@@ -73,28 +74,28 @@ class Stack:
 
     @property
     def _below(self) -> list[Part]:
-        """What engine and worker lean on. Asterisk first: it comes up by itself while a cluster is made."""
+        """The parts that engine and worker need. Asterisk first: it starts while the cluster is made."""
         parts: list[Part | None] = [self._asterisk, self._mailbox, self._postgres, self._bucket]
         return [part for part in parts if part is not None]
 
     @property
     def sip(self) -> str:
-        """HOST:PORT where calls are taken."""
+        """HOST:PORT where Asterisk takes calls."""
         return self._asterisk.endpoint.sip
 
     @property
     def database(self) -> str:
-        """The URL of the database, password included."""
+        """The URL of the database, with the password."""
         return self._postgres.url if self._postgres else str(self.wish.database)
 
     @property
     def mailbox(self) -> str | None:
-        """The address of the page that shows what was mailed; None where others take the mail."""
+        """The address of the page that shows the mails; None with another mail server."""
         return self._mailbox.health if self._mailbox else None
 
     @property
     def objects(self) -> str:
-        """Where sounds are kept: a directory, or the address of a bucket."""
+        """Where audio is stored: a directory, or the address of a bucket."""
         if self._bucket:
             return f"{self._bucket.store.endpoint}/{self._bucket.bucket}"
         return str((self.wish.state / "objects").absolute())
@@ -104,26 +105,26 @@ class Stack:
         return f"{self._engine.health}/metrics"
 
     async def start(self) -> None:
-        """Start all parts, those that do not need each other at the same time. Raises one of TROUBLE."""
+        """Start all parts, independent ones at the same time. Raises one of TROUBLE."""
         await together(*map(self._start, self._below))
         self.write_settings()
         await together(self._start(self._engine), self._start(self._worker))
         self.write_endpoints()
 
     async def keep_running(self) -> None:
-        """Start again whatever ends, for ever."""
+        """Restart every part that ends, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for part in self.parts:
                 group.create_task(self._keep(part))
 
     async def stop(self) -> None:
-        """End everything; endpoints.json goes first, for nobody should come any more."""
+        """End everything; endpoints.json is removed first, so that no command connects any more."""
         endpoints(self.wish.state).unlink(missing_ok=True)
-        await end([self._engine, self._worker], LAST_WISHES)
-        await end(self._below, LAST_WISHES + 1)
+        await end([self._engine, self._worker], STOP_SECONDS)
+        await end(self._below, STOP_SECONDS + 1)
 
     def settings(self) -> dict[str, object]:
-        """What engine and worker are told, by the names of `callengine settings --example`."""
+        """The settings of engine and worker, by the names of `callengine settings --example`."""
         asterisk = self._asterisk.endpoint
         host, _, port = asterisk.events_address.rpartition(":")
         return {
@@ -151,18 +152,18 @@ class Stack:
         }
 
     def _mail_settings(self) -> dict[str, object]:
-        """The mail server. A mail it accepts has arrived; our environment may set something else."""
+        """The mail server: what it accepts has arrived. Our environment may set something else."""
         ours = f"{LOOPBACK}:{self._ports[3]}"
         host, _, port = (self.wish.smtp or ours).rpartition(":")
-        told: dict[str, object] = {
+        settings: dict[str, object] = {
             "mail.sender": SENDER,
             "mail.smarthost": host,
             "mail.port": int(port),
             "mail.bounce_window_hours": 0,
         }
         if self._mailbox:
-            told["mail.authorities"] = str(authority(self.wish.state / "mailbox").absolute())
-        return {key: value for key, value in told.items() if variable(key) not in os.environ}
+            settings["mail.authorities"] = str(authority(self.wish.state / "mailbox").absolute())
+        return {key: value for key, value in settings.items() if variable(key) not in os.environ}
 
     def _objects_settings(self) -> dict[str, object]:
         if self._bucket is None:
@@ -176,22 +177,22 @@ class Stack:
         }
 
     def environment(self) -> Mapping[str, str]:
-        """The settings as environment; a settings file of this machine is not read."""
-        told = {variable(key): str(it) for key, it in self.settings().items()}
-        return {**told, "CALLENGINE_SETTINGS": str(settings_file(self.wish.state).absolute())}
+        """The settings as environment variables, with which no settings file of this machine is read."""
+        variables = {variable(key): str(value) for key, value in self.settings().items()}
+        return {**variables, "CALLENGINE_SETTINGS": str(settings_file(self.wish.state).absolute())}
 
     def full_environment(self) -> dict[str, str]:
-        """Ours, with that: for commands beside the run."""
+        """Our environment with these settings, for commands that use the run."""
         return {**os.environ, **self.environment()}
 
     def write_settings(self) -> None:
-        """STATE/callengine.toml, so that other commands can be used beside the run."""
-        lines = ["# Written by callengine dev for its engine and worker, and for commands beside them."]
+        """Write STATE/callengine.toml, so that other commands can use the run."""
+        lines = ["# Written by callengine dev for its engine and worker, and for commands that use them."]
         lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings().items()]
         write_private(settings_file(self.wish.state), "\n".join(lines) + "\n")
 
     def write_endpoints(self) -> None:
-        """STATE/endpoints.json: where everything is and which process it is."""
+        """Write STATE/endpoints.json: all addresses and process ids."""
         if self._bucket is None:
             (self.wish.state / "objects").mkdir(exist_ok=True)
         where = {
@@ -207,34 +208,34 @@ class Stack:
     async def _start(self, part: Part) -> None:
         began = time.monotonic()
         await part.start()
-        self._tell(f"{part.name} is ready after {time.monotonic() - began:.1f} s")
+        self._report(f"{part.name} is ready after {time.monotonic() - began:.1f} s")
 
     async def _keep(self, part: Part) -> None:
         pause = 0.1
         while part.process is not None:
             began = time.monotonic()
             code = await ended(part.process)
-            self._tell(f"{part.name} has ended ({code}) and is started again")
+            self._report(f"{part.name} has ended ({code}) and is started again")
             pause = 0.1 if time.monotonic() - began > QUICK_DEATH else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
             try:
                 await part.start()
-            except TROUBLE as trouble:
-                self._tell(str(trouble))
+            except TROUBLE as error:
+                self._report(str(error))
             else:
                 self.write_endpoints()
 
 
 @asynccontextmanager
-async def stack(wish: Wish, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
-    """The run, ready; it ends with the block. `tell` gets a line for each part that is ready, or has ended.
+async def stack(wish: Wish, report: Callable[[str], None]) -> AsyncIterator[Stack]:
+    """A ready run; it ends with the block. `report` gets a line for each part that is ready, or has ended.
 
-    Raises StateTaken, or one of TROUBLE when a part does not come up.
+    Raises StateTaken, or one of TROUBLE if a part does not start.
     """
     async with AsyncExitStack() as held:
         held.enter_context(state_of_ours(wish.state))
         ports = held.enter_context(reserve_ports(4))
-        run = Stack(wish, ports, tell)
+        run = Stack(wish, ports, report)
         held.push_async_callback(run.stop)
         await run.start()
         yield run
@@ -242,7 +243,7 @@ async def stack(wish: Wish, tell: Callable[[str], None]) -> AsyncIterator[Stack]
 
 @contextmanager
 def state_of_ours(state: Path) -> Iterator[None]:
-    """Keep the folder to ourselves; the kernel lets go of the lock however we end. Raises StateTaken."""
+    """Lock the folder; the kernel releases the lock however we end. Raises StateTaken."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state / "log").mkdir(exist_ok=True)
     with (state / "lock").open("a") as lock:
@@ -257,7 +258,7 @@ def state_of_ours(state: Path) -> Iterator[None]:
 
 
 async def together(*starts: Coroutine[None, None, None]) -> None:
-    """Await all; the first trouble stops the others and is raised as itself, not as a group."""
+    """Await all; the first error cancels the others and is raised itself, not in a group."""
     tasks = [asyncio.ensure_future(start) for start in starts]
     try:
         await asyncio.gather(*tasks)
@@ -268,7 +269,7 @@ async def together(*starts: Coroutine[None, None, None]) -> None:
 
 
 def master_key(state: Path) -> str:
-    """The key of this run's sounds, made the first time: without it the next run could not open them."""
+    """The master key of this state folder, created the first time, so that the next run can use it."""
     file = state / "master_key"
     if not file.exists():
         write_private(file, new_master_key())
@@ -276,7 +277,7 @@ def master_key(state: Path) -> str:
 
 
 def variable(setting: str) -> str:
-    """The environment's name for it."""
+    """The environment variable of a setting."""
     return f"CALLENGINE_{setting.upper().replace('.', '__')}"
 
 
@@ -289,7 +290,7 @@ def settings_file(state: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put the file in place whole, for our eyes only: there are passwords in it."""
+    """Write the file atomically and readable only by this user: it contains passwords."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,4 @@
-"""As much SIP (RFC 3261) as it takes to read a request off the wire and refuse it."""
+"""The part of SIP (RFC 3261) that is needed to parse a request and refuse it."""
 
 import secrets
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Message:
-    """A SIP message: first line, headers (names in lower case, compact ones spelt out), the whole text."""
+    """A SIP message: first line, headers (names in lower case, compact forms expanded), the whole text."""
 
     start: str
     headers: tuple[tuple[str, str], ...]
@@ -30,18 +30,18 @@ class Message:
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Never fails: what is no SIP has no method."""
+        """Parse any bytes without an error; what is not SIP has no method."""
         text = data.decode(errors="replace")
         start, *lines = text.partition("\r\n\r\n")[0].split("\r\n")
         pairs = (line.partition(":") for line in lines)
-        return cls(start, tuple((spelt(name), value.strip()) for name, _, value in pairs), text)
+        return cls(start, tuple((expanded(name), value.strip()) for name, _, value in pairs), text)
 
     def all(self, name: str) -> list[str]:
-        """Every value of that header, in order."""
+        """All values of a header, in order."""
         return [value for key, value in self.headers if key == name.lower()]
 
     def one(self, name: str) -> str:
-        """The first value of that header; empty when it is absent."""
+        """The first value of a header; empty if it is absent."""
         return next(iter(self.all(name)), "")
 
     @property
@@ -57,11 +57,11 @@ class Message:
 
     @property
     def transaction(self) -> tuple[str, str]:
-        """What an INVITE and its CANCEL have in common: the Call-ID and the number of the CSeq."""
+        """The key that an INVITE and its CANCEL share: Call-ID and CSeq number."""
         return self.one("call-id"), self.one("cseq").split(" ")[0]
 
     def reply(self, code: int, tag: str = "", body: str = "", contact: str = "") -> bytes:
-        """The response to this request with that status; `tag` names our end of a dialog; `body`: an SDP."""
+        """A response to this request with this status. `tag`: the To tag of the dialog. `body`: an SDP."""
         copied = [
             f"{name}: {value}" for name, value in self.headers if name in ("via", "from", "call-id", "cseq")
         ]
@@ -72,7 +72,7 @@ class Message:
         return "\r\n".join([*lines, f"content-length: {len(body)}", "", body]).encode()
 
 
-def spelt(name: str) -> str:
+def expanded(name: str) -> str:
     lower = name.strip().lower()
     return COMPACT.get(lower, lower)
 

@@ -1,8 +1,8 @@
-"""The days on which a number keeps no ordinary hours: public holidays, and days of its own.
+"""The days on which the ordinary hours of a number do not apply: public holidays, and days of its own.
 
 holidays: BE                                a country
 holidays: DE-BY                             a region (ISO 3166-2)
-holidays: [NL, 2026-12-24, not 2026-04-03]  with a day of its own, and without one that is not kept
+holidays: [NL, 2026-12-24, not 2026-04-03]  with an additional day, and without one
 """
 
 import re
@@ -20,14 +20,14 @@ OWN_DAY = "a day of its own"
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Which dates are holidays. `regions` as `BE` or `DE-BY`; `kept` and `dropped` win over them."""
+    """Which dates are holidays. `regions` as `BE` or `DE-BY`; `kept` and `dropped` override them."""
 
     regions: tuple[str, ...] = ()
     kept: frozenset[date] = frozenset()
     dropped: frozenset[date] = frozenset()
 
     def name(self, day: date) -> str | None:
-        """The name of the holiday that falls on this date, in its country's language; None on other days."""
+        """Return the name of the holiday on this date, in its country's language; None on other days."""
         if day in self.dropped:
             return None
         names = (public_holidays(region, day.year).get(day) for region in self.regions)
@@ -36,13 +36,13 @@ class Calendar:
 
 @cache
 def public_holidays(region: str, year: int) -> Mapping[date, str]:
-    """The holidays of one region in one year. Cached: the first takes up to 200 ms."""
+    """Return the holidays of one region in one year. Cached: the first call takes up to 200 ms."""
     country, _, subdivision = region.partition("-")
     return dict(holidays.country_holidays(country, subdivision or None, years=year))
 
 
 def read_calendar(written: object) -> Calendar:
-    """The calendar written as one region or date, or a list of them; ValueError says what is wrong."""
+    """Parse a region or date, or a list of them. Raises ValueError with the remedy."""
     words = [written] if isinstance(written, str) else written
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError("write a country, or a list of countries and dates: [BE, 2026-12-24]")
@@ -54,7 +54,7 @@ def read_calendar(written: object) -> Calendar:
 
 
 def check_region(text: str) -> str:
-    """The country or region itself, if its holidays are known."""
+    """Return the country or region itself, if its holidays are known."""
     known = holidays.list_supported_countries()
     country, dash, subdivision = text.partition("-")
     if len(country) != 2 or country not in known:
@@ -70,8 +70,8 @@ def check_region(text: str) -> str:
 
 def _dates(words: Iterable[str], pattern: str) -> Iterable[date]:
     for word in words:
-        if found := re.fullmatch(pattern, word, re.ASCII):
-            yield _date(found[1])
+        if match := re.fullmatch(pattern, word, re.ASCII):
+            yield _date(match[1])
         elif re.search("[0-9]{4}", word) and not re.fullmatch(r"(not\s+)?\d{4}-\d\d-\d\d", word, re.ASCII):
             raise ValueError(f"`{word}` is not a date; write year, month and day: 2026-12-24")
 
@@ -79,8 +79,8 @@ def _dates(words: Iterable[str], pattern: str) -> Iterable[date]:
 def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
-    except ValueError as wrong:
-        raise ValueError(f"there is no day {text} in the calendar") from wrong
+    except ValueError as error:
+        raise ValueError(f"there is no day {text} in the calendar") from error
 
 
 Holidays = Annotated[Calendar, PlainValidator(read_calendar)]

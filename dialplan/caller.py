@@ -1,10 +1,10 @@
-"""Who calls: the one value that caller identity becomes, made in one place, the moment a call comes in."""
+"""The caller: the only value for caller identity, made in one place when a call comes in."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# What networks write in place of a number that is not to be shown (RFC 3323 4.1.1.3, carriers' habit).
+# What networks send instead of a number that must not be shown (RFC 3323 4.1.1.3, and common practice).
 NAMELESS = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "withheld", "private"})
 
 
@@ -18,7 +18,7 @@ class Presentation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A checked number that may be shown, or none: a withheld caller's number exists nowhere behind this."""
+    """A checked number that may be shown, or none: the number of a withheld caller is dropped here."""
 
     presentation: Presentation
     number: str | None = None
@@ -29,7 +29,7 @@ class Caller:
 
     @property
     def masked(self) -> str:
-        """For logs: `+3247*****12`, or the word for why there is no number."""
+        """For logs: `+3247*****12`, or why there is no number."""
         if self.number is None:
             return self.presentation.value
         shown = self.number[:5] if len(self.number) > 9 else self.number[:2]
@@ -41,11 +41,11 @@ UNKNOWN = Caller(Presentation.UNKNOWN)
 
 
 def identify(number: str, presentation: str, privacy: str) -> Caller:
-    """The caller, from the three things the network says.
+    """Make the caller from three values of the network.
 
-    `number` as received (attacker's text), `presentation` as Asterisk's `CALLERID(pres)` words it, `privacy`
-    the letters of all `Privacy` headers (RFC 3323 4.2). When in doubt the caller is withheld: showing a
-    number that should be hidden cannot be undone.
+    `number`: as received (untrusted text). `presentation`: Asterisk's `CALLERID(pres)`. `privacy`: the
+    letters of all `Privacy` headers (RFC 3323 4.2). When in doubt the caller is withheld: a number that was
+    shown by mistake cannot be hidden again.
     """
     if presentation.startswith(("prohib", "unavailable")) or set(re.findall("[a-z]+", privacy.lower())) - {
         "none"

@@ -1,4 +1,4 @@
-"""How a message reaches its owner: what was agreed when the call came in, kept until it is settled."""
+"""How a message reaches its owner, according to the routing when the call came in."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -8,9 +8,9 @@ Format = Literal["mp3", "wav", "opus"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`to` all get the message; `then` does when none of them can be reached.
+    """`to`: addresses that all get the message. `then`: gets it if none of them can be reached.
 
-    `zone` is the number's time zone, `audio` the format of the sound.
+    `zone`: the number's time zone. `audio`: the format of the audio.
     """
 
     to: tuple[str, ...]
@@ -19,12 +19,12 @@ class Delivery:
     audio: Format
     zone: str
     require_tls: bool
-    label: str  # what the owner calls the number, or empty
+    label: str  # the owner's name for the number, or empty
     path: tuple[str, ...] = ()  # the choices made in menus
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        return cls(**{**told, "to": tuple(told["to"]), "path": tuple(told["path"])})
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        return cls(**{**fields, "to": tuple(fields["to"]), "path": tuple(fields["path"])})

@@ -1,4 +1,4 @@
-"""Where a call may be sent, and whose number the destination sees."""
+"""Where a call may be sent, and whose number the destination is shown."""
 
 import re
 from enum import StrEnum
@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dialplan.model import E164, Model
+from dialplan.model import E164, Label, Model
+from dialplan.opening import Opening
 from dialplan.references import check_destination
 
 
@@ -19,7 +20,7 @@ class Present(StrEnum):
 
 
 def refuse_short(number: Any) -> Any:
-    """112 and its like have a better message than a number that is not E.164."""
+    """Give 112 and the like a better error than a number that is not E.164."""
     if isinstance(number, str) and re.fullmatch(r"\+?[0-9*#]{2,6}", number, re.ASCII):
         raise ValueError(
             f"`{number}` is an emergency or short number, never a destination; write a full one: +3221112233"
@@ -37,11 +38,17 @@ class Destination(Model):
     """A number to ring: `+3221112233`, or `{number: +3221112233, present: anonymous}`.
 
     `present`, the number it is shown, is `caller` (the caller's number; withheld stays withheld),
-    `service_number` or `anonymous`.
+    `service_number` or `anonymous`. `hours`: when it is rung, as in the step `hours`; not on holidays.
+    `seconds`: how long it rings, where destinations ring one after another. `percent`: its part of the calls,
+    with `strategy: percent`. `label`: what `explain` calls it.
     """
 
     number: DestinationNumber
     present: Present = Present.CALLER
+    hours: Opening | None = None
+    seconds: Annotated[int, Field(ge=5, le=120)] | None = None
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    label: Label = ""
 
     @classmethod
     def noun(cls) -> str:
@@ -57,5 +64,6 @@ class Destination(Model):
 
     @property
     def summary(self) -> str:
-        """The number, and what it is shown unless that is the caller's number."""
-        return str(self) if self.present is Present.CALLER else f"{self} ({self.present} shown)"
+        """The number, its label, and the presentation unless it is the caller's number."""
+        named = f"{self.label} {self}" if self.label else str(self)
+        return named if self.present is Present.CALLER else f"{named} ({self.present} shown)"

@@ -1,4 +1,4 @@
-"""`expect`: what a call must come to, written beside the route and checked before the route may go live."""
+"""`expect`: the required result of a call, written beside the route and checked before that goes live."""
 
 import re
 from datetime import datetime
@@ -12,18 +12,18 @@ from dialplan.result import Outcome, Result
 
 
 def read_local_time(written: object) -> datetime:
-    """`2026-12-25 10:00` as a naive datetime, the local time of the number; ValueError says what is wrong."""
+    """Parse `2026-12-25 10:00` as a naive datetime, local time of the number. Raises ValueError."""
     text = str(written)
     if not re.fullmatch(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", text, re.ASCII):
         raise ValueError(f"`{text}` is not a local time; write year, month, day and time: 2026-12-25 10:00")
     try:
         return datetime.fromisoformat(text)
-    except ValueError as wrong:
-        raise ValueError(f"there is no {text} in the calendar") from wrong
+    except ValueError as error:
+        raise ValueError(f"there is no {text} in the calendar") from error
 
 
 def read_caller(written: object) -> Caller:
-    """`+3221112233` or `withheld` as a caller; ValueError says what is wrong."""
+    """Parse `+3221112233` or `withheld` as a caller. Raises ValueError."""
     match written:
         case "withheld":
             return WITHHELD
@@ -39,23 +39,33 @@ def check_ring_outcome(outcome: Outcome) -> Outcome:
     return outcome
 
 
+def check_press(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,8}|[*#]|timeout", text, re.ASCII):
+        raise ValueError(f"`{text}` is not what a caller presses; write digits, '*', '#' or timeout")
+    return text
+
+
 RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
 
 
 class Expect(Model):
-    """One call that is tried out whenever the file is read; every key written is compared exactly.
+    """One call that is rehearsed whenever the file is read; every key is compared exactly.
 
         - {at: 2026-12-25 10:00, hears: [welcome, closed-holiday], ends: closed}
         - {at: 2026-11-24 10:00, from: withheld, outcomes: [busy, taken], rings: [+32470111222, +3221112233]}
 
-    `at` is local time of the number. `outcomes` are those of the rings in their order, `taken` once they are
-    used up. `hears` are prompts (of a voicemail its greeting), `rings` destinations, in order; `ends` is the
-    outcome of the call record.
+    `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
+    caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
+    (`share`, `ring`). `live`: the calls that are within each limit already. `hears`: the prompts in order (of
+    a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of the call record.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
     caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
+    nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

@@ -1,4 +1,4 @@
-"""A service number and its owner: what was agreed, as the operator writes it down."""
+"""A service number and its owner, as the operator writes them."""
 
 import re
 from collections.abc import Mapping
@@ -21,13 +21,14 @@ from pydantic import (
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
-from dialplan.model import E164, Model, Name
+from dialplan.model import E164, Label, Model, Name
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
-from dialplan.step import Facts, Plan
+from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
 
@@ -36,7 +37,7 @@ LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):
-    """Whether calls are recorded, and what the caller has to say about it."""
+    """Whether calls are recorded, and whether the caller decides."""
 
     OFF = "off"
     ANNOUNCE = "announce"
@@ -45,17 +46,17 @@ class RecordingPolicy(StrEnum):
 
     @property
     def announcement(self) -> str:
-        """The prompt brought along that tells the caller so. Nothing is told where nothing is recorded."""
+        """The built-in prompt that announces it to the caller; "" if nothing is recorded."""
         by_policy = zip((self.ANNOUNCE, self.OPT_OUT, self.OPT_IN), RECORDING_PROMPTS, strict=True)
         return dict(by_policy).get(self, "")
 
     @property
     def asks(self) -> bool:
-        """Has the caller a say in it, by a key?"""
+        """Whether the caller decides, by a key."""
         return self in (self.OPT_OUT, self.OPT_IN)
 
     def allows(self, *, pressed: bool) -> bool:
-        """Whether a caller who heard the whole announcement, and `pressed` the key or not, is recorded."""
+        """Whether a caller who heard the whole announcement is recorded. `pressed`: the key."""
         return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
 
 
@@ -68,13 +69,13 @@ LONGEST_KEEPING = timedelta(days=3653)
 
 
 def read_period(written: object) -> timedelta:
-    """`30 days` as a timedelta; ValueError says what is wrong."""
-    found = (
+    """Parse `30 days`. Raises ValueError with the remedy."""
+    match = (
         re.fullmatch(r"(\d{1,4}) (hour|day|week)s?", written, re.ASCII) if isinstance(written, str) else None
     )
-    if not found:
+    if not match:
         raise ValueError("write a number and hours, days or weeks: 30 days")
-    period = int(found[1]) * UNITS[found[2]]
+    period = int(match[1]) * UNITS[match[2]]
     if not timedelta(0) < period <= LONGEST_KEEPING:
         raise ValueError(
             f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
@@ -82,15 +83,8 @@ def read_period(written: object) -> timedelta:
     return period
 
 
-def check_label(text: str) -> str:
-    """A name for people: one line that may stand in a mail's header."""
-    if not text.isprintable() or not 0 < len(text) <= 200:
-        raise ValueError("write a name of one line, 1 to 200 characters")
-    return text
-
-
 def check_mail(text: str) -> str:
-    """The mail address itself, if it can be one; nothing that could break out of a header."""
+    """Return the mail address itself, if it is one, without characters that could break out of a header."""
     if not re.fullmatch(
         r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text, re.ASCII
     ):
@@ -107,7 +101,7 @@ def zone_names() -> frozenset[str]:
 
 
 def read_zone(written: object) -> ZoneInfo:
-    """The time zone of this name; ValueError says what is wrong."""
+    """Return the time zone of this name. Raises ValueError with the remedy."""
     name = str(written)
     if name in zone_names():
         return ZoneInfo(name)
@@ -116,14 +110,14 @@ def read_zone(written: object) -> ZoneInfo:
 
 
 def dial_key(dialled: str) -> str:
-    """The digits under which a number is found, spelt `+3270..`, `003270..` or `3270..` by the trunk."""
+    """Return the digits that identify a number, which a trunk sends as `+3270..`, `003270..` or `3270..`."""
     return dialled.removeprefix("+").removeprefix("00")
 
 
 def international(number: str, country: str = "") -> str:
-    """A number as the trunk spells it, `00` written as `+`; national where the trunk's `country` is known.
+    """Return a number of the trunk with `+` instead of `00`, or instead of `0` if `country` is given.
 
-    Carriers send +32470..., 0032470..., 32470... or 0470..., each its own way (domain facts, section 1).
+    Carriers send +32470..., 0032470..., 32470... or 0470..., each its own form.
     """
     if number.startswith("00"):
         return f"+{number[2:]}"
@@ -137,23 +131,23 @@ def _listed(written: Any) -> Any:
 
 
 class Owner(Model):
-    """Whose numbers they are: a file owners/NAME.yaml, NAME being what its numbers write as `owner`.
+    """The owner of numbers: a file owners/NAME.yaml; its numbers name it as `owner: NAME`.
 
     name: ACME Dentists
     language: nl                         nl, fr, de, es or en: of prompts and mails
     mail: office@acme.example            where messages go; several: [a@acme.example, b@acme.example]
     mail_then: boss@acme.example         where they go when none of these can be reached
     audio: mp3                           mp3, wav or opus
-    missed_calls: mail                   a mail for a call that nobody took and that left no message; or off
-    require_tls: true                    rather no mail than one that is not encrypted, or to a stranger
+    missed_calls: mail                   a mail for a call without an answer and without a message; or off
+    require_tls: true                    no mail without encryption and a verified server
     keep_recordings: 30 days             hours, days or weeks
     recordings: flac                     wav, flac, mp3 or opus
-    recording_notice: we-record          a prompt of the owner's; else callengine's own
-    destinations_know: true              who answers has agreed once and for all: only the caller hears it
+    recording_notice: we-record          a prompt of the owner; otherwise callengine's
+    destinations_know: true              destinations agreed once and for all: only the caller hears it
     caller_may_stop: true                *9 ends the recording, and the conversation goes on
     """
 
-    name: Annotated[str, AfterValidator(check_label), Field(examples=["ACME Dentists"])]
+    name: Annotated[Label, Field(examples=["ACME Dentists"])]
     language: Language = "en"
     mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
     mail_then: MailAddress | None = None
@@ -179,11 +173,11 @@ class Owner(Model):
 
 
 class ServiceNumber(Model):
-    """What happens when somebody dials this number: a file of numbers/."""
+    """What happens to a call to this number: a file of numbers/."""
 
     number: Annotated[E164, Field(examples=["+3270012345"])]
     owner: OwnerName
-    label: Annotated[str, AfterValidator(check_label)] = ""
+    label: Label = ""
     timezone: Annotated[ZoneInfo, PlainValidator(read_zone), Field(examples=["Europe/Brussels"])]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
@@ -221,24 +215,31 @@ class ServiceNumber(Model):
     def key(self) -> str:
         return dial_key(self.number)
 
-    def facts(self, now: datetime, caller: Caller) -> Facts:
-        """All that this number's route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar)
+    def facts(
+        self,
+        now: datetime,
+        caller: Caller,
+        lists: Mapping[str, CallerList] = NO_LISTS,
+        *,
+        call_id: str = "",
+    ) -> Facts:
+        """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)
 
     def announcement(self, owner: Owner) -> str:
-        """The prompt that announces the recording to the caller; "" where nothing is recorded."""
+        """Return the prompt that announces the recording to the caller; "" if nothing is recorded."""
         return self.record.announcement and (owner.recording_notice or self.record.announcement)
 
     def statement(self, owner: Owner) -> str:
-        """The prompt that announces the recording to the destination, which is never asked."""
+        """Return the prompt that announces the recording to the destination, which is never asked."""
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner) -> Delivery:
-        """How a message about a call to this number reaches its owner."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
+        """Return how a message about a call to this number reaches its owner. `path`: the keys pressed."""
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
@@ -247,4 +248,5 @@ class ServiceNumber(Model):
             zone=self.zone.key,
             require_tls=owner.require_tls,
             label=self.label,
+            path=path,
         )

@@ -1,14 +1,13 @@
 """Opening hours: a week of spans in local time, and whether an instant lies in one of them.
 
-A span belongs to the day it begins on: a holiday on that day cancels all of it, its tail after midnight too,
-and a tail survives a holiday on the day after. On the two nights the clocks change, a time that does not
-exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
+A span belongs to the day on which it begins: a holiday on that day cancels all of it, including the part
+after midnight; a holiday on the next day does not. On the two nights when the clocks change, a time that does
+not exist is the next minute that does; of a time that exists twice, the first opens and the last closes.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -16,31 +15,18 @@ from zoneinfo import ZoneInfo
 from pydantic import PlainValidator
 
 from dialplan.calendar import Calendar
+from dialplan.own_days import OwnDays
+from dialplan.span import DAY, Span, read_times
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MINUTE = timedelta(minutes=1)
-DAY = 24 * 60
 WEEK = 7 * DAY
-LOOK_AHEAD = 60  # days in which the next opening is looked for
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`begins` to `ends`, minutes since midnight (`ends` may pass the next), on `days` (0 is Monday)."""
-
-    days: frozenset[int]
-    begins: int
-    ends: int
-    text: str
-
-    def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The instants (UTC) at which the span of this day opens and closes."""
-        return instant(day, self.begins, zone, fold=0), instant(day, self.ends, zone, fold=1)
+NO_OWN_DAYS = OwnDays()
+LOOK_AHEAD = 60  # days in which the next opening is searched
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the hours say of one instant: `holiday` names the holiday that closes, `why` is for people."""
+    """Whether it is open at one instant. `holiday`: the name of one that closes; `why`: for people."""
 
     open: bool
     why: str
@@ -53,49 +39,65 @@ class OpeningHours:
 
     spans: tuple[Span, ...]
 
-    def at(self, now: datetime, zone: ZoneInfo, calendar: Calendar) -> Moment:
-        """Open at this instant (aware)? With the span, the holiday or the next opening as the reason."""
+    def at(
+        self, now: datetime, zone: ZoneInfo, calendar: Calendar, own_days: OwnDays = NO_OWN_DAYS
+    ) -> Moment:
+        """Return whether it is open at this instant (aware), and why: span, holiday or next opening.
+
+        On one of `own_days` neither the week nor the calendar counts.
+        """
         local = now.astimezone(zone)
-        holiday = calendar.name(local.date())
+        week = _Week(self, zone, calendar, own_days)
+        holiday = week.holiday(local.date())
         for day in (local.date(), local.date() - timedelta(days=1)):
-            if span := self._covering(day, now, zone):
-                cancelled = calendar.name(day)
+            if span := week.covering(day, now):
+                cancelled = week.holiday(day)
                 if cancelled is None:
                     return Moment(open=True, why=f"open: {_spoken(local)} is in {span.text}")
                 holiday = holiday or cancelled
         word = f"holiday: {holiday}" if holiday else f"closed: {_spoken(local)}"
-        return Moment(open=False, why=f"{word}; {self._next(now, zone, calendar)}", holiday=holiday)
+        if own_days.on(local.date()) is not None:
+            word += ", on a day with hours of its own"
+        return Moment(open=False, why=f"{word}; {week.next_opening(now)}", holiday=holiday)
 
-    def _covering(self, day: date, now: datetime, zone: ZoneInfo) -> Span | None:
-        for span in self.spans:
-            if day.weekday() in span.days:
-                opens, closes = span.on(day, zone)
-                if opens <= now < closes:
-                    return span
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """Opening hours where and when they hold."""
+
+    hours: OpeningHours
+    zone: ZoneInfo
+    calendar: Calendar
+    own_days: OwnDays
+
+    def holiday(self, day: date) -> str | None:
+        """The holiday that closes this day; a day with hours of its own is none."""
+        return self.calendar.name(day) if self.own_days.on(day) is None else None
+
+    def spans(self, day: date) -> Sequence[Span]:
+        """Those that begin on this day, holiday or not."""
+        own = self.own_days.on(day)
+        return [span for span in self.hours.spans if day.weekday() in span.days] if own is None else own
+
+    def covering(self, day: date, now: datetime) -> Span | None:
+        for span in self.spans(day):
+            opens, closes = span.on(day, self.zone)
+            if opens <= now < closes:
+                return span
         return None
 
-    def _next(self, now: datetime, zone: ZoneInfo, calendar: Calendar) -> str:
-        today = now.astimezone(zone).date()
+    def next_opening(self, now: datetime) -> str:
+        today = now.astimezone(self.zone).date()
         for day in (today + timedelta(days=ahead) for ahead in range(LOOK_AHEAD)):
-            if calendar.name(day) is None:
-                openings = (span.on(day, zone)[0] for span in self.spans if day.weekday() in span.days)
+            if self.holiday(day) is None:
+                openings = (span.on(day, self.zone)[0] for span in self.spans(day))
                 if opening := min((opening for opening in openings if opening > now), default=None):
-                    return f"opens {_spoken(opening.astimezone(zone), with_date=True)}"
+                    return f"opens {_spoken(opening.astimezone(self.zone), with_date=True)}"
         return f"opens on none of the next {LOOK_AHEAD} days"
 
 
-def instant(day: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
-    """The instant (UTC) of a local time; where the clocks skip it, that of the next minute there is."""
-    wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
-    while (at := wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)).astimezone(zone).replace(
-        tzinfo=None
-    ) != wall:
-        wall += MINUTE
-    return at
-
-
 def read_opening(written: object) -> OpeningHours:
-    """The opening hours that are written as one line or a list of lines; ValueError says what is wrong."""
+    """Parse opening hours, one line or a list of lines. Raises ValueError with the remedy."""
     lines = [written] if isinstance(written, str) else written
     if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
         raise ValueError(
@@ -112,12 +114,12 @@ def _spans(line: str) -> Iterator[Span]:
     if not times:
         raise ValueError(f"`{line}` has no times; write them after the days: mon-fri 09:00-17:30")
     for text in times:
-        begins, ends = _times(text)
+        begins, ends = read_times(text)
         yield Span(frozenset(_days(days)), begins, ends, f"{days} {text}")
 
 
 def _days(text: str) -> Iterator[int]:
-    """`mon-fri` -> 0 1 2 3 4; `fri-mon` goes over the end of the week."""
+    """`mon-fri` -> 0 1 2 3 4; `fri-mon` passes the end of the week."""
     for part in ["mon-sun"] if text == "daily" else text.split(","):
         first, dash, last = part.partition("-")
         if first not in DAYS or (dash and last not in DAYS):
@@ -128,19 +130,8 @@ def _days(text: str) -> Iterator[int]:
         yield from ((begin + n) % 7 for n in range((DAYS.index(last or first) - begin) % 7 + 1))
 
 
-def _times(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)", text, re.ASCII)
-    if not found:
-        raise ValueError(f"`{text}` is not a time; write 09:00-17:30, and 24:00 for midnight at the end")
-    begins = int(found[1]) * 60 + int(found[2])
-    ends = DAY if found[3] is None else int(found[3]) * 60 + int(found[4])
-    if begins == ends:
-        raise ValueError(f"`{text}` begins when it ends; write 00:00-24:00 for the whole day")
-    return begins, ends if ends > begins else ends + DAY
-
-
 def _check_overlap(spans: tuple[Span, ...]) -> None:
-    """A time open twice is a mistake: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` shortens nothing."""
+    """Refuse overlaps: `fri 09:00-16:00` beside `mon-fri 09:00-17:00` would not shorten the friday."""
     week = sorted(
         (day * DAY + span.begins, day * DAY + span.ends, span.text) for span in spans for day in span.days
     )

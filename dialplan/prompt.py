@@ -1,9 +1,9 @@
-"""A spoken text as a file that was checked before any call needs it."""
+"""A prompt: a spoken text as a file, which is checked before any call needs it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-# The prompts of a voicemail that callengine brings along, in every language.
+# The built-in prompts of a voicemail, in every language.
 GREETING, BEEP, GOODBYE, MAILBOX_FULL = "greeting", "beep", "goodbye", "mailbox-full"
 VOICEMAIL_PROMPTS = (GREETING, BEEP, GOODBYE, MAILBOX_FULL)
 # Prompts that announce a recording to a caller, or ask for consent.
@@ -12,7 +12,7 @@ RECORDING_PROMPTS = ("recording-announcement", "recording-opt-out", "recording-o
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`name` as the route says it, `path` of the WAV (8 kHz, 16 bit, mono), length, SHA-256 in hex."""
+    """`name`: as in the route. `path`: of the WAV (8 kHz, 16 bit, mono). `seconds`: its length."""
 
     name: str
     path: Path

@@ -1,8 +1,8 @@
-"""What a number's file names beyond itself, by the type of the setting: its owner, prompts, destinations.
+"""What the file of a number refers to, by the type of the setting: owner, prompts, destinations.
 
 A number is validated with a `References` as pydantic's context, so that a missing prompt is an error like any
-other, found beside the others and at its own place. Without a context nothing is looked up: a routing version
-that was accepted once stays valid.
+other, reported with the others and at its own place. Without a context nothing is looked up: a routing
+version that was accepted once stays valid.
 """
 
 from typing import Annotated, Protocol
@@ -13,23 +13,26 @@ from dialplan.model import Name
 
 
 class References(Protocol):
-    """What one number may name. Each method returns what is wrong with a reference, or None."""
+    """What one number may refer to. Each method returns what is wrong with a reference, or None."""
 
     def owner(self, name: str) -> str | None: ...
     def prompt(self, name: str) -> str | None: ...
     def destination(self, number: str) -> str | None: ...
     def announcement(self, prompt: str) -> str | None:
-        """`prompt`: callengine's own, which announces a recording unless the owner has another."""
+        """`prompt`: the built-in announcement of a recording, used unless the owner has another."""
 
     def built_in(self, prompts: tuple[str, ...]) -> str | None:
-        """Prompts that callengine brings along, in the owner's language."""
+        """`prompts`: built-in ones, in the owner's language."""
 
     def mail(self) -> str | None:
         """Whether a message for the owner can be delivered."""
 
+    def caller_list(self, name: str) -> str | None:
+        """A list of callers' numbers, a file in callers/."""
+
 
 class PromptName(str):
-    """The name of a prompt. A type of its own, so that a step's prompts are found among its settings."""
+    """The name of a prompt. A type of its own, which identifies prompts among the settings of a step."""
 
     __slots__ = ()
 
@@ -41,7 +44,7 @@ class MusicName(str):
 
 
 def references(info: ValidationInfo) -> References | None:
-    """What the number being validated may name; None where that is not looked up."""
+    """Return what the number that is validated may refer to; None if that is not looked up."""
     known: References | None = info.context
     return known
 
@@ -73,6 +76,12 @@ def check_destination(number: str, info: ValidationInfo) -> str:
     return number
 
 
+def check_caller_list(name: str, info: ValidationInfo) -> str:
+    if known := references(info):
+        refuse(known.caller_list(name))
+    return name
+
+
 OwnerName = Annotated[
     Name, AfterValidator(check_owner), Field(examples=["acme, the name of a file in owners/"])
 ]
@@ -83,4 +92,8 @@ PromptSetting = Annotated[
 # The same for music that replaces the ringing: `expect: hears` does not count it.
 MusicSetting = Annotated[
     Name, AfterValidator(check_music), Field(examples=["waiting, the name of a file in prompts/"])
+]
+# The type of every setting that names a list of callers' numbers.
+CallerListSetting = Annotated[
+    Name, AfterValidator(check_caller_list), Field(examples=["nuisance, the name of a file in callers/"])
 ]

@@ -1,22 +1,24 @@
-"""Try a call out on paper: the same walk as the live call's, with what comes of each step supposed."""
+"""Rehearse a call: the walk of a live call, with supposed outcomes of the steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
+from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
-from dialplan.result import Outcome, Result
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.result import Answer, Outcome, Result, counted
+from dialplan.step import NO_LISTS, Case, Draw, Facts, StepModel, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The path of a supposed call: its turns, its steps each with the outcome supposed; and the result."""
+    """The path of a rehearsed call: its turns, and its steps with their answers; and the result."""
 
-    path: tuple[Turn | tuple[StepModel, Outcome], ...]
+    path: tuple[Turn | tuple[StepModel, Answer], ...]
     result: Result
     unused: tuple[Outcome, ...] = ()
+    unused_presses: tuple[str, ...] = ()
 
     @property
     def hears(self) -> tuple[str, ...]:
@@ -27,41 +29,64 @@ class Rehearsal:
         return tuple(str(to) for step, _ in self.steps for to in step.destinations)
 
     @property
-    def steps(self) -> Iterator[tuple[StepModel, Outcome]]:
-        return (taken for taken in self.path if not isinstance(taken, Turn))
+    def steps(self) -> Iterator[tuple[StepModel, Answer]]:
+        return (part for part in self.path if not isinstance(part, Turn))
 
 
-def rehearse(number: ServiceNumber, facts: Facts, outcomes: Sequence[Outcome] = ()) -> Rehearsal:
-    """Walk the number's route. `outcomes` are those of the rings, `taken` once they are used up."""
-    left = list(outcomes)
-    path: list[Turn | tuple[StepModel, Outcome]] = []
+def rehearse(
+    number: ServiceNumber,
+    facts: Facts,
+    outcomes: Sequence[Outcome] = (),
+    *,
+    nth: int = 1,
+    presses: Sequence[str] = (),
+    live: int = 0,
+) -> Rehearsal:
+    """Walk the number's route. `outcomes` and the others are those of a `dialplan.step.Case`."""
+    case = Case(list(outcomes), nth, live, list(presses))
+    path: list[Turn | tuple[StepModel, Answer]] = []
     plan = number.plan(facts)
     try:
         step = next(plan)
         while True:
-            outcome = _suppose(step, left)
-            path.append(step if isinstance(step, Turn) else (step, outcome))
-            step = plan.send(outcome)
+            answer = _suppose(step, case)
+            if isinstance(step, Turn):
+                path.append(step)
+            elif isinstance(step, StepModel):
+                path.append((step, answer))
+            step = plan.send(answer)
     except StopIteration as over:
-        return Rehearsal(tuple(path), over.value.result, tuple(left))
+        return Rehearsal(tuple(path), over.value.result, tuple(case.outcomes), tuple(case.presses))
 
 
-def _suppose(step: StepModel | Turn, left: list[Outcome]) -> Outcome:
-    if isinstance(step, Turn) or not step.destinations:
-        return Outcome.DONE
-    return left.pop(0) if left else Outcome.TAKEN
+def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
+    match step:
+        case Turn():
+            return Outcome.DONE
+        case Draw():
+            return counted((case.nth - 1) % step.size + 1)
+    return step.supposed(case)
 
 
-def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, str]]:
-    """The keys of `expect` that the route does not keep, each with what was expected and what came."""
+def disagreements(
+    number: ServiceNumber, expect: Expect, lists: Mapping[str, CallerList] = NO_LISTS
+) -> Iterator[tuple[str, str]]:
+    """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    call = rehearse(number, number.facts(now, expect.caller), expect.outcomes)
+    facts = number.facts(now, expect.caller, lists)
+    call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
             continue
-        got = call.result if key == "ends" else getattr(call, key)
-        if got != expected:
-            yield key, f"expected {_listed(expected)}, got {_listed(got)}"
+        actual = call.result if key == "ends" else getattr(call, key)
+        if actual != expected:
+            yield key, f"expected {_listed(expected)}, got {_listed(actual)}"
+    if call.unused_presses:
+        menus = len(expect.presses) - len(call.unused_presses)
+        yield (
+            "presses",
+            f"expected {len(expect.presses)} menus, got {menus}; write one entry for each menu heard",
+        )
     if call.unused:
         rings = len(expect.outcomes) - len(call.unused)
         yield (
@@ -70,5 +95,5 @@ def disagreements(number: ServiceNumber, expect: Expect) -> Iterator[tuple[str, 
         )
 
 
-def _listed(found: Result | tuple[str, ...]) -> str:
-    return found.value if isinstance(found, Result) else f"[{', '.join(found)}]"
+def _listed(value: Result | tuple[str, ...]) -> str:
+    return value.value if isinstance(value, Result) else f"[{', '.join(value)}]"

@@ -1,4 +1,4 @@
-"""What came of a step, and what came of a call: the only words telephony has for a route."""
+"""Outcomes of a step and results of a call: the only vocabulary between telephony and routes."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """What came of one step. Nobody behind the ARI edge sees a 17 or a 486."""
+    """The outcome of one step. Causes such as 17 and SIP statuses such as 486 are mapped in engine.causes."""
 
     DONE = "done"
     TAKEN = "taken"
@@ -17,8 +17,31 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+COUNT = "call "
+
+
+class Choice(str):
+    """The answer of a step that chooses how the route goes on: keys, a count of calls, a limit."""
+
+    __slots__ = ()
+
+    @property
+    def number(self) -> int | None:
+        """The number of the call, from 1; None if the choice is not a count."""
+        return int(self.removeprefix(COUNT)) if self.startswith(COUNT) else None
+
+
+def counted(count: int) -> Choice:
+    """Return the choice of a step that counts calls, for the `count`-th call, from 1."""
+    return Choice(f"{COUNT}{count}")
+
+
+# The walk receives one for each step performed.
+type Answer = Outcome | Choice
+
+
 class Result(StrEnum):
-    """What came of a whole call: the `outcome` of its call record."""
+    """The result of a whole call: the `outcome` of its call record."""
 
     ANSWERED = "answered"
     VOICEMAIL = "voicemail"
@@ -33,23 +56,27 @@ class Result(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What the walk has come to so far; `final` when the route is over."""
+    """The result of the walk so far; `final` if the route is over.
+
+    `back`: it is not over, but goes on in the menu that these steps are in.
+    """
 
     result: Result
     final: bool = False
+    back: bool = False
 
 
 def final(verdict: Verdict) -> Verdict:
-    return Verdict(verdict.result, final=True)
+    return verdict._replace(final=True)
 
 
-# Where a route says nothing else, nobody answered.
+# The result of a route without a step that sets another.
 OPEN = Verdict(Result.NO_ANSWER)
 
-# Of several destinations rung at once: somebody who was rung and may call back outranks a busy line.
+# Of several destinations that rang at once: one that rang, and may call back, outranks a busy one.
 _WEIGHT = [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.FAILED]
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:
-    """What came of all destinations of one `ring`, none of which answered."""
+    """Return the outcome of one `ring` whose destinations all did not answer."""
     return min(outcomes, key=_WEIGHT.index, default=Outcome.FAILED)

@@ -1,7 +1,7 @@
 """A route as it is written: a list of steps, each a mapping with one key, the step's name.
 
-Steps are in the registry, not in a type that lists them: a step's branches hold any steps, itself included,
-and `dialplan/steps/` can say which there are without an import that leads back.
+Steps are in a registry, not in a union type: the branches of a step may contain any step, itself too, and
+`dialplan/steps/` registers the steps without a cycle of imports.
 """
 
 import operator
@@ -20,12 +20,12 @@ STEPS: dict[str, type[StepModel]] = {}
 
 
 def register(*models: type[StepModel]) -> None:
-    """Let these steps be written in routes."""
+    """Allow these steps in routes."""
     STEPS.update({model.noun(): model for model in models})
 
 
 def read_step(written: Any, info: ValidationInfo) -> StepModel:
-    """The step written as `{"ring": {...}}`. Errors have its path."""
+    """Parse a step written as `{"ring": {...}}`. Errors have its path."""
     if isinstance(written, StepModel):
         return written
     return _one_of(tuple(STEPS.values())).validate_python(_with_name(written), context=info.context)
@@ -38,7 +38,7 @@ def _one_of(models: tuple[type[StepModel], ...]) -> TypeAdapter[StepModel]:
 
 
 def _with_name(written: Any) -> Mapping[str, Any]:
-    """`{"ring": {...}}` -> `{"step": "ring", ...}`: the one key names the step; a setting may stand alone."""
+    """`{"ring": {...}}` -> `{"step": "ring", ...}`: the one key names the step; one setting may be alone."""
     if not isinstance(written, dict) or len(written) != 1:
         raise ValueError("write one step with its settings, as in  ring: {to: [+3221112233], seconds: 20}")
     ((name, settings),) = written.items()
@@ -54,5 +54,5 @@ def _with_name(written: Any) -> Mapping[str, Any]:
 
 
 Steps = Annotated[tuple[Annotated[StepModel, PlainValidator(read_step)], ...], AfterValidator(at_least_one)]
-# The type of every setting that holds steps. It is no part of what `explain` shows as the step's settings.
+# The type of every setting that contains steps. `explain` does not show it among the settings of the step.
 Branch = Annotated[Steps | None, Field(exclude=True)]

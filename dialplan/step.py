@@ -1,9 +1,10 @@
-"""What every step is: settings that an operator may write, what they refer to, and its part in the walk."""
+"""The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -11,64 +12,109 @@ from pydantic import PrivateAttr, ValidationInfo, field_validator
 
 from dialplan.calendar import Calendar
 from dialplan.caller import Caller
+from dialplan.caller_list import CallerList
 from dialplan.destination import Destination
 from dialplan.model import Model
 from dialplan.references import PromptName, references, refuse
-from dialplan.result import Outcome, Verdict
+from dialplan.result import Answer, Choice, Outcome, Verdict
 
 # Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
 type StepPath = tuple[str | int, ...]
 
+NO_LISTS: Mapping[str, CallerList] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All a route may depend on, fixed when the call comes in. `now` is aware (UTC)."""
+    """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
+
+    `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
+    """
 
     now: datetime
     caller: Caller
     zone: ZoneInfo
     calendar: Calendar
+    lists: Mapping[str, CallerList] = NO_LISTS
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A decision of the route: there is nothing to perform, but `explain` and the journal say why."""
+    """A decision of the route: nothing is performed, but `explain` and the journal contain the reason."""
 
     step: str
     why: str
 
 
-# Values of these types refer to nothing, and most settings are of one.
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A request for the number of the call at this step, of each `size` calls: the engine counts them."""
+
+    step: str
+    path: StepPath
+    size: int
+
+
+def drawn(answer: Answer, size: int) -> int:
+    """Return the number of the call, from 0, from the answer to a `Draw`."""
+    number = answer.number if isinstance(answer, Choice) else None
+    return (number - 1) % size if number else 0
+
+
+@dataclass(slots=True)
+class Case:
+    """A rehearsed call: the `outcomes` of its rings in order, then `taken`.
+
+    `nth`: it is the n-th call, from 1, wherever calls are counted. `live`: calls within each limit already.
+    `presses`: what the caller enters in each menu, then nothing.
+    """
+
+    outcomes: list[Outcome]
+    nth: int = 1
+    live: int = 0
+    presses: list[str] = field(default_factory=list)
+
+
+# The answers of a step that limits calls.
+WITHIN_LIMIT, OVER_LIMIT = Choice("within limit"), Choice("over limit")
+
+# Values of these types refer to nothing; most settings have one of them.
 PLAIN = (str, int, float, bool, type(None))
 
-type Plan = Generator[StepModel | Turn, Outcome, Verdict]
+type Plan = Generator[StepModel | Turn | Draw, Answer, Verdict]
 
 
 class StepModel(Model, ABC):
-    """The settings of one step. Their types say what they refer to, so that no other module has to know it.
+    """The settings of one step. Their types determine what they refer to, so that no other module knows it.
 
     | type of a setting | means | so that |
     |---|---|---|
     | `PromptSetting` | a prompt that the caller hears | `check` finds it missing; `expect: hears` counts it |
-    | `Destination`, alone or in a tuple | a number to ring | `check` judges it; `expect: rings` counts it |
+    | `Destination`, alone or in a tuple | a number to ring | `check` checks it; `expect: rings` counts it |
     | `Branch` | steps of its own | they are checked, found, and have a path |
+    | `CallerListSetting` | a list of callers' numbers | `check` reports it missing |
     """
 
     # The setting whose value may be written alone: `announce: welcome`.
     alone: ClassVar[str]
-    # Prompts that callengine brings along, which this step plays whatever its settings are.
+    # Built-in prompts that this step plays whatever its settings are.
     built_in: ClassVar[tuple[str, ...]] = ()
     # Whether the caller may leave a message, which is mailed to the owner.
     takes_message: ClassVar[bool] = False
-    # Whether `explain` prints how it ended. A step that can end in one way only has nothing to say.
+    # Whether `explain` prints its outcome. A step with only one outcome needs none.
     has_outcome: ClassVar[bool] = True
+    # Whether its outcome is a choice.
+    chooses: ClassVar[bool] = False
+    # Whether the `alone` setting names a file of routes/, whose steps are the setting `route`.
+    uses_file: ClassVar[bool] = False
 
     step: str
     _path: StepPath = PrivateAttr(default=())
 
     @classmethod
     def noun(cls) -> str:
-        """The step's name."""
+        """Return the step's name."""
         return str(cls.model_fields["step"].default)
 
     @field_validator("step")
@@ -81,7 +127,13 @@ class StepModel(Model, ABC):
 
     @abstractmethod
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
-        """Yield what to perform (`self`) or a `Turn`; return what the call has come to, final or not."""
+        """Yield what to perform (`self`), a `Turn` or a `Draw`; return the result of the call so far."""
+
+    def supposed(self, case: Case) -> Answer:
+        """Return its answer in a rehearsal: of a step with destinations the next outcome, else `done`."""
+        if not self.destinations:
+            return Outcome.DONE
+        return case.outcomes.pop(0) if case.outcomes else Outcome.TAKEN
 
     @property
     def summary(self) -> str:
@@ -95,25 +147,25 @@ class StepModel(Model, ABC):
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
-        """The numbers it rings. The outcome of such a step is theirs; any other step is done, on paper."""
+        """The numbers that it rings, which give its outcome. Without any, a rehearsal supposes `done`."""
         return self.values_of(Destination)
 
     def values_of[T](self, kind: type[T]) -> tuple[T, ...]:
-        """All of this type among its settings, in order, without those of the steps in its branches."""
+        """Return all its settings of this type, in order, without those of the steps in its branches."""
         return tuple(value for _, value in values_in(vars(self)) if isinstance(value, kind))
 
     @property
     def path(self) -> StepPath:
-        """Keys and indexes as in the file; empty for a step that belongs to no number."""
+        """Keys and indexes as in the file; empty for a step that does not belong to a number."""
         return self._path
 
     def placed_at(self, path: StepPath) -> None:
-        """Set the path. Only the step's number does so, once, when it is loaded."""
+        """Set the path. Only the number of the step does so, once, when it is loaded."""
         self._path = path
 
 
 def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPath, StepModel]]:
-    """Every step of a route, those of its branches too, each with its path in the file."""
+    """Every step of a route and of its branches, each with its path in the file."""
     for place, value in values_in(settings, at):
         if isinstance(value, StepModel):
             here = (*place, value.step)
@@ -122,7 +174,7 @@ def visit(settings: object, at: StepPath = ("route",)) -> Iterator[tuple[StepPat
 
 
 def values_in(settings: object, at: StepPath = ()) -> Iterator[tuple[StepPath, object]]:
-    """These settings and all that is in them, each with its path; without the settings of steps in them."""
+    """These settings and all values in them, each with its path; without the settings of steps in them."""
     yield at, settings
     inner: Iterable[tuple[str | int, object]] = ()
     if isinstance(settings, tuple):

@@ -1,7 +1,7 @@
 """The walk over a route: a pure generator that yields what to perform and receives the outcome.
 
-The engine performs it live, `callengine explain` prints it, a test compares it with a table, and after a
-crash the journalled outcomes sent through it lead back to the step where the call was.
+The engine performs it live, `callengine explain` prints it, a test compares it with a table. After a crash
+the outcomes of the journal are sent through it, up to the step where the call was.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dialplan.step import Facts, Plan, StepModel
 
 
 def walk(steps: Sequence[StepModel], facts: Facts, so_far: Verdict = OPEN) -> Plan:
-    """Yield the steps to perform, in order, until the route is over; return what the call came to.
+    """Yield the steps to perform, in order, until the route is over; return the result of the call.
 
     A step's branch (`busy:`, `closed:`, …), once taken, is the rest of the route. A route is a tree, so every
     walk ends.

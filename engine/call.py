@@ -1,17 +1,20 @@
-"""One call: the caller's line, what was agreed for the number, and the journal whose fold is its state."""
+"""One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
+from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, together
-from dialplan.step import StepModel, Turn
+from dialplan.result import Answer, Choice, Outcome, counted, together
+from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from engine.call_limits import step_key
+from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
-from engine.notice import Heard, Refusal
+from engine.notice import CallerNotice, Refusal
 from journal.entries import (
     Answered,
     CallerNotified,
@@ -22,6 +25,7 @@ from journal.entries import (
     LegStarted,
     MessageEnded,
     MessageStarted,
+    NoticeResult,
     RecorderTerms,
     StepPerformed,
     Turned,
@@ -29,16 +33,12 @@ from journal.entries import (
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
 
-# Q.850 cause of a destination that Asterisk could not dial at all.
-NETWORK_OUT_OF_ORDER = 38
-NoticeResult = Literal["heard", "refused", "failed", "skipped"]
-
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """What was agreed for a number when the call came in: a reload does not reach a live call.
+    """The terms of a number when the call came in: a reload does not change those of a live call.
 
-    `routing`: the digest of the routing version it stands in.
+    `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
     """
 
     number: ServiceNumber
@@ -46,39 +46,50 @@ class CallTerms:
     prompt: Callable[[str], Prompt | None]
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
+    lists: Mapping[str, CallerList] = NO_LISTS
+
+    def facts(self, line: Line) -> Facts:
+        """Return everything that the route may depend on, for the call on this line."""
+        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
 
 
 class CallServices(Protocol):
-    """What every call shares: the agreements in force, and the journal."""
+    """The services shared by all calls: the routing in force, and the journal."""
 
     @property
     def node(self) -> str: ...
     def terms(self, dialled: str) -> CallTerms | None:
-        """The agreement for a dialled number, or None where the number is not ours."""
+        """Return the terms of a dialled number; None if the number is not in the routing."""
 
     async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        """The agreement of the routing version that a call began under; if it is gone, the one in force."""
+        """Return the terms in the routing version that a call began under; if it is gone, those in force."""
 
     async def why_no_message(self) -> str | None:
-        """Why no message can be taken now; None when one can."""
+        """Return why no message can be taken now; None if one can."""
 
     async def why_no_recording(self) -> str | None:
-        """Why no conversation can be recorded now; None when one can."""
+        """Return why no conversation can be recorded now; None if one can."""
 
     def note(self, entry: Entry) -> Awaitable[None]:
-        """Write an entry of the journal; awaiting it waits until it is on the disk."""
+        """Append an entry to the journal; await the result to wait until it is on the disk."""
+
+    def count(self, key: str) -> int:
+        """Count a call under this key; return how many were counted before."""
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        """Add a call at a step that limits calls; return False if the limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallJournal:
-    """The journal of one call: every entry is noted and applied to the call's state, in one step."""
+    """The journal of one call: each entry is noted and applied to the call's state, in one step."""
 
     services: CallServices
     state: CallState
-    started: Awaitable[None] | None = None  # None: an earlier engine has noted the start
+    started: Awaitable[None] | None = None  # None: an earlier engine noted the start
 
     async def written(self) -> None:
-        """Wait until the start of the call is on the disk: before that nobody is answered."""
+        """Wait until the start of the call is on the disk: the caller is not answered earlier."""
         if self.started is not None:
             await self.started
 
@@ -88,9 +99,17 @@ class CallJournal:
         return self.services.note(entry)
 
 
+class CallHandler(Protocol):
+    """engine.handle.handle, given to the adapter as a value: an adapter does not import the core."""
+
+    def __call__(
+        self, line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False
+    ) -> Coroutine[Any, Any, None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the steps of a route perform on. Its state is the fold of its journal, and nothing else."""
+    """What the steps of a route act on. Its only state is the fold of its journal."""
 
     line: Line
     terms: CallTerms
@@ -111,31 +130,41 @@ class Call:
 
     @property
     def message_id(self) -> str:
-        """The message it leaves, if it leaves one, and the file it is recorded to."""
+        """The id of the message that the caller leaves, if any; its file has this name too."""
         return message_id(self.line.call_id)
 
     @property
     def recording_id(self) -> str:
-        """The recording of its conversation, if there is one; its files are called so, and what they hold."""
+        """The id of the recording of the conversation, if any; the names of its files begin with it."""
         return recording_id(self.line.call_id)
 
     @property
     def delivery(self) -> Delivery:
-        """How a message of this call reaches the owner."""
-        return self.terms.number.delivery(self.terms.owner)
+        """How a message of this call reaches the owner, and which keys the caller pressed before."""
+        return self.terms.number.delivery(self.terms.owner, self.state.keys)
 
     def turned(self, turn: Turn) -> None:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
-    def performed(self, step: StepModel, outcome: Outcome) -> None:
-        self._note(StepPerformed(self._id, step.step, outcome, step.path, now()))
+    def performed(self, step: StepModel | Draw, answer: Answer) -> None:
+        outcome, choice = (Outcome.DONE, answer) if isinstance(answer, Choice) else (answer, "")
+        self._note(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
+
+    def draw(self, draw: Draw) -> Choice:
+        """Count this call at a step of the number's route."""
+        before = self.services.count(step_key(self.terms.number.number, draw.path))
+        return counted(before % draw.size + 1)
+
+    def enter(self, step: StepModel, most: int) -> bool:
+        """Return whether the call is within the limit of this step: at most so many calls at once."""
+        return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
-        """The voicemail has answered; on the disk, this is what the bill counts from."""
+        """Note that the voicemail answered; once this is on the disk, the caller's bill begins at `at`."""
         return self._note(Answered(self._id, at, to))
 
     def message_begins(self, at: datetime) -> Awaitable[None]:
-        """Once this is on the disk there is a message, whatever becomes of call, engine and Asterisk."""
+        """Once this is on the disk there is a message, whatever happens to call, engine and Asterisk."""
         return self._note(MessageStarted(self._id, at, self.message_id, self.delivery.as_json()))
 
     def message_ended(self, recorded: Recorded) -> Awaitable[None]:
@@ -143,24 +172,24 @@ class Call:
 
     @property
     def message_recorded(self) -> Recorded | None:
-        """How its message ended, if it has."""
+        """How the message ended; None if it has not."""
         message = self.state.message
         if message is None or message.ended is None or message.how is None:
             return None
         return Recorded(How(message.how), message.ended)
 
-    def announced_as(self, heard: Heard) -> Awaitable[None]:
-        """The caller has heard that the call is recorded, or has been asked; this is the evidence of it."""
-        result: NoticeResult = "refused" if isinstance(heard, Refusal) else "heard"
-        return self._note(CallerNotified(self._id, heard.ended, result, **heard.as_fields()))
+    def caller_notified(self, notice: CallerNotice) -> Awaitable[None]:
+        """Note the evidence that the caller heard that the call is recorded, or was asked."""
+        result: NoticeResult = "refused" if isinstance(notice, Refusal) else "heard"
+        return self._note(CallerNotified(self._id, notice.ended, result, **notice.as_fields()))
 
-    def not_announced(self, result: NoticeResult, why: str) -> Awaitable[None]:
-        """And so it is not recorded. `result`: failed, or skipped when it was not even tried."""
+    def caller_not_notified(self, result: NoticeResult, why: str) -> Awaitable[None]:
+        """Note why the call is not recorded. `result`: failed, or skipped if it was not even tried."""
         policy = self.terms.number.record.value
         return self._note(CallerNotified(self._id, now(), result, policy, why))
 
     def recorder(self) -> Recorder | None:
-        """How the conversation is recorded; None where the caller did not hear of it, or refused."""
+        """Return how the conversation is recorded; None if the caller was not notified, or refused."""
         if not self.state.consent.caller_may_be_recorded:
             return None
         number, owner = self.terms.number, self.terms.owner
@@ -170,26 +199,26 @@ class Call:
         return Recorder(self.recording_id, prompt, owner.caller_may_stop)
 
     def hand_over(self, connect: Connect) -> Awaitable[None]:
-        """From here on the call may ring and talk without an engine."""
-        to = tuple(one.number for one in connect.to)
+        """Note that from now on the call may ring and talk without an engine."""
+        to = tuple(destination.number for destination in connect.to)
         terms = self._recorder_terms(connect.recorder) if connect.recorder else None
         return self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
-        """What came of a ring that nobody took. A destination without a leg could not be dialled at all."""
+        """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
         dialled = {attempt.to for attempt in returned.attempts}
-        for place, to in enumerate(one.number for one in connect.to):
+        for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
-                leg = undialled_leg_id(self._id, connect.number, place)
+                leg, cause = undialled_leg_id(self._id, connect.number, place), Cause.NETWORK_OUT_OF_ORDER
                 self._note(LegStarted(self._id, returned.at, leg, to))
-                self._note(LegEnded(self._id, returned.at, leg, Outcome.FAILED, NETWORK_OUT_OF_ORDER))
+                self._note(LegEnded(self._id, returned.at, leg, Outcome.FAILED, cause))
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
 
     @property
     def talk_left(self) -> timedelta:
-        """What is left of the limit to a caller who may have been answered before."""
+        """The limit, less the time since the caller was answered, if they were."""
         answered = self.state.answered
         return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
 
@@ -214,9 +243,9 @@ class Call:
 
 
 def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJournal:
-    """The journal of a call that has come in, with its start; of a number that is not ours, without an owner.
+    """Note the start of a call that came in, and return its journal. Without terms it has no owner.
 
-    It is on the disk before the engine answers the caller.
+    The start is on the disk before the engine answers the caller.
     """
     number, owner, missed, routing = line.dialled, "", None, ""
     if terms is not None:
@@ -239,5 +268,5 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
 
 
 def now() -> datetime:
-    """Our clock, which is Asterisk's, or nearly (engine.checks)."""
+    """Our clock, which agrees with Asterisk's (engine.checks)."""
     return datetime.now(UTC)

@@ -1,13 +1,15 @@
-"""What every call shares: the agreements in force, the journal, and who counts and tells what is noted."""
+"""The services shared by all calls of a node: routing, journal, and counting and logging of entries."""
 
 import asyncio
 import logging
+import re
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import structlog
 from msgspec import to_builtins
@@ -15,12 +17,15 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import CallTerms
+from engine.call_limits import CallLimits
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
 from journal.entries import (
     Answered,
     CallEnded,
+    CallEntry,
     CallStarted,
     Entry,
     Heartbeat,
@@ -32,20 +37,27 @@ from journal.writer import Journal
 
 log = structlog.get_logger()
 
-# What is worth a line in the log; the whole story of a call is in its journal.
+# Logged at level info; the other entries at level debug. The whole story of a call is in its journal.
 LOGGED = (CallStarted, MessageEnded, RecordingEnded, CallEnded)
-# Who called, and where the caller's message goes: not for a log. A heartbeat's `call` is empty.
-NOT_LOGGED = frozenset({"caller", "deliver", "missed"})
+# The log event of each kind of entry: call_started for CallStarted, leg_rang for LegRang.
+EVENTS = {kind: re.sub("(?<=.)([A-Z])", r"_\1", kind.__name__).lower() for kind in get_args(CallEntry)}
+# The caller, and where the caller's message goes, are not logged.
+NOT_LOGGED = frozenset({"kind", "caller", "deliver", "missed"})
 
-LEAST_FREE_BYTES = 10**9  # 17 hours of messages; the journal may lie on the same disk, and must never be full
-LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages: they exist nowhere else
+LEAST_FREE_BYTES = (
+    10**9
+)  # 17 hours of messages; the journal may be on the same disk, which must never be full
+LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages, which exist nowhere else
 LOOK_SECONDS = 1.0
 # Entries are counted and logged a moment later: nothing that can wait delays the setup of a call.
-TELL_SECONDS = 0.05
+REPORT_SECONDS = 0.05
 
 
 class NodeCallServices:
-    """CallServices on the routing store and the journal. `recordings`: where Asterisk puts messages."""
+    """CallServices on the routing store, the journal and the node's counters and limits of calls.
+
+    `recordings`: where Asterisk writes them.
+    """
 
     def __init__(
         self,
@@ -53,26 +65,30 @@ class NodeCallServices:
         routing_store: RoutingStore,
         journal: Journal,
         *,
-        tally: "Tally",
+        call_metrics: "CallMetrics",
         longest: timedelta,
         recordings: Path,
+        counters: Counters,
+        limits: CallLimits,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
         self._journal = journal
-        self._tally = tally
+        self._call_metrics = call_metrics
         self._longest = longest
         self._recordings = recordings
-        self._untold: list[Entry] = []
+        self._counters = counters
+        self._limits = limits
+        self._unreported: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
-        """The terms of a call that comes in now; None where the number is not ours."""
+        """Return the terms of a call that comes in now; None if the number is not in the routing."""
         return self._terms(dialled, self._routing_store.in_force)
 
     async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        """The terms of a call that began under this routing version, for its takeover.
+        """Return the terms of a call that began under this routing version, for its takeover.
 
-        Where the version cannot be had, or the call's entry names none, they are those in force now.
+        If the version is not available, or the call's entry names none, the terms in force now.
         """
         routing = await self._routing_store.version(digest) if digest else None
         terms = routing and self._terms(dialled, routing)
@@ -86,95 +102,107 @@ class NodeCallServices:
             return None
         owner = routing.owner(number)
         return CallTerms(
-            number, owner, lambda name: routing.prompt(name, owner.language), self._longest, routing.digest
+            number,
+            owner,
+            lambda name: routing.prompt(name, owner.language),
+            self._longest,
+            routing.digest,
+            routing.lists,
         )
 
     async def why_no_message(self) -> str | None:
-        return await self._why_no_sound(LEAST_FREE_BYTES)
+        return await self._why_no_audio(LEAST_FREE_BYTES)
 
     async def why_no_recording(self) -> str | None:
-        return await self._why_no_sound(LEAST_FREE_FOR_RECORDINGS)
+        return await self._why_no_audio(LEAST_FREE_FOR_RECORDINGS)
 
-    async def _why_no_sound(self, least: int) -> str | None:
+    async def _why_no_audio(self, least: int) -> str | None:
         if self._journal.degraded:
             return "the journal cannot be written"
         return await why_no_room(self._recordings, least)
 
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
-        if not self._untold:  # in a context of its own: the next entry may be another call's
-            asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell, context=Context())
-        self._untold.append(entry)
+        if isinstance(entry, CallEnded):
+            self._limits.leave(entry.call)
+        if not self._unreported:  # in a context of its own: the next entry may be another call's
+            asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report, context=Context())
+        self._unreported.append(entry)
         return written
 
-    def tell(self) -> None:
-        """Count and log what was noted and is not told yet. Whatever fails in that costs one entry's line."""
-        untold, self._untold = self._untold, []
-        for entry in untold:
+    def count(self, key: str) -> int:
+        return self._counters.count(key)
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self._limits.enter(key, call, most)
+
+    def report(self) -> None:
+        """Count and log the entries noted since the last time. A failure costs the line of one entry."""
+        unreported, self._unreported = self._unreported, []
+        for entry in unreported:
             try:
-                self._tally.see(entry)
-                tell(entry)
+                self._call_metrics.count(entry)
+                log_entry(entry)
             except Exception:
                 log.exception("entry_not_counted", kind=kind_of(entry), call=entry.call)
 
 
 async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:
-    """Why this folder takes no message; None when it does. A disk that does not answer is not waited for."""
+    """Return why this folder takes no message; None if it does. A disk that does not answer is full."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             free = (await asyncio.to_thread(shutil.disk_usage, recordings)).free
-    except (OSError, TimeoutError) as trouble:
-        return f"asterisk.recordings, {recordings}, cannot be looked at: {type(trouble).__name__}"
+    except (OSError, TimeoutError) as error:
+        return f"asterisk.recordings, {recordings}, cannot be read: {type(error).__name__}"
     return (
         f"{free / 1e9:.1f} GB are free in {recordings}, {least / 1e9:g} are needed" if free < least else None
     )
 
 
 @dataclass(slots=True)
-class _Caller:
-    """A live call, as far as its setup is measured: which instants have not come yet."""
+class _Setup:
+    """The setup of a live call, as far as it is not measured yet."""
 
     began: datetime
     awaits_leg: bool = True
     awaits_answer: bool = True
 
 
-class Tally:
-    """Calls in numbers: a reader of the journal's entries."""
+class CallMetrics:
+    """Counts calls by the entries of the journal."""
 
     def __init__(self, metrics: EngineMetrics, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._metrics = metrics
-        self._calls: dict[str, _Caller] = {}
-        metrics.calls_live.set_function(lambda: len(self._calls))
+        self._setups: dict[str, _Setup] = {}
+        metrics.calls_live.set_function(lambda: len(self._setups))
         for call, entries in unfinished.items():
             try:
                 for entry in entries:
-                    self.see(entry)
-            except Exception:  # an engine that cannot count its calls takes them all the same
+                    self.count(entry)
+            except Exception:  # an engine that cannot count its calls takes them nevertheless
                 log.exception("entry_not_counted", call=call)
 
-    def see(self, entry: Entry) -> None:
-        """Take in one more entry."""
+    def count(self, entry: Entry) -> None:
         match entry:
-            case CallStarted() if entry.call not in self._calls:
-                self._calls[entry.call] = _Caller(entry.at)
-            case LegStarted() if (caller := self._calls.get(entry.call)) and caller.awaits_leg:
-                caller.awaits_leg = False
-                self._observe_setup("dialled", caller, entry.at)
-            case Answered() if (caller := self._calls.get(entry.call)) and caller.awaits_answer:
-                caller.awaits_answer = False
-                self._observe_setup("answered", caller, entry.at)
-            case CallEnded() if self._calls.pop(entry.call, None):
+            case CallStarted() if entry.call not in self._setups:
+                self._setups[entry.call] = _Setup(entry.at)
+            case LegStarted() if (setup := self._setups.get(entry.call)) and setup.awaits_leg:
+                setup.awaits_leg = False
+                self._observe_setup("dialled", setup, entry.at)
+            case Answered() if (setup := self._setups.get(entry.call)) and setup.awaits_answer:
+                setup.awaits_answer = False
+                self._observe_setup("answered", setup, entry.at)
+            case CallEnded() if self._setups.pop(entry.call, None):
                 self._metrics.calls.labels(entry.outcome).inc()
 
-    def _observe_setup(self, until: str, caller: _Caller, at: datetime) -> None:
-        self._metrics.setup_seconds.labels(until).observe((at - caller.began).total_seconds())
+    def _observe_setup(self, until: str, setup: _Setup, at: datetime) -> None:
+        self._metrics.setup_seconds.labels(until).observe((at - setup.began).total_seconds())
 
 
-def tell(entry: Entry) -> None:
-    """A line in the log, without the caller's number."""
+def log_entry(entry: Entry) -> None:
+    """Log an entry, without the caller's number."""
     level = log.info if isinstance(entry, LOGGED) else log.debug
     if isinstance(entry, Heartbeat) or (level == log.debug and not log.is_enabled_for(logging.DEBUG)):
         return
-    facts = to_builtins(entry)
-    level(facts.pop("kind"), **{key: fact for key, fact in facts.items() if key not in NOT_LOGGED})
+    fields = to_builtins(entry)
+    level(EVENTS[type(entry)], **{key: value for key, value in fields.items() if key not in NOT_LOGGED})

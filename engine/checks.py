@@ -1,6 +1,6 @@
-"""Before the first call: is this Asterisk fit to take calls? If not: what to do.
+"""Before the first call: whether this Asterisk is fit for calls, and if not, what to do.
 
-Only what makes calls impossible, or their bills wrong, is refused. Of folders and disks engine.disk warns.
+It is refused only if calls are impossible or their bills wrong. engine.disk warns of folders and disks.
 """
 
 import re
@@ -15,7 +15,7 @@ from engine.ari.state import AsteriskInfo, ModuleInfo
 OLDEST = (22, 10, 1)
 CLOCKS_APART = timedelta(seconds=2)
 
-# What the engine asks of Asterisk; asterisk/etc/modules.conf names these and what they need themselves.
+# What the engine uses; asterisk/etc/modules.conf names these modules and those that they need.
 NAMES = """
 app_celgenuserevent app_dial app_mixmonitor app_playback app_stack app_stasis
 bridge_simple
@@ -34,8 +34,8 @@ res_websocket_client
 MODULES = frozenset(f"{name}.so" for name in NAMES.split())
 
 
-class Asked(Protocol):
-    """The questions put to Asterisk; `engine.ari.client.Client.asterisk` answers them."""
+class AsteriskQueries(Protocol):
+    """The queries; implemented by `engine.ari.client.Client.asterisk`."""
 
     async def get_info(self) -> AsteriskInfo: ...
     async def list_modules(self) -> Sequence[ModuleInfo]: ...
@@ -44,15 +44,15 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found, on which `refusals` decides. `ahead`: by how much Asterisk's clock is ahead of ours."""
+    """What `refusals` decides on. `ahead`: Asterisk's clock minus ours."""
 
     version: str
     running: frozenset[str]
     ahead: timedelta
 
 
-async def examine(asterisk: Asked) -> Findings:
-    """Ask Asterisk. Raises AriError when it does not answer."""
+async def examine(asterisk: AsteriskQueries) -> Findings:
+    """Query Asterisk. Raises AriError if it does not answer."""
     info, modules = await asterisk.get_info(), await asterisk.list_modules()
     return Findings(
         version=info.version,
@@ -61,27 +61,27 @@ async def examine(asterisk: Asked) -> Findings:
     )
 
 
-def refusals(found: Findings) -> list[str]:
-    """Why calls cannot be taken, each with what to do about it; empty when all is well."""
-    return [*_of_version(found), *_of_modules(found), *_of_clock(found)]
+def refusals(findings: Findings) -> list[str]:
+    """Return why calls cannot be taken, each with the remedy; empty if all is well."""
+    return [*_of_version(findings), *_of_modules(findings), *_of_clock(findings)]
 
 
-def _of_version(found: Findings) -> Iterable[str]:
+def _of_version(findings: Findings) -> Iterable[str]:
     oldest = ".".join(map(str, OLDEST))
-    number = re.match(r"(\d+)\.(\d+)\.(\d+)", found.version)
+    number = re.match(r"(\d+)\.(\d+)\.(\d+)", findings.version)
     if number is None or tuple(map(int, number.groups())) < OLDEST:
-        yield f"Asterisk is {found.version}; install {oldest} or later (asterisk/fetch-asterisk.sh has it)"
+        yield f"Asterisk is {findings.version}; install {oldest} or later (see asterisk/fetch-asterisk.sh)"
 
 
-def _of_modules(found: Findings) -> Iterable[str]:
-    if missing := sorted(MODULES - found.running):
+def _of_modules(findings: Findings) -> Iterable[str]:
+    if missing := sorted(MODULES - findings.running):
         lines = ", ".join(f"load = {name}" for name in missing)
-        yield f"Asterisk lacks modules the engine needs; write into modules.conf and restart it: {lines}"
+        yield f"Asterisk lacks modules the engine needs; add to modules.conf and restart Asterisk: {lines}"
 
 
-def _of_clock(found: Findings) -> Iterable[str]:
-    if abs(found.ahead) > CLOCKS_APART:
-        seconds = found.ahead.total_seconds()
+def _of_clock(findings: Findings) -> Iterable[str]:
+    if abs(findings.ahead) > CLOCKS_APART:
+        seconds = findings.ahead.total_seconds()
         apart = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
         yield (
             f"Asterisk's clock is {apart} this machine's; "
@@ -89,8 +89,8 @@ def _of_clock(found: Findings) -> Iterable[str]:
         )
 
 
-async def _ahead(asterisk: Asked) -> timedelta:
-    """Asterisk's clock minus ours at the middle of the request."""
+async def _ahead(asterisk: AsteriskQueries) -> timedelta:
+    """Return Asterisk's clock minus ours at the middle of the request."""
     before = datetime.now(UTC)
     theirs = await asterisk.ping()
     return theirs - (before + (datetime.now(UTC) - before) / 2)

@@ -16,25 +16,25 @@ NOT_HEARD = "the announcement was not heard to its end"
 
 
 async def announce_recording(call: Call) -> None:
-    """Tell the caller once, or ask. If anything fails, the call goes on unrecorded.
+    """Announce the recording to the caller, once, or ask. If anything fails, the call is not recorded.
 
-    Before anything rings: while unanswered, the caller pays nothing for it.
+    It is announced before anything rings: the caller has not been answered, and pays nothing for it.
     """
     if call.state.consent.caller is not None or call.terms.number.record is RecordingPolicy.OFF:
         return
     if why := await call.services.why_no_recording():
-        call.not_announced("skipped", why)
+        call.caller_not_notified("skipped", why)
         log.error("call_not_recorded", why=why)
         return
     try:
-        heard = await _announce(call)
+        is_notified = await _announce(call)
     except HungUp:
         raise
     except Exception:
-        heard = False
+        is_notified = False
         log.exception("announcement_failed")
-    if not heard:
-        call.not_announced("failed", NOT_HEARD)
+    if not is_notified:
+        call.caller_not_notified("failed", NOT_HEARD)
         log.error("call_not_recorded", why=NOT_HEARD)
 
 
@@ -43,7 +43,7 @@ async def _announce(call: Call) -> bool:
     prompt = call.terms.prompt(number.announcement(owner))
     if prompt is None:
         return False
-    heard = await call.line.announce_recording(Announcement(number.record, prompt, owner.language))
-    if heard is not None:
-        call.announced_as(heard)
-    return heard is not None
+    notice = await call.line.announce_recording(Announcement(number.record, prompt, owner.language))
+    if notice is not None:
+        call.caller_notified(notice)
+    return notice is not None

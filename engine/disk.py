@@ -1,7 +1,7 @@
-"""The folders that calls are written to: how much room there is, and what else is wrong with them.
+"""The folders that calls are written to: free space, and what is wrong with them.
 
-None of it keeps a caller from being answered, at the engine's start as little as later: it is logged, told on
-/ready, and in the metrics.
+Nothing of it keeps a caller from being answered, neither at the start nor later: it is logged, and reported
+on /ready and in the metrics.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that calls are written to; `free_bytes` of its file system, None when it is not there."""
+    """A folder that calls are written to. `free_bytes`: of its file system; None if the folder is missing."""
 
     path: Path
     writable: bool
@@ -32,11 +32,11 @@ class Folder:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with it, and the remedy; "" when all is well."""
+        """What is wrong with it, and the remedy; "" if all is well."""
         if self.free_bytes is None:
-            return f"{self.path} is not there; create it, owned by the user that writes to it"
+            return f"{self.path} is missing; create it, owned by the user that writes to it"
         if not self.writable:
-            return f"{self.path} cannot be written; give it to the user this process runs as"
+            return f"{self.path} cannot be written; make the user of this process its owner"
         if self.free_bytes < LOW_BYTES:
             free, least = (f"{size / 1e9:.1f} GB" for size in (self.free_bytes, LOW_BYTES))
             return f"{self.path} has {free} free, less than {least}; make room or move it to another disk"
@@ -44,7 +44,7 @@ class Folder:
 
 
 class DiskWatch:
-    """Looks at folders, by the names that they have in the metrics. `warnings`: what is wrong with them."""
+    """Watches folders, by their names in the metrics. `warnings`: what is wrong with them."""
 
     def __init__(self, folders: Mapping[str, Path], metrics: EngineMetrics) -> None:
         self._folders = folders
@@ -56,23 +56,23 @@ class DiskWatch:
         return [trouble for trouble in self._troubles.values() if trouble]
 
     async def run(self, every: float = LOOK_SECONDS) -> None:
-        """Look until cancelled. A disk that hangs holds up a thread of its own, and is reported."""
+        """Watch until cancelled. A disk that hangs is reported; it blocks only a thread of its own."""
         async with asyncio.TaskGroup() as group:
             for name, path in self._folders.items():
                 group.create_task(self._watch(name, path, every))
 
     async def _watch(self, name: str, path: Path, every: float) -> None:
         while True:
-            look = _looked_at(path)
+            look = _look_in_thread(path)
             await asyncio.wait({look}, timeout=every)
             if not look.done():
-                self._see(name, f"{path} does not answer; look at the disk")
+                self._report(name, f"{path} does not answer; check the disk")
             folder = await look
             self._metrics.disk_free_bytes.labels(name).set(folder.free_bytes or 0)
-            self._see(name, folder.trouble)
+            self._report(name, folder.trouble)
             await asyncio.sleep(every)
 
-    def _see(self, name: str, trouble: str) -> None:
+    def _report(self, name: str, trouble: str) -> None:
         before, self._troubles[name] = self._troubles[name], trouble
         if trouble and not before:
             log.error("disk_troubled", folder=name, why=trouble)
@@ -80,14 +80,14 @@ class DiskWatch:
             log.info("disk_recovered", folder=name)
 
 
-def _looked_at(path: Path) -> asyncio.Future[Folder]:
-    """In a thread that nobody waits for: others share theirs, and the end of the process joins them."""
+def _look_in_thread(path: Path) -> asyncio.Future[Folder]:
+    """Look in a thread of its own: those of a pool are shared, and joined at the end of the process."""
     loop = asyncio.get_running_loop()
-    looked: asyncio.Future[Folder] = loop.create_future()
+    result: asyncio.Future[Folder] = loop.create_future()
 
     def finish(folder: Folder) -> None:
-        if not looked.done():
-            looked.set_result(folder)
+        if not result.done():
+            result.set_result(folder)
 
     def look() -> None:
         folder = look_at(path)
@@ -95,11 +95,11 @@ def _looked_at(path: Path) -> asyncio.Future[Folder]:
             loop.call_soon_threadsafe(finish, folder)
 
     threading.Thread(target=look, name="disk", daemon=True).start()
-    return looked
+    return result
 
 
 def look_at(path: Path) -> Folder:
-    """Never raises: a folder that cannot be looked at is as good as absent."""
+    """Return the state of the folder; one that cannot be read counts as missing. Never raises."""
     try:
         free = shutil.disk_usage(path).free if path.is_dir() else None
     except OSError:

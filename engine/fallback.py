@@ -1,4 +1,4 @@
-"""The fallback table: what Asterisk dials by itself when the engine is away."""
+"""The fallback table: the number that Asterisk dials by itself when the engine is away."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from engine.included import IncludedFile
 log = structlog.get_logger()
 
 NAME = "fallback.conf"
-# `DB()` cannot be written over ARI with live_dangerously=no (204, and nothing happens); this can.
+# An alternative, `DB()`, cannot be written over ARI with live_dangerously=no: 204, and nothing happens.
 RELOADED_BY = "pbx_config.so"
 
 
 class FallbackTable:
-    """The file in Asterisk's configuration folder `etc` that extensions.conf includes; None: there is none.
+    """The file in Asterisk's configuration folder `etc` that extensions.conf includes. No `etc`: no file.
 
-    `country` is the calling code of numbers that the trunk dials in national form, or empty.
+    `country`: the calling code of numbers that the trunk dials in national form, or empty.
     """
 
     def __init__(self, etc: Path | None, client: Client, country: str) -> None:
@@ -29,18 +29,18 @@ class FallbackTable:
         self._country = country
 
     async def publish(self, routing: Routing) -> None:
-        """Have Asterisk know the fallbacks."""
+        """Give Asterisk the fallbacks."""
         if self._file is None:
             return
-        table = spelt(routing.fallbacks, self._country)
+        table = with_national(routing.fallbacks, self._country)
         try:
             await self._file.publish(lambda old: render(table, old))
-        except (OSError, AriError) as trouble:
-            log.warning("fallback_not_published", error=str(trouble))
+        except (OSError, AriError) as error:
+            log.warning("fallback_not_published", error=str(error))
 
 
-def spelt(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
-    """The table under every spelling by which the dialplan looks it up: digits, or national form."""
+def with_national(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
+    """Return the table with each number in both forms that the trunk may dial: digits, and national form."""
     national = {
         f"0{key.removeprefix(country)}": to
         for key, to in fallbacks.items()
@@ -50,8 +50,11 @@ def spelt(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
 
 
 def render(table: Mapping[str, str], old: str) -> str:
-    """One global variable per number. Asterisk keeps a global whose line has vanished: so it stays, empty."""
-    gone = re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE)
-    lines = {**dict.fromkeys(gone, ""), **table}
-    told = [f"FB_{key}={to}" for key, to in sorted(lines.items())]
-    return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *told, ""])
+    """Return the file: one global variable for each number.
+
+    Asterisk keeps a global variable whose line is removed: so the line stays, with an empty value.
+    """
+    removed = re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE)
+    values = {**dict.fromkeys(removed, ""), **table}
+    lines = [f"FB_{key}={to}" for key, to in sorted(values.items())]
+    return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *lines, ""])

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import structlog
 
-from dialplan.result import Outcome, Result, Verdict
-from dialplan.step import Facts, Plan, StepModel, Turn
+from dialplan.result import Answer, Outcome, Result, Verdict
+from dialplan.step import Draw, Plan, StepModel, Turn
 from engine.call import Call, CallJournal, CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line
@@ -16,10 +16,10 @@ log = structlog.get_logger()
 
 
 async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False) -> None:
-    """Take one call from its first ring to its record; or go on with one that an earlier engine began.
+    """Attend to one call from its first ring to its record; or continue one that an earlier engine began.
 
-    `terms` is None where the number is not ours. `refused`: not to be taken at all. Cancelled, it detaches:
-    the call lives on in Asterisk, for the engine that comes after this one.
+    `terms` is None for a number that is not in the routing. `refused`: do not take the call. Cancellation
+    detaches: the call lives on in Asterisk, for the engine that comes after this one.
     """
     farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
@@ -31,13 +31,13 @@ async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, r
 async def attend(
     line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False
 ) -> Farewell | None:
-    """Walk the caller through the route, and end the call; None where it ended without us."""
+    """Walk the caller through the route, and hang up. Return None if the call ended by itself."""
     state = journal.state
     if state.fell_back is not None or (terms is None and state.handed_over is not None):
-        return None  # Asterisk has the caller, and takes them to the fallback should nobody answer
+        return None  # Asterisk has the caller, and takes them to the fallback if nobody answers
     if terms is None:
         return Farewell(Result.FAILED, (await line.turn_away()).cause)
-    if refused:  # 486, which no carrier takes elsewhere: a loop would only go on there
+    if refused:  # 486: no carrier tries elsewhere, where a loop would only continue
         return Farewell(Result.REJECTED, (await line.hang_up(Result.BUSY)).cause)
     try:
         result = await route(Call(line, terms, journal))
@@ -52,14 +52,13 @@ async def attend(
 
 
 async def route(call: Call) -> Result:
-    """What the number's route comes to for this caller."""
-    number = call.terms.number
-    facts = Facts(call.line.entered, call.line.caller, number.zone, number.calendar)
-    return (await follow(number.plan(facts), call, call.state.outcomes)).result
+    """Return the result of the number's route for this caller."""
+    plan = call.terms.number.plan(call.terms.facts(call.line))
+    return (await follow(plan, call, call.state.outcomes)).result
 
 
-async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Verdict:
-    """Perform the steps of a plan and send it what came of each; the first have been performed `already`."""
+async def follow(plan: Plan, call: Call, already: Sequence[Answer] = ()) -> Verdict:
+    """Perform the steps of a plan and send it the answers. Those of the first steps are known `already`."""
     past = iter(tuple(already))
     with closing(plan):
         try:
@@ -71,19 +70,19 @@ async def follow(plan: Plan, call: Call, already: Sequence[Outcome] = ()) -> Ver
             return verdict
 
 
-async def outcome_of(step: StepModel | Turn, call: Call, past: Iterator[Outcome]) -> Outcome:
-    """Perform one step, unless it lies in the past. A step that crashes has failed, and the call goes on."""
+async def outcome_of(step: StepModel | Turn | Draw, call: Call, past: Iterator[Answer]) -> Answer:
+    """Perform one step, unless its answer is known. A step that raises has failed, and the call goes on."""
     if isinstance(step, Turn):
         call.turned(step)
         return Outcome.DONE
-    if (was := next(past, None)) is not None:
-        return was
+    if (known := next(past, None)) is not None:
+        return known
     try:
-        outcome = await perform(step, call)
+        answer = call.draw(step) if isinstance(step, Draw) else await perform(step, call)
     except HungUp:
         raise
-    except Exception:  # the caller gets the next step, not our trouble
-        outcome = Outcome.FAILED
+    except Exception:  # the caller gets the next step
+        answer = Outcome.FAILED
         log.exception("step_failed", step=step.step)
-    call.performed(step, outcome)
-    return outcome
+    call.performed(step, answer)
+    return answer

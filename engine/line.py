@@ -1,7 +1,7 @@
-"""What a call needs of telephony: the caller's line. `engine.ari` has it, and fakes do.
+"""What a call needs of telephony: the caller's line. Implemented by `engine.ari`, and by fakes in tests.
 
-Every awaitable of a line raises `HungUp` when the caller is gone. Whatever is opened is released on every way
-out, unless the engine is detaching for its successor.
+Every awaitable of a line raises `HungUp` when the caller leaves. Everything that a verb opens is closed
+however the verb ends, except when the engine detaches for its successor.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from dialplan.caller import Caller
 from dialplan.destination import Destination
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
-from engine.notice import Announcement, Notice, Refusal
+from engine.notice import Acceptance, Announcement, Refusal
 
-# How long a caller may think about whether the call may be recorded.
+# How long the caller may take to answer whether the call may be recorded.
 ANSWER_SECONDS = 5.0
 
 
@@ -24,7 +24,7 @@ ANSWER_SECONDS = 5.0
 class Ended:
     """How the caller's leg ended: when (Asterisk's clock, UTC) and its Q.850 cause.
 
-    `lost`: nobody saw it end, because Asterisk itself ended; `at` is then the last instant it was known.
+    `lost`: its end was not seen, because Asterisk itself ended; `at` is then the last known instant.
     """
 
     at: datetime
@@ -52,7 +52,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What ends a message by itself: so many seconds of it, so many of silence."""
+    """After how many seconds a message ends, and after how many seconds of silence."""
 
     seconds: int
     silence: int
@@ -68,7 +68,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that the caller pressed. It is in no `repr`, so that no log can show it."""
+    """A key that the caller pressed. It is in no `repr`, so that no log can contain it."""
 
     digit: str = field(repr=False)
     at: datetime
@@ -76,10 +76,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """How the conversation is recorded, once the destination knows of it too.
+    """How the conversation is recorded, once the destination has been notified too.
 
-    `audio_id` names the files. `prompt`: what the destination hears first; None where it has agreed once and
-    for all. `caller_may_stop`: *9 ends the recording.
+    `audio_id`: beginning of the file names. `prompt`: what the destination hears first; None if it agreed
+    once and for all. `caller_may_stop`: the keys *9 end the recording.
     """
 
     audio_id: str
@@ -89,11 +89,11 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A ring to be handed over to Asterisk: the `number`-th of its call, from 1.
+    """A ring that is handed over to Asterisk: the `number`-th of its call, from 1.
 
-    `seconds`: how long it rings; `limit`: how long they may talk, in seconds. `answered`: the caller has been
-    answered before, and hears ringing as sound. `recorder`: None where nothing is recorded. `music`: what the
-    caller hears instead of ringing.
+    `seconds`: how long it rings; `limit`: how long the parties may talk, in seconds. `answered`: the caller
+    was answered before, and hears ringing as audio. `recorder`: None if the conversation is not recorded.
+    `music`: what the caller hears instead of ringing.
     """
 
     number: int
@@ -118,9 +118,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A caller whom nobody took: back from the `number`-th ring of the call, with what came of each leg.
+    """A caller who is back from the `number`-th ring of the call, which nobody took; and the end of each leg.
 
-    A destination that could not be dialled at all has no leg.
+    A destination that could not be dialled has no leg.
     """
 
     number: int
@@ -142,44 +142,56 @@ class Line(Protocol):
     @property
     def entered(self) -> datetime: ...
     async def play(self, prompt: Prompt) -> datetime | None:
-        """Play a prompt to its end, and return when that was; None if it failed. Unanswered: early media."""
+        """Play a prompt; return when it ended, or None if it failed. Unanswered, it is early media."""
+
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        """Play a prompt until the caller presses a key, and wait for one so many seconds after its end.
+
+        Return the key; None if there was none. A key that was pressed before and not read yet counts.
+        """
+
+    def forget_keys(self) -> None:
+        """Drop the keys that were pressed so far and not read yet."""
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        """Let the caller hear ringing, or the music again and again, for so long. Unanswered: early media."""
 
     async def answer(self) -> datetime:
-        """Answer the caller: the caller's charging starts here, at the instant returned."""
+        """Answer the caller, and return the instant at which the caller's charging begins."""
 
     async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
-        """Record what the caller says, until a hang-up, a `#`, or a limit.
+        """Record what the caller says, until a hang-up, the key `#`, or a limit.
 
-        The hang-up is its usual end: HungUp is not raised. `warning` tells the caller, and nobody else, that
-        the limit is near.
+        A hang-up is the usual end, and does not raise HungUp. Only the caller hears `warning`, before a
+        limit.
         """
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
-        """Wait for the end of a recording that an earlier engine began; None where there is none."""
+        """Wait for the end of a recording that an earlier engine began; return None if there is none."""
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
-        """Tell the caller that the call will be recorded; where asked, wait for a key. None if it failed.
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
+        """Announce to the caller that the call is recorded; if asked, wait for a key. None if that failed.
 
-        The answer counts once the caller has heard the whole question: a key pressed before is taken then.
+        The answer counts once the caller has heard the whole question: a key pressed during it is read then.
         """
 
     async def connect(self, connect: Connect) -> Returned:
         """Hand the caller over to Asterisk, which rings, connects and lets them talk without the engine.
 
-        Returns when nobody took the call. The end of a conversation is HungUp, whoever ended it.
+        Returns if nobody took the call. The end of a conversation raises HungUp, whichever party ended it.
         """
 
     async def connecting(self, connect: Connect) -> Returned:
-        """The same for a ring that an earlier engine has handed over, or was about to."""
+        """The same for a ring that an earlier engine handed over, or was about to."""
 
     async def hang_up(self, result: Result) -> Ended:
-        """End the call with the SIP answer that says what came of it; never raises HungUp."""
+        """End the call with the SIP answer for its result. Never raises HungUp."""
 
     async def turn_away(self) -> Ended:
-        """End a call to a number that is not ours (404)."""
+        """End a call to a number that is not in the routing (404)."""
 
     async def over(self) -> Ended:
-        """Wait until nothing of the call is left in Asterisk, and the journal has all of it.
+        """Wait until nothing is left of the call in Asterisk, and all of it is in the journal.
 
         A caller who has left the engine may still be talking: at the number's fallback.
         """

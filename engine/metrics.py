@@ -6,18 +6,18 @@ from process.metrics import Metrics
 # Engine and Asterisk need 3-4 ms from INVITE to the destination's INVITE; an answer takes seconds.
 SETUP_BUCKETS = (0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
-# Why a call was not taken: there were as many as there may be, on the trunk or to the number; it was
-# forwarded too often; its caller already rings there, several times.
+# Why a call was not taken: too many calls on the trunk, or to the number; forwarded too often; too many calls
+# of its caller ring at the number already.
 REFUSED = ("trunk", "number", "hops", "loop")
 
 
 class EngineMetrics(Metrics):
-    """What the engine tells of calls, journal, Asterisk and routing."""
+    """What the engine reports of calls, journal, Asterisk and routing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = self.counter("calls", "Calls that have ended, by their record's outcome", ["outcome"])
-        self.calls_live = self.gauge("calls_live", "Calls going on now")
+        self.calls = self.counter("calls", "Calls that have ended, by outcome of the record", ["outcome"])
+        self.calls_live = self.gauge("calls_live", "Live calls")
         self.setup_seconds = self.histogram(
             "setup_seconds",
             "From the call's arrival until the first leg is `dialled` or `answered`",
@@ -25,18 +25,16 @@ class EngineMetrics(Metrics):
             ["until"],
         )
         self.refused = self.counter("calls_refused", "Calls that were not taken at all, by reason", ["why"])
-        self.journal_lag_seconds = self.gauge(
-            "journal_lag_seconds", "Age of the oldest entry not yet on the disk"
-        )
+        self.journal_lag_seconds = self.gauge("journal_lag_seconds", "Age of the oldest entry not on disk")
         self.journal_degraded = self.gauge("journal_degraded", "1 while the journal cannot be written")
         self.journal_reserve_bytes = self.gauge(
-            "journal_reserve_bytes", "What the journal can still write when the disk is full"
+            "journal_reserve_bytes", "Bytes that the journal can still write when the disk is full"
         )
         self.cel_headroom_bytes = self.gauge(
-            "cel_headroom_bytes", "What Asterisk can still append to its CEL file when the disk is full"
+            "cel_headroom_bytes", "Bytes that Asterisk can still append to CEL when the disk is full"
         )
         self.disk_free_bytes = self.gauge(
-            "disk_free_bytes", "Free on the disk of that folder: state, recordings or cel", ["folder"]
+            "disk_free_bytes", "Bytes free for this folder: state, recordings or cel", ["folder"]
         )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
@@ -46,10 +44,13 @@ class EngineMetrics(Metrics):
         )
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
-            "Calls left by the engine before that this one could not read, since its start",
+            "Calls of the engine before that this one could not read, since its start",
         )
-        self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set, since the start")
-        # A series that begins with its first event hides that event from rate().
+        self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set since the start")
+        self._begin_series()
+
+    def _begin_series(self) -> None:
+        """Begin them at 0: rate() does not see the first event of a series that begins with it."""
         for outcome in Result:
             self.calls.labels(outcome)
         for why in REFUSED:

@@ -1,4 +1,4 @@
-"""Music instead of ringing: the classes of music on hold by which Asterisk plays prompts again and again."""
+"""Music instead of ringing: classes of music on hold, with which Asterisk repeats a prompt."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ WRITTEN = re.compile(r"^\[(.+)\]\nmode=playlist\nentry=(.+)$", re.MULTILINE)
 
 
 class MusicClasses:
-    """The file in Asterisk's configuration folder `etc` that musiconhold.conf includes; None: there is none.
+    """The file in Asterisk's configuration folder `etc` that musiconhold.conf includes. No `etc`: no file.
 
     `known`: the classes that Asterisk has.
     """
@@ -34,7 +34,7 @@ class MusicClasses:
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client) if etc else None
 
     async def publish(self, routing: Routing) -> None:
-        """Have Asterisk know the music of this version. Where that fails callers hear ringing."""
+        """Give Asterisk the music of this version. If that fails, callers hear ringing."""
         wanted = {music_class(prompt): str(prompt.path.with_suffix("")) for prompt in routing.music_prompts}
         if self._file is None:
             if wanted:
@@ -42,24 +42,24 @@ class MusicClasses:
             return
         try:
             text = await self._file.publish(partial(update, self._file.path, wanted))
-        except (OSError, AriError) as trouble:
-            log.warning("music_not_published", error=str(trouble))
+        except (OSError, AriError) as error:
+            log.warning("music_not_published", error=str(error))
             return
         self.known.clear()
         self.known.update(classes(text))
 
 
 def update(path: Path, wanted: Mapping[str, str], old: str) -> str:
-    """The new text of the file. Raises OSError where Asterisk would not read it."""
+    """Return the new text of the file. Raises OSError if Asterisk would not read it."""
     if wanted and not is_included(path):
-        raise OSError(f"{INCLUDED_BY} does not include it; write there  #tryinclude {path.name}")
+        raise OSError(f"{INCLUDED_BY} does not include it; add there  #tryinclude {path.name}")
     return render(wanted, old)
 
 
 def is_included(path: Path) -> bool:
-    """Whether Asterisk reads this file. Where its own configuration lies elsewhere, that is assumed.
+    """Whether Asterisk reads this file; assumed if INCLUDED_BY is not in the same folder.
 
-    Asterisk reloads without a word, and plays silence by a class that it does not have.
+    Asterisk reports no error at a reload, and plays silence for a class that it does not have.
     """
     try:
         text = path.with_name(INCLUDED_BY).read_text("utf-8", errors="replace")
@@ -69,15 +69,15 @@ def is_included(path: Path) -> bool:
 
 
 def render(wanted: Mapping[str, str], old: str) -> str:
-    """A class for each, named by its content; and those of older versions, whose live calls may still ring.
+    """Return the file: a class for each prompt, and those of older versions, whose calls may still ring.
 
-    A prompt that no kept version names is removed (config.publish), and its class with it.
+    A prompt that no stored version names is removed (config.publish), and its class with it.
     """
-    kept = {name: entry for name, entry in classes(old).items() if Path(f"{entry}.wav").exists()}
-    told = [CLASS.format(name=name, entry=entry) for name, entry in sorted({**kept, **wanted}.items())]
-    return "\n".join([HEAD, *told]) if told or old else ""
+    older = {name: entry for name, entry in classes(old).items() if Path(f"{entry}.wav").exists()}
+    sections = [CLASS.format(name=name, entry=entry) for name, entry in sorted({**older, **wanted}.items())]
+    return "\n".join([HEAD, *sections]) if sections or old else ""
 
 
 def classes(text: str) -> dict[str, str]:
-    """The classes in such a file, and what each plays: a path without its suffix."""
+    """Return the classes in such a file, and the path of each prompt, without its suffix."""
     return dict(WRITTEN.findall(text))

@@ -1,6 +1,6 @@
-"""The routing store: the routing in force, whatever has become of its folder since, and older versions.
+"""The routing store: the routing in force, whatever errors its folder has since; and older versions.
 
-A version is known by the digest of all its files. It is on the disk before it goes into force, and stays
+A version is identified by the digest of all its files. It is on the disk before it goes into force, and stays
 there as long as a live call or the operator's history needs it.
 """
 
@@ -24,15 +24,15 @@ from engine.routing_watch import passes
 log = structlog.get_logger()
 
 FORGET_SECONDS = 3600.0
-CACHED = 8  # older versions in memory: 10 MB each where there are 5,000 numbers
-TRIED = 5  # kept versions that are tried at start; each may take seconds
+CACHED = 8  # older versions in memory: 10 MB each with 5,000 numbers
+TRIED = 5  # stored versions that are tried at start; each may take seconds
 
 
 class RoutingStore:
-    """`folder` is the operator's; `versions` are the store's own.
+    """`folder`: the operator's. `versions`: the store's own. `refused`: the folder has errors.
 
-    `prompts` is where Asterisk plays them from, named by content. `history`: how long a version that is no
-    longer in force is kept. `prepare`: awaited before a version replaces another in force.
+    `prompts`: the folder from which Asterisk plays them, named by content. `history`: how long a version is
+    kept after it was in force. `prepare`: awaited before a version replaces another in force.
     """
 
     def __init__(
@@ -53,47 +53,48 @@ class RoutingStore:
         self._policy = policy
         self._history = history
         self._prepare = prepare
-        self._kept = False  # is the version in force on the disk?
+        self._stored = False  # the version in force is on the disk
         self._older: dict[str, Routing | None] = {}
         self._changing, self._reading = asyncio.Lock(), asyncio.Lock()
 
     async def open(self) -> None:
-        """Take the folder; where it has errors, the newest version that can be used.
+        """Put the folder into force; if it has errors, the newest usable version.
 
-        Raises ConfigErrors, those of the folder, where there is none.
+        Raises ConfigErrors, those of the folder, if there is no usable version.
         """
         try:
             await asyncio.to_thread(self._versions.tidy)
-        except OSError as wrong:  # a file system that was made read-only: callers are answered all the same
-            report_unkept(wrong)
+        except OSError as error:  # a read-only file system: callers are answered nevertheless
+            report_not_stored(error)
         try:
-            await self._take(self._folder)
-        except ConfigErrors as wrong:
-            report(wrong)
-            if not await self._take_kept():
+            await self._put_folder_into_force(self._folder)
+        except ConfigErrors as error:
+            report(error)
+            if not await self._put_stored_into_force():
                 raise
             self.refused = True
 
     async def reload(self) -> bool:
-        """Take the folder as it is now; where it cannot be used, log why and keep what is in force."""
+        """Put the folder into force. If it cannot be used, log why, change nothing, and return False."""
         try:
-            await self._take(self._folder)
-        except ConfigErrors as wrong:
+            await self._put_folder_into_force(self._folder)
+        except ConfigErrors as error:
             self.refused = True
-            report(wrong)
+            report(error)
             return False
-        except OSError as wrong:
+        except OSError as error:
             self.refused = True
-            report_unkept(wrong)
+            report_not_stored(error)
             return False
         return True
 
     async def watch(
         self, changed: Callable[[], Awaitable[None]], live: Callable[[], Collection[str]]
     ) -> None:
-        """Reload whenever the folder changes, until cancelled; `changed` is awaited after each.
+        """Reload at each change of the folder, until cancelled; `changed` is awaited after each reload.
 
-        `live`: the digests that live calls began under; they are asked for hourly, before old versions go.
+        `live`: returns the digests that live calls began under; called hourly, before old versions are
+        removed.
         """
         due = asyncio.get_running_loop().time() + FORGET_SECONDS
         async for folder_changed in passes(self._folder):
@@ -101,13 +102,13 @@ class RoutingStore:
                 await changed()
             if asyncio.get_running_loop().time() >= due:
                 due += FORGET_SECONDS
-                await self._look_after(live())
+                await self._tidy(live())
 
     async def version(self, digest: str) -> Routing | None:
-        """The version of this digest, for a call that began under it; None where it cannot be had.
+        """Return the version with this digest, for a call that began under it; None if it is not available.
 
-        Reading one of 5,000 numbers takes seconds, in a process of its own. Damage is logged here; that a
-        version is gone is for the caller of this to log.
+        A version of 5,000 numbers is read in seconds, by a process of its own. A damaged version is logged
+        here, a missing one by the caller of this function.
         """
         if digest == self.in_force.digest:
             return self.in_force
@@ -121,7 +122,7 @@ class RoutingStore:
     async def forget(self, keep: Collection[str]) -> None:
         """Remove versions that are neither in force, nor in `keep`, nor in the history.
 
-        Published prompts that no version names go with them. Raises OSError.
+        Published prompts that no version names are removed too. Raises OSError.
         """
         async with self._changing, self._reading:
             wanted = {*keep, self.in_force.digest}
@@ -136,50 +137,50 @@ class RoutingStore:
                 )
             await asyncio.to_thread(self._prune)
 
-    async def _look_after(self, live: Collection[str]) -> None:
-        """What is done hourly. A disk that cannot be written is no reason to stop watching the folder."""
+    async def _tidy(self, live: Collection[str]) -> None:
+        """Tidy up, hourly. If the disk cannot be written, the folder is still watched."""
         try:
             await self.forget(live)
-        except OSError as wrong:
-            log.warning("routing_versions_not_removed", why=str(wrong))
-        if not self._kept:
+        except OSError as error:
+            log.warning("routing_versions_not_removed", why=str(error))
+        if not self._stored:
             await self.reload()
 
-    async def _take(self, folder: Path) -> None:
-        """Put a folder into force. Raises ConfigErrors, and OSError where it replaces another unkept."""
+    async def _put_folder_into_force(self, folder: Path) -> None:
+        """Raises ConfigErrors; OSError if the folder cannot be stored and another version is in force."""
         async with self._changing:
             routing = await load_in_process(folder, self._policy)
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
-                await self._keep(folder, routing)
+                await self._store(folder, routing)
                 await self._replace(replace(routing, prompts=prompts))
-            elif not self._kept:
-                await self._keep(folder, routing)
+            elif not self._stored:
+                await self._store(folder, routing)
             self.refused = False
 
-    async def _keep(self, folder: Path, routing: Routing) -> None:
+    async def _store(self, folder: Path, routing: Routing) -> None:
         try:
             starts = self.in_force.digest == ""
             if starts and await asyncio.to_thread(self._versions.holds, routing.digest):
                 await self._enter(routing)
-                self._kept = False  # whether it is whole is looked at when calls are taken: a second saved
+                self._stored = False  # check that it is whole once calls are taken: saves a second
                 return
             await versioning.keep(self._versions, folder, routing.digest)
             await self._enter(routing)
             await asyncio.to_thread(self._versions.remove_snapshot)
-        except OSError as wrong:
+        except OSError as error:
             if self.in_force.digest not in ("", routing.digest):
                 raise
-            self._kept = False  # callers are answered all the same; the next look tries again
-            report_unkept(wrong)
+            self._stored = False  # callers are answered nevertheless; the next pass tries again
+            report_not_stored(error)
 
     async def _enter(self, routing: Routing) -> None:
         named = {prompt.sha256 for prompt in routing.prompts.values()}
         await asyncio.to_thread(self._versions.enter, routing.digest, named, datetime.now(UTC))
-        self._kept = True
+        self._stored = True
 
     async def _replace(self, routing: Routing) -> None:
-        """Prepare a version and put it into force. At the start, Asterisk may be away: it is told later."""
+        """Prepare a version and put it into force; not prepared at the start, when Asterisk may be away."""
         if self._prepare is not None and self.in_force.digest:
             await self._prepare(routing)
         self._put_into_force(routing)
@@ -194,58 +195,59 @@ class RoutingStore:
             digest=routing.digest,
         )
 
-    async def _take_kept(self) -> bool:
-        """Put the newest version into force that can be used; False where there is none.
+    async def _put_stored_into_force(self) -> bool:
+        """Put the newest usable version into force; return False if there is none.
 
-        The last one tried is the copy that earlier engines kept. Routes are judged by the settings of today.
+        The last one tried is the copy that earlier engines stored. Destinations are checked by today's
+        settings.
         """
         for version in (await asyncio.to_thread(self._versions.all))[:TRIED]:
             routing = await self._read(version.digest, self._policy)
             if routing is not None:
                 try:
                     await self._enter(routing)
-                except OSError as wrong:
-                    report_unkept(wrong)
+                except OSError as error:
+                    report_not_stored(error)
                 self._put_into_force(routing)
                 return True
         if not self._versions.snapshot.is_dir():
             return False
         try:
-            await self._take(self._versions.snapshot)
-        except ConfigErrors as wrong:
-            report(wrong)
+            await self._put_folder_into_force(self._versions.snapshot)
+        except ConfigErrors as error:
+            report(error)
             return False
         return True
 
     async def _read(self, digest: str, policy: Policy | None = None) -> Routing | None:
-        """A kept version, its prompts published; None where it cannot be used, which is logged."""
+        """Return a stored version, with its prompts published; None if it cannot be used, which is logged."""
         try:
             routing = await versioning.read(self._versions, digest, policy)
             return replace(routing, prompts=await publish(routing.prompts, self._prompts))
-        except VersionError as wrong:
-            report_unusable(wrong)
-        except ConfigErrors as wrong:
-            report_unusable(VersionError(digest, Why.UNREADABLE, str(wrong.errors[0])))
+        except VersionError as error:
+            report_unusable(error)
+        except ConfigErrors as error:
+            report_unusable(VersionError(digest, Why.UNREADABLE, str(error.errors[0])))
         return None
 
     def _prune(self) -> None:
-        kept = {sha256 for version in self._versions.all() for sha256 in version.prompts}
+        stored = {sha256 for version in self._versions.all() for sha256 in version.prompts}
         used = {prompt.sha256 for prompt in self.in_force.prompts.values()}
-        prune(self._prompts, kept | used)
+        prune(self._prompts, stored | used)
 
 
-def report(wrong: ConfigErrors) -> None:
+def report(errors: ConfigErrors) -> None:
     """Log every error of a refused folder, one line each."""
-    for error in wrong.errors:
+    for error in errors.errors:
         where = f"{error.file}:{error.place.line}:{error.place.column}"
         log.error("routing_refused", file=where, path=error.at, what=error.what)
 
 
-def report_unusable(wrong: VersionError) -> None:
-    """Log that a kept version is damaged, or cannot be read by this software."""
-    if wrong.why is not Why.GONE:
-        log.error("routing_version_unusable", digest=wrong.digest, why=wrong.why, detail=wrong.detail)
+def report_unusable(error: VersionError) -> None:
+    """Log that a stored version is damaged, or cannot be read by this software."""
+    if error.why is not Why.GONE:
+        log.error("routing_version_unusable", digest=error.digest, why=error.why, detail=error.detail)
 
 
-def report_unkept(wrong: OSError) -> None:
-    log.error("routing_version_unkept", why=str(wrong), hint="check disk and modes of the state folder")
+def report_not_stored(error: OSError) -> None:
+    log.error("routing_version_unkept", why=str(error), hint="check disk and modes of the state folder")

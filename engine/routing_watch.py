@@ -1,7 +1,7 @@
-"""Watching the routing folder: also when it is replaced as a whole, by a rename or by another symbolic link.
+"""Watching the routing folder, even if it is replaced as a whole, by a rename or by another symbolic link.
 
-inotify watches the folder that a path led to, not the path. Once the path leads to another one, it says
-nothing any more; so what the path leads to is compared every second.
+inotify watches the folder that a path led to, not the path. When the path leads to another folder, inotify
+reports nothing; so the folder that the path leads to is compared every second.
 """
 
 import asyncio
@@ -13,34 +13,36 @@ import structlog
 import watchfiles
 from watchfiles.main import FileChange
 
+from config.folder import PARTS as FOLDERS
+
 log = structlog.get_logger()
 
-# Editors and copies write a file in several steps: the folder is read when it has been quiet for so long.
+# Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
 QUIET_MS = 300
 LOOK_MS = 1000
-POLLS = 60  # looks without a watch, until one is tried again
+POLLS = 60  # comparisons without inotify, until inotify is tried again
 
-PARTS = ("", "owners", "numbers", "prompts")
+PARTS = ("", *FOLDERS)
 
-# (device, inode, change time in ns) of the folder and of its parts; None where a part is missing.
+# (device, inode, change time in ns) of the folder and of its parts; None for a missing part.
 type Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 async def passes(folder: Path) -> AsyncGenerator[bool]:
-    """Once a second, and when the folder changes: whether it is to be read again. It is at the first pass."""
+    """Yield once a second, and at each change: whether the folder must be read again. True at first."""
     missing = False
     while True:
         if await asyncio.to_thread(folder.is_dir):
             missing = False
-            async with aclosing(_watched(folder)) as looks:
-                async for changed in looks:
+            async with aclosing(_watched(folder)) as changes:
+                async for changed in changes:
                     yield changed
         else:
             if not missing:
                 log.error(
                     "routing_folder_missing",
                     folder=str(folder),
-                    hint="put it back; nothing changes meanwhile",
+                    hint="restore it; the routing in force stays",
                 )
             missing = True
             yield False
@@ -48,7 +50,7 @@ async def passes(folder: Path) -> AsyncGenerator[bool]:
 
 
 async def _watched(folder: Path) -> AsyncGenerator[bool]:
-    """As `passes`, until there is another folder, or changes that the watch has not seen."""
+    """Like `passes`, until the folder is another one, or has changes that inotify did not report."""
     before: Stamps | None = None
     changes = watchfiles.awatch(
         folder, debounce=QUIET_MS, step=50, rust_timeout=LOOK_MS, yield_on_timeout=True
@@ -57,26 +59,26 @@ async def _watched(folder: Path) -> AsyncGenerator[bool]:
         async with aclosing(changes):
             async for changed in changes:
                 now = await asyncio.to_thread(_stamps, folder)
-                if before is not None and _deaf(folder, changed, before, now):
+                if before is not None and _is_replaced(folder, changed, before, now):
                     return
-                # At the first pass too: what was changed before the watch began is known to nobody.
+                # True at first too: changes before the watch began are not reported.
                 yield bool(changed) or before is None
                 before = now
-    except FileNotFoundError:  # it has just been removed
+    except FileNotFoundError:  # it was removed just now
         return
-    except OSError as wrong:
+    except OSError as error:
         log.warning(
             "routing_folder_not_watched",
-            why=str(wrong),
+            why=str(error),
             hint="raise fs.inotify.max_user_watches; SIGHUP reloads",
         )
-        async with aclosing(_polled(folder)) as looks:
-            async for stamped in looks:
-                yield stamped
+        async with aclosing(_polled(folder)) as polls:
+            async for is_changed in polls:
+                yield is_changed
 
 
 async def _polled(folder: Path) -> AsyncGenerator[bool]:
-    """As `_watched`, by change times alone, which a change within a file does not touch; for a minute."""
+    """Like `_watched`, for a minute, by change times only: a change within a file is not detected."""
     before: Stamps | None = None
     for _ in range(POLLS):
         now = await asyncio.to_thread(_stamps, folder)
@@ -85,8 +87,8 @@ async def _polled(folder: Path) -> AsyncGenerator[bool]:
         await asyncio.sleep(LOOK_MS / 1000)
 
 
-def _deaf(folder: Path, changed: set[FileChange], before: Stamps, now: Stamps) -> bool:
-    """Whether the watched folder may have been replaced. An inode does not tell: it is used again."""
+def _is_replaced(folder: Path, changed: set[FileChange], before: Stamps, now: Stamps) -> bool:
+    """Whether the watched folder may have been replaced. Its inode is no proof: inodes are reused."""
     if now != before and not changed:
         return True
     replaced = [stamp and stamp[:2] for stamp in now] != [stamp and stamp[:2] for stamp in before]

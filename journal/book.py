@@ -1,4 +1,4 @@
-"""The journal's folder in the hands of its writer: lock, current segment, reserve, entries of open calls."""
+"""The journal's folder, for its writer: lock, current segment, reserve, entries of open calls."""
 
 import fcntl
 import os
@@ -29,19 +29,19 @@ from journal.segment import (
 )
 
 RESERVE_RETRY_SECONDS = 10.0
-WORTH_BYTES = 4096  # of a segment, to go on in it
+WORTH_BYTES = 4096  # a segment with less room is not continued
 log = structlog.get_logger()
 
-type Allocate = Callable[[int, Path], None]  # at least so many bytes in that file
+type Allocate = Callable[[int, Path], None]  # allocates at least so many bytes to that file
 
 
 class JournalInUse(Exception):
-    """Another engine writes this journal: there is one engine to a host, or each has its own state folder."""
+    """Another engine writes this journal: run one engine on a host, or give each its own state folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An entry on its way to the disk. `durable` is the event loop's, `since` the monotonic clock's."""
+    """An entry on its way to the disk. `durable` belongs to the event loop, `since` is monotonic time."""
 
     entry: Entry
     payload: bytes
@@ -52,7 +52,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a journal is written, by which node (plain ASCII, without quotes), in segments of which size."""
+    """The folder of a journal, its node (plain ASCII, without quotes), and the size of its segments."""
 
     directory: Path
     node: str
@@ -60,7 +60,7 @@ class Place:
 
 
 class Book:
-    """Writes groups of entries. Not thread-safe, but for `reserve`: whoever has opened it hands it on."""
+    """Writes groups of entries. Not thread-safe, except `reserve`: one thread at a time uses it."""
 
     def __init__(self, place: Place, lock: int, recovered: Recovered) -> None:
         self.recovered = recovered
@@ -68,23 +68,23 @@ class Book:
         self._lock = lock
         last = epoch_of(Path(recovered.newest)) if recovered.newest else 0
         self._epoch = max(int(time.time()), last + 1)
-        self._open = {call: list(found.payloads) for call, found in recovered.open_calls.items()}
+        self._open = {call: list(open_call.payloads) for call, open_call in recovered.open_calls.items()}
         self._heartbeat = recovered.heartbeat
         self._wall = recovered.wall
         self._after = recovered.newest
         self._segment: Segment | None = None
-        self._is_settled = False  # has a group been made durable in this segment?
+        self._is_settled = False  # a group is durable in this segment
         self._leftover: Path | None = None
         self._seq = 0
         self._n = 0
         self._reserve = Reserve(place.directory, place.segment_bytes)
         self._reserve.find()
         self._next_fill = 0.0
-        self._reserve_trouble = ""
+        self._reserve_error = ""
 
     @classmethod
     def open(cls, place: Place) -> "Book":
-        """Take the folder (made when missing), and read what is open in it. Raises JournalInUse, OSError."""
+        """Lock the folder (created if missing), and read its open calls. Raises JournalInUse, OSError."""
         lock = take(place.directory)
         try:
             return cls(place, lock, recover(place.directory))
@@ -94,12 +94,12 @@ class Book:
 
     @property
     def reserve(self) -> int:
-        """Bytes that the journal can grow by when the disk is full."""
+        """Bytes that the journal can still write when the disk is full."""
         segment = self._segment
         return self._reserve.allocated + (segment.room if segment else 0)
 
     def begin(self) -> None:
-        """Begin the first segment; on a full disk go on in that of our predecessor. Raises OSError."""
+        """Begin the first segment; on a full disk continue that of the predecessor. Raises OSError."""
         try:
             self._roll(0, self._allocate_whole)
         except OSError as error:
@@ -112,7 +112,7 @@ class Book:
             cut_zeros(path)
 
     def write(self, group: Sequence[Noted]) -> None:
-        """Make these entries durable, in order. Raises OSError: then none of them is known to be."""
+        """Make these entries durable, in order. Raises OSError: then each of them may be lost."""
         size = sum(HEADER.size + len(noted.payload) for noted in group)
         if self._segment is None or not self._segment.has_room(size):
             self._segment = self._roll(size)
@@ -123,7 +123,7 @@ class Book:
         self._is_settled, self._leftover = True, None
 
     def remember(self, group: Iterable[Noted]) -> None:
-        """These entries are durable: the next segment begins with those of calls that are open."""
+        """These entries are durable. The next segment begins with the entries of open calls."""
         for noted in group:
             match noted.entry:
                 case CallStarted(call=call):
@@ -137,10 +137,10 @@ class Book:
             self._wall = noted.stamp.wall
 
     def give_up(self) -> None:
-        """Leave the segment: a write in it has failed.
+        """Leave the segment after a failed write.
 
-        All entries that are not durable are written again, in another one. So of segments that never held
-        anything else only the last is left: tried each second, they would fill the disk.
+        All entries that are not durable are written again, to another segment. Of segments without a durable
+        entry only the last one is kept: with one attempt a second, they would fill the disk.
         """
         segment, self._segment = self._segment, None
         if segment is None:
@@ -154,34 +154,34 @@ class Book:
 
     @property
     def next_fill(self) -> float | None:
-        """Seconds until the reserve is to be tried again; None while there is one."""
+        """Seconds until the reserve is allocated again; None while it is there."""
         return None if self._reserve.allocated else max(self._next_fill - time.monotonic(), 0.0)
 
     def fill_reserve(self) -> None:
-        """Allocate the next segment, unless it is; where that fails, not again for ten seconds."""
+        """Allocate the next segment, unless it is allocated; after a failure, not for ten seconds."""
         if self._reserve.allocated or time.monotonic() < self._next_fill:
             return
         self._next_fill = time.monotonic() + RESERVE_RETRY_SECONDS
-        trouble, before = "", self._reserve_trouble
+        failure, before = "", self._reserve_error
         try:
             self._reserve.fill()
         except OSError as error:
-            trouble = str(error)
-        self._reserve_trouble = trouble
-        if trouble and not before:
-            log.error("journal_reserve_missing", bytes_left=self.reserve, error=trouble)
-        elif before and not trouble:
+            failure = str(error)
+        self._reserve_error = failure
+        if failure and not before:
+            log.error("journal_reserve_missing", bytes_left=self.reserve, error=failure)
+        elif before and not failure:
             log.warning("journal_reserve_filled")
 
     def close(self) -> None:
-        """Leave the folder to the next engine; on a full disk with what is allocated and not written."""
+        """Leave the folder to the next engine; on a full disk, with the allocated rest of the segment."""
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.finish(gives_back=self._reserve.allocated > 0)
         os.close(self._lock)
 
     def _go_on(self) -> bool:
-        """Go on in the last segment of our predecessor, with its epoch; False where it has no room left."""
+        """Continue the last segment of the predecessor, with its epoch; return False if it has no room."""
         if not self.recovered.read:
             return False
         path = self.recovered.read[-1]
@@ -194,7 +194,7 @@ class Book:
         return True
 
     def _roll(self, room: int, how: Allocate | None = None) -> Segment:
-        """Go on in a new segment, which begins with the entries of all open calls and has `room` for more."""
+        """Begin a new segment, with the entries of all open calls and `room` for more."""
         self._n += 1
         name = segment_name(self._epoch, self._n)
         first = self._record(
@@ -211,12 +211,12 @@ class Book:
         return fresh
 
     def _allocate(self, least: int, draft: Path) -> None:
-        """Take the reserve; else so many bytes of the disk as a segment has, or as it has left."""
+        """Use the reserve; otherwise allocate a segment, or what the disk has left."""
         if not self._reserve.use(draft, least):
             allocate_most(draft, least, max(self._place.segment_bytes, least))
 
     def _allocate_whole(self, least: int, draft: Path) -> None:
-        """So many bytes as a segment has, and the reserve stays."""
+        """Allocate a segment, and leave the reserve."""
         allocate(draft, max(self._place.segment_bytes, least))
 
     def _record(self, stamp: Stamp, payload: bytes) -> bytes:
@@ -228,9 +228,12 @@ class Book:
 
 
 def take(directory: Path) -> int:
-    """The lock on the folder: an open file, freed by closing it or by dying. Raises JournalInUse, OSError."""
+    """Lock the folder by an open file; closing it, or the end of the process, frees the lock.
+
+    Raises JournalInUse, OSError.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # For reading: so it can be taken on a file system that was made read-only, too.
+    # Open it for reading: so a read-only file system can be locked too.
     lock = os.open(directory / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

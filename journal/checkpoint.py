@@ -1,4 +1,4 @@
-"""A checkpoint: the first record of each segment, which makes the segments before it superfluous.
+"""A checkpoint: the first record of each segment, after which the segments before it are not needed.
 
     {"kind":"checkpoint","node":...,"after":...,"heartbeat":...,"open":[[entry, ...], ...]}
 
@@ -17,7 +17,7 @@ BEGINNING = b'{"kind":"checkpoint"'
 
 
 class Checkpoint(Struct, frozen=True):
-    """Raw payloads: those of `open` call by call, and that of the latest heartbeat, or b""."""
+    """Raw payloads: those of each open call, and that of the latest heartbeat, or b""."""
 
     open: tuple[tuple[bytes, ...], ...]
     heartbeat: bytes = b""
@@ -32,9 +32,9 @@ _decode = Decoder(_OnDisk).decode
 
 
 def checkpoint(node: str, after: str, open_calls: Iterable[Sequence[bytes]], heartbeat: bytes) -> bytes:
-    """Joined from text that is JSON already: a thousand open calls (2 MB) cost the event loop nothing.
+    """Join text that is JSON already: a thousand open calls (2 MB) cost the event loop nothing.
 
-    `node` and `after` are plain ASCII, without quotes.
+    `node` and `after`: plain ASCII, without quotes.
     """
     calls = b",".join(b"[%b]" % b",".join(payloads) for payloads in open_calls)
     head = BEGINNING + f',"node":"{node}","after":"{after}"'.encode("ascii")
@@ -48,12 +48,12 @@ def is_checkpoint(payload: bytes) -> bool:
 def decode_checkpoint(payload: bytes) -> Checkpoint:
     """Raises UnreadableEntry."""
     try:
-        found = _decode(payload)
+        content = _decode(payload)
     except DecodeError:
         return _decode_slowly(payload)
-    heartbeat = bytes(found.heartbeat) if found.heartbeat is not None else b""
+    heartbeat = bytes(content.heartbeat) if content.heartbeat is not None else b""
     return Checkpoint(
-        tuple(tuple(bytes(entry) for entry in call) for call in found.open),
+        tuple(tuple(bytes(entry) for entry in call) for call in content.open),
         b"" if heartbeat == b"null" else heartbeat,
     )
 
@@ -61,10 +61,10 @@ def decode_checkpoint(payload: bytes) -> Checkpoint:
 def _decode_slowly(payload: bytes) -> Checkpoint:
     """msgspec refuses an escaped lone surrogate, which the standard library reads."""
     try:
-        found = json.loads(payload)
-        heartbeat = found.get("heartbeat")
+        content = json.loads(payload)
+        heartbeat = content.get("heartbeat")
         return Checkpoint(
-            tuple(tuple(_line(entry) for entry in call) for call in found["open"]),
+            tuple(tuple(_line(entry) for entry in call) for call in content["open"]),
             _line(heartbeat) if heartbeat else b"",
         )
     except (ValueError, KeyError, TypeError) as error:

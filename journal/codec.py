@@ -11,7 +11,7 @@ from journal.entries import Entry
 
 
 class UnreadableEntry(ValueError):
-    """A payload that is no entry of this version: its JSON is broken, its kind unknown or a field wrong."""
+    """A payload that is not an entry of this version: invalid JSON, an unknown kind or a wrong field."""
 
 
 _encode = Encoder().encode
@@ -19,12 +19,12 @@ _decode: Callable[[bytes], Entry] = Decoder(Entry).decode
 
 
 def kind_of(entry: Entry) -> str:
-    """Its `kind` on disk."""
+    """Return its `kind` on disk."""
     return str(entry.__struct_config__.tag)
 
 
 def encode(entry: Entry) -> bytes:
-    """One line of ASCII JSON. Raises ValueError where an instant has no time zone."""
+    """Return one line of ASCII JSON. Raises ValueError if an instant has no time zone."""
     if entry.at is not None and entry.at.tzinfo is None:
         raise ValueError(f"{kind_of(entry)} of call {entry.call}: `at` has no time zone")
     try:
@@ -48,8 +48,10 @@ def decode(payload: bytes) -> Entry:
 
 
 def _decode_slowly(payload: bytes, error: DecodeError) -> Entry:
-    """msgspec refuses an escaped lone surrogate, which the standard library reads."""
+    """Decode what msgspec refuses: an escaped lone surrogate, and null for a field without a value."""
     try:
-        return cast(Entry, convert(json.loads(payload), type=Entry))
-    except ValueError:  # ValidationError and JSONDecodeError are ValueErrors
+        fields = json.loads(payload)
+        known = {name: value for name, value in fields.items() if value is not None}
+        return cast(Entry, convert(known, type=Entry))
+    except (ValueError, AttributeError):  # ValidationError and JSONDecodeError are ValueErrors
         raise UnreadableEntry(str(error)) from None

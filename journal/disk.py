@@ -1,16 +1,16 @@
-"""What it takes until a disk has something, beyond a power cut: the file's bytes, and its name."""
+"""Making a file survive a power cut: its bytes, and its name."""
 
 import os
 from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Have what somebody else wrote to this file on the disk. Raises OSError."""
+    """Sync the bytes of this file, whichever process wrote them. Raises OSError."""
     _sync(path, os.O_RDONLY)
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in this directory on the disk: made ones, and that unlinked ones are gone."""
+    """Sync the names in this directory: those added, and the removal of those unlinked."""
     _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
 
 

@@ -1,15 +1,18 @@
 """The entries of the journal: everything that can happen to a call, one frozen struct for each kind.
 
-The tag of a struct is the entry's `kind` on disk. An entry is one line of ASCII JSON; instants are aware UTC
-datetimes, ISO 8601 on disk.
+An entry is one line of ASCII JSON; instants are aware UTC datetimes, ISO 8601 on disk.
 
-**Versions.** A field is added with a default, and a kind never changes its meaning: so an older journal
-decodes. Unknown fields are ignored, and an entry of an unknown kind costs that entry alone
-(`journal.reader`): so an older program reads a newer journal. Fields that have their default value are
-written too, because programs older than this module read them by name.
+**Names on disk.** The tag of a struct is the entry's `kind` on disk. Tags, field names and words in fields
+("heard", "vm_start", `audio`) never change, even where the code uses a better word: older programs read them
+by name, and so does this one in older journals.
 
-**Which clock.** `at` is Asterisk's: CEL's microseconds for what Asterisk did by itself, the events'
-milliseconds for what it did for the engine. It is a wall clock, which somebody may set: see ClockStepped.
+**Versions.** A field is added with a default, and a kind never changes its meaning: so an older journal can
+be decoded. Unknown fields are ignored, and an entry of an unknown kind costs that entry only
+(`journal.reader`): so an older program reads a newer journal. Fields with their default value are written
+too, because programs older than this module require them.
+
+**Clock.** `at` is Asterisk's: CEL's microseconds for what Asterisk did by itself, the milliseconds of events
+for what it did for the engine. It is a wall clock, which somebody may set: see ClockStepped.
 """
 
 from collections.abc import Mapping
@@ -22,6 +25,7 @@ from dialplan.result import Outcome, Result
 
 EndedBy = Literal["caller", "destination", "limit", "network", "engine", "lost"]
 HowMessageEnded = Literal["hangup", "key", "silence", "limit", "failed"]
+NoticeResult = Literal["heard", "refused", "failed", "skipped"]
 
 
 class _Entry(Struct, frozen=True, tag_field="kind", gc=False):
@@ -30,15 +34,15 @@ class _Entry(Struct, frozen=True, tag_field="kind", gc=False):
 
 
 class _Step(Struct, frozen=True, tag_field="kind", gc=False):
-    """What happened on the route. In older journals such an entry has no `at`."""
+    """An event on the route. In older journals such an entry has no `at`."""
 
     call: str
 
 
 class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
-    """A call came in. `caller` is "" where it is withheld or unknown; `number` is the dialled number.
+    """A call came in. `caller`: "" if withheld or unknown; `number`: the dialled number.
 
-    `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: to nobody.
+    `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: no mail.
     `routing`: the digest of the routing version that the call follows; "" in older journals.
     """
 
@@ -61,19 +65,23 @@ class Turned(_Step, frozen=True, tag="turn", gc=False):
 
 
 class StepPerformed(_Step, frozen=True, tag="step", gc=False):
-    """A step of the route is over. `path`: its place in the tree of steps; () in older journals."""
+    """A step of the route is over. `path`: its place in the tree of steps; () in older journals.
+
+    `choice`: what was chosen, where the step is one that chooses: a dialplan.result.Choice; "" for any other.
+    """
 
     step: str
     outcome: Outcome
     path: tuple[str | int, ...] = ()
     at: datetime | None = None
+    choice: str = ""
 
 
 class RecorderTerms(Struct, frozen=True, gc=False):
-    """How the conversation of a hand-over is recorded, if it comes to one. `audio`: the recording's id.
+    """How the conversation of a hand-over is recorded, if there is one. `audio`: the recording's id.
 
     `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256` and
-    `language`: the prompt that the destination hears; "" where it has agreed once and for all.
+    `language`: the prompt that the destination hears; "" if it agreed once and for all.
     """
 
     audio: str
@@ -86,9 +94,9 @@ class RecorderTerms(Struct, frozen=True, gc=False):
 
 
 class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
-    """The caller's channel is continued into the dialplan's Dial() to these destinations.
+    """The caller's channel is continued in the dialplan's Dial() to these destinations.
 
-    `recorder`: None where nothing is recorded.
+    `recorder`: None if nothing is recorded.
     """
 
     to: tuple[str, ...]
@@ -99,7 +107,7 @@ class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
 class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
     """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease.
 
-    `to`: the fallback; or the destinations of a ring whose beginning the engine did not live to write down.
+    `to`: the fallback; or the destinations of a ring whose beginning the engine died before it noted.
     """
 
     to: tuple[str, ...] = ()
@@ -117,19 +125,19 @@ class LegRang(_Entry, frozen=True, tag="leg_ringing", gc=False):
 
 
 class LegAnswered(_Entry, frozen=True, tag="leg_answer", gc=False):
-    """The destination has answered. It does not yet talk with the caller: see LegConnected."""
+    """The destination answered. It does not talk with the caller yet: see LegConnected."""
 
     leg: str
 
 
 class LegConnected(_Entry, frozen=True, tag="leg_joined", gc=False):
-    """The destination has entered the bridge with the caller. Older journals have none."""
+    """The destination entered the bridge with the caller. Older journals have no such entry."""
 
     leg: str
 
 
 class LegEnded(_Entry, frozen=True, tag="leg_end", gc=False):
-    """`cause`: Q.850. `sip`: the last SIP status of the leg, 0 where it is unknown."""
+    """`cause`: Q.850. `sip`: the last SIP status of the leg, 0 if unknown."""
 
     leg: str
     outcome: Outcome
@@ -147,14 +155,14 @@ class Answered(_Entry, frozen=True, tag="answered", gc=False):
 
 
 class CallerNotified(_Entry, frozen=True, tag="notice", gc=False):
-    """Whether the caller heard that the call is recorded; the evidence for it, or `why` not.
+    """The caller notice: evidence that the caller heard that the call is recorded, or `why` not.
 
     `policy`: the number's dialplan.number.RecordingPolicy. `announcement`, `sha256`, `language`: the prompt,
     played from `began` to `ended`. `answer`: the key that the caller pressed.
     """
 
-    result: Literal["heard", "refused", "failed", "skipped"]
-    policy: str
+    result: NoticeResult
+    policy: str = ""
     why: str = ""
     announcement: str = ""
     sha256: str = ""
@@ -165,9 +173,9 @@ class CallerNotified(_Entry, frozen=True, tag="notice", gc=False):
 
 
 class PartyNotified(_Entry, frozen=True, tag="informed", gc=False):
-    """Whether a destination heard that the call is recorded. known: the owner vouches that it knows.
+    """The party notice of a destination. `result` known: the owner vouches that the destination knows.
 
-    left: it hung up during the announcement. The other fields are those of CallerNotified.
+    left: the destination hung up during the announcement. The other fields are those of CallerNotified.
     """
 
     leg: str
@@ -225,18 +233,17 @@ class MessageEnded(_Entry, frozen=True, tag="vm_end", gc=False):
 
 
 class CallerLeft(_Entry, frozen=True, tag="caller_left", gc=False):
-    """The end of the caller's channel, as CEL tells it."""
+    """The end of the caller's channel, according to CEL."""
 
     by: EndedBy
     cause: int
 
 
 class ClockStepped(_Entry, frozen=True, tag="clock_step", gc=False):
-    """The wall clock was set while the call was live: by `seconds`, forward, or back where they are negative.
+    """The wall clock was set by `seconds` while the call was live; back, if they are negative.
 
-    It happened between two looks at it: `before` is what the clock showed at the first one, `at` at the
-    second. CEL and events have the time of this clock, so a difference of two instants, one on each side,
-    is wrong by `seconds`.
+    It happened between two readings of the clock: `before` at the first, `at` at the second. CEL and events
+    use this clock, so the difference of two instants, one before and one after, is wrong by `seconds`.
     """
 
     before: datetime
@@ -252,9 +259,9 @@ class CallEnded(_Entry, frozen=True, tag="call_end", gc=False):
 
 
 class Heartbeat(Struct, frozen=True, tag_field="kind", tag="heartbeat", gc=False):
-    """The node lives, by Asterisk's clock: an entry of no call.
+    """The node was alive at this instant of Asterisk's clock: an entry of no call.
 
-    `call` is "" so that a program older than this module, which reads it of every entry, skips this one.
+    `call` is "" so that a program older than this module, which requires the field, skips this entry.
     """
 
     at: datetime

@@ -1,8 +1,8 @@
-"""Places where a fault test may break the program: `point("drain.after_commit")` does nothing until named.
+"""Failpoints, where a fault test breaks the program; otherwise `point("drain.after_commit")` does nothing.
 
-`CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|sleep=SECONDS]` breaks the n-th passing of that point (the
-first unless told), `n+` all after it, too: the process kills itself (unless told otherwise), an `OSError` is
-raised, or that of a full disk, or the thread stands still.
+`CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|stop|sleep=SECONDS]` breaks the n-th passing of that point, by
+default the first; `n+` also breaks all later ones. `kill`, the default, kills the process; `raise` raises an
+`OSError`, `full` that of a full disk; `stop` stops the process until SIGCONT; `sleep` blocks the thread.
 """
 
 import errno
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from itertools import count
 
 VARIABLE = "CALLENGINE_FAILPOINT"
-ACTIONS = ("kill", "raise", "full")
+ACTIONS = ("kill", "raise", "full", "stop")
 
 
 class Fault(OSError):
-    """An effect that failed as a disk or a network does."""
+    """An effect that failed like a disk or a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failpoint:
-    """What to break: the `nth` passing of the point `name`, by `action`; and, if it `lasts`, all after it."""
+    """Break the `nth` passing of the point `name`, by `action`; and, if it `lasts`, all later ones."""
 
     name: str
     nth: int = 1
@@ -34,23 +34,23 @@ class Failpoint:
 
 
 def parse(text: str) -> Failpoint:
-    """Raises ValueError when the text does not say what to break: a fault test must not pass unbroken."""
+    """Raises ValueError for an invalid text: a fault test must not pass without a fault."""
     name, *rest = text.split(":")
     times = rest.pop(0) if rest and rest[0].removesuffix("+").isdecimal() else "1"
     nth, lasts = int(times.removesuffix("+")), times.endswith("+")
     action = rest.pop(0) if rest else "kill"
     is_known = action in ACTIONS or action.startswith("sleep=")
     if rest or not name or nth < 1 or not is_known:
-        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|full|sleep=SECONDS]")
+        raise ValueError(f"{VARIABLE}={text}: write name[:n][:kill|raise|full|stop|sleep=SECONDS]")
     return Failpoint(name, nth, action, lasts)
 
 
 _armed = parse(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
-_passings = count(1)  # one step of a count is atomic: points are passed in several threads
+_passings = count(1)  # a step of a count is atomic: several threads pass points
 
 
 def point(name: str) -> None:
-    """Pass here; break, if this passing is the one to break at."""
+    """Pass this failpoint; break here if CALLENGINE_FAILPOINT says so."""
     if _armed is not None and _armed.name == name and _armed.breaks(next(_passings)):
         _break(_armed)
 
@@ -58,6 +58,8 @@ def point(name: str) -> None:
 def _break(armed: Failpoint) -> None:
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif armed.action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     elif armed.action == "raise":
         raise Fault(f"failpoint {armed.name}")
     elif armed.action == "full":

@@ -1,4 +1,4 @@
-"""Reading along while the engine writes: which calls have ended, and how far that is."""
+"""Reading the journal while the engine writes it: the calls that have ended, and the position."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +12,17 @@ from journal.reader import Record, Unreadable, read
 from journal.recovery import OpenCalls
 from journal.segment import HEADER, segments, used
 
-RECORDS = 1_000  # read at a time: about 10 ms of the event loop
-ENDED = 200  # calls to a transaction
-DAMAGED = "damaged"  # folder within the journal's
+RECORDS = 1_000  # read at a time, in about 10 ms of the event loop
+ENDED = 200  # calls in a transaction
+DAMAGED = "damaged"  # folder in that of the journal
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """All entries of a call. `rev` is the wall stamp of the one that ended it: it grows with every entry.
+    """All entries of a call. `rev`: the wall stamp of its last entry; it grows with every entry.
 
-    `payloads`: as they stand on the disk, with those that cannot be read.
+    `payloads`: the entries as they are on the disk, including unreadable ones.
     """
 
     call_id: str
@@ -32,21 +32,21 @@ class EndedCall:
 
     @property
     def unreadable(self) -> int:
-        """How many of its entries cannot be read."""
+        """Number of unreadable entries."""
         return len(self.payloads) - len(self.entries)
 
 
 class Follower:
-    """Reads a journal from the beginning of the segment of `since`, whose checkpoint makes it whole.
+    """Reads a journal from the beginning of the segment of `since`, with its checkpoint.
 
-    Calls that ended before `since` are known and not told again. `position` is behind all that was told.
+    Calls that ended before `since` are not returned again. `position`: after all that was returned.
     `damaged`: the places since then that could not be read.
     """
 
     def __init__(self, directory: Path, since: Position) -> None:
         names = [path.name for path in segments(directory) if path.name >= since.segment]
         self.position = Position(names[0] if names else "")
-        self.has_more = True  # than was read the last time
+        self.has_more = True  # than the last read() returned
         self.damaged: set[Position] = set()
         self._directory = directory
         self._since = since
@@ -54,12 +54,12 @@ class Follower:
 
     @property
     def open_calls(self) -> frozenset[str]:
-        """The calls that have begun and not ended."""
+        """The calls that have begun and have not ended."""
         return frozenset(self._open)
 
     def read(self) -> list[EndedCall]:
-        """The calls that ended in the next few records."""
-        # Looked for before reading: once there is a newer segment, this one gets no more records.
+        """Return the calls that ended in the next records."""
+        # Before reading: once there is a newer segment, this one gets no more records.
         newer = self._newer()
         records = self._records(is_closed=bool(newer))
         self.has_more = len(records) == RECORDS or bool(newer)
@@ -67,7 +67,7 @@ class Follower:
             self._move(newer)
         ended: list[EndedCall] = []
         for record in records:
-            self._look_at(record)
+            self._check(record)
             self.position = Position(self.position.segment, record.end)
             ended += self._take(record)
             if len(ended) >= ENDED:
@@ -79,11 +79,11 @@ class Follower:
         path, offset = self._directory / self.position.segment, self.position.offset
         try:
             return read(path, offset, RECORDS, is_closed=is_closed).records
-        except (FileNotFoundError, IsADirectoryError):  # swept away by hand; or no segment yet
+        except (FileNotFoundError, IsADirectoryError):  # removed by hand; or no segment yet
             return []
 
-    def _look_at(self, record: Record) -> None:
-        """Count what cannot be read; keep damaged bytes aside, for a person to look at."""
+    def _check(self, record: Record) -> None:
+        """Count what is unreadable; copy damaged bytes, for a person to examine."""
         place = Position(self.position.segment, record.begin)
         if place < self._since:
             return
@@ -94,20 +94,23 @@ class Follower:
 
     def _report_damage(self, place: Position, size: int) -> None:
         self.damaged.add(place)
-        trouble = ""
+        failure = ""
         try:
-            keep_aside(self._directory / place.segment, place.offset, size)
+            copy_damaged(self._directory / place.segment, place.offset, size)
         except OSError as error:
-            trouble = type(error).__name__
+            failure = type(error).__name__
         log.critical("journal_damaged", segment=place.segment, offset=place.offset, bytes=size)
-        if trouble:
-            log.warning("journal_damage_not_kept", segment=place.segment, error=trouble)
+        if failure:
+            log.warning("journal_damage_not_copied", segment=place.segment, error=failure)
 
     def _take(self, record: Record) -> list[EndedCall]:
         ended = self._open.add(record)
         if self.position <= self._since:
             return []
-        return [EndedCall(call, record.wall, it.entries, it.payloads) for call, it in ended.items()]
+        return [
+            EndedCall(call, record.wall, open_call.entries, open_call.payloads)
+            for call, open_call in ended.items()
+        ]
 
     def _newer(self) -> str:
         names = (path.name for path in segments(self._directory))
@@ -115,7 +118,7 @@ class Follower:
 
     def _move(self, newer: str) -> None:
         rest = unread(self._directory, self.position) if self.position.segment else 0
-        if rest:  # behind the last whole record: damaged, or torn by a crash, which looks the same
+        if rest:  # after the last whole record: damaged, or torn by a crash, which looks the same
             self._open.damaged = True
             self._report_damage(self.position, rest)
         point("drain.before_move")
@@ -123,7 +126,7 @@ class Follower:
 
 
 def head_of(directory: Path, segment: str) -> str:
-    """How a segment begins: its first header, with the instants of its noting. "": it is not there."""
+    """Return the first header of a segment, which contains instants; "" if there is no such segment."""
     try:
         with (directory / segment).open("rb") as file:
             return file.read(HEADER.size).hex()
@@ -132,18 +135,18 @@ def head_of(directory: Path, segment: str) -> str:
 
 
 def has(directory: Path, since: Position, head: str | None) -> bool:
-    """Whether this journal has come so far, in a segment that begins so.
+    """Whether this journal contains that position, in a segment with that first header.
 
-    Not one that was made anew, or restored from a backup.
+    A new journal, or one restored from a backup, does not.
     """
     if not since.segment:
         return True
-    found = head_of(directory, since.segment)
-    return bool(found) and head in (None, found) and used(directory / since.segment) >= since.offset
+    actual = head_of(directory, since.segment)
+    return bool(actual) and head in (None, actual) and used(directory / since.segment) >= since.offset
 
 
-def keep_aside(segment: Path, start: int, size: int) -> None:
-    """Copy these bytes of a segment into the folder `damaged` beside it, which outlives the segment."""
+def copy_damaged(segment: Path, start: int, size: int) -> None:
+    """Copy these bytes of a segment to the folder `damaged` beside it, which outlives the segment."""
     folder = segment.with_name(DAMAGED)
     folder.mkdir(mode=0o700, exist_ok=True)
     with segment.open("rb") as file:
@@ -152,7 +155,7 @@ def keep_aside(segment: Path, start: int, size: int) -> None:
 
 
 def unread(directory: Path, since: Position) -> int:
-    """Bytes written to the segment of `since` behind it."""
+    """Return the number of bytes written to the segment of `since` after it."""
     try:
         return max(used(directory / since.segment) - since.offset, 0)
     except FileNotFoundError:
@@ -160,18 +163,17 @@ def unread(directory: Path, since: Position) -> int:
 
 
 def backlog(directory: Path, since: Position) -> int:
-    """Bytes of the whole journal behind `since`."""
+    """Return the number of bytes of the whole journal after `since`."""
     newer = (path for path in segments(directory) if path.name > since.segment)
     behind = sum(unread(directory, Position(path.name)) for path in newer)
     return behind + (unread(directory, since) if since.segment else 0)
 
 
 def sweep(directory: Path, drained: Position, older_than: float) -> list[str]:
-    """Delete the segments before `drained` last written before `older_than` (Unix seconds); return their
-    names.
+    """Delete the segments before `drained` last written before `older_than` (Unix time); return their names.
 
-    Drained segments are kept for a while because a database that fails over may lose its last rows, and then
-    says so by an older position.
+    Drained segments are kept for a while: a database that fails over may lose its last rows, and then has an
+    older position.
     """
     swept = []
     for path in segments(directory):

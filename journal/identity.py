@@ -1,7 +1,7 @@
-"""The id of a journal, by which a database notes how far it has come: no other one of its node has it.
+"""The id of a journal, with which a database stores the journal position; no other journal has this id.
 
-A state folder that is made anew, or restored from a backup, holds another journal, whatever its segments are
-called.
+A state folder that is new, or restored from a backup, contains another journal, whatever the names of its
+segments are.
 """
 
 import os
@@ -14,9 +14,9 @@ NAME = "id"
 
 
 def identity(directory: Path) -> str | None:
-    """The id of the journal in this folder, made if it has none yet; None: there is no such folder.
+    """Return the id of the journal in this folder, created if it is missing; None if there is no such folder.
 
-    Engine and worker may both ask first. Raises OSError.
+    Engine and worker may both be the first to ask. Raises OSError.
     """
     file = directory / NAME
     if not file.exists():
@@ -27,7 +27,7 @@ def identity(directory: Path) -> str | None:
 
 
 def _make(file: Path) -> None:
-    """Whole and durable, or not at all."""
+    """Create it, whole and durable, or not at all."""
     draft = file.with_name(f"{NAME}.{uuid.uuid4().hex}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -38,7 +38,7 @@ def _make(file: Path) -> None:
     try:
         os.link(draft, file)
     except FileExistsError:
-        pass  # the other one was first
+        pass  # another process was first
     finally:
         draft.unlink()
     sync_directory(file.parent)

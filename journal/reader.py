@@ -1,4 +1,4 @@
-"""Reading a segment back: all whole records in their order, never a wrong one."""
+"""Reading a segment: all whole records in order, never a wrong one."""
 
 import os
 from pathlib import Path
@@ -17,9 +17,9 @@ log = structlog.get_logger()
 
 
 class Unreadable(Struct, frozen=True):
-    """A payload that is whole and no entry of this version; it costs nothing but itself.
+    """A payload that is whole, but not an entry of this version; only this entry is lost.
 
-    `call` and `kind` are "" where even these cannot be read.
+    `call` and `kind`: "" if even they cannot be read.
     """
 
     call: str = ""
@@ -28,14 +28,14 @@ class Unreadable(Struct, frozen=True):
 
     @property
     def begins(self) -> bool:
-        """Would it begin a call?"""
+        """Whether it would begin a call."""
         return self.kind == BEGINS
 
 
 class Record(NamedTuple):
     """An entry with its place: `end` is the byte after it, `seq` its number in the epoch, times in ns.
 
-    `skipped`: so many damaged bytes stand before it.
+    `skipped`: number of damaged bytes before it.
     """
 
     end: int
@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
     @property
     def begin(self) -> int:
-        """The byte at which it begins."""
+        """Its first byte."""
         return self.end - len(self.payload) - HEADER.size
 
 
@@ -59,18 +59,18 @@ _name = Decoder(Unreadable).decode
 
 
 class Read(NamedTuple):
-    """What was read, and where to read on."""
+    """The records, and the offset at which to continue."""
 
     records: list[Record]
     next_offset: int
 
 
 def read(path: Path, offset: int = 0, most: int = 1_000_000, *, is_closed: bool = False) -> Read:
-    """At most `most` records from the byte `offset` on (0, or a `next_offset` of before).
+    """Read at most `most` records, from the byte `offset` (0, or an earlier `next_offset`).
 
-    A damaged record costs itself: reading goes on at the next whole one. Behind the last whole one is where
-    the writer is, or what a crash has torn. `is_closed`: nobody writes this segment any more, so zeros are
-    not the place where the writer is, and may be damage too. Raises FileNotFoundError.
+    A damaged record is skipped: reading continues at the next whole one. After the last whole record is the
+    place where the writer is, or a record that a crash has torn. `is_closed`: the segment is no longer
+    written, so zeros do not mark the place of the writer, and may be damage too. Raises FileNotFoundError.
     """
     records: list[Record] = []
     last, skipped = 0, 0
@@ -91,36 +91,36 @@ def read(path: Path, offset: int = 0, most: int = 1_000_000, *, is_closed: bool 
 
 
 def is_written(fd: int, offset: int) -> bool:
-    """Is there more than the zeros of the preallocation?"""
+    """Whether there is more than the zeros of the preallocation."""
     return any(os.pread(fd, HEADER.size, offset))
 
 
 def next_record(fd: int, offset: int, epoch: int) -> int | None:
-    """Where the next whole record of this epoch begins behind `offset`; None: there is none.
+    """Return where the next whole record of this epoch begins after `offset`; None if there is none.
 
-    It is looked for by its epoch, 8 bytes that no JSON has. A megabyte of zeros is the preallocation.
+    It is recognized by its epoch, 8 bytes that JSON cannot contain. A megabyte of zeros is the preallocation.
     """
     mark = epoch.to_bytes(8, "little")
     at = offset + 1
     while (chunk := os.pread(fd, SCANNED, at)).strip(b"\0"):
-        found = chunk.find(mark, EPOCH_AT)
-        while found >= 0:
-            start = at + found - EPOCH_AT
+        epoch_at = chunk.find(mark, EPOCH_AT)
+        while epoch_at >= 0:
+            start = at + epoch_at - EPOCH_AT
             if read_one(fd, start, epoch) is not None:
                 return start
-            found = chunk.find(mark, found + 1)
+            epoch_at = chunk.find(mark, epoch_at + 1)
         at += max(len(chunk) - HEADER.size, 1)
     return None
 
 
 def read_one(fd: int, offset: int, epoch: int) -> Record | None:
-    """The record at `offset`, if a whole one of this epoch stands there."""
+    """Return the record at `offset`, if there is a whole one of this epoch."""
     raw = os.pread(fd, HEADER.size, offset)
     if len(raw) < HEADER.size:
         return None
     head = Head(*HEADER.unpack(raw))
     end = offset + HEADER.size + head.length
-    # The length is looked at before it is believed: a flipped one may say 4 GB.
+    # Check the length before using it: with a flipped bit it may be 4 GB.
     if head.length == 0 or head.epoch != epoch or end > os.fstat(fd).st_size:
         return None
     payload = os.pread(fd, head.length, offset + HEADER.size)
@@ -130,7 +130,7 @@ def read_one(fd: int, offset: int, epoch: int) -> Record | None:
 
 
 def content_of(payload: bytes) -> Entry | Checkpoint | Unreadable:
-    """What a record holds."""
+    """Return the content of a record."""
     if not is_checkpoint(payload):
         return entry_of(payload)
     try:
@@ -140,7 +140,7 @@ def content_of(payload: bytes) -> Entry | Checkpoint | Unreadable:
 
 
 def entry_of(payload: bytes) -> Entry | Unreadable:
-    """The entry of this payload."""
+    """Return the entry in this payload."""
     try:
         return decode(payload)
     except UnreadableEntry as error:

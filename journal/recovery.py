@@ -1,4 +1,4 @@
-"""What the engine finds in its journal at start: the calls that have no end yet."""
+"""What the engine reads in its journal at start: the calls that have not ended."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,20 +11,20 @@ from journal.entries import CallEnded, CallStarted, ClockStepped, Entry, Heartbe
 from journal.reader import Record, Unreadable, entry_of, read
 from journal.segment import segments
 
-LATELY_NS = 10 * 10**9  # the position in CEL is stored each second
-OLDER = 8  # segments: more than these an engine that cannot stay up has not left within seconds
+RECENTLY_NS = 10 * 10**9  # the position in CEL is stored each second
+OLDER = 8  # segments; an engine that restarts repeatedly does not leave more within these seconds
 
 
 @dataclass(slots=True)
 class OpenCall:
-    """A call's entries so far: as they stand on the disk, and those of them that this program reads."""
+    """The entries of a call so far: as they are on the disk, and those that this program can read."""
 
     payloads: list[bytes] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
     @property
     def has_begun(self) -> bool:
-        """Is its beginning among those that can be read?"""
+        """Whether its beginning is readable."""
         return any(isinstance(entry, CallStarted) for entry in self.entries)
 
     def add(self, payload: bytes, entry: Entry | Unreadable) -> None:
@@ -34,17 +34,18 @@ class OpenCall:
 
 
 class OpenCalls(dict[str, OpenCall]):
-    """Every call that has begun and not ended.
+    """Every call that has begun and has not ended.
 
-    `damaged`: something could not be read since the last checkpoint; it may have been the end of a call.
+    `damaged`: something since the last checkpoint was unreadable; it may have been the end of a call.
     """
 
     damaged = False
 
     def add(self, record: Record) -> dict[str, OpenCall]:
-        """Take in one record; return the calls that are not open after it, each whole.
+        """Apply one record; return the calls that are no longer open after it, each with all its entries.
 
-        That is the call which the record ends; after damage, also each call that a checkpoint does not name.
+        That is the call which the record ends; after damage, also each call that a checkpoint does not
+        contain.
         """
         self.damaged |= record.skipped > 0
         match record.entry:
@@ -59,12 +60,12 @@ class OpenCalls(dict[str, OpenCall]):
         self.damaged |= isinstance(entry, Unreadable)
         if begins(entry) and entry.call not in self:
             self[entry.call] = OpenCall()
-        found = self.get(entry.call)
-        if found is None:
+        open_call = self.get(entry.call)
+        if open_call is None:
             if not self.damaged or not entry.call:
-                return {}  # noted after the call's end: part of its story, not of its record
-            found = self[entry.call] = OpenCall()  # its beginning may be what could not be read
-        found.add(payload, entry)
+                return {}  # noted after the call's end: it is not part of the call record
+            open_call = self[entry.call] = OpenCall()  # its beginning may be what was unreadable
+        open_call.add(payload, entry)
         return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}
 
     def _begin_again(self, calls: Iterable[tuple[bytes, ...]]) -> dict[str, OpenCall]:
@@ -73,15 +74,15 @@ class OpenCalls(dict[str, OpenCall]):
         self.damaged = False
         for payloads in calls:
             self._restore(payloads)
-        gone = {call: found for call, found in before.items() if call not in self}
-        return gone if was_damaged else {}
+        missing = {call: open_call for call, open_call in before.items() if call not in self}
+        return missing if was_damaged else {}
 
     def _restore(self, payloads: tuple[bytes, ...]) -> None:
         entries = [entry_of(payload) for payload in payloads]
         if entries:
-            found = self[entries[0].call] = OpenCall()
+            open_call = self[entries[0].call] = OpenCall()
             for payload, entry in zip(payloads, entries, strict=True):
-                found.add(payload, entry)
+                open_call.add(payload, entry)
 
 
 def begins(entry: Entry | Unreadable) -> bool:
@@ -90,11 +91,11 @@ def begins(entry: Entry | Unreadable) -> bool:
 
 @dataclass(slots=True)
 class Recovered:
-    """What an earlier engine has left: its open calls, its newest segment or "", its last wall stamp, ns.
+    """What an earlier engine left: its open calls, its newest segment or "", its last wall stamp in ns.
 
-    `heartbeat`: the payload of the latest, or b"". `last_known`: the latest instant that any entry tells, by
-    the clock as it was set last. `ended`: the calls that ended of late, and when. `read`: the segments that
-    were read; `seq`, `end`: of the last record of the newest.
+    `heartbeat`: the payload of the latest, or b"". `last_known`: the latest instant of any entry, by the
+    clock as it was set last. `ended`: the calls that ended recently, and when. `read`: the segments that were
+    read; `seq`, `end`: of the last record of the newest.
     """
 
     open_calls: OpenCalls = field(default_factory=OpenCalls)
@@ -114,24 +115,24 @@ class Recovered:
         match record.entry:
             case Checkpoint(heartbeat=heartbeat):
                 self.heartbeat = heartbeat or self.heartbeat
-                for found in self.open_calls.values():
-                    self._see(*found.entries)
+                for open_call in self.open_calls.values():
+                    self._update_last_known(*open_call.entries)
                 if heartbeat:
-                    self._see(entry_of(heartbeat))
+                    self._update_last_known(entry_of(heartbeat))
             case Heartbeat() as entry:
                 self.heartbeat = record.payload
-                self._see(entry)
+                self._update_last_known(entry)
             case CallEnded() as entry:
                 self.ended[entry.call] = entry.at
-                self._see(entry)
+                self._update_last_known(entry)
             case entry:
-                self._see(entry)
+                self._update_last_known(entry)
 
-    def _see(self, *entries: Entry | Unreadable) -> None:
+    def _update_last_known(self, *entries: Entry | Unreadable) -> None:
         for entry in entries:
             match entry:
                 case Heartbeat(at=at) | ClockStepped(at=at):
-                    self.last_known = at  # earlier than the one before, if the clock was set back
+                    self.last_known = at  # earlier than before, if the clock was set back
                 case Unreadable():
                     pass
                 case _ if entry.at is not None:
@@ -139,40 +140,41 @@ class Recovered:
 
 
 def recover(directory: Path) -> Recovered:
-    """Read the newest segment that begins whole, and what came after it."""
+    """Read the newest segment with a readable checkpoint, and those after it."""
     for draft in directory.glob("*.draft"):
-        with suppress(OSError):  # a file system that was made read-only is read all the same
+        with suppress(OSError):  # a read-only file system can still be read
             draft.unlink()
-    found, records = Recovered(), []
+    recovered, records = Recovered(), []
     paths = segments(directory)
     newest = from_checkpoint(paths)
     for path in newest:
         records = read(path, is_closed=True).records
         for record in records:
-            found.add(record)
-        found.newest = path.name
-        found.read.append(path)
-    found.ended = lately_ended(paths[: len(paths) - len(newest)], records) | found.ended
-    return found
+            recovered.add(record)
+        recovered.newest = path.name
+        recovered.read.append(path)
+    recovered.ended = recently_ended(paths[: len(paths) - len(newest)], records) | recovered.ended
+    return recovered
 
 
-def lately_ended(paths: list[Path], newest: list[Record]) -> dict[str, datetime]:
-    """The calls that ended in the segments before the newest, as far as it does not reach back far enough.
+def recently_ended(paths: list[Path], newest: list[Record]) -> dict[str, datetime]:
+    """Return the calls that ended in the segments before the newest, if that is younger than RECENTLY_NS.
 
-    Their lines in CEL may be read once more.
+    Their CEL events may be read again.
     """
     ended: dict[str, datetime] = {}
     records = newest
     for path in reversed(paths[-OLDER:]):
-        if records and records[-1].boottime - records[0].boottime > LATELY_NS:
+        if records and records[-1].boottime - records[0].boottime > RECENTLY_NS:
             break
         records = read(path, is_closed=True).records
-        ended |= {it.entry.call: it.entry.at for it in records if isinstance(it.entry, CallEnded)}
+        entries = [record.entry for record in records]
+        ended |= {entry.call: entry.at for entry in entries if isinstance(entry, CallEnded)}
     return ended
 
 
 def from_checkpoint(paths: list[Path]) -> list[Path]:
-    """The newest segment that begins with a readable checkpoint, and any after it; as a rule, one."""
+    """Return the newest segment that begins with a readable checkpoint, and those after it; usually one."""
     for i in reversed(range(len(paths))):
         if begins_whole(paths[i]):
             return paths[i:]

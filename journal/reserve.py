@@ -1,4 +1,4 @@
-"""The next segment, allocated while there is room: when the disk is full, the journal goes on in it."""
+"""The next segment, allocated while the disk has room: when it is full, the journal continues in it."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Reserve:
-    """A file of `size` zero bytes in the journal's folder. `allocated`: its bytes; 0 while there is none."""
+    """A file of `size` zero bytes in the journal's folder. `allocated`: its size; 0 while it is missing."""
 
     def __init__(self, directory: Path, size: int) -> None:
         self.allocated = 0
@@ -22,14 +22,14 @@ class Reserve:
         self._size = size
 
     def find(self) -> None:
-        """Take over what an earlier engine has left, if all of it is allocated."""
+        """Take over the file of an earlier engine, if all of it is allocated."""
         with suppress(OSError):
-            there = self._place.stat()
-            if there.st_size >= self._size and there.st_blocks * BLOCK >= self._size:
+            stat = self._place.stat()
+            if stat.st_size >= self._size and stat.st_blocks * BLOCK >= self._size:
                 self.allocated = self._size
 
     def fill(self) -> None:
-        """Allocate it. Raises OSError, and then keeps no part of it."""
+        """Allocate it. Raises OSError, and then removes what was allocated."""
         try:
             allocate(self._place, self._size)
         except OSError:
@@ -39,7 +39,7 @@ class Reserve:
         self.allocated = self._size
 
     def use(self, place: Path, least: int) -> bool:
-        """Make it the file `place`; False where it is absent, or smaller than `least`. Raises OSError."""
+        """Move it to `place`; return False if it is missing, or smaller than `least`. Raises OSError."""
         if self.allocated < least:
             return False
         self._place.rename(place)
@@ -48,9 +48,9 @@ class Reserve:
 
 
 def allocate(place: Path, size: int) -> None:
-    """Have so many bytes of the disk in this file, made when missing. Raises OSError.
+    """Allocate so many bytes to this file, created if missing. Raises OSError.
 
-    What is allocated already stays; holes, as a copy of the folder may have them, are filled.
+    Bytes that are allocated already stay; holes, which a copy of the folder may have, are filled.
     """
     point("journal.before_allocation")
     fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -61,7 +61,7 @@ def allocate(place: Path, size: int) -> None:
 
 
 def allocate_most(place: Path, least: int, most: int) -> None:
-    """As allocate(), and where the disk is nearly full a half of it, a quarter, ... down to `least`."""
+    """Like allocate(); on a nearly full disk half of it, a quarter, and so on down to `least`."""
     size = most
     while True:
         try:

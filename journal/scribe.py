@@ -1,15 +1,15 @@
-"""The thread that writes the journal: one write and one fdatasync for all that came during the last one.
+"""The thread that writes the journal: one write and one fdatasync for all entries that came during the last.
 
-No timer gathers a group. While one group is being synced (p50 1.8 ms) the next one gathers by itself: one
-entry alone waits for nobody, and a burst becomes few, large groups.
+There is no timer. While one group is synced (p50 1.8 ms) the next group gathers: a single entry does not
+wait, and a burst becomes a few large groups.
 
-A failed write or fdatasync poisons the segment: the kernel may have dropped the pages and will call the
-next fdatasync a success (PostgreSQL panics for that reason). So a new segment is begun, with all that is
-not yet known to be durable. When that fails too the journal is *degraded*: entries are kept in memory,
-tried again each second, and called durable at once, because callers must be answered whatever else is
-broken. A journal that cannot be opened at the engine's start is degraded from the beginning.
+A failed write or fdatasync poisons the segment: the kernel may have dropped the pages, and the next fdatasync
+succeeds nevertheless (PostgreSQL panics for that reason). So a new segment is begun, with all entries that
+may not be durable. If that fails too, the journal is *degraded*: entries are kept in memory, retried each
+second, and called durable at once, because callers must be answered whatever else is broken. A journal that
+cannot be opened when the engine starts is degraded from the beginning.
 
-This thread never dies in silence: should anything but writing fail, `died` is told of it.
+This thread never dies silently: if anything except writing fails, `died` is called.
 """
 
 import time
@@ -23,54 +23,50 @@ from journal.book import Book, Noted
 from journal.fault import point
 from journal.recovery import Recovered
 
-GROUP = 2_000  # entries and more; about 0.5 MB
+GROUP = 2_000  # entries or a few more; about 0.5 MB
 RETRY_SECONDS = 1.0
-KEPT = (
-    500_000  # entries of a degraded journal kept in memory, about 200 MB: half an hour of 30 calls a second
-)
+KEPT = 500_000  # entries of a degraded journal in memory, about 200 MB: half an hour of 30 calls a second
 log = structlog.get_logger()
 
 
 class Scribe(Thread):
-    """Owns the book; told by a queue, answers by `tell_durable`."""
+    """Owns the book. Gets entries by a queue; calls `on_durable` for those that are durable."""
 
     def __init__(
         self,
         open_book: Callable[[], Book],
-        tell_durable: Callable[[Sequence[Noted]], None],
+        on_durable: Callable[[Sequence[Noted]], None],
         died: Callable[[BaseException], None],
     ) -> None:
-        super().__init__(
-            name="journal", daemon=True
-        )  # an engine that dies of an exception must not hang on us
+        super().__init__(name="journal", daemon=True)  # it does not keep a failed engine from ending
         self.degraded = False
         self.oldest: float | None = None  # `since` of the oldest entry that is not durable
-        self._book: Book | None = None  # where it cannot be opened yet
+        self._book: Book | None = None  # None: it could not be opened yet
         self._open_book = open_book
-        self._tell_durable = tell_durable
+        self._on_durable = on_durable
         self._died = died
         self._noted: SimpleQueue[list[Noted] | None] = SimpleQueue()
         self._unsaved: list[Noted] = []
         self._next_try = 0.0
-        self._trouble = ""
+        self._last_error = ""
 
     @property
     def reserve(self) -> int:
-        """Bytes that the journal can grow by when the disk is full."""
+        """Bytes that the journal can still write when the disk is full."""
         return self._book.reserve if self._book else 0
 
     def put(self, noted: list[Noted]) -> None:
-        """Hand over entries, all at once: each time may cost a change of threads."""
+        """Add entries, all at once: each call may cost a change of threads."""
         self._noted.put(noted)
 
     def finish(self) -> None:
-        """Write what is left, and end."""
+        """Write the rest, and end."""
         self._noted.put(None)
 
     def begin(self) -> Recovered:
-        """Open the book and begin its first segment, before the thread is started; what was found in it.
+        """Open the book and begin its first segment, before the thread starts; return what was recovered.
 
-        Degraded where that fails. Raises JournalInUse.
+        If that fails, the journal is degraded. Raises JournalInUse.
         """
         try:
             self._book = self._open_book()
@@ -81,7 +77,7 @@ class Scribe(Thread):
         return self._book.recovered if self._book else Recovered()
 
     def release(self) -> None:
-        """Leave the folder, when the thread has ended."""
+        """Leave the folder, after the thread has ended."""
         if self._book is not None:
             self._book.close()
 
@@ -102,12 +98,12 @@ class Scribe(Thread):
             if is_due and (self._unsaved or self.degraded):
                 self._save()
             if is_open and self._book is not None and not self.degraded:
-                self._book.fill_reserve()  # after all who waited have been told
+                self._book.fill_reserve()  # once every waiter has been notified
         if self._unsaved:
             log.critical("journal_entries_lost", entries=len(self._unsaved))
 
     def _gather(self) -> tuple[list[Noted], bool]:
-        """The next group, and whether more may come. Empty when something is to be tried again."""
+        """Return the next group, and whether more may come. Empty if something must be retried."""
         group: list[Noted] = []
         try:
             noted = self._noted.get(timeout=self._patience)
@@ -122,7 +118,7 @@ class Scribe(Thread):
 
     @property
     def _patience(self) -> float | None:
-        """Seconds until something is to be tried again, also when nothing comes."""
+        """Seconds until something must be retried, even if no entry comes."""
         if self.degraded:
             return RETRY_SECONDS
         return self._book.next_fill if self._book else None
@@ -133,19 +129,19 @@ class Scribe(Thread):
         del self._unsaved[KEPT:]
         self.oldest = self._unsaved[0].since if self._unsaved else None
         if self.degraded:
-            self._tell_durable(group)
+            self._on_durable(group)
         if lost > 0:
             log.critical("journal_entries_lost", entries=lost)
 
     def _save(self) -> None:
-        """Make durable what is not, in a new segment if this one fails."""
+        """Make the unsaved entries durable, in a new segment if this one fails."""
         try:
             try:
                 self._write()
             except OSError as error:
                 self._poison(error)
                 self._write()
-        except Exception as error:  # noqa: BLE001 - whatever it is, calls go on and it is tried again
+        except Exception as error:  # noqa: BLE001 - calls go on, and it is retried
             self._degrade(error)
         else:
             self._settle()
@@ -159,27 +155,27 @@ class Scribe(Thread):
         saved, self._unsaved = self._unsaved, []
         was_degraded, self.degraded = self.degraded, False
         self.oldest = None
-        self._trouble = ""
+        self._last_error = ""
         if self._book is not None:
             self._book.remember(saved)
-        self._tell_durable(saved)
+        self._on_durable(saved)
         if was_degraded:
             log.warning("journal_written_again")
 
     def _poison(self, error: OSError) -> None:
         if self._book is not None:
             self._book.give_up()
-        if not self.degraded:  # else each second
+        if not self.degraded:  # otherwise it were logged each second
             log.error("journal_segment_poisoned", error=str(error))
 
     def _degrade(self, error: Exception) -> None:
         was_degraded, self.degraded = self.degraded, True
         self._next_try = time.monotonic() + RETRY_SECONDS
-        before, self._trouble = self._trouble, repr(error)
+        before, self._last_error = self._last_error, repr(error)
         if self._book is not None:
             self._book.give_up()
         if not was_degraded:
-            self._tell_durable(self._unsaved)
-        if self._trouble != before:
+            self._on_durable(self._unsaved)
+        if self._last_error != before:
             known = isinstance(error, OSError)
             log.critical("journal_degraded", error=str(error), exc_info=None if known else error)

@@ -2,12 +2,12 @@
 
     length u32 | crc u32 | epoch u64 | seq u64 | boottime ns u64 | wall ns u64 | JSON (ASCII), `length` bytes
 
-Little endian. The CRC covers everything but itself. It is zlib's CRC-32, not CRC-32C: it finds a torn or
-flipped record as surely, and is in the standard library. A length of 0 is where the writer has got to.
+Little endian. The CRC covers all other bytes. It is zlib's CRC-32, not CRC-32C: it detects a torn or flipped
+record as reliably, and is in the standard library. A length of 0 marks the place where the writer is.
 
-A segment is named `<epoch>-<n>.wal`. The epoch is the second in which its engine started, made greater than
-any before it, so that even a journal that begins anew on an empty disk goes on counting upwards. Only on a
-full disk the next engine goes on in the segment that it finds, with its epoch.
+A segment is named `<epoch>-<n>.wal`. The epoch is the second in which its engine started, increased if
+necessary beyond all earlier ones, so that epochs grow even in a journal that begins again on an empty disk.
+Only on a full disk does the next engine continue the segment of its predecessor, with its epoch.
 """
 
 import os
@@ -23,19 +23,19 @@ from journal.disk import sync_directory
 HEADER = struct.Struct("<IIQQQQ")
 CRC_AT = 4
 SUFFIX = ".wal"
-# No record is this long without a byte that is not zero: JSON has none, and a header is shorter.
+# No record has so many zero bytes in sequence: JSON contains none, and a header is shorter.
 GAP = 2 * HEADER.size
 
 
 class Stamp(NamedTuple):
-    """When an entry was noted, ns: CLOCK_BOOTTIME; the wall clock (Unix), made to grow with every entry."""
+    """When an entry was noted, ns: CLOCK_BOOTTIME; wall clock (Unix), increased to grow with every entry."""
 
     boottime: int
     wall: int
 
 
 class Head(NamedTuple):
-    """What stands before a record's payload."""
+    """The header before the payload of a record."""
 
     length: int
     crc: int
@@ -46,7 +46,7 @@ class Head(NamedTuple):
 
 
 def encode(epoch: int, seq: int, stamp: Stamp, payload: bytes) -> bytes:
-    """One whole record."""
+    """Return one whole record."""
     head = bytearray(HEADER.pack(len(payload), 0, epoch, seq, *stamp))
     struct.pack_into("<I", head, CRC_AT, checksum(head, payload))
     return bytes(head) + payload
@@ -61,22 +61,22 @@ def segment_name(epoch: int, n: int) -> str:
 
 
 def epoch_of(path: Path) -> int:
-    """The epoch in a segment's name."""
+    """Return the epoch in a segment's name."""
     return int(path.name.partition("-")[0])
 
 
 def number_of(path: Path) -> int:
-    """The number in a segment's name: how many its engine had begun."""
+    """Return the number in a segment's name: how many segments its engine had begun."""
     return int(path.stem.partition("-")[2])
 
 
 def segments(directory: Path) -> list[Path]:
-    """The journal's segments, oldest first."""
+    """Return the journal's segments, oldest first."""
     return sorted(directory.glob(f"[0-9]*-[0-9]*{SUFFIX}"))
 
 
 def used(path: Path) -> int:
-    """The byte where the zeros of the preallocation begin, found in about 26 reads."""
+    """Return the byte where the zeros of the preallocation begin; it takes about 26 reads."""
     with path.open("rb", buffering=0) as file:
         low, high = 0, os.fstat(file.fileno()).st_size
         while high - low > 1:
@@ -89,14 +89,14 @@ def used(path: Path) -> int:
 
 
 def cut_zeros(path: Path) -> None:
-    """Give back what a dead engine preallocated and never wrote (a crash loop would else fill the disk)."""
+    """Free what a dead engine preallocated and did not write: a crash loop would fill the disk."""
     content = path.read_bytes()
     with suppress(OSError):
         os.truncate(path, len(content.rstrip(b"\0")))
 
 
 class Segment:
-    """The segment being written. Every OSError means: nothing since the last `sync` is to be believed."""
+    """The segment that is written. After an OSError, nothing since the last `sync` is durable for certain."""
 
     def __init__(self, name: str, fd: int, size: int) -> None:
         self.name = name
@@ -106,10 +106,10 @@ class Segment:
 
     @classmethod
     def create(cls, place: Path, first: bytes, allocate: Callable[[Path], object]) -> "Segment":
-        """A segment that durably begins with the record `first`, or none at all. Raises OSError.
+        """Create a segment that durably begins with the record `first`, or none at all. Raises OSError.
 
-        `allocate` makes the file that it gets, of zeros: so fdatasync has no new file length to write (p50
-        1.8 ms). Readers see the segment only whole.
+        `allocate` fills the file with zeros: so fdatasync has no new file length to write (p50 1.8 ms).
+        Readers see only a whole segment.
         """
         draft = place.with_name(f"{place.name}.draft")
         try:
@@ -125,15 +125,15 @@ class Segment:
                 raise
         except OSError:
             with suppress(OSError):
-                draft.unlink()  # a full disk must not be filled further by every try
+                draft.unlink()  # retries must not fill a full disk further
             raise
         return segment
 
     @classmethod
     def reopen(cls, place: Path, end: int) -> "Segment":
-        """A segment that another process has written; its last whole record ends at `end`. Raises OSError."""
+        """Open a segment of another process; its last whole record ends at `end`. Raises OSError."""
         segment = cls._opened(place.name, place)
-        segment._end = max(used(place), end)  # behind what a crash has torn, too
+        segment._end = max(used(place), end)  # after a torn record too
         return segment
 
     @classmethod
@@ -143,11 +143,11 @@ class Segment:
 
     @property
     def room(self) -> int:
-        """Bytes that are allocated and not written."""
+        """Bytes that are allocated and free."""
         return max(self._size - self._end - HEADER.size, 0)
 
     def has_room(self, size: int) -> bool:
-        """Whether `size` bytes fit; a header's worth of zeros stays behind them for the reader to stop at."""
+        """Whether `size` bytes fit; zeros of one header stay behind them, where a reader stops."""
         return size <= self.room
 
     def append(self, records: Iterable[bytes]) -> None:
@@ -161,9 +161,9 @@ class Segment:
         os.fdatasync(self._fd)
 
     def finish(self, *, gives_back: bool = True) -> None:
-        """Close for good and give back the rest of the preallocation, also when a write has failed.
+        """Close the segment and free the rest of the preallocation, even after a failed write.
 
-        What was written stays: of a poisoned segment, the disk may hold some of it.
+        What was written stays: the disk may contain a part of a poisoned segment.
         """
         if gives_back:
             with suppress(OSError):

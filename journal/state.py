@@ -1,8 +1,8 @@
-"""The fold: what a call is after each of its entries. There is no other.
+"""The fold: the state of a call after each of its entries. There is no second fold.
 
-The live call applies each entry it notes, a takeover those on the disk, the worker all of an ended call.
+The live call applies each entry that it notes, a takeover those on the disk, the worker all of an ended call.
 
-- The same entry twice changes nothing: the CEL reader reads a few lines again after a crash.
+- An entry that is applied twice changes nothing: the CEL reader reads some lines again after a crash.
 - The order of entries of different legs, or of a leg and its step, does not matter.
 - An entry about a leg, message or recording that never began is ignored.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dialplan.result import Outcome
+from dialplan.result import Answer, Choice
 from journal.entries import (
     Answered,
     CallEnded,
@@ -40,21 +40,23 @@ from journal.entries import (
 )
 from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
 
+KEYS = "0123456789*#"
+
 
 class NoBeginning(ValueError):
-    """Entries among which there is no CallStarted: nobody knows which call they are of."""
+    """Entries without a CallStarted: their call is not known."""
 
 
 @dataclass(slots=True)
 class CallState:
-    """A call as its entries tell it.
+    """A call according to its entries.
 
     Three instants: `answered` (the caller's bill begins), `connected` (a destination talks with the caller),
     and the `began` of a recording. `answered_to`: in older journals, the destination or "voicemail".
-    `handed_over`: the hand-over whose Dial() runs; None before the first and after the step that it was for.
+    `handed_over`: the hand-over whose Dial() runs; None before the first, and after the step of the latest.
     `fell_back`: since when Asterisk alone has the caller, at the number's fallback.
     `left`: the end of the caller's channel; `ending`: that of the call.
-    `clock_steps`: how the clock that all these instants are of was set meanwhile.
+    `clock_steps`: how the clock of all these instants was set during the call.
     """
 
     call_id: str
@@ -98,16 +100,26 @@ class CallState:
             missed=start.missed,
         )
 
-    # What a live call and a takeover ask.
+    # Queries of a live call and of a takeover.
 
     @property
-    def outcomes(self) -> list[Outcome]:
-        """What came of each step performed so far, to be replayed through the route."""
-        return [step.outcome for step in self.performed]
+    def outcomes(self) -> list[Answer]:
+        """The answers of the steps performed so far, to be replayed through the route."""
+        return [Choice(step.choice) if step.choice else step.outcome for step in self.performed]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The choices of the steps performed so far, in order: keys pressed, counts of calls, limits."""
+        return tuple(step.choice for step in self.performed if step.choice)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the caller entered in menus, in order."""
+        return tuple(choice for choice in self.choices if choice[0] in KEYS)
 
     @property
     def open_legs(self) -> list[Leg]:
-        """The attempts that have not ended."""
+        """The legs that have not ended."""
         return [leg for leg in self.legs.values() if leg.ended is None]
 
     @property
@@ -127,20 +139,20 @@ class CallState:
 
     @property
     def is_recorded(self) -> bool:
-        """Does a recording go on, paused or not?"""
+        """Whether a recording is in progress, paused or not."""
         return self.recording is not None and self.recording.ended is None
 
     def may_record(self, leg: str) -> bool:
-        """May a recording with this leg begin? Not after one that was stopped: the caller may have asked."""
+        """Whether a recording with this leg may begin; not after one was stopped, perhaps by the caller."""
         stopped = any(recording.how is not None for recording in self.recordings.values())
         return not stopped and self.consent.allows(leg)
 
     def lasted(self, since: datetime, until: datetime) -> timedelta:
-        """The time between two instants of the call, whatever the clock was set by meanwhile."""
+        """Return the time between two instants of the call, corrected by the clock steps between them."""
         return self.steady(until) - self.steady(since)
 
     def steady(self, instant: datetime) -> datetime:
-        """This instant of the call on a clock that nobody has set since the call began."""
+        """Return this instant of the call on a clock that was not set since the call began."""
         behind = len(self.clock_steps)
         while behind and self.clock_steps[behind - 1].is_earlier(instant):
             behind -= 1
@@ -149,7 +161,7 @@ class CallState:
     # The fold.
 
     def apply(self, entry: Entry) -> None:
-        """Take in one more entry of this call."""
+        """Apply one more entry of this call."""
         match entry:
             case LegStarted() | LegRang() | LegAnswered() | LegConnected() | LegEnded():
                 self._apply_leg(entry)
@@ -176,7 +188,7 @@ class CallState:
                 self._apply_clock_step(entry)
             case CallStarted():
                 self._apply_start(entry)
-            # Left over: Turned and Heartbeat, which change nothing.
+            # The others, Turned and Heartbeat, change nothing.
 
     def _apply_leg(self, entry: LegEntry) -> None:
         leg = self.legs.get(entry.leg)
@@ -202,12 +214,12 @@ class CallState:
                 self.handovers.append(entry)
                 self.handed_over = entry
                 self.dialled = entry.to
-        elif entry.at is None or entry not in self.performed:  # of older journals' entries two may be equal
+        elif entry.at is None or entry not in self.performed:  # in older journals two may be equal
             self.performed.append(entry)
             self.handed_over = None
 
     def _apply_start(self, entry: CallStarted) -> None:
-        """CEL may tell of a fallback call first, and does not know who called; ARI does, a moment later."""
+        """A fallback call may begin with CEL, which lacks the caller; ARI adds the caller a moment later."""
         self.began = min(self.began, entry.at)
         if not (self.caller or self.withheld):
             self.caller, self.withheld = entry.caller, entry.withheld
@@ -218,16 +230,16 @@ class CallState:
             self.clock_steps = (*self.clock_steps, step)
 
     def _instants(self) -> Iterator[datetime]:
-        """The instants that a duration may be counted from or to."""
+        """The instants between which durations are counted."""
         ends = (self.left, self.ending)
-        told = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
+        instants = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
         for leg in self.legs.values():
-            told += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
+            instants += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
         for recording in self.recordings.values():
-            told += [recording.began, recording.ended]
+            instants += [recording.began, recording.ended]
         for message in self.messages.values():
-            told += [message.began, message.ended]
-        yield from filter(None, told)
+            instants += [message.began, message.ended]
+        yield from filter(None, instants)
 
     def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:
         message = self.messages.get(entry.audio)
@@ -246,7 +258,7 @@ class CallState:
 
 
 def fold(entries: Iterable[Entry]) -> CallState:
-    """What the entries of one call, in order, amount to. Raises NoBeginning."""
+    """Return the state after the entries of one call, in order. Raises NoBeginning."""
     state: CallState | None = None
     for entry in entries:
         if state is not None:
@@ -254,5 +266,5 @@ def fold(entries: Iterable[Entry]) -> CallState:
         elif isinstance(entry, CallStarted):
             state = CallState.begun(entry)
     if state is None:
-        raise NoBeginning("a call without beginning")
+        raise NoBeginning("a call without a beginning")
     return state

@@ -1,4 +1,4 @@
-"""The parts of a call's state: frozen values, each with what an entry makes of it."""
+"""The parts of a call's state: frozen values, each with its value `after` an entry."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ RecordingEntry = RecordingStarted | RecordingPaused | RecordingResumed | Recordi
 
 
 class Leg(Struct, frozen=True, gc=False):
-    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 where it is unknown."""
+    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown."""
 
     leg_id: str
     to: str
@@ -66,18 +66,18 @@ class Connected(NamedTuple):
 
 
 class Consent(Struct, frozen=True):
-    """The evidence that each party knows of the recording. `parties`: by leg id, in the order notified."""
+    """Evidence that the parties know of the recording: caller notice, and party notices by leg id."""
 
     caller: CallerNotified | None = None
     parties: Mapping[str, PartyNotified] = {}
 
     @property
     def caller_may_be_recorded(self) -> bool:
-        """Has the caller heard the announcement to its end, and not refused?"""
+        """Whether the caller heard the announcement to its end, and did not refuse."""
         return self.caller is not None and self.caller.result == "heard"
 
     def allows(self, leg: str) -> bool:
-        """May the conversation of the caller with this leg be recorded?"""
+        """Whether the conversation of the caller with this leg may be recorded."""
         party = self.parties.get(leg)
         return self.caller_may_be_recorded and party is not None and party.result in ("heard", "known")
 
@@ -88,7 +88,7 @@ class Consent(Struct, frozen=True):
 
 
 class Change(NamedTuple):
-    """What happened to a recording, and how; `how` is None where there is only one way."""
+    """A change of a recording. `how`: None if there is only one way."""
 
     what: Literal["pause", "resume", "stop", "end"]
     at: datetime
@@ -96,7 +96,7 @@ class Change(NamedTuple):
 
 
 class Recording(Struct, frozen=True):
-    """A recorded conversation. `ended`: stopped, or over with the conversation; `how`: what stopped it early.
+    """A recorded conversation. `ended`: stopped, or over with the conversation; `how`: what stopped it.
 
     `keep_seconds`: the owner's retention when it began. `leg`: "" in older journals. `paused`: since when.
     """
@@ -136,7 +136,7 @@ class Recording(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """What the caller says to the owner's voicemail. `deliver`: a dialplan.delivery.Delivery as JSON.
+    """A message of the caller. `deliver`: a dialplan.delivery.Delivery as JSON.
 
     `ended` and `how` (hangup, key, silence, limit, failed) are None until it has ended.
     """
@@ -151,14 +151,14 @@ class Message(Struct, frozen=True):
         return replace(self, ended=entry.at, how=entry.how)
 
 
-# An event may be noted so much later than it happened: of a time that is shown twice, the earlier one then.
+# An event may be noted so late. Of an instant that the clock showed twice, it is then the earlier one.
 LATE = timedelta(seconds=0.2)
 
 
 class ClockStep(Struct, frozen=True, gc=False):
-    """The clock was set between two looks at it, from about `before` to about `at`: `by` so much.
+    """The clock was set `by` so much, between a reading of `before` and a reading of `at`.
 
-    `noted`: the instants that were known of the call then.
+    `noted`: the instants of the call that were noted before.
     """
 
     before: datetime
@@ -171,10 +171,11 @@ class ClockStep(Struct, frozen=True, gc=False):
         return cls(entry.before, entry.at, timedelta(seconds=entry.seconds), noted)
 
     def is_earlier(self, instant: datetime) -> bool:
-        """Whether this is an instant of the clock as it was before it was set.
+        """Whether this is an instant of the clock before it was set.
 
-        Set forward, the clock never showed what lies between. Set back, it shows a stretch of time twice: an
-        instant of it is earlier if it was noted before, or is too near the end of that stretch.
+        A clock that is set forward never shows the time between. A clock that is set back shows some time
+        twice: an instant in it is an earlier one if it was noted before, or is too close to the end of that
+        time.
         """
         if self.by > timedelta(0):
             return instant < self.before + self.by

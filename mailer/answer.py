@@ -1,11 +1,11 @@
-"""What came of handing a mail over: the only words SMTP has for the rest of the mailer."""
+"""The result of handing a mail over. The rest of the mailer knows of SMTP only these results."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`server` is its host name, `reply` its last words or ours about it, `tls` as in `mailer.tls.Level`."""
+    """`server`: its host name. `reply`: its last reply, or our description. `tls`: see `mailer.tls.Level`."""
 
     server: str
     reply: str
@@ -14,15 +14,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Answer):
-    """It answers for the mail now. `final`: it is the recipient's own, so that no bounce can follow."""
+    """The server has taken over the mail. `final`: it is the recipient's own, so no bounce can follow."""
 
     final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred(Answer):
-    """Not now. `unsure`: the mail was sent, its answer never came; `alarm`: a person should look, for waiting
-    will not mend it."""
+    """Try again later. `unsure`: the mail was sent, but no reply arrived. `alarm`: an operator has to act,
+    because waiting will not help."""
 
     unsure: bool = False
     alarm: bool = False
@@ -30,20 +30,20 @@ class Deferred(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Answer):
-    """Not this mail, not for this recipient. `sure`: asking again is of no use."""
+    """The server rejected this mail or its recipient. `sure`: a second attempt cannot succeed."""
 
     sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TooBig(Answer):
-    """A smaller one might be taken."""
+    """The server might accept a smaller mail."""
 
 
 DeliveryResult = Accepted | Deferred | Refused | TooBig
 
 
 def one_line(text: str) -> str:
-    """What a server said, fit for a log, a database and a terminal: printable, on one line, bounded."""
+    """A server's reply made safe for log, database and terminal: printable, on one line, bounded."""
     plain = text.encode("utf-8", "backslashreplace").decode()
     return " ".join("".join(char if char.isprintable() else " " for char in plain).split())[:500]

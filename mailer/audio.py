@@ -1,7 +1,7 @@
-"""The sound of a message as its owner wants it, and smaller where his server takes no more.
+"""Encode a message's audio in its owner's format, or smaller where the mail server has a size limit.
 
-8 kHz mono throughout. Per minute of speech: WAV 960 kB, Opus 150, MP3 180, small MP3 60. Encoding takes 5 to
-8 ms for a second of sound, beside the loop: libsndfile lets go of the interpreter's lock.
+Always 8 kHz mono. A minute of speech: WAV 960 kB, Opus 150, MP3 180, small MP3 60. Encoding takes 5 to 8 ms
+of CPU for a second of audio, in a thread: libsndfile releases the interpreter's lock.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dialplan.delivery import Format
 
 Codec = Literal["wav", "mp3", "small", "opus"]
 
-# What is tried, in order, when a server says that a mail is too big for it.
+# Codecs tried in this order while the server refuses the mail as too big.
 LADDER: dict[Format, tuple[Codec, ...]] = {
     "wav": ("wav", "mp3", "small"),
     "mp3": ("mp3", "small"),
@@ -20,7 +20,7 @@ LADDER: dict[Format, tuple[Codec, ...]] = {
 }
 
 # Constant bit rates: a variable one grows to four times as much on noise. 0.7 is 24 kbit/s, 0.95 is 8.
-HOW: dict[Codec, dict[str, Any]] = {
+SETTINGS: dict[Codec, dict[str, Any]] = {
     "mp3": {"format": "MP3", "compression_level": 0.7, "bitrate_mode": "CONSTANT"},
     "small": {"format": "MP3", "compression_level": 0.95, "bitrate_mode": "CONSTANT"},
     "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.9},
@@ -34,34 +34,34 @@ NAMED: dict[Codec, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """What is attached: bytes, file name suffix, and media type below `audio/`."""
+class Attachment:
+    """The attached audio: bytes, file name suffix, and media subtype of `audio/`."""
 
     data: bytes
     suffix: str
     subtype: str
 
 
-def encode(wav: bytes, codec: Codec, serial: int) -> Sound:
-    """The WAV in this codec; the same bytes for the same `serial` (32 bit), however often.
+def encode(wav: bytes, codec: Codec, serial: int) -> Attachment:
+    """Encode the WAV in this codec; the same `serial` (32 bit) gives the same bytes each time.
 
     Blocks: call it in a thread. Raises soundfile.SoundFileError when `wav` cannot be read.
     """
     suffix, subtype = NAMED[codec]
     if codec == "wav":
-        return Sound(wav, suffix, subtype)
-    import soundfile  # noqa: PLC0415 - 0.35 s, which only a worker with a message to send need spend
+        return Attachment(wav, suffix, subtype)
+    import soundfile  # noqa: PLC0415 - takes 0.35 s, needed only with a message to send
 
-    with in_memory(wav) as source, in_memory() as made:
+    with in_memory(wav) as source, in_memory() as encoded:
         samples, rate = soundfile.read(source.fileno(), dtype="int16", closefd=False)
-        soundfile.write(made.fileno(), samples, rate, closefd=False, **HOW[codec])
-        made.seek(0)
-        data = made.read()
-    return Sound(numbered(data, serial) if codec == "opus" else data, suffix, subtype)
+        soundfile.write(encoded.fileno(), samples, rate, closefd=False, **SETTINGS[codec])
+        encoded.seek(0)
+        data = encoded.read()
+    return Attachment(numbered(data, serial) if codec == "opus" else data, suffix, subtype)
 
 
 def numbered(ogg: bytes, serial: int) -> bytes:
-    """The Ogg stream under this serial number: libsndfile takes a random one each time."""
+    """Set the serial number of an Ogg stream: libsndfile uses a random one each time."""
     stream = bytearray(ogg)
     at = 0
     while at < len(stream):
@@ -85,7 +85,7 @@ TABLE = tuple(_crc_of(byte) for byte in range(256))
 
 
 def checksum(page: bytes | bytearray) -> int:
-    """Ogg's own CRC-32: not reflected and from zero, so zlib's is of no use."""
+    """Ogg's CRC-32: not reflected, starting from zero, so zlib's cannot be used."""
     crc = 0
     for byte in page:
         crc = ((crc << 8) & 0xFFFFFFFF) ^ TABLE[(crc >> 24) ^ byte]

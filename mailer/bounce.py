@@ -1,7 +1,7 @@
-"""What a report says became of a mail after a server had accepted it. Pure.
+"""Read a report (DSN) about a mail that a server had accepted. Pure.
 
-Most reports say what happened by RFC 3464; some are only prose. The content is a stranger's: it is read in a
-process of its own (`mailer.report_reader`), for its cost is not bounded by its size.
+Most reports follow RFC 3464; some are only prose. The content comes from strangers: it is parsed in a process
+of its own (`mailer.report_reader`), because the cost of parsing is not bounded by the size.
 """
 
 from collections.abc import Iterator
@@ -14,46 +14,47 @@ from enum import StrEnum
 from mailer.answer import one_line
 
 
-class News(StrEnum):
-    """What a report says."""
+class ReportStatus(StrEnum):
+    """What happened to the mail, according to a report."""
 
     FAILED = "failed"
     ARRIVED = "arrived"
-    NOTHING = "nothing"  # that counts: delayed, on holiday, passed on
+    NOTHING = "nothing"  # nothing that counts: delayed, relayed, an absence notice
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`why`: the words of the server that failed, one line."""
+    """`why`: the reply of the server that failed, on one line."""
 
-    news: News
+    status: ReportStatus
     why: str = ""
 
 
 def read_report(content: bytes, sender: str) -> Report:
-    """What this mail, whose envelope sender is `sender`, says about ours; any bytes will do."""
+    """Read a report with the envelope sender `sender`; never raises, whatever the bytes."""
     try:
-        # The parser's newer policies decode each header in full: 64 kB then cost 25 s and more, not 1.7 s.
+        # The newer policies decode each header in full: 64 kB then cost more than 25 s instead of 1.7 s.
         mail = BytesParser(policy=compat32).parsebytes(content)
         statuses = list(_statuses(mail))
         automatic = str(mail.get("Auto-Submitted", "")).strip().lower().startswith("auto-replied")
-    except Exception:  # noqa: BLE001 - the parser of hostile mail has failed in many ways before
+    except Exception:  # noqa: BLE001 - hostile mail has made the parser raise many types
         statuses, automatic = [], False
     if statuses:
         return _summed(statuses)
-    return Report(News.NOTHING) if automatic else without_status(sender, "returned without a status")
+    return Report(ReportStatus.NOTHING) if automatic else without_status(sender, "returned without a status")
 
 
 def without_status(sender: str, why: str) -> Report:
-    """The report of a mail that does not say by RFC 3464 what happened.
+    """The report of a mail without an RFC 3464 status.
 
-    It is prose of an old server, or somebody's holiday. Only servers have no address: theirs mean a failure.
+    It is prose of an old server, or an absence notice. Only servers send from the empty address: that means a
+    failure.
     """
-    return Report(News.FAILED, why) if sender in ("", "<>") else Report(News.NOTHING)
+    return Report(ReportStatus.FAILED, why) if sender in ("", "<>") else Report(ReportStatus.NOTHING)
 
 
 def _statuses(mail: Part) -> Iterator[dict[str, str]]:
-    """The recipients' blocks of every `message/delivery-status` in it."""
+    """The per-recipient blocks of every `message/delivery-status` part."""
     for part in mail.walk():
         if part.get_content_type() == "message/delivery-status" and part.is_multipart():
             for block in part.get_payload():
@@ -65,7 +66,7 @@ def _summed(statuses: list[dict[str, str]]) -> Report:
     actions = {block["action"].strip().lower(): block for block in statuses}
     if failed := actions.get("failed"):
         why = failed.get("diagnostic-code") or failed.get("status") or "failed"
-        return Report(News.FAILED, one_line(why))
+        return Report(ReportStatus.FAILED, one_line(why))
     if "delivered" in actions:
-        return Report(News.ARRIVED)
-    return Report(News.NOTHING)  # delayed; relayed or expanded: nobody will say more, the window decides
+        return Report(ReportStatus.ARRIVED)
+    return Report(ReportStatus.NOTHING)  # delayed, relayed or expanded: the bounce window decides

@@ -1,31 +1,31 @@
-"""A mail that gets built: with its sound as wanted, else as recorded; with all its words, else plain."""
+"""Build a mail even if a part of it fails: audio stays WAV if it cannot be encoded, text becomes plain."""
 
 import zlib
 
 import structlog
 
-from mailer.audio import Codec, Sound, encode
+from mailer.audio import Attachment, Codec, encode
 from mailer.compose import Message, Sender, compose, compose_plainly
 
 log = structlog.get_logger()
 
 
 def build(message: Message, wav: bytes | None, codec: Codec, sender: Sender) -> bytes:
-    """The bytes of the mail; the same ones each time. Blocks while it encodes.
+    """Return the bytes of the mail; they are the same each time. Blocks while it encodes.
 
-    Raises whatever is wrong when not even a plain mail can be made.
+    Raises any exception if not even a plain mail can be composed.
     """
-    sound = None if wav is None else _sound(message.message_id, wav, codec)
+    attachment = None if wav is None else _encoded(message.message_id, wav, codec)
     try:
-        return compose(message, sound, sender)
-    except Exception as error:  # noqa: BLE001 - a value nobody has thought of must not keep a message back
-        log.error("mail goes out plain", message=message.message_id, error=type(error).__name__)  # noqa: TRY400 - its text may hold the value
-        return compose_plainly(message, sound, sender)
+        return compose(message, attachment, sender)
+    except Exception as error:  # noqa: BLE001 - an unexpected value must not hold a message back
+        log.error("mail_composed_plain", message=message.message_id, error=type(error).__name__)  # noqa: TRY400 - its text may hold the value
+        return compose_plainly(message, attachment, sender)
 
 
-def _sound(message_id: str, wav: bytes, codec: Codec) -> Sound:
+def _encoded(message_id: str, wav: bytes, codec: Codec) -> Attachment:
     try:
         return encode(wav, codec, serial=zlib.crc32(message_id.encode()))
-    except Exception as error:  # noqa: BLE001 - whatever the encoder has against it: it can be heard as it is
-        log.error("sound goes out as WAV", message=message_id, error=type(error).__name__)  # noqa: TRY400 - the same
+    except Exception as error:  # noqa: BLE001 - whatever the encoder rejects: the WAV can be played
+        log.error("attachment_not_encoded", message=message_id, error=type(error).__name__)  # noqa: TRY400 - the same
         return encode(wav, "wav", serial=0)

@@ -1,7 +1,7 @@
-"""The mail about a message, from values to bytes: pure, and the same bytes however often it is built.
+"""Compose the mail about a message: pure, and the same bytes each time.
 
-Of the caller there is the one checked number in it, and nothing else: no name, nothing in a header's name, in
-a file name or in a boundary. A number that is none is refused here once more, whoever let it through before.
+The only value of the caller in it is the checked number: no display name, nothing in a header's name, a file
+name or a boundary. A malformed number is refused here once more, whatever was checked before.
 """
 
 import re
@@ -20,18 +20,18 @@ import jinja2
 
 from dialplan.delivery import Delivery
 from journal.ids import MESSAGE_ID
-from mailer.audio import Sound
+from mailer.audio import Attachment
 from mailer.wording import caller_number, full_instant, length, local_number, phrases, short_instant
 
 
 class Unbuildable(Exception):
-    """No mail can be made of this message: one of its values is not what it must be."""
+    """A value of this message is invalid, so no mail can be composed; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is mailed. `caller` is empty when withheld or unknown; instants are aware; `dated` is the mail's
-    Date; `seconds` is the length of the sound, None for a missed call."""
+    """What is mailed. `caller`: empty when withheld or unknown. Instants are aware. `dated`: the mail's Date.
+    `seconds`: the length of the audio, None for a missed call."""
 
     message_id: str
     kind: Literal["voicemail", "missed"]
@@ -46,13 +46,13 @@ class Message:
 
     @property
     def local(self) -> datetime:
-        """When the call came in, on the clock where the number is."""
+        """When the call began, in the time zone of the service number."""
         return self.began.astimezone(ZoneInfo(self.deliver.zone))
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who the mails are from: an address and a name."""
+    """The From of all mails: an address and a display name."""
 
     address: str
     name: str
@@ -62,64 +62,69 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-def compose(message: Message, sound: Sound | None, sender: Sender) -> bytes:
-    """The mail, with its sound; without one it is another mail: that the message is too large, and kept.
+def compose(message: Message, attachment: Attachment | None, sender: Sender) -> bytes:
+    """The mail with its attachment. A voicemail without one is a notice: the stored message is too large.
 
-    Raises Unbuildable, or whatever a value breaks that should not be there.
+    Raises Unbuildable, or any exception that an unexpected value causes.
     """
     _check(message)
     caller = _caller(message)
-    told = _told(message, sound, *caller)
-    notice = ".notice" if sound is None and message.kind == "voicemail" else ""
-    letter = _letter(message, sender, _subject(message, caller[0]), notice)
-    letter.set_content(_template("mail.txt").render(told), cte="quoted-printable")
-    html = _template("mail.html").render(told | {"language": message.deliver.language})
-    letter.make_alternative(boundary=f"=_{message.message_id}_words")
-    letter.add_alternative(html, subtype="html", cte="quoted-printable")
-    return _sealed(letter, message.message_id, sound, file_name(message, sound) if sound else None)
+    values = _values(message, attachment, *caller)
+    suffix = ".notice" if attachment is None and message.kind == "voicemail" else ""
+    mail = _mail(message, sender, _subject(message, caller[0]), suffix)
+    mail.set_content(_template("mail.txt").render(values), cte="quoted-printable")
+    html = _template("mail.html").render(values | {"language": message.deliver.language})
+    mail.make_alternative(boundary=f"=_{message.message_id}_words")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return _with_attachment(
+        mail, message.message_id, attachment, file_name(message, attachment) if attachment else None
+    )
 
 
-def compose_plainly(message: Message, sound: Sound | None, sender: Sender) -> bytes:
-    """The mail for when `compose` has failed: the same message under the same id, and few values in it."""
-    letter = _letter(message, sender, "Voicemail" if message.kind == "voicemail" else "Missed call")
-    letter.set_content(f"{message.began:%Y-%m-%d %H:%M} UTC\n{message.message_id}\n", cte="7bit")
-    return _sealed(letter, message.message_id, sound, f"voicemail.{sound.suffix}" if sound else None)
+def compose_plainly(message: Message, attachment: Attachment | None, sender: Sender) -> bytes:
+    """The mail if `compose` has failed: the same message under the same id, with few values."""
+    mail = _mail(message, sender, "Voicemail" if message.kind == "voicemail" else "Missed call")
+    mail.set_content(f"{message.began:%Y-%m-%d %H:%M} UTC\n{message.message_id}\n", cte="7bit")
+    name = f"voicemail.{attachment.suffix}" if attachment else None
+    return _with_attachment(mail, message.message_id, attachment, name)
 
 
-def file_name(message: Message, sound: Sound) -> str:
-    """voicemail-80012345-20261124-140507-1a2b3c4d.mp3: nothing of the caller in it."""
+def file_name(message: Message, attachment: Attachment) -> str:
+    """voicemail-80012345-20261124-140507-1a2b3c4d.mp3: it contains nothing of the caller."""
     digits = message.number.removeprefix("+")
-    return f"voicemail-{digits}-{message.local:%Y%m%d-%H%M%S}-{message.message_id[28:36]}.{sound.suffix}"
+    return f"voicemail-{digits}-{message.local:%Y%m%d-%H%M%S}-{message.message_id[28:36]}.{attachment.suffix}"
 
 
 def _check(message: Message) -> None:
     if message.caller and (message.withheld or not re.fullmatch(r"\+?[0-9]{1,15}", message.caller, re.ASCII)):
-        raise Unbuildable("the caller is not a number that may be shown")
+        raise Unbuildable("the caller's number is malformed, or is withheld")
     if not re.fullmatch(r"\+[0-9]{7,15}", message.number, re.ASCII):
-        raise Unbuildable("the service number is none")
+        raise Unbuildable("the service number is not in E.164 form")
 
 
-def _letter(message: Message, sender: Sender, subject: str, notice: str = "") -> EmailMessage:
+def _mail(message: Message, sender: Sender, subject: str, id_suffix: str = "") -> EmailMessage:
     if not MESSAGE_ID.fullmatch(message.message_id):
-        raise Unbuildable("the message's id is none of ours")
-    letter = EmailMessage(policy=SMTP)
-    letter["From"] = Address(sender.name, addr_spec=sender.address)
-    letter["To"] = [Address(addr_spec=to) for to in message.deliver.to]
-    letter["Subject"] = subject
-    letter["Date"] = format_datetime(message.dated)
-    letter["Message-ID"] = f"<vm.{message.message_id}{notice}@{sender.domain}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday reply is wanted
-    letter["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
-    letter["X-Voicemail-Id"] = message.message_id
-    return letter
+        raise Unbuildable("the message's id is not one of ours")
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(sender.name, addr_spec=sender.address)
+    mail["To"] = [Address(addr_spec=to) for to in message.deliver.to]
+    mail["Subject"] = subject
+    mail["Date"] = format_datetime(message.dated)
+    mail["Message-ID"] = f"<vm.{message.message_id}{id_suffix}@{sender.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses absence notices
+    mail["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    mail["X-Voicemail-Id"] = message.message_id
+    return mail
 
 
-def _sealed(letter: EmailMessage, message_id: str, sound: Sound | None, file: str | None) -> bytes:
-    """The bytes, with the sound attached. Neither base64 nor quoted-printable can hold a boundary's `=_`."""
-    if sound is not None:
-        letter.make_mixed(boundary=f"=_{message_id}_parts")
-        letter.add_attachment(sound.data, maintype="audio", subtype=sound.subtype, filename=file)
-    return letter.as_bytes()
+def _with_attachment(
+    mail: EmailMessage, message_id: str, attachment: Attachment | None, file: str | None
+) -> bytes:
+    """The mail's bytes. Neither base64 nor quoted-printable text can contain a boundary's `=_`."""
+    if attachment is not None:
+        mail.make_mixed(boundary=f"=_{message_id}_parts")
+        mail.add_attachment(attachment.data, maintype="audio", subtype=attachment.subtype, filename=file)
+    return mail.as_bytes()
 
 
 def _subject(message: Message, caller: str) -> str:
@@ -132,28 +137,28 @@ def _subject(message: Message, caller: str) -> str:
 
 
 def _caller(message: Message) -> tuple[str, str]:
-    """The caller as it is shown, and its link, empty where there is no number."""
+    """The caller as shown, and the tel: link; the link is empty if there is no number."""
     words = phrases(message.deliver.language)
     if message.caller:
         return caller_number(message.caller, message.number)
     return (words["withheld"] if message.withheld else words["unknown"]), ""
 
 
-def _told(message: Message, sound: Sound | None, caller: str, link: str) -> dict[str, Any]:
-    """What the templates show."""
+def _values(message: Message, attachment: Attachment | None, caller: str, link: str) -> dict[str, Any]:
+    """The values of the templates."""
     words = phrases(message.deliver.language)
     missed = message.kind == "missed"
     if missed:
-        told = words["missed"]
-    elif sound is None:
-        told = words["too_large"]
+        body = words["missed"]
+    elif attachment is None:
+        body = words["too_large"]
     else:
-        told = words["attached"].format(file=file_name(message, sound))
+        body = words["attached"].format(file=file_name(message, attachment))
     return {
         "heading": words["missed_heading" if missed else "heading"].format(number=_named(message)),
         "facts": list(_facts(message, caller, link)),
-        "told": told,
-        "footer": words["missed_footer" if missed or sound is None else "footer"],
+        "body": body,
+        "footer": words["missed_footer" if missed or attachment is None else "footer"],
     }
 
 
@@ -163,7 +168,7 @@ def _named(message: Message) -> str:
 
 
 def _facts(message: Message, caller: str, link: str) -> Iterator[tuple[str, str, str]]:
-    """Name, value and link, empty where there is none."""
+    """Name, value and link of each line; the link may be empty."""
     words = phrases(message.deliver.language)
     yield words["caller"], caller, link
     yield words["number"], _named(message), ""

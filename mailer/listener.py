@@ -1,6 +1,7 @@
-"""Where mail servers deliver what comes back: a small SMTP server for reports about our mails, nothing else.
+"""A small SMTP server for reports (DSN) about our mails: mail servers deliver them to our return addresses.
 
-A report is in the database before it is accepted; while that is away the server is told to come again.
+A report is stored in the database before it is accepted. While the database is away, the sending server gets
+a 451 and tries again.
 """
 
 import asyncio
@@ -17,15 +18,15 @@ from mailer.report_reader import ReportReader
 from mailer.report_server import taking_reports
 from mailer.reports import Reports
 from mailer.return_address import ReturnAddresses, Returned
-from mailer.settling import heard
+from mailer.settling import settle_report
 
 AGAIN_SECONDS = 5.0
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """What a listener goes by: which addresses are ours, whose report of arrival counts, what follows."""
+class ReportRules:
+    """Which addresses are ours, whose reports of arrival count, and the terms by which a message settles."""
 
     addresses: ReturnAddresses
     relays: Relays
@@ -33,31 +34,31 @@ class Hearing:
 
 
 class Listener:
-    """Takes reports until cancelled. `settled` is called after each; `port`: where, once it listens."""
+    """Takes reports until cancelled. Calls `settled` after each. `port`: the actual one, once it listens."""
 
     name = "reports"
 
-    def __init__(self, host: str, port: int, hearing: Hearing, settled: Callable[[], None]) -> None:
+    def __init__(self, host: str, port: int, rules: ReportRules, settled: Callable[[], None]) -> None:
         self.troubles: list[str] = []
         self.port = port
         self._host = host
-        self._hearing = hearing
+        self._rules = rules
         self._settled = settled
 
     def wake(self) -> None:
-        """Nothing to be woken from: servers come by themselves."""
+        """Do nothing: this job waits for connections, not for work."""
 
     async def run(self, pool: asyncpg.Pool) -> None:
-        """Listen; while the port is somebody else's, try again."""
+        """Listen; while another process has the port, try again."""
 
-        async def hear(about: Returned, report: Report) -> None:
-            terms = self._hearing.terms
+        async def store(about: Returned, report: Report) -> None:
+            terms = self._rules.terms
             async with taken(pool) as con:
-                await heard(con, about, report, terms.window, terms.kept)
+                await settle_report(con, about, report, terms.window, terms.kept)
             self._settled()
 
         async with ReportReader() as reader:
-            reports = Reports(self._hearing.addresses, self._hearing.relays, reader, hear)
+            reports = Reports(self._rules.addresses, self._rules.relays, reader, store)
             while True:
                 await self._listen(reports)
 
@@ -65,9 +66,9 @@ class Listener:
         try:
             async with taking_reports(self._host, self.port, reports) as self.port:
                 self.troubles = []
-                log.info("listening for reports", host=self._host, port=self.port)
+                log.info("report_listener_started", host=self._host, port=self.port)
                 await asyncio.get_running_loop().create_future()
         except OSError as error:
             self.troubles = [f"mail.bounces_port: cannot listen at {self._host}:{self.port}: {error}"]
-            log.error("cannot listen for reports", why=self.troubles)  # noqa: TRY400 - told in full
+            log.error("report_listener_failed", why=self.troubles)  # noqa: TRY400 - `why` has the whole error
             await asyncio.sleep(AGAIN_SECONDS)

@@ -1,7 +1,7 @@
-"""The outbox: which mail is due, whose it is for a while, and what came of it.
+"""The outbox: claim the mail that is due, store the result of the attempt.
 
-A claim writes the next attempt before this one is made, and its lease is longer than an attempt can last:
-nothing is in the state of being sent, so nothing can stay in it. No transaction is open while SMTP talks.
+A claim stores the next attempt before this one is made, and its lease is longer than an attempt can last:
+there is no state "sending", so no mail can be stuck in it. No transaction is open while SMTP talks.
 """
 
 import json
@@ -20,8 +20,8 @@ from mailer.backoff import REFUSALS, STEPS, given_up, next_wait
 from mailer.compose import Message
 from mailer.settling import lock, settle
 
-# $1 node, $2 lease, $3 waits by attempt, $4 domains that have all they may have, $5 whose TLS is meant: the
-# smarthost's, or if NULL each domain's own. Only what came after `first_at` counts against a recipient.
+# $1 node, $2 lease, $3 waits by attempt, $4 domains at their limit of attempts, $5 the smarthost, whose TLS
+# counts, or NULL for each domain's own. Attempts before `first_at` do not count against a recipient.
 CLAIM = """
 WITH due AS (
     SELECT message_id, recipient FROM outbox
@@ -51,13 +51,13 @@ CROSS JOIN LATERAL (
 ) AS tally
 """
 
-# The attempt, the domain's TLS if it is news, and how things stand with the recipient. An acceptance counts
-# whoever has claimed it since; anything else only while the claim is ours.
+# Store the attempt, the domain's first TLS, and the recipient's state. An acceptance counts even if another
+# worker has claimed the row since; any other result counts only while the claim is ours.
 WRITE = """
-WITH noted AS (
+WITH stored AS (
     INSERT INTO attempt (message_id, recipient, n, server, result, reply, tls)
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient, n) DO NOTHING
-), spoken AS (
+), first_tls AS (
     INSERT INTO tls_seen (domain, last) SELECT $8, $7 WHERE $8::text IS NOT NULL
     ON CONFLICT (domain) DO NOTHING
 )
@@ -75,36 +75,21 @@ WHERE leased_by = $1 AND accepted_at IS NULL AND refused_at IS NULL
 """
 LOCK_OF_NODE = 0x6D61696C  # "mail"
 
-# What waiting mends: the database is away, shutting down, full, busy with these rows, without schema, or with
-# one that its owner has not migrated yet, and given the worker's role its rights in.
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a query on a connection that the server is just closing
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an attempt is bound to. `smarthost`: its host name, if all mail goes there."""
+    """The settings that bind an attempt. `smarthost`: its host name, if all mail goes there."""
 
     node: str
     lease: timedelta
     window: timedelta  # in which a bounce may still come, after an acceptance that is not final
-    kept: timedelta  # how long a message that nobody takes is kept
+    kept: timedelta  # how long an undeliverable message is stored
     smarthost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message to one recipient, ours for the length of the lease. `attempt` counts from 1."""
+    """One message to one recipient, claimed by us until the lease ends. `attempt` counts from 1."""
 
     message_id: str
     recipient: str
@@ -121,7 +106,7 @@ class Claim:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name != "row"}, row=dict(row))
 
     def message(self) -> Message:
-        """What is to be mailed. Raises KeyError, TypeError, ValueError when it is not what it should be."""
+        """The message of this row. Raises KeyError, TypeError or ValueError if the row is invalid."""
         row = self.row
         return Message(
             message_id=self.message_id,
@@ -139,11 +124,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Unbuilt(Answer):
-    """No mail can be made of this message, not even a plain one."""
+    """No mail can be built of this message, not even a plain one."""
 
 
 async def claim(con: asyncpg.Connection, terms: Terms, full: Collection[str] = ()) -> Claim | None:
-    """The mail that has been due for longest, except to the domains in `full`; None when none is."""
+    """Claim the mail that has been due longest, except to the domains in `full`; None if none is due."""
     row = await con.fetchrow(CLAIM, terms.node, terms.lease, STEPS, list(full), terms.smarthost)
     point("outbox.after_claim")
     return Claim.of(row) if row else None
@@ -152,9 +137,9 @@ async def claim(con: asyncpg.Connection, terms: Terms, full: Collection[str] = (
 async def write(
     con: asyncpg.Connection, claim: Claim, answer: Answer, terms: Terms, chance: float = 0.0
 ) -> None:
-    """Write down what came of an attempt, and settle its message if this was the last of it to settle.
+    """Store the result of an attempt, and settle the message if this was its last open recipient.
 
-    `chance` in 0..1 spreads the next attempts. May be repeated: the second time changes nothing.
+    `chance` in 0..1 spreads the next attempts. Repeating it changes nothing.
     """
     refused = settles(claim, answer)
     point("outbox.before_write")
@@ -168,25 +153,25 @@ async def write(
 
 
 def columns(claim: Claim, answer: Answer, terms: Terms, chance: float) -> tuple[Any, ...]:
-    """What `WRITE` is told, but for its last."""
-    news = "verified" in answer.tls and not claim.tls_seen  # unverified is verified's own word
+    """All arguments of WRITE except the last."""
+    first_tls = "verified" in answer.tls and not claim.tls_seen  # also in "unverified"
     return (
         claim.message_id,
         claim.recipient,
         claim.attempt,
         answer.server,
-        word(answer),
+        result_of(answer),
         answer.reply,
         answer.tls,
-        (terms.smarthost or claim.domain) if news else None,
+        (terms.smarthost or claim.domain) if first_tls else None,
         next_wait(claim.attempt, chance),
         isinstance(answer, Accepted),
         answer.final if isinstance(answer, Accepted) else None,
     )
 
 
-def word(answer: Answer) -> str:
-    """The answer as `attempt.result` has it."""
+def result_of(answer: Answer) -> str:
+    """The value of the column `attempt.result`."""
     match answer:
         case Accepted():
             return "accepted"
@@ -199,8 +184,8 @@ def word(answer: Answer) -> str:
 
 
 def settles(claim: Claim, answer: Answer) -> bool:
-    """Is this recipient not to be asked again?"""
-    match word(answer):
+    """Whether to stop: this recipient gets no further attempt."""
+    match result_of(answer):
         case "accepted":
             return False
         case "deferred":
@@ -212,14 +197,14 @@ def settles(claim: Claim, answer: Answer) -> bool:
 
 
 async def give_back(con: asyncpg.Connection, claim: Claim, wait: timedelta = timedelta(0)) -> None:
-    """Claimed, but not tried to its end: let it be due again after `wait`."""
+    """Release a claim whose attempt was not finished: it is due again after `wait`."""
     await con.execute(GIVE_BACK, claim.message_id, claim.recipient, claim.attempt, wait)
 
 
 async def give_all_back(con: asyncpg.Connection, node: str) -> bool:
-    """What a worker of this node that was killed has claimed is due again; False while another one lives.
+    """Release the claims of this node's dead worker; return False while another worker of the node lives.
 
-    The lock that tells lasts as long as `con`: keep it open.
+    The advisory lock that shows that lasts as long as `con`: keep it open.
     """
     if not await con.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_OF_NODE, node):
         return False
@@ -229,6 +214,6 @@ async def give_all_back(con: asyncpg.Connection, node: str) -> bool:
 
 @asynccontextmanager
 async def taken(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for a moment; typed as what it stands for."""
+    """A connection from the pool, with the type it has in effect."""
     async with pool.acquire(timeout=5) as con:
         yield cast("asyncpg.Connection", con)

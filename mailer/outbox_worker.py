@@ -1,7 +1,7 @@
 """The outbox worker: claims the mail that is due, has it sent, stores the answer.
 
-A server that answers slowly holds up nobody but its own domain: an attempt that lasts leaves its worker to
-the next mail, and a domain has only so many attempts at once.
+A slow server delays only its own domain: the worker leaves a slow attempt running and takes the next mail,
+and the attempts of a domain at the same time are limited.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ import structlog
 
 from mailer.answer import Answer, Deferred
 from mailer.mail_sender import MailSender
-from mailer.outbox import AWAY, Claim, Terms, claim, give_all_back, taken, word, write
+from mailer.outbox import Claim, Terms, claim, give_all_back, result_of, taken, write
 from mailer.tls import Level
+from storage.away import AWAY, retry
 
 POLL_SECONDS = 1.0
-SLOW_SECONDS = 1.0  # then its worker takes another mail, of another domain
-MOST = 200  # attempts at once, slow ones included: each holds one mail in memory
-GRACE_SECONDS = 0.7  # for what is under way at the end
-LONGEST_PAUSE_SECONDS = 5.0
-PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices that a worker was killed once its last statement has ended
+SLOW_SECONDS = 1.0  # after which the worker takes a mail to another domain
+MOST = 200  # attempts at the same time, slow ones included; each holds one mail in memory
+GRACE_SECONDS = 0.7  # for running attempts at shutdown
+PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices a killed worker when its last statement ends
 log = structlog.get_logger()
 
-# A message's WAV, from the object store.
+# Returns a message's WAV from the object store.
 FetchWith = Callable[[asyncpg.Connection, str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """How much at once, and how long: `deadline` of one attempt, seconds, shorter than its claim's lease."""
+    """Limits. `deadline`: seconds for one attempt, shorter than the lease of its claim."""
 
     workers: int = 8
     per_domain: int = 4
@@ -43,7 +43,7 @@ class DeliveryPolicy:
 
 
 class OutboxWorker:
-    """Brings mails until cancelled. `told` is called with each answer, as `attempt.result` has it."""
+    """Sends mails until cancelled. Calls `on_result` after each attempt with its `attempt.result`."""
 
     name = "mail"
 
@@ -53,13 +53,13 @@ class OutboxWorker:
         fetch: FetchWith,
         terms: Terms,
         policy: DeliveryPolicy = DeliveryPolicy(),
-        told: Callable[[str], None] = lambda _: None,
+        on_result: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._mail_sender = mail_sender
         self._fetch_with = fetch
         self._terms = terms
         self._policy = policy
-        self._told = told
+        self._on_result = on_result
         self._attempts: set[asyncio.Task[None]] = set()
         self._live: Counter[str] = Counter()
         self._slow: Counter[str] = Counter()
@@ -67,13 +67,13 @@ class OutboxWorker:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There is something in the outbox: do not wait for the next look."""
+        """Look into the outbox now: a mail has been added."""
         self._woken.set()
 
     async def run(self, pool: asyncpg.Pool) -> None:
-        """Bring what is due. While the database is away, wait for it.
+        """Send what is due. While the database is away, wait for it.
 
-        Cancelled, it gives attempts under way a moment. The next outbox worker repeats those that do not end.
+        When cancelled, it waits a moment for running attempts. Its successor repeats unfinished ones.
         """
         lock = await self._take_over(pool)
         try:
@@ -86,7 +86,7 @@ class OutboxWorker:
             end_connection(lock)
 
     async def send_next(self, pool: asyncpg.Pool) -> bool:
-        """Make one attempt with the mail that is due first; False when none is. Raises asyncpg's errors."""
+        """Make one attempt with the mail that is due first; False if none is due. Raises asyncpg's errors."""
         async with taken(pool) as con:
             claimed = await claim(con, self._terms, self._full())
         if claimed is not None:
@@ -94,15 +94,15 @@ class OutboxWorker:
         return claimed is not None
 
     async def _take_over(self, pool: asyncpg.Pool) -> asyncpg.Connection:
-        """Have back what a predecessor had in hand; the connection holds the lock that says who lives.
+        """Release a dead predecessor's claims; the returned connection holds the node's advisory lock.
 
-        One that fails is ended, for it may hold that lock already: then we would wait for ourselves.
+        A connection that fails is closed: it may hold that lock already, and we would wait for ourselves.
         """
         while True:
             con: asyncpg.Connection | None = None
             try:
                 con = cast("asyncpg.Connection", await pool.acquire(timeout=5))
-                await self._have_back(con)
+                await self._release_claims(con)
             except AWAY:
                 if con is not None:
                     end_connection(con)
@@ -110,12 +110,12 @@ class OutboxWorker:
             else:
                 return con
 
-    async def _have_back(self, con: asyncpg.Connection) -> None:
-        """Ask until the predecessor lives no more: who was killed still holds its lock for a moment."""
+    async def _release_claims(self, con: asyncpg.Connection) -> None:
+        """Retry until the predecessor is gone: a killed worker still holds its lock for a moment."""
         deadline = time.monotonic() + PREDECESSOR_SECONDS
         while not await give_all_back(con, self._terms.node):
             if time.monotonic() > deadline:
-                log.warning("another worker of this node sends mail too", node=self._terms.node)
+                log.warning("outbox_shared", node=self._terms.node)
                 return
             await asyncio.sleep(PREDECESSOR_SECONDS / 50)
 
@@ -131,12 +131,12 @@ class OutboxWorker:
             attempt = asyncio.create_task(self._attempt(pool, claimed))
             self._attempts.add(attempt)
             attempt.add_done_callback(self._attempts.discard)
-            await self._see(attempt, claimed.domain)
+            await self._watch(attempt, claimed.domain)
             while len(self._attempts) >= MOST:
                 await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _see(self, attempt: asyncio.Task[None], domain: str) -> None:
-        """Stay with an attempt while it goes well. A smarthost may be slow: there is no other transport."""
+    async def _watch(self, attempt: asyncio.Task[None], domain: str) -> None:
+        """Wait for a quick attempt; count a slow one. A smarthost may be slow: it is the only transport."""
         done, _ = await asyncio.wait({attempt}, timeout=None if self._terms.smarthost else SLOW_SECONDS)
         if not done:
             self._slow[domain] += 1
@@ -147,25 +147,25 @@ class OutboxWorker:
             async with taken(pool) as con:
                 return await claim(con, self._terms, self._full())
         except AWAY as error:
-            log.debug("outbox waits", error=type(error).__name__)
+            log.debug("outbox_not_read", error=type(error).__name__)
             return None
 
     def _full(self) -> list[str]:
-        """Domains that have all the attempts they may have: no more than so many, none while one is slow."""
+        """Domains that get no further attempt now: at their limit, or with a slow attempt running."""
         if self._terms.smarthost:
             return []
         most = self._policy.per_domain
         return [domain for domain, live in self._live.items() if live >= most or self._slow[domain] > 0]
 
     async def _attempt(self, pool: asyncpg.Pool, claimed: Claim) -> None:
-        """Bring one mail; whatever comes of it is written down, or the lease runs out."""
+        """Send one mail and store the result. If that fails, the lease ends and the mail is due again."""
         self._live[claimed.domain] += 1
         try:
             answer = await self._answer(pool, claimed)
             _log(claimed, answer)
             await self._write(pool, claimed, answer)
         except Exception:
-            log.exception("attempt failed", message=claimed.message_id)
+            log.exception("mail_attempt_failed", message=claimed.message_id)
         finally:
             if not less(self._live, claimed.domain):
                 self._turns.pop(claimed.domain, None)
@@ -177,30 +177,25 @@ class OutboxWorker:
 
         try:
             async with asyncio.timeout(self._policy.deadline), self._turn(claimed.domain):
-                return await self._mail_sender.bring(claimed, fetch)
+                return await self._mail_sender.send(claimed, fetch)
         except TimeoutError:
-            return Deferred("", f"no end in {self._policy.deadline:.0f} s", Level.NONE, unsure=True)
+            return Deferred("", f"not finished after {self._policy.deadline:.0f} s", Level.NONE, unsure=True)
 
     def _turn(self, domain: str) -> asyncio.Semaphore:
-        """Workers that claim at the same moment may claim more of a domain than it may have: those wait."""
+        """Workers that claim at the same moment may exceed a domain's limit: the excess waits here."""
         most = MOST if self._terms.smarthost else self._policy.per_domain
         return self._turns.setdefault(domain, asyncio.Semaphore(most))
 
     async def _write(self, pool: asyncpg.Pool, claimed: Claim, answer: Answer) -> None:
-        """Until the database has it: an acceptance that is forgotten is a mail sent twice."""
-        pause = 0.2
-        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        while True:
-            try:
-                async with taken(pool) as con:
-                    await write(con, claimed, answer, self._terms, chance)
-            except AWAY as error:
-                log.warning("answer waits for the database", error=type(error).__name__, retry_seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                self._told(word(answer))
-                return
+        """Retry until the result is stored: a lost acceptance would send the mail twice."""
+        chance = random.random()  # noqa: S311 - spreads retries, protects no secret
+
+        async def store() -> None:
+            async with taken(pool) as con:
+                await write(con, claimed, answer, self._terms, chance)
+
+        await retry(store, _report)
+        self._on_result(result_of(answer))
 
     async def _tidy(self) -> None:
         while True:
@@ -218,21 +213,31 @@ class OutboxWorker:
 
 
 def less(counts: Counter[str], key: str) -> int:
-    """Count one less, and forget what has come to nothing; what is left."""
+    """Decrement a count and remove it at zero; return what is left."""
     counts[key] -= 1
     return counts[key] or counts.pop(key)
 
 
 def _log(claimed: Claim, answer: Answer) -> None:
-    told = {"message": claimed.message_id, "server": answer.server, "tls": answer.tls}
-    if isinstance(answer, Deferred):
-        tell = log.error if answer.alarm else log.info
-        tell("mail waits", reply=answer.reply, attempt=claimed.attempt, **told)
+    fields = {
+        "message": claimed.message_id,
+        "server": answer.server,
+        "tls": answer.tls,
+        "reply": answer.reply,
+    }
+    if not isinstance(answer, Deferred):
+        log.info("mail_answered", result=result_of(answer), **fields)
+    elif answer.alarm:
+        log.error("mail_deferred", attempt=claimed.attempt, **fields)
     else:
-        log.info("mail answered", result=word(answer), reply=answer.reply, **told)
+        log.info("mail_deferred", attempt=claimed.attempt, **fields)
+
+
+def _report(error: Exception, pause: float) -> None:
+    log.warning("mail_answer_not_stored", error=type(error).__name__, retry_seconds=pause)
 
 
 def end_connection(con: asyncpg.Connection) -> None:
-    """Let go of a connection of a pool, and of its locks, at once."""
-    with suppress(asyncpg.InterfaceError):  # it has gone by itself
+    """Close a connection of the pool at once, which releases its locks."""
+    with suppress(asyncpg.InterfaceError):  # it is closed already
         con.terminate()

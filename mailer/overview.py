@@ -1,4 +1,4 @@
-"""What an operator sees of messages, and may do about one: try it again now, or give it up."""
+"""Messages as an operator sees them, and what an operator may do: retry a message, or release it."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 
 from mailer.settling import lock, spared
+from storage import access, message_states
+from storage.access import Access
 from storage.destruction import schedule_destruction
 
 FIND = """
@@ -21,35 +23,36 @@ LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
 WHERE ($1::text IS NULL OR message.owner = $1)
   AND ($2::text IS NULL OR message.state = $2)
   AND ($3::timestamptz IS NULL OR message.began >= $3)
-  AND ($4::text IS NULL OR message.message_id = $4)
+  AND ($4::timestamptz IS NULL OR message.began < $4)
+  AND ($5::text IS NULL OR message.number = $5)
+  AND ($6::text IS NULL OR message.message_id = $6)
 ORDER BY message.began, message.message_id
 """
 FETCHED = 500  # messages read at a time
 RECIPIENTS = "SELECT * FROM outbox WHERE message_id = ANY ($1) ORDER BY message_id, turn, recipient"
 ATTEMPTS = "SELECT * FROM attempt WHERE message_id = ANY ($1) ORDER BY message_id, recipient, n"
 
-# What is waiting is due now, unless somebody is at it.
+# Make open recipients due now, unless a worker has claimed them.
 HURRY = """
 UPDATE outbox SET next_at = now()
 WHERE message_id = $1 AND accepted_at IS NULL AND refused_at IS NULL
   AND (lease_until IS NULL OR lease_until < now())
 """
-# Five days and two refusals begin anew.
+# Start again: the five days and the two refusals are counted anew.
 BEGIN_ANEW = """
 UPDATE outbox SET next_at = now(), first_at = now(), lease_until = NULL, leased_by = NULL,
     accepted_at = NULL, final = NULL, refused_at = NULL, bounced_at = NULL
 WHERE message_id = $1
 """
-STATE = "UPDATE message SET state = $2, why = $3 WHERE message_id = $1"
 
 
 class NotNow(Exception):
-    """This cannot be done with a message in its state; the message says why."""
+    """The message's state does not allow this; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at one recipient: what the server said, and how encrypted it was."""
+    """One attempt at one recipient: the server's reply and the TLS level."""
 
     at: datetime
     server: str
@@ -59,8 +62,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
-    """How it stands with one recipient: waiting, accepted, arrived, refused or bounced."""
+class RecipientView:
+    """The state of one recipient: waiting, accepted, arrived, refused or bounced."""
 
     recipient: str
     state: str
@@ -70,7 +73,7 @@ class Addressed:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One message. `sound`: the state of its audio, empty for a missed call; `kept_until`: when that ends."""
+    """One message. `sound`: the state of its audio, empty for a missed call. `kept_until`: its end."""
 
     message_id: str
     kind: str
@@ -87,61 +90,68 @@ class Overview:
     kept_until: datetime | None
     held: bool
     destroyed: datetime | None
-    recipients: tuple[Addressed, ...]
+    recipients: tuple[RecipientView, ...]
 
 
 async def find(
     con: asyncpg.Connection,
+    *,
     owner: str | None = None,
-    state: str | None = None,
+    message_state: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    number: str | None = None,
     message_id: str | None = None,
 ) -> AsyncGenerator[Overview]:
-    """The messages of these, oldest call first, as of one moment; None asks nothing."""
+    """The messages that match, oldest call first, as of one moment; None matches all."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await con.cursor(FIND, owner, state, since, message_id)
+        cursor = await con.cursor(FIND, owner, message_state, since, until, number, message_id)
         while rows := await cursor.fetch(FETCHED):
-            addressed = await _addressed_of(con, [row["message_id"] for row in rows])
+            recipients = await _recipients_of(con, [row["message_id"] for row in rows])
             for row in rows:
-                yield _overview(row, addressed[row["message_id"]])
+                yield _overview(row, recipients[row["message_id"]])
 
 
-async def _addressed_of(con: asyncpg.Connection, ids: Sequence[str]) -> Mapping[str, Sequence[Addressed]]:
+async def _recipients_of(
+    con: asyncpg.Connection, ids: Sequence[str]
+) -> Mapping[str, Sequence[RecipientView]]:
     """Each message's recipients with their attempts."""
     attempts: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for row in await con.fetch(ATTEMPTS, ids):
         attempts[row["message_id"], row["recipient"]].append(_attempt(row))
-    addressed: dict[str, list[Addressed]] = defaultdict(list)
+    recipients: dict[str, list[RecipientView]] = defaultdict(list)
     for row in await con.fetch(RECIPIENTS, ids):
-        addressed[row["message_id"]].append(_addressed(row, attempts[row["message_id"], row["recipient"]]))
-    return addressed
+        recipients[row["message_id"]].append(_recipient(row, attempts[row["message_id"], row["recipient"]]))
+    return recipients
 
 
 async def retry(con: asyncpg.Connection, message_id: str) -> None:
-    """Have it sent now: what waits, or what nobody took, from the beginning. Raises LookupError, NotNow."""
+    """Send a message now; an undeliverable one starts again. Raises LookupError, NotNow."""
     async with con.transaction():
         message = await lock(con, message_id)
         if message.state in ("waiting", "bounced"):
             await con.execute(HURRY, message_id)
         elif message.state != "undeliverable":
-            raise NotNow(f"it is {message.state}; only what waits, bounced or is undeliverable can be sent")
+            raise NotNow(
+                f"it is {message.state}; only a message that is waiting, bounced or undeliverable can be sent"
+            )
         elif not await spared(con, message):
-            raise NotNow("its sound has been destroyed")
+            raise NotNow("its audio has been destroyed")
         else:
             await con.execute(BEGIN_ANEW, message_id)
-            await con.execute(STATE, message_id, "waiting", None)
+            await message_states.retried(con, message_id)
+        await access.add(con, message_id, Access.RETRY)
 
 
 async def release(con: asyncpg.Connection, message_id: str) -> None:
-    """Give up a message that nobody took: its sound is destroyed. Raises LookupError, NotNow."""
+    """Give up an undeliverable message: its audio is destroyed. Raises LookupError, NotNow."""
     async with con.transaction():
         message = await lock(con, message_id)
         if message.state != "undeliverable":
-            raise NotNow(f"it is {message.state}; only what is undeliverable can be given up")
+            raise NotNow(f"it is {message.state}; only an undeliverable message can be released")
         await schedule_destruction(con, message_id, message.now, "operator")
-        # There is no sound whose end would be a missed call's.
-        state = "destroyed" if message.kind == "missed" else message.state
-        await con.execute(STATE, message_id, state, "given up")
+        await message_states.given_up(con, message_id, message.kind)
+        await access.add(con, message_id, Access.RELEASE)
 
 
 def as_object(overview: Overview) -> dict[str, Any]:
@@ -162,15 +172,15 @@ def as_object(overview: Overview) -> dict[str, Any]:
         "kept_until": _text(overview.kept_until),
         "held": overview.held,
         "destroyed": _text(overview.destroyed),
-        "recipients": [_recipient(one) for one in overview.recipients],
+        "recipients": [_recipient_object(recipient) for recipient in overview.recipients],
     }
 
 
-def _recipient(one: Addressed) -> dict[str, Any]:
+def _recipient_object(recipient: RecipientView) -> dict[str, Any]:
     return {
-        "recipient": one.recipient,
-        "state": one.state,
-        "next_at": _text(one.next_at),
+        "recipient": recipient.recipient,
+        "state": recipient.state,
+        "next_at": _text(recipient.next_at),
         "attempts": [
             {
                 "at": attempt.at.isoformat(),
@@ -179,7 +189,7 @@ def _recipient(one: Addressed) -> dict[str, Any]:
                 "reply": attempt.reply,
                 "tls": attempt.tls,
             }
-            for attempt in one.attempts
+            for attempt in recipient.attempts
         ],
     }
 
@@ -189,14 +199,14 @@ def _text(instant: datetime | None) -> str | None:
 
 
 def _attempt(row: asyncpg.Record) -> Attempt:
-    told = {name: row[name] or "" for name in ("server", "result", "reply", "tls")}
-    return Attempt(at=row["at"], **told)
+    texts = {name: row[name] or "" for name in ("server", "result", "reply", "tls")}
+    return Attempt(at=row["at"], **texts)
 
 
-def _addressed(row: asyncpg.Record, attempts: Sequence[Attempt]) -> Addressed:
+def _recipient(row: asyncpg.Record, attempts: Sequence[Attempt]) -> RecipientView:
     state = _state(row)
     next_at = row["next_at"] if state == "waiting" else None
-    return Addressed(row["recipient"], state, next_at, tuple(attempts))
+    return RecipientView(row["recipient"], state, next_at, tuple(attempts))
 
 
 def _state(row: asyncpg.Record) -> str:
@@ -207,7 +217,7 @@ def _state(row: asyncpg.Record) -> str:
     return "refused" if row["refused_at"] else "waiting"
 
 
-def _overview(row: asyncpg.Record, recipients: Sequence[Addressed]) -> Overview:
+def _overview(row: asyncpg.Record, recipients: Sequence[RecipientView]) -> Overview:
     return Overview(
         message_id=row["message_id"],
         kind=row["kind"],

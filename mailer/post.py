@@ -1,4 +1,4 @@
-"""A mail to its recipient: by our smarthost, or to the servers of his domain, one after the other."""
+"""Hand a mail over: to our smarthost, or to the recipient domain's servers, one after the other."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,21 +11,21 @@ from mailer.tls import Level, Policy
 
 
 class Transport(Protocol):
-    """Which servers a domain's mail is handed to."""
+    """Decides which servers get a domain's mail."""
 
     async def to(self, domain: str) -> Sequence[Server]:
         """Raises NoMailTaken, DnsTrouble."""
 
 
-class Asked(Protocol):
-    """Who knows a domain's mail exchangers."""
+class ExchangerLookup(Protocol):
+    """Looks up a domain's mail exchangers."""
 
     async def of(self, domain: str) -> Sequence[str]:
         """Raises NoMailTaken, DnsTrouble."""
 
 
 class Smarthost:
-    """All mail to the one server."""
+    """All mail goes to one server."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -35,9 +35,9 @@ class Smarthost:
 
 
 class Direct:
-    """Each mail to the servers of its domain, which are its recipient's own: what they accept has arrived."""
+    """Mail goes to its domain's own servers: what they accept has reached the recipient."""
 
-    def __init__(self, exchangers: Asked, port: int = 25) -> None:
+    def __init__(self, exchangers: ExchangerLookup, port: int = 25) -> None:
         self._exchangers = exchangers
         self._port = port
 
@@ -53,30 +53,30 @@ class Post:
         self._transport = transport
 
     async def send(self, mail: Mail, policy: Policy) -> DeliveryResult:
-        """Try the servers in order until one has answered; what the last one said is the outcome.
+        """Try the servers in order until one has answered; return the last result.
 
-        Not after an answer that got lost: the mail may be there already, and would be there twice.
+        Stop after a lost answer too: the mail may have been accepted, and would be delivered twice.
         """
         domain = mail.recipient.rpartition("@")[2]
         try:
             servers = await self._transport.to(domain)
-        except NoMailTaken as no:
-            return Refused("", str(no), Level.NONE)
-        except DnsTrouble as trouble:
-            return Deferred("", str(trouble), Level.NONE)
-        outcome: DeliveryResult = Deferred("", f"{domain} has no server", Level.NONE)
+        except NoMailTaken as error:
+            return Refused("", str(error), Level.NONE)
+        except DnsTrouble as error:
+            return Deferred("", str(error), Level.NONE)
+        result: DeliveryResult = Deferred("", f"{domain} has no mail server", Level.NONE)
         for server in servers:
-            outcome = await self._hand_over(server, mail, policy)
-            if not isinstance(outcome, Deferred) or outcome.unsure:
+            result = await self._hand_over(server, mail, policy)
+            if not isinstance(result, Deferred) or result.unsure:
                 break
-        return outcome
+        return result
 
     async def _hand_over(self, server: Server, mail: Mail, policy: Policy) -> DeliveryResult:
-        """Over an open session or a new one; over a new one, when the open one turns out to be dead."""
-        outcome, used = await self._once(server, mail, policy)
-        if used and isinstance(outcome, Deferred) and not outcome.unsure:
-            outcome, _ = await self._once(server, mail, policy, fresh=True)
-        return outcome
+        """Use an open session, or a new one if there is none or the open one is dead."""
+        result, used = await self._once(server, mail, policy)
+        if used and isinstance(result, Deferred) and not result.unsure:
+            result, _ = await self._once(server, mail, policy, fresh=True)
+        return result
 
     async def _once(
         self, server: Server, mail: Mail, policy: Policy, *, fresh: bool = False
@@ -84,5 +84,5 @@ class Post:
         try:
             async with self.sessions.to(server, policy, fresh=fresh) as session:
                 return await session.send(mail), session.used
-        except NoSession as none:
-            return none.outcome, 0
+        except NoSession as error:
+            return error.result, 0

@@ -1,4 +1,4 @@
-"""Which mail servers are believed when they report that a mail has arrived."""
+"""Which mail servers are trusted when they report that a mail has arrived."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Relays:
-    """Those in `networks`; if that is None, the addresses that the name of the smarthost has."""
+    """Trusts the addresses in `networks`; if that is None, the addresses of the smarthost's name."""
 
     def __init__(self, networks: Collection[Network] | None, smarthost: str | None) -> None:
         self._networks = networks
@@ -23,7 +23,7 @@ class Relays:
         self._until = 0.0
 
     async def trust(self, peer: str) -> bool:
-        """Whether the relay at this address is one of them."""
+        """Whether the relay at this address is trusted."""
         try:
             address = plain_address(peer)
         except ValueError:
@@ -33,7 +33,7 @@ class Relays:
         return address in await self._of_smarthost()
 
     async def _of_smarthost(self) -> frozenset[IPv4Address | IPv6Address]:
-        """None while its name cannot be resolved: then the bounce window decides."""
+        """Empty while the name cannot be resolved: then the bounce window decides."""
         if self._smarthost and time.monotonic() >= self._until:
             self._addresses = await _resolved(self._smarthost)
             self._until = time.monotonic() + REMEMBER_SECONDS

@@ -1,7 +1,7 @@
-"""Has reports read by a process of its own, which is killed when one takes too long.
+"""Parse reports in a child process, which is killed when one takes too long.
 
-`config.child` starts a process for each question. Here that would cost 80 ms of CPU a report; in a process
-that stays it is 0.5 ms (measured), and reports of arrival come as often as mails go out.
+`config.child` starts a process for each request. Here that would cost 80 ms of CPU for each report; in a
+process that stays it is 0.5 ms (measured), and there are as many reports of arrival as mails.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, cast
 
-from mailer.bounce import News, Report
+from mailer.bounce import Report, ReportStatus
 
 CPU_SECONDS = 1.0  # an honest report takes 0.3 ms
-WAIT_SECONDS = 10.0  # for its turn, for the process and for its answer
+WAIT_SECONDS = 10.0  # for the turn, the start of the process and the answer
 CHILD = "mailer.report_child"
 
 
 class Hostile(Exception):
-    """This report cost more than one may."""
+    """This report exceeded the CPU limit."""
 
 
 class NotRead(Exception):
-    """The report could not be read now, which says nothing about it: it is to be brought again."""
+    """The report could not be parsed now, for a reason of ours: the server has to send it again."""
 
 
 class ReportReader:
-    """Reads one report at a time, inside `async with`. The process is started for the first one."""
+    """Parses one report at a time, inside `async with`. The first report starts the process."""
 
     def __init__(
         self, cpu_seconds: float = CPU_SECONDS, wait_seconds: float = WAIT_SECONDS, child: str = CHILD
@@ -55,30 +55,30 @@ class ReportReader:
 
     async def read(self, content: bytes, sender: str) -> Report:
         """Raises Hostile, NotRead."""
-        question = json.dumps([sender, b64encode(content).decode()]).encode() + b"\n"
+        request = json.dumps([sender, b64encode(content).decode()]).encode() + b"\n"
         try:
             async with asyncio.timeout(self._wait), self._turn:
-                news, why = json.loads(await self._answer(question))
+                status, why = json.loads(await self._answer(request))
         except TimeoutError:
             raise NotRead(f"no answer in {self._wait:g} s") from None
         except OSError as error:
             raise NotRead(f"{type(error).__name__}: {error}") from None
-        return Report(News(news), why)
+        return Report(ReportStatus(status), why)
 
-    async def _answer(self, question: bytes) -> bytes:
-        """Whatever interrupts this ends the process: its answer would be taken for the next report's."""
+    async def _answer(self, request: bytes) -> bytes:
+        """Any interruption ends the process: its late answer would be taken for the next report's."""
         answer = b""
         try:
-            questions, answers = await self._streams()
-            questions.write(question)
-            await questions.drain()
+            requests, answers = await self._streams()
+            requests.write(request)
+            await requests.drain()
             answer = await answers.readline()
         finally:
             code = None if answer.endswith(b"\n") else await self._end()
         if code == -signal.SIGPROF:
             raise Hostile
         if code is not None:
-            raise NotRead(f"the process that reads reports ended with {code}")
+            raise NotRead(f"the process that parses reports ended with {code}")
         return answer
 
     async def _streams(self) -> tuple[StreamWriter, StreamReader]:
@@ -88,10 +88,10 @@ class ReportReader:
         return cast("StreamWriter", process.stdin), cast("StreamReader", process.stdout)
 
     async def _end(self) -> int | None:
-        """End the process; returns how it ended, None when there is none."""
+        """Kill the process; return its exit status, None if there is no process."""
         process, self._process = self._process, None
         if process is None:
             return None
-        with suppress(ProcessLookupError):  # of one that has ended by itself the exit status stays as it is
+        with suppress(ProcessLookupError):  # a process that has ended keeps its exit status
             process.kill()
         return await process.wait()

@@ -1,7 +1,7 @@
-"""The SMTP server for reports: many small bounded pieces of work, whatever a stranger sends.
+"""The SMTP server for reports: whatever a stranger sends, each piece of work is small and bounded.
 
-A line is answered, then the event loop has a turn. aiosmtpd alone answers all lines that have come before
-it lets go: one write of a client held up the loop for 1.5 s (measured).
+After each answered line the event loop gets a turn. aiosmtpd by itself answers all buffered lines in one go:
+one write of a client held up the loop for 1.5 s (measured).
 """
 
 import asyncio
@@ -17,22 +17,22 @@ from aiosmtpd.smtp import SMTP
 from mailer.reports import Reports
 from process.connections import Door, Limits
 
-MOST_BYTES = 65_536  # a report returns headers only, when it does as we ask
+MOST_BYTES = 65_536  # we ask for reports with headers only (RET=HDRS)
 MOST_CONNECTION_BYTES = 2_000_000
 MOST_ERRORS = 10
 SILENCE_SECONDS = 60.0
-# A mail needs one each of MAIL, RCPT and DATA; after so many mails a server connects anew.
+# Each mail needs one MAIL, RCPT and DATA; after 100 mails a server has to reconnect.
 MOST_COMMANDS = {"MAIL": 100, "RCPT": 100, "DATA": 100, "RSET": 100, "NOOP": 100, "*": 10}
-RECEIVE_BUFFER = 8192  # the kernel doubles it; what one read brings of a mail is worked off at a stretch
+RECEIVE_BUFFER = 8192  # the kernel doubles it; the data of one read is processed in one go
 LIMITS = Limits(
     total=100, seconds=300.0, per_address=20, refusal=b"421 4.7.0 too many connections of your address\r\n"
 )
-# The library logs what strangers send, as often as they send it.
+# The library logs what strangers send, without any limit.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
 class ReportServer(SMTP):
-    """One connection: each line costs little, and there are only so many."""
+    """One connection; the cost of a line and the number of lines are limited."""
 
     def __init__(self, reports: Reports, silence_seconds: float) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class ReportServer(SMTP):
             super().data_received(data)
 
     async def push(self, status: Any) -> None:
-        """Answer a line; end a connection that brings only errors."""
+        """Answer a line; close a connection after too many errors."""
         await super().push(status)
         if status.startswith("552"):
             self.event_handler.refused("larger than 64 kB", self.session)
@@ -64,15 +64,15 @@ class ReportServer(SMTP):
         if self._errors >= MOST_ERRORS and self.transport is not None:
             await super().push("421 4.7.0 too many errors")
             cast("asyncio.Transport", self.transport).close()
-        await asyncio.sleep(0)  # the loop's turn
+        await asyncio.sleep(0)  # give the event loop a turn
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        """An address in brackets. The library's own parser takes 20 ms for a hostile line."""
-        found = re.match(r"<([^<>\s]{0,320})>(?:\s+(.*))?$", arg)
-        return (found[1] or "<>", found[2] or "") if found else (None, None)
+        """Parse an address in brackets. The library's own parser takes 20 ms for a hostile line."""
+        match = re.match(r"<([^<>\s]{0,320})>(?:\s+(.*))?$", arg)
+        return (match[1] or "<>", match[2] or "") if match else (None, None)
 
     def _timeout_cb(self) -> None:
-        """Torn off: closing would wait for a peer that does not read."""
+        """Abort: closing would wait for a peer that does not read."""
         if self.transport is not None:
             cast("asyncio.Transport", self.transport).abort()
 
@@ -85,7 +85,7 @@ async def taking_reports(
     limits: Limits = LIMITS,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> AsyncIterator[int]:
-    """Take reports while the block runs; yields the port, a free one for 0. Raises OSError."""
+    """Take reports while the block runs; yield the actual port (0 takes a free one). Raises OSError."""
     door = Door("reports", lambda: ReportServer(reports, silence_seconds), limits)
     server = await asyncio.get_running_loop().create_server(door, host, port)
     for listening in server.sockets:

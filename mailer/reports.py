@@ -1,34 +1,36 @@
-"""What becomes of a mail to the listener: refused by its address, or read and acted on."""
+"""Handle a mail to the report listener: refuse it by its address, or parse it and store what it says."""
 
 from collections.abc import Awaitable, Callable
 
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from mailer.bounce import News, Report, without_status
-from mailer.outbox import AWAY
+from mailer.bounce import Report, ReportStatus, without_status
 from mailer.relays import Relays
 from mailer.report_reader import Hostile, NotRead, ReportReader
 from mailer.return_address import ReturnAddresses, Returned, is_unsigned
 from mailer.settling import TooEarly
 from process.rarely import Rarely
+from storage.away import AWAY
 
 MOST_MISUSED = 10_000
 MISUSED = "550 5.7.1 this return address has been misused"
-COME_AGAIN = "451 4.3.0 come again"
+TRY_AGAIN = "451 4.3.0 try again later"
 log = structlog.get_logger()
 
-Hear = Callable[[Returned, Report], Awaitable[None]]
+Store = Callable[[Returned, Report], Awaitable[None]]
 
 
 class Reports:
-    """What aiosmtpd calls. `hear` stores what a report says; raises TooEarly or what AWAY lists."""
+    """The handler that aiosmtpd calls. `store` stores a report; it raises TooEarly or an error of AWAY."""
 
-    def __init__(self, addresses: ReturnAddresses, relays: Relays, reader: ReportReader, hear: Hear) -> None:
+    def __init__(
+        self, addresses: ReturnAddresses, relays: Relays, reader: ReportReader, store: Store
+    ) -> None:
         self._addresses = addresses
         self._relays = relays
         self._reader = reader
-        self._hear = hear
+        self._store = store
         self._refusals = Rarely()
         self._misused: dict[Returned, None] = {}
 
@@ -44,7 +46,7 @@ class Reports:
         if envelope.rcpt_tos:
             return "452 4.5.3 one recipient at a time"
         envelope.rcpt_tos.append(address)
-        return "250 2.1.5 go on"
+        return "250 2.1.5 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         about = self._addresses.read(envelope.rcpt_tos[0])
@@ -52,17 +54,17 @@ class Reports:
             return MISUSED
         try:
             report = await self._read(about, envelope)
-            if report.news is not News.ARRIVED or await self._believed(about, session):
-                await self._hear(about, report)
-                log.info("report_received", message=about.message_id, news=report.news, why=report.why)
+            if report.status is not ReportStatus.ARRIVED or await self._trusted(about, session):
+                await self._store(about, report)
+                log.info("report_received", message=about.message_id, status=report.status, why=report.why)
         except (TooEarly, NotRead, *AWAY) as error:
             log.warning("report_deferred", message=about.message_id, error=type(error).__name__)
-            return COME_AGAIN
-        return "250 2.0.0 heard"
+            return TRY_AGAIN
+        return "250 2.0.0 stored"
 
     async def handle_exception(self, error: Exception) -> str:
         log.error("report_failed", error=type(error).__name__)
-        return COME_AGAIN
+        return TRY_AGAIN
 
     def refused(self, why: str, session: Session) -> None:
         self._refusals.warning("report_refused", why, relay=peer_of(session))
@@ -74,22 +76,22 @@ class Reports:
         except Hostile:
             log.warning("report_unreadable", message=about.message_id)
             self._misuse(about)
-            return without_status(sender, "returned, and not readable")
+            return without_status(sender, "returned, but not readable")
 
     def _misuse(self, about: Returned) -> None:
-        """One such mail is enough for an address: a client that has the address could send a thousand."""
+        """Block a return address after one hostile mail: its sender could send a thousand."""
         self._misused[about] = None
         if len(self._misused) > MOST_MISUSED:
             del self._misused[next(iter(self._misused))]
 
-    async def _believed(self, about: Returned, session: Session) -> bool:
-        """A report of arrival ends the bounce window, so knowing the address is not enough for one."""
+    async def _trusted(self, about: Returned, session: Session) -> bool:
+        """Whether to trust a report of arrival: it ends the bounce window, so the address is not proof."""
         relay = peer_of(session)
         trusted = await self._relays.trust(relay)
         if not trusted:
             why = "the relay that reports arrival is not trusted"
-            told = {"message": about.message_id, "relay": relay}
-            log.info("report_ignored", why=why, remedy="mail.bounces_trusted", **told)
+            fields = {"message": about.message_id, "relay": relay}
+            log.info("report_ignored", why=why, remedy="mail.bounces_trusted", **fields)
         return trusted
 
 

@@ -1,10 +1,10 @@
-"""The address that reports about a mail come back to: it names message and recipient, and is signed.
+"""The return address of a mail, to which reports are sent: it names message and recipient, and is signed.
 
     vm+<call, 32 hex digits><m or v1, v2 ...>=<recipient's digest, 8><token, 16>@domain
 
-Ids of messages can be guessed, for they follow from the names of Asterisk's channels. The token cannot: it is
-an HMAC over message and recipient, with a key that only workers have. So a report is read only if its address
-was once made here; who sent it, and what it says of itself, proves nothing.
+Message ids can be guessed, because they are derived from Asterisk's channel names. The token cannot: it is an
+HMAC over message and recipient, with a key that only workers have. A report is parsed only if its address was
+made here; its sender and its headers prove nothing.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ ADDRESS = re.compile(
     r"@[^@\s]{1,255}",
     re.ASCII,
 )
-# As mails of earlier versions have it, without a token: anybody can make one.
+# The return address of earlier versions, without a token: anybody can make one.
 UNSIGNED = re.compile(r"vm\+[0-9a-f-]{36}-(vm[0-9]+|missed)=[0-9a-f]{8}@[^@\s]+", re.ASCII)
 
 
 class Returned(NamedTuple):
-    """What a return address stands for: a message, and eight digits for one of its recipients."""
+    """The message and the recipient's digest that a return address names."""
 
     message_id: str
     digest: str
@@ -36,12 +36,12 @@ class Returned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
-    """Makes return addresses with the first key; reads those that were made with any of them."""
+    """Makes return addresses with the first key; reads addresses made with any of the keys."""
 
     keys: Sequence[bytes]
 
     def make(self, message_id: str, recipient: str, domain: str) -> str:
-        """Raises ValueError when the id is not one of ours."""
+        """Raises ValueError if the id is not one of ours."""
         if not MESSAGE_ID.fullmatch(message_id):
             raise ValueError("the message's id is not one of ours")
         about = Returned(message_id, digest(recipient))
@@ -50,18 +50,18 @@ class ReturnAddresses:
         return f"vm+{call}{short}={about.digest}{_token(self.keys[0], about)}@{domain}"
 
     def read(self, address: str) -> Returned | None:
-        """What a report to this address is about; None unless it was made here. Its case does not matter."""
-        found = ADDRESS.fullmatch(address.lower())
-        if found is None:
+        """The message and recipient of this address; None if it was not made here. Case does not matter."""
+        match = ADDRESS.fullmatch(address.lower())
+        if match is None:
             return None
-        about = Returned(_message_id(found["call"], found["kind"]), found["digest"])
-        # Each key is tried, so that the time taken says nothing about which one fits.
-        fits = [hmac.compare_digest(_token(key, about), found["token"]) for key in self.keys]
+        about = Returned(_message_id(match["call"], match["kind"]), match["digest"])
+        # All keys are tried, so that the time taken does not reveal which one fits.
+        fits = [hmac.compare_digest(_token(key, about), match["token"]) for key in self.keys]
         return about if any(fits) else None
 
 
 def digest(recipient: str) -> str:
-    """Eight digits for a recipient: an address does not fit into an address."""
+    """Eight hex digits that stand for a recipient: a whole address does not fit into a local part."""
     return hashlib.sha256(recipient.encode()).hexdigest()[:8]
 
 

@@ -1,7 +1,7 @@
-"""Sessions that are kept for the next mail: a new one costs 25 ms of TLS, an open one 1 ms.
+"""A pool of SMTP sessions: a new session costs 25 ms of TLS, an open one 1 ms.
 
-A server may have closed one meanwhile. One that was used a moment ago is taken as it is; should it be dead, a
-mail that has not been sent over it yet is sent over a new one.
+The server may have closed an idle session. One that was used a moment ago is not checked; if it is dead, the
+mail is sent over a new one, unless it was sent already.
 """
 
 import asyncio
@@ -10,29 +10,29 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from mailer.smtp import Server, Session, Speaker
+from mailer.smtp import Server, Session, SmtpIdentity
 from mailer.tls import Policy
 
-FRESH_SECONDS = 1.0  # so long a session need not be asked whether it lives
-IDLE_SECONDS = 10  # servers hang up on who says nothing for longer; it is rude besides
+FRESH_SECONDS = 1.0  # a session idle for less is not checked with RSET
+IDLE_SECONDS = 10  # many servers close sessions that are idle for longer
 IDLE_MOST = 8  # to one server
 
 Key = tuple[Server, Policy]
 
 
 class Sessions:
-    """Lends sessions. One that is given back in order is lent again."""
+    """Lends sessions; a session that is returned without an error is lent again."""
 
-    def __init__(self, speaker: Speaker) -> None:
-        self._speaker = speaker
+    def __init__(self, identity: SmtpIdentity) -> None:
+        self._identity = identity
         self._idle: dict[Key, deque[tuple[float, Session]]] = defaultdict(deque)
 
     @asynccontextmanager
     async def to(self, server: Server, policy: Policy, *, fresh: bool = False) -> AsyncIterator[Session]:
-        """A session that is ready for a mail, a new one if `fresh`. Raises NoSession."""
+        """Lend a session that is ready for a mail, a new one if `fresh`. Raises NoSession."""
         key = (server, policy)
-        waiting = None if fresh else await self._waiting(key)
-        session = waiting or await Session.open(server, policy, self._speaker)
+        idle = None if fresh else await self._take_idle(key)
+        session = idle or await Session.open(server, policy, self._identity)
         try:
             yield session
         except BaseException:
@@ -41,14 +41,14 @@ class Sessions:
         await self._keep(key, session)
 
     async def tidy(self) -> None:
-        """End those that nobody has wanted for a while."""
+        """Close sessions that have been idle for IDLE_SECONDS."""
         await self._end(time.monotonic() - IDLE_SECONDS)
 
     async def close(self) -> None:
-        """End all that are not lent."""
+        """Close all idle sessions."""
         await self._end(time.monotonic() + 1)
 
-    async def _waiting(self, key: Key) -> Session | None:
+    async def _take_idle(self, key: Key) -> Session | None:
         while self._idle[key]:
             since, session = self._idle[key].pop()
             idle = time.monotonic() - since
@@ -64,10 +64,10 @@ class Sessions:
             await session.quit()
 
     async def _end(self, before: float) -> None:
-        ended = []
-        for key, waiting in list(self._idle.items()):
-            while waiting and waiting[0][0] < before:
-                ended.append(waiting.popleft()[1])
-            if not waiting:
+        overdue = []
+        for key, idle in list(self._idle.items()):
+            while idle and idle[0][0] < before:
+                overdue.append(idle.popleft()[1])
+            if not idle:
                 del self._idle[key]
-        await asyncio.gather(*(session.quit() for session in ended))
+        await asyncio.gather(*(session.quit() for session in overdue))

@@ -1,7 +1,7 @@
-"""When the last recipient of a message has answered: delivered, on to the second address, or nobody took it.
+"""Settle a message once all recipients have answered: delivered, on to the second address, or undeliverable.
 
-From here the sound's end is set: at once after a final acceptance, after the bounce window after any other,
-and after a month when nobody took it. It is never dropped in silence, and never kept without an end.
+This sets the end of its audio: at once after a final acceptance, after the bounce window after any other
+acceptance, after a month if undeliverable. Audio is never dropped silently, and never stored without an end.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ import asyncpg
 import structlog
 
 from journal.fault import point
-from mailer.bounce import News, Report
+from mailer.bounce import Report, ReportStatus
 from mailer.return_address import Returned
-from storage.destruction import schedule_destruction
+from storage import message_states
+from storage.destruction import cancel_destruction, schedule_destruction
 
 log = structlog.get_logger()
 
@@ -25,39 +26,30 @@ SELECT message_id, kind, state, deliver ->> 'then' AS second, now() AS now
 FROM message WHERE message_id = $1 FOR UPDATE
 """
 RECIPIENTS = "SELECT * FROM outbox WHERE message_id = $1 ORDER BY turn, recipient"
-STATE = (
-    "UPDATE message SET state = $2, why = $3 WHERE message_id = $1 AND state NOT IN ('destroyed', 'absent')"
-)
 SECOND = """
 INSERT INTO outbox (message_id, recipient, turn, domain, dated)
 SELECT $1, $2, 2, lower(split_part($2, '@', 2)), min(dated) FROM outbox WHERE message_id = $1
 """
-# Its end was set when it was accepted; it has come back, and is to be sent again.
-SPARE = """
-UPDATE audio SET destroy_after = NULL, reason = NULL
-WHERE audio_id = $1 AND state = 'stored' RETURNING audio_id
-"""
 
-
-# A report names its recipient by a digest, for an address does not fit into an address.
+# A return address names its recipient by a digest, because a whole address does not fit into it.
 NAMED = "SELECT * FROM outbox WHERE message_id = $1 AND left(encode(sha256(recipient::bytea), 'hex'), 8) = $2"
 BOUNCED = "UPDATE outbox SET bounced_at = now(), reply = $3 WHERE message_id = $1 AND recipient = $2"
 ARRIVED = "UPDATE outbox SET final = true WHERE message_id = $1 AND recipient = $2"
 
 
 class Fate(StrEnum):
-    """Of a message, by all that its recipients have answered."""
+    """The fate of a message, by the answers of all its recipients."""
 
     WAITING = "waiting"
     ACCEPTED = "accepted"
     FINAL = "final"  # accepted, and no bounce can follow
-    SECOND = "second"  # to the second address now
+    SECOND = "second"  # goes to the second address
     UNDELIVERABLE = "undeliverable"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """How things stand with one recipient."""
+    """The state of one recipient."""
 
     address: str
     accepted: bool
@@ -82,7 +74,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A message that nobody else settles until the transaction's end. `second`: its second address."""
+    """A message row that is locked until the end of the transaction. `second`: the second address."""
 
     message_id: str
     kind: str
@@ -92,18 +84,18 @@ class Locked:
 
 
 def fate(recipients: Sequence[Recipient], second: str | None) -> Fate:
-    """What is to become of a message with these recipients so far, and perhaps a second address."""
-    if any(not one.accepted and not one.refused for one in recipients):
+    """Decide the fate of a message from its recipients and its second address, if it has one."""
+    if any(not recipient.accepted and not recipient.refused for recipient in recipients):
         return Fate.WAITING
-    if delivered := [one for one in recipients if one.delivered]:
-        return Fate.FINAL if all(one.final for one in delivered) else Fate.ACCEPTED
-    if second and second not in {one.address for one in recipients}:
+    if delivered := [recipient for recipient in recipients if recipient.delivered]:
+        return Fate.FINAL if all(recipient.final for recipient in delivered) else Fate.ACCEPTED
+    if second and second not in {recipient.address for recipient in recipients}:
         return Fate.SECOND
     return Fate.UNDELIVERABLE
 
 
 async def lock(con: asyncpg.Connection, message_id: str) -> Locked:
-    """Lock it, in the caller's transaction. Raises LookupError when there is none."""
+    """Lock a message in the caller's transaction. Raises LookupError if it does not exist."""
     row = await con.fetchrow(LOCK, message_id)
     if row is None:
         raise LookupError(message_id)
@@ -111,17 +103,17 @@ async def lock(con: asyncpg.Connection, message_id: str) -> Locked:
 
 
 async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, kept: timedelta) -> Fate:
-    """Draw the conclusion from what the recipients have answered, in the caller's transaction; repeatable.
+    """Apply the fate of the message, in the caller's transaction; repeatable.
 
-    `window`: in which a bounce may come; `kept`: how long what nobody took is kept.
+    `window`: how long a bounce may follow. `kept`: how long an undeliverable message is stored.
     """
     message_id = message.message_id
     recipients = [Recipient.of(row) for row in await con.fetch(RECIPIENTS, message_id)]
     decided = fate(recipients, message.second)
-    bounced = any(one.bounced for one in recipients)
+    bounced = any(recipient.bounced for recipient in recipients)
     match decided:
         case Fate.ACCEPTED | Fate.FINAL:
-            await con.execute(STATE, message_id, "accepted", None)
+            await message_states.accepted(con, message_id)
             until = message.now if decided is Fate.FINAL else message.now + window
             await schedule_destruction(con, message_id, until, "delivered")
         case Fate.SECOND if await _to_second(con, message, bounced=bounced):
@@ -132,41 +124,41 @@ async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, ke
 
 
 async def _to_second(con: asyncpg.Connection, message: Locked, *, bounced: bool) -> bool:
-    """Put it into the outbox for the second address; False when its sound is gone already."""
+    """Add the second address to the outbox; False if the audio has been destroyed already."""
     if bounced and not await spared(con, message):
         return False
     await con.execute(SECOND, message.message_id, message.second)
-    await con.execute(STATE, message.message_id, "bounced" if bounced else "waiting", None)
-    log.warning("message to its second address", message=message.message_id, bounced=bounced)
+    await message_states.to_second_address(con, message.message_id, bounced=bounced)
+    log.warning("message_readdressed", message=message.message_id, bounced=bounced)
     return True
 
 
 async def spared(con: asyncpg.Connection, message: Locked) -> bool:
-    """Is what is to be mailed still there? Then it has no end set any more."""
-    return message.kind == "missed" or await con.fetchval(SPARE, message.message_id) is not None
+    """Whether the message can still be mailed. Removes the deadline of its audio."""
+    return message.kind == "missed" or await cancel_destruction(con, message.message_id)
 
 
 async def _undeliverable(con: asyncpg.Connection, message_id: str, until: datetime, *, bounced: bool) -> None:
     why = "bounced" if bounced else "refused"
-    await con.execute(STATE, message_id, "undeliverable", why)
+    await message_states.undeliverable(con, message_id, bounced=bounced)
     await schedule_destruction(con, message_id, until, "deadline")
-    log.critical("message undeliverable", message=message_id, why=why, kept_until=until.isoformat())
+    log.critical("message_undeliverable", message=message_id, why=why, kept_until=until.isoformat())
 
 
 class TooEarly(Exception):
-    """A report about a mail that we do not know to have been accepted yet."""
+    """The report concerns a mail whose acceptance has not been stored yet."""
 
 
-async def heard(
+async def settle_report(
     con: asyncpg.Connection,
     returned: Returned,
     report: Report,
     window: timedelta,
     kept: timedelta,
 ) -> None:
-    """Draw the conclusion from a report, in a transaction; the same report twice changes nothing.
+    """Apply a report in a transaction; repeating it changes nothing.
 
-    Raises TooEarly: it is to be brought again.
+    Raises TooEarly: the server has to send it again.
     """
     point("bounce.before_write")
     async with con.transaction():
@@ -179,11 +171,11 @@ async def heard(
             return
         if row["accepted_at"] is None:
             raise TooEarly
-        told = (returned.message_id, row["recipient"])
-        if report.news is News.FAILED:
-            await con.execute(BOUNCED, *told, report.why)
-        elif report.news is News.ARRIVED:
-            await con.execute(ARRIVED, *told)
+        key = (returned.message_id, row["recipient"])
+        if report.status is ReportStatus.FAILED:
+            await con.execute(BOUNCED, *key, report.why)
+        elif report.status is ReportStatus.ARRIVED:
+            await con.execute(ARRIVED, *key)
         else:
             return
         await settle(con, message, window, kept)

@@ -1,7 +1,7 @@
-"""How much encryption a mail needs on its way, and what it got.
+"""The TLS policy of a mail, and the TLS level that an attempt reached.
 
-Encrypted where the other side can; never in plain because a handshake failed, for that is also what somebody
-in between would bring about. What was reached is written down with every attempt.
+Encrypt wherever the server offers it. A failed handshake is not a reason for plain text, because an attacker
+in between can cause one. The level reached is stored with every attempt.
 """
 
 import ssl
@@ -9,34 +9,34 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-# A handshake that fails this often, over this long, is the server's own fault, not somebody's in between.
+# A handshake that fails this often over this long is taken for the server's fault, not an attack.
 FAILURES = 3
 FAILING_FOR = timedelta(minutes=30)
 
 
 class Policy(StrEnum):
-    """What is demanded of one attempt. Where STARTTLS is offered it is used under all but the last."""
+    """What one attempt requires. Where STARTTLS is offered, all but the last policy use it."""
 
     VERIFIED = "verified"  # a certificate that proves the name, or no mail
-    ENCRYPTED = "encrypted"  # any certificate, but never plain: the domain has spoken TLS before
+    ENCRYPTED = "encrypted"  # any certificate, but never plain: the domain has used TLS before
     OPPORTUNISTIC = "opportunistic"  # plain where STARTTLS is not offered
-    PLAIN = "plain"  # its handshakes fail, and it has never spoken TLS
+    PLAIN = "plain"  # the handshakes fail, and the domain has never used TLS
 
 
 class Level(StrEnum):
-    """What an attempt reached; in the database followed by the version: `verified TLSv1.3`."""
+    """The level that an attempt reached; in the database with the version: `verified TLSv1.3`."""
 
     NONE = "none"
     UNVERIFIED = "unverified"
     VERIFIED = "verified"
-    FAILED = "failed"  # offered, and then the handshake came to nothing
+    FAILED = "failed"  # offered, but the handshake failed
 
 
 def policy_for(*, require: bool, seen: bool, failures: int, since: timedelta) -> Policy:
     """The policy of the next attempt.
 
-    `require`: the owner's or operator's wish; `seen`: this domain has spoken TLS before; `failures`: attempts
-    of this mail that ended in a failed handshake; `since`: the time since its first attempt.
+    `require`: set by the owner or operator. `seen`: the domain has used TLS before. `failures`: attempts of
+    this mail with a failed handshake. `since`: the time since its first attempt.
     """
     if require:
         return Policy.VERIFIED
@@ -48,7 +48,7 @@ def policy_for(*, require: bool, seen: bool, failures: int, since: timedelta) ->
 
 
 def verifying(authorities: Path | None) -> ssl.SSLContext:
-    """Believes the system's authorities and, if given, those of this file besides; TLS 1.2 at least."""
+    """Trusts the system's authorities and, if given, those of this file; TLS 1.2 or later."""
     context = ssl.create_default_context()
     if authorities is not None:
         context.load_verify_locations(authorities)
@@ -57,7 +57,7 @@ def verifying(authorities: Path | None) -> ssl.SSLContext:
 
 
 def unverifying() -> ssl.SSLContext:
-    """Believes anybody: against those who only listen that is as good."""
+    """Accepts any certificate: this still protects against passive listeners."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

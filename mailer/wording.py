@@ -1,4 +1,4 @@
-"""How numbers, instants and lengths are said to an owner, in his language. Pure."""
+"""Numbers, instants and lengths as text in the owner's language. Pure."""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from typing import Any
 import phonenumbers
 from babel.dates import format_date, format_skeleton, get_timezone_name
 
-# What babel calls them: English is to say 24 Nov, not Nov 24.
+# Babel's locales; en_GB because English texts write 24 Nov, not Nov 24.
 LOCALES = {"nl": "nl", "fr": "fr", "de": "de", "es": "es", "en": "en_GB"}
 
 
 @cache
 def phrases(language: str) -> Mapping[str, Any]:
-    """The phrases of `texts/<language>.toml`. Raises KeyError for a language there is not."""
+    """The phrases of `texts/<language>.toml`. Raises KeyError for an unknown language."""
     if language not in LOCALES:
         raise KeyError(language)
     return tomllib.loads((resources.files("mailer") / "texts" / f"{language}.toml").read_text("utf-8"))
@@ -26,16 +26,16 @@ def phrases(language: str) -> Mapping[str, Any]:
 def local_number(number: str) -> str:
     """An E.164 service number as people of its country write it: 0800 12 345."""
     parsed = phonenumbers.parse(number, None)
-    if phonenumbers.region_code_for_number(parsed) in (None, "001"):  # an 00800 number is nobody's country's
+    if phonenumbers.region_code_for_number(parsed) in (None, "001"):  # +800 and others belong to no country
         return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
 
 
 def caller_number(caller: str, called: str) -> tuple[str, str]:
-    """The caller to be read (+32 470 11 12 22) and to be dialled (tel:+32470111222).
+    """The caller's number to read (+32 470 11 12 22) and to dial (tel:+32470111222).
 
-    `caller` is a checked number as the trunk spelt it, `called` the E.164 service number whose country a
-    national spelling belongs to. What cannot be a number of anywhere is shown as it came.
+    `caller` is a checked number as the trunk wrote it. `called` is the E.164 service number, whose country a
+    national number belongs to. A number that is impossible everywhere is shown unchanged.
     """
     region = phonenumbers.region_code_for_number(phonenumbers.parse(called, None))
     try:
@@ -49,7 +49,7 @@ def caller_number(caller: str, called: str) -> tuple[str, str]:
 
 
 def short_instant(local: datetime, language: str) -> str:
-    """24 Nov 14:05; `local` is aware, in the number's zone."""
+    """24 Nov 14:05; `local` is aware, in the service number's zone."""
     return f"{format_skeleton('MMMd', local, locale=LOCALES[language])} {local:%H:%M}"
 
 
@@ -61,6 +61,6 @@ def full_instant(local: datetime, language: str) -> str:
 
 
 def length(seconds: float) -> str:
-    """1:07; half a second is 0:01, for a message of 0:00 looks like none."""
+    """1:07. Half a second is shown as 0:01: 0:00 would look like an empty message."""
     whole = max(round(seconds), 1)
     return f"{whole // 60}:{whole % 60:02}"

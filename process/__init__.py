@@ -1,1 +1,1 @@
-"""What every long-running process has: event loop, log, signals, metrics, health port."""
+"""Parts of every long-running process: event loop, log, signals, metrics, health port."""

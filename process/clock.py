@@ -1,7 +1,7 @@
-"""Whether somebody sets the wall clock, seen by a clock that nobody can set.
+"""Detect steps of the wall clock, by comparing it with CLOCK_BOOTTIME, which cannot be set.
 
-CLOCK_BOOTTIME counts on through everything: only the difference of the two tells of a step. A time service
-that makes the clock run faster or slower (slewing) does so with both, and makes no difference.
+A step changes the difference between the two clocks. A time service that slews makes both run faster or
+slower, so the difference stays the same.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 LOOK_SECONDS = 0.25
-# What differs by less was another process's turn between two readings, or matters to nobody.
+# Smaller differences are noise: another process ran between the two readings.
 LEAST_NS = 20_000_000
 READINGS = 3
 NS_PER_US = 1000
@@ -23,7 +23,7 @@ def boottime_ns() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The clock was set by `seconds`, between a look at which it showed `before` and one that showed `at`."""
+    """The clock was set by `seconds` between two looks: the first showed `before`, the second `at`."""
 
     before: datetime
     at: datetime
@@ -31,7 +31,7 @@ class Step:
 
 
 class Clock:
-    """The wall clock, looked at. `wall`: what it shows, in ns; `steady`: what one shows that nobody sets."""
+    """Watches the wall clock. `wall` returns its ns; `steady` those of a clock that cannot be set."""
 
     def __init__(
         self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = boottime_ns
@@ -40,13 +40,13 @@ class Clock:
         self._before, self.offset = self._read()
 
     def look(self) -> Step | None:
-        """The step since the last look, if there was one."""
+        """Return the step since the last look, None if there was none."""
         wall, offset = self._read()
         by = offset - self.offset
         if abs(by) >= LEAST_NS:
-            # Read again: this process may have stood still between two readings, a step lasts.
+            # Read again: this process may have been suspended between the readings, but a step lasts.
             wall, offset = min(
-                (self._read() for _ in range(READINGS)), key=lambda it: abs(it[1] - self.offset)
+                (self._read() for _ in range(READINGS)), key=lambda reading: abs(reading[1] - self.offset)
             )
             by = offset - self.offset
         before, self._before = self._before, wall
@@ -56,18 +56,18 @@ class Clock:
         return Step(instant(before), instant(wall), by / 1e9)
 
     def since(self, before: datetime, offset: int) -> Step | None:
-        """The step since the clock showed `before` and was so many ns ahead of the steady one, if any."""
+        """The step since the clock showed `before` and was `offset` ns ahead of the steady one, or None."""
         by = self.offset - offset
         return Step(before, instant(self._before), by / 1e9) if abs(by) >= LEAST_NS else None
 
     def _read(self) -> tuple[int, int]:
-        """What the clock shows, and by how much it is ahead of the steady one."""
+        """The clock's ns, and by how many it is ahead of the steady clock."""
         wall = self._wall()
         return wall, wall - self._steady()
 
 
 async def watch_clock(look: Callable[[], object]) -> None:
-    """Look until cancelled."""
+    """Call `look` repeatedly until cancelled."""
     while True:
         look()
         await asyncio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""Limits on the connections of a listening port: how many, how many of one address, and for how long."""
+"""Limits on a listening port: connections in total, of one address, and their duration."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from process.rarely import Rarely
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds`: how long a connection may last; `refusal`: what one too many of an address is told."""
+    """`seconds`: the longest duration of a connection. `refusal`: sent to an address with too many."""
 
     total: int
     seconds: float
@@ -21,11 +21,10 @@ class Limits:
 
 
 class Door:
-    """Makes the protocol of each connection that it admits: `loop.create_server(Door(...), host, port)`.
+    """Creates a protocol for each connection that it admits: `loop.create_server(Door(...), host, port)`.
 
-    When the port has as many connections as it may have, a new one ends the oldest: so idle connections do
-    not keep out a client that has something to say. One too many of the same address is refused instead.
-    `name` is the port's in the log.
+    At the total limit a new connection ends the oldest, so that idle connections cannot lock out a client. A
+    connection above the limit of its address is refused instead. `name` is the port's name in the log.
     """
 
     def __init__(self, name: str, make: Callable[[], Any], limits: Limits) -> None:
@@ -33,7 +32,7 @@ class Door:
         self.limits = limits
         self.make = make
         self._name = name
-        self._guests: dict[_Guest, None] = {}  # by their arrival
+        self._guests: dict[_Guest, None] = {}  # oldest first
         self._by_address: Counter[str] = Counter()
         self._log = Rarely()
 
@@ -41,16 +40,16 @@ class Door:
         return _Guest(self)
 
     def __len__(self) -> int:
-        """How many connections count."""
+        """The number of connections that the limits count."""
         return len(self._guests)
 
     def keep(self, transport: asyncio.BaseTransport | None) -> None:
-        """This connection has shown who it is: no limit holds for it any more."""
+        """Exempt this connection from the limits: its peer has logged in."""
         for guest in [guest for guest in self._guests if guest.transport is transport]:
             guest.stay()
 
     def close(self) -> None:
-        """End every connection that counts."""
+        """End every connection that the limits count."""
         for guest in list(self._guests):
             guest.end()
 
@@ -82,7 +81,7 @@ class Door:
 
 
 class _Guest(asyncio.Protocol):
-    """One connection: passes on what happens to the protocol that was made for it, if one was."""
+    """One connection; forwards its events to the protocol made for it, if it was admitted."""
 
     transport: asyncio.Transport
 
@@ -93,13 +92,13 @@ class _Guest(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def stay(self) -> None:
-        """Count no longer, and be in nobody's way."""
+        """Leave the limits, and hand the transport to the inner protocol."""
         self._leave()
         if self._inner is not None:
             self.transport.set_protocol(self._inner)
 
     def end(self) -> None:
-        """Tear it off: a peer that does not read must not keep it."""
+        """Abort the connection: closing would wait for a peer that does not read."""
         self._leave()
         self.transport.abort()
 
@@ -142,7 +141,7 @@ class _Guest(asyncio.Protocol):
 
 
 def source_of(peer: Any) -> str:
-    """What counts as one address of a socket's peer: of IPv6 the /64, for a host has all of that."""
+    """The peer's address for the limits; for IPv6 its /64, because a host owns all of it."""
     try:
         address = plain_address(peer[0])
     except (TypeError, IndexError, ValueError):
@@ -151,7 +150,7 @@ def source_of(peer: Any) -> str:
 
 
 def plain_address(text: str) -> IPv4Address | IPv6Address:
-    """An address without its zone; an IPv4 address that a socket of IPv6 shows is one of IPv4.
+    """The address without a zone; an IPv4-mapped IPv6 address becomes an IPv4 address.
 
     Raises ValueError.
     """

@@ -1,10 +1,11 @@
-"""The log: one JSON object a line to standard error, whatever text came in, and no caller's number in it.
+"""The log: one JSON object a line to standard error, whatever the values, and no caller's number in it.
 
-Fixed words are the event, data are its keys: `log.info("leg answered", leg=leg.id)`. What is bound at the top
-of a task (`structlog.contextvars.bind_contextvars(call=...)`) stands in every line of that call. Only JSON:
-the logfmt renderer lets ESC, CR and NUL through as they are.
+The event is fixed, data are its keys: `log.info("leg_answered", leg=leg.id)`. Events are snake_case, noun and
+past participle, and listed in docs/operating.md. Keys bound at the top of a task
+(`structlog.contextvars.bind_contextvars(call=...)`) are in every line of that call. Only JSON is used: the
+logfmt renderer does not escape ESC, CR and NUL.
 
-A log call never raises and never waits: docs/decisions/020-observers-never-stop-a-call.md.
+A log call never raises and never waits: docs/decisions/016-observers-never-stop-a-call.md.
 """
 
 import atexit
@@ -32,16 +33,16 @@ from process.systemd import is_journal
 
 LONGEST = 500  # characters of one value: a display name may have 10,000
 
-# An id of ours holds runs of digits, and is no number: it is matched first, and kept.
+# Our ids contain runs of digits, but are not numbers: they are matched first, and stay.
 ID_OR_NUMBER = re.compile(
     r"(?P<id>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})|\+\d(?:[ ./()-]{0,2}\d){6,}|\d{7,}"
 )
 PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
 SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credential", re.IGNORECASE)
 
-# Whose value may be told: the service number that was called, ids and digests of ours, instants, segments of
-# the journal, files of the operator (a routing file is called as its number). No caller has a say in any of
-# them.
+# Keys whose values are logged unchanged: the service number that was called, our ids and digests, instants,
+# segments of the journal, files of the operator (a routing file may be named after its number). Callers
+# cannot influence any of them.
 PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing", "digest", "channel"})
 
 
@@ -55,10 +56,10 @@ _writer: LogWriter | None = None
 
 
 def log_to_stderr(level: str = "info") -> None:
-    """Send what this process logs to standard error, from `level` on, by a thread of its own.
+    """Log to standard error from `level` on, by a thread of its own.
 
-    So does what Python itself would print there: it must not wait for a reader either. At exit the last lines
-    are written, for as long as a second.
+    Python's own messages to standard error take the same way, so that they never wait for a reader. At exit
+    the last lines are written, for at most a second.
     """
     stderr = sys.stderr
     priorities = PRIORITIES if stderr is not None and is_journal(stderr.fileno()) else {}
@@ -68,7 +69,7 @@ def log_to_stderr(level: str = "info") -> None:
 
 
 def log_by(writer: LogWriter, level: str = "info", priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
-    """Send what this process and its libraries log to `writer`."""
+    """Send the log lines of this process and its libraries to `writer`."""
     global _writer  # noqa: PLW0603 - a process has one log
     _writer = writer
     configure(level, writer.put, priorities)
@@ -76,12 +77,12 @@ def log_by(writer: LogWriter, level: str = "info", priorities: Mapping[str, str]
 
 
 def lines_dropped() -> int:
-    """How many lines of this process could not be written, nor kept until they could."""
+    """How many lines of this process were dropped, because they could not be written in time."""
     return _writer.dropped if _writer else 0
 
 
 def configure(level: str, put: Put, priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
-    """Give every line that this process and its libraries log, from `level` on, to `put`.
+    """Pass every line that this process and its libraries log, from `level` on, to `put`.
 
     `priorities`: the prefix of a line, by its level.
     """
@@ -89,7 +90,7 @@ def configure(level: str, put: Put, priorities: Mapping[str, str] = NO_PRIORITIE
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        # Locals hold what callers sent; without them a traceback is still a place and a message.
+        # Local variables may contain values of callers; a traceback without them still has place and message.
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20)),
         redact,
         structlog.processors.JSONRenderer(),
@@ -98,13 +99,13 @@ def configure(level: str, put: Put, priorities: Mapping[str, str] = NO_PRIORITIE
         processors=[partial(_render, chain, priorities)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: Lines(put),
-        cache_logger_on_first_use=True,  # else each line makes a logger anew, one that is not written too
+        cache_logger_on_first_use=True,  # else each line creates a logger, even a line below the level
     )
     _adopt_libraries(level, put, chain, priorities)
 
 
 class Lines:
-    """What structlog logs to: a method for each level."""
+    """The logger that structlog wraps: a method for each level."""
 
     def __init__(self, put: Put) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = put
@@ -122,27 +123,27 @@ def _render(
 
 
 def _rendered(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
-    """The line of an event. What cannot be rendered becomes a line that says so: nothing is raised."""
-    facts: Any = event
+    """The line of an event. An event that cannot be rendered becomes a line that says so; never raises."""
+    rendered: Any = event
     try:
         for processor in chain:
-            facts = processor(logger, method, facts)
-        return str(facts)
-    except Exception as error:  # noqa: BLE001 - whatever a value does when it is made text
+            rendered = processor(logger, method, rendered)
+        return str(rendered)
+    except Exception as error:  # noqa: BLE001 - converting a value to text may raise anything
         return _unrendered(event.get("event"), error)
 
 
 def _unrendered(event: object, error: Exception) -> str:
-    """In place of a line whose values cannot be made text. Of its event only fixed words are repeated."""
+    """The line instead of one whose values cannot be rendered. It repeats only an event of fixed words."""
     is_fixed = isinstance(event, str) and re.fullmatch("[a-z][a-z_ ]{0,60}", event) is not None
-    facts = {"of": event if is_fixed else "?", "error": type(error).__name__}
+    fields = {"of": event if is_fixed else "?", "error": type(error).__name__}
     return json.dumps(
-        {"event": "log_line_unrendered", "level": "error", **facts, "at": datetime.now(UTC).isoformat()}
+        {"event": "log_line_unrendered", "level": "error", **fields, "at": datetime.now(UTC).isoformat()}
     )
 
 
 class _ByQueue(logging.Handler):
-    """Renders like structlog, and hands over; the library's own handlers write to their stream, and wait."""
+    """Renders like structlog and queues the line; the library's own handlers would write and wait."""
 
     def __init__(self, put: Put, priorities: Mapping[str, str]) -> None:
         super().__init__()
@@ -158,7 +159,7 @@ class _ByQueue(logging.Handler):
 
 
 def _adopt_libraries(level: str, put: Put, chain: list[Processor], priorities: Mapping[str, str]) -> None:
-    """asyncio and aiohttp log by the standard library: the same lines, from warnings on."""
+    """asyncio and aiohttp use the standard library's logging: same lines, from warnings on."""
     handler = _ByQueue(put, priorities)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -170,7 +171,7 @@ def _adopt_libraries(level: str, put: Put, chain: list[Processor], priorities: M
 
 
 def _adopt_interpreter() -> None:
-    """What Python prints to standard error: uncaught exceptions, ignored ones, warnings."""
+    """Log what Python would print to standard error: uncaught and ignored exceptions, warnings."""
     log = structlog.get_logger()
 
     def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -189,7 +190,7 @@ def _adopt_interpreter() -> None:
 
 
 def _nowhere(_data: memoryview) -> int:
-    """Standard error was closed before we began: its number is another file's by now."""
+    """Standard error was closed before we started: its descriptor may belong to another file now."""
     raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
@@ -198,23 +199,23 @@ def _number(level: str) -> int:
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Make every value plain JSON of bounded length in which no number and no password stands."""
-    return {key: _told(key, value) for key, value in event.items()}
+    """Make every value plain JSON of bounded length, without numbers and passwords."""
+    return {key: _redacted(key, value) for key, value in event.items()}
 
 
-def _told(key: str, value: Any) -> Any:
-    """What may be told of a value under this key."""
+def _redacted(key: str, value: Any) -> Any:
+    """The part of this key's value that may be logged."""
     if SECRET.search(key):
         return "[secret]"
     match value:
         case None | bool() | int():
             return value
-        case float() if math.isfinite(value):  # NaN is no JSON
+        case float() if math.isfinite(value):  # NaN is not valid JSON
             return value
         case Mapping():
-            return {str(name): _told(str(name), inner) for name, inner in value.items()}
+            return {str(name): _redacted(str(name), inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_told(key, inner) for inner in value]
+            return [_redacted(key, inner) for inner in value]
         case _:
             text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
             return _cut(_masked(key, text))
@@ -224,9 +225,11 @@ def _masked(key: str, text: str) -> str:
     if key in PLAIN:
         return text
     if key == "to" and re.fullmatch(r"\+[0-9]{7,15}", text, re.ASCII):
-        return Caller(Presentation.SHOWN, text).masked  # an owner's destination: enough to recognise it by
-    # Elsewhere nothing of a number is left: it might be a withheld one, in the message of an exception.
-    return PASSWORD_IN_URL.sub(r"\1:***@", ID_OR_NUMBER.sub(lambda found: found["id"] or "***", text))
+        return Caller(
+            Presentation.SHOWN, text
+        ).masked  # an owner's destination: enough is left to recognise it
+    # Elsewhere numbers are removed: one might be a withheld number in the message of an exception.
+    return PASSWORD_IN_URL.sub(r"\1:***@", ID_OR_NUMBER.sub(lambda match: match["id"] or "***", text))
 
 
 def _cut(text: str) -> str:

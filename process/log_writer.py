@@ -1,7 +1,7 @@
-"""Log lines on their way out of the process: a bounded queue and one thread that writes.
+"""Write log lines: a bounded queue and one thread.
 
-Code that logs appends to the queue. It never waits and never gets an error, also when the disk is full, the
-pipe is closed or nobody reads it. When the queue is full, lines are dropped and counted.
+Code that logs appends to the queue. It never waits and never gets an error, even if the disk is full, or the
+pipe is closed or has no reader. When the queue is full, lines are dropped and counted.
 """
 
 import json
@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, RLock, Thread
 
 MOST = 10_000  # lines in the queue, some 5 MB: three minutes of 50 calls/s
-# The first line waits so long for others: each write costs a change of threads, which a call may feel.
+# The first line waits this long for others: each write costs a change of threads, which delays calls.
 GATHER_SECONDS = 0.02
 BATCH = 1_000  # lines
 RETRY_SECONDS = 1.0
@@ -22,7 +22,7 @@ type Write = Callable[[memoryview], int]
 
 
 class LogWriter:
-    """`write` is os.write() to the log, as a rule: it may block, write a part, or raise OSError.
+    """`write` is usually os.write() to the log: it may block, write only a part, or raise OSError.
 
     `prefix` is put before the writer's own lines, which are warnings.
     """
@@ -36,7 +36,7 @@ class LogWriter:
         self._retry_seconds = retry_seconds
         self._prefix = prefix
         self._queue: SimpleQueue[str | Event] = SimpleQueue()
-        self._counting = RLock()  # the garbage collector may log in the middle of it
+        self._counting = RLock()  # the garbage collector may log while it is held
         self._reported = 0
         Thread(target=self._run, name="log", daemon=True).start()
 
@@ -51,7 +51,7 @@ class LogWriter:
         self._drop(1)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until the lines of before are written, no longer than so many seconds; whether they are."""
+        """Wait until all earlier lines are written, for at most `seconds`; return whether they are."""
         reached = Event()
         self._queue.put(reached)
         return reached.wait(seconds)
@@ -66,13 +66,13 @@ class LogWriter:
             try:
                 self._write_all("".join(f"{line}\n" for line in lines))
                 self._report_dropped()
-            except Exception:  # noqa: BLE001 - this thread outlives everything, and has nobody to tell
+            except Exception:  # noqa: BLE001 - this thread must not end, and cannot report
                 self._drop(len(lines))
             for reached in flushed:
                 reached.set()
 
     def _gather(self) -> tuple[list[str], list[Event]]:
-        """The next lines, and who waits for them to be written."""
+        """The next lines, and the events to set once they are written."""
         lines: list[str] = []
         flushed: list[Event] = []
         item: str | Event = self._queue.get()
@@ -92,7 +92,7 @@ class LogWriter:
         return lines, flushed
 
     def _write_all(self, text: str) -> None:
-        """Write it all, however long that takes: a line is never cut short by us."""
+        """Write all of it, however long that takes: no line is cut."""
         left = memoryview(text.encode("utf-8", "backslashreplace"))
         while left:
             try:
@@ -103,12 +103,12 @@ class LogWriter:
                 time.sleep(self._retry_seconds)
 
     def _report_dropped(self) -> None:
-        """Log how many lines are missing, once those of before are written."""
+        """Log how many lines are missing, once all earlier lines are written."""
         missing = self.dropped - self._reported
         if missing and self._queue.empty():
             self._reported += missing
             self._write_all(f"{self._prefix}{_line('log_lines_dropped', 'warning', count=missing)}\n")
 
 
-def _line(event: str, level: str, **facts: object) -> str:
-    return json.dumps({"event": event, "level": level, **facts, "at": datetime.now(UTC).isoformat()})
+def _line(event: str, level: str, **fields: object) -> str:
+    return json.dumps({"event": event, "level": level, **fields, "at": datetime.now(UTC).isoformat()})

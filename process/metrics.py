@@ -1,4 +1,4 @@
-"""The metrics of any process. Each has a registry of its own: two in one test never share a number."""
+"""The metrics that every process has. Each has its own registry, so that tests never share a metric."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 
 class Metrics:
-    """Metrics that every process has: its resources, its event loop. Units are seconds and bytes."""
+    """Metrics of the process's resources and event loop. Units are seconds and bytes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -51,12 +51,12 @@ class Metrics:
 
 
 class DroppedLines(Collector):
-    """Asks the log itself: who drops a line must not take a metric's lock for it."""
+    """Reads the count from the log: dropping a line must not take a metric's lock."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(
             "callengine_log_lines_dropped",
-            "Lines of the log that could not be written, nor kept until they could",
+            "Log lines that were dropped, because they could not be written in time",
             value=lines_dropped(),
         )
 
@@ -64,13 +64,13 @@ class DroppedLines(Collector):
 async def watch_loop(
     metrics: Metrics, every: float = 0.25, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Observe, until cancelled, how late the event loop wakes up: what one blocking call costs all others.
+    """Observe until cancelled how late the event loop wakes up: what one blocking call costs all others.
 
     Report to systemd that the process is ready, then that its loop runs.
     """
     with reported_to_systemd() as is_alive:
         while True:
-            asked = clock() + every
+            due = clock() + every
             is_alive()
             await asyncio.sleep(every)
-            metrics.loop_lag_seconds.observe(max(clock() - asked, 0))
+            metrics.loop_lag_seconds.observe(max(clock() - due, 0))

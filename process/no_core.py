@@ -1,4 +1,4 @@
-"""No core file: it would hold the master key, and what callers said."""
+"""Forbid core dumps: one would contain the master key and callers' audio."""
 
 import ctypes
 import resource
@@ -7,10 +7,10 @@ PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def forbid_core_dumps() -> None:
-    """Have the kernel dump no core of this process. Called before any secret is read.
+    """Keep the kernel from dumping this process's core. Call it before any secret is read.
 
-    Both are needed: children inherit the limit only, and a core that is piped to a program (systemd-coredump)
-    is not subject to it. A process that cannot be dumped cannot be traced by others of its user either.
+    Both calls are needed: children inherit only the limit, and the limit does not apply to a core that is
+    piped to a program (systemd-coredump). Nor can another process of the same user trace such a process.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

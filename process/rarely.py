@@ -1,4 +1,4 @@
-"""Warnings about what a stranger can cause as often as they like: the log must not be filled by them."""
+"""Rate-limited warnings about events that strangers can cause: they must not fill the log."""
 
 import time
 from collections.abc import Callable
@@ -11,27 +11,27 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Said:
+class _Logged:
     until: float
     unlogged: int = 0
 
 
 class Rarely:
-    """Logs a warning at most once a minute for each reason; `unlogged`: how many since were not logged.
+    """Logs a warning at most once a minute for each reason; `unlogged` counts the ones left out since.
 
-    Reasons are words of ours: there are only a few of them.
+    Reasons are fixed texts of ours, so there are only a few.
     """
 
     def __init__(self, seconds: float = EVERY_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._said: dict[str, _Said] = {}
+        self._logged: dict[str, _Logged] = {}
 
     def warning(self, event: str, why: str, **values: object) -> None:
         now = self._clock()
-        said = self._said.get(why)
-        if said is not None and now < said.until:
-            said.unlogged += 1
+        last = self._logged.get(why)
+        if last is not None and now < last.until:
+            last.unlogged += 1
             return
-        log.warning(event, why=why, unlogged=said.unlogged if said else 0, **values)
-        self._said[why] = _Said(now + self._seconds)
+        log.warning(event, why=why, unlogged=last.unlogged if last else 0, **values)
+        self._logged[why] = _Logged(now + self._seconds)

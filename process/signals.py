@@ -1,21 +1,24 @@
-"""How a process is told from outside what to do."""
+"""The signals that a process handles: SIGTERM and SIGINT stop it, SIGHUP makes it reload."""
 
 import asyncio
 import signal
 
-
-def told_to_stop() -> asyncio.Event:
-    """Set when SIGTERM or SIGINT comes."""
-    return _told(signal.SIGTERM, signal.SIGINT)
+STOP = (signal.SIGTERM, signal.SIGINT)
+RELOAD = (signal.SIGHUP,)
 
 
-def told_to_reload() -> asyncio.Event:
-    """Set when SIGHUP comes; whoever answers it clears it."""
-    return _told(signal.SIGHUP)
+def stop_requested() -> asyncio.Event:
+    """An event that is set when SIGTERM or SIGINT arrives."""
+    return _event_of(STOP)
 
 
-def _told(*numbers: signal.Signals) -> asyncio.Event:
-    told = asyncio.Event()
-    for number in numbers:
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
+def reload_requested() -> asyncio.Event:
+    """An event that is set when SIGHUP arrives; the code that handles it clears it."""
+    return _event_of(RELOAD)
+
+
+def _event_of(signals: tuple[signal.Signals, ...]) -> asyncio.Event:
+    event = asyncio.Event()
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event

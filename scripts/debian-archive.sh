@@ -1,7 +1,7 @@
-# Packages from Debian's archive in a folder, without touching the system; sourced by the fetch-*.sh scripts.
+# Fetch packages from Debian's archive into a folder, without touching the system; sourced by the fetch-*.sh scripts.
 #
 # Every package is checked against the archive's signature; an unsigned archive is refused. Works as root and as an
-# ordinary user; needs apt-get, dpkg-deb and Debian's archive keyring, nothing else. Whoever sources this sets WHAT
+# ordinary user; needs only apt-get, dpkg-deb and Debian's archive keyring. The sourcing script sets WHAT
 # (the name in messages) and WORK (a scratch folder, before `apt`). Environment: DEBIAN_MIRROR (instead of the
 # machine's own archive).
 
@@ -16,8 +16,8 @@ keyring() {
   fail "Debian's archive keyring is missing; install the package debian-archive-keyring"
 }
 
-# The archive this machine already uses. Where no package list was ever fetched, apt-get tells its sources only
-# with --no-release-info, and the name of the release has to do instead of the archive's Origin.
+# Print the archive that this machine already uses. If no package list was ever fetched, apt-get prints its sources only
+# with --no-release-info, and the name of the release replaces the archive's Origin.
 mirror() {
   local found codename
   if [ -n "${DEBIAN_MIRROR:-}" ]; then echo "$DEBIAN_MIRROR"; return; fi
@@ -30,10 +30,9 @@ mirror() {
   echo "$found"
 }
 
-# The machine's apt with its proxy and site settings, but with our own source, lists and package state. What
-# would let an unsigned archive pass is switched off whatever the machine says, and so are the machine's hooks: one
-# common in containers empties the system's own package cache. Root's downloads stay with root: apt's own user may
-# not enter a private folder.
+# Run the machine's apt with its proxy and site settings, but with our own source, lists and package state. Settings that
+# accept an unsigned archive are always off, and so are the machine's hooks: one that is common in containers empties the
+# system's own package cache. Root downloads as root: apt's own user may not enter a private folder.
 apt() {
   apt-get -q=2 -c "$WORK/apt/no-hooks.conf" -o Dir::Etc::sourcelist="$WORK/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
@@ -53,7 +52,7 @@ read_lists() { # SUITE RING ARCHIVE   an empty $WORK, and the signed package lis
   apt update || { say "$1 cannot be used"; return 1; }
 }
 
-download_closure() { # PACKAGES...   with all they depend on, into $WORK/debs
+download_closure() { # PACKAGES...   with all dependencies, into $WORK/debs
   rm -rf "$WORK/tree" "$WORK/debs"
   mkdir "$WORK/tree"
   apt install -y --download-only "$@" >/dev/null && mv "$WORK/apt/cache/archives" "$WORK/debs"
@@ -69,8 +68,8 @@ loader() { # ARGUMENTS...   the tree's own loader: its programs may need a newer
   "${libs[0]}"/ld-linux-*.so.* --inhibit-cache --library-path "${libs[0]}" "$@"
 }
 
-# What the loader says of FILEs that does not come from the tree: a library that resolves outside it would work
-# here and break on the next machine.
+# Print the loader's lines about FILEs that lead outside the tree: a library outside it would work here and be missing on
+# another machine.
 strays_of() { # FILE...
   local file
   for file in "$@"; do loader --list "$file" 2>&1 || true; done | awk -v tree="$WORK/tree/" '
@@ -78,8 +77,8 @@ strays_of() { # FILE...
     {print}' | sort -u
 }
 
-# Run fetch_into_work and put what it made in place at $1, unless it is there; of several runs one fetches. A
-# folder with SHA256SUMS is complete.
+# Run fetch_into_work and move its result to $1, unless $1 exists; of several runs one fetches. A folder with SHA256SUMS is
+# complete.
 bring() { # DEST
   [ -f "$1/SHA256SUMS" ] && return
   mkdir -p "$(dirname "$1")"

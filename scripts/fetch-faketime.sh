@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Bring libfaketime from Debian's archive into a folder, without touching the system: a test sets the clock of all that it
-# starts, and of nobody else.
+# Fetch libfaketime from Debian's archive into a folder, without touching the system: a test sets the clock of the processes
+# that it starts, and of no other.
 #
 #   fetch-faketime.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/faketime   SUITES: "trixie forky sid"
 #
-# The first suite is the oldest on purpose: the library is loaded into this machine's programs too, beside its libc.
+# The first suite is the oldest on purpose: this machine's programs load the library too, beside its libc.
 # Environment: DEBIAN_MIRROR (instead of the machine's own archive).
 set -euo pipefail
 umask 022

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Make .venv with the pinned, hashed dependencies and this project in it, from nothing but python3.13 and apt-get.
+# Create .venv with the pinned, hashed dependencies and this project, from only python3.13 and apt-get.
 #
-# A bare Debian python3.13 has neither pip nor ensurepip (they are in python3.13-venv), so pip comes from wherever
-# a wheel of it is: the interpreter's own ensurepip, Debian's python3-pip-whl, or that package fetched without
-# installing it. pip then brings uv, and uv the rest: seconds where pip alone takes half a minute.
+# A bare Debian python3.13 has neither pip nor ensurepip (they are in python3.13-venv), so pip comes from the first
+# available wheel: the interpreter's own ensurepip, Debian's python3-pip-whl, or that package fetched without
+# installing it. pip then installs uv, and uv the rest: seconds where pip alone takes half a minute.
 #
-# Environment: PYTHON (which interpreter; default /usr/bin/python3.13, then python3.13 of the PATH).
+# Environment: PYTHON (the interpreter; default /usr/bin/python3.13, then python3.13 of the PATH).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 SCRATCH=$(mktemp -d); trap 'rm -rf "$SCRATCH"' EXIT
@@ -16,23 +16,23 @@ fail() { say "$*"; exit 1; }
 
 interpreter() {
   local python
-  # Debian's own first: a PATH may begin with an older patch level, and those let mail headers be injected.
+  # Debian's own first: a PATH may begin with an older patch level, which allows header injection in mails.
   for python in ${PYTHON:-/usr/bin/python3.13 python3.13 python3}; do
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null; then echo "$python"; return; fi
   done
   fail "Python 3.13 or later is needed: apt-get install python3.13, or say where it is: make PYTHON=/path/to/python3.13"
 }
 
-# Fetch Debian's wheel of pip with package lists of our own: the machine's may be empty, and are not ours to renew.
+# Fetch Debian's wheel of pip with package lists of our own: the machine's may be empty, and must not be changed.
 fetch_pip() {
   local apt=(apt-get -qq -o Dir::State::Lists="$SCRATCH/lists" -o Dir::Cache="$SCRATCH/cache" -o Debug::NoLocking=1
     -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root)
   mkdir -p "$SCRATCH"/{lists,cache/archives}/partial
-  command -v apt-get >/dev/null || fail "no pip here, and no apt-get to bring it: install python3.13-venv or pip"
+  command -v apt-get >/dev/null || fail "no pip here, and no apt-get to fetch it: install python3.13-venv or pip"
   say "no pip on this machine: fetching Debian's python3-pip-whl (about 10 MB of package lists)"
   "${apt[@]}" update >&2 || fail "apt-get update failed; check the network, or install python3.13-venv yourself"
   (cd "$SCRATCH" && "${apt[@]}" download python3-pip-whl >&2 && dpkg-deb -x python3-pip-whl_*.deb wheel) ||
-    fail "apt-get could not bring python3-pip-whl; install python3.13-venv yourself"
+    fail "apt-get could not fetch python3-pip-whl; install python3.13-venv yourself"
 }
 
 wheel_of_pip() { # PYTHON
@@ -50,7 +50,7 @@ say "$("$PYTHON" -V) ($PYTHON) into .venv"
 
 WHEEL=$(wheel_of_pip "$PYTHON")
 [ -n "$WHEEL" ] || { fetch_pip; WHEEL=$(wheel_of_pip "$PYTHON"); }
-# A constraints file or --user of this machine would be refused beside hashes, or land elsewhere.
+# pip refuses a constraints file beside hashes, and --user would install elsewhere: ignore this machine's settings.
 pip() { PIP_CONSTRAINT=/dev/null PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python "$WHEEL/pip" "$@"; }
 uv() { UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv --quiet "$@"; }
 
@@ -60,7 +60,7 @@ say "$(grep -c == requirements-dev.txt) pinned packages (160 MB)"
 if uv pip sync --require-hashes requirements-dev.txt requirements-tools.txt; then
   uv pip install --no-deps --no-build-isolation --editable .
 else
-  say "uv could not; pip tries it (about 30 s)"
+  say "uv failed; trying pip (about 30 s)"
   pip install -q --require-hashes -r requirements-dev.txt
   pip install -q --no-deps --no-build-isolation --editable .
 fi

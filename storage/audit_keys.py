@@ -1,4 +1,4 @@
-"""What the audit looks for among keys: that they open, and that destroyed ones are gone from the files."""
+"""The audit of keys: that they open, and that destroyed ones are gone from the database's files."""
 
 import asyncio
 
@@ -9,8 +9,8 @@ from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken
 from storage.keyring import as_bytes
 from storage.rotation import GROUPS, open_all
 
-ROTATE = "is the worker running? its log says why keys are not rotated (keys_not_rotated)"
-CHECKPOINT = "look at checkpoint_timeout: docs/operating.md has the settings that PostgreSQL needs"
+ROTATE = "check that the worker runs; its log says why keys are not rotated (keys_not_rotated)"
+CHECKPOINT = "check checkpoint_timeout: docs/operating.md has the settings that PostgreSQL needs"
 
 RULES = (
     Rule(
@@ -31,8 +31,8 @@ RULES = (
         "residue",
         """SELECT epoch - 1 FROM keys.epoch
            WHERE epoch > 1 AND cleared IS NOT NULL AND keys.epoch_key(epoch - 1) <> '{0,0,0,0}'""",
-        "the key of epoch {} is called overwritten, and is there",
-        "somebody has changed the database: look who may",
+        "the key of epoch {} is marked as overwritten, but exists",
+        "somebody has changed the database: check who has the right to",
     ),
     Rule(
         "residue",
@@ -44,19 +44,19 @@ RULES = (
     Rule(
         "residue",
         "SELECT DISTINCT encode(master_id, 'hex') FROM keys.residue WHERE master_id IS NOT NULL",
-        "keys that a version before wrapped by master key {} alone can still be read in the database's files",
+        "keys that an earlier version wrapped by master key {} alone are still in the database's files",
         "replace the master key, and destroy the old one (docs/operating.md)",
     ),
     Rule(
         "residue",
         """SELECT current_setting('wal_recycle') FROM keys.epoch
            WHERE current_setting('wal_recycle')::boolean""",
-        "wal_recycle is {}: old WAL, with the keys of epochs that are over, is kept for an unknown time",
+        "wal_recycle is {}: old WAL, with the keys of ended epochs, is kept for an unknown time",
         "ALTER SYSTEM SET wal_recycle = off; SELECT pg_reload_conf()",
     ),
 )
 
-# Half an hour after an epoch has begun no WAL is there in which its key, or one before, was written.
+# Half an hour after an epoch has begun, no WAL exists in which its key, or an earlier one, was written.
 OLD_WAL = """
 SELECT min(name) FROM keys.epoch, pg_ls_waldir()
 WHERE epoch > 1 AND name ~ '^[0-9A-F]{24}$'
@@ -67,7 +67,7 @@ EPOCH = "SELECT keys.epoch_key(epoch) FROM keys.epoch"
 
 
 async def groups(con: asyncpg.Connection, key_wrapper: KeyWrapper | None) -> list[Finding]:
-    """Whether every group key opens. Looked at twice, for an epoch may end in between."""
+    """Whether every group key opens. It is checked twice, because an epoch may end in between."""
     for _ in range(2):
         key = await con.fetchval(EPOCH)
         if key_wrapper is None or key is None:
@@ -83,15 +83,15 @@ async def groups(con: asyncpg.Connection, key_wrapper: KeyWrapper | None) -> lis
 
 
 async def wal(con: asyncpg.Connection) -> list[Finding]:
-    """Whether WAL is kept in which epoch keys can be read."""
+    """Whether WAL exists in which keys of ended epochs can be read."""
     try:
         oldest = await con.fetchval(OLD_WAL)
     except asyncpg.InsufficientPrivilegeError:
         remedy = (
             "as superuser, in this database: GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO the worker's role"
         )
-        return [Finding("residue", "whether old WAL is there cannot be seen by this role", remedy)]
+        return [Finding("residue", "this role cannot see whether old WAL exists", remedy)]
     if oldest is None:
         return []
-    remedy = "look at archive_timeout, checkpoint_timeout, wal_keep_size and pg_replication_slots"
-    return [Finding("residue", f"WAL file {oldest} still has the keys of epochs that are over", remedy)]
+    remedy = "check archive_timeout, checkpoint_timeout, wal_keep_size and pg_replication_slots"
+    return [Finding("residue", f"WAL file {oldest} still has the keys of ended epochs", remedy)]

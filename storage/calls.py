@@ -1,4 +1,4 @@
-"""Call records in PostgreSQL: written by the drainer, any number of times; read by `callengine calls`."""
+"""Call records in PostgreSQL: stored by the drainer, any number of times; read by `callengine calls`."""
 
 import json
 from collections import defaultdict
@@ -11,19 +11,21 @@ from uuid import UUID
 import asyncpg
 
 from storage.records import CallRecord, LegRecord, MessageRecord, RecordingRecord
+from storage.rows import FETCHED
 
-# What PostgreSQL says when it is the row that is wrong, not the weather.
+# The errors that say that a row is wrong, not that the database is away.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
-FETCHED = 500  # records read at a time: a million of them take no more memory than these
 
 KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
+    choices
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
-    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock
+    delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
+    choices
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -33,15 +35,15 @@ ON CONFLICT (call_id) DO UPDATE SET
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
-    clock = EXCLUDED.clock
+    clock = EXCLUDED.clock, choices = EXCLUDED.choices
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
 
-# A call's beginning never changes. Its id is made of Asterisk's channel id, which may come again.
+# When a call began never changes. Its id is derived from Asterisk's channel id, which may be used again.
 OTHERS = """
-SELECT call_id FROM call JOIN json_populate_recordset(NULL::call, $1) AS told USING (call_id)
-WHERE call.rev < told.rev AND call.began <> told.began
+SELECT call_id FROM call JOIN json_populate_recordset(NULL::call, $1) AS later USING (call_id)
+WHERE call.rev < later.rev AND call.began <> later.began
 """
 
 KEEP_LEGS = """
@@ -67,7 +69,7 @@ LEGS_OF = "SELECT * FROM leg WHERE call_id = ANY($1) ORDER BY call_id, place"
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """What is left of an ended call. Of two records of one call the one with the greater `rev` is right."""
+    """The record of an ended call. Of two records of a call, the one with the greater `rev` is right."""
 
     record: CallRecord
     rev: int
@@ -80,17 +82,17 @@ class AnotherCall(ValueError):
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
-    """Write these records, unless the database has them, or later ones; in the caller's transaction.
+    """Store these records, unless the database has them, or later ones; in the caller's transaction.
 
     Raises one of REFUSED when a record cannot be a row, and AnotherCall.
     """
-    # Once each, or PostgreSQL refuses to update a row twice; in one order, or two drainers would deadlock.
+    # Each call once, or PostgreSQL refuses to update a row twice; sorted, or two drainers could deadlock.
     latest = {call.record.call_id: call for call in sorted(calls, key=lambda call: call.rev)}
     rows = [as_row(latest[call_id]) for call_id in sorted(latest)]
     legs = [leg for call in latest.values() for leg in leg_rows(call.record)]
-    told = json.dumps(rows)
-    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, told)]
-    if len(changed) < len(rows) and (other := await con.fetchval(OTHERS, told)):
+    records = json.dumps(rows)
+    changed = [row["call_id"] for row in await con.fetch(KEEP_CALLS, records)]
+    if len(changed) < len(rows) and (other := await con.fetchval(OTHERS, records)):
         raise AnotherCall(f"another call has the id {other}")
     await con.execute("DELETE FROM leg WHERE call_id = ANY($1)", changed)
     await con.execute(KEEP_LEGS, json.dumps(legs), changed)
@@ -114,7 +116,7 @@ async def find(
 
 
 async def get(con: asyncpg.Connection, call_id: UUID) -> CallRecord | None:
-    """The record of one call; None where there is none (yet)."""
+    """The record of one call; None when it has none, or none yet."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
         row = await con.fetchrow(GET, call_id)
         legs = await con.fetch(LEGS_OF, [call_id]) if row else []
@@ -147,6 +149,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "rev": call.rev,
         "routing": record.routing or None,
         "clock": record.clock or None,
+        "choices": record.choices or None,
     }
 
 
@@ -193,6 +196,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         legs=legs,
         routing=row["routing"] or "",
         clock=json.loads(row["clock"] or "{}"),
+        choices=tuple(row["choices"] or ()),
     )
 
 

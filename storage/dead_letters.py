@@ -1,4 +1,4 @@
-"""Dead letters: the entries of calls that could not become a call record, or not a whole one."""
+"""Dead letters: the entries of calls that could not become a call record, or only an incomplete one."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ ADD = """
 INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (call_id, rev) DO NOTHING
 """
+REASONS = "SELECT call_id, why FROM dead_letter WHERE node = $1 ORDER BY rev"
 OF_NODE = "SELECT call_id, rev, entries FROM dead_letter WHERE node = $1 ORDER BY put_here, call_id"
 
 
@@ -24,7 +25,7 @@ class DeadLetter(NamedTuple):
 async def add(
     con: asyncpg.Connection, node: str, call_id: str, *, rev: int, payloads: Sequence[bytes], why: str
 ) -> None:
-    """Store the entries of a call that cannot become a whole record, for a person to look at."""
+    """Store the entries of a call that cannot become a complete record, for an operator to look at."""
     entries = f"[{','.join(as_json(payload) for payload in payloads)}]"
     await con.execute(ADD, plain(call_id), rev, node, plain(why), entries)
 
@@ -34,18 +35,23 @@ async def of_node(con: asyncpg.Connection, node: str) -> list[DeadLetter]:
     return [DeadLetter(row["call_id"], row["rev"], row["entries"]) for row in await con.fetch(OF_NODE, node)]
 
 
+async def reasons(con: asyncpg.Connection, node: str) -> dict[str, str]:
+    """Why calls of this node have dead letters, by call id."""
+    return {row["call_id"]: row["why"] for row in await con.fetch(REASONS, node)}
+
+
 async def count(con: asyncpg.Connection) -> int:
     """How many calls of all nodes have dead letters."""
     return int(await con.fetchval("SELECT count(DISTINCT call_id) FROM dead_letter"))
 
 
 async def remove(con: asyncpg.Connection, letter: DeadLetter) -> None:
-    """The call has become a record; in the transaction of that record."""
+    """Delete it because its call has become a record; in the transaction of that record."""
     await con.execute("DELETE FROM dead_letter WHERE call_id = $1 AND rev = $2", letter.call_id, letter.rev)
 
 
 def as_json(payload: bytes) -> str:
-    """The payload itself where it is JSON, else what there is of it as a JSON string."""
+    """The payload itself if it is JSON, else its characters as a JSON string."""
     text = payload.decode("ascii", "backslashreplace")
     try:
         json.loads(text)
@@ -55,5 +61,5 @@ def as_json(payload: bytes) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without what PostgreSQL refuses (NUL, lone surrogates); for a person to read."""
+    """The text without the characters that PostgreSQL refuses (NUL, lone surrogates), still readable."""
     return text.encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\0")

@@ -1,10 +1,10 @@
 """Destruction: the key first, then every copy, then a tombstone.
 
-    stored --------> (key deleted) shredded -> (object, file gone) -> tombstone, destroyed
+    stored --------> (key deleted) shredded -> (object and file deleted) -> tombstone, destroyed
     recorded, absent -----------> shredded
 
-From `shredded` on a stored sound cannot be heard again, even while the object store is away; of one that was
-never stored, the plain file goes right then.
+From `shredded` on nobody can hear stored audio again, even while the object store is away. Of audio that was
+never stored, the plain file is deleted in the same attempt.
 """
 
 import asyncio
@@ -15,17 +15,19 @@ import asyncpg
 import structlog
 
 from journal.fault import point
+from storage import audio_states, message_states
+from storage.audio_states import AudioState
 from storage.encrypted_store import object_name
-from storage.lease import CLAIM, FREE, Audio, claim, let_go
+from storage.lease import CLAIM, FREE, Audio, claim, release
 from storage.objects import Objects, ObjectsTrouble
 from storage.spool import Spool
 from storage.tombstones import Tombstone, add
 
 log = structlog.get_logger()
 
-# Keys go before objects, so that none of them waits for a store that is away. A plain file can only be
-# destroyed by the node that has it, and is taken out of the hands of whoever tries to seal it: where the
-# store hangs, that takes a minute, and it may be another one to the next attempt.
+# Keys go before objects, so that no key waits for an object store that is away. Only the node that has a
+# plain file can delete it. Audio that is being sealed is claimed all the same: where the object store hangs,
+# an attempt at sealing takes a minute, and the next attempt may take another one.
 TO_SHRED = CLAIM.format(
     due=f"""state IN ('recorded', 'stored', 'absent') AND hold IS NULL AND destroy_after <= now()
            AND (state = 'stored' OR node = $1) AND (state = 'recorded' OR {FREE})""",
@@ -39,41 +41,47 @@ SCHEDULE_DESTRUCTION = """
 UPDATE audio SET destroy_after = $2, reason = $3, next_at = least(next_at, now())
 WHERE audio_id = $1 AND state IN ('recorded', 'stored')
 """
-
-# A hold may have been put on it since it was claimed. A row lock keeps one from being put on it now.
-STILL_DUE = """
-SELECT FROM audio WHERE audio_id = $1 AND state IN ('recorded', 'stored', 'absent')
-    AND hold IS NULL AND destroy_after <= now() FOR UPDATE
+CANCEL_DESTRUCTION = """
+UPDATE audio SET destroy_after = NULL, reason = NULL
+WHERE audio_id = $1 AND state = 'stored' RETURNING audio_id
 """
 
-FORGET_KEY = "DELETE FROM keys.audio_key WHERE audio_id = $1"
-SHREDDED = "UPDATE audio SET state = 'shredded' WHERE audio_id = $1"
+OVERDUE = """
+SELECT count(*) FROM audio WHERE state IN ('stored', 'shredded', 'absent')
+    AND hold IS NULL AND destroy_after < now() - interval '1 minute'
+"""
+DELETE_KEY = "DELETE FROM keys.audio_key WHERE audio_id = $1"
 TO_BE_CLEARED_NOW = """
 UPDATE audio SET lease_until = NULL, attempts = 0, next_at = now()
 WHERE audio_id = $1 AND attempts = $2 AND state = 'shredded'
 """
-DESTROYED = """
-UPDATE audio SET state = 'destroyed', lease_until = NULL
-WHERE audio_id = $1 AND state = 'shredded' RETURNING now() AS at, *
-"""
-MESSAGE_DESTROYED = "UPDATE message SET state = 'destroyed' WHERE message_id = $1 AND state <> 'absent'"
 
 
 async def schedule_destruction(con: asyncpg.Connection, audio_id: str, after: datetime, reason: str) -> None:
-    """Have this sound destroyed after an instant (of PostgreSQL's clock), for that reason; a hold wins."""
+    """Have this audio destroyed after an instant (of PostgreSQL's clock), for that reason; a hold wins."""
     await con.execute(SCHEDULE_DESTRUCTION, audio_id, after, reason)
+
+
+async def cancel_destruction(con: asyncpg.Connection, audio_id: str) -> bool:
+    """Take the deadline off audio that is to be mailed again; False when it is not stored any more."""
+    return await con.fetchval(CANCEL_DESTRUCTION, audio_id) is not None
+
+
+async def overdue(con: asyncpg.Connection) -> int:
+    """How much audio of all nodes should have been destroyed a minute ago or earlier."""
+    return int(await con.fetchval(OVERDUE))
 
 
 @dataclass(frozen=True, slots=True)
 class Destroyer:
-    """Destroys what is due: stored sounds of every node, plain files of this one."""
+    """Destroys what is due: stored audio of every node, plain files of this one."""
 
     node: str
     spool: Spool
     objects: Objects
 
     async def destroy_next(self, con: asyncpg.Connection) -> bool:
-        """Destroy the next sound that is due, or as much of it as can be now; False when none is due.
+        """Destroy the next audio that is due, or as much of it as can be now; False when none is due.
 
         Not in a transaction. Raises asyncpg's errors.
         """
@@ -85,32 +93,32 @@ class Destroyer:
             await self._destroy(con, audio)
         except (ObjectsTrouble, OSError) as trouble:
             log.warning(
-                "destruction waits", audio=audio.audio_id, attempts=audio.attempts, error=str(trouble)
+                "destruction_deferred", audio=audio.audio_id, attempts=audio.attempts, error=str(trouble)
             )
-            await let_go(con, audio)
+            await release(con, audio)
         return True
 
     async def shred_next(self, con: asyncpg.Connection) -> bool:
-        """Only make the next sound that is due unreadable, which needs no object store; False when none is.
+        """Only make the next audio that is due unreadable, without the object store; False when none is due.
 
-        So no key waits for a store that takes its time. Not in a transaction. Raises asyncpg's errors.
+        So no key waits for an object store that is slow. Not in a transaction. Raises asyncpg's errors.
         """
         audio = await claim(con, TO_SHRED, self.node)
         if audio is None:
             return False
         if not await self._shred(con, audio):
-            await let_go(con, audio)
+            await release(con, audio)
             return True
         try:
             await self._remove_plain(audio)
         except OSError as trouble:
-            log.warning("plain sound stays", audio=audio.audio_id, error=str(trouble))
+            log.warning("plain_file_not_removed", audio=audio.audio_id, error=str(trouble))
         await con.execute(TO_BE_CLEARED_NOW, audio.audio_id, audio.attempts)
         return True
 
     async def _destroy(self, con: asyncpg.Connection, audio: Audio) -> None:
-        if audio.state != "shredded" and not await self._shred(con, audio):
-            await let_go(con, audio)
+        if audio.state is not AudioState.SHREDDED and not await self._shred(con, audio):
+            await release(con, audio)
             return
         await self._remove_plain(audio)
         point("destroy.before_delete")
@@ -118,31 +126,30 @@ class Destroyer:
         point("destroy.after_delete")
         point("destroy.before_tombstone")
         async with con.transaction():
-            await self._bury(con, audio, versions)
+            await self._write_tombstone(con, audio, versions)
         point("destroy.after_tombstone")
-        log.info("sound destroyed", audio=audio.audio_id, reason=audio.reason, versions=versions)
+        log.info("audio_destroyed", audio=audio.audio_id, reason=audio.reason, versions=versions)
 
     async def _remove_plain(self, audio: Audio) -> None:
         if audio.node == self.node:  # another node's spool is swept by its own worker
             await asyncio.to_thread(self.spool.remove, audio.audio_id)
 
     async def _shred(self, con: asyncpg.Connection, audio: Audio) -> bool:
-        """Delete its key; False when it is not to be destroyed after all."""
+        """Delete its key; False when it is not due any more: it was put under a hold since it was claimed."""
         point("destroy.before_shred")
         async with con.transaction():
-            if await con.fetchrow(STILL_DUE, audio.audio_id) is None:
+            if not await audio_states.shred(con, audio.audio_id):
                 return False
-            await con.execute(FORGET_KEY, audio.audio_id)
-            await con.execute(SHREDDED, audio.audio_id)
+            await con.execute(DELETE_KEY, audio.audio_id)
         point("destroy.after_shred")
         return True
 
-    async def _bury(self, con: asyncpg.Connection, audio: Audio, versions: int) -> None:
-        row = await con.fetchrow(DESTROYED, audio.audio_id)
-        if row is None:  # somebody else has, while we stood still
+    async def _write_tombstone(self, con: asyncpg.Connection, audio: Audio, versions: int) -> None:
+        row = await audio_states.destroy(con, audio.audio_id)
+        if row is None:  # this worker was stopped for longer than its lease, and another one has destroyed it
             return
-        await con.execute(MESSAGE_DESTROYED, audio.audio_id)
-        # As it is now: it may have been stored since it was claimed, in the very moment its time was over.
+        await message_states.destroyed(con, audio.audio_id)
+        # The row as it is now: it may have been stored after it was claimed, just when it became due.
         await add(con, tombstone_of(Audio.of(row), row["at"], versions))
 
 

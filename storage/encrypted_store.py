@@ -1,4 +1,4 @@
-"""Where sounds are kept: each sealed with a key of its own in the object store, the key in the database."""
+"""The encrypted store: sealed audio is in the object store, its own key in the database."""
 
 import asyncio
 import hashlib
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from journal.fault import point
-from storage import keyring
+from storage import access, keyring
+from storage.access import Access, Actor
 from storage.key_wrapper import KeyWrapper, SealBroken, open_sealed, seal
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
 
@@ -15,46 +16,66 @@ WANTED = "SELECT kind, sha256 FROM audio WHERE audio_id = $1"
 
 
 class AudioDestroyed(Exception):
-    """There is no such sound, or it has been destroyed."""
+    """There is no such audio, or it has been destroyed."""
 
 
 class AudioDamaged(Exception):
-    """What the store gives back is not what was kept."""
+    """The object store does not return what was stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptedStore:
-    """Keeps sounds, gives them back. Verbs raise ObjectsTrouble, MasterKeyError and asyncpg's errors."""
+    """Stores audio and returns it. Methods raise ObjectsTrouble, MasterKeyError and asyncpg's errors."""
 
     objects: Objects
     key_wrapper: KeyWrapper
 
     async def keep(self, con: asyncpg.Connection, kind: str, audio_id: str, wav: bytes) -> str:
-        """Have it in the store, read back and compared; return the SHA-256 of what lies there.
+        """Store it as an object, read it back and compare; return the SHA-256 of the object.
 
-        The key is in the database before: so a repeat after a crash finds its own object, and knows it. Not
-        in a transaction. Raises SoundGone when it has been destroyed meanwhile.
+        Its key is in the database before, so that a repeat after a crash can open the object of the earlier
+        attempt. Not in a transaction. Raises AudioDestroyed when it has been destroyed meanwhile.
         """
         key = await self._key(con, audio_id)
         sealed = await asyncio.to_thread(seal, key, audio_id, wav)
         name = object_name(kind, audio_id)
-        point("safe.before_put")
+        point("store.before_put")
         try:
             await self.objects.put(name, sealed)
-        except ObjectExists:  # an earlier attempt's, or cut off by what killed it
-            if (found := await self._found(name, key, audio_id, wav)) is not None:
-                return digest(found)
+        except ObjectExists:  # an earlier attempt wrote it, whole or not
+            if (existing := await self._existing(name, key, audio_id, wav)) is not None:
+                return digest(existing)
             await self.objects.delete(name)
-            point("safe.before_second_put")
+            point("store.before_second_put")
             await self.objects.put(name, sealed)
-        point("safe.after_put")
+        point("store.after_put")
         if await self.objects.get(name) != sealed:
             await self.objects.delete(name)
-            raise ObjectsTrouble(f"{name} was read back otherwise than it was written")
+            raise ObjectsTrouble(f"{name} was read back with other bytes than were written")
         return digest(sealed)
 
-    async def fetch(self, con: asyncpg.Connection, audio_id: str) -> bytes:
-        """The WAV that was kept, checked. Raises SoundGone, SoundDamaged."""
+    async def fetch(self, con: asyncpg.Connection, audio_id: str, actor: Actor | None = None) -> bytes:
+        """Return the plain audio for a person to hear; add a line to the access log before.
+
+        `actor` None: who runs this process. Not in a transaction: its rollback would delete that line.
+        Raises AudioDestroyed, AudioDamaged.
+        """
+        if con.is_in_transaction():
+            raise RuntimeError(
+                "fetch audio outside of a transaction: a rollback would delete the access line"
+            )
+        plain = await self._open(con, audio_id)
+        await access.add(con, audio_id, Access.FETCH, actor)
+        return plain
+
+    async def fetch_for_mail(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        """Return the plain audio to the outbox worker alone: each of its attempts is in the table `attempt`.
+
+        Raises AudioDestroyed, AudioDamaged.
+        """
+        return await self._open(con, audio_id)
+
+    async def _open(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         row = await con.fetchrow(WANTED, audio_id)
         if row is None or row["sha256"] is None:
             raise AudioDestroyed(audio_id)
@@ -67,19 +88,19 @@ class EncryptedStore:
         except (ObjectMissing, SealBroken) as error:
             raise AudioDamaged(f"{audio_id}: {error!r}") from error
         if digest(wav) != row["sha256"]:
-            raise AudioDamaged(f"{audio_id} is another sound")
+            raise AudioDamaged(f"{audio_id} is not the audio that was stored")
         return wav
 
     async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
-        """Its key; made and written down the first time."""
+        """Its key; made and stored the first time."""
         await keyring.make(con, self.key_wrapper, audio_id)
         key = await keyring.find(con, self.key_wrapper, audio_id)
         if key is None:
             raise AudioDestroyed(audio_id)
         return key
 
-    async def _found(self, name: str, key: bytes, audio_id: str, wav: bytes) -> bytes | None:
-        """What lies there already, if it is this sound."""
+    async def _existing(self, name: str, key: bytes, audio_id: str, wav: bytes) -> bytes | None:
+        """The object that is there already, if it is this audio."""
         try:
             sealed = await self.objects.get(name)
             return sealed if open_sealed(key, audio_id, sealed) == wav else None

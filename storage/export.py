@@ -1,8 +1,8 @@
-"""Call records as they leave the house: cells for a spreadsheet, objects for a program.
+"""Export of call records: cells for a spreadsheet, objects for a program.
 
-No cell can be read as a formula (docs/decisions/004-export.md): a text that does not begin with an ASCII
-letter or digit gets an apostrophe before it, as OWASP's ASVS 1.2.10 asks, so `+3270012345` is `'+3270012345`.
-A program reads JSON, or takes one leading apostrophe off.
+No spreadsheet reads a cell as a formula (docs/decisions/004-export.md): a text that does not begin with an
+ASCII letter or digit gets an apostrophe before it, as OWASP's ASVS 1.2.10 requires, so `+3270012345` is
+`'+3270012345`. A program reads JSON, or removes one leading apostrophe.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -41,14 +41,13 @@ def as_cells(record: CallRecord) -> list[str]:
 
 
 def as_object(record: CallRecord) -> dict[str, Any]:
-    """The record by COLUMNS, and what is not in the table: when a destination was `connected`, the `notice`
-    of the recording (null where nothing is recorded), the `legs`, and `clock` (null unless the clock was set
-    during the call).
+    """The columns of the table, and also: when a destination was `connected`, the `notice` of the recording
+    (null where nothing is recorded), the `legs`, and `clock` (null unless the clock was set during the call).
 
-    A missing text is "", a missing instant, cause or SIP status null.
+    A missing text is "", a missing instant, cause or SIP status is null.
     """
-    told = {column: as_json(value_of(record, column)) for column in COLUMNS}
-    return told | {
+    columns = {column: as_json(value_of(record, column)) for column in COLUMNS}
+    return columns | {
         "connected": as_json(record.connected),
         "notice": record.notice or None,
         "legs": [leg_as_object(leg) for leg in record.legs],
@@ -57,8 +56,8 @@ def as_object(record: CallRecord) -> dict[str, Any]:
 
 
 def leg_as_object(leg: LegRecord) -> dict[str, Any]:
-    told = {column: as_json(getattr(leg, column)) for column in LEG_COLUMNS}
-    return told | {"sip": leg.sip or None}
+    columns = {column: as_json(getattr(leg, column)) for column in LEG_COLUMNS}
+    return columns | {"sip": leg.sip or None}
 
 
 def value_of(record: CallRecord, column: str) -> Value:
@@ -96,9 +95,10 @@ def in_utc(instant: datetime) -> str:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet calculates.
+    """The text, so that no spreadsheet reads it as a formula.
 
-    Where `;` or a tab separates cells (Excel in much of Europe), one within a text would begin a new cell.
+    Where `;` or a tab separates cells (Excel in much of Europe), one within the text would begin a new cell.
     """
-    seen = "".join(char if char.isprintable() and char != ";" else " " for char in text)
-    return seen if not seen or (seen[0].isascii() and seen[0].isalnum()) else f"'{seen}"
+    printable = "".join(char if char.isprintable() and char != ";" else " " for char in text)
+    is_plain = not printable or (printable[0].isascii() and printable[0].isalnum())
+    return printable if is_plain else f"'{printable}"

@@ -1,4 +1,4 @@
-"""What an audit finds, and how it asks the database."""
+"""A finding of the audit, and the rules whose rows are findings."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A query whose rows are findings; `{}` in `what` is their first column."""
+    """A query whose rows are findings; `{}` in `what` is the first column of the row."""
 
     kind: str
     query: str

@@ -1,7 +1,7 @@
-"""What each database role may do: the owner makes the schema, the worker fills it, the reader reads calls.
+"""The rights of each database role: the owner makes the schema, the worker fills it, the reader reads calls.
 
-The worker's role may do what its work and the operator's commands need, and nothing that would hide what was
-done: it cannot change or delete a line of `tombstone` or `access`, switch off a trigger or alter a table.
+The worker's role has the rights that its work and the operator's commands need, and none that would hide what
+was done: it cannot change or delete a line of `tombstone` or `access`, disable a trigger or alter a table.
 """
 
 from collections.abc import Mapping
@@ -43,20 +43,20 @@ ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Their names. One that is not there gets nothing: a small installation has the owner alone."""
+    """Their names. A role that does not exist gets no rights: a small installation has only the owner."""
 
     worker: str = "callengine_worker"
     reader: str = "callengine_reader"
 
 
 async def existing(con: asyncpg.Connection, roles: Roles) -> dict[str, str]:
-    """Those of them that there are, each with its name as SQL has it."""
+    """The roles that exist, each with its name quoted for SQL."""
     rows = await con.fetch(ROLES, [roles.worker, roles.reader])
     return {row["rolname"]: row["quoted"] for row in rows}
 
 
 async def grant(con: asyncpg.Connection, roles: Roles) -> None:
-    """Give these roles what they need, and nothing else; in the owner's transaction."""
+    """Grant these roles the rights they need, and revoke all others; in the owner's transaction."""
     quoted = await existing(con, roles)
     if worker := quoted.get(roles.worker):
         await _grant(con, worker, WORKER)

@@ -4,7 +4,7 @@ import asyncpg
 
 from journal.position import Position
 
-# A journal of before it had an id is known by its node.
+# A journal that an earlier version drained has no id there, but its node's name.
 POSITION = """
 SELECT segment, byte, head FROM journal WHERE journal = $1
 UNION ALL
@@ -22,7 +22,7 @@ ON CONFLICT (journal) DO UPDATE SET node = EXCLUDED.node, segment = EXCLUDED.seg
 async def position(con: asyncpg.Connection, node: str, journal: str) -> tuple[Position, str | None]:
     """The position up to which this journal is stored, and how its segment begins.
 
-    None instead of the beginning: unknown, because the position is that of an earlier journal of this node.
+    None instead of the beginning: not known, because an earlier version stored the position of this node.
     """
     row = await con.fetchrow(POSITION, journal, node)
     return (Position(row["segment"], row["byte"]), row["head"]) if row else (Position(), None)

@@ -1,10 +1,10 @@
-"""One key for each sound, so that destroying 32 bytes destroys it, wherever copies of it lie.
+"""One key for each message and recording: deleting 32 bytes destroys it, wherever copies of it are.
 
-The sound is encrypted with its key (AES-256-GCM), the key with the key of its group; both are bound to the
-sound's id, so that neither can be passed off as another's. Group keys are wrapped by the operator's master
+The audio is encrypted with its key (AES-256-GCM), the key with the key of its group; both are bound to the
+audio's id, so that neither can be exchanged for another's. Group keys are wrapped by the operator's master
 key together with the key of the present epoch (storage/keyring.py).
 
-    sealed sound or key  nonce (12) | ciphertext | tag (16)
+    sealed audio or key  nonce (12) | ciphertext | tag (16)
     wrapped key          master key's id (4) | nonce (12) | wrapped key (32) | tag (16)
 """
 
@@ -28,14 +28,14 @@ class MasterKeyError(Exception):
 
 
 class SealBroken(Exception):
-    """What was to be opened is not what was sealed, or this is not its key."""
+    """These bytes are not what was sealed, or this is not their key."""
 
 
 class KeyWrapper:
-    """Wraps and opens keys of sounds. `master_keys`: base64, parted by white space or commas.
+    """Wraps and opens keys. `master_keys`: in base64, separated by white space or commas.
 
-    The first one wraps; the others only open what they wrapped, so that a master key can be replaced. Raises
-    MasterKeyError.
+    The first one wraps; the others only open what they have wrapped, so that a master key can be replaced.
+    Raises MasterKeyError.
     """
 
     def __init__(self, master_keys: str) -> None:
@@ -50,7 +50,7 @@ class KeyWrapper:
         return list(self._keys)
 
     def in_epoch(self, epoch_key: bytes) -> "KeyWrapper":
-        """One that wraps and opens by master key and epoch key together: without either, nothing opens."""
+        """A wrapper by master key and epoch key together: without either of them nothing opens."""
         key_wrapper = copy(self)
         key_wrapper._masters = {name: AESGCM(_derived(key, epoch_key)) for name, key in self._keys.items()}
         return key_wrapper
@@ -61,19 +61,19 @@ class KeyWrapper:
         return self.current + nonce + wrapped
 
     def unwrap(self, wrapped: bytes, audio_id: str) -> bytes:
-        """Raises MasterKeyError when its master key is not among ours, SealBroken."""
+        """Raises MasterKeyError when its master key is not configured, SealBroken."""
         master = self._masters.get(wrapped[:ID_BYTES])
         if master is None:
             known = ", ".join(key.hex() for key in self._masters)
             raise MasterKeyError(
-                f"{audio_id} was wrapped by master key {wrapped[:ID_BYTES].hex()}, which is none of ours "
-                f"({known}); write it behind the current one in `master_key`"
+                f"{audio_id} was wrapped by master key {wrapped[:ID_BYTES].hex()}, which is not configured "
+                f"(configured: {known}); add it after the current one in `master_key`"
             )
         return _decrypt(master, wrapped[ID_BYTES:], audio_id)
 
 
 def derive(master_keys: str, purpose: str) -> list[bytes]:
-    """A key for another purpose from each master key, in their order; it does not give away the master key.
+    """Derive a key for another purpose from each master key, in order. It does not reveal the master key.
 
     Raises MasterKeyError.
     """
@@ -82,7 +82,7 @@ def derive(master_keys: str, purpose: str) -> list[bytes]:
 
 
 def new_master_key() -> str:
-    """A fresh one, as the settings want it."""
+    """A new one, as the settings file has it."""
     return b64encode(new_key()).decode()
 
 
@@ -91,7 +91,7 @@ def new_key() -> bytes:
 
 
 def seal(key: bytes, audio_id: str, plain: bytes) -> bytes:
-    """Encrypt a sound (0.8 ms for a minute of it). Sealed again, it is other bytes of the same sound."""
+    """Encrypt audio (0.8 ms for a minute of it). The nonce is random, so each call returns other bytes."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plain, audio_id.encode())
 

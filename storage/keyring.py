@@ -1,8 +1,8 @@
-"""Keys of sounds in the database: each encrypted with the key of a group, which is wrapped under an epoch.
+"""The keys of audio in the database: each encrypted with the key of a group, which is wrapped under an epoch.
 
-The bytes of a deleted row stay in PostgreSQL's files. What ends a key there is the end of its epoch: the
-epoch's key is overwritten, and nothing opens any more what was wrapped under that epoch alone
-(storage/rotation.py, docs/decisions/021-keys-that-are-gone.md).
+The bytes of a deleted row stay in PostgreSQL's files. They become useless when their epoch ends: the epoch's
+key is overwritten, and nothing opens any more what was wrapped under that epoch alone
+(storage/rotation.py, docs/decisions/017-unrecoverable-keys.md).
 """
 
 import struct
@@ -14,21 +14,21 @@ import asyncpg
 from journal.fault import point
 from storage.key_wrapper import KeyWrapper, SealBroken, new_key, open_sealed, seal
 
-GROUP = "group key"  # what a group key is bound to
-# More keys in a group: fewer groups to wrap anew at each rotation, but more keys to encrypt anew where one of
+GROUP = "group key"  # group keys are bound to this, as an audio's key is to its id
+# More keys in a group: fewer groups to rewrap at each rotation, but more keys to encrypt again when one of
 # them was destroyed.
 GROUP_SIZE = 512
-# An epoch may end between a statement's snapshot and its reading of the epoch's key. Not twice in a row: it
-# lasts as long as `key_rotation_minutes`.
+# An epoch may end between a statement's snapshot and its reading of the epoch's key. That cannot happen twice
+# in a row: an epoch lasts `key_rotation_minutes`.
 TRIES = 3
 
-# A straggler must not make a key for what has been destroyed meanwhile, nor for what just is.
+# A slow worker must not make a key for audio that has been destroyed meanwhile, or is being destroyed now.
 WANTS_KEY = """
 SELECT FROM audio WHERE audio_id = $1 AND state = 'recorded'
     AND NOT EXISTS (SELECT FROM keys.audio_key WHERE audio_key.audio_id = audio.audio_id)
 FOR SHARE OF audio
 """
-# Held until the end of the transaction: no rotation can end this epoch under the keys that are added to it.
+# Locked until the end of the transaction: no rotation can end this epoch while keys are added to it.
 HOLD_EPOCH = "SELECT epoch, keys.epoch_key(epoch) AS key FROM keys.epoch FOR KEY SHARE"
 NEWEST_GROUP = """
 SELECT group_id, wrapped FROM keys.group_key
@@ -50,7 +50,7 @@ WHERE audio_id = $1
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The present one, held. `key_wrapper` wraps and opens its group keys."""
+    """The present epoch, locked. `key_wrapper` wraps and opens its group keys."""
 
     number: int
     key_wrapper: KeyWrapper
@@ -65,17 +65,17 @@ class Group:
 
 
 async def make(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> None:
-    """Have a key for this sound, unless it has one, or is not to have one any more. Not in a transaction."""
-    point("safe.before_key")
+    """Make a key for this audio, unless it has one or may not have one any more. Not in a transaction."""
+    point("store.before_key")
     async with con.transaction():
         if await con.fetchrow(WANTS_KEY, audio_id) is not None:
             group = await open_group(con, await hold_epoch(con, key_wrapper))
             await con.execute(ADD, audio_id, seal(group.key, audio_id, new_key()), group.group_id)
-    point("safe.after_key")
+    point("store.after_key")
 
 
 async def find(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) -> bytes | None:
-    """The key of this sound; None when it has none. Raises MasterKeyError, SealBroken."""
+    """The key of this audio; None when it has none. Raises MasterKeyError, SealBroken."""
     for left in reversed(range(TRIES)):
         row = await con.fetchrow(FIND, audio_id)
         if row is None:
@@ -89,9 +89,9 @@ async def find(con: asyncpg.Connection, key_wrapper: KeyWrapper, audio_id: str) 
 
 
 async def hold_epoch(con: asyncpg.Connection, key_wrapper: KeyWrapper) -> Epoch:
-    """The present epoch, which cannot end before the caller's transaction; begin the first one.
+    """Lock the present epoch, so that it cannot end before the caller's transaction; begin the first one.
 
-    A rotation that ends just now hides the old row and does not show the new one yet: look again.
+    A rotation that commits at this moment hides the old row and does not show the new one yet: so look again.
     """
     while (row := await con.fetchrow(HOLD_EPOCH)) is None:
         await con.execute("SELECT keys.begin_epoch(0)")
@@ -99,7 +99,7 @@ async def hold_epoch(con: asyncpg.Connection, key_wrapper: KeyWrapper) -> Epoch:
 
 
 async def open_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
-    """The group that keys are added to now, in the caller's transaction."""
+    """The group to which keys are added now, in the caller's transaction."""
     row = await con.fetchrow(NEWEST_GROUP, epoch.number, GROUP_SIZE)
     if row is None:
         return await new_group(con, epoch)
@@ -112,13 +112,13 @@ async def new_group(con: asyncpg.Connection, epoch: Epoch) -> Group:
 
 
 def key_in(key_wrapper: KeyWrapper, row: asyncpg.Record, audio_id: str) -> bytes:
-    """Of a row as FIND has it."""
-    if row["group_wrapped"] is None:  # of a version before, and not moved into a group yet
+    """The key in a row of FIND."""
+    if row["group_wrapped"] is None:  # from an earlier version, and not moved into a group yet
         return key_wrapper.unwrap(row["wrapped"], audio_id)
     epoch = key_wrapper.in_epoch(as_bytes(row["epoch_key"]))
     return open_sealed(epoch.unwrap(row["group_wrapped"], GROUP), audio_id, row["wrapped"])
 
 
 def as_bytes(epoch_key: Sequence[int]) -> bytes:
-    """An epoch key, of its four parts."""
+    """An epoch key from its four parts."""
     return struct.pack("<4q", *epoch_key)

@@ -1,7 +1,7 @@
-"""A claim on a sound: leased, never held, with the next attempt written before this one is made.
+"""A claim on audio: a lease that runs out by itself, with the next attempt written before this one is made.
 
-Whatever happens to the one who claimed it, it is due again by itself; there is no state called "doing". Two
-who work on one sound at once do no harm, they only do it twice.
+Whatever happens to the worker that claimed it, the audio is due again later; there is no state "doing". Two
+workers that process the same audio at once do no harm, they only do the work twice.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from typing import Self
 
 import asyncpg
 
-# Nobody has it in hand, and it need not wait after an attempt that came to nothing.
+from storage.audio_states import AudioState
+
+# No worker has claimed it, and the pause after a failed attempt is over.
 FREE = "next_at <= now() AND (lease_until IS NULL OR lease_until < now())"
-# What a claim writes: the lease, and when to try again should it come to nothing (1, 2, 4 ... 64 s).
+# A claim writes the lease, and when the next attempt is due if this one fails (after 1, 2, 4 ... 64 s).
 CLAIM = """
 UPDATE audio SET
     lease_until = now() + interval '2 minutes', leased_by = $1, attempts = attempts + 1,
@@ -24,8 +26,8 @@ WHERE audio_id = (
 RETURNING *
 """
 
-LET_GO = "UPDATE audio SET lease_until = NULL WHERE audio_id = $1 AND attempts = $2"
-LET_ALL_GO = "UPDATE audio SET lease_until = NULL WHERE leased_by = $1 AND lease_until > now()"
+RELEASE = "UPDATE audio SET lease_until = NULL WHERE audio_id = $1 AND attempts = $2"
+RELEASE_ALL = "UPDATE audio SET lease_until = NULL WHERE leased_by = $1 AND lease_until > now()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Audio:
     call_id: str
     owner: str
     node: str
-    state: str
+    state: AudioState
     began: datetime
     ended: datetime | None
     how: str | None
@@ -49,21 +51,21 @@ class Audio:
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        told = {name: row[name] for name in cls.__dataclass_fields__}
-        return cls(**{**told, "call_id": str(row["call_id"])})
+        columns = {name: row[name] for name in cls.__dataclass_fields__}
+        return cls(**{**columns, "call_id": str(row["call_id"]), "state": AudioState(row["state"])})
 
 
 async def claim(con: asyncpg.Connection, statement: str, node: str) -> Audio | None:
-    """The next sound that is due by `statement`, ours for a while; None when there is none."""
+    """Claim the next audio that is due by `statement`; None when none is due."""
     row = await con.fetchrow(statement, node)
     return Audio.of(row) if row else None
 
 
-async def let_go(con: asyncpg.Connection, audio: Audio) -> None:
-    """Give it back after an attempt that came to nothing: it is due at its next attempt."""
-    await con.execute(LET_GO, audio.audio_id, audio.attempts)
+async def release(con: asyncpg.Connection, audio: Audio) -> None:
+    """Give up the lease after a failed attempt: the audio is due at its next attempt."""
+    await con.execute(RELEASE, audio.audio_id, audio.attempts)
 
 
-async def let_all_go(con: asyncpg.Connection, node: str) -> None:
-    """What a worker of this node that is gone has claimed is due again."""
-    await con.execute(LET_ALL_GO, node)
+async def release_all(con: asyncpg.Connection, node: str) -> None:
+    """Give up the leases of an earlier worker of this node, which is gone."""
+    await con.execute(RELEASE_ALL, node)

@@ -1,10 +1,11 @@
-"""How far Asterisk's recorder has come, and when: it has no clock, and does not write what neither side sent.
+"""Marks: how much Asterisk's recorder has written, and when. It has no clock, and writes only what was sent.
 
-It writes 32,768 bytes at a time, 1.024 s of both sides, so the instant of a file's last writing tells when
-the end of it was heard; right to 15 ms (measured). Looked at twice a second and noted in a file beside it, it
-shows where time is missing, to a second. Where nobody looked, only how much is known (storage/parts.py).
+It writes 32,768 bytes at a time, 1.024 s of both sides. So the instant at which a file was last written is
+the instant at which its end was spoken; right to 15 ms (measured). The worker looks twice a second and
+appends a mark to a file beside it, which shows to a second where time is missing. Without marks, only how
+much is missing is known (storage/parts.py).
 
-Marks are instants of the clock that the part's name is of: what it was set by since is taken off.
+Marks are instants of the clock at the time of the part's name: later steps of the clock are subtracted.
 """
 
 import os
@@ -14,38 +15,38 @@ from pathlib import Path
 from process.clock import Clock
 from storage.parts import NAME
 
-STALE_NS = 10_000_000_000  # what was written before that is written no more
+STALE_NS = 10_000_000_000  # a file that was not written for longer is complete
 
 
 class Marker:
-    """Looks after the parts in this folder that are being written."""
+    """Writes marks for the parts in this folder that are being recorded."""
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder = folder
         self._clock = clock or Clock()
         self._seen: dict[str, int] = {}
-        self._set: dict[str, int] = {}  # by how many ms, since this part was begun
+        self._set: dict[str, int] = {}  # by how many ms the clock was set since this part began
 
     def look(self) -> None:
-        """Note how far each has come since the last look. Raises OSError."""
+        """Write a mark for each part that has grown since the last look. Raises OSError."""
         seen, now, step = self._seen, time.time_ns(), self._clock.look()
         self._seen = {}
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".raw") and NAME.search(entry.name):
-                    # Just when the clock was set nobody knows which one a file's instant is of.
-                    self._look_at(entry, seen.get(entry.name, 0), now, noted=step is None)
+                    # In the look in which the clock was set, a file's instant may be of either clock.
+                    self._look_at(entry, seen.get(entry.name, 0), now, marked=step is None)
         by = round(step.seconds * 1000) if step else 0
         self._set = {name: self._set.get(name, 0) + (by if name in seen else 0) for name in self._seen}
 
-    def _look_at(self, entry: os.DirEntry[str], before: int, now: int, *, noted: bool) -> None:
+    def _look_at(self, entry: os.DirEntry[str], before: int, now: int, *, marked: bool) -> None:
         try:
-            found = entry.stat()
+            stat = entry.stat()
         except FileNotFoundError:
             return
-        self._seen[entry.name] = found.st_size
-        if noted and found.st_size != before and now - found.st_mtime_ns < STALE_NS:
+        self._seen[entry.name] = stat.st_size
+        if marked and stat.st_size != before and now - stat.st_mtime_ns < STALE_NS:
             marks = self._folder / entry.name.replace(".raw", ".marks")
-            at = found.st_mtime_ns // 1_000_000 - self._set.get(entry.name, 0)
+            at = stat.st_mtime_ns // 1_000_000 - self._set.get(entry.name, 0)
             with marks.open("a") as file:
-                file.write(f"{at} {found.st_size}\n")
+                file.write(f"{at} {stat.st_size}\n")

@@ -1,8 +1,8 @@
 """The database's schema, forward only: each file of `migrations/` is applied once, in the order of its
 number.
 
-There is no way back. A new schema must run with the code of before, so that engine and worker may be
-renewed one after the other. The schema's owner migrates; a worker whose role is another only looks.
+There are no down migrations. The code of the previous version must run with a new schema, so that engine and
+worker can be updated one after the other. The schema's owner migrates; any other role only checks.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import asyncpg
 
 from storage.grants import Roles, grant
 
-LOCK = 0x63616C6C  # "call": two workers that start at once migrate one after the other
+LOCK = 0x63616C6C  # "call": of two workers that start at once, one waits for the other to migrate
 
 APPLIED = """
 CREATE TABLE IF NOT EXISTS migration (
@@ -24,21 +24,21 @@ CREATE TABLE IF NOT EXISTS migration (
 )
 """
 
-# Whether this role may bring the schema forward: there is only one role, or this is the owner.
+# Whether this role may migrate: there is only one role, or this is the owner.
 MAY_MIGRATE = """
 SELECT has_database_privilege(current_database(), 'CREATE') AND NOT EXISTS (
     SELECT FROM pg_class WHERE oid = to_regclass('migration') AND NOT pg_has_role(relowner, 'USAGE'))
 """
 
-NOTED = "INSERT INTO migration (name, sha256) VALUES ($1, $2)"
+RECORD = "INSERT INTO migration (name, sha256) VALUES ($1, $2)"
 
 
 class MigrationChanged(Exception):
-    """A migration this database has had reads otherwise now: never edit one, add a new one."""
+    """A migration that was applied to this database has been edited since: add a new one instead."""
 
 
 class SchemaBehind(Exception):
-    """The schema is older than this code, and this role may not bring it forward."""
+    """The schema is older than this code, and this role may not migrate it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """All there are, in order."""
+    """All migrations, in order."""
     files = resources.files("storage") / "migrations"
     return [
         Migration(file.name.removesuffix(".sql"), file.read_text("utf-8"))
@@ -64,9 +64,9 @@ def migrations() -> list[Migration]:
 
 
 async def bring_up_to_date(con: asyncpg.Connection) -> list[str]:
-    """Look whether the schema is this code's, and if it is not, migrate where this role may.
+    """Check that the schema is this version's; if it is older, migrate it, if this role may.
 
-    What a worker does at each connection. Raises MigrationChanged, SchemaBehind.
+    A worker does so at each connection. Returns what was applied. Raises MigrationChanged, SchemaBehind.
     """
     try:
         known = await con.fetchval("SELECT to_regclass('migration')") is not None
@@ -84,9 +84,9 @@ async def bring_up_to_date(con: asyncpg.Connection) -> list[str]:
 
 
 async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[str]:
-    """Apply what is missing, and give each role what it needs, all of it or nothing; what was applied.
+    """Apply missing migrations and grant each role its rights, in one transaction; return what was applied.
 
-    Migrations this code does not know are left alone: they are newer. Raises MigrationChanged.
+    Migrations that this code does not know are newer, and ignored. Raises MigrationChanged.
     """
     async with con.transaction():
         await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
@@ -94,7 +94,7 @@ async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[s
         missing = await _missing(con)
         for migration in missing:
             await con.execute(migration.sql)
-            await con.execute(NOTED, migration.name, migration.sha256)
+            await con.execute(RECORD, migration.name, migration.sha256)
         await grant(con, roles or Roles())
     return [migration.name for migration in missing]
 
@@ -102,13 +102,16 @@ async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[s
 async def _missing(con: asyncpg.Connection) -> list[Migration]:
     rows = await con.fetch("SELECT name, sha256 FROM migration")
     applied = {row["name"]: row["sha256"] for row in rows}
-    return [migration for migration in migrations() if not has_had(applied, migration)]
+    return [migration for migration in migrations() if not is_applied(applied, migration)]
 
 
-def has_had(applied: Mapping[str, str], migration: Migration) -> bool:
-    """Whether this one is among those applied (name to SHA-256). Raises MigrationChanged."""
+def is_applied(applied: Mapping[str, str], migration: Migration) -> bool:
+    """Whether this migration is among those applied (name to SHA-256). Raises MigrationChanged."""
     if migration.name not in applied:
         return False
     if applied[migration.name] != migration.sha256:
-        raise MigrationChanged(f"storage/migrations/{migration.name}.sql is not what was applied")
+        raise MigrationChanged(
+            f"storage/migrations/{migration.name}.sql was edited after it was applied: restore it, and put "
+            "the change into a new migration"
+        )
     return True

@@ -1,6 +1,6 @@
-"""A node's name is one worker's: two under it would take each other's calls and sounds for their own.
+"""A node's name belongs to one worker: two with one name would mix up their calls and their audio.
 
-The name is held by a lock of the drainer's connection: so it is free as soon as that worker is gone.
+An advisory lock of the drainer's connection holds the name: so it is free as soon as that worker is gone.
 """
 
 import socket
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-# PostgreSQL's own are 2 hours: so long a host that lost its power would hold its name.
+# PostgreSQL's defaults are 2 hours: a host that lost its power would hold its name for that long.
 KEEPALIVES = {
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -18,7 +18,7 @@ KEEPALIVES = {
 }
 HOLD = "SELECT pg_advisory_lock_shared($1, $2)"
 LET_GO = "SELECT pg_advisory_unlock_shared($1, $2)"
-# Two keys make a lock with objsubid 2. Who holds it may be another role's to know.
+# A lock with two keys has objsubid 2. Another role's client address may be hidden from this one.
 OTHERS = """
 SELECT pid, client_addr FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND objsubid = 2 AND granted
@@ -33,9 +33,9 @@ class NodeTaken(Exception):
 
 
 async def hold(con: asyncpg.Connection, node: str, place: str) -> None:
-    """Have the node's name for the journal at this place, as long as the connection lives. Raises NodeTaken.
+    """Hold the node's name for the journal at this place, as long as the connection lives. Raises NodeTaken.
 
-    Several workers of one journal may: they do no harm to each other.
+    Several workers of one journal may hold it: they do no harm to each other.
     """
     keys = key(f"callengine node {node}"), key(place)
     await con.execute(HOLD, *keys)
@@ -46,7 +46,7 @@ async def hold(con: asyncpg.Connection, node: str, place: str) -> None:
     pid, where = other["pid"], f" at {other['client_addr']}" if other["client_addr"] else ""
     raise NodeTaken(
         f"node {node}: another worker{where} has this name in this database, with another journal; give each "
-        f"node a name of its own (`node` in callengine.toml). If that worker is gone for good: "
+        f"node its own name (`node` in callengine.toml). If that worker is gone for good: "
         f"SELECT pg_terminate_backend({pid})"
     )
 
@@ -57,7 +57,7 @@ def key(text: str) -> int:
 
 
 def place_of(journal: Path) -> str:
-    """Which folder, on which host: what two live journals never have in common."""
+    """The journal's folder and host, which two live journals never have in common."""
     machine = ""
     with suppress(OSError):
         machine = Path("/etc/machine-id").read_text("ascii").strip()

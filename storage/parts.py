@@ -1,14 +1,14 @@
-"""The parts of a recorded conversation, as Asterisk's recorder leaves them, laid on the line of time.
+"""The parts of a recording, as Asterisk's recorder writes them, placed on the timeline.
 
-asterisk/etc/recorder.conf names each file by the instant at which it was begun, in milliseconds of the epoch,
-and one that was begun by a pause by the seconds after which it is written at all:
+asterisk/etc/recorder.conf names each file by the instant at which it began, in milliseconds of the epoch. The
+name of one that began with a pause also has the seconds after which the recorder writes at all:
 
     <audio_id>-1764280000123.raw         from 1764280000.123 on
     <audio_id>-1764280060456-s120.raw    a pause since 1764280060.456; written if it lasted longer than 120 s
 
-In each, raw and with no header: 8 kHz, signed, 16 bit, little endian, the two sides in turn, a sample each.
-The recorder has no clock: what neither side sent is not in the file. How far it had come when is in a file
-beside it, `.marks` (storage/marks.py). Why: docs/decisions/016.
+Each is raw, without a header: 8 kHz, signed, 16 bit, little endian, one sample of each side in turn. The
+recorder has no clock: time in which neither side sent anything is not in the file. A file beside it, `.marks`
+(storage/marks.py), says how much was written when. Why: docs/decisions/012-recorder.md.
 """
 
 import re
@@ -25,11 +25,11 @@ from storage.wave import RATE, SAMPLE
 NAME = re.compile(r"-([0-9]{13})(?:-s([0-9]{1,4}))?\.(?:raw|marks)")
 MARK = re.compile(r"([0-9]{13}) ([0-9]+)")
 BOTH = 2  # sides
-# The recorder is on the destination's channel: first what comes from it, then what it hears (measured).
+# The recorder is on the destination's channel: first the destination's sample, then the caller's (measured).
 CALLER, DESTINATION = 1, 0
 A_MS = RATE // 1000
-FAR = 12 * 3600 * RATE  # no call is longer: what is named later than that is named by a clock that was set
-LATE = 60 * A_MS  # marks are right to 15 ms (measured): what is later than this was lost
+FAR = 12 * 3600 * RATE  # no call is longer: a name with a later instant has one of a clock that was set
+LATE = 60 * A_MS  # marks are right to 15 ms (measured): when they are later than this, time is missing
 Frames = NDArray[np.int16]
 
 
@@ -37,8 +37,9 @@ Frames = NDArray[np.int16]
 class Part:
     """One file.
 
-    `at`: ms of the epoch. `after`: the seconds of the pause before it. `frames`: both sides, a row a sample;
-    a four-hour call has 460 MB of them, which stay on the disk. `marks`: at this ms, so many were there.
+    `at`: ms of the epoch. `after`: the seconds of the pause before it. `frames`: a row for each sample of
+    both sides; a four-hour call has 460 MB of them, which stay on the disk. `marks`: pairs of an instant (ms)
+    and how many frames were written by then.
     """
 
     at: int
@@ -48,7 +49,7 @@ class Part:
 
     @classmethod
     def read(cls, file: Path, name: re.Match[str]) -> "Part":
-        """`name`: what NAME found in it. A frame that was cut by a crash is left out. Raises OSError."""
+        """`name`: the match of NAME. A frame that a crash has cut is left out. Raises OSError."""
         length = file.stat().st_size // (BOTH * SAMPLE)
         shape = (length, BOTH)
         frames = np.memmap(file, "<i2", "r", shape=shape) if length else np.zeros(shape, np.int16)
@@ -56,13 +57,13 @@ class Part:
 
     @property
     def written(self) -> int:
-        """Since when it is written, ms of the epoch."""
+        """The instant of its first frame, ms of the epoch."""
         return self.at + self.after * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Silence, so many samples of it, and then these frames."""
+    """So many samples of silence, and then these frames."""
 
     silence: int
     frames: Frames
@@ -72,7 +73,7 @@ class Stretch:
 class Line:
     """All parts in their places, `length` samples.
 
-    `missing`: seconds within the parts that neither side sent, or that were lost. Silence makes up for them.
+    `missing`: seconds within the parts that neither side sent, or that were lost. Silence replaces them.
     """
 
     stretches: tuple[Stretch, ...]
@@ -80,7 +81,7 @@ class Line:
     missing: float
 
     def blocks(self, longest: int) -> Iterator[Frames]:
-        """The whole of it, at most `longest` samples at a time: the caller, the destination."""
+        """All of it, at most `longest` samples at a time; columns: caller, destination."""
         for stretch in self.stretches:
             for start in range(0, stretch.silence, longest):
                 yield np.zeros((min(longest, stretch.silence - start), BOTH), np.int16)
@@ -89,10 +90,10 @@ class Line:
 
 
 def lay(parts: Sequence[Part], lasted: float) -> Line:
-    """Where each of them belongs. No sample is ever left out.
+    """Lay each part on the timeline. No sample is ever left out.
 
-    `lasted`: the seconds from the beginning to the end of the recording, 0 if nobody knows them; the silence
-    of a pause in which the call ended lasts to there.
+    `lasted`: the seconds from the start to the end of the recording, 0 if not known. If the call ended in a
+    pause, the silence lasts until then.
     """
     parts = sorted(parts, key=lambda part: part.at)
     stretches: list[Stretch] = []
@@ -112,26 +113,24 @@ def lay(parts: Sequence[Part], lasted: float) -> Line:
 
 
 def pieces(part: Part) -> list[Stretch]:
-    """The part, with silence where it had fallen behind: before the sound between the mark that shows it and
-    the mark before, which is a second.
-    """
-    found, begins, late = [], 0, 0
+    """The part, with silence where time is missing: before the second of sound whose mark shows it."""
+    stretches, begins, late = [], 0, 0
     for ms, frames in part.marks:
         if begins < frames <= len(part.frames):
             lost = min((ms - part.written) * A_MS, FAR) - frames - late
             lost = lost if lost >= LATE else 0
-            found.append(Stretch(lost, part.frames[begins:frames]))
+            stretches.append(Stretch(lost, part.frames[begins:frames]))
             begins, late = frames, late + lost
-    return [*found, Stretch(0, part.frames[begins:])]
+    return [*stretches, Stretch(0, part.frames[begins:])]
 
 
 def begin_of(part: Part) -> int:
-    """Where the silence before this part ends, ms of the epoch; that of an empty one belongs to the next."""
+    """Where the silence before this part ends, ms of the epoch; an empty part leaves it to the next one."""
     return part.written if len(part.frames) else part.at
 
 
 def place(ms: int, first: Part) -> int:
-    """The sample of the line at which this instant is."""
+    """The sample of the timeline at this instant."""
     return min(max((ms - first.at) * A_MS, 0), FAR)
 
 
@@ -143,8 +142,8 @@ def rest_of_pause(parts: Sequence[Part], reached: int, lasted: float) -> int:
 
 
 def read_marks(file: Path) -> tuple[tuple[int, int], ...]:
-    """Those that are whole, in the order in which they were made; none where nobody looked."""
+    """The complete marks of a file, in order; none if the worker did not run."""
     with suppress(FileNotFoundError):
-        found = map(MARK.fullmatch, file.read_text("ascii", "replace").split("\n")[:-1])
-        return tuple((int(it[1]), int(it[2]) // (BOTH * SAMPLE)) for it in found if it)
+        matches = map(MARK.fullmatch, file.read_text("ascii", "replace").split("\n")[:-1])
+        return tuple((int(mark[1]), int(mark[2]) // (BOTH * SAMPLE)) for mark in matches if mark)
     return ()

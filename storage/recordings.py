@@ -1,46 +1,41 @@
-"""Recordings and their time: kept as long as their owner said, longer only under a legal hold."""
+"""Recordings and their retention: as long as their owner chose, longer only under a legal hold."""
 
 import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import asyncpg
 
-from storage.calls import FETCHED, Revised, as_text
+from storage import audio_states
+from storage.access import Actor, this_process
+from storage.calls import Revised, as_text
 from storage.conversation import Conversation
 from storage.records import RecordingRecord
-
-KEEP_AUDIO = """
-INSERT INTO audio (audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, reason)
-SELECT audio_id, kind, call_id, owner, node, began, ended, how, destroy_after, 'deadline'
-FROM json_populate_recordset(NULL::audio, $1) AS told
-WHERE NOT EXISTS (SELECT FROM tombstone WHERE tombstone.audio_id = told.audio_id)
-ON CONFLICT (audio_id) DO NOTHING
-"""
+from storage.rows import rows_of
 
 KEEP_RECORDINGS = """
 INSERT INTO recording (audio_id, format, ended, keep_seconds, evidence)
 SELECT audio_id, format, ended, keep_seconds, evidence
-FROM json_populate_recordset(NULL::recording, $1) AS told
-WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = told.audio_id)
+FROM json_populate_recordset(NULL::recording, $1) AS drained
+WHERE EXISTS (SELECT FROM audio WHERE audio.audio_id = drained.audio_id)
 ON CONFLICT (audio_id) DO NOTHING
 """
 
-# A call whose record was written anew ended at another time than was thought. The record is right: by it the
-# deadline is put right, or drawn nearer if somebody has shortened it since; what is destroyed stays so.
+# A later record of a call may correct when the call ended. The deadline is corrected with it; if it has been
+# shortened since, it is only brought forward. What is destroyed stays destroyed.
 CORRECT = """
-WITH told AS (
-    SELECT told.* FROM json_to_recordset($1) AS told (audio_id text, call_id uuid, rev bigint,
+WITH latest AS (
+    SELECT drained.* FROM json_to_recordset($1) AS drained (audio_id text, call_id uuid, rev bigint,
         ended timestamptz, how text, call_ended timestamptz, evidence jsonb)
-    JOIN call ON call.call_id = told.call_id AND call.rev = told.rev
+    JOIN call ON call.call_id = drained.call_id AND call.rev = drained.rev
 ), wrong AS (
-    SELECT told.*, told.call_ended + interval '1 second' * keep_seconds AS until,
+    SELECT latest.*, latest.call_ended + interval '1 second' * keep_seconds AS until,
         destroy_after < recording.ended + interval '1 second' * keep_seconds AS shortened
-    FROM told JOIN audio USING (audio_id) JOIN recording USING (audio_id)
+    FROM latest JOIN audio USING (audio_id) JOIN recording USING (audio_id)
     WHERE state IN ('recorded', 'stored') AND (recording.ended, recording.evidence, audio.ended, audio.how)
-        IS DISTINCT FROM (told.call_ended, told.evidence, told.ended, told.how)
+        IS DISTINCT FROM (latest.call_ended, latest.evidence, latest.ended, latest.how)
     FOR UPDATE OF audio
 ), corrected AS (
     UPDATE audio SET
@@ -52,39 +47,22 @@ UPDATE recording SET ended = wrong.call_ended, evidence = wrong.evidence
 FROM wrong WHERE recording.audio_id = wrong.audio_id
 """
 
-# Asterisk killed ends both; that the recording has ended is then noticed later than that the call has.
-WANTED = """
+# A killed Asterisk ends both the call and its recording; the recording's end is then noticed later.
+FORMAT_AND_SECONDS = """
 SELECT format, extract(epoch FROM least(audio.ended, recording.ended) - began)::float8 AS lasted
 FROM recording JOIN audio USING (audio_id) WHERE audio_id = $1
 """
 MEASURED = "UPDATE recording SET short_by = $2, one_way = $3, silent = $4, clipping = $5 WHERE audio_id = $1"
 
-SEEN = """
-INSERT INTO retention (node, owner, keep_seconds) SELECT $1, * FROM unnest($2::text[], $3::bigint[])
-ON CONFLICT (node, owner) DO UPDATE SET
-    keep_seconds = EXCLUDED.keep_seconds,
-    shortened_at = CASE WHEN EXCLUDED.keep_seconds < retention.keep_seconds THEN now() END
-WHERE retention.keep_seconds <> EXCLUDED.keep_seconds
-"""
-
-# For two days, because a call that began before may last 12 h, and come into these tables even later.
-SHORTEN = """
-UPDATE audio SET
-    destroy_after = recording.ended + interval '1 second' * retention.keep_seconds,
-    reason = 'deadline', next_at = least(next_at, now())
-FROM recording, retention
-WHERE recording.audio_id = audio.audio_id AND retention.owner = audio.owner AND retention.node = $1
-  AND retention.shortened_at > now() - interval '2 days' AND audio.began < retention.shortened_at
-  AND audio.kind = 'recording' AND audio.state IN ('recorded', 'stored')
-  AND destroy_after > recording.ended + interval '1 second' * retention.keep_seconds
-RETURNING audio.audio_id
-"""
-
+# Each decision and its line in the access log are one statement: neither is ever without the other.
 HOLD = """
 WITH held AS (
     UPDATE audio SET hold = $3
     WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
-    RETURNING audio_id)
+    RETURNING audio_id
+), logged AS (
+    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'hold', $7, $8 FROM held
+)
 INSERT INTO legal_hold (audio_id, reason, reference, by_one, by_other, review_on)
 SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
 """
@@ -92,15 +70,22 @@ SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
 RELEASE = """
 WITH released AS (
     UPDATE legal_hold SET released_at = now(), released_by = $2
-    WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id)
+    WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id
+), logged AS (
+    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'release', $3, $4 FROM released
+)
 UPDATE audio SET hold = NULL, next_at = least(next_at, now()) FROM released
 WHERE audio.audio_id = released.audio_id RETURNING audio.audio_id
 """
 
 DESTROY = """
-UPDATE audio SET destroy_after = now(), reason = $2, next_at = least(next_at, now())
-WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
-RETURNING audio_id
+WITH due AS (
+    UPDATE audio SET destroy_after = now(), reason = $2, next_at = least(next_at, now())
+    WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
+    RETURNING audio_id
+)
+INSERT INTO access (audio_id, what, operator, host)
+SELECT audio_id, 'destroy', $3, $4 FROM due RETURNING audio_id
 """
 
 STANDING = "SELECT state, hold FROM audio WHERE audio_id = $1 AND kind = 'recording'"
@@ -124,12 +109,12 @@ ORDER BY audio.began, audio.audio_id
 
 
 class Refused(Exception):
-    """What was asked cannot be done with this recording; the message says why."""
+    """This cannot be done with the recording in its present state; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a recording is kept beyond its time: two names, and the day on which somebody looks again."""
+    """Why a recording is kept beyond its deadline, who decided it (two persons), and when it is reviewed."""
 
     reason: str
     reference: str
@@ -140,7 +125,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which recordings: None asks nothing; `gone`: those that are destroyed too."""
+    """Which recordings: None does not restrict; `gone`: destroyed ones too."""
 
     owner: str | None = None
     number: str | None = None
@@ -150,78 +135,74 @@ class Asked:
 
 
 async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
-    """Write the recordings of these ended calls, in the caller's transaction that has written the calls.
+    """Store the recordings of these ended calls, in the caller's transaction that has stored the calls.
 
-    Of those that are known only what a later record puts right is written. What is destroyed stays so.
+    Of recordings that are known, only what a later record corrects is stored. A destroyed one stays so.
     """
-    found = [(call, recording) for call in calls for recording in call.recordings]
-    if not found:
+    drained = [(call, recording) for call in calls for recording in call.recordings]
+    if not drained:
         return
-    found.sort(key=lambda it: it[1].recording_id)
-    new = await con.execute(KEEP_AUDIO, json.dumps([audio_row(*it) for it in found]))
-    await con.execute(KEEP_RECORDINGS, json.dumps([recording_row(*it) for it in found]))
-    if new != f"INSERT 0 {len(found)}":
-        await con.execute(CORRECT, json.dumps([corrected_row(*it) for it in found]))
+    drained.sort(key=lambda pair: pair[1].recording_id)
+    added = await audio_states.add(con, [audio_row(call, recording) for call, recording in drained])
+    rows = [recording_row(call, recording) for call, recording in drained]
+    await con.execute(KEEP_RECORDINGS, json.dumps(rows))
+    if len(added) < len(drained):
+        rows = [corrected_row(call, recording) for call, recording in drained]
+        await con.execute(CORRECT, json.dumps(rows))
 
 
-async def wanted(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
-    """The format its owner wants it in, and how many seconds it lasted."""
-    row = await con.fetchrow(WANTED, audio_id)
-    if row is None:  # adopted from the spool: nobody's
+async def format_and_seconds(con: asyncpg.Connection, audio_id: str) -> tuple[str, float]:
+    """The format that its owner wants, and how many seconds it lasted."""
+    row = await con.fetchrow(FORMAT_AND_SECONDS, audio_id)
+    if row is None:  # an orphan of the spool: it has no owner
         return "wav", 0
     return row["format"], row["lasted"]
 
 
-async def measured(con: asyncpg.Connection, audio_id: str, it: Conversation, lasted: float) -> None:
-    """Write down what is wrong with it, if anything is."""
-    short_by = round(max(lasted - it.seconds, 0) + it.missing, 3)
-    await con.execute(MEASURED, audio_id, short_by, it.one_way, it.silent, it.clipping)
+async def store_measurements(
+    con: asyncpg.Connection, audio_id: str, conversation: Conversation, lasted: float
+) -> None:
+    """Store what is wrong with it, if anything is: seconds missing, silence, one audible side, clipping."""
+    short_by = round(max(lasted - conversation.seconds, 0) + conversation.missing, 3)
+    await con.execute(
+        MEASURED, audio_id, short_by, conversation.one_way, conversation.silent, conversation.clipping
+    )
 
 
-async def see(con: asyncpg.Connection, node: str, keeps: Mapping[str, timedelta]) -> None:
-    """Note the retention of these owners as it is now on this node."""
-    await con.execute(SEEN, node, list(keeps), [int(keep.total_seconds()) for keep in keeps.values()])
-
-
-async def shorten(con: asyncpg.Connection, node: str) -> list[str]:
-    """Have what was seen to be shortened count for what exists already; return the ids it counted for.
-
-    What is lengthened counts only for what comes.
-    """
-    return [row["audio_id"] for row in await con.fetch(SHORTEN, node)]
-
-
-async def hold(con: asyncpg.Connection, audio_id: str, why: Hold) -> None:
-    """Keep it whatever its deadline says, until it is released. Raises Refused."""
-    told = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
-    if await con.fetchval(HOLD, audio_id, *told) is None:
+async def hold(con: asyncpg.Connection, audio_id: str, why: Hold, actor: Actor | None = None) -> None:
+    """Keep it whatever its deadline, until it is released; log who did so. Raises Refused."""
+    reason = (why.reason, why.reference, why.by_one, why.by_other, why.review_on)
+    if await con.fetchval(HOLD, audio_id, *reason, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
 
 
-async def release(con: asyncpg.Connection, audio_id: str, by: str) -> None:
-    """End its hold: past its deadline it is destroyed at once. Raises Refused."""
-    if await con.fetchval(RELEASE, audio_id, by) is None:
+async def release(con: asyncpg.Connection, audio_id: str, by: str, actor: Actor | None = None) -> None:
+    """End its hold: it is destroyed at once if its deadline is over. Log who did so. Raises Refused."""
+    if await con.fetchval(RELEASE, audio_id, by, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
 
 
-async def destroy(con: asyncpg.Connection, audio_id: str, reason: str = "operator") -> None:
-    """Let its time be over now. Raises Refused."""
-    if await con.fetchval(DESTROY, audio_id, reason) is None:
+async def destroy(
+    con: asyncpg.Connection, audio_id: str, reason: str = "operator", actor: Actor | None = None
+) -> None:
+    """Set its deadline to now; log who did so. Raises Refused."""
+    if await con.fetchval(DESTROY, audio_id, reason, *columns_of(actor)) is None:
         raise Refused(await standing(con, audio_id))
 
 
-async def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
-    """Rows as FIND has them, oldest first, as of one moment."""
-    async with con.transaction(isolation="repeatable_read", readonly=True):
-        told = (asked.owner, asked.number, asked.since, asked.until, asked.gone)
-        cursor = await con.cursor(FIND, *told)
-        while rows := await cursor.fetch(FETCHED):
-            for row in rows:
-                yield row
+def columns_of(actor: Actor | None) -> tuple[str, str]:
+    """Operator and host, for a line in the access log."""
+    actor = actor or this_process()
+    return actor.operator, actor.host
+
+
+def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:
+    """The rows of FIND, oldest first, as of one moment."""
+    return rows_of(con, FIND, asked.owner, asked.number, asked.since, asked.until, asked.gone)
 
 
 async def standing(con: asyncpg.Connection, audio_id: str) -> str:
-    """How it is with this recording, in a sentence."""
+    """The present state of this recording, in a sentence."""
     row = await con.fetchrow(STANDING, audio_id)
     if row is None:
         return f"there is no recording {audio_id}"
@@ -229,7 +210,7 @@ async def standing(con: asyncpg.Connection, audio_id: str) -> str:
         return f"{audio_id} is under a legal hold, {row['hold']}"
     if row["state"] in ("recorded", "stored"):
         return f"{audio_id} is under no legal hold"
-    return f"{audio_id} is {row['state']}: there is nothing to be heard any more"
+    return f"{audio_id} is {row['state']}: nobody can hear it any more"
 
 
 def audio_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
@@ -244,6 +225,7 @@ def audio_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
         "ended": as_text(recording.ended),
         "how": recording.how,
         "destroy_after": as_text(over(call) + recording.keep),
+        "reason": "deadline",
     }
 
 
@@ -259,7 +241,7 @@ def recording_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any
 
 
 def corrected_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any]:
-    """What another record of the same call may tell otherwise."""
+    """The facts that a later record of the same call may correct."""
     return {
         "audio_id": recording.recording_id,
         "call_id": call.record.call_id,
@@ -272,7 +254,7 @@ def corrected_row(call: Revised, recording: RecordingRecord) -> Mapping[str, Any
 
 
 def over(call: Revised) -> datetime:
-    """When the call ended. Raises ValueError where it has not."""
+    """When the call ended. Raises ValueError when it has not."""
     if call.record.ended is None:
         raise ValueError(f"{call.record.call_id} has not ended")
     return call.record.ended

@@ -1,11 +1,11 @@
-"""What is left of a call: the projection of its state (`journal.state`) into the records that are kept.
+"""The records of a call: projections of its state (`journal.state`).
 
-A field added to the record is added in three places: the entry that tells it, with the state it changes
+A new field of the record is added in three places: the entry that has the fact, with the state it changes
 (`journal.entries`, `journal.state`); the projection here; a migration with the column (`storage/migrations`,
 `storage.calls`).
 
 Instants are aware UTC datetimes of Asterisk's clock; durations are computed from them, never stored apart.
-Where that clock was set during the call, the durations of a steady one stand in `clock`.
+If that clock was set during the call, `clock` has the durations by a steady clock.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,15 @@ from journal.state import CallState
 from journal.values import Consent, Leg, Message, Recording
 
 ZERO = timedelta(0)
-VOICEMAIL = "voicemail"  # `delivered_to` of a caller who reached no destination, but the owner's voicemail
+MENU = "menu"  # the journal's name for a menu that answered the caller
+VOICEMAIL = "voicemail"  # `delivered_to` when the caller left a message instead of reaching a destination
 
 
 @dataclass(frozen=True, slots=True)
 class LegRecord:
-    """One attempt at one destination. `connected`: it began to talk with the caller.
+    """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
-    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 where it is unknown.
+    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown.
     """
 
     leg_id: str
@@ -43,10 +44,10 @@ class LegRecord:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """What the owner is mailed about a call: the message that the caller left, or that the call was missed.
+    """The mail to the owner about a call: a message that the caller left, or a missed call.
 
     `deliver` is a dialplan.delivery.Delivery as JSON. `ended` and `how` are None when the message's end is
-    not known. `or_missed`: if the message turns out to be empty, a missed-call mail is wanted instead.
+    not known. `or_missed`: if the message has no speech, the owner wants a missed-call mail instead.
     """
 
     message_id: str
@@ -60,9 +61,9 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordingRecord:
-    """A recorded conversation. `keep`: the owner's retention when it began, counted from the call's end.
+    """A recorded conversation. `keep`: the owner's retention when it began, from the end of the call.
 
-    `evidence`: `notice`, as the call's record has it when the recording ends; `changes`, each
+    `evidence`: `notice`, as the call record has it when the recording ends; `changes`, each of them
     `{"what": pause | resume | stop | end, "at", "how"}`. `ended` is None when its end is not known.
     """
 
@@ -72,22 +73,24 @@ class RecordingRecord:
     began: datetime
     evidence: Mapping[str, Any]
     ended: datetime | None = None
-    how: str | None = None  # it was stopped before the conversation was over: key | failed
+    how: str | None = None  # why it stopped before the conversation ended: key | failed
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. `caller` is empty when withheld or unknown; `ended` is None while the call lives.
+    """One call. `caller` is empty when withheld or unknown; `ended` is None while the call is live.
 
-    `answered`: the caller's bill begins; `connected`: a destination begins to talk with the caller.
+    `answered`: when the caller's bill begins; `connected`: when a destination and the caller begin to talk.
 
     `notice`: whether the caller heard that the call is recorded: `result` (heard, refused, failed, skipped),
     `at`, the announcement as it was played on the caller's leg and the caller's answer, or `why` not;
     `joined`, a list of the same for each destination, by `leg` (heard, known, failed, left). Empty where
     nothing is recorded.
 
-    `clock`: empty, unless the clock was set during the call: then by how many seconds in all (`stepped`), and
-    `ring` and `talk` in seconds of a clock that nobody sets. The instants stay as they were shown.
+    `clock`: empty unless the clock was set during the call: then by how many seconds in all (`stepped`), and
+    `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
+
+    `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
     """
 
     call_id: str
@@ -110,6 +113,7 @@ class CallRecord:
     legs: tuple[LegRecord, ...] = ()
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -122,7 +126,7 @@ class CallRecord:
     def ring(self) -> timedelta:
         """First attempt to answer; without an answer, to the end of the last attempt.
 
-        A caller who was answered before anything rang heard ringing until a destination was connected.
+        If the caller was answered before anything rang, the ringing ended when a destination was connected.
         """
         if "ring" in self.clock:
             return timedelta(seconds=self.clock["ring"])
@@ -159,6 +163,7 @@ def call_record(state: CallState) -> CallRecord:
         message_id=message.audio if message else "",
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
+        choices=state.choices,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 
@@ -185,7 +190,7 @@ def clock(state: CallState, record: CallRecord) -> Mapping[str, float]:
 
 
 def messages(state: CallState) -> tuple[MessageRecord, ...]:
-    """What the owner is mailed about this ended call."""
+    """The mails to the owner about this ended call."""
     if not state.messages and state.missed is not None and delivered_to(state) in ("", VOICEMAIL):
         return (MessageRecord(missed_id(state.call_id), "missed", state.missed, state.began),)
     return tuple(
@@ -203,12 +208,12 @@ def messages(state: CallState) -> tuple[MessageRecord, ...]:
 
 
 def recordings(state: CallState) -> tuple[RecordingRecord, ...]:
-    """The conversations of this call that were recorded."""
+    """The recordings of this call."""
     return tuple(recording_record(recording, state) for recording in state.recordings.values())
 
 
 def until(state: CallState, sound: Message | Recording) -> datetime | None:
-    """When it ended, by the clock as it was set when it began: what it lasted is counted from that."""
+    """When it ended, by the clock as it was set when it began, so that the difference is its length."""
     return sound.began + state.lasted(sound.began, sound.ended) if sound.ended else None
 
 
@@ -246,7 +251,9 @@ def delivered_to(state: CallState) -> str:
     """The destination that talked with the caller, "voicemail" where the caller left a message, or ""."""
     if state.connected is not None:
         return state.legs[state.connected.leg].to
-    return VOICEMAIL if state.messages else state.answered_to
+    if state.messages:
+        return VOICEMAIL
+    return "" if state.answered_to == MENU else state.answered_to
 
 
 def notice(consent: Consent) -> Mapping[str, Any]:
@@ -258,8 +265,8 @@ def notice(consent: Consent) -> Mapping[str, Any]:
 
 
 def evidence(notified: CallerNotified | PartyNotified) -> Mapping[str, Any]:
-    """How a party was notified, as JSON: what is empty is left out, but for the answer to an announcement."""
-    told = {
+    """How a party was notified, as JSON, without empty facts except the answer to an announcement."""
+    facts = {
         "at": notified.at.isoformat(),
         "result": notified.result,
         "why": notified.why,
@@ -271,4 +278,4 @@ def evidence(notified: CallerNotified | PartyNotified) -> Mapping[str, Any]:
         "ended": notified.ended and notified.ended.isoformat(),
     }
     answer = {"answer": notified.answer} if notified.announcement else {}
-    return {key: fact for key, fact in told.items() if fact} | answer
+    return {key: fact for key, fact in facts.items() if fact} | answer

@@ -1,12 +1,12 @@
-"""Rotation: group keys that are needed are wrapped under a new epoch, and the old epoch's key is overwritten.
+"""Rotation: group keys in use are wrapped under a new epoch, and the key of the old epoch is overwritten.
 
-    a key is destroyed: its row is deleted, and noted in keys.residue
+    a key is destroyed: its row is deleted, and a row is added to keys.residue
     -> the other keys of its group are encrypted with the key of a new group, the old group is deleted
-    -> epoch n + 1: all groups wrapped anew -> committed -> all opened once more -> key of epoch n overwritten
+    -> epoch n + 1: all groups rewrapped -> committed -> all opened once more -> key of epoch n overwritten
 
-From then on nothing opens the deleted key, wherever its bytes are. Killed anywhere, the next worker goes on.
-The database refuses to overwrite the key of an epoch that a group refers to, and a group refers to a new
-epoch only when its key is committed.
+From then on nothing opens the deleted key, wherever its bytes are. After a kill at any point the next worker
+continues. The database refuses to overwrite the key of an epoch that a group refers to, and a group refers to
+a new epoch only once that epoch's key is committed.
 """
 
 import asyncio
@@ -22,11 +22,16 @@ from journal.fault import point
 from storage.key_wrapper import ID_BYTES, KeyWrapper, SealBroken, open_sealed, seal
 from storage.keyring import GROUP, GROUP_SIZE, Epoch, Group, as_bytes, hold_epoch, new_group
 
-GROUPS_AT_ONCE = 32  # whose keys are encrypted anew in one transaction
+GROUPS_AT_ONCE = 32  # whose keys are encrypted again in one transaction
 KeyOf = Callable[[asyncpg.Record], bytes]
 log = structlog.get_logger()
 
-# Also where a master key was replaced: so the old one is soon not needed any more.
+OLDEST_RESIDUE = """
+SELECT coalesce(extract(epoch FROM now() - min(since)), 0)::float8
+FROM keys.residue WHERE group_id IS NOT NULL
+"""
+
+# Also where a master key was replaced: so the old master key is soon not needed any more.
 DUE = """
 SELECT now() FROM keys.epoch WHERE began_at <= now() - $1::interval AND (
     EXISTS (SELECT FROM keys.residue WHERE group_id IS NOT NULL)
@@ -46,7 +51,7 @@ FROM unnest($1::text[], $2::bytea[]) AS moved (audio_id, wrapped) WHERE audio_ke
 DROP_GROUPS = "DELETE FROM keys.group_key WHERE group_id = ANY($1)"
 
 LOCK = "LOCK TABLE keys.epoch IN SHARE ROW EXCLUSIVE MODE"
-# Waits for those who are adding keys to this epoch, and keeps others from it.
+# Waits for transactions that add keys to this epoch, and blocks new ones.
 PRESENT = "SELECT epoch, keys.epoch_key(epoch) AS key FROM keys.epoch FOR UPDATE"
 GROUPS = "SELECT group_id, wrapped FROM keys.group_key ORDER BY group_id"
 REWRAP = """
@@ -64,7 +69,7 @@ WITHOUT_GROUP = """
 SELECT audio_id, wrapped FROM keys.audio_key
 WHERE group_id IS NULL AND substring(wrapped FROM 1 FOR 4) = ANY($1) LIMIT $2 FOR UPDATE
 """
-# Their old bytes stay in the files. They are harmless when the master key that wrapped them is destroyed.
+# Their old bytes stay in the files, harmless once the master key that wrapped them is destroyed.
 LEFT_BEHIND = "INSERT INTO keys.residue (master_id) SELECT unnest($1::bytea[])"
 MASTER_GONE = "DELETE FROM keys.residue WHERE master_id <> ALL($1)"
 
@@ -91,7 +96,7 @@ class Rotation:
         return await self._rotate(con)
 
     async def _adopt(self, con: asyncpg.Connection) -> bool:
-        """Move keys of versions before into a group; False when there are none."""
+        """Move the keys of earlier versions into a group; False when there are none."""
         await con.execute(MASTER_GONE, self.key_wrapper.known)
         if not await con.fetch(WITHOUT_GROUP, self.key_wrapper.known, 1):
             return False
@@ -106,7 +111,7 @@ class Rotation:
         return True
 
     async def _regroup(self, con: asyncpg.Connection, until: datetime) -> bool:
-        """Encrypt anew what is left of some groups of which keys were destroyed until then."""
+        """Encrypt again the remaining keys of some groups of which keys were destroyed before `until`."""
         point("keys.before_regroup")
         async with con.transaction():
             epoch = await hold_epoch(con, self.key_wrapper)
@@ -119,7 +124,7 @@ class Rotation:
         return bool(groups)
 
     async def _rotate(self, con: asyncpg.Connection) -> bool:
-        """Begin the next epoch; False when another worker just has."""
+        """Begin the next epoch; False when another worker has just begun it."""
         point("keys.before_rotation")
         async with con.transaction():
             await con.execute(LOCK)
@@ -139,7 +144,7 @@ class Rotation:
         return True
 
     async def _clear(self, con: asyncpg.Connection) -> bool:
-        """Overwrite the key of the epoch before, once everything has been seen to open without it."""
+        """Overwrite the key of the previous epoch, after every group key has been opened without it."""
         if await con.fetchrow(UNCLEARED) is None:
             return False
         point("keys.before_clear")
@@ -161,16 +166,16 @@ class Rotation:
 
 
 async def move(con: asyncpg.Connection, epoch: Epoch, rows: Sequence[asyncpg.Record], key_of: KeyOf) -> None:
-    """Have these keys in new groups. A key that is destroyed in this moment stays so."""
+    """Move these keys into new groups. A key that is destroyed at this moment stays destroyed."""
     for at in range(0, len(rows), GROUP_SIZE):
         some = rows[at : at + GROUP_SIZE]
         group = await new_group(con, epoch)
-        sealed = await asyncio.to_thread(sealed_anew, some, key_of, group)
+        sealed = await asyncio.to_thread(sealed_again, some, key_of, group)
         await con.execute(MOVE, [row["audio_id"] for row in some], sealed, group.group_id)
 
 
-def sealed_anew(rows: Sequence[asyncpg.Record], key_of: KeyOf, group: Group) -> list[bytes]:
-    """These keys, encrypted with the key of that group. One that does not open is left as it is."""
+def sealed_again(rows: Sequence[asyncpg.Record], key_of: KeyOf, group: Group) -> list[bytes]:
+    """Encrypt these keys with the key of that group. A key that does not open is left as it is."""
     sealed = []
     for row in rows:
         try:
@@ -187,17 +192,22 @@ def wrap_all(key_wrapper: KeyWrapper, keys: Sequence[bytes]) -> list[bytes]:
 
 def open_all(key_wrapper: KeyWrapper, wrapped: Sequence[bytes]) -> list[bytes]:
     """Raises MasterKeyError, SealBroken."""
-    return [key_wrapper.unwrap(it, GROUP) for it in wrapped]
+    return [key_wrapper.unwrap(key, GROUP) for key in wrapped]
 
 
 def open_in(group_key: bytes, row: asyncpg.Record) -> bytes:
     return open_sealed(group_key, row["audio_id"], row["wrapped"])
 
 
-async def switch_wal(con: asyncpg.Connection) -> None:
-    """Let PostgreSQL be done with the WAL file that has both epoch keys: the next checkpoint removes it.
+async def residue_seconds(con: asyncpg.Connection) -> float:
+    """The age of the oldest destroyed key whose epoch key is not overwritten yet; 0 when there is none."""
+    return float(await con.fetchval(OLDEST_RESIDUE))
 
-    Where this role may not, `archive_timeout` does so (docs/operating.md).
+
+async def switch_wal(con: asyncpg.Connection) -> None:
+    """Have PostgreSQL close the WAL file that has both epoch keys, so that the next checkpoint removes it.
+
+    Where this role may not do so, `archive_timeout` does (docs/operating.md).
     """
     with suppress(asyncpg.InsufficientPrivilegeError):
         await con.execute("SELECT pg_switch_wal()")

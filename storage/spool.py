@@ -1,4 +1,4 @@
-"""The spool: where Asterisk writes sounds, in plain, until they are sealed and stored."""
+"""The spool: the folder where Asterisk writes audio, in plain, until it is sealed and stored."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from journal.fault import point
 from journal.ids import AUDIO_ID
 from storage.parts import NAME, Part
 
-# The files are named by the engine: the id of the message or recording, and of a recording the
-# part (storage/parts.py). Versions before left two files of one: what the caller said (-in), what they heard
-# (-out).
+# The engine names the files: by the id of the message or recording, and of a recording also by the part
+# (storage/parts.py). Earlier versions left two files of a recording: what the caller said (-in) and what the
+# caller heard (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
 
 
 class SpoolAway(OSError):
-    """The spool's folder is not there: nothing may be concluded from what is missing in it."""
+    """The spool's folder is missing: a file that is missing in it may exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A sound of ours, in one file or several: its id, its call's, and when it was last written."""
+    """Audio in one file or several: its id, its call's id, and when it was last written."""
 
     audio_id: str
     call_id: str
@@ -37,16 +37,16 @@ class Spool:
     folder: Path
 
     def read(self, audio_id: str) -> bytes | None:
-        """What Asterisk wrote, made durable first; None when it wrote nothing. Raises SpoolAway, OSError."""
+        """The file of a message, synced to disk first; None when there is none. Raises SpoolAway, OSError."""
         return self._read(audio_id, "")
 
     def read_sides(self, audio_id: str) -> tuple[bytes | None, bytes | None]:
-        """The same of a conversation of a version before: what the caller said, and what they heard."""
+        """The two files of a recording by an earlier version: what the caller said, what the caller heard."""
         caller, destination = (self._read(audio_id, side) for side in SIDES)
         return caller, destination
 
     def read_parts(self, audio_id: str) -> list[Part]:
-        """The parts of a conversation, made durable first. Raises SpoolAway, OSError."""
+        """The parts of a recording, synced to disk first. Raises SpoolAway, OSError."""
         self._look()
         parts = []
         for file in self._parts(audio_id):
@@ -57,7 +57,7 @@ class Spool:
         return parts
 
     def written(self, audio_id: str) -> datetime | None:
-        """When it was last written; None when there is nothing of it."""
+        """When any of its files was last written; None when there is none."""
         times = []
         for file in self._paths(audio_id):
             with suppress(FileNotFoundError):
@@ -65,30 +65,31 @@ class Spool:
         return max(times, default=None)
 
     def remove(self, audio_id: str) -> bool:
-        """Have it gone from the disk; whether any of it was there. Raises SpoolAway, OSError."""
+        """Remove its files from the disk; return whether there was any. Raises SpoolAway, OSError."""
         self._look()
-        gone = False
+        removed = False
         for file in self._paths(audio_id):
             point("spool.before_unlink")
             with suppress(FileNotFoundError):
                 file.unlink()
-                gone = True
+                removed = True
         point("spool.after_unlink")
-        if gone:
+        if removed:
             sync_directory(self.folder)
-        return gone
+        return removed
 
     def sounds(self) -> list[Spooled]:
-        """Every sound of ours. Raises SpoolAway."""
+        """All audio in the spool. Raises SpoolAway."""
         self._look()
-        found: dict[str, Spooled] = {}
+        newest: dict[str, Spooled] = {}
         for file in self.folder.iterdir():
-            audio_id = sound_of(file.name)
+            audio_id = audio_id_of(file.name)
             if named := AUDIO_ID.fullmatch(audio_id):
                 with suppress(FileNotFoundError):
-                    one = Spooled(audio_id, named["call"], written_at(file))
-                    found[audio_id] = max(found.get(audio_id, one), one, key=lambda it: it.written)
-        return list(found.values())
+                    spooled = Spooled(audio_id, named["call"], written_at(file))
+                    known = newest.get(audio_id, spooled)
+                    newest[audio_id] = max(known, spooled, key=lambda audio: audio.written)
+        return list(newest.values())
 
     def _read(self, audio_id: str, side: str) -> bytes | None:
         self._look()
@@ -103,25 +104,27 @@ class Spool:
         return [*(self._path(audio_id, which) for which in FILES), *self._parts(audio_id)]
 
     def _parts(self, audio_id: str) -> list[Path]:
-        """The files of all parts, sound and marks."""
+        """The files of all parts, with their marks."""
         if not AUDIO_ID.fullmatch(audio_id):
-            raise ValueError(f"{audio_id!r} is not a valid sound id")
+            raise ValueError(f"{audio_id!r} is not a valid audio id")
         return [
             file for file in self.folder.glob(f"{audio_id}-*") if NAME.fullmatch(file.name, len(audio_id))
         ]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not AUDIO_ID.fullmatch(audio_id):
-            raise ValueError(f"{audio_id!r} is not a valid sound id")
+            raise ValueError(f"{audio_id!r} is not a valid audio id")
         return self.folder / f"{audio_id}{which}.wav"
 
     def _look(self) -> None:
         if not self.folder.is_dir():
-            raise SpoolAway(f"{self.folder} is not there: asterisk.recordings in the settings names it")
+            raise SpoolAway(
+                f"{self.folder} is missing: create it, or correct asterisk.recordings in the settings"
+            )
 
 
-def sound_of(name: str) -> str:
-    """The id in the name of a file, if it is one of ours; else something that is no id."""
+def audio_id_of(name: str) -> str:
+    """The id in the name of a file, if the engine named it; else something that is not an id."""
     if name.endswith(".wav"):
         return name.removesuffix(".wav").removesuffix("-in").removesuffix("-out")
     named = NAME.search(name)

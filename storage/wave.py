@@ -1,7 +1,7 @@
-"""A recorded sound as a WAV file: put right after a crash, and measured.
+"""A recorded message as a WAV file: repaired after a crash, and measured.
 
-Asterisk writes 44 bytes of header first and the lengths in it last: killed, it leaves them 0, and up to
-2.05 s of sound unwritten. A file is therefore believed by its size, never by its header.
+Asterisk writes the 44 bytes of the header first and the lengths in it last. If it is killed, they stay 0, and
+up to 2.05 s of sound are not written. So the length is taken from the file's size, never from its header.
 """
 
 import struct
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-RATE = 8000  # what we ask Asterisk for: 8 kHz, 16 bit, mono
+RATE = 8000  # the format that the engine asks Asterisk for: 8 kHz, 16 bit, mono
 CHANNELS = 1
 SAMPLE = 2  # bytes
-LOOKED_AT = 4096  # bytes in which the header's chunks are looked for
+HEADER_BYTES = 4096  # in which the header's chunks are searched
 WINDOW = 0.02  # s: one packet of speech
 AUDIBLE = 10 ** (-45 / 20)  # RMS of full scale: a quiet voice on a phone has -35 dBFS, its silence -60
-LEAST_SPEECH = 1.0  # s: less says nothing
+LEAST_SPEECH = 1.0  # s: less is not a message
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A whole WAV file, its length, and how much of it can be heard, in seconds."""
+    """A valid WAV file, its length, and how much of it is speech, in seconds."""
 
     wav: bytes
     seconds: float
@@ -31,7 +31,7 @@ class Sound:
 
     @property
     def absence(self) -> str:
-        """Why there is no message in it: `empty`, `too_short` or `silent`; "" when there is one."""
+        """Why it is not a message: `empty`, `too_short` or `silent`; "" when it is one."""
         if not self.seconds:
             return "empty"
         if self.seconds < LEAST_SPEECH:
@@ -40,7 +40,7 @@ class Sound:
 
 
 def whole(raw: bytes) -> Sound:
-    """The sound in what lies on the disk, however it was left there. Of 16 bit PCM nothing is lost."""
+    """The sound in a file as Asterisk left it, whole or not. Of 16 bit PCM no sample is lost."""
     rate, channels, start = _format(raw)
     frame = channels * SAMPLE
     data = raw[start : len(raw) - (len(raw) - start) % frame] if len(raw) > start else b""
@@ -49,16 +49,16 @@ def whole(raw: bytes) -> Sound:
 
 
 def samples(raw: bytes) -> Samples:
-    """The samples in what lies on the disk, not copied: one side of a conversation, so of one channel."""
+    """The samples in a file of one side of a conversation, which has one channel; not copied."""
     _, _, start = _format(raw)
     end = len(raw) - (len(raw) - start) % SAMPLE
     return np.frombuffer(memoryview(raw)[start:end], "<i2")
 
 
 def _format(raw: bytes) -> tuple[int, int, int]:
-    """Rate, channels, and the byte at which the samples begin; ours, where the header does not tell."""
-    data = raw.find(b"data", 12, LOOKED_AT)
-    fmt = raw.find(b"fmt ", 12, LOOKED_AT)
+    """Rate, channels, and the byte at which the samples begin; the usual ones if the header has none."""
+    data = raw.find(b"data", 12, HEADER_BYTES)
+    fmt = raw.find(b"fmt ", 12, HEADER_BYTES)
     if raw[:4] != b"RIFF" or fmt < 0 or data < fmt or fmt + 16 > len(raw):
         return RATE, CHANNELS, HEADER.size
     channels, rate = struct.unpack_from("<HI", raw, fmt + 10)
@@ -74,10 +74,10 @@ def _header(rate: int, channels: int, length: int) -> bytes:
     )
 
 
-def speech(heard: Samples, rate: int = RATE, channels: int = CHANNELS) -> float:
-    """Seconds, in windows of 20 ms, that are louder than silence."""
+def speech(sound: Samples, rate: int = RATE, channels: int = CHANNELS) -> float:
+    """How many seconds, in windows of 20 ms, are louder than silence."""
     window = int(rate * WINDOW) * channels
-    scaled = heard.astype(np.float32) / 32768
+    scaled = sound.astype(np.float32) / 32768
     windows = scaled[: len(scaled) // window * window].reshape(-1, window)
     rms = np.sqrt((windows**2).mean(axis=1))
     return float(np.count_nonzero(rms > AUDIBLE) * WINDOW)

@@ -1,1 +1,1 @@
-"""The process after calls: drain, seal, mail, destroy. It composes storage and mailer."""
+"""The worker process: after calls it drains, seals, mails and destroys. It composes storage and mailer."""

@@ -1,27 +1,16 @@
-"""What the worker does again and again: one piece after the other while there is any, then it waits."""
+"""The worker's repeated work: a job does one piece after another while there are any, then it waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol, cast
 
 import asyncpg
 import structlog
 
-# What says nothing of the work: the database is away, shutting down, full, or without its schema yet.
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a query on a connection that the server is just closing
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.UndefinedFunctionError,
-)
-LONGEST_PAUSE_SECONDS = 5.0
+from storage.away import AWAY, LONGEST_PAUSE_SECONDS, retry
+
 log = structlog.get_logger()
 
 
@@ -35,11 +24,11 @@ class Work(Protocol):
         """There may be something to do."""
 
     async def run(self, pool: asyncpg.Pool) -> None:
-        """Do it until cancelled."""
+        """Work until cancelled."""
 
 
-async def keep_doing(work: Work, pool: asyncpg.Pool) -> None:
-    """Do it until cancelled. What it dies of is logged, and it begins again: nothing ends in silence."""
+async def keep_running(work: Work, pool: asyncpg.Pool) -> None:
+    """Run this work until cancelled. If an error ends it, log that and start it again."""
     while True:
         try:
             await work.run(pool)
@@ -49,10 +38,10 @@ async def keep_doing(work: Work, pool: asyncpg.Pool) -> None:
 
 
 class Job:
-    """One kind of work. `piece` does the next piece of it, and tells whether there may be more.
+    """One kind of repeated work. `piece` does the next piece; it returns whether there may be more.
 
-    It is done at once when `wake` is called, else looked for every `seconds`. After a piece that was done,
-    those of `then` are told. `concurrency` pieces are done at a time, each with a connection of its own.
+    It is called at once after `wake`, else every `seconds`. After each piece, every function of `then` is
+    called. `concurrency`: how many pieces are done at a time, each with its own connection.
     """
 
     def __init__(
@@ -75,40 +64,33 @@ class Job:
             woken.set()
 
     async def run(self, pool: asyncpg.Pool) -> None:
-        """Do it until cancelled. After trouble, of the database or of our own, again after 0.2 s to 5 s."""
+        """Do pieces until cancelled. After an error, of the database or our own, retry after 0.2 s to 5 s."""
         async with asyncio.TaskGroup() as group:
             for woken in self._woken:
                 group.create_task(self._run(pool, woken))
 
     async def _run(self, pool: asyncpg.Pool, woken: asyncio.Event) -> None:
-        pause = 0.1
         while True:
             woken.clear()
-            if await self._did_all(pool):
-                pause = 0.1
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._seconds)
-            else:
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(pause)
+            # One piece that cannot be done must not end the job: so every error is retried.
+            await retry(partial(self._do_all, pool), self._report, (Exception,))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), self._seconds)
 
-    async def _did_all(self, pool: asyncpg.Pool) -> bool:
-        """Whether it went well. One piece that cannot be done must not end the others."""
-        try:
-            await self._do_all(pool)
-        except AWAY as error:
-            log.debug("job_waiting", job=self.name, error=repr(error))
-            return False
-        except Exception:
-            log.exception("job_failed", job=self.name)
-            return False
-        return True
+    def _report(self, error: Exception, pause: float) -> None:
+        """Log it. That the database is away is logged by the drainer, so here it is only debug output."""
+        if not isinstance(error, AWAY):
+            log.error("job_failed", job=self.name, exc_info=error)
+        elif isinstance(error, asyncpg.InsufficientPrivilegeError):
+            log.warning("job_refused", job=self.name, error=str(error), retry_seconds=pause)
+        else:
+            log.debug("job_deferred", job=self.name, error=repr(error), retry_seconds=pause)
 
     async def _do_all(self, pool: asyncpg.Pool) -> None:
         while True:
             async with pool.acquire(timeout=5) as con:
-                # Typed as what it stands for: it has all of its methods.
+                # A proxy of a connection, which has all of its methods.
                 if not await self._piece(cast("asyncpg.Connection", con)):
                     return
-            for tell in self._then:
-                tell()
+            for call in self._then:
+                call()

@@ -1,4 +1,4 @@
-"""The worker notes how far each recording has come, database or not: later nobody can know it any more."""
+"""The worker's work that marks recordings in progress, with or without a database: later it is unknowable."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.5
 
 
 class Marking:
-    """A job without a database, so it is not a `Job`."""
+    """It needs no database, so it is not a `Job`."""
 
     name = "mark"
 
@@ -24,7 +24,7 @@ class Marking:
         """It never sleeps for long."""
 
     async def run(self, pool: asyncpg.Pool) -> None:
-        """Look until cancelled. Where the spool is away or full there are no marks, and that is all."""
+        """Look until cancelled. If the spool is away or full, only the marks are lost."""
         while True:
             with suppress(OSError):
                 await asyncio.to_thread(self._marker.look)

@@ -1,4 +1,4 @@
-"""What an owner's shortened retention does to recordings that exist already: it counts for them at once."""
+"""The worker's job that applies an owner's shortened retention to recordings that exist already."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,16 +10,25 @@ import structlog
 
 from config.copies import content_digest
 from config.errors import ConfigErrors
-from config.owners import retentions
-from storage import recordings
+from config.owners import retentions as retentions_of
+from config.settings import Settings
+from config.versions import Versions
+from storage import retentions
+from worker.job import Job
 
+RETAIN_SECONDS = 2.0
 log = structlog.get_logger()
+
+
+def retention_job(settings: Settings) -> Job:
+    in_force = Versions(settings.routing_versions).in_force
+    return Job("retain", Retention(settings.node, in_force).look, RETAIN_SECONDS)
 
 
 class Retention:
     """Reads owners in `in_force`: the files of the routing version that the engine last put into force.
 
-    So one judge decides what is in force, and a folder that would not go live destroys nothing.
+    So the engine alone decides what is in force, and a folder that would not go live destroys nothing.
     """
 
     def __init__(self, node: str, in_force: Path) -> None:
@@ -28,35 +37,36 @@ class Retention:
         self._seen: tuple[int, int] | None = None
 
     async def look(self, con: asyncpg.Connection) -> bool:
-        """Take what has changed, one piece of a job. Raises asyncpg's errors.
+        """Store the retentions if they have changed, and apply those that were shortened; always False.
 
-        What was shortened is looked for again and again: a call that was live then comes in only later.
+        A shortened one is applied again and again: a recording of a call that was live then is stored later.
+        Raises asyncpg's errors.
         """
-        keeps = await asyncio.to_thread(self._changed)
-        if keeps is not None:
-            await recordings.see(con, self._node, keeps)
-        shortened = await recordings.shorten(con, self._node)
+        retentions_in_force = await asyncio.to_thread(self._changed)
+        if retentions_in_force is not None:
+            await retentions.store(con, self._node, retentions_in_force)
+        shortened = await retentions.shorten(con, self._node)
         if shortened:
-            log.info("retention shortened", recordings=len(shortened))
+            log.info("retention_shortened", recordings=len(shortened))
         return False
 
     def _changed(self) -> Mapping[str, timedelta] | None:
-        """What owners say in the version in force, if it is another one than last time.
+        """The owners' retentions in the version in force; None when it is the same version as last time.
 
-        A damaged version says nothing: an owner's file cut short could shorten a retention.
+        A damaged version is ignored: an owner's truncated file could shorten a retention.
         """
         try:
-            place = self._in_force.resolve(strict=True)
-            stat = place.stat()
-            found = (stat.st_ino, stat.st_ctime_ns)
-            if found == self._seen:
+            version = self._in_force.resolve(strict=True)
+            stat = version.stat()
+            seen = (stat.st_ino, stat.st_ctime_ns)
+            if seen == self._seen:
                 return None
-            if content_digest(place) != place.name:
-                self._seen = found
-                log.error("routing_version_unusable", digest=place.name, why="damaged")
+            if content_digest(version) != version.name:
+                self._seen = seen
+                log.error("routing_version_unusable", digest=version.name, why="damaged")
                 return None
-            keeps = retentions(place)
+            by_owner = retentions_of(version)
         except (OSError, ConfigErrors):
-            return None  # it is just being replaced, or no engine has run here yet
-        self._seen = found
-        return keeps
+            return None  # it is being replaced at this moment, or no engine has run here yet
+        self._seen = seen
+        return by_owner

@@ -1,7 +1,6 @@
-"""The worker: what happens after calls, in a process of its own, so that none of it can touch a call."""
+"""The worker: all that happens after calls, in its own process, so that none of it can disturb a call."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,12 +12,15 @@ from config.settings import Settings
 from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
+from process.signals import stop_requested
+from storage.reconciliation import Sources
+from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
-from worker.job import Job, Work, keep_doing
-from worker.messages import Posting
+from worker.job import Job, Work, keep_running
+from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
-from worker.recordings import Keeper
+from worker.reconciling import LOOK_SECONDS, Reconciling
 
 GRACE_SECONDS = 1.0
 DEAD_LETTERS_SECONDS = 15.0
@@ -32,45 +34,50 @@ async def work(settings: Settings) -> None:
     Raises SettingsError, CannotServe, MigrationChanged, NodeTaken.
     """
     metrics = WorkerMetrics()
-    keeper = Keeper(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(posting))
-    posting = Posting(settings, metrics, keeper.fetch, settled=keeper.destroying.wake)
-    drainer = drainer_of(settings, tell=lambda: wake(keeper, posting))
+    audio_jobs = AudioJobs(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(mail_jobs))
+    mail_jobs = MailJobs(settings, metrics, audio_jobs.fetch_for_mail, settled=audio_jobs.destroying.wake)
+    drainer = drainer_of(settings, on_stored=lambda: wake(audio_jobs, mail_jobs))
     look = DeadLetters(settings.node, metrics).look
-    letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(keeper, posting),))
+    letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
+    reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
-    stop = told_to_stop()
+    stop = stop_requested()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
-        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, keeper, posting)) as url,
-        doing([letters, *keeper.jobs, *posting.jobs], database, drainer.has_node),
+        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs)) as url,
+        doing([letters, reconciling, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node),
     ):
-        log.info("worker started", health=url)
+        log.info("worker_started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
         try:
             await until(stop, drainer)
         finally:
             watching.cancel()
-            await keeper.objects.close()
-    log.info("worker stopped")
+            await audio_jobs.objects.close()
+    log.info("worker_stopped")
 
 
-def drainer_of(settings: Settings, tell: Callable[[], None]) -> Drainer:
+def drainer_of(settings: Settings, on_stored: Callable[[], None]) -> Drainer:
     return Drainer(
         settings.journal_dir,
         settings.node,
         settings.database.get_secret_value(),
         timedelta(hours=settings.journal.keep_hours),
-        tell,
+        on_stored,
     )
+
+
+def reconciling_of(settings: Settings, metrics: WorkerMetrics, drainer: Drainer) -> Reconciling:
+    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
+    return Reconciling(sources, metrics, lambda: drainer.backlog)
 
 
 @asynccontextmanager
 async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) -> AsyncIterator[None]:
-    """Do these jobs while the block runs. What is in hand at its end is left as it is, and done again.
+    """Run these jobs while the block runs. A piece that is not done at its end is done by the next worker.
 
-    What is done with rows of this node waits until its name is known to be ours: of another one's sounds the
-    files are on another disk.
+    Jobs begin once the node's name is known to be ours: another node's plain files are on another disk.
     """
     pool = asyncpg.create_pool(
         database,
@@ -87,7 +94,7 @@ async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) ->
     finally:
         for task in tasks:
             task.cancel()
-        # A mail that has been accepted in this moment is written down, or it would be sent again.
+        # The acceptance of a mail that was sent just now is stored, or the mail would be sent again.
         await asyncio.wait(tasks, timeout=GRACE_SECONDS)
         pool.terminate()
 
@@ -95,48 +102,37 @@ async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) ->
 async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
     if isinstance(job, Job | OutboxWorker):
         await has_node.wait()
-    await keep_doing(job, pool)
+    await keep_running(job, pool)
 
 
 async def nothing_to_reset(_con: object) -> None:
-    """Jobs leave nothing behind in a connection. Asking PostgreSQL to forget it, each time a connection is
-    given back, costs a third of the mails that can be sent in a second."""
+    """Leave the connection as it is: jobs leave no state behind in it.
+
+    asyncpg's own reset, each time a connection is released, costs a third of the mails per second.
+    """
 
 
-def told_to_stop() -> asyncio.Event:
-    """Set when SIGTERM or SIGINT comes."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    return told
-
-
-def wake(*woken: Keeper | Posting) -> None:
+def wake(*jobs: AudioJobs | MailJobs) -> None:
     """There are new calls in the database."""
-    for one in woken:
-        one.wake()
+    for each in jobs:
+        each.wake()
 
 
-def troubles(drainer: Drainer, keeper: Keeper, posting: Posting) -> list[str]:
+def troubles(drainer: Drainer, audio_jobs: AudioJobs, mail_jobs: MailJobs) -> list[str]:
     """Why the worker is not ready."""
-    away = (
-        []
-        if drainer.connected
-        else [drainer.behind or "the database is away: call records wait in the journal"]
-    )
-    return [*away, *keeper.troubles, *posting.troubles]
+    away = drainer.behind or "the database is away: call records wait in the journal"
+    return [*([] if drainer.connected else [away]), *audio_jobs.troubles, *mail_jobs.troubles]
 
 
 async def until(stop: asyncio.Event, drainer: Drainer) -> None:
-    """Drain until `stop`; an error of the drainer that no waiting mends ends it too."""
+    """Drain until `stop`; an error of the drainer that no waiting cures is raised."""
     draining = asyncio.create_task(drainer.run())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({draining, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     drainer.stop()
     await asyncio.wait({draining}, timeout=GRACE_SECONDS)
-    # Still connecting, perhaps to a network that swallows everything. What is in hand is drained by the next.
+    # It may still be connecting, perhaps to a network that drops everything. The next worker drains the rest.
     if not draining.done():
         draining.cancel()
     else:

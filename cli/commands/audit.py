@@ -1,10 +1,13 @@
-"""callengine audit: everything that is kept or was destroyed, held against each other."""
+"""callengine audit: compare what is stored with what was destroyed, and print every difference."""
 
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from cli.exit_status import ExitStatus, end_with
+from cli.options import settings_option, state_option
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ChainHead(click.ParamType["Head"]):
-    """A head of the chain of tombstones as `callengine audit` prints it."""
+    """A head of the chain of tombstones, as `callengine audit` prints it."""
 
     name = "SEQ:HASH"
 
@@ -29,70 +32,74 @@ class ChainHead(click.ParamType["Head"]):
             return value
         seq, _, digest = value.partition(":")
         if not seq.isdecimal() or len(digest) != 64:
-            self.fail(f"{value} is no head of the chain; write it as an earlier audit printed it")
+            self.fail(f"{value} is not a head of the chain; write it as an earlier audit printed it")
         return Head(int(seq), digest)
 
 
 @click.command()
-@click.option("--head", type=ChainHead(), help="A head of before, which the chain must still pass through.")
-@click.option("--read", is_flag=True, help="Read every object, and see that it is what was stored.")
+@click.option("--head", type=ChainHead(), help="An earlier head, which the chain must still contain.")
+@click.option("--read", is_flag=True, help="Read every object, and check that it is what was stored.")
 @click.option("--no-spool", is_flag=True, help="Leave out the spool: this is not Asterisk's host.")
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
-def command(*, head: "Head | None", read: bool, no_spool: bool, file: Path | None) -> None:
-    """Hold tombstones, rows, keys, object store and spool against each other.
+@state_option()
+@settings_option()
+def command(
+    *, head: "Head | None", read: bool, no_spool: bool, state: Path | None, settings: Path | None
+) -> None:
+    """Compare tombstones, rows, keys, object store and spool with each other.
 
-    Prints a line for each finding, with its remedy, and ends with 1 if there is any. The last line is the
-    head of the chain of tombstones: note it elsewhere, and a later audit with --head sees whether its end was
-    cut off.
+    Print a line for each finding, with its remedy; the exit status is 1 if there is any. The last line is the
+    head of the chain of tombstones: store it elsewhere, and a later audit with --head detects a truncated
+    chain.
     """
-    from cli.database import settings_in, told_plainly
+    from cli.database import database_errors, settings_in
     from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()
-    settings = settings_in(file)
-    with told_plainly():
-        found = asyncio.run(audit(settings, head, read=read, spool=not no_spool))
-    raise SystemExit(1 if found else 0)
+    values = settings_in(settings, state)
+    with database_errors():
+        findings = asyncio.run(audit(values, head, read=read, spool=not no_spool))
+    end_with(ExitStatus.FAILED if findings else ExitStatus.OK)
 
 
 async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool: bool) -> int:
-    """Print what there is to be said; return how many findings there were. Raises ClickException."""
+    """Print all findings and the chain's head; return the number of findings. Raises ClickException."""
     from cli.database import connected
     from storage.audit import Auditor
     from storage.objects import ObjectsTrouble
     from storage.spool import Spool, SpoolAway
     from storage.tombstones import verify
-    from worker.recordings import objects_of
+    from worker.stores import objects_of
 
     objects = objects_of(settings)
-    place = Spool(settings.asterisk.recordings) if spool else None
-    auditor = Auditor(objects, place, read, master_keys(settings))
+    folder = Spool(settings.asterisk.recordings) if spool else None
+    auditor = Auditor(objects, folder, read, master_keys(settings))
     try:
         async with connected(settings.database.get_secret_value()) as con:
-            found = await tell(auditor.findings(con, head))
-            click.echo(f"{found or 'no'} finding{'' if found == 1 else 's'}; the chain's head is")
+            count = await print_all(auditor.findings(con, head))
+            click.echo(f"{count or 'no'} finding{'' if count == 1 else 's'}; the chain's head is")
             click.echo(str((await verify(con)).head))
-    except (ObjectsTrouble, SpoolAway) as trouble:
-        raise click.ClickException(f"the audit could not be ended: {trouble}") from None
+    except (ObjectsTrouble, SpoolAway) as error:
+        raise click.ClickException(f"audit aborted: {error}") from None
     finally:
         await objects.close()
-    return found
+    return count
 
 
 def master_keys(settings: "Settings") -> "KeyWrapper | None":
-    """None without any. Raises ClickException."""
+    """None if the settings have no master key. Raises ClickException."""
     from config.settings import SettingsError
-    from worker.recordings import key_wrapper_of
+    from worker.stores import key_wrapper_of
 
     try:
         return key_wrapper_of(settings)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
-async def tell(findings: "AsyncIterator[Finding]") -> int:
-    found = 0
+async def print_all(findings: "AsyncIterator[Finding]") -> int:
+    """Print each finding as it arrives; return their number."""
+    count = 0
     async for finding in findings:
-        found += 1
+        count += 1
         click.echo(str(finding))
-    return found
+    return count

@@ -4,26 +4,29 @@ from pathlib import Path
 
 import click
 
+from cli.options import settings_option
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (allowed countries).")
+@settings_option()
 def command(folder: Path, settings: Path | None) -> None:
-    """Print every error of the routing FOLDER and exit with 1, or say that all is good.
+    """Print every error of the routing FOLDER and exit with 1, or confirm that there is none.
 
-    The calls that numbers `expect` are tried out too. Nothing is changed, and no server is asked.
+    The expected calls (`expect`) of each number are tried out too. Nothing is changed, and no server is
+    asked. Of the settings only the allowed countries count.
     """
     from cli.routing_folder import read_or_exit
 
     routing = read_or_exit(folder, settings)
-    tried = sum(len(number.expect) for number in routing.numbers.values())
+    expected_calls = sum(len(number.expect) for number in routing.numbers.values())
     counts = (
-        _many(len(routing.numbers), "number"),
-        _many(len(routing.owners), "owner"),
-        _many(len(routing.own_prompts), "prompt"),
+        _count(len(routing.numbers), "number"),
+        _count(len(routing.owners), "owner"),
+        _count(len(routing.own_prompts), "prompt"),
     )
-    click.echo(f"{', '.join(counts)}: all good ({_many(tried, 'expected call')} tried out)")
+    click.echo(f"{', '.join(counts)}: all good ({_count(expected_calls, 'expected call')} tried out)")
 
 
-def _many(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,19 +1,19 @@
-"""callengine demo: see it work on this machine: real SIP calls with sound, told as they happen."""
+"""callengine demo: real SIP calls with sound on this machine, shown as they happen."""
 
 import asyncio
-import sys
 
 import click
 
-from cli.commands.dev import check_address
+from cli.exit_status import ExitStatus, end_with
+from cli.options import Address
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End by itself after the calls; exit 1 when one went wrong.")
-@click.option("--sip", callback=check_address, metavar="HOST:PORT", help="Where a softphone can call in.")
+@click.option("--once", is_flag=True, help="End after the calls, with exit status 1 if one went wrong.")
+@click.option("--sip", type=Address(), help="Where Asterisk takes calls. Default: a free port.")
 def command(once: bool, sip: str | None) -> None:
-    """Start everything embedded, place real calls, show their records; then stay up for a softphone."""
-    from cli.commands.dev import until_told
+    """Start everything embedded, place real calls, show their records; then wait for calls of a softphone."""
+    from cli.foreground import run_until_stopped
     from devkit.demo import demo
     from devkit.stack import TROUBLE
 
@@ -23,7 +23,7 @@ def command(once: bool, sip: str | None) -> None:
         outcome.append(await demo(once=once, sip=sip))
 
     try:
-        asyncio.run(until_told(perform()))
-    except TROUBLE as trouble:
-        raise click.ClickException(str(trouble)) from None
-    sys.exit(0 if not once or outcome == [True] else 1)
+        asyncio.run(run_until_stopped(perform()))
+    except TROUBLE as error:
+        raise click.ClickException(str(error)) from None
+    end_with(ExitStatus.OK if not once or outcome == [True] else ExitStatus.FAILED)

@@ -11,10 +11,12 @@ from uuid import UUID
 import click
 
 from cli.explanation import Explanation
+from cli.options import format_option, settings_file, settings_option, state_option
 from dialplan.caller import UNKNOWN, Caller
-from dialplan.expect import read_caller
+from dialplan.expect import check_press, read_caller
 from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
+from dialplan.step import Case
 
 if TYPE_CHECKING:
     from cli.past_call import PastExplanation
@@ -22,15 +24,14 @@ if TYPE_CHECKING:
     from dialplan.routing import Routing
     from storage.records import CallRecord
 
-SETTINGS = "callengine.toml"  # in the state folder of a `callengine dev`
 RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
 
 
 def _read_from(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Caller:
     try:
         return UNKNOWN if text is None else read_caller(text)
-    except ValueError as wrong:
-        raise click.BadParameter(str(wrong)) from None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime:
@@ -40,28 +41,58 @@ def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
         raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
 
 
+def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Sequence[str]:
+    try:
+        return [check_press(text) for text in texts]
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.argument("number", required=False)
 @click.option("--call", "call_id", metavar="ID", type=click.UUID, help="Explain this past call instead.")
 @click.option(
-    "--at", callback=_read_at, help="When, as 2026-12-25 10:00 in the number's time zone. Else: now."
+    "--at",
+    callback=_read_at,
+    metavar="TIME",
+    help="When: 2026-12-25 10:00 in the number's time zone. Default: now.",
 )
-@click.option("--from", "caller", callback=_read_from, help="Who calls: a number, or withheld.")
+@click.option(
+    "--from", "caller", callback=_read_from, metavar="CALLER", help="The caller: a number, or withheld."
+)
 @click.option(
     "--outcome",
     "outcomes",
     multiple=True,
     type=click.Choice(RING_OUTCOMES),
-    help="What comes of the first ring, of the second … Else: taken.",
+    help="The outcome of the first ring, of the second, and so on. Default: taken.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
-    "--state",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="With --call: the state folder of a `callengine dev`.",
+    "--nth",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="The call is the N-th, where the route counts calls. Default: the first.",
 )
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file.")
+@click.option(
+    "--live",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="N calls are within each limit already. Default: none.",
+)
+@click.option(
+    "--press",
+    "presses",
+    multiple=True,
+    callback=_read_presses,
+    metavar="KEYS",
+    help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
+)
+@format_option("text", "json")
+@state_option()
+@settings_option()
 def command(
     *,
     folder: Path | None,
@@ -70,29 +101,30 @@ def command(
     at: datetime,
     caller: Caller,
     outcomes: Sequence[str],
+    nth: int,
+    live: int,
+    presses: Sequence[str],
     form: str,
     state: Path | None,
     settings: Path | None,
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    It is the very walk that a live call takes; only what comes of each step is supposed.
+    The walk is the same as a live call's; only the outcomes of the steps are supposed.
 
-    With --call ID, print the path that a past call took, by the routing version that it began under. What
-    came of its steps is derived from its record: attempts, message and result.
+    With --call ID, print the path that a past call took, by the routing version that it began under. The
+    outcomes of its steps are derived from its record: attempts, message and result.
     """
+    file = settings_file(settings, state)
     if call_id is not None:
         if folder is not None:
             raise click.UsageError("write --call ID, or FOLDER and NUMBER")
-        explanation: Explanation | PastExplanation = explain_past(
-            call_id, state / SETTINGS if state else settings
-        )
+        explanation: Explanation | PastExplanation = explain_past(call_id, file)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        explanation = explain_supposed(
-            folder, number, at=at, caller=caller, outcomes=outcomes, settings=settings
-        )
+        case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
+        explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=file)
     as_json = form == "json"
     click.echo(
         json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
@@ -100,28 +132,22 @@ def command(
 
 
 def explain_supposed(
-    folder: Path,
-    number: str,
-    *,
-    at: datetime,
-    caller: Caller,
-    outcomes: Sequence[str],
-    settings: Path | None,
+    folder: Path, number: str, *, at: datetime, caller: Caller, case: Case, settings: Path | None
 ) -> Explanation:
-    """Raises ClickException; prints what is wrong with the folder, and exits."""
+    """Explain a supposed call. Raises ClickException; for a wrong folder, print its errors and exit."""
     from cli.routing_folder import read_or_exit
 
     routing = read_or_exit(folder, settings)
     if (dialled := routing.number(number)) is None:
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
-    facts = dialled.facts(now.astimezone(UTC), caller)
-    call = rehearse(dialled, facts, [Outcome(outcome) for outcome in outcomes])
+    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
+    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 
 
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
-    """Raises ClickException: no record, or its routing version is not to be had."""
+    """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
     from cli.past_call import PastExplanation, retrace
 
@@ -132,19 +158,19 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return PastExplanation(record, number, routing.owner(number), retrace(record, number))
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":
     """The record of a call, from the database of the settings. Raises ClickException."""
-    from cli.database import told_plainly
+    from cli.database import database_errors
 
-    with told_plainly():
+    with database_errors():
         record = asyncio.run(_fetch(call_id, settings.database.get_secret_value()))
     if record is None:
         raise click.ClickException(
-            f"there is no record of call {call_id}: `callengine calls` lists those that have ended; "
-            "a call is there some seconds after its end"
+            f"there is no record of call {call_id}: `callengine calls` lists calls that have ended; "
+            "a record appears some seconds after the end of its call"
         )
     return record
 
@@ -163,22 +189,22 @@ def routing_of(record: "CallRecord", settings: "Settings") -> "Routing":
 
     if not record.routing:
         raise click.ClickException(
-            "the record of this call names no routing version: the number was not ours, Asterisk served the "
-            "call alone, or it began before callengine kept versions"
+            "the record of this call names no routing version: the number was not ours, it was a fallback "
+            "call, or it began before callengine stored versions"
         )
     versions = Versions(settings.routing_versions)
     try:
         return versions.read(record.routing)
-    except VersionError as wrong:
+    except VersionError as error:
         remedy = {
             Why.GONE: f"is not kept in {versions.root} any more, or is on another node ({record.node}); "
             f"versions are kept for history_days ({settings.history_days}) after they were in force",
             Why.DAMAGED: f"is damaged: its files in {versions.root} are not those that were accepted; "
             "restore them from a backup, or put the same routing folder into force once more",
-            Why.UNREADABLE: f"cannot be read by this version of callengine: {wrong.detail}",
+            Why.UNREADABLE: f"cannot be read by this version of callengine: {error.detail}",
         }
-        raise click.ClickException(f"routing version {record.routing} {remedy[wrong.why]}") from None
-    except PermissionError as wrong:
+        raise click.ClickException(f"routing version {record.routing} {remedy[error.why]}") from None
+    except PermissionError as error:
         raise click.ClickException(
-            f"{wrong.filename} cannot be read: run this as the user callengine"
+            f"{error.filename} cannot be read: run this as the user callengine"
         ) from None

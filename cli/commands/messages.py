@@ -1,4 +1,4 @@
-"""callengine messages: what became of voicemail and missed calls, and what a person may do about one."""
+"""callengine messages: voicemail and missed calls, their mails, and what an operator can do about one."""
 
 import asyncio
 import json
@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.commands.calls import Instant
+from cli.options import (
+    FOLDER,
+    database_option,
+    format_option,
+    number_option,
+    owner_option,
+    settings_option,
+    since_option,
+    state_option,
+    until_option,
+)
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,126 +32,128 @@ Act = Callable[["asyncpg.Connection", str], Awaitable[None]]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--owner", metavar="O", help="Only messages for this owner.")
-@click.option("--state", type=click.Choice(STATES), help="Only messages in this state.")
-@click.option("--since", type=Instant(), help="Only those of calls that began then or later.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--database", metavar="URL", help="The database. Default: that of the settings.")
-@click.option(
-    "--run",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The database of the `callengine dev` with this state folder.",
-)
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
+@owner_option()
+@number_option()
+@click.option("--in-state", "message_state", type=click.Choice(STATES), help="Only messages in this state.")
+@since_option()
+@until_option()
+@format_option("text", "json")
+@database_option()
+@state_option()
+@click.option("--run", "old_state", type=FOLDER, hidden=True)  # the name of --state in version 0.1
+@settings_option()
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
-    owner: str | None,
-    state: str | None,
-    since: datetime | None,
     form: str,
     database: str | None,
-    folder: Path | None,
-    file: Path | None,
+    state: Path | None,
+    old_state: Path | None,
+    settings: Path | None,
+    **filters: Any,
 ) -> None:
-    """List messages, or see to one of them.
+    """List messages, oldest call first, or act on one of them.
 
     \b
     recorded       left by a caller, not yet encrypted and stored
-    waiting        on its way: not every recipient has it
-    accepted       taken by a mail server; destroyed at once, or when no bounce can come any more
-    bounced        came back after that; on its way to the second address
-    undeliverable  nobody took it: kept until its deadline, unless released
-    destroyed      gone, with a tombstone to prove it
-    absent         there was nothing to be heard in it
+    waiting        being sent: at least one recipient has not accepted it yet
+    accepted       accepted by a mail server; destroyed at once, or after the bounce window
+    bounced        returned after that; being sent to the second address
+    undeliverable  accepted by nobody: stored until its deadline, unless released
+    destroyed      destroyed, with a tombstone as proof
+    absent         the recording was empty
     """
     from cli.database import url_of
 
-    context.obj = url_of(database, file, folder)
+    state = state or old_state
+    if state and str(state) in STATES and not state.exists():  # the meaning of --state in version 0.1
+        click.echo(f"--state is the folder of a `callengine dev`; write --in-state {state}", err=True)
+        filters["message_state"], state = str(state), None
+    context.obj = url_of(database, settings, state)
     if context.invoked_subcommand is None:
-        _run(listed(context.obj, form, owner=owner, state=state, since=since))
+        _run(print_list(context.obj, form, filters))
 
 
 @command.command()
 @click.argument("message_id", metavar="ID")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option("text", "json")
 @click.pass_obj
 def show(url: str, *, message_id: str, form: str) -> None:
-    """Tell everything about a message: its recipients, and each attempt with the server's answer and TLS."""
-    _run(shown(url, form, message_id))
+    """Show one message with its recipients, and each attempt with the server's reply and TLS level."""
+    _run(print_one(url, form, message_id))
 
 
 @command.command("retry")
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 def retry_command(url: str, *, message_ids: tuple[str, ...]) -> None:
-    """Send messages now: those that wait, and those that were undeliverable from the beginning."""
+    """Send messages now: waiting ones at once, undeliverable ones from the beginning."""
     from mailer.overview import retry
 
-    _run(done(url, retry, message_ids, "is due now"))
+    _run(act_on(url, retry, message_ids, "is due now"))
 
 
 @command.command("release")
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 def release_command(url: str, *, message_ids: tuple[str, ...]) -> None:
-    """Give up undeliverable messages: they are destroyed, and nobody will have heard them."""
+    """Give up undeliverable messages: they are destroyed unheard."""
     from mailer.overview import release
 
-    _run(done(url, release, message_ids, "is destroyed"))
+    _run(act_on(url, release, message_ids, "is destroyed"))
 
 
 def _run(work: Awaitable[None]) -> None:
-    from cli.database import told_plainly
+    from cli.database import database_errors
 
-    async def doing() -> None:
+    async def awaited() -> None:
         await work
 
-    with told_plainly():
-        asyncio.run(doing())
+    with database_errors():
+        asyncio.run(awaited())
 
 
-async def listed(url: str, form: str, **asked: Any) -> None:
-    """Print them as they come: a million of them take no more memory than five hundred."""
+async def print_list(url: str, form: str, filters: dict[str, Any]) -> None:
+    """Print messages as they arrive: a million take no more memory than five hundred."""
     from cli.database import connected
     from mailer.overview import find
 
-    async with connected(url) as con, aclosing(find(con, **asked)) as found:
-        await (as_json(found) if form == "json" else as_text(found))
+    async with connected(url) as con, aclosing(find(con, **filters)) as messages:
+        await (print_json(messages) if form == "json" else print_text(messages))
 
 
-async def as_json(found: "AsyncIterator[Overview]") -> None:
+async def print_json(messages: "AsyncIterator[Overview]") -> None:
     """An array of objects."""
     from mailer.overview import as_object
 
-    before = "["
-    async for overview in found:
-        click.echo(f"{before}\n{json.dumps(as_object(overview))}", nl=False)
-        before = ","
-    click.echo("[]" if before == "[" else "\n]")
+    separator = "["
+    async for message in messages:
+        click.echo(f"{separator}\n{json.dumps(as_object(message))}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
 
 
-async def as_text(found: "AsyncIterator[Overview]") -> None:
-    async for overview in found:
-        click.echo(line(overview))
+async def print_text(messages: "AsyncIterator[Overview]") -> None:
+    async for message in messages:
+        click.echo(line(message))
 
 
-async def shown(url: str, form: str, message_id: str) -> None:
-    """Print one. Raises ClickException when there is none."""
+async def print_one(url: str, form: str, message_id: str) -> None:
+    """Print one message. Raises ClickException if it does not exist."""
     from cli.database import connected
     from mailer.overview import as_object, find
 
     async with connected(url) as con:
-        found = [overview async for overview in find(con, message_id=message_id)]
-    if not found:
+        messages = [message async for message in find(con, message_id=message_id)]
+    if not messages:
         raise click.ClickException(f"there is no message {message_id}; callengine messages lists them")
-    click.echo(json.dumps(as_object(found[0]), indent=2) if form == "json" else story(found[0]))
+    click.echo(json.dumps(as_object(messages[0]), indent=2) if form == "json" else story(messages[0]))
 
 
-async def done(url: str, act: Act, message_ids: tuple[str, ...], words: str) -> None:
-    """Do this with each of them. Raises ClickException at the first with which it cannot be done."""
+async def act_on(url: str, act: Act, message_ids: tuple[str, ...], done: str) -> None:
+    """Act on each message. Raises ClickException at the first whose state does not allow it."""
     from cli.database import connected
     from mailer.overview import NotNow
 
@@ -149,37 +161,44 @@ async def done(url: str, act: Act, message_ids: tuple[str, ...], words: str) -> 
         for message_id in message_ids:
             try:
                 await act(con, message_id)
-            except NotNow as no:
-                raise click.ClickException(f"{message_id}: {no}") from None
+            except NotNow as error:
+                raise click.ClickException(f"{message_id}: {error}") from None
             except LookupError:
-                raise click.ClickException(f"there is no message {message_id}") from None
-            click.echo(f"{message_id} {words}")
+                raise click.ClickException(
+                    f"there is no message {message_id}; callengine messages lists them"
+                ) from None
+            click.echo(f"{message_id} {done}")
 
 
-def line(overview: "Overview") -> str:
+def line(message: "Overview") -> str:
     """A message on one line."""
-    state = f"{overview.state} ({overview.why})" if overview.why else overview.state
-    length = "missed" if overview.seconds is None else f"{overview.seconds:.0f} s"
-    to = ", ".join(f"{one.recipient} {one.state}" for one in overview.recipients)
-    began = f"{overview.began.astimezone():%Y-%m-%d %H:%M:%S}"
-    return f"{overview.message_id}  {began}  {overview.owner}  {overview.number}  {length}  {state}  {to}"
+    state = f"{message.state} ({message.why})" if message.why else message.state
+    length = "missed" if message.seconds is None else f"{message.seconds:.0f} s"
+    to = ", ".join(f"{recipient.recipient} {recipient.state}" for recipient in message.recipients)
+    began = local(message.began)
+    return f"{message.message_id}  {began}  {message.owner}  {message.number}  {length}  {state}  {to}"
 
 
-def story(overview: "Overview") -> str:
+def story(message: "Overview") -> str:
     """Everything about a message."""
-    lines = [line(overview)]
-    if overview.sound:
-        lines.append(f"  sound: {overview.sound}{' (held)' if overview.held else ''}")
-    if overview.kept_until:
-        lines.append(f"  kept until {overview.kept_until.astimezone():%Y-%m-%d %H:%M:%S}")
-    if overview.destroyed:
-        lines.append(f"  destroyed {overview.destroyed.astimezone():%Y-%m-%d %H:%M:%S}")
-    for one in overview.recipients:
-        next_at = f", next attempt {one.next_at.astimezone():%Y-%m-%d %H:%M:%S}" if one.next_at else ""
-        lines.append(f"  {one.recipient}: {one.state}{next_at}")
+    lines = [line(message)]
+    if message.sound:
+        lines.append(f"  sound: {message.sound}{' (held)' if message.held else ''}")
+    if message.kept_until:
+        lines.append(f"  kept until {local(message.kept_until)}")
+    if message.destroyed:
+        lines.append(f"  destroyed {local(message.destroyed)}")
+    for recipient in message.recipients:
+        next_at = f", next attempt {local(recipient.next_at)}" if recipient.next_at else ""
+        lines.append(f"  {recipient.recipient}: {recipient.state}{next_at}")
         lines += [
-            f"    {attempt.at.astimezone():%Y-%m-%d %H:%M:%S}  {attempt.result}  {attempt.server or '-'}"
+            f"    {local(attempt.at)}  {attempt.result}  {attempt.server or '-'}"
             f"  TLS {attempt.tls}  {attempt.reply}"
-            for attempt in one.attempts
+            for attempt in recipient.attempts
         ]
     return "\n".join(lines)
+
+
+def local(instant: datetime) -> str:
+    """The instant in this machine's time zone."""
+    return f"{instant.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -5,24 +5,26 @@ from pathlib import Path
 
 import click
 
+from cli.options import database_option, settings_option
+
 
 @click.command()
-@click.option("--database", metavar="URL", help="The database. Default: that of the settings.")
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
+@database_option()
+@settings_option()
 @click.option("--worker-role", metavar="ROLE", default="callengine_worker", show_default=True,
-              help="The worker's role, if it is not the owner's.")  # fmt: skip
+              help="The worker's role, if the owner of the schema is another one.")  # fmt: skip
 @click.option("--reader-role", metavar="ROLE", default="callengine_reader", show_default=True,
               help="The role that may read call records and nothing else.")  # fmt: skip
-def command(*, database: str | None, file: Path | None, worker_role: str, reader_role: str) -> None:
-    """Bring the database's schema up to date as its owner, and give the other roles what they need.
+def command(*, database: str | None, settings: Path | None, worker_role: str, reader_role: str) -> None:
+    """Bring the database's schema up to date as its owner, and grant the other roles their rights.
 
-    Forward only, all or nothing, and safe to repeat. Where worker and owner are one role, the worker does the
+    Forward only, all or nothing, and safe to repeat. If worker and owner are one role, the worker does the
     same when it connects.
     """
-    from cli.database import told_plainly, url_of
+    from cli.database import database_errors, url_of
 
-    with told_plainly():
-        asyncio.run(apply(url_of(database, file), worker_role, reader_role))
+    with database_errors():
+        asyncio.run(apply(url_of(database, settings), worker_role, reader_role))
 
 
 async def apply(url: str, worker: str, reader: str) -> None:

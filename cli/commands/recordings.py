@@ -1,4 +1,4 @@
-"""callengine recordings: list, fetch, destroy, hold and release recorded conversations, and tell who did."""
+"""callengine recordings: list, fetch, destroy, hold and release recorded conversations; list accesses."""
 
 import asyncio
 import csv
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from cli.commands.calls import Instant
+from cli.exit_status import ExitStatus, end_with
+from cli.options import (
+    format_option,
+    number_option,
+    owner_option,
+    settings_option,
+    since_option,
+    state_option,
+    until_option,
+)
 
 if TYPE_CHECKING:
     import asyncpg
@@ -43,7 +52,7 @@ ACCESS_COLUMNS = ("at", "what", "recording_id", "owner", "operator", "host")
 
 
 class Day(click.ParamType[date]):
-    """A day to come."""
+    """A day in the future."""
 
     name = "DATE"
 
@@ -51,84 +60,77 @@ class Day(click.ParamType[date]):
         try:
             day = value if isinstance(value, date) else date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value} is no day; write 2027-03-31")
+            self.fail(f"{value} is not a day; write 2027-03-31")
         if day <= datetime.now().astimezone().date():
-            self.fail(f"{value} is not a day to come")
+            self.fail(f"{value} is not in the future; write a later day")
         return day
-
-
-def placed(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say whose recordings these are."""
-    state = click.Path(file_okay=False, path_type=Path)
-    for option in (
-        click.option("--state", type=state, help="Those of the `callengine dev` with this state folder."),
-        click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
 def command() -> None:
     """List, fetch, destroy, hold and release recordings.
 
-    A recording is destroyed when its owner's retention ends, counted from the end of its call, unless a legal
-    hold keeps it. callengine audit proves what was destroyed, callengine recordings accesses who heard what.
+    A recording is destroyed when its owner's retention ends, counted from the end of its call, unless it is
+    under a legal hold. callengine audit proves what was destroyed, callengine recordings accesses who fetched
+    what.
     """
 
 
 @command.command("list")
-@placed
-@click.option("--owner", metavar="NAME", help="Only those of this owner.")
-@click.option("--number", metavar="N", help="Only of calls to this service number: +3270012345.")
-@click.option("--since", type=Instant(), help="Only those that began then or later.")
-@click.option("--until", type=Instant(), help="Only those that began before then.")
-@click.option("--all", "gone", is_flag=True, help="Those that are destroyed too.")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
-def list_(*, form: str, state: Path | None, file: Path | None, **asked: Any) -> None:
-    """Print recordings, oldest first; as JSON with their evidence: announcement, answer, pauses.
+@state_option()
+@settings_option()
+@owner_option()
+@number_option()
+@since_option()
+@until_option()
+@click.option("--all", "gone", is_flag=True, help="Include destroyed recordings.")
+@format_option("csv", "json")
+def list_(*, form: str, state: Path | None, settings: Path | None, **filters: Any) -> None:
+    """List recordings, oldest first; as JSON with their evidence: announcement, answer, pauses.
 
-    `short_by` are the seconds missing in it, `one_way` is the only side that is heard in it.
+    `short_by`: the seconds that are missing. `one_way`: the only audible side.
     """
     from storage.recordings import Asked, find
 
-    work(file, state, lambda _, con: export(find(con, Asked(**asked)), COLUMNS, form, sys.stdout))
+    run(settings, state, lambda _, con: export(find(con, Asked(**filters)), COLUMNS, form, sys.stdout))
 
 
 @command.command()
-@placed
+@state_option()
+@settings_option()
 @click.argument("recording")
 @click.option("--output", type=click.Path(path_type=Path, allow_dash=True),
-              help="A file that is not there yet; - is standard output. Default: ID.FORMAT.")  # fmt: skip
-def fetch(*, recording: str, output: Path | None, state: Path | None, file: Path | None) -> None:
+              help="A new file; - is standard output. Default: ID.FORMAT.")  # fmt: skip
+def fetch(*, recording: str, output: Path | None, state: Path | None, settings: Path | None) -> None:
     """Write a recording to a file: the caller on the left, the destination on the right.
 
-    That you have fetched it is written down. Nothing here knows of that file afterwards: it is destroyed by
-    whoever fetched it.
+    Every fetch is logged. callengine has no record of the file: the person who fetched it has to destroy it.
     """
     from cli.fetching import save
 
-    work(file, state, lambda settings, con: save(settings, con, recording, output))
+    run(settings, state, lambda settings, con: save(settings, con, recording, output))
 
 
 @command.command()
-@placed
+@state_option()
+@settings_option()
 @click.argument("recordings", nargs=-1, required=True)
-def destroy(*, recordings: tuple[str, ...], state: Path | None, file: Path | None) -> None:
-    """Let the time of recordings be over now: the worker destroys them within seconds."""
+def destroy(*, recordings: tuple[str, ...], state: Path | None, settings: Path | None) -> None:
+    """End the retention of recordings now: the worker destroys them within seconds."""
     from storage.recordings import destroy
 
-    work(file, state, lambda _, con: each(con, recordings, destroy, "destroy", "will be destroyed"))
+    run(settings, state, lambda _, con: each(con, recordings, destroy, "will be destroyed"))
 
 
 @command.command()
-@placed
+@state_option()
+@settings_option()
 @click.argument("recordings", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why: the dispute, the order of a court.")
-@click.option("--reference", required=True, help="The file's number, which is shown in lists.")
+@click.option("--reason", required=True, help="The reason: a dispute, a court order.")
+@click.option("--reference", required=True, help="The file number, which lists show.")
 @click.option("--by", "names", required=True, multiple=True, metavar="NAME",
-              help="Who decided it: two persons, --by NAME --by NAME.")  # fmt: skip
-@click.option("--review", type=Day(), required=True, help="When it is looked at again: 2027-03-31.")
+              help="Who decided: two persons, --by NAME --by NAME.")  # fmt: skip
+@click.option("--review", type=Day(), required=True, help="When to review the hold: 2027-03-31.")
 def hold(
     *,
     recordings: tuple[str, ...],
@@ -137,109 +139,109 @@ def hold(
     names: tuple[str, ...],
     review: date,
     state: Path | None,
-    file: Path | None,
+    settings: Path | None,
 ) -> None:
-    """Keep recordings beyond their time, until they are released.
+    """Keep recordings beyond their retention, until they are released.
 
-    callengine audit tells when a review is due.
+    callengine audit reports when a review is due.
     """
     from storage.recordings import Hold, hold
 
-    told = [name.strip() for name in names]
-    if len(told) != 2 or len({name.casefold() for name in told} - {""}) != 2:
+    persons = [name.strip() for name in names]
+    if len(persons) != 2 or len({name.casefold() for name in persons} - {""}) != 2:
         raise click.BadParameter("write the names of two persons: --by NAME --by NAME")
     if not (reason.strip() and reference.strip()):
         raise click.BadParameter("a hold needs a reason and a reference")
-    why = Hold(reason, reference, told[0], told[1], review)
-    work(file, state, lambda _, con: each(con, recordings, partial(hold, why=why), "hold", "is held"))
+    first, second = persons
+    why = Hold(reason, reference, first, second, review)
+    run(settings, state, lambda _, con: each(con, recordings, partial(hold, why=why), "is held"))
 
 
 @command.command()
-@placed
+@state_option()
+@settings_option()
 @click.argument("recordings", nargs=-1, required=True)
-@click.option("--by", required=True, metavar="NAME", help="Who decided it.")
-def release(*, recordings: tuple[str, ...], by: str, state: Path | None, file: Path | None) -> None:
-    """End the legal hold of recordings: past their time, they are destroyed within seconds."""
+@click.option("--by", required=True, metavar="NAME", help="Who decided.")
+def release(*, recordings: tuple[str, ...], by: str, state: Path | None, settings: Path | None) -> None:
+    """End the legal hold of recordings: after their retention, they are destroyed within seconds."""
     from storage.recordings import release
 
-    work(file, state, lambda _, con: each(con, recordings, partial(release, by=by), "release", "is released"))
+    run(settings, state, lambda _, con: each(con, recordings, partial(release, by=by), "is released"))
 
 
 @command.command()
-@placed
+@state_option()
+@settings_option()
 @click.argument("recording", required=False)
-@click.option("--since", type=Instant(), help="Only what was done then or later.")
-@click.option("--until", type=Instant(), help="Only what was done before then.")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
-def accesses(*, form: str, state: Path | None, file: Path | None, **looked: Any) -> None:
-    """Print who fetched, destroyed, held or released recordings, or one RECORDING, and when; oldest first."""
+@since_option()
+@until_option()
+@format_option("csv", "json")
+def accesses(*, form: str, state: Path | None, settings: Path | None, **filters: Any) -> None:
+    """List who fetched, destroyed, held or released recordings, or one RECORDING, and when; oldest first."""
     from storage.access import Looked, find
 
-    work(file, state, lambda _, con: export(find(con, Looked(**looked)), ACCESS_COLUMNS, form, sys.stdout))
+    run(
+        settings, state, lambda _, con: export(find(con, Looked(**filters)), ACCESS_COLUMNS, form, sys.stdout)
+    )
 
 
 Verb = Callable[..., Awaitable[None]]  # of a connection and a recording
-Doing = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
+Work = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
 
 
-def work(file: Path | None, state: Path | None, doing: Doing) -> None:
-    """Do it with the settings and a connection; what goes wrong is told in a sentence."""
-    from cli.database import settings_in, told_plainly
+def run(file: Path | None, state: Path | None, work: Work) -> None:
+    """Run the work with the settings and a connection. Raises ClickException for errors of either."""
+    from cli.database import database_errors, settings_in
     from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()
-    settings = settings_in(state / "callengine.toml" if state else file)
-    with told_plainly():
-        asyncio.run(with_connection(settings, doing))
+    settings = settings_in(file, state)
+    with database_errors():
+        asyncio.run(with_connection(settings, work))
 
 
-async def with_connection(settings: "Settings", doing: Doing) -> None:
+async def with_connection(settings: "Settings", work: Work) -> None:
     from cli.database import connected
 
     async with connected(settings.database.get_secret_value()) as con:
-        await doing(settings, con)
+        await work(settings, con)
 
 
-async def each(
-    con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, what: str, done: str
-) -> None:
-    """Do it to each of them, and write down who did; those that it cannot be done to are told, and the exit
-    status is 1."""
-    from storage.access import note
+async def each(con: "asyncpg.Connection", recordings: tuple[str, ...], verb: Verb, done: str) -> None:
+    """Apply the verb to each recording; report refusals and then exit with 1."""
     from storage.recordings import Refused
 
     refused = False
     for recording in recordings:
         try:
-            async with con.transaction():
-                await verb(con, recording)
-                await note(con, recording, what)
+            await verb(con, recording)
             click.echo(f"{recording} {done}")
-        except Refused as why:
+        except Refused as error:
             refused = True
-            click.echo(f"Error: {why}", err=True)
+            click.echo(f"Error: {error}", err=True)
     if refused:
-        raise SystemExit(1)
+        end_with(ExitStatus.FAILED)
 
 
 async def export(
-    found: "AsyncGenerator[asyncpg.Record]", columns: Sequence[str], form: str, out: TextIO
+    records: "AsyncGenerator[asyncpg.Record]", columns: Sequence[str], form: str, out: TextIO
 ) -> None:
-    """Write these rows; as JSON with their evidence, where they have any."""
+    """Write these rows; as JSON with their evidence, if they have any."""
     from storage.export import as_cell, as_json
 
     table = csv.writer(out, lineterminator="\n")
     if form == "csv":
         table.writerow(columns)
-    told = []
-    async with aclosing(found) as rows:
+    objects = []
+    async with aclosing(records) as rows:
         async for row in rows:
             if form == "csv":
                 table.writerow([as_cell(plain(row[column])) for column in columns])
             else:
-                told.append({it: as_json(plain(row[it])) for it in columns} | evidence_of(row))
+                values = {column: as_json(plain(row[column])) for column in columns}
+                objects.append(values | evidence_of(row))
     if form == "json":
-        out.write(json.dumps(told, indent=1) + "\n")
+        out.write(json.dumps(objects, indent=1) + "\n")
 
 
 def evidence_of(row: "asyncpg.Record") -> dict[str, Any]:
@@ -248,11 +250,11 @@ def evidence_of(row: "asyncpg.Record") -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A cell's value: what a spreadsheet and JSON know of UUIDs, days and decimals."""
+    """The value as a type that spreadsheets and JSON have: UUIDs and days as text, decimals as durations."""
     from datetime import timedelta
     from decimal import Decimal
 
     if isinstance(value, Decimal):
         return timedelta(seconds=float(value))
-    known = value is None or isinstance(value, str | bool | int | datetime)
-    return value if known else str(value)
+    is_plain = value is None or isinstance(value, str | bool | int | datetime)
+    return value if is_plain else str(value)

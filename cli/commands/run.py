@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
+from cli.options import settings_option
+
 
 @click.command()
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
-def command(file: Path | None) -> None:
+@settings_option()
+def command(settings: Path | None) -> None:
     """Take calls from Asterisk until SIGTERM.
 
-    Calls that live then stay up and are taken over by the next engine. The routing folder is watched; SIGHUP
-    reads it at once. /metrics, /live and /ready are served as [http] of the settings says.
+    Live calls stay up then, and the next engine takes them over. The routing folder is watched; SIGHUP
+    reloads it at once. [http] of the settings has the address of /metrics, /live and /ready.
     """
     from config.errors import ConfigErrors
     from config.settings import SettingsError, load_settings
@@ -24,9 +26,9 @@ def command(file: Path | None) -> None:
 
     forbid_core_dumps()
     try:
-        settings = load_settings(file)
-        settings.require("ari.password", "ari.events_password")
-        log_to_stderr(settings.log.level)
-        run(serve(settings))
-    except (SettingsError, ConfigErrors, PortTaken, JournalInUse) as wrong:
-        raise click.ClickException(str(wrong)) from None
+        values = load_settings(settings)
+        values.require("ari.password", "ari.events_password")
+        log_to_stderr(values.log.level)
+        run(serve(values))
+    except (SettingsError, ConfigErrors, PortTaken, JournalInUse) as error:
+        raise click.ClickException(str(error)) from None

@@ -1,4 +1,4 @@
-"""callengine settings: check the settings and show them, or print an example of the settings file."""
+"""callengine settings: check and show the settings, or print an example of the settings file."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from cli.options import settings_option
 from config.credentials import credentials_folder, folder_beside
 from config.settings import DEFAULT_FILE, Settings, SettingsError, file_of_environment, load_settings
 
@@ -16,11 +17,11 @@ PREFACE = """\
 # callengine.toml: the settings of `callengine run` and `callengine work`.
 # Every setting is here, commented out, with its default. Unknown settings are errors.
 #
-# The environment may hold settings too: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
-# Passwords belong into files of root's in the folder `credentials` beside this file, each called as its
-# setting: database, ari__password, master_key ... systemd hands them to the units (LoadCredential= makes the
+# Settings may also be environment variables: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
+# Passwords belong into files of root's in the folder `credentials` beside this file, each named after its
+# setting: database, ari__password, master_key ... systemd passes them to the units (LoadCredential= makes the
 # folder that $CREDENTIALS_DIRECTORY names).
-# The environment wins over a credential, a credential over this file.
+# The environment overrides a credential, a credential overrides this file.
 """
 
 
@@ -28,15 +29,10 @@ PREFACE = """\
 @click.option(
     "--example", is_flag=True, help="Print a settings file with every setting, its default and its meaning."
 )
-@click.option(
-    "--settings",
-    "path",
-    type=click.Path(path_type=Path),
-    help="The file to check.",
-)
-@click.option("--new-key", is_flag=True, help="Print a fresh master_key, and do nothing else.")
-def command(example: bool, path: Path | None, new_key: bool) -> None:
-    """Check the settings and show them (passwords masked), or print an example of the file."""
+@settings_option()
+@click.option("--new-key", is_flag=True, help="Print a new master_key, and do nothing else.")
+def command(example: bool, settings: Path | None, new_key: bool) -> None:
+    """Check the settings and show them (passwords masked), or print an example of the settings file."""
     if new_key:
         from storage.key_wrapper import new_master_key
 
@@ -46,19 +42,19 @@ def command(example: bool, path: Path | None, new_key: bool) -> None:
         click.echo("\n".join([PREFACE, *_example(Settings)]))
         return
     try:
-        settings = load_settings(path)
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
-    for name, value in _values(settings):
+        values = load_settings(settings)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    for name, value in _values(values):
         click.echo(f"{name} = {value}")
-    file = path or file_of_environment() or DEFAULT_FILE
+    file = settings or file_of_environment() or DEFAULT_FILE
     if credentials_folder(file) is None and folder_beside(file).exists():
         note = f"credentials not included: {folder_beside(file)} is readable by root only; run this as root"
         click.echo(note, err=True)
 
 
 def _example(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The lines of one section: the settings, then the sections within it (TOML wants them in that order)."""
+    """The lines of one section: its settings, then its sub-sections (TOML requires this order)."""
     sections: dict[str, type[BaseModel]] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -71,12 +67,12 @@ def _example(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> Any:
-    """The default, or where that is nothing, or this machine's own, an example of what may stand there."""
+    """The default; if that is empty or depends on the machine, an example."""
     return field.examples[0] if field.examples else field.default
 
 
 def _written(value: Any) -> str:
-    """A value as TOML; JSON's strings, numbers, booleans and lists are TOML's too."""
+    """A value as TOML; strings, numbers, booleans and lists of JSON are valid TOML."""
     match value:
         case SecretStr():
             return json.dumps(value.get_secret_value())

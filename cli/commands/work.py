@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
+from cli.options import settings_option
+
 
 @click.command()
-@click.option("--settings", "file", type=click.Path(path_type=Path), help="The settings file.")
-def command(file: Path | None) -> None:
+@settings_option()
+def command(settings: Path | None) -> None:
     """Bring the journal of this host's engine into PostgreSQL, until SIGTERM.
 
     While the database is away, records wait in the journal; calls never wait for it. Migrations are applied
-    first. /metrics, /live and /ready are served as [http] of the settings says.
+    first. [http] of the settings has the address of /metrics, /live and /ready.
     """
     from config.settings import SettingsError, load_settings
     from process.health import CannotServe
@@ -24,8 +26,8 @@ def command(file: Path | None) -> None:
 
     forbid_core_dumps()
     try:
-        settings = load_settings(file)
-        log_to_stderr(settings.log.level)
-        run(work(settings))
-    except (SettingsError, CannotServe, MigrationChanged, NodeTaken) as wrong:
-        raise click.ClickException(str(wrong)) from None
+        values = load_settings(settings)
+        log_to_stderr(values.log.level)
+        run(work(values))
+    except (SettingsError, CannotServe, MigrationChanged, NodeTaken) as error:
+        raise click.ClickException(str(error)) from None

@@ -21,6 +21,8 @@ MELODIES = {
     "dentist/prompts/nobody-there": (440, 392, 349),
     "provider/prompts/closed": (784, 659, 523),
     "provider/prompts/all-busy": (440, 440, 440),
+    "provider/prompts/choose": (523, 587, 659),
+    "provider/prompts/choose-again": (659, 587, 523),
     "provider/prompts/waiting": (392, 494, 587, 494, 440, 523, 659, 523) * 4,
     "provider/prompts/nl/closed": (784, 587, 494),
     "provider/prompts/fr/welcome": (587, 740, 880),

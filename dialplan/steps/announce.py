@@ -1,4 +1,4 @@
-"""`announce`: say something to the caller."""
+"""`announce`: play a prompt to the caller."""
 
 from typing import ClassVar, Literal
 

@@ -1,15 +1,17 @@
-"""`ring`: let somebody's telephone ring."""
+"""`ring`: ring destinations, and connect the first that answers."""
 
+from collections.abc import Generator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
 from dialplan.model import at_least_one
 from dialplan.references import MusicSetting
-from dialplan.result import Outcome, Result, Verdict, final
+from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
-from dialplan.step import Facts, Plan, StepModel
+from dialplan.step import Draw, Facts, Plan, StepModel, Turn
+from dialplan.strategy import Strategy, are_open, check_strategy, ordered
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
@@ -26,12 +28,13 @@ def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
 
 
 class Ring(StepModel):
-    """Ring one or more destinations at once; the first to answer gets the call.
+    """Ring one or more destinations; the first to answer gets the call.
 
         - ring: +3221112233                     with the usual 25 seconds
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
-            seconds: 20                         5 to 120
+            strategy: in_order                  all (at once), in_order, random, percent or round_robin
+            seconds: 20                         5 to 120; one after another, each of them so long
             music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
             busy: [...]                         steps when busy, or rejected
             no_answer: [...]                    steps when nobody answered in time
@@ -39,9 +42,19 @@ class Ring(StepModel):
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
+    `in_order`, `random` and `round_robin` ring one destination after another, until one answers: as written,
+    by chance, or beginning with the one after that of the call before. `percent` rings one, chosen so that of
+    each 100 calls each destination gets exactly its `percent`. Calls are counted over restarts, on each node
+    by itself. A destination may have `hours`, `seconds`, `percent` and a `label` of its own:
+
+            - {number: +3221112233, label: reception, hours: mon-fri 09:00-17:00, seconds: 10}
+
+    Outside its hours a destination is left out; where none is left the route goes on, as closed.
+
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
-    call is answered, and pays nothing for it. It begins with the first ring, and goes on where it stopped in
-    the next. A caller who hears music does not hear what a destination's network announces before it answers.
+    call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
+    it stopped. A caller who hears music does not hear what a destination's network announces before the
+    answer.
     """
 
     alone: ClassVar = "to"
@@ -55,18 +68,48 @@ class Ring(StepModel):
         Field(examples=["[+3221112233]"]),
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
+    strategy: Annotated[Strategy, Field(validate_default=True)] = Strategy.ALL
     music: MusicSetting | None = None
     busy: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
 
+    @field_validator("strategy")
+    @classmethod
+    def _goes_with_destinations(cls, strategy: Strategy, info: ValidationInfo) -> Strategy:
+        if "to" in info.data and "seconds" in info.data:
+            check_strategy(strategy, info.data["to"], info.data["seconds"])
+        return strategy
+
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
-        outcome = yield self
-        if outcome is Outcome.TAKEN:
-            return final(Verdict(Result.ANSWERED))
+        rings = yield from self._rings(facts)
+        if not rings:
+            return Verdict(Result.CLOSED)
+        outcomes = []
+        for ring in rings:
+            outcome = yield ring
+            if outcome is Outcome.TAKEN:
+                return final(Verdict(Result.ANSWERED))
+            outcomes.append(Outcome(outcome))
+        outcome = together(outcomes)
         verdict = Verdict(Result(outcome))
         branch = self._branch(outcome)
         return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
+
+    def _rings(self, facts: Facts) -> Generator[StepModel | Turn | Draw, Answer, "Sequence[Ring]"]:
+        """What is rung, one after another: this step itself, or its destinations as steps of their own."""
+        if self.strategy is Strategy.ALL and not any(one.hours for one in self.to):
+            return (self,)
+        ordered_to = yield from ordered(self.strategy, self.to, facts, self.path)
+        there = yield from are_open(ordered_to, facts)
+        if self.strategy is Strategy.ALL:
+            return (self._of(*there),) if there else ()
+        return tuple(self._of(one) for one in there)
+
+    def _of(self, *to: Destination) -> "Ring":
+        """This step with these destinations alone, rung at once."""
+        seconds = to[0].seconds or self.seconds
+        return self.model_copy(update={"to": to, "seconds": seconds, "strategy": Strategy.ALL})
 
     @property
     def summary(self) -> str:
@@ -82,4 +125,4 @@ class Ring(StepModel):
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:
-                raise ValueError(f"{outcome} cannot come of ring")
+                raise ValueError(f"{outcome} is not an outcome of ring")

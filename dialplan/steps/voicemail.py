@@ -20,8 +20,8 @@ class Voicemail(StepModel):
             seconds: 180                        how long a message may be, 10 to 600; its end is announced
             silence: 5                          seconds of silence that end it, 2 to 30
 
-    The caller ends it by hanging up or with `#`. It is the end of the route. Where no message can be taken
-    (the disk is full), the caller is told so without being answered, and the call ends as failed.
+    The caller ends it by hanging up or with `#`. It is the end of the route. If no message can be taken (the
+    disk is full), the caller hears so without being answered, and the call ends as failed.
     """
 
     alone: ClassVar = "greeting"

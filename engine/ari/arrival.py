@@ -1,14 +1,15 @@
-"""A call as it comes in: the one place where what a network says becomes a caller and a dialled number."""
+"""A call as it comes in: the only place where text of a network becomes a caller and a dialled number."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation, identify
 from dialplan.number import international
-from engine.ari.cel import CelEvent
 from engine.ari.events import StasisStart
 from engine.ari.state import ChannelInfo
+from journal.cel import CelEvent
 from journal.entries import CallStarted
 from journal.ids import call_id_of
 from journal.state import CallState
@@ -16,7 +17,10 @@ from journal.state import CallState
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """`dialled` is digits and `+` only: the dialplan's guard lets nothing else in."""
+    """`dialled` contains digits and `+` only: the dialplan's guard lets nothing else in.
+
+    `country` of the functions below: the calling code of numbers in national form, or empty.
+    """
 
     channel_id: str
     call_id: str
@@ -24,67 +28,68 @@ class Arrival:
     caller: Caller
     entered: datetime
 
+    @classmethod
+    def of_event(cls, event: StasisStart, country: str, node: str) -> Self:
+        """A new call."""
+        return cls._of_channel(event.channel, event.args[1], event.at, country, node)
 
-def arrival(event: StasisStart, country: str, node: str) -> Arrival:
-    """A new call. `country` is the calling code of numbers in national form, or empty."""
-    return _arrival(event.channel, event.args[1], event.at, country, node)
+    @classmethod
+    def of_stray(cls, channel: ChannelInfo, country: str, node: str) -> Self:
+        """A call whose StasisStart an engine received, and died before it noted the call."""
+        return cls._of_channel(channel, channel.exten, channel.created, country, node)
+
+    @classmethod
+    def of_journal(cls, state: CallState) -> Self:
+        """A call that an earlier engine noted."""
+        caller = Caller(Presentation.SHOWN, state.caller) if state.caller else UNKNOWN
+        return cls(
+            state.channel, state.call_id, state.number, WITHHELD if state.withheld else caller, state.began
+        )
+
+    @classmethod
+    def of_fallback(cls, event: CelEvent, country: str, node: str) -> Self:
+        """A call that no journal has. CEL does not contain the caller, only whether they are withheld."""
+        withheld = event.extra.get("presentation", "").startswith("prohib")
+        call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
+        return cls(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, _entered(event))
+
+    @classmethod
+    def of_abandoned(cls, start: CelEvent, country: str, node: str) -> Self:
+        """A call whose caller left before anything else happened, while no engine was there.
+
+        `start`: its CHAN_START. Neither caller nor presentation is known.
+        """
+        call_id, dialled = call_id_of(start.call, node), international(start.exten, country)
+        return cls(start.call, call_id, dialled, UNKNOWN, start.at)
+
+    @classmethod
+    def _of_channel(
+        cls, channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str
+    ) -> Self:
+        presentation = channel.variables.get("CALLERID(pres)", "")
+        privacy = channel.variables.get("X_PRIVACY", "")
+        caller = identify(international(channel.caller_number, country), presentation, privacy)
+        call_id = call_id_of(channel.id, node)
+        return cls(channel.id, call_id, international(dialled, country), caller, entered)
+
+    def completes(self, state: CallState) -> CallStarted:
+        """What ARI adds to a call that began with CEL: when it came in, and its caller."""
+        return CallStarted(
+            state.call_id,
+            self.entered,
+            number=state.number,
+            owner=state.owner,
+            withheld=self.caller.withheld,
+            node=state.node,
+            channel=state.channel,
+            caller=self.caller.number or "",
+            missed=state.missed,
+            routing=state.routing,
+        )
 
 
-def overlooked(channel: ChannelInfo, country: str, node: str) -> Arrival:
-    """A call that an engine was told of and died before it wrote that down."""
-    return _arrival(channel, channel.exten, channel.created, country, node)
-
-
-def journalled(state: CallState) -> Arrival:
-    """A call that an earlier engine wrote down."""
-    caller = Caller(Presentation.SHOWN, state.caller) if state.caller else UNKNOWN
-    return Arrival(
-        state.channel, state.call_id, state.number, WITHHELD if state.withheld else caller, state.began
-    )
-
-
-def fallen_back(event: CelEvent, country: str, node: str) -> Arrival:
-    """A call that no journal knows. Its caller is not in CEL, only whether the number was withheld."""
-    withheld = event.extra.get("presentation", "").startswith("prohib")
-    call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
-    return Arrival(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, came_at(event))
-
-
-def given_up(began: CelEvent, country: str, node: str) -> Arrival:
-    """A call that an engine died with, and whose caller left before anything else happened.
-
-    `began`: its CHAN_START. Neither caller nor presentation is known.
-    """
-    call_id, dialled = call_id_of(began.call, node), international(began.exten, country)
-    return Arrival(began.call, call_id, dialled, UNKNOWN, began.at)
-
-
-def came_at(event: CelEvent) -> datetime:
-    """When the call came in, which the door noted: the caller may have waited for an engine in vain."""
+def _entered(event: CelEvent) -> datetime:
+    """Return when the call came in, which [door] noted: the caller may have waited for an engine in vain."""
     with suppress(KeyError, ValueError, OverflowError):
         return datetime.fromtimestamp(float(event.extra["came"]), UTC)
     return event.at
-
-
-def told_later(state: CallState, came: Arrival) -> CallStarted:
-    """What ARI tells of a call that CEL has begun: when it came in, and who called."""
-    return CallStarted(
-        state.call_id,
-        came.entered,
-        number=state.number,
-        owner=state.owner,
-        withheld=came.caller.withheld,
-        node=state.node,
-        channel=state.channel,
-        caller=came.caller.number or "",
-        missed=state.missed,
-        routing=state.routing,
-    )
-
-
-def _arrival(channel: ChannelInfo, dialled: str, entered: datetime, country: str, node: str) -> Arrival:
-    presentation = channel.variables.get("CALLERID(pres)", "")
-    privacy = channel.variables.get("X_PRIVACY", "")
-    caller = identify(international(channel.caller_number, country), presentation, privacy)
-    call_id = call_id_of(channel.id, node)
-    return Arrival(channel.id, call_id, international(dialled, country), caller, entered)

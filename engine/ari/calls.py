@@ -7,52 +7,49 @@ from typing import Any
 
 import structlog
 
-from dialplan.result import Result
-from engine.ari import takeover
-from engine.ari.arrival import Arrival, arrival, fallen_back, given_up, told_later
-from engine.ari.cel import CelEvent
-from engine.ari.connect import dialled
+from engine.ari.arrival import Arrival
 from engine.ari.door import Door
 from engine.ari.events import StasisStart
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.past import Past
-from engine.call import CallJournal, CallServices, begin
-from engine.handle import handle
-from journal.entries import CallEnded, ClockStepped, FellBack
-from journal.state import CallState
+from engine.ari.unattended import Unattended
+from engine.call import CallHandler, CallJournal, CallServices, begin
+from journal.cel import CelEvent
+from journal.entries import ClockStepped
 from journal.writer import JournalClosed
 from process.clock import Step
 
 log = structlog.get_logger()
 
 A_MOMENT = timedelta(microseconds=1)
-DOOR = "door"  # the context in which a caller waits for the engine
-MOST_BEGUN = 10_000  # callers' channels whose beginning is remembered, about 5 MB
 
 
 class Calls:
-    """`ended`: calls that an earlier engine has ended of late, and when. `taken`: so many events of CEL."""
+    """`handle` attends to a call. `past`: calls that are over. `taken`: number of CEL events so far."""
 
     def __init__(
         self,
         exchange: Exchange,
         services: CallServices,
+        handle: CallHandler,
+        *,
         country: str,
         ended: Mapping[str, datetime],
         door: Door,
     ) -> None:
         self.taken = 0
+        self.past = Past(ended, services.node)
         self._exchange = exchange
-        self._door = door
         self._services = services
+        self._handle = handle
         self._country = country
+        self._door = door
+        self._unattended = Unattended(country, services.node)
         self._lives: dict[str, Live] = {}
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
-        self._since: datetime | None = None  # when the present one began, if they are known to be two
-        self._past = Past(ended, services.node)
-        self._begun: dict[str, CelEvent] = {}  # by channel: CHAN_START of callers no engine has attended to
+        self._since: datetime | None = None  # when the present Asterisk began, if there was another
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -60,99 +57,95 @@ class Calls:
 
     @property
     def present(self) -> list[Live]:
-        """Those of the present Asterisk."""
+        """The calls of the present Asterisk."""
         return list(self._lives.values())
 
     @property
     def channels(self) -> frozenset[str]:
-        """Their callers' channels."""
+        """The callers' channels of these calls."""
         return frozenset(self._lives)
 
     @property
     def routings(self) -> frozenset[str]:
-        """The routing versions that all of them began under, by digest."""
+        """The routing versions that all live calls began under, by digest."""
         lives = [*self._lives.values(), *self._former.values()]
         return frozenset(live.journal.state.routing for live in lives)
 
     # How a call begins.
 
     def on_call(self, event: StasisStart) -> None:
-        """A call has come in; it is listened to before the next event is read."""
-        came = arrival(event, self._country, self._services.node)
-        live = self._lives.get(came.channel_id)
-        if live is not None:  # CEL has told of it before
-            live.journal.note(told_later(live.journal.state, came))
+        """Begin a new call. It is subscribed to its events before the next event is read."""
+        arrival = Arrival.of_event(event, self._country, self._services.node)
+        live = self._lives.get(arrival.channel_id)
+        if live is not None:  # it began with a CEL event
+            live.journal.note(arrival.completes(live.journal.state))
             return
-        fresh = self._past.fresh(came)
-        if fresh is None:
-            log.warning("call_told_late", call=came.call_id)
+        admitted = self.past.admit(arrival)
+        if admitted is None:
+            log.warning("late_call_ignored", call=arrival.call_id)
         else:
-            self.take_up(fresh, refused=self._door.goes_round(fresh, self._lives.values()))
+            self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
 
-    def take_up(self, came: Arrival, *, refused: bool = False, former: bool = False) -> Live:
-        """Give the call a task of its own. `former`: its Asterisk has ended."""
-        terms = self._services.terms(came.dialled)
-        line = AriLine(self._exchange, came)
-        live = self._listen(line, begin(line, terms, self._services), former=former)
-        self.start(live, handle(line, terms, live.journal, refused=refused))
+    def begin(self, arrival: Arrival, *, refused: bool = False, former: bool = False) -> Live:
+        """Start a task for the call. `former`: its Asterisk has ended."""
+        terms = self._services.terms(arrival.dialled)
+        line = AriLine(self._exchange, arrival)
+        live = self._add(Live(line, begin(line, terms, self._services)), former=former)
+        self.start(live, self._handle(line, terms, live.journal, refused=refused))
         return live
 
-    def take_stray(self, came: Arrival) -> None:
-        """A caller whom nobody attends to. One that cannot be attended to keeps no other waiting."""
+    def begin_stray(self, arrival: Arrival) -> None:
+        """Begin the call of a caller whom no engine has. Its failure does not keep the others waiting."""
         try:
-            if (fresh := self._past.fresh(came)) is not None:
-                self.take_up(fresh)
+            if (admitted := self.past.admit(arrival)) is not None:
+                self.begin(admitted)
         except Exception:
-            log.exception("stray_not_taken", call=came.call_id)
+            log.exception("stray_not_taken", call=arrival.call_id)
 
-    def left_to_us(self, state: CallState) -> Live:
-        """A call that an earlier engine has left: listened to, and not gone on with yet."""
-        line = takeover.line_of(self._exchange, state)
-        live = self._listen(line, CallJournal(self._services, state))
-        try:
-            takeover.listen(live.line, live.journal, live.ears)
-        except Exception:
-            live.ears.close()
-            del self._lives[line.id]
-            raise
-        return live
+    def add(self, line: AriLine, journal: CallJournal) -> Live:
+        """Subscribe a call that an earlier engine left to its events; `start` its task later."""
+        return self._add(Live(line, journal))
 
-    def _listen(self, line: AriLine, journal: CallJournal, *, former: bool = False) -> Live:
-        live = Live(line, journal)
+    def remove(self, live: Live) -> None:
+        """Take back `add`."""
+        live.listening.close()
+        del self._lives[live.line.id]
+
+    def _add(self, live: Live, *, former: bool = False) -> Live:
         if former:
-            self._former[line.id] = live
+            self._former[live.line.id] = live
         else:
-            self._lives[line.id] = live
+            self._lives[live.line.id] = live
             live.listen()
         return live
 
     # What happens to them.
 
     async def take(self, events: Sequence[CelEvent]) -> None:
-        """Note what these events amount to; returns when that is on the disk."""
+        """Note the entries of these events; return when they are on the disk."""
         written: Awaitable[None] | None = None
         self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
-            live = self._found(event)
+            live = self._call_of(event)
             if live is not None:
-                written = live.take(event) or written
+                written = live.on_cel(event) or written
         if written is not None:
             await written
 
-    def _found(self, event: CelEvent) -> Live | None:
-        """The call that this event is of, begun if it is the first of it."""
+    def _call_of(self, event: CelEvent) -> Live | None:
+        """Return the call of this event; begin the call if the event is its first."""
         try:
-            self._door.see(event)
-            return self._of(event) or self._without_engine(event)
-        except JournalClosed:  # the next engine reads it again
+            self._door.on_cel(event)
+            return self._live(event) or self._begin_unattended(event)
+        except JournalClosed:  # the next engine reads the event again
             raise
-        except Exception:  # nobody would read on behind this line
+        except Exception:  # otherwise no event after this one would be read
             log.exception("cel_not_understood", kind=event.kind, channel=event.call)
             return None
 
-    def _of(self, event: CelEvent) -> Live | None:
-        """The call that this event is of: of two with one channel's id, that of its own Asterisk."""
+    def _live(self, event: CelEvent) -> Live | None:
+        """Return the live call of this event. Of two calls with one channel id, choose by their Asterisk."""
         if self._is_former(event) and event.call in self._former:
             return self._former[event.call]
         return self._lives.get(event.call)
@@ -160,61 +153,36 @@ class Calls:
     def _is_former(self, event: CelEvent) -> bool:
         return self._since is not None and event.at < self._since
 
-    def _without_engine(self, event: CelEvent) -> Live | None:
-        """A call that no journal knows: Asterisk has it at the number's fallback, or in a ring that an engine
-        handed over and did not live to write down; or its caller gave up before either.
-        """
-        if event.kind == "CHAN_START" and event.is_of_caller:
-            self._remember(event)
-        told = self._told_by(event)
-        came = self._past.fresh(told) if told else None
-        if came is None:
+    def _begin_unattended(self, event: CelEvent) -> Live | None:
+        """Begin a call that no journal has."""
+        arrival = self._unattended.arrival(event)
+        admitted = self.past.admit(arrival) if arrival else None
+        if admitted is None:
             return None
-        live = self.take_up(came, former=self._is_former(event))
+        live = self.begin(admitted, former=self._is_former(event))
         if event.kind == "RING":
-            to = tuple(number for _, number in dialled(event.extra.get("to", "")))
-            live.journal.note(FellBack(came.call_id, event.at, to))
-        log.info("call_without_engine", call=came.call_id)
+            live.note_unattended_ring(event)
+        log.info("call_without_engine", call=admitted.call_id)
         return live
 
-    def _told_by(self, event: CelEvent) -> Arrival | None:
-        """The call that begins with this event, where no engine was told of it."""
-        if event.kind in ("FALLBACK", "RING") and "dialled" in event.extra:
-            return fallen_back(event, self._country, self._services.node)
-        if event.kind == "HANGUP" and event.is_of_caller and (began := self._begun.pop(event.call, None)):
-            left = event.context == DOOR and event.extra.get("hangupsource") == event.name
-            return given_up(began, self._country, self._services.node) if left and began.exten else None
-        return None
-
-    def _remember(self, began: CelEvent) -> None:
-        self._begun[began.call] = began
-        if len(self._begun) > MOST_BEGUN:
-            del self._begun[next(iter(self._begun))]
-
     def begin_again(self, since: datetime) -> None:
-        """Asterisk has begun again, then: nothing more is heard of these calls, but by CEL."""
+        """Asterisk restarted at `since`: only CEL can still report anything of the calls so far."""
         self._since = since
         for channel, live in self._lives.items():
-            live.ears.close()
+            live.listening.close()
             self._former[channel] = live
-            self._past.add(live.line.call_id, since - A_MOMENT)  # at the latest
+            self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
         self._lives.clear()
 
     def end_former(self) -> None:
-        """CEL has been read: what has not ended by it ended with its Asterisk."""
+        """End the calls of a former Asterisk that have not ended now that CEL has been read."""
         for live in self._former.values():
-            at = takeover.last_instant(live.line, self._since or live.line.entered)
+            at = live.line.last_instant(self._since or live.line.entered)
             live.line.lose(at)
-            live.line.told_over(at)
-
-    def set_aside(self, call_id: str) -> None:
-        """A call that this engine cannot go on with: its journal ends, and the worker keeps what there is."""
-        at = self._exchange.last_known
-        self._services.note(CallEnded(call_id, at, Result.LOST, "lost"))
-        self._past.add(call_id, at)
+            live.line.on_cel_end(at)
 
     def clock_stepped(self, step: Step) -> None:
-        """The clock was set: the journal of each call says so."""
+        """Note in the journal of each call that the clock was set."""
         if self._since is not None:
             self._since += timedelta(seconds=step.seconds)
         for live in [*self._lives.values(), *self._former.values()]:
@@ -229,13 +197,13 @@ class Calls:
 
     async def _attend(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
         line = live.line
-        with live.ears, structlog.contextvars.bound_contextvars(call=line.call_id):
+        with live.listening, structlog.contextvars.bound_contextvars(call=line.call_id):
             try:
                 await work
             except Exception:
                 if self._lives.get(line.id) is live:
                     await let_go(self._exchange.client.channels.hangup(line.id))
-                log.exception("call_lost_its_task")
+                log.exception("call_task_failed")
             finally:
                 self._forget(live)
 
@@ -244,7 +212,7 @@ class Calls:
             if lives.get(live.line.id) is live:
                 del lives[live.line.id]
         if (ending := live.journal.state.ending) is not None:
-            self._past.add(live.line.call_id, ending.at)
+            self.past.add(live.line.call_id, ending.at)
 
     async def detach(self) -> None:
         """Leave every call to Asterisk and to the engine that comes after this one."""

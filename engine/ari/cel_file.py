@@ -1,6 +1,6 @@
-"""Asterisk's CEL file and those it has been before: each record read once, in order, whoever rotates them.
+"""Asterisk's CEL file and its rotated predecessors: each record is read once, in order, however they rotate.
 
-This module blocks and knows no event loop; engine/ari/cel_reader.py gives it a thread.
+This module blocks, and has no event loop; engine/ari/cel_reader.py gives it a thread.
 
 Asterisk opens, appends to and closes the file for each record, one record at a time. So a file that was
 renamed is complete as soon as the new one exists, and this module may rename the file itself.
@@ -16,23 +16,23 @@ from pathlib import Path
 
 import structlog
 
-from engine.ari.cel import CelEvent, parse, records
 from engine.ari.cel_marks import Mark, Marks
 from engine.ari.cel_room import CelRoom, give_back
 from engine.ari.cel_source import GzipSource, PlainSource, Source, open_source
+from journal.cel import CelEvent, parse, records
 
-READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: the loop waits no longer for the interpreter
+READ_BYTES = 1 << 15  # some 170 records, parsed in 1.5 ms: so long the event loop waits for the interpreter
 LONGEST_LINE = 8192
-ATTEMPTS = 5  # to read a file that somebody rotates meanwhile; then again when it is next looked at
-SETTLED_SECONDS = 5.0  # nobody writes to a rotated file of this age, nor copies or gzips into it
-FORGOTTEN_SECONDS = 3600.0  # of a content that no file holds any longer
+ATTEMPTS = 5  # to read a file that is rotated meanwhile; then again at the next look
+SETTLED_SECONDS = 5.0  # a rotated file of this age is no longer written, copied or gzipped
+FORGOTTEN_SECONDS = 3600.0  # then a mark is dropped that fits no file
 log = structlog.get_logger()
 Stamp = tuple[int, int, int]  # inode, size, time of modification: a file with the same has not changed
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The next events of one file, and the bytes that hold them. Without events when those hold none."""
+    """The next events of one file, perhaps none, and the bytes that contain them."""
 
     events: list[CelEvent]
     data: bytes
@@ -40,7 +40,7 @@ class Batch:
 
 
 class CelFiles:
-    """`cel`: the file that Asterisk writes; its folder holds the rotated ones. `marks`: what has been taken.
+    """`cel`: the file that Asterisk writes; its folder has the rotated files. `marks`: what has been taken.
 
     `max_bytes`: a larger file is renamed. `keep_seconds`: a rotated file that was taken to its end is removed
     at this age. `skipped`: number of lines and files that could not be read.
@@ -53,7 +53,7 @@ class CelFiles:
         self._max_bytes = max_bytes
         self._keep_seconds = keep_seconds
         self._rotated = re.compile(re.escape(cel.name) + r"(?:\.([0-9]{1,9})|-[0-9-]{1,20})(?:\.gz)?")
-        self._read: dict[Path, tuple[Stamp, Mark]] = {}  # files read to their end, when they were such
+        self._read: dict[Path, tuple[Stamp, Mark]] = {}  # files read to their end, and what they were then
         self._stamp: Stamp | None = None  # of `cel`, when it was last read to its end
         self._source: PlainSource | None = None  # `cel`, kept open
         self._mark = Mark()  # of `cel`
@@ -69,7 +69,7 @@ class CelFiles:
     def unread(self, everywhere: bool = False) -> Iterator[Batch]:
         """Yield what has not been taken, oldest file first; call take() for each batch. Raise OSError.
 
-        Look into rotated files only if asked to, or if `cel` is another file or was cut since the last time.
+        Read rotated files only if `everywhere`, or if `cel` is another file or was cut since the last time.
         """
         for _ in range(ATTEMPTS):
             if (yield from self._unread(everywhere)):
@@ -77,7 +77,7 @@ class CelFiles:
             everywhere = True
 
     def _unread(self, everywhere: bool) -> Generator[Batch, None, bool]:
-        """As unread(); return False if `cel` has become another file meanwhile."""
+        """Like unread(); return False if `cel` has become another file meanwhile."""
         stamp = _stamp(self._cel)
         if stamp == self._stamp and not everywhere:
             return True
@@ -114,13 +114,13 @@ class CelFiles:
             self._source = None
 
     def _goes_on(self, stamp: Stamp) -> bool:
-        """Whether `cel` is the file that is open, and what was taken of it still stands there."""
+        """Whether `cel` is the file that is open, and still contains what was taken from it."""
         if self._source is None or self._stamp is None or self._stamp[0] != stamp[0]:
             return False
         return stamp[1] >= self._mark.offset and self._mark.fits(self._source)
 
     def _open_anew(self, stamp: Stamp) -> bool:
-        """Open `cel`; return False if it is another file by now: its predecessor has to be read first."""
+        """Open `cel`; return False if it is another file now: its predecessor must be read first."""
         self.close()
         try:
             source = PlainSource(self._cel)
@@ -133,7 +133,7 @@ class CelFiles:
         return True
 
     def _unread_behind(self) -> Iterator[Batch]:
-        """Yield the rest of the file that is open, wherever it is now, unless it was cut."""
+        """Yield the rest of the file that is open, whatever its name is now, unless it was cut."""
         if self._source is not None and self._mark.fits(self._source):
             yield from self._batches(self._cel, self._source, self._mark)
 
@@ -162,7 +162,7 @@ class CelFiles:
         self._forget(paths, seen)
 
     def _batches(self, path: Path, source: Source, mark: Mark) -> Generator[Batch, None, bool]:
-        """Yield whole or overlong lines. Return False if the file was cut or written anew."""
+        """Yield whole or overlong lines. Return False if the file was cut or rewritten."""
         while data := source.read_on(mark.tail, mark.offset, READ_BYTES):
             whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
             if not whole and len(data) <= LONGEST_LINE:
@@ -171,7 +171,7 @@ class CelFiles:
         return data is not None
 
     def _rest(self, path: Path, source: Source, mark: Mark) -> Iterator[Batch]:
-        """Yield a last line that was cut: nobody completes it any longer."""
+        """Yield a last line that was cut: it will not be completed."""
         if isinstance(source, GzipSource) and source.damage:
             self._report("cel_file_damaged", path, error=source.damage)
         if data := source.read(mark.offset, READ_BYTES):
@@ -196,27 +196,27 @@ class CelFiles:
         return [path for path in self._cel.parent.iterdir() if path.name.startswith(prefixes)]
 
     def _named(self, path: Path) -> re.Match[str] | None:
-        """Whether this is the name of a rotated file: ours, or logrotate's with number or date."""
+        """Match the name of a rotated file: ours, or logrotate's with number or date."""
         return self._rotated.fullmatch(path.name)
 
     def _ordered(self) -> list[Path]:
-        """The rotated files, the one that was written last at the end; a gzipped one has its file's time."""
+        """Return the rotated files, the newest last; a gzipped file has the time of its source."""
         files = [(stamp[2], self._number(path), path) for path in self._siblings() if (stamp := _stamp(path))]
         return [path for *_, path in sorted(files) if path.is_file()]
 
     def _number(self, path: Path) -> int:
-        """The number in the name of a rotated file, 0 without one."""
+        """Return the number in the name of a rotated file, 0 without one."""
         match = self._named(path)
         return int(match[1] or 0) if match else 0
 
     def _forget(self, paths: list[Path], seen: set[Mark]) -> None:
-        """Forget files that are gone, and after a while their marks."""
+        """Forget files that no longer exist, and after a while their marks."""
         self._read = {path: known for path, known in self._read.items() if path in set(paths)}
         now = time.monotonic()
         self._unseen = {mark: self._unseen.get(mark, now) for mark in self._marks if mark not in seen}
-        gone = {mark for mark, since in self._unseen.items() if now - since > FORGOTTEN_SECONDS}
-        if gone:
-            self._marks.keep_only({mark for mark in self._marks if mark not in gone})
+        expired = {mark for mark, since in self._unseen.items() if now - since > FORGOTTEN_SECONDS}
+        if expired:
+            self._marks.keep_only({mark for mark in self._marks if mark not in expired})
 
     def _remove_old(self) -> None:
         oldest = time.time() - self._keep_seconds
@@ -229,7 +229,7 @@ class CelFiles:
                 give_back(path)
 
     def _report(self, event: str, path: Path, **facts: object) -> None:
-        """Count it, and log the first of each kind for each file: a damaged file must not fill the log."""
+        """Count it, and log the first of each kind in each file: a damaged file must not fill the log."""
         self.skipped += 1
         if (kind := f"{event} {path.name}") not in self._reported:
             self._reported.add(kind)
@@ -237,7 +237,7 @@ class CelFiles:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """None if there is no such file."""
+    """Return None if there is no such file."""
     try:
         now = os.stat(path)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""How far the contents of CEL files have been taken, whatever those files are called now.
+"""How far the contents of CEL files have been taken, whatever the names of these files are now.
 
-A file is known by its bytes, not by its name or inode: by its first ones, which hold a time in microseconds
-and a channel's id, and by those just before the offset. So it is found again when it is renamed, copied or
-gzipped, and a file that is written anew is not mistaken for the one before.
+A file is identified by its bytes, not by name or inode: by the first bytes, which contain a time in
+microseconds and a channel id, and by those just before the offset. So a file that is renamed, copied or
+gzipped is recognized, and a file that is written anew is not taken for the former one.
 """
 
 import json
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class PositionDamaged(Exception):
-    """The file with the position cannot be understood; everything is read again."""
+    """The file with the position cannot be parsed; all CEL is read again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class Mark:
         self.offset += len(data)
 
     def fits(self, source: Source) -> bool:
-        """Whether what was taken stands in `source`."""
+        """Whether `source` contains what was taken."""
         return source.read(self.offset - len(self.tail), len(self.tail)) == self.tail
 
 
@@ -50,7 +50,7 @@ class Marks:
         self._saved = ""
 
     def load(self) -> bool:
-        """Read the file; return whether there is one. Raise PositionDamaged, OSError."""
+        """Read the file; return whether it exists. Raise PositionDamaged, OSError."""
         try:
             text = self._kept.read_text()
         except FileNotFoundError:
@@ -62,11 +62,11 @@ class Marks:
         return True
 
     def text(self) -> str:
-        """What save() stores."""
+        """Return what save() stores."""
         return json.dumps({"version": VERSION, "marks": [_plain(mark) for mark in self._marks]})
 
     def save(self, text: str) -> None:
-        """Make the marks durable, as text() gave them, if they have changed. Raise OSError."""
+        """Make the marks durable, as text() returned them, if they have changed. Raise OSError."""
         if text == self._saved:
             return
         draft = self._kept.with_suffix(".draft")
@@ -79,22 +79,22 @@ class Marks:
         self._saved = text
 
     def find(self, source: Source) -> Mark | None:
-        """The furthest mark that fits this file; None for a file of which nothing was taken."""
+        """Return the furthest mark that fits this file; None if nothing was taken from the file."""
         head = source.read(0, KNOWN_BYTES)
         alike = [mark for mark in self._marks if head.startswith(mark.head)]
         alike.sort(key=lambda mark: mark.offset)
         return next((mark for mark in reversed(alike) if mark.fits(source)), None)
 
     def is_shorter_copy(self, source: Source) -> bool:
-        """Whether a file begins like one that was taken further: it may be a copy that is being made.
+        """Whether a file begins like one that was taken further: it may be a copy that is not complete yet.
 
-        Of which there may be no more yet than the first bytes, or none.
+        Such a copy may contain only the first bytes so far, or none.
         """
         head = source.read(0, KNOWN_BYTES)
         return any(head.startswith(mark.head) or mark.head.startswith(head) for mark in self._marks)
 
     def move(self, mark: Mark, data: bytes) -> None:
-        """`data` has been taken; from the first time on the mark is one of these."""
+        """`data` has been taken. At the first time, add the mark."""
         if not mark.offset:
             self._marks.append(mark)
         mark.move(data)
@@ -108,7 +108,7 @@ class Marks:
 
 
 def _mark(head: str, tail: str, offset: int) -> Mark:
-    """Raise ValueError for a mark that would fit a file of which nothing was taken."""
+    """Raise ValueError for a mark without content, which would fit any file."""
     mark = Mark(head.encode("latin-1"), tail.encode("latin-1"), offset)
     if not len(mark.head) == len(mark.tail) == min(offset, KNOWN_BYTES) > 0:
         raise ValueError("a mark without content")

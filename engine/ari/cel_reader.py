@@ -1,7 +1,7 @@
-"""The CEL reader hands each event of Asterisk's CEL to the engine, milliseconds after Asterisk wrote it.
+"""The CEL reader gives each event of Asterisk's CEL to the engine, milliseconds after Asterisk wrote it.
 
-A thread of its own reads; nothing of the file touches the event loop. After a crash an event may come twice;
-no event is lost.
+A thread of its own reads the files; the event loop does not. After a crash an event may come twice; none is
+lost.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from pathlib import Path
 
 import structlog
 
-from engine.ari.cel import CelEvent
 from engine.ari.cel_file import CelFiles
 from engine.ari.cel_marks import Marks, PositionDamaged
 from engine.ari.cel_watch import FolderWatch
+from journal.cel import CelEvent
 
-# Between two looks, so that the lines of many calls are taken together: at 50 calls/s a look at each line
+# Between two looks, so that the lines of many calls are taken together: at 50 calls/s one look for each line
 # cost the engine 1.8 ms of CPU a call (5.6 instead of 3.8).
 REST_SECONDS = 0.03
 LOOK_EVERYWHERE_SECONDS = 1.0
 SAVE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
-LAST_TAKE_SECONDS = 2.0  # at the end, for events that are being taken
+LAST_TAKE_SECONDS = 2.0  # at the end, to finish taking events
 MAX_BYTES = 16 << 20
 KEEP_SECONDS = 72 * 3600.0
 EXPECTED = (OSError, PositionDamaged)  # no need for a traceback
@@ -36,12 +36,12 @@ log = structlog.get_logger()
 
 
 class CelReader:
-    """`cel`: the file that cel_custom.conf names. `kept`: where it is stored how far that was taken.
+    """`cel`: the file that cel_custom.conf names. `kept`: the file with the position.
 
-    `take` gets the events in their order, at most some hundred at once, and returns when they are durable. If
-    it raises, it gets the same events again after RETRY_SECONDS, for as long as it raises.
-    `first`: this installation has never run, so ignore what stands in the file if there is no `kept`.
-    A rotated file is removed `keep_seconds` after its last line, once it has been taken whole.
+    `take` gets the events in order, at most some hundreds at once, and returns when they are durable. If it
+    raises, it gets the same events again after RETRY_SECONDS, as long as it raises.
+    `first`: this installation has never run, so skip the present content of the file if there is no `kept`.
+    A rotated file is removed `keep_seconds` after its last line, once all of it has been taken.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class CelReader:
         self._take = take
         self._first = first
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._asked: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] = []
         self._delivery: Future[None] | None = None
         self._stop = threading.Event()
         self._watch = FolderWatch(cel.parent)
@@ -79,9 +79,9 @@ class CelReader:
         return self._files.headroom
 
     async def run(self) -> None:
-        """Read until cancelled, once. Whatever goes wrong with the file is logged once and tried again.
+        """Read until cancelled; call it once. A problem with the file is logged once, and reading is retried.
 
-        Raises what the reading thread has died of.
+        Raises the error that ended the reading thread.
         """
         self._loop = asyncio.get_running_loop()
         ended = self._loop.create_future()
@@ -95,35 +95,35 @@ class CelReader:
             if self._delivery is not None:
                 self._delivery.cancel()
                 await asyncio.wait({ended}, timeout=LAST_TAKE_SECONDS)
-            for asked in self._asked:
-                asked.cancel()
+            for waiter in self._waiters:
+                waiter.cancel()
 
     async def drained(self) -> None:
-        """Return once every whole line that stands in the files now has been taken.
+        """Return once every whole line that is in the files now has been taken.
 
-        Also returns when the files cannot be read, after the error has been logged. Waits for run() to begin.
+        Also returns when the files cannot be read, after the error was logged. Waits for run() to begin.
         """
-        asked = asyncio.get_running_loop().create_future()
-        self._asked.append(asked)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         self._watch.wake()
-        await asked
+        await waiter
 
     def _work(self, ended: asyncio.Future[None]) -> None:
-        """The life of the thread. It does not die in silence: what ends it is raised by run()."""
+        """The life of the thread. It does not end silently: run() raises the error that ends it."""
         try:
             self._read_until_stopped()
-        except BaseException as error:  # noqa: BLE001 - handed on
+        except BaseException as error:  # noqa: BLE001 - run() raises it
             self._call(partial(_fail, ended, error))
         else:
             self._call(partial(_finish, ended))
 
     def _read_until_stopped(self) -> None:
-        """Look, hand over, store the position."""
+        """Read new events, deliver them, store the position."""
         self._attempt("cel_position_unreadable", self._begin)
         while not self._stop.is_set():
-            asked = tuple(self._asked)
-            succeeded = self._attempt("cel_unreadable", partial(self._look, everywhere=bool(asked)))
-            self._answer(asked)
+            waiters = tuple(self._waiters)
+            succeeded = self._attempt("cel_unreadable", partial(self._look, everywhere=bool(waiters)))
+            self._wake(waiters)
             self._tidy()
             self._watch.pause(REST_SECONDS if succeeded else RETRY_SECONDS)
             if succeeded:
@@ -140,13 +140,13 @@ class CelReader:
         self._attempt("cel_position_not_saved", partial(self._marks.save, text))
 
     def _begin(self) -> None:
-        """Load the position. Without one begin at the beginning; in a new installation, at the end."""
+        """Load the position. Without it, begin at the beginning; in a new installation, at the end."""
         if not self._marks.load() and self._first:
             for batch in self._files.unread(everywhere=True):
                 self._files.take(batch)
 
     def _look(self, everywhere: bool) -> None:
-        """Hand over what is new. Raise OSError, or _Stopped."""
+        """Deliver new events. Raise OSError, or _Stopped."""
         if time.monotonic() - self._looked >= LOOK_EVERYWHERE_SECONDS:
             everywhere, self._looked = True, time.monotonic()
         for batch in self._files.unread(everywhere):
@@ -156,7 +156,7 @@ class CelReader:
             self._tidy()
 
     def _tidy(self) -> None:
-        """Once a second rotate, and store the position: in another thread, since an fsync may take long."""
+        """Once a second rotate, and store the position: in another thread, because an fsync may take long."""
         if time.monotonic() - self._saved < SAVE_SECONDS:
             return
         self._saved = time.monotonic()
@@ -176,21 +176,21 @@ class CelReader:
     async def _awaited(self, events: Sequence[CelEvent]) -> None:
         await self._take(events)
 
-    def _answer(self, asked: Sequence[asyncio.Future[None]]) -> None:
-        """Wake those who wait for drained(), unless it is for the end of run()."""
+    def _wake(self, waiters: Sequence[asyncio.Future[None]]) -> None:
+        """End drained() of these waiters, unless run() ends."""
         if not self._stop.is_set():
-            for future in asked:
-                self._asked.remove(future)
+            for future in waiters:
+                self._waiters.remove(future)
                 self._call(partial(_finish, future))
 
     def _call(self, work: Callable[[], object]) -> None:
-        """Do something in the loop, as long as there is one."""
+        """Run this in the event loop, as long as it is open."""
         with suppress(RuntimeError):
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(work)
 
     def _attempt(self, failure: str, work: Callable[[], object]) -> bool:
-        """Return whether it succeeded; log the first of several failures. This thread outlives everything."""
+        """Return whether it succeeded; log the first of several failures. Nothing ends this thread."""
         try:
             work()
         except (_Stopped, CancelledError):
@@ -206,7 +206,7 @@ class CelReader:
 
 
 class _Stopped(Exception):
-    """The reader ends; what has not been taken stays where it is."""
+    """The reader ends; events that were not taken stay in the files."""
 
 
 def _finish(future: asyncio.Future[None]) -> None:

@@ -1,7 +1,8 @@
-"""Room for CEL on a full disk: blocks of the disk that belong to the file already, behind its end.
+"""Headroom for CEL on a full disk: blocks behind the end of the file that are allocated to it already.
 
-Asterisk appends to them as to any file, and nobody else can take them: docs/decisions/020. Asterisk opens the
-file for each record, so the engine may put another one in its place, by one exchange of names.
+Asterisk appends to them as to any file, and no other file can get them
+(docs/decisions/016-observers-never-stop-a-call.md). Asterisk opens the file for each record, so the engine
+may replace it, by one exchange of names.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ import structlog
 from journal.reserve import BLOCK, FULL
 
 HEADROOM_BYTES = 8 << 20  # 4,000 calls of 2 kB
-LEAST_BYTES = HEADROOM_BYTES // 2  # then it is allocated anew
+LEAST_BYTES = HEADROOM_BYTES // 2  # below, more is allocated
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 EXCHANGE = 2  # RENAME_EXCHANGE
 AT_FDCWD = -100
@@ -25,18 +26,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CelRoom:
-    """Keeps headroom behind the end of `cel`. `bytes`: how much there was when it was last looked at."""
+    """Keeps headroom behind the end of `cel`. `bytes`: how much there was at the last check."""
 
     def __init__(self, cel: Path) -> None:
         self.bytes = 0
         self._cel = cel
         self._next_try = 0.0
-        self._trouble = ""
+        self._error = ""
 
     def keep(self, rotated: Path) -> None:
-        """Allocate headroom where it is too little; if need be in a new file, and `cel` is named `rotated`.
+        """Allocate headroom if there is too little; if necessary in a new file, renaming `cel` to `rotated`.
 
-        Never raises: without headroom Asterisk writes CEL all the same, as long as there is room on the disk.
+        Never raises: without headroom Asterisk still writes CEL, as long as the disk is not full.
         """
         try:
             if not self._cel.exists():
@@ -46,17 +47,17 @@ class CelRoom:
                 self._allocate(rotated)
                 self.bytes = headroom(self._cel)
         except FileNotFoundError:
-            self.bytes = 0  # there is no folder: engine.disk warns of that
+            self.bytes = 0  # the folder is missing: engine.disk warns of that
         except OSError as error:
             self._fail(str(error))
         else:
             if self.bytes >= LEAST_BYTES:
                 self._report("")
-            elif not self._trouble:
-                self._fail("this file system allocates nothing behind the end of a file")
+            elif not self._error:
+                self._fail("this file system does not allocate blocks behind the end of a file")
 
     def rotate(self, rotated: Path) -> None:
-        """Name `cel` `rotated`; not while the disk is full: a new file would have no room. Raises OSError."""
+        """Rename `cel` to `rotated`, except while a new file would have no room. Raises OSError."""
         if time.monotonic() < self._next_try:
             return
         try:
@@ -70,26 +71,26 @@ class CelRoom:
     def _allocate(self, rotated: Path) -> None:
         try:
             extend(self._cel)
-        except PermissionError:  # a file that Asterisk, another user, has made
+        except PermissionError:  # Asterisk, as another user, created the file
             replace(self._cel, rotated)
 
-    def _fail(self, trouble: str) -> None:
+    def _fail(self, error: str) -> None:
         self._next_try = time.monotonic() + RETRY_SECONDS
-        self._report(trouble)
+        self._report(error)
 
-    def _report(self, trouble: str) -> None:
-        """Log that headroom is missing, or is there again: once."""
-        before, self._trouble = self._trouble, trouble
-        if trouble and not before:
-            log.error("cel_headroom_missing", bytes_left=self.bytes, error=trouble)
-        elif before and not trouble:
+    def _report(self, error: str) -> None:
+        """Log once that headroom is missing, and once that it is there again."""
+        before, self._error = self._error, error
+        if error and not before:
+            log.error("cel_headroom_missing", bytes_left=self.bytes, error=error)
+        elif before and not error:
             log.warning("cel_headroom_allocated")
 
 
 def headroom(cel: Path) -> int:
-    """Bytes behind the end of this file that are allocated. Raises OSError."""
-    there = cel.stat()
-    return max(there.st_blocks * BLOCK - there.st_size, 0)
+    """Return the number of bytes allocated behind the end of this file. Raises OSError."""
+    stat = cel.stat()
+    return max(stat.st_blocks * BLOCK - stat.st_size, 0)
 
 
 def extend(cel: Path) -> None:
@@ -102,17 +103,17 @@ def extend(cel: Path) -> None:
 
 
 def give_back(rotated: Path) -> None:
-    """Free the headroom of a file that nobody appends to any longer. Raises OSError."""
+    """Free the headroom of a file to which Asterisk no longer appends. Raises OSError."""
     if headroom(rotated) >= BLOCK << 4:  # the last block of the file itself is not headroom
-        there = rotated.stat()
-        os.truncate(rotated, there.st_size)
-        os.utime(rotated, ns=(there.st_atime_ns, there.st_mtime_ns))  # by its age it is removed
+        stat = rotated.stat()
+        os.truncate(rotated, stat.st_size)
+        os.utime(rotated, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # it is removed by its age
 
 
 def replace(cel: Path, rotated: Path) -> None:
-    """Name the CEL file `rotated`, and have a new one with headroom in its place, at one instant.
+    """Rename the CEL file to `rotated` and put a new one with headroom in its place, in one step.
 
-    Raises OSError, and then nothing has changed: a full disk, or a file system that cannot do it.
+    Raises OSError, and then nothing has changed: the disk is full, or the file system cannot do it.
     """
     _make(rotated, _mode(cel.parent))
     try:
@@ -124,7 +125,7 @@ def replace(cel: Path, rotated: Path) -> None:
 
 
 def create(cel: Path) -> None:
-    """Make the first CEL file, with headroom, unless Asterisk does so at this moment. Raises OSError."""
+    """Create the first CEL file, with headroom, unless Asterisk just did. Raises OSError."""
     draft = cel.with_name(f".{cel.name}")
     with suppress(FileNotFoundError):
         draft.unlink()
@@ -137,7 +138,7 @@ def create(cel: Path) -> None:
 
 
 def _make(place: Path, mode: int) -> None:
-    """Make an empty file of that mode, whatever our umask says, with headroom; or none. Raises OSError."""
+    """Create an empty file with headroom and this mode, whatever the umask is; or none. Raises OSError."""
     fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(fd, mode)
@@ -151,12 +152,15 @@ def _make(place: Path, mode: int) -> None:
 
 
 def _mode(folder: Path) -> int:
-    """So that Asterisk, as whatever user, can append to a file of ours, and nobody else. Raises OSError."""
-    there = folder.stat()
-    if not there.st_mode & 0o007:
-        return 0o666  # the folder lets nobody in but Asterisk and us
-    if there.st_uid == os.geteuid() and not there.st_mode & 0o022:
-        return 0o640  # nobody else can make a file there, so Asterisk is us, or root
+    """Return the mode with which Asterisk, as any user, can append to our file, and no one else can.
+
+    Raises OSError.
+    """
+    stat = folder.stat()
+    if not stat.st_mode & 0o007:
+        return 0o666  # only Asterisk and the engine can enter the folder
+    if stat.st_uid == os.geteuid() and not stat.st_mode & 0o022:
+        return 0o640  # no other user can create a file there, so Asterisk is our user, or root
     raise PermissionError(f"{folder} is open to others: chmod 2770")
 
 

@@ -10,9 +10,10 @@ GZIP = 31  # window bits of zlib that mean a gzip header
 
 
 class Source(Protocol):
-    """An open file. `read` returns what lies at `offset`, at most `size` bytes, fewer only at the end.
+    """An open file. `read` returns the bytes at `offset`, at most `size`, fewer only at the end.
 
-    `read_on` does the same, but returns None if the file was cut or written anew: `before` is not there now.
+    `read_on` does the same, but returns None if the file was cut or rewritten: `before` does not precede
+    them.
     """
 
     def read(self, offset: int, size: int) -> bytes: ...
@@ -21,12 +22,12 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """Open a file; its name tells whether it is gzipped. Raise OSError."""
+    """Open a file, gzipped if its name says so. Raise OSError."""
     return GzipSource(path) if path.suffix == ".gz" else PlainSource(path)
 
 
 class PlainSource:
-    """An uncompressed file. It stays readable when it is renamed or removed."""
+    """An uncompressed file. It stays readable after it is renamed or removed."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -39,7 +40,7 @@ class PlainSource:
         return os.pread(self._fd, size, offset)
 
     def read_on(self, before: bytes, offset: int, size: int) -> bytes | None:
-        data = os.pread(self._fd, len(before) + size, offset - len(before))  # at once: it may be cut any time
+        data = os.pread(self._fd, len(before) + size, offset - len(before))  # one read: it may be cut
         return data[len(before) :] if data.startswith(before) else None
 
     def close(self) -> None:
@@ -47,9 +48,10 @@ class PlainSource:
 
 
 class GzipSource:
-    """A gzipped file, of one member or several. It ends where it is cut or damaged: `damage` says why.
+    """A gzipped file, of one member or several. It ends where it is cut or damaged: `damage` is the reason.
 
-    Reading forward is linear, and needs memory for two blocks. Reading backward begins anew.
+    Reading forward is linear, and needs memory for two blocks. Reading backward starts again at the
+    beginning.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,13 +70,13 @@ class GzipSource:
         if offset < self._start:
             self._begin()
         self._drop(offset)
-        while self._start + len(self._buffer) < offset + size and (some := self._some()):
-            self._buffer += some
+        while self._start + len(self._buffer) < offset + size and (block := self._next_block()):
+            self._buffer += block
             self._drop(offset)
         return bytes(self._buffer[:size]) if self._start == offset else b""
 
     def _drop(self, offset: int) -> None:
-        """Let go of what lies before `offset`."""
+        """Drop the bytes before `offset`."""
         count = min(offset - self._start, len(self._buffer))
         del self._buffer[:count]
         self._start += count
@@ -82,8 +84,8 @@ class GzipSource:
     def read_on(self, before: bytes, offset: int, size: int) -> bytes | None:
         return self.read(offset, size)
 
-    def _some(self) -> bytes:
-        """The next bytes, at most a block; empty at the end."""
+    def _next_block(self) -> bytes:
+        """Return the next bytes, at most a block; empty at the end."""
         while True:
             packed = self._packed or self._file.read(BLOCK)
             if self._inflate.eof and packed:

@@ -1,4 +1,4 @@
-"""Waiting, in a thread, until a file of a folder has been written: by inotify, else by looking often."""
+"""Waiting, in a thread, until a file of a folder has been written: by inotify, otherwise by polling."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-POLL_SECONDS = 0.01  # where the kernel gives no inotify
+POLL_SECONDS = 0.01  # without inotify
 IN_CLOSE_WRITE = 0x08
 IN_MOVED_TO = 0x80
 EVENT_BYTES = 1 << 16
@@ -16,22 +16,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FolderWatch:
-    """wait() and pause() are for one thread, wake() is for all. A write during pause() ends the next wait."""
+    """One thread calls wait() and pause(), any thread wake(). A write during pause() ends the next wait()."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._closing = threading.Lock()  # wake() must not write to a descriptor that is another file by now
+        self._closing = threading.Lock()  # wake() must not write to a descriptor that has been reused
         self._notify = -1
         self._inode = 0
 
     @property
     def is_notified(self) -> bool:
-        """Whether inotify tells of writes."""
+        """Whether inotify reports writes."""
         return self._notify >= 0
 
     def wait(self, seconds: float) -> None:
-        """Return when a file of the folder was written and closed, at wake(), or after `seconds`."""
+        """Return when a file of the folder is written and closed, at wake(), or after `seconds`."""
         self._follow()
         self._poll(seconds if self.is_notified else min(seconds, POLL_SECONDS), self._woken, self._notify)
         for fd in (self._woken, self._notify):
@@ -39,7 +39,7 @@ class FolderWatch:
                 os.read(fd, EVENT_BYTES)
 
     def pause(self, seconds: float) -> None:
-        """Return after `seconds`, at wake() at once."""
+        """Return after `seconds`, or at wake()."""
         self._poll(seconds, self._woken)
 
     def wake(self) -> None:
@@ -48,7 +48,7 @@ class FolderWatch:
             os.write(self._woken, struct.pack("Q", 1))
 
     def close(self) -> None:
-        """Give back the descriptors; wake() then does nothing."""
+        """Close the descriptors; wake() then does nothing."""
         self._end()
         with self._closing:
             os.close(self._woken)
@@ -62,7 +62,7 @@ class FolderWatch:
         poll.poll(seconds * 1000)
 
     def _follow(self) -> None:
-        """Watch the folder that has this name now; a folder that was made anew is another one."""
+        """Watch the folder that has this name now: it may have been replaced."""
         try:
             inode = os.stat(self._folder).st_ino
         except OSError:

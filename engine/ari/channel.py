@@ -1,6 +1,6 @@
 """A channel of Asterisk as an awaitable: futures that its events resolve.
 
-This is the one place where a hang-up becomes an exception.
+This is the only place where a hang-up becomes an exception.
 """
 
 import asyncio
@@ -10,57 +10,52 @@ from typing import Any
 
 from engine.ari.errors import Conflict, Gone
 from engine.ari.events import ChannelDestroyed, Event, StasisEnd
+from engine.causes import Cause
 from engine.line import Ended, HungUp
 
-# ChannelDestroyed, which has the cause, follows StasisEnd within milliseconds; the end stands without it too.
-# Not too near: a loop that has stalled runs its timers before it has read what came meanwhile.
+# ChannelDestroyed, which has the cause, follows StasisEnd within milliseconds; without it the channel has
+# ended too. Not less: an event loop that was blocked runs its timers before it reads the events of that time.
 CAUSE_SECONDS = 3.0
-INTERWORKING = 127  # Q.850: nobody said why
 
 
 class Channel:
-    """One leg in our application, from the moment we know its id to its end."""
+    """A channel in our application, from the moment its id is known to its end."""
 
     def __init__(self, channel_id: str) -> None:
         self.id = channel_id
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._left: StasisEnd | None = None
+        self._stasis_end: StasisEnd | None = None
 
-    @property
-    def came(self) -> datetime | None:
-        """When it entered our application; None before that."""
-        return None
-
-    def see(self, event: Event) -> None:
-        """Take in one event of this channel; synchronous, from the dispatcher."""
+    def on_event(self, event: Event) -> None:
+        """Apply an event of this channel; called by the dispatcher."""
         match event:
             case StasisEnd():
-                self._left = event
-                self.left(event)
+                self._stasis_end = event
+                self.on_stasis_end(event)
             case ChannelDestroyed():
-                at = self._left.at if self._left else event.at
+                at = self._stasis_end.at if self._stasis_end else event.at
                 self.end(at, event.cause)
 
-    def left(self, event: StasisEnd) -> None:
-        """The channel has left us; its cause is on the way."""
-        asyncio.get_running_loop().call_later(CAUSE_SECONDS, self.end, event.at, INTERWORKING)
+    def on_stasis_end(self, event: StasisEnd) -> None:
+        """The channel has left our application; its cause follows."""
+        asyncio.get_running_loop().call_later(CAUSE_SECONDS, self.end, event.at, Cause.INTERWORKING)
 
     def end(self, at: datetime, cause: int) -> None:
         if not self.ended.done():
             self.ended.set_result(Ended(at, cause))
 
     def lose(self, at: datetime) -> None:
-        """Asterisk does not know this channel any more and never said how it ended."""
+        """End a channel that Asterisk no longer has and whose end it never reported."""
         if not self.ended.done():
-            self.ended.set_result(Ended(at, INTERWORKING, lost=True))
+            self.ended.set_result(Ended(at, Cause.INTERWORKING, lost=True))
 
     def alive(self) -> None:
-        """Raise HungUp if this leg has ended."""
+        """Raise HungUp if this channel has ended."""
         if self.ended.done():
             raise HungUp(self.id, self.ended.result())
 
     async def until[T](self, future: asyncio.Future[T], seconds: float | None = None) -> T:
-        """Wait for `future`; raises HungUp when this leg ends first, TimeoutError after `seconds`."""
+        """Wait for `future`. Raises HungUp if this channel ends first, TimeoutError after `seconds`."""
         either: set[asyncio.Future[Any]] = {future, self.ended}
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if future.done():
@@ -69,19 +64,19 @@ class Channel:
         raise TimeoutError
 
     async def perhaps_hung_up(self) -> None:
-        """A hang-up fails a playback a moment before the channel says that it has left (0-1 ms, measured)."""
+        """Raise HungUp if a hang-up made a playback fail: the end of the channel follows within 1 ms."""
         await asyncio.wait({self.ended}, timeout=0.1)
         self.alive()
 
-    async def told[T](self, request: Awaitable[T]) -> T:
-        """Await a command on this channel; that it is gone, or not ours any more, is a hang-up."""
+    async def command[T](self, request: Awaitable[T]) -> T:
+        """Await a command on this channel. Raises HungUp if Asterisk no longer has the channel here."""
         try:
             return await request
         except (Gone, Conflict):
             raise HungUp(self.id, await self.end_of()) from None
 
     async def end_of(self, seconds: float = 2.0) -> Ended:
-        """The end of a channel that must have ended: at most `seconds` for Asterisk to say so."""
+        """Return the end of a channel that must have ended; wait at most `seconds` for its event."""
         await asyncio.wait({self.ended}, timeout=seconds)
         self.lose(datetime.now(UTC))
         return self.ended.result()

@@ -1,4 +1,4 @@
-"""Commands to Asterisk: `client.channels.answer(channel_id)`, as ari-py would have it, on asyncio."""
+"""Commands to Asterisk: `client.channels.answer(channel_id)`, like ari-py, on asyncio."""
 
 import asyncio
 from types import TracebackType
@@ -13,10 +13,10 @@ READY_POLL_SECONDS = 0.1
 
 
 class Client:
-    """Asterisk's REST interface; used inside `async with`. Every operation raises `AriError`."""
+    """Asterisk's REST interface; use it inside `async with`. Every operation raises `AriError`."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        """`url` is the address before the path of any operation: `http://127.0.0.1:8088/ari`."""
+        """`url`: the part before the path of every operation: `http://127.0.0.1:8088/ari`."""
         self._http = Http(url, user, password)
         self.applications = Applications(self._http)
         self.asterisk = Asterisk(self._http)
@@ -35,7 +35,7 @@ class Client:
         await self._http.__aexit__(kind, error, trace)
 
     async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
-        """Wait for Asterisk to have started.
+        """Wait until Asterisk has started.
 
         Raises NotReady after `seconds`, Refused at once for a wrong password.
         """
@@ -43,7 +43,7 @@ class Client:
         while True:
             try:
                 return await self.asterisk.get_info()
-            except Unavailable as missing:
+            except Unavailable as error:
                 if asyncio.get_running_loop().time() >= deadline:
-                    raise NotReady(missing.status, f"not ready after {seconds:g} s: {missing}") from None
+                    raise NotReady(error.status, f"not ready after {seconds:g} s: {error}") from None
             await asyncio.sleep(READY_POLL_SECONDS)

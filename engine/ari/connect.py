@@ -1,4 +1,4 @@
-"""Handing a caller over: the variables that [connect] of extensions.conf reads, and what [back] returns."""
+"""The contract with extensions.conf: the variables that [connect] reads, and the arguments of [back]."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from datetime import datetime
@@ -10,24 +10,23 @@ from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.ari import causes
-from engine.ari.causes import Cause
 from engine.ari.operations import Variables
+from engine.causes import Cause, leg_outcome
 from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
 
 log = structlog.get_logger()
 
 CONTEXT, EXTENSION = "connect", "s"
-ORDINARY = "ring"  # the context whose extension is the whole of an ordinary ring
-LONGEST_EXTENSION = 79  # AST_MAX_EXTENSION of channel.h, less its end
-# Dial's options for a ring in which every destination is shown the same; {service} is the service number.
+ORDINARY = "ring"  # the context whose extension contains all of an ordinary ring
+LONGEST_EXTENSION = 79  # AST_MAX_EXTENSION of channel.h, without the terminator
+# Dial's options for a ring in which all destinations are shown the same; {service}: the service number.
 SHOW_ALL: Mapping[Present, str] = {
     Present.CALLER: "",
     Present.SERVICE_NUMBER: "f({service})",
     Present.ANONYMOUS: "f(0)u(prohib)",
 }
-# The extensions of [show], where they are shown different numbers: that costs the setup 1 to 50 ms.
+# The extensions of [show], if they are shown different numbers: that costs the setup 1 to 50 ms.
 SHOW_EACH: Mapping[Present, str] = {
     Present.CALLER: "caller",
     Present.SERVICE_NUMBER: "service",
@@ -36,10 +35,10 @@ SHOW_EACH: Mapping[Present, str] = {
 EACH = "b(show^each^1)"
 ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
-# Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was put through.
+# Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was connected.
 LEFT = "UpBUSY"
-# SIP: 180 to 183 say that the destination is alerted or looked for. With 480 the far end itself says that
-# nobody answers, also where it never rang.
+# SIP: with 180 to 183 the destination is alerted or searched for. With 480 the far end itself reports that
+# nobody answers, even if it never rang.
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480
 REFUSED = 300  # and above
@@ -54,16 +53,16 @@ def variables(
     *,
     music: Container[str] = (),
 ) -> Variables:
-    """Everything [connect] reads, for the caller's channel.
+    """Return the variables of the caller's channel that [connect] reads.
 
-    `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints: from `first` on.
-    `music`: the classes of music on hold that Asterisk has.
+    `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints, beginning at
+    `first`. `music`: the classes of music on hold that Asterisk has.
     """
-    shown = {one.number: shown_to(one, caller) for one in connect.to}
+    shown = {to.number: shown_to(to, caller) for to in connect.to}
     service = f"+{dial_key(service_number)}"
     return {
         "CONNECT_TO": "&".join(
-            endpoint.format(number=one.number, n=(first + place) % 10) for place, one in enumerate(connect.to)
+            endpoint.format(number=to.number, n=(first + place) % 10) for place, to in enumerate(connect.to)
         ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
@@ -75,7 +74,7 @@ def variables(
 
 
 def as_extension(values: Variables) -> str | None:
-    """These variables as the extension of context [ring]; None where they are too many, or too long."""
+    """Return these variables as an extension of [ring]; None if there are others, or it is too long."""
     if set(values) != set(ORDINARY_VARIABLES):
         return None
     extension = "-".join(str(values[name]) for name in ORDINARY_VARIABLES)
@@ -83,10 +82,10 @@ def as_extension(values: Variables) -> str | None:
 
 
 def shown_to(to: Destination, caller: Caller) -> Present:
-    """Whom this destination is shown: a caller without a number that may be shown is shown to nobody.
+    """Return whose number this destination is shown. A caller without a showable number stays anonymous.
 
-    Asterisk judges for itself who withholds, and copies name and number of a caller whom it does not take for
-    one. What is in the record holds on the wire too.
+    Asterisk decides by itself whether a caller withholds the number, and copies name and number if it sees no
+    reason not to: so the engine's decision is enforced here, on the wire as in the record.
     """
     if to.present is Present.CALLER and caller.number is None:
         return Present.ANONYMOUS
@@ -94,32 +93,32 @@ def shown_to(to: Destination, caller: Caller) -> Present:
 
 
 def returned(call_id: str, ring: str, legs: str, at: datetime) -> Returned:
-    """What [back] says: its arguments, or the CEL event of the same content. Raises ValueError."""
+    """Parse the arguments of [back], or the CEL event with the same content. Raises ValueError."""
     return Returned(int(ring), tuple(attempts(call_id, legs)), at)
 
 
 def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Attempt]:
-    """`&CHANNEL:STATE:CAUSE:SIP:TO&...` of variable LEGS. `given_up`: by the caller. Raises ValueError."""
+    """Parse LEGS: `&CHANNEL:STATE:CAUSE:SIP:TO&...`. `given_up`: by the caller. Raises ValueError."""
     for leg in filter(None, legs.split("&")):
         channel, state, cause, sip, to = leg.rsplit(":", 4)
         status = int(sip or 0)
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
-        why = _cause(int(cause or 0), let_go=given_up and status < REFUSED)
-        outcome = Outcome.REJECTED if state == LEFT else causes.outcome(why, rang=rang)
+        why = _cause(int(cause or 0), cancelled=given_up and status < REFUSED)
+        outcome = Outcome.REJECTED if state == LEFT else leg_outcome(why, rang=rang)
         yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
 
 
-def dialled(to: str) -> tuple[tuple[str, str], ...]:
-    """Endpoint and number of each destination: `PJSIP/+32470111222@trunk3&...` of variable CONNECT_TO."""
-    pairs = (one.partition("@") for one in to.split("&") if one)
+def destinations(to: str) -> tuple[tuple[str, str], ...]:
+    """Parse variable CONNECT_TO, `PJSIP/+32470111222@trunk3&...`, into endpoints and numbers."""
+    pairs = (destination.partition("@") for destination in to.split("&") if destination)
     return tuple((f"PJSIP/{endpoint}", number.rpartition("/")[2]) for number, _, endpoint in pairs)
 
 
 def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str:
-    """The number that the channel of this name was made for; "" where it is unknown.
+    """Return the number that the channel of this name was created for; "" if it is unknown.
 
-    Each leg of a ring has an endpoint of its own where there are ten. Otherwise Dial has made them in the
-    order of the destinations, and `started` of them before this one.
+    With ten endpoints each leg of a ring has its own. Otherwise Dial created the legs in the order of the
+    destinations, `started` of them before this one.
     """
     numbers = [number for endpoint, number in ring if name.rpartition("-")[0] == endpoint]
     if len(numbers) == 1:
@@ -127,9 +126,9 @@ def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str
     return ring[started][1] if started < len(ring) else ""
 
 
-def _cause(cause: int, *, let_go: bool) -> int:
-    """Dial gives a leg that it ended the caller's own cause, and none where the time was over."""
-    if let_go:
+def _cause(cause: int, *, cancelled: bool) -> int:
+    """Correct Dial, which gives a leg that it cancelled the caller's cause, and none after its time."""
+    if cancelled:
         return Cause.NORMAL
     return Cause.NO_ANSWER if cause == Cause.NOT_SET else cause
 
@@ -139,7 +138,7 @@ def _presentation(shown: Set[Present], service: str) -> str:
 
 
 def music_class(prompt: Prompt) -> str:
-    """The class of music on hold that plays this published prompt again and again: named by its content."""
+    """Return the class of music on hold that repeats this published prompt; it is named by its content."""
     return prompt.path.stem
 
 
@@ -153,13 +152,13 @@ def _options(connect: Connect, music: Container[str]) -> Iterator[str]:
 
 
 def _each(shown: Mapping[str, Present], service: str) -> Variables:
-    """What [show] reads. Inherited by the legs (_), on which it runs."""
+    """Return the variables that [show] reads on each leg, which inherits them (_)."""
     each = {f"_CONNECT_SHOW_{dial_key(to)}": SHOW_EACH[present] for to, present in shown.items()}
     return {"_CONNECT_AS": service, **each}
 
 
 def _is_known(prompt: Prompt, music: Container[str]) -> bool:
-    """Dial plays nothing at all by a class that Asterisk does not have: it rings then."""
+    """Whether Asterisk has the class. If not, the caller hears ringing: Dial would play silence."""
     known = music_class(prompt) in music
     if not known:
         log.warning("music_missing", prompt=prompt.name)

@@ -1,7 +1,7 @@
 """One keep-alive connection to Asterisk's HTTP server: one request at a time, and its reply.
 
-What HTTP is between these two and no more: HTTP/1.1 with a Content-Length. aiohttp's client takes 150 us of
-the loop for a command under load, this 40.
+It implements only what the two use of HTTP/1.1: a Content-Length. Under load a command takes 40 us of the
+event loop, 150 with aiohttp's client.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ LONGEST_HEAD = 16_384
 
 
 class Broken(Exception):
-    """The connection ended, or said something that is no reply; `heard` when a reply had begun."""
+    """The connection ended, or sent something that is not a reply. `in_reply`: after a reply had begun."""
 
-    def __init__(self, why: str, *, heard: bool) -> None:
+    def __init__(self, why: str, *, in_reply: bool) -> None:
         super().__init__(why)
-        self.heard = heard
+        self.in_reply = in_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Reply:
 
 
 class Connection(asyncio.Protocol):
-    """`open()` it, then `ask()` again and again while it `is_open`."""
+    """`open()` it, then `ask()` repeatedly while it `is_open`."""
 
     def __init__(self) -> None:
         self.idle_since = 0.0
@@ -55,12 +55,12 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     async def ask(self, request: bytes) -> Reply:
-        """Send a whole request and wait for its reply; cancelled meanwhile, the connection is of no more use.
+        """Send a whole request and wait for its reply. Cancellation closes the connection.
 
         Raises Broken.
         """
         if self._transport is None or self._transport.is_closing():
-            raise Broken("closed", heard=False)
+            raise Broken("closed", in_reply=False)
         self._waiting = asyncio.get_running_loop().create_future()
         try:
             self._transport.write(request)
@@ -73,11 +73,11 @@ class Connection(asyncio.Protocol):
             self.used = True
 
     def close(self) -> None:
-        """Let go at once: there is nothing left to say."""
+        """Close at once, without waiting for the peer."""
         if self._transport is not None:
             self._transport.abort()
 
-    # What the event loop tells.
+    # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -85,12 +85,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         if self._waiting is None or self._waiting.done():
-            self.close()  # nothing was asked
+            self.close()  # there was no request
             return
         try:
             reply = self._read()
-        except ValueError as wrong:
-            self._fail(str(wrong))
+        except ValueError as error:
+            self._fail(str(error))
             self.close()
         else:
             if reply is not None:
@@ -102,12 +102,12 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(Broken(why, heard=bool(self._received)))
+            self._waiting.set_exception(Broken(why, in_reply=bool(self._received)))
 
     def _read(self) -> Reply | None:
-        """The reply, once it is there as a whole. ValueError when it is none."""
-        head, found, rest = self._received.partition(END_OF_HEAD)
-        if not found:
+        """Return the reply once all of it is there, else None. Raises ValueError if it is not a reply."""
+        head, end, rest = self._received.partition(END_OF_HEAD)
+        if not end:
             if len(head) > LONGEST_HEAD:
                 raise ValueError("the head of the reply does not end")
             return None
@@ -126,5 +126,5 @@ class Connection(asyncio.Protocol):
 def _status_and_length(head: bytes) -> tuple[int, int]:
     status, length = STATUS.match(head), LENGTH.search(head)
     if status is None or (length is None and int(status[1]) != NO_CONTENT):
-        raise ValueError("this is no reply")
+        raise ValueError("this is not a reply")
     return int(status[1]), int(length[1]) if length else 0

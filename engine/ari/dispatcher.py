@@ -1,4 +1,4 @@
-"""Who hears which event. Synchronous; never raises: one listener's trouble must not deafen the others."""
+"""Delivers each event to its listeners. Synchronous; never raises, whatever a listener does."""
 
 import asyncio
 from collections import defaultdict
@@ -16,19 +16,19 @@ log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Takes every event to those who listen to what it is about; a new call goes to `on_call`, always.
+    """Delivers each event to the listeners of its subject; a new call always to `on_call`.
 
-    Listen before the request that causes the event: events outran the reply in 9 of 100 tries.
+    Listen before the request that causes the event: in 9 of 100 tries an event came before the reply.
 
-    While holding, new calls and events without a listener wait, in order. A new listener gets at once the
-    events that waited for it; `release` delivers the rest: a call taken over after a crash misses nothing.
+    While holding, new calls and events without a listener wait, in order. A new listener gets the events that
+    wait for it at once; `release` delivers the rest: a call that is taken over after a crash misses none.
 
-    The channel of a new call may have the id of one that is listened to: of a former Asterisk.
+    The channel of a new call may have the id of a channel of a former Asterisk, which still has a listener.
     """
 
     def __init__(self, on_call: Callable[[StasisStart], None]) -> None:
-        """`on_call` listens to its channel before it returns: the next event may be that caller's hang-up."""
-        self.unclaimed = 0  # events that nobody listened to
+        """`on_call` adds a listener before it returns: the next event may be the caller's hang-up."""
+        self.unclaimed = 0  # events without a listener
         self._on_call = on_call
         self._sinks: defaultdict[Subject, list[Sink]] = defaultdict(list)
         self._held: list[Event] | None = None
@@ -39,7 +39,7 @@ class Dispatcher:
 
     @contextmanager
     def listen(self, subject: Subject, sink: Sink) -> Iterator[None]:
-        """Let `sink` hear all events about `subject`, those held back first, at once."""
+        """Deliver all events about `subject` to `sink`; first, at once, those that were held."""
         sinks = self._sinks[subject]
         sinks.append(sink)
         try:
@@ -52,7 +52,7 @@ class Dispatcher:
 
     @contextmanager
     def expect[E: Event](self, subject: Subject, *kinds: type[E]) -> Iterator[asyncio.Future[E]]:
-        """The first event of these kinds about `subject`, as a future."""
+        """Yield a future of the first event of these kinds about `subject`."""
         future: asyncio.Future[E] = asyncio.get_running_loop().create_future()
 
         def take(event: Event) -> None:
@@ -63,18 +63,18 @@ class Dispatcher:
             yield future
 
     def hold(self) -> None:
-        """From now on, keep what is new."""
+        """From now on, hold new calls and events without a listener."""
         if self._held is None:
             self._held = []
 
     def release(self) -> None:
-        """Deliver what was held, in its order, and hold no more."""
+        """Deliver what was held, in order, and stop holding."""
         held, self._held = self._held or [], None
         for event in held:
             self.dispatch(event)
 
     def _route(self, event: Event) -> bool:
-        """Whether anybody wants it, or will."""
+        """Return whether the event was delivered or held."""
         if event.about is None:
             return False
         sinks = () if is_new(event) else tuple(self._sinks.get(event.about, ()))
@@ -100,9 +100,9 @@ class Dispatcher:
         try:
             sink(event)
         except Exception:  # one call's error ends at that call: the next event is another's
-            log.exception("listener failed", event_type=type(event).__name__)
+            log.exception("listener_failed", event_type=type(event).__name__)
 
 
 def is_new(event: Event) -> TypeGuard[StasisStart]:
-    """Whether this is a call that comes in."""
+    """Whether this is a new call."""
     return isinstance(event, StasisStart) and event.is_call

@@ -1,7 +1,7 @@
-"""What Asterisk says, as values: one class for each of its events that the engine has a use for.
+"""Asterisk's events as values: one class for each event that the engine uses.
 
-Instants are those of Asterisk's clock, in UTC. What a caller pressed is in no `repr`, so that no log can
-show it.
+Instants are of Asterisk's clock, in UTC. The keys that a caller pressed are in no `repr`, so that no log can
+contain them.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from engine.ari.state import (
 
 
 class Kind(StrEnum):
-    """What an event can be about."""
+    """The kinds of subjects of an event."""
 
     CHANNEL = "channel"
     PLAYBACK = "playback"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
     MARKER = "marker"
 
 
-# A kind, and the id we chose for it: what one listens to.
+# A kind and an id: what a listener listens to.
 Subject = tuple[Kind, str]
 
 
@@ -56,19 +56,19 @@ class ChannelEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class StasisStart(ChannelEvent):
-    """A channel has entered our application: from now on it takes commands. `args` are those it came with."""
+    """A channel has entered our application: from now on it takes commands. `args`: those of Stasis()."""
 
     args: tuple[str, ...]
 
     @property
     def is_call(self) -> bool:
-        """A call that comes in; our own legs and snoops enter the application as well."""
+        """Whether it is a new call: whispers, and callers who return, enter the application too."""
         return self.args[:1] == ("in",)
 
 
 @dataclass(frozen=True, slots=True)
 class StasisEnd(ChannelEvent):
-    """A channel has left our application: its end, as the record says it."""
+    """A channel has left our application: its end in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ChannelStateChange(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class ChannelDestroyed(ChannelEvent):
-    """`cause` is Q.850."""
+    """`cause`: Q.850."""
 
     cause: int
 
@@ -90,10 +90,10 @@ class ChannelDtmfReceived(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class Dial(ChannelEvent):
-    """The state of a leg that Dial() made: `status` "" at its beginning, RINGING, PROGRESS, ANSWER."""
+    """The state of a leg of Dial(): `status` "" at the beginning, then RINGING, PROGRESS, ANSWER."""
 
     status: str
-    caller: str  # the caller's channel, "" where there is none
+    caller: str  # the caller's channel, or ""
 
     @property
     def about(self) -> Subject:
@@ -116,7 +116,7 @@ class PlaybackStarted(_OfPlayback):
 
 @dataclass(frozen=True, slots=True)
 class PlaybackFinished(_OfPlayback):
-    """It may never come (`recording:` of a missing file): wait with a deadline."""
+    """It may never come (`recording:` of a missing file): wait for it with a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class _OfRecording(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordingFinished(_OfRecording):
-    """The file is closed: before StasisEnd, when a hang-up ended it."""
+    """The file is closed; before StasisEnd if a hang-up ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class RecordingFailed(_OfRecording):
 
 @dataclass(frozen=True, slots=True)
 class ChannelUserevent(Event):
-    """What we sent ourselves by `events.user_event`: the link is alive, and all that came before is read."""
+    """An event that the engine sent by `events.user_event`: all events before it have arrived."""
 
     name: str
 
@@ -151,13 +151,13 @@ class ChannelUserevent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Other(Event):
-    """An event that the engine has no use for."""
+    """An event that the engine does not use."""
 
     type: str
 
 
 def parse(raw: Json) -> Event:
-    """The event that this JSON is. KeyError, TypeError, ValueError or AttributeError when it is none."""
+    """Parse an event. Raises KeyError, TypeError, ValueError or AttributeError if it is not one."""
     at = instant(raw["timestamp"])
     read = UNDERSTOOD.get(raw["type"])
     return read(at, raw) if read else Other(at, raw["type"])
@@ -193,7 +193,7 @@ UNDERSTOOD: Mapping[str, Callable[[datetime, Json], Event]] = {
     "ChannelUserevent": lambda at, raw: ChannelUserevent(at, raw["eventname"]),
 }
 
-# What Asterisk may send that nobody listens to: a filter keeps it from the link, where it would cost both.
+# Events that the engine does not use: a filter keeps them from the link, where they would cost CPU twice.
 UNUSED = (
     "ApplicationMoveFailed", "ApplicationRegistered", "ApplicationReplaced", "ApplicationUnregistered",
     "BridgeAttendedTransfer", "BridgeBlindTransfer", "BridgeCreated", "BridgeDestroyed", "BridgeMerged",

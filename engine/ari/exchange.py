@@ -1,4 +1,4 @@
-"""What all lines and legs of one Asterisk share: the commands, the events, how a destination is dialled."""
+"""What all lines of one Asterisk share: the commands, the events, and how a destination is dialled."""
 
 from collections.abc import Container, Coroutine
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Exchange:
-    """`endpoint`: where a number is dialled. `detached`: calls live on without us.
+    """`endpoint`: how a number is dialled. `detached`: calls live on without this engine.
 
     `last_known`: Asterisk's clock at its last sign of life: a call that ended with Asterisk ended then.
-    `music`: the classes of music on hold that Asterisk has, of those that engine.music publishes.
+    `music`: the classes of music on hold of engine.music that Asterisk has.
     """
 
     client: Client
@@ -33,15 +33,15 @@ class Exchange:
 
 
 def media(prompt: Prompt) -> str:
-    """The prompt as Asterisk's `play` takes it: without its suffix."""
+    """Return the prompt as Asterisk's `play` takes it: without its suffix."""
     return f"sound:{prompt.path.with_suffix('')}"
 
 
 async def let_go(request: Coroutine[Any, Any, None]) -> None:
-    """A command whose failure changes nothing: what is to be let go is gone, or Asterisk itself is."""
+    """Send a command whose failure changes nothing: its channel has ended, or Asterisk has."""
     try:
         await request
     except Gone:
         pass
-    except AriError as trouble:
-        log.warning("ari_failed", error=str(trouble))
+    except AriError as error:
+        log.warning("ari_command_failed", error=str(error))

@@ -13,13 +13,13 @@ from engine.ari.connection import Broken, Connection, Reply
 from engine.ari.errors import NoReply, Unavailable, refusal
 
 # Asterisk closes idle connections after 15 s by default: 4 of 60 POSTs met a connection that was just being
-# closed, 0 of 40 when the client lets go first.
+# closed; 0 of 40 if the client closes it first.
 KEEP_ALIVE_SECONDS = 10
 CONNECTIONS = 40
-# New ones at a time: five wait in Asterisk's queue until it takes them (main/tcptls.c, listen). Who finds it
-# full is not told so, and comes again after a second (TCP): one of 400 callers was set up after 1.1 s.
+# New connections at a time: Asterisk's listen queue holds five (main/tcptls.c). If it is full, TCP tries
+# again after a second, without an error: one of 400 callers was set up after 1.1 s.
 OPENED_AT_ONCE = 4
-TAKEN_SECONDS = 0.005  # until Asterisk has taken them
+TAKEN_SECONDS = 0.005  # until Asterisk has accepted them
 TOTAL_SECONDS = 15
 CONNECT_SECONDS = 3
 
@@ -27,33 +27,33 @@ Value = str | int | bool | Sequence[str] | None
 
 
 class Wire(Protocol):
-    """What carries commands to Asterisk."""
+    """Sends commands to Asterisk."""
 
     async def send(self, verb: str, path: str, /, *, json: Any = None, **params: Value) -> Any:
-        """Carry out one operation and return its JSON, None where there is none.
+        """Carry out one operation and return the JSON of its reply, None if there is none.
 
-        `path` and `params` are as in Asterisk's api-docs: `{names}` in the path are filled from the params,
-        the rest is the query; None is left out. Raises `AriError`.
+        `path` and `params` are those of Asterisk's api-docs: `{names}` in the path are replaced by params,
+        the other params are the query; None is omitted. Raises `AriError`.
         """
 
 
 class Http:
     """Commands over HTTP, at most 40 at once.
 
-    A GET that meets a dead connection is repeated; nothing else is, see `NoReply`. Cancelling a command does
-    not undo it.
+    A GET on a dead connection is repeated; no other command is, see `NoReply`. Cancelling a command does not
+    undo it.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        """`url` is the address before the path of any operation: `http://127.0.0.1:8088/ari`."""
+        """`url`: the part before the path of every operation: `http://127.0.0.1:8088/ari`."""
         address = urlsplit(url.rstrip("/"))
         self._encrypted = ssl.create_default_context() if address.scheme == "https" else None
         self._host, self._port = address.hostname or "", address.port or (443 if self._encrypted else 80)
         self._path = address.path
-        # In the header: `?api_key=` would show in logs and exceptions.
+        # In the header: `?api_key=` would appear in logs and exceptions.
         login = b64encode(f"{user}:{password}".encode()).decode()
         self._head = f" HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Basic {login}\r\n"
-        self._idle: list[Connection] = []  # the one used last is the last
+        self._idle: list[Connection] = []  # the most recently used one last
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._opening = asyncio.Semaphore(OPENED_AT_ONCE)
         self._open = False
@@ -80,14 +80,14 @@ class Http:
                 reply = await self._exchange(request, repeat=verb == "GET")
         except TimeoutError:
             raise NoReply(0, f"{operation}: no reply in {TOTAL_SECONDS} s") from None
-        except OSError as lost:
-            raise Unavailable(0, f"{operation}: Asterisk cannot be reached, {type(lost).__name__}") from None
-        except Broken as lost:
-            raise NoReply(0, f"{operation}: no reply, {lost}") from None
+        except OSError as error:
+            raise Unavailable(0, f"{operation}: Asterisk cannot be reached, {type(error).__name__}") from None
+        except Broken as error:
+            raise NoReply(0, f"{operation}: no reply, {error}") from None
         return read(reply.status, reply.content_type, reply.body, operation)
 
     def _written(self, verb: str, path: str, content: Any) -> bytes:
-        """The whole request, to be sent in one piece."""
+        """Return the whole request, to be sent in one piece."""
         line = f"{verb} {self._path}{path}{self._head}"
         if content is None:
             return f"{line}Content-Length: 0\r\n\r\n".encode("ascii")
@@ -101,9 +101,9 @@ class Http:
         was_used = connection.used
         try:
             reply = await connection.ask(request)
-        except Broken as lost:
-            # Asterisk has let go of a connection it had kept: the next one is a new one.
-            if repeat and was_used and not lost.heard:
+        except Broken as error:
+            # Asterisk closed an idle connection: use a new one.
+            if repeat and was_used and not error.in_reply:
                 self._drop_idle()
                 return await self._exchange(request, repeat=False)
             raise
@@ -113,13 +113,13 @@ class Http:
         return reply
 
     async def _connection(self) -> Connection:
-        """One that is idle, or a new one, when it is its turn and none has become idle meanwhile."""
-        if kept := self._kept():
-            return kept
+        """Return an idle connection; or a new one, once it may be opened and none has become idle."""
+        if idle := self._pop_idle():
+            return idle
         await self._opening.acquire()
-        if kept := self._kept():
+        if idle := self._pop_idle():
             self._opening.release()
-            return kept
+            return idle
         asyncio.get_running_loop().call_later(TAKEN_SECONDS, self._opening.release)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -127,8 +127,8 @@ class Http:
         except TimeoutError:
             raise ConnectionError("too late") from None
 
-    def _kept(self) -> Connection | None:
-        """The one that was used last, if Asterisk has it still."""
+    def _pop_idle(self) -> Connection | None:
+        """Return the most recently used idle connection that Asterisk has not closed."""
         oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
         while self._idle:
             connection = self._idle.pop()
@@ -143,20 +143,20 @@ class Http:
 
 
 def target(path: str, params: Mapping[str, Value]) -> str:
-    """Path and query of an operation, every value quoted: an id `PJSIP/x` stays one part of the path."""
+    """Return path and query, with every value quoted: an id `PJSIP/x` stays one part of the path."""
     given = {name: _text(value) for name, value in params.items() if value is not None}
     in_path = {name for name in given if f"{{{name}}}" in path}
-    filled = path.format(**{name: quote(given[name], encrypted_store="") for name in in_path})
+    filled = path.format(**{name: quote(given[name], safe="") for name in in_path})
     query = urlencode({name: value for name, value in given.items() if name not in in_path}, quote_via=quote)
     return f"{filled}?{query}" if query else filled
 
 
 def read(status: int, content_type: str, body: bytes, operation: str) -> Any:
-    """The JSON of a reply, None where it has none. Raises `AriError` if refused, or not to be read."""
+    """Return the JSON of a reply, None if it has none. Raises `AriError` if refused or unreadable."""
     try:
         content = json.loads(body) if body and content_type == "application/json" else None
     except ValueError:
-        raise Unavailable(status, f"{operation}: the reply cannot be read") from None
+        raise Unavailable(status, f"{operation}: the reply is not JSON") from None
     if status >= 400:
         raise refusal(status, content, operation)
     return content
@@ -170,5 +170,5 @@ def _text(value: Value) -> str:
             return str(value)
         case None:
             return ""
-        case _:  # Asterisk takes several values as one, with commas
+        case _:  # Asterisk expects a list separated by commas
             return ",".join(value)

@@ -1,21 +1,20 @@
-"""What CEL says of a call, as entries of its journal: legs, answer, connection, recorder, and who ended it.
+"""CEL events of a call as entries of its journal: legs, answer, connection, recorder, and who ended it.
 
 Asterisk's CEL is the ledger of what Asterisk does by itself, for handed-over calls and fallback calls alike.
 The user events are those of extensions.conf ([connect], [leg], [back], [fallback]) and recorder.conf. Each
-line is translated by itself, with what the journal already knows of the call, so that an engine which starts
-in the middle of a call reads on.
+event is translated by itself, with the state of the call, so that an engine which starts in the middle of a
+call reads on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dialplan.result import Outcome
-from engine.ari import causes
-from engine.ari.causes import Cause
-from engine.ari.cel import CelEvent
 from engine.ari.connect import CONTEXT, attempts, destination
 from engine.ari.recorder_events import recorder_entries, recording_ended
+from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
+from journal.cel import CelEvent
 from journal.entries import (
     Answered,
     CallerLeft,
@@ -31,19 +30,18 @@ from journal.entries import (
 from journal.ids import leg_id_of
 from journal.state import CallState
 
-# Asterisk's word for its own Hangup(): what ended a conversation was neither party.
+# hangupsource of Asterisk's own Hangup(): neither party ended the conversation.
 DIALPLAN = "dialplan/builtin"
-Dialled = Sequence[tuple[str, str]]
+Ring = Sequence[tuple[str, str]]  # endpoint and number of each destination
 
 
 def entries_of(
-    event: CelEvent, state: CallState, rang: Mapping[str, datetime], ring: Dialled = ()
+    event: CelEvent, state: CallState, rang: Mapping[str, datetime], ring: Ring = ()
 ) -> Iterator[Entry]:
-    """The entries that this line amounts to, for the call that `state` is of.
+    """Translate this event of a call into entries.
 
-    `rang`: when each leg of a ring of several rang, as far as their Dial events have come. `ring`: endpoint
-    and number of each destination, from line RING; () where an earlier engine read that line. Raises
-    ValueError, KeyError.
+    `rang`: when each leg of a ring of several rang, according to the Dial events so far. `ring`: from event
+    RING; () if an earlier engine read that event. Raises ValueError, KeyError.
     """
     of_caller = event.channel == event.call
     leg = state.legs.get(leg_id_of(state.call_id, event.channel))
@@ -51,7 +49,7 @@ def entries_of(
         case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
             to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
             yield LegStarted(state.call_id, event.at, _leg(event, state), to)
-            yield from rung(state, rang)
+            yield from unnoted_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
         case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
@@ -62,17 +60,17 @@ def entries_of(
             yield from recording_ended(state, _leg(event, state), event.at)
             yield from _leg_hung_up(event, state)
         case "HANGUP":
-            yield CallerLeft(state.call_id, event.at, *_who_left(event, state))
+            yield CallerLeft(state.call_id, event.at, *_ended_by(event, state))
         case "BACK" | "NOBODY" | "CALL":
-            yield from _told_of_legs(event, state)
+            yield from _legs_reported(event, state)
         case "FALLBACK":
             yield FellBack(state.call_id, event.at, tuple(filter(None, [event.extra.get("to")])))
         case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
 
 
-def rung(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
-    """The legs that rang and of which the journal does not say so. A leg may ring before CEL tells of it."""
+def unnoted_ringing(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
+    """The legs that rang, without those already noted. A leg may ring before its first CEL event is read."""
     for leg_id, at in rang.items():
         leg = state.legs.get(leg_id)
         if leg is not None and leg.ringing is None:
@@ -84,52 +82,52 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The instant is this line's. For a leg that did not take the call, the rest is what [leg] reported."""
+    """The end of a leg, now. If the leg did not take the call, [leg] reported outcome and cause."""
     leg = state.legs.get(_leg(event, state))
-    if leg is None:  # not an attempt of ours
+    if leg is None:  # not a leg of this call's rings
         return
     cause = _cause(event)
     if leg.connected is None and leg.outcome is not None:
         yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
         return
-    outcome = causes.outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
+    outcome = leg_outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
     party = state.consent.parties.get(leg.leg_id)
     if party is not None and party.result == "left":
         outcome = Outcome.REJECTED
     yield LegEnded(state.call_id, event.at, leg.leg_id, outcome, cause)
     if leg.connected is not None and state.left is not None:
-        yield from _left_after_all(state.left, cause)
+        yield from _corrected_end(state.left, cause)
 
 
-def _left_after_all(left: CallerLeft, cause: int) -> Iterator[Entry]:
-    """What the destination's line, which came second, says more of the call's end. The order is chance."""
+def _corrected_end(left: CallerLeft, cause: int) -> Iterator[Entry]:
+    """The end of the call, corrected by the destination's event if that came second. The order is chance."""
     if cause == Cause.CHANNEL_UNAVAILABLE:
         yield CallerLeft(left.call, left.at, "network", cause)
     elif left.by == "destination" and cause not in (Cause.NOT_SET, left.cause):
         yield CallerLeft(left.call, left.at, left.by, cause)
 
 
-def _told_of_legs(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """What [back], or the end of the call, reports of the legs of this ring, and when the one leg rang."""
+def _legs_reported(event: CelEvent, state: CallState) -> Iterator[Entry]:
+    """What [back], or the end of the call, reports of the legs of this ring, and when a single leg rang."""
     given_up = event.extra.get("status") == "CANCEL"
-    told = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
-    yield from _rang(event, state, told)
-    for attempt in told:
+    reported = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
+    yield from _rang(event, state, reported)
+    for attempt in reported:
         if leg := state.legs.get(attempt.leg):
             at = leg.ended or event.at
             yield LegEnded(state.call_id, at, leg.leg_id, attempt.outcome, attempt.cause, attempt.sip)
 
 
-def _rang(event: CelEvent, state: CallState, told: tuple[Attempt, ...]) -> Iterator[Entry]:
-    """RINGTIME_MS is of the first leg that rang, from its making on: of one leg that is the whole truth.
+def _rang(event: CelEvent, state: CallState, reported: tuple[Attempt, ...]) -> Iterator[Entry]:
+    """RINGTIME_MS counts from the creation of the first leg that rang: enough for a ring of one leg.
 
-    When each of several legs rang their Dial events say (engine.ari.line).
+    For a ring of several, Dial events report when each leg rang (engine.ari.hand_over).
     """
     after = event.extra.get("rang") or event.extra.get("progress")
     since = state.handovers[-1].at if state.handovers else state.began
     answered = {leg.leg_id for leg in state.legs.values() if leg.answered and leg.began >= since}
-    rung = {attempt.leg for attempt in told} | answered
-    legs = [state.legs[leg] for leg in rung if leg in state.legs]
+    leg_ids = {attempt.leg for attempt in reported} | answered
+    legs = [state.legs[leg_id] for leg_id in leg_ids if leg_id in state.legs]
     if after and len(legs) == 1 and legs[0].ringing is None:
         yield LegRang(state.call_id, _later(legs[0].began, after), legs[0].leg_id)
 
@@ -139,18 +137,18 @@ def _later(began: datetime, milliseconds: str) -> datetime:
     try:
         return began + timedelta(milliseconds=int(milliseconds))
     except OverflowError:
-        raise ValueError("no duration of a ring") from None
+        raise ValueError("not the duration of a ring") from None
 
 
 def _cause(event: CelEvent) -> int:
-    """The Q.850 cause of this line, 0 where it has none. Raises ValueError."""
+    """Return the Q.850 cause of this event, 0 if it has none. Raises ValueError."""
     return int(str(event.extra.get("hangupcause", 0)))
 
 
-def _who_left(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
-    """Who ended the call, and its Q.850 cause: measured, docs/decisions/017.
+def _ended_by(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
+    """Return who ended the call, and its Q.850 cause: measured (docs/decisions/013-cel-is-the-ledger.md).
 
-    A conversation's limit, an RTP timeout and Asterisk's own end are none of the two parties'.
+    The limit of a conversation, an RTP timeout and the end of Asterisk belong to neither party.
     """
     cause = _cause(event)
     source = event.extra.get("hangupsource", "")

@@ -1,4 +1,4 @@
-"""What an earlier engine has left to the next one."""
+"""What an earlier engine left to the next one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """`unfinished`: by call id, the journal's entries of each call that has not ended.
+    """`unfinished`: the journal's entries of each call that has not ended, by call id.
 
-    `ended`: calls that have ended of late, and when. `last_known`: the last instant of Asterisk's clock that
-    the journal knows. `seen`: the file of engine.ari.seen.
+    `ended`: calls that ended recently, and when. `last_known`: the last instant of Asterisk's clock in the
+    journal. `seen`: the file of engine.ari.seen.
     """
 
     unfinished: Mapping[str, Sequence[Entry]]
@@ -27,12 +27,12 @@ class Left:
     seen: Path
 
     def read(self) -> tuple[list[CallState], list[str]]:
-        """The calls that have not ended, and the ids of those that this engine cannot read."""
+        """Return the calls that have not ended, and the ids of those that this engine cannot read."""
         states, unreadable = [], []
         for call, entries in self.unfinished.items():
             try:
                 states.append(fold(entries))
-            except Exception:  # one call that cannot be read keeps no other from being taken
+            except Exception:  # one unreadable call must not keep the others from being taken over
                 log.exception("call_unreadable", call=call)
                 unreadable.append(call)
         return states, unreadable

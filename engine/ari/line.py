@@ -8,10 +8,9 @@ from typing import Any
 
 from dialplan.prompt import Prompt
 from dialplan.result import Result
-from engine.ari import causes
 from engine.ari.arrival import Arrival
+from engine.ari.asking import ask, wait
 from engine.ari.channel import Channel
-from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.errors import AriError, BadState, Conflict, Gone
 from engine.ari.events import (
     ChannelDestroyed,
@@ -24,131 +23,118 @@ from engine.ari.events import (
     StasisStart,
 )
 from engine.ari.exchange import Exchange, let_go
+from engine.ari.hand_over import HandOver
 from engine.ari.keys import Keys
-from engine.ari.operations import Reported, Variables
-from engine.ari.playing import hush, play, playback_id, playing
+from engine.ari.playing import play, stop_playback
 from engine.ari.recording import AriRecording
+from engine.causes import HANG_UPS, UNKNOWN_NUMBER, Cause
 from engine.line import ANSWER_SECONDS, Connect, Ended, HungUp, Key, Limits, Recorded, Returned
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
-from journal.ids import leg_id_of
+from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 
-# How much longer than the step itself a caller keeps its lease; then Asterisk takes the call to its fallback.
-LEASE_GRACE_SECONDS = 30
 HANG_UP_SECONDS = 2.0
 UP_SECONDS = 0.5
-# CEL tells the end of a call within milliseconds. Later, the channel itself is asked for: it may talk at the
-# number's fallback, or CEL cannot be read.
-TOLD_SECONDS = 2.0
-LOOKED_FOR_SECONDS = 30.0
-# A call that Asterisk does not have any more is given up so much later: CEL may be read late.
+# CEL reports the end of a call within milliseconds. Later, ask Asterisk for the channel: the caller may talk
+# at the number's fallback, or CEL cannot be read.
+REPORTED_SECONDS = 2.0
+ASKED_SECONDS = 30.0
+# Give up a call so long after Asterisk no longer has its channel: CEL may be read late.
 GIVEN_UP_SECONDS = 5.0
 
 
 class AriLine(Channel):
-    """A call that came in, from StasisStart to the end that CEL tells.
+    """A call that came in, from StasisStart to the end that CEL reports.
 
-    Handed over, it is in the dialplan: its StasisEnd is not its end then. `rang`: when each leg of a ring of
-    several rang, by leg id. `dialling`: endpoint and number of each destination of the latest ring, by CEL.
+    While the caller is handed over, StasisEnd is not the end of the call.
     """
 
-    def __init__(self, exchange: Exchange, came: Arrival) -> None:
-        super().__init__(came.channel_id)
-        self.call_id = came.call_id
-        self.dialled = came.dialled
-        self.caller = came.caller
-        self.entered = came.entered
+    def __init__(self, exchange: Exchange, arrival: Arrival) -> None:
+        super().__init__(arrival.channel_id)
+        self.call_id = arrival.call_id
+        self.dialled = arrival.dialled
+        self.caller = arrival.caller
+        self.entered = arrival.entered
         self.exchange = exchange
-        self.last_key = ""
-        self.keys = Keys()
-        self.rang: dict[str, datetime] = {}
-        self.dialling: tuple[tuple[str, str], ...] = ()
+        self.hand_over = HandOver(exchange, arrival)
+        self._keys = Keys()
         self._channels = exchange.client.channels
         loop = asyncio.get_running_loop()
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
-        self._returned: asyncio.Future[Returned] | None = None
-        self._ring = 0
         self._recording: AriRecording | None = None
 
-    @property
-    def came(self) -> datetime:
-        return self.entered
+    # Events of Asterisk.
 
-    @property
-    def handed_over(self) -> bool:
-        """Whether the caller is in the dialplan, and not in our application."""
-        return self._returned is not None and not self._returned.done()
-
-    # What Asterisk tells.
-
-    def see(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         match event:
             case StasisStart(args=("back", number, _, *legs)):
-                self.back(returned(self.call_id, number, "".join(legs), event.at))
-            case StasisEnd() if self.handed_over:
-                self._left = event
+                self.hand_over.on_back(number, legs, event.at)
+            case StasisEnd() if self.hand_over.is_active:
+                self._stasis_end = event
                 return
-            case ChannelDestroyed() if self.handed_over:  # CEL says it, and what ended it
+            case ChannelDestroyed() if self.hand_over.is_active:  # CEL reports it, and what ended it
                 return
             case Dial(status="RINGING" | "PROGRESS"):
-                self.rang.setdefault(leg_id_of(self.call_id, event.channel.id), event.at)
+                self.hand_over.on_ringing(event)
             case ChannelStateChange(channel=channel) if channel.state == "Up" and not self._up.done():
                 self._up.set_result(event.at)
             case ChannelDtmfReceived():
-                self.last_key = event.digit
-                self.keys.press(Key(event.digit, event.at))
-        super().see(event)
+                self._keys.press(Key(event.digit, event.at))
+        super().on_event(event)
 
-    def left(self, event: StasisEnd) -> None:
-        """A caller's channel tells no cause unless one subscribes to it, which its end does not need."""
-        self.end(event.at, causes.Cause.NORMAL)
+    def on_stasis_end(self, event: StasisEnd) -> None:
+        """End at once: no event has the cause of a caller's channel, which nobody subscribed to or needs."""
+        self.end(event.at, Cause.NORMAL)
 
-    def back(self, returned: Returned) -> None:
-        """The caller is back in our application. Ignored where the caller was not handed over."""
-        if self._returned is not None and self.handed_over and returned.number == self._ring:
-            self._returned.set_result(returned)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether something has said how it ended."""
-        return self._over.done() or self.ended.done()
-
-    async def ends_within(self, seconds: float) -> bool:
-        """Whether something says within these seconds how the call ended."""
-        await asyncio.wait({self._over, self.ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return self.is_over
-
-    def told_over(self, at: datetime) -> None:
-        """CEL says that nothing is left of the call."""
+    def on_cel_end(self, at: datetime) -> None:
+        """CEL reports that nothing is left of the call."""
         if not self._over.done():
             self._over.set_result(at)
 
-    # What a call does with its line (engine.line.Line).
+    @property
+    def is_over(self) -> bool:
+        """Whether ARI or CEL has reported how it ended."""
+        return self._over.done() or self.ended.done()
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether ARI or CEL reports within these seconds how it ended."""
+        ends: set[asyncio.Future[Any]] = {self._over, self.ended}
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return self.is_over
+
+    # The verbs of a call (engine.line.Line).
 
     async def play(self, prompt: Prompt) -> datetime | None:
-        played = await self._play(prompt)
+        played = await play(self.exchange, self, self.call_id, prompt)
         return played[1] if played else None
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
-        self.keys.forget()
-        played = await self._play(announcement.prompt)
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
+        self._keys.forget()
+        played = await play(self.exchange, self, self.call_id, announcement.prompt)
         if played is None or not announcement.is_whole(*played):
             return None
-        pressed = announcement.policy.asks and await self._answers()
-        return announcement.heard(*played, pressed=pressed)
+        pressed = announcement.policy.asks and await self._presses_answer_key()
+        return announcement.notice(*played, pressed=pressed)
+
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        return await ask(self.exchange, self, self._keys, prompt, seconds)
+
+    def forget_keys(self) -> None:
+        self._keys.forget()
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        await wait(self.exchange, self, seconds, music)
 
     async def answer(self) -> datetime:
         with suppress(BadState):  # it is up already
-            await self.told(self._channels.answer(self.id))
+            await self.command(self._channels.answer(self.id))
         try:
             return await self.until(self._up, UP_SECONDS)
-        except TimeoutError:  # an earlier engine answered, and had no time to write it down
+        except TimeoutError:  # an earlier engine answered, and died before it noted that
             self._up.set_result(datetime.now(UTC))
             return self._up.result()
 
     async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
-        self.last_key = ""
-        await self._leased(limits.seconds + LEASE_GRACE_SECONDS, "talking")
+        self._keys.forget()
         with self.spooled(name) as recording:
             return await recording.make(limits, warning)
 
@@ -157,136 +143,103 @@ class AriLine(Channel):
 
     async def connect(self, connect: Connect) -> Returned:
         self.alive()
-        self.hand_over(connect.number)
+        self.hand_over.begin(connect.number)
         try:
-            await self._continue(connect)
-        except AriError as trouble:
-            self.not_handed_over()
-            if self._left is not None:  # it has come meanwhile
-                self.left(self._left)
-            if isinstance(trouble, Gone | Conflict):  # the caller has hung up, or the lease has run out
+            await self.hand_over.start(connect)
+        except AriError as error:
+            self.hand_over.end()
+            if self._stasis_end is not None:  # it came during the command
+                self.on_stasis_end(self._stasis_end)
+            if isinstance(error, Gone | Conflict):  # the caller has hung up, or the lease has run out
                 raise HungUp(self.id, await self.end_of()) from None
             raise
         return await self.connecting(connect)
 
     async def connecting(self, connect: Connect) -> Returned:
-        if self._returned is None:
+        if self.hand_over.returned is None:
             return await self.connect(connect)
-        back = await self._until_back(self._returned)
-        self._returned = self._left = None
-        return back
+        returned = await self._until_returned(self.hand_over.returned)
+        self.hand_over.end()
+        self._stasis_end = None
+        return returned
 
     async def hang_up(self, result: Result) -> Ended:
-        return await self._end_with(causes.farewell(result))
+        return await self._end_with(HANG_UPS[result].cause)
 
     async def turn_away(self) -> Ended:
-        return await self._end_with(causes.UNKNOWN_NUMBER)
+        return await self._end_with(UNKNOWN_NUMBER.cause)
 
     async def over(self) -> Ended:
-        await self._until_over(TOLD_SECONDS)
+        await self._until_over(REPORTED_SECONDS)
         self._close()
         return self.ended.result()
 
-    # How it does that.
+    # For the takeover.
 
-    def hand_over(self, ring: int) -> None:
-        """From now on StasisEnd is not the end of the call. `ring`: its number within the call, from 1."""
-        self._ring = ring
-        self._returned = asyncio.get_running_loop().create_future()
-
-    def not_handed_over(self) -> None:
-        """The caller was never sent on: from now on a StasisEnd is a hang-up again, or the fallback."""
-        self._returned = None
-
-    async def hush(self) -> None:
-        """Stop what an earlier engine has left playing to the caller."""
-        await hush(self.exchange, self)
+    async def stop_playback(self) -> None:
+        """Stop the prompt that an earlier engine began."""
+        await stop_playback(self.exchange, self)
 
     @contextmanager
     def spooled(self, name: str) -> Iterator[AriRecording]:
-        """A message to be recorded, or that an earlier engine began."""
-        self._recording = AriRecording(self, name)
-        with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.see):
+        """Listen to the events of a message that is to be recorded, or that an earlier engine began."""
+        self._recording = AriRecording(self.exchange, self, self._keys, self.call_id, name)
+        with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.on_event):
             yield self._recording
 
-    async def _continue(self, connect: Connect) -> None:
-        """One command for an ordinary ring, else two. Raises AriError.
+    async def application(self) -> str | None:
+        """Return the dialplan application of the caller; None: there is no such channel; "": unknown now."""
+        try:
+            channel = await self._channels.get(self.id)
+        except Gone:
+            return None
+        except AriError:
+            return ""
+        return channel.application if channel else ""
 
-        Where several ring one more comes first: to hear when each of them rang, which may be 2 ms later.
+    def last_instant(self, started: datetime) -> datetime:
+        """Return the last instant at which the call can have lived if the Asterisk that had it has ended.
+
+        `started`: when the present Asterisk did.
         """
-        if len(connect.to) > 1:
-            await let_go(self._hear_legs())
-        last = int(self.id[-1]) if self.id[-1:].isdecimal() else 0  # as many calls on each endpoint
-        exchange = self.exchange
-        values = variables(connect, self.caller, self.dialled, exchange.endpoint, last, music=exchange.music)
-        context, extension = ORDINARY, as_extension(values)
-        if extension is None:
-            await self._channels.set_channel_vars(self.id, values)
-            context, extension = CONTEXT, EXTENSION
-        await self._channels.continue_in_dialplan(self.id, context=context, extension=extension, priority=1)
+        known = self.exchange.last_known
+        return min(known, started) if started > self.entered else known
 
-    async def _hear_legs(self) -> None:
-        exchange = self.exchange
-        await exchange.client.applications.subscribe(exchange.app, [f"channel:{self.id}"])
+    # How the verbs do it.
 
-    async def _until_back(self, back: asyncio.Future[Returned]) -> Returned:
-        """Wait for it, for as long as they ring and talk. Raises HungUp when the call ends first."""
-        await self._until_over(LOOKED_FOR_SECONDS, back, self.ended)
-        if not back.done():
+    async def _until_returned(self, returned: asyncio.Future[Returned]) -> Returned:
+        """Wait as long as destinations ring and parties talk. Raises HungUp if the call ends first."""
+        await self._until_over(ASKED_SECONDS, returned, self.ended)
+        if not returned.done():
             self._close()
             self.alive()
-        return back.result()
+        return returned.result()
 
     async def _until_over(self, seconds: float, *or_until: asyncio.Future[Any]) -> None:
-        """Wait until nothing is left of the call, or for one of these; Asterisk is asked after `seconds`."""
+        """Wait until nothing is left of the call, or for one of these; ask Asterisk after `seconds`."""
         ends: set[asyncio.Future[Any]] = {self._over, *or_until}
         while not any(end.done() for end in ends):
             done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            seconds = LOOKED_FOR_SECONDS
+            seconds = ASKED_SECONDS
             if not done and await self.application() is None:
                 await asyncio.wait(ends, timeout=GIVEN_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 return
 
     def _close(self) -> None:
-        """The end of the call, as CEL tells it, or not at all."""
+        """End the call when CEL says it ended; if CEL does not, the call is lost."""
         if self._over.done():
-            self.end(self._over.result(), causes.Cause.NORMAL)
+            self.end(self._over.result(), Cause.NORMAL)
         self.lose(self.exchange.last_known)
 
-    async def application(self) -> str | None:
-        """The dialplan application that has the caller; None: Asterisk has no such channel; "": not known."""
-        try:
-            channel = await self._channels.get(self.id)
-        except Gone:
-            return None
-        except AriError:  # it cannot be asked now
-            return ""
-        return channel.application if channel else ""
-
-    async def _play(self, prompt: Prompt) -> tuple[datetime, datetime] | None:
-        """The lease is waited for: a leg that is being played something takes no other command meanwhile."""
-        playback = playback_id(self.call_id)
-        await self._leased(prompt.seconds + LEASE_GRACE_SECONDS, playback=playback)
-        return await play(self.exchange, self, playback, prompt)
-
-    async def _leased(self, seconds: float, state: str = "routing", playback: str = "") -> None:
-        """`talking`: the call ends with the lease; else it is taken to its fallback ([lease])."""
-        values: Variables = {
-            "ENGINE_STATE": Reported(state),
-            "TIMEOUT(absolute)": str(int(seconds)),
-            **playing(playback),
-        }
-        await let_go(self._channels.set_channel_vars(self.id, values))
-
-    async def _end_with(self, cause: causes.Cause) -> Ended:
+    async def _end_with(self, cause: Cause) -> Ended:
         if not self.ended.done():
             await let_go(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)
 
-    async def _answers(self) -> bool:
-        """Does the caller press the key, before having thought about it for too long?"""
-        pressed = asyncio.ensure_future(self.keys.pressed(ANSWER_KEY))
+    async def _presses_answer_key(self) -> bool:
+        """Whether the caller presses the key in time."""
+        pressed = asyncio.ensure_future(self._keys.pressed(ANSWER_KEY))
         try:
             await self.until(pressed, ANSWER_SECONDS)
         except TimeoutError:

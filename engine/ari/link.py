@@ -1,7 +1,8 @@
-"""The link that Asterisk's events come in by: a WebSocket that Asterisk dials and keeps, one per node.
+"""The event link: a WebSocket that Asterisk connects and keeps, one for each node.
 
-While nobody listens Asterisk queues its events; it tries again every 500 ms and then delivers them, in order
-and with their original instants. Of 200 calls under a crash 200 ends arrived so; had the engine dialled, 132.
+While the engine is away Asterisk queues its events; it connects again every 500 ms and then delivers them, in
+order and with their original instants. Of 200 calls during a crash 200 ends arrived; 132 if the engine
+connects.
 """
 
 import asyncio
@@ -30,21 +31,22 @@ from process.connections import Door, Limits
 PATH = "/ari"
 HEARTBEAT_SECONDS = 15
 CLOSE_SECONDS = 1
-# Longer than Asterisk takes to write one event (0.1 ms), and to let go of a closed connection.
+# Longer than Asterisk takes to write one event (0.1 ms), and to release a closed connection.
 WRITTEN_SECONDS = 0.005
-LET_GO_SECONDS = 0.01
-# Until a connection has shown the password; Asterisk's does so at once. Then no limit holds for it.
+RELEASED_SECONDS = 0.01
+# For a connection that has not sent the password yet; Asterisk sends it at once. Afterwards there is no
+# limit.
 STRANGERS = Limits(total=8, seconds=5.0)
-NOTHING = ("Nothing",)  # no event bears this name
+NOTHING = ("Nothing",)  # no event has this name
 
 log = structlog.get_logger()
 
 
 class EventLink:
-    """Listens for Asterisk, inside `async with`. A newer connection replaces the older one.
+    """Waits for Asterisk to connect, inside `async with`. A newer connection replaces the older one.
 
-    The three callbacks are synchronous, must not raise, and come in order: `on_connect`, `on_event`s, and
-    `on_disconnect` however it ended, a clean close included. Nothing of an event's content is logged.
+    The three callbacks are synchronous, must not raise, and are called in order: `on_connect`, `on_event` for
+    each event, and `on_disconnect` at every end, a clean close too. No content of an event is logged.
     """
 
     def __init__(
@@ -60,9 +62,9 @@ class EventLink:
         closing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
         strangers: Limits = STRANGERS,
     ) -> None:
-        """`closing` is entered around the end of a connection that we close: see `silence`."""
+        """`closing`: entered while the engine closes a connection: see `silence`."""
         self.host, self.port = host, port
-        self.misread = 0  # messages that were no event
+        self.misread = 0  # messages that were not events
         self._authorization = aiohttp.encode_basic_auth(user, password)
         self._on_connect, self._on_event, self._on_disconnect = on_connect, on_event, on_disconnect
         self._closing = closing
@@ -97,8 +99,9 @@ class EventLink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """From now on Asterisk queues, for the next engine."""
-        # The door first: Asterisk dials again at once, and waits without end on a connection nobody answers.
+        """From now on Asterisk queues its events for the next engine."""
+        # The listening socket first: Asterisk connects again at once, and would wait for an answer without
+        # end.
         self._listening.close()
         if self._live is not None:
             async with self._closing():
@@ -126,10 +129,10 @@ class EventLink:
         return hmac.compare_digest(authorization.encode(), self._authorization.encode())
 
     def _refuse(self) -> web.Response:
-        # Asterisk tries again twice a second: said once, until it gets in.
+        # Asterisk tries again twice a second: log it once, until it succeeds.
         was_refusing, self._refusing = self._refusing, True
         if not was_refusing:
-            log.warning("event link refused", remedy="username and password of websocket_client.conf")
+            log.warning("event_link_refused", remedy="username and password of websocket_client.conf")
         return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="engine"'})
 
     def _begin(self, connection: "_Connection") -> None:
@@ -139,20 +142,20 @@ class EventLink:
             self._end(self._live)
         self._live = connection
         self._on_connect()
-        log.info("event link connected")
+        log.info("event_link_connected")
 
     def _end(self, connection: "_Connection") -> None:
         if self._live is connection:
             self._live = None
             self._on_disconnect()
-            log.warning("event link disconnected", close_code=connection.socket.close_code)
+            log.warning("event_link_disconnected", close_code=connection.socket.close_code)
 
     def _read(self, text: str) -> None:
         try:
             event = parse(json.loads(text))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             self.misread += 1
-            log.warning("event not understood", reason=type(error).__name__)  # what it says may name a caller
+            log.warning("event_not_understood", reason=type(error).__name__)  # its text may name a caller
         else:
             self._on_event(event)
 
@@ -163,7 +166,7 @@ class _Connection:
     socket: web.WebSocketResponse
 
     def abort(self) -> None:
-        """Let go without a word: the other end of an old connection may be gone."""
+        """Close without a close frame: the other end of an old connection may not exist."""
         if self.request.transport is not None:
             self.request.transport.abort()
 
@@ -174,20 +177,20 @@ def _websocket() -> web.WebSocketResponse:
 
 @asynccontextmanager
 async def silence(client: Client, app: str) -> AsyncIterator[None]:
-    """Let Asterisk write no event while its connection ends; else it may crash, and with it every call.
+    """Keep Asterisk from writing events while its connection ends; otherwise it may crash, with every call.
 
-    An event that is being written when an outbound WebSocket ends is written to freed memory: the thread that
-    frees it does not take the session's lock (res/ari/ari_websockets.c, 22.10.1 and later). Measured, with
-    thousands of events a second: 6 crashes in 300 closes, 0 in 800 so. The price: what happens in these 20 ms
-    is told to nobody, and left to the takeover to find. A connection that is torn off, as by a killed engine,
-    has no such remedy: 10 crashes in 300.
+    An event that is written while an outbound WebSocket ends goes to freed memory: the thread that frees it
+    does not take the session's lock (res/ari/ari_websockets.c, 22.10.1 and later). Measured, with thousands
+    of events a second: 6 crashes in 300 closes without this, 0 in 800 with it. The price: events of these 20
+    ms are lost, and the takeover has to ask Asterisk. There is no remedy when a killed engine breaks the
+    connection: 10 crashes in 300.
     """
     await _filter(client, app, NOTHING)
     await asyncio.sleep(WRITTEN_SECONDS)
     try:
         yield
     finally:
-        await asyncio.sleep(LET_GO_SECONDS)
+        await asyncio.sleep(RELEASED_SECONDS)
         await _filter(client, app, ())
 
 
@@ -195,14 +198,17 @@ async def _filter(client: Client, app: str, allowed: Sequence[str]) -> None:
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.applications.filter(app, UNUSED, allowed)
-    except (AriError, TimeoutError) as trouble:  # the link closes all the same; the next engine sets its own
-        log.warning("event filter not set", error=str(trouble) or "no reply")
+    except (
+        AriError,
+        TimeoutError,
+    ) as error:  # close nevertheless; the next engine sets its filter
+        log.warning("event_filter_not_set", error=str(error) or "no reply")
 
 
 async def marker(client: Client, dispatcher: Dispatcher, app: str, seconds: float) -> datetime:
-    """Send an event round: once it is back, all before it have been dispatched. Returns its instant.
+    """Send a user event; when it arrives, all events before it have been dispatched. Return its instant.
 
-    Raises TimeoutError when it does not come back (the link is deaf), AriError when it cannot be sent.
+    Raises TimeoutError if it does not arrive, AriError if it cannot be sent.
     """
     name = f"marker-{uuid.uuid4()}"
     with dispatcher.expect((Kind.MARKER, name), ChannelUserevent) as back:

@@ -1,4 +1,4 @@
-"""A call that is not over: its line, its journal, and what CEL says of it."""
+"""A call that is not over: its line, its journal, and the CEL events of its channels."""
 
 from collections.abc import Awaitable
 from contextlib import ExitStack
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from engine.ari.cel import CelEvent
-from engine.ari.connect import dialled
+from engine.ari.connect import destinations
 from engine.ari.events import Dial, Event, Kind
-from engine.ari.ledger import entries_of, rung
+from engine.ari.ledger import entries_of, unnoted_ringing
 from engine.ari.line import AriLine
 from engine.call import CallJournal
+from journal.cel import CelEvent
+from journal.entries import FellBack
 from journal.writer import JournalClosed
 
 log = structlog.get_logger()
@@ -19,37 +20,45 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """`ears`: what listens for it, until it is closed."""
+    """`listening`: its subscriptions to events, until it is closed."""
 
     line: AriLine
     journal: CallJournal
-    ears: ExitStack = field(default_factory=ExitStack)
+    listening: ExitStack = field(default_factory=ExitStack)
 
     def listen(self) -> None:
-        """Hear of the caller's channel."""
+        """Subscribe to the events of the caller's channel."""
         dispatcher = self.line.exchange.dispatcher
-        self.ears.enter_context(dispatcher.listen((Kind.CHANNEL, self.line.id), self.see))
+        self.listening.enter_context(dispatcher.listen((Kind.CHANNEL, self.line.id), self.on_event))
 
-    def see(self, event: Event) -> None:
-        """Take in an event of the caller's channel. That a leg rings is noted at once: Asterisk says it once,
-        to the engine that is there."""
-        self.line.see(event)
+    def on_event(self, event: Event) -> None:
+        """Apply an event of the caller's channel.
+
+        Ringing of a leg is noted at once: Asterisk reports it once, to the engine that is there.
+        """
+        self.line.on_event(event)
         if isinstance(event, Dial):
-            for entry in rung(self.journal.state, self.line.rang):
+            for entry in unnoted_ringing(self.journal.state, self.line.hand_over.rang):
                 self.journal.note(entry)
 
-    def take(self, event: CelEvent) -> Awaitable[None] | None:
-        """Note what this event amounts to, if anything; what is returned is done when that is on the disk."""
+    def on_cel(self, event: CelEvent) -> Awaitable[None] | None:
+        """Note the entries of this CEL event, if any; await the result to wait until they are on the disk."""
         written: Awaitable[None] | None = None
+        hand_over = self.line.hand_over
         try:
             if event.kind == "RING":
-                self.line.dialling = dialled(event.extra.get("to", ""))
-            for entry in entries_of(event, self.journal.state, self.line.rang, self.line.dialling):
+                hand_over.destinations = destinations(event.extra.get("to", ""))
+            for entry in entries_of(event, self.journal.state, hand_over.rang, hand_over.destinations):
                 written = self.journal.note(entry)
-        except JournalClosed:  # the next engine reads it again
+        except JournalClosed:  # the next engine reads the event again
             raise
-        except Exception:  # nobody would read on behind this line
+        except Exception:  # otherwise no event after this one would be read
             log.exception("cel_not_understood", kind=event.kind, call=self.line.call_id)
         if event.kind == "LINKEDID_END":
-            self.line.told_over(event.at)
+            self.line.on_cel_end(event.at)
         return written
+
+    def note_unattended_ring(self, event: CelEvent) -> None:
+        """Note that Asterisk rings destinations by itself: the engine died before it noted the hand-over."""
+        to = tuple(number for _, number in destinations(event.extra.get("to", "")))
+        self.journal.note(FellBack(self.line.call_id, event.at, to))

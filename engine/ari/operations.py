@@ -1,8 +1,8 @@
-"""The operations of Asterisk's REST interface that a call needs, one method each.
+"""The operations of Asterisk's REST interface that the engine uses, one method each.
 
 A method is named by its operation's Swagger nickname and takes its Swagger parameters, both in snake_case
-(the convention of ari-py); `tests/live/test_ari_contract.py` holds them against the running Asterisk. All of
-them raise `AriError`. All ids are ours, chosen before the request.
+(the convention of ari-py); `tests/live/test_ari_contract.py` compares them with the running Asterisk. All of
+them raise `AriError`. The engine chooses every id before the request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from engine.ari.http import Wire
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A variable's value that will stand in every event's `ChannelInfo.variables` (Asterisk >= 22.10)."""
+    """A value that every later event has in `ChannelInfo.variables` (Asterisk >= 22.10)."""
 
     value: str
 
@@ -25,7 +25,7 @@ Variables = Mapping[str, str | Reported]
 
 
 class Resource:
-    """One group of operations, as Asterisk's api-docs divide them."""
+    """One group of operations of Asterisk's api-docs."""
 
     def __init__(self, wire: Wire) -> None:
         self._get = partial(wire.send, "GET")
@@ -41,7 +41,7 @@ class Applications(Resource):
         )
 
     async def subscribe(self, application_name: str, event_source: Sequence[str]) -> None:
-        """Hear of these too: `channel:ID`, for the cause with which a caller's channel is destroyed."""
+        """Send events of these too: `channel:ID`, for the Dial events of its legs."""
         await self._post(
             "/applications/{applicationName}/subscription",
             applicationName=application_name,
@@ -51,9 +51,9 @@ class Applications(Resource):
     async def filter(
         self, application_name: str, disallowed: Sequence[str], allowed: Sequence[str] = ()
     ) -> None:
-        """Do not send events of these types; if any are `allowed`, none but those.
+        """Do not send events of these types; if any types are `allowed`, send only those.
 
-        To be repeated after every connect: the application may have forgotten it, or keep another engine's.
+        Repeat it after every connect: the application may have no filter, or that of another engine.
         """
         await self._put(
             "/applications/{applicationName}/eventFilter",
@@ -67,7 +67,7 @@ class Applications(Resource):
 
 class Asterisk(Resource):
     async def ping(self) -> datetime:
-        """Asterisk's clock."""
+        """Return the time of Asterisk's clock."""
         return state.instant((await self._get("/asterisk/ping"))["timestamp"])
 
     async def get_info(self) -> state.AsteriskInfo:
@@ -80,7 +80,7 @@ class Asterisk(Resource):
         await self._put("/asterisk/modules/{moduleName}", moduleName=module_name)
 
     async def set_global_var(self, variable: str, value: str) -> None:
-        """It survives a dialplan reload, and is gone after a restart of Asterisk."""
+        """It survives a dialplan reload, but not a restart of Asterisk."""
         await self._post("/asterisk/variable", variable=variable, value=value)
 
 
@@ -88,12 +88,12 @@ class Channels(Resource):
     """A command on a channel that has hung up raises Gone or Conflict, whichever comes first."""
 
     async def get(self, channel_id: str) -> state.ChannelInfo | None:
-        """None for a ghost: a channel that is there, but whose JSON Asterisk cannot write. Hang it up."""
-        found = await self._get("/channels/{channelId}", channelId=channel_id)
-        return state.channel_info(found) if found is not None else None
+        """Return None for a ghost: a channel that exists, but has no valid JSON. Hang it up."""
+        reply = await self._get("/channels/{channelId}", channelId=channel_id)
+        return state.channel_info(reply) if reply is not None else None
 
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
-        """`reason_code` is a Q.850 cause; an unanswered caller's network sees it as a SIP answer."""
+        """`reason_code`: a Q.850 cause; the network of an unanswered caller gets a SIP answer for it."""
         await self._delete("/channels/{channelId}", channelId=channel_id, reason_code=reason_code)
 
     async def continue_in_dialplan(
@@ -113,15 +113,22 @@ class Channels(Resource):
         )
 
     async def answer(self, channel_id: str) -> None:
-        """The caller's charging starts."""
+        """The caller's charging begins."""
         await self._post("/channels/{channelId}/answer", channelId=channel_id)
+
+    async def ring(self, channel_id: str) -> None:
+        """Ringing: 180 before the answer, as sound where the caller has heard something already."""
+        await self._post("/channels/{channelId}/ring", channelId=channel_id)
+
+    async def ring_stop(self, channel_id: str) -> None:
+        await self._delete("/channels/{channelId}/ring", channelId=channel_id)
 
     async def start_silence(self, channel_id: str) -> None:
         """Send silence to the channel, until something is played to it."""
         await self._post("/channels/{channelId}/silence", channelId=channel_id)
 
     async def play_with_id(self, channel_id: str, playback_id: str, media: Sequence[str]) -> None:
-        """Play; before the answer as early media. Of several media a missing one is skipped silently."""
+        """Play; before the answer as early media. A missing file among several is skipped silently."""
         await self._post(
             "/channels/{channelId}/play/{playbackId}",
             channelId=channel_id,
@@ -140,7 +147,7 @@ class Channels(Resource):
     ) -> None:
         """Record WAV (8 kHz, 16 bit, mono) into the spool. Answers the channel; delays its other commands.
 
-        Raises Conflict where there is a recording of this name.
+        Raises Conflict if a recording of this name exists.
         """
         await self._post(
             "/channels/{channelId}/record",
@@ -155,7 +162,7 @@ class Channels(Resource):
     async def snoop_channel_with_id(
         self, channel_id: str, snoop_id: str, *, app: str, app_args: str, whisper: str
     ) -> None:
-        """A channel that speaks into this one. `whisper`: out, for it to hear."""
+        """Create a channel that plays into this one. `whisper`: out, to the party on this channel."""
         await self._post(
             "/channels/{channelId}/snoop/{snoopId}",
             channelId=channel_id,
@@ -166,7 +173,7 @@ class Channels(Resource):
         )
 
     async def get_channel_var(self, channel_id: str, variable: str) -> str:
-        """Raises Gone for an unknown variable too, Unavailable for a function that cannot be read now."""
+        """Raises Gone for an unknown variable too, Unavailable for a function that is unreadable now."""
         return _value(
             await self._get("/channels/{channelId}/variable", channelId=channel_id, variable=variable)
         )
@@ -177,7 +184,7 @@ class Channels(Resource):
 
 class Events(Resource):
     async def user_event(self, event_name: str, application: str) -> None:
-        """Accepted even for an application nobody listens to: only its coming back proves anything."""
+        """Accepted even for an application without a connection: only its arrival proves anything."""
         await self._post("/events/user/{eventName}", eventName=event_name, application=application)
 
 
@@ -188,15 +195,15 @@ class Playbacks(Resource):
 
 class Recordings(Resource):
     async def get_live(self, recording_name: str) -> None:
-        """Raises Gone where none of this name is being made."""
+        """Raises Gone if no recording of this name is in progress."""
         await self._get("/recordings/live/{recordingName}", recordingName=recording_name)
 
     async def stop(self, recording_name: str) -> None:
-        """End it and keep the file, which is whole at RecordingFinished."""
+        """End it and keep the file, which is complete at RecordingFinished."""
         await self._post("/recordings/live/{recordingName}/stop", recordingName=recording_name)
 
     async def get_stored(self, recording_name: str) -> None:
-        """Raises Gone where there is no such file: it is there from the first moment of a recording."""
+        """Raises Gone if there is no such file: it exists from the first moment of a recording."""
         await self._get("/recordings/stored/{recordingName}", recordingName=recording_name)
 
 
@@ -207,7 +214,7 @@ def _value(raw: state.Json) -> str:
 def _body(variables: Variables) -> state.Json:
     return {
         "variables": {
-            name: {"value": given.value, "report_events": True} if isinstance(given, Reported) else given
-            for name, given in variables.items()
+            name: {"value": value.value, "report_events": True} if isinstance(value, Reported) else value
+            for name, value in variables.items()
         }
     }

@@ -1,7 +1,7 @@
-"""Calls that are over: what is still told of one does not begin it anew, and no other call gets its id.
+"""Calls that are over: a late event of such a call does not begin it again, and no other call gets its id.
 
-CEL's last lines are read twice after a crash. Asterisk's channel ids, of which ours are made, come again when
-it begins again within a second, or once the clock was set back.
+CEL's last lines are read twice after a crash. Asterisk's channel ids, from which call ids are made, occur
+again when Asterisk restarts within a second, or after the clock was set back.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ KEPT = 50_000  # calls; about 10 MB
 
 
 class Past:
-    """`ended`: the calls that an earlier engine has ended, and when."""
+    """`ended`: the calls that an earlier engine ended, and when."""
 
     def __init__(self, ended: Mapping[str, datetime], node: str) -> None:
         self._ended = dict(ended)
@@ -26,12 +26,12 @@ class Past:
         if len(self._ended) > KEPT:
             del self._ended[next(iter(self._ended))]
 
-    def fresh(self, came: Arrival) -> Arrival | None:
-        """The call, under an id that no other call has; None where it is over."""
-        ended = self._ended.get(came.call_id)
+    def admit(self, arrival: Arrival) -> Arrival | None:
+        """Return the call, with an id that no other call has; None if the call is over."""
+        ended = self._ended.get(arrival.call_id)
         if ended is None:
-            return came
-        if came.entered <= ended:
+            return arrival
+        if arrival.entered <= ended:
             return None
-        other = replace(came, call_id=call_id_of(came.channel_id, self._node, came.entered))
+        other = replace(arrival, call_id=call_id_of(arrival.channel_id, self._node, arrival.entered))
         return None if other.call_id in self._ended else other

@@ -1,10 +1,10 @@
-"""What recorder.conf says in CEL, as entries: who heard the announcement, and what was recorded when."""
+"""The CEL events of recorder.conf as entries: party notices, and what was recorded when."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from engine.ari.cel import CelEvent
+from journal.cel import CelEvent
 from journal.entries import (
     Entry,
     PartyNotified,
@@ -17,22 +17,22 @@ from journal.entries import (
 )
 from journal.state import CallState
 
-# PLAYBACKSTATUS of the announcement, and LEFT for a destination that hung up in it.
+# PLAYBACKSTATUS of the announcement, or LEFT for a destination that hung up during it.
 HEARD, LEFT = "SUCCESS", "LEFT"
 WHY = {
     "failed": "the announcement was not heard to its end",
-    "left": "the destination hung up in the announcement",
+    "left": "the destination hung up during the announcement",
 }
 
 
 def recorder_entries(event: CelEvent, leg: str, state: CallState) -> Iterator[Entry]:
-    """The entries that an event of this leg amounts to. Raises ValueError, KeyError."""
+    """Translate an event of this leg into entries. Raises ValueError, KeyError."""
     terms = state.handovers[-1].recorder if state.handovers else None
-    if terms is None:  # the recorder is never started without them
+    if terms is None:  # the recorder never starts without them
         return
     match event.kind:
         case "INFORMED":
-            yield _party(event, leg, state, terms)
+            yield _party_notice(event, leg, state, terms)
         case "REC_START":
             yield from _started(event, leg, state, terms)
         case "REC_PAUSE":
@@ -56,7 +56,7 @@ def recording_ended(state: CallState, leg: str, at: datetime) -> Iterator[Entry]
         yield RecordingEnded(state.call_id, at, recording.audio)
 
 
-def _party(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) -> PartyNotified:
+def _party_notice(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) -> PartyNotified:
     result: Literal["heard", "failed", "left"] = "failed"
     if event.extra["result"] in (HEARD, LEFT):
         result = "heard" if event.extra["result"] == HEARD else "left"
@@ -76,19 +76,19 @@ def _party(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) ->
 
 
 def _started(event: CelEvent, leg: str, state: CallState, terms: RecorderTerms) -> Iterator[Entry]:
-    """A destination that was told nothing has agreed once and for all: the owner vouches for it."""
+    """Without an announcement the destination agreed once and for all, for which the owner vouches."""
     if leg not in state.consent.parties:
         yield PartyNotified(state.call_id, event.at, leg, "known", policy=terms.policy)
     yield RecordingStarted(state.call_id, _at(event), terms.audio, terms.keep_seconds, terms.format, leg)
 
 
 def _at(event: CelEvent) -> datetime:
-    """The instant that the file's name has too, in milliseconds of the epoch."""
+    """Return the instant, in milliseconds of the epoch, that is also in the name of the file."""
     return _epoch(int(event.extra["at"]) / 1000)
 
 
 def _instant(seconds: str) -> datetime:
-    """Seconds of the epoch, with microseconds."""
+    """Parse seconds of the epoch, with microseconds."""
     return _epoch(float(seconds))
 
 
@@ -97,4 +97,4 @@ def _epoch(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except OverflowError:
-        raise ValueError("no instant") from None
+        raise ValueError("not an instant") from None

@@ -1,6 +1,6 @@
-"""Which Asterisk the engine has settled with, and how the clock stood: on the disk, for the next engine.
+"""Which Asterisk the engine was last connected to, and the state of the clock; for the next engine.
 
-Calls end with their Asterisk, and its channel ids begin anew: so one has to know that it is another one.
+Calls end with their Asterisk, and its channel ids begin again: so the next engine must recognize a restart.
 """
 
 import json
@@ -15,30 +15,30 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`started`: when Asterisk did, as it says itself. `offset`: by how many ns the wall clock was ahead of
-    the steady one (process.clock)."""
+    """`started`: when Asterisk did, by its own account. `offset`: wall clock minus steady clock, in ns
+    (process.clock)."""
 
     started: datetime
     offset: int
 
 
 def load(file: Path) -> Seen | None:
-    """None where there is no such file, or none that can be read: then nothing is known."""
+    """Return what the file contains; None if it is missing or unreadable."""
     try:
-        told = json.loads(file.read_text())
-        return Seen(datetime.fromisoformat(told["started"]), int(told["offset"]))
+        content = json.loads(file.read_text())
+        return Seen(datetime.fromisoformat(content["started"]), int(content["offset"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("asterisk_seen_unreadable", file=str(file), error=type(error).__name__)
+        log.warning("asterisk_state_unreadable", file=str(file), error=type(error).__name__)
         return None
 
 
 def save(file: Path, seen: Seen) -> None:
-    """Not synced: after a power cut no call is left that this would be of use for."""
+    """Replace the file. It is not synced: after a power cut there is no call left that would need it."""
     draft = file.with_suffix(".draft")
     try:
         draft.write_text(json.dumps({"started": seen.started.isoformat(), "offset": seen.offset}))
         draft.replace(file)
     except OSError as error:
-        log.warning("asterisk_seen_not_saved", file=str(file), error=type(error).__name__)
+        log.warning("asterisk_state_not_saved", file=str(file), error=type(error).__name__)

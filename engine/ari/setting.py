@@ -1,4 +1,4 @@
-"""What a connection to Asterisk needs of the process around it (engine.service)."""
+"""What a connection to Asterisk needs from the process around it (engine.surroundings)."""
 
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -9,24 +9,24 @@ from engine.ari.door import Door
 
 
 class Unfit(Exception):
-    """This Asterisk cannot serve us as it is."""
+    """This Asterisk cannot serve the engine as it is."""
 
 
 class Setting(Protocol):
-    """What the process does around the calls (engine.service)."""
+    """What the process does at a connection to Asterisk (engine.surroundings)."""
 
     async def inspect(self) -> list[str]:
-        """Why this Asterisk will not do; asked once, before the first call."""
+        """Return why this Asterisk is unfit for calls; called once, before the first call."""
 
     async def renew(self) -> None:
-        """Renew what Asterisk keeps for us. Awaited at every connection, before calls are taken."""
+        """Renew what Asterisk stores for the engine; awaited at every connection, before calls are taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """The application that calls come to, where a number is dialled, and its country's calling code or "".
+    """The application that calls come to, how a number is dialled, and its country's calling code or "".
 
-    `music`: the classes of music on hold that Asterisk has, now. `door`: what is not taken at all.
+    `music`: the classes of music on hold that Asterisk has now. `door`: which calls are not taken.
     """
 
     app: str
@@ -38,7 +38,8 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Cel:
-    """The file that cel_custom.conf writes; `kept`: how far it was read; `first`: this engine is new here."""
+    """The file that cel_custom.conf writes. `kept`: where the reader stores its position; `first`: this
+    installation has never run."""
 
     file: Path
     kept: Path

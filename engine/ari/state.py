@@ -1,8 +1,8 @@
-"""What Asterisk has, as values: channels, playbacks, recordings, as events and replies show them.
+"""Asterisk's channels, playbacks and recordings as values, from the JSON of events and replies.
 
-Nobody outside `engine.ari` sees a field name of Asterisk's JSON. Instants are aware UTC datetimes of
-Asterisk's clock, in milliseconds. What a caller sent is in no `repr`, so that no log can show it; the
-caller's display name is not even read.
+Only `engine.ari` knows field names of this JSON. Instants are aware UTC datetimes of Asterisk's clock, in
+milliseconds. Text that a caller sent is in no `repr`, so that no log can contain it; the caller's display
+name is not even read.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ChannelInfo:
-    """A channel. `caller_number` and `exten` (what was dialled) are a stranger's text, 79 characters."""
+    """A channel. `caller_number` and `exten` (what was dialled) are untrusted text, up to 79 characters."""
 
     id: str
     state: str  # Down, Ring (a caller waits), Ringing (a destination rings), Up
@@ -28,14 +28,14 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True)
 class AppInfo:
-    """What an application is subscribed to; ghosts too, channels whose JSON Asterisk cannot write."""
+    """The channels of an application; ghosts too, whose JSON Asterisk cannot write."""
 
     channel_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AsteriskInfo:
-    """`version` as in "22.10.1+dfsg"; calls that came before it `started` are gone."""
+    """`version`: such as "22.10.1+dfsg". Calls that came in before it `started` have ended."""
 
     version: str
     started: datetime
@@ -55,11 +55,11 @@ class PlaybackInfo:
 
 @dataclass(frozen=True, slots=True)
 class RecordingInfo:
-    """A recording being made. `seconds` are whole, 0 for 0.78 s; "done" may be an empty file: measure it."""
+    """A recording in progress. `seconds` are whole, 0 for 0.78 s; "done" may be an empty file: measure it."""
 
     name: str
     seconds: int | None = None
-    why: str = ""  # it failed
+    why: str = ""  # of its failure
 
 
 def instant(text: str) -> datetime:

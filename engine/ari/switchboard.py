@@ -1,4 +1,4 @@
-"""The connection to Asterisk: the engine's sign of life for the dialplan, and taking over what was left."""
+"""The connection to Asterisk: it is settled first, then calls are taken and a sign of life is given."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,10 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from engine.ari import takeover
-from engine.ari.arrival import overlooked
 from engine.ari.calls import Calls
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
@@ -17,35 +14,32 @@ from engine.ari.errors import AriError
 from engine.ari.events import UNUSED, Event, StasisStart
 from engine.ari.exchange import Exchange
 from engine.ari.left import Left
-from engine.ari.link import marker
-from engine.ari.live import Live
+from engine.ari.resumption import Resumption
 from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
-from engine.ari.state import AppInfo
-from engine.call import CallServices
-from journal.entries import Heartbeat
+from engine.ari.sign_of_life import SignOfLife
+from engine.call import CallHandler, CallServices
+from journal.cel import CelEvent
 from process.clock import Clock, watch_clock
 
 log = structlog.get_logger()
 
-MARKER_SECONDS = 5.0
-# The dialplan takes calls to their fallback when this sign of life is older than 5 s. A call that ends with
-# Asterisk and engine together is billed until the last one.
 ALIVE_EVERY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-# CEL is read within milliseconds, what it has of an outage within seconds. A disk that hangs keeps no caller.
+# CEL is read within milliseconds, the CEL of an outage within seconds. A disk that hangs delays no caller
+# longer.
 STILL_SECONDS = 5.0
 
 
 class Switchboard:
-    """Where calls come in. `unreadable`: calls of an earlier engine that this one cannot go on with.
+    """Where calls come in. `ready`: Asterisk's events arrive, and calls are taken. `refusals`: why not.
 
     `clock_steps`: how often the wall clock was set.
     """
 
     def __init__(
-        self, client: Client, services: CallServices, setting: Setting, trunk: Trunk, *, cel: Cel, left: Left,
-        clock: Clock | None = None,
+        self, client: Client, services: CallServices, handle: CallHandler, setting: Setting, trunk: Trunk, *,
+        cel: Cel, left: Left, clock: Clock | None = None,
     ) -> None:  # fmt: skip
         dispatcher = Dispatcher(self._on_call)
         self.exchange = Exchange(
@@ -55,55 +49,61 @@ class Switchboard:
         self.ready = False
         self.refusals: list[str] = []
         self.clock_steps = 0
-        self._services, self._setting, self._country = services, setting, trunk.country
-        self._calls = Calls(self.exchange, services, trunk.country, left.ended, trunk.door)
-        self._unfinished, self._unreadable = left.read()
-        self.unreadable = len(self._unreadable)
-        self._resumed: list[Live] = []  # left to us, and not gone on with yet
+        self._setting, self._country = setting, trunk.country
+        self._calls = Calls(
+            self.exchange, services, handle, country=trunk.country, ended=left.ended, door=trunk.door
+        )
+        self._resumption = Resumption(self.exchange, services, handle, self._calls, left)
+        self._sign_of_life = SignOfLife(self.exchange, services, lambda: self.live > 0)
         self._clock = clock or Clock()
         self._seen_file = left.seen
         self._seen = load(left.seen)
-        self._care: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
         self._late: asyncio.Task[None] | None = None
-        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._known = asyncio.Event()  # which calls there are
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._calls_known = asyncio.Event()
         self._settled = False
         self._inspected = False
 
     @property
     def live(self) -> int:
-        """Calls going on now."""
+        """Number of live calls."""
         return len(self._calls)
 
     @property
+    def unreadable(self) -> int:
+        """Number of calls of an earlier engine that this engine cannot continue."""
+        return self._resumption.unreadable
+
+    @property
     def routings(self) -> frozenset[str]:
-        """The routing versions that these calls began under, by digest."""
-        return frozenset(state.routing for state in self._unfinished) | self._calls.routings
+        """The routing versions that the live calls began under, by digest."""
+        return self._resumption.routings | self._calls.routings
 
     async def watch(self) -> None:
-        """Watch the clock until cancelled. Raises what has ended the care for the connection, if anything."""
-        watching = asyncio.create_task(watch_clock(self._look_at_clock))
+        """Watch the clock until cancelled. Raises the error that ended the work on the connection, if any."""
+        watching = asyncio.create_task(watch_clock(self._check_clock))
         try:
-            await self._broken
+            await self._failed
         finally:
             watching.cancel()
 
-    # What the event link says.
+    # Callbacks of the event link.
 
-    def connected(self) -> None:
-        """Hold what is new until it is known which calls there are."""
+    def on_connect(self) -> None:
+        """Hold new calls until the existing ones are known."""
         self.exchange.dispatcher.hold()
-        self._care = asyncio.create_task(self._look_after())
-        self._care.add_done_callback(self._cared)
+        self._work = asyncio.create_task(self._work_on_connection())
+        self._work.add_done_callback(self._on_work_done)
 
-    def disconnected(self) -> None:
+    def on_disconnect(self) -> None:
         self.ready = self._settled = False
-        self._known.clear()  # Asterisk may have begun again, and its channels with it
-        if self._care is not None:
-            self._care.cancel()
+        self._calls_known.clear()  # Asterisk may have restarted, with new channels
+        if self._work is not None:
+            self._work.cancel()
 
-    def heard(self, event: Event) -> None:
-        self._look_at_clock()
+    def on_event(self, event: Event) -> None:
+        self._check_clock()
         if self._settled:
             self.exchange.last_known = event.at
         self.exchange.dispatcher.dispatch(event)
@@ -117,50 +117,50 @@ class Switchboard:
             self._late.cancel()
         await self._calls.detach()
 
-    # What CEL says.
+    # CEL.
 
     async def take(self, events: Sequence[CelEvent]) -> None:
-        """Note what these events amount to; returns when that is on the disk."""
-        await self._known.wait()
-        self._look_at_clock()
+        """Note the entries of these events; return when they are on the disk."""
+        await self._calls_known.wait()
+        self._check_clock()
         await self._calls.take(events)
 
     # One connection.
 
-    async def _look_after(self) -> None:
+    async def _work_on_connection(self) -> None:
         while True:
             try:
                 await self._settle()
                 await self._stay_alive()
             except Unfit:
-                pass  # logged already; whoever mends it need not restart us
-            except (AriError, TimeoutError) as trouble:
-                log.warning("asterisk_unsettled", error=str(trouble) or "its events do not come back")
+                pass  # it is logged; once Asterisk is repaired, no restart of the engine is needed
+            except (AriError, TimeoutError) as error:
+                log.warning("asterisk_unsettled", error=str(error) or "its events do not arrive")
             self.ready = False
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _cared(self, care: asyncio.Task[None]) -> None:
-        """An error that nobody has thought of ends the process: without this care it takes no calls."""
-        if not care.cancelled() and (error := care.exception()) and not self._broken.done():
-            log.critical("asterisk_care_broken", exc_info=error)
-            self._broken.set_exception(error)
+    def _on_work_done(self, work: asyncio.Task[None]) -> None:
+        """End the process at an unexpected error: without this task no calls are taken."""
+        if not work.cancelled() and (error := work.exception()) and not self._failed.done():
+            log.critical("switchboard_failed", exc_info=error)
+            self._failed.set_exception(error)
 
     async def _settle(self) -> None:
-        """Know which calls there are: those of the journal, those of the backlog, and those nobody knows."""
+        """Find out which calls there are: those in the journal, those in the backlog, and strays."""
         client, dispatcher, app = self.exchange.client, self.exchange.dispatcher, self.exchange.app
         asterisk = await client.wait_until_ready(seconds=60)
         await self._inspect()
         await client.applications.filter(app, UNUSED)
         dispatcher.hold()
-        asked = await marker(client, dispatcher, app, MARKER_SECONDS)  # behind it, the backlog is complete
+        asked = await self._sign_of_life.marker()  # the backlog is complete
         await self._setting.renew()
-        there = await client.applications.get(app)
-        self._know(asterisk.started)
+        app_info = await client.applications.get(app)
+        self._add_calls(asterisk.started)
         await self._drain_cel()
         self._calls.end_former()
-        await self._look_for(asked, asterisk.started)
-        self._go_on()
-        await self._take_strays(there)
+        await self._resumption.look_for_all(asked, asterisk.started)
+        self._resumption.go_on()
+        await self._resumption.begin_strays(app_info, self._country)
         self._settled = True
 
     async def _inspect(self) -> None:
@@ -172,44 +172,31 @@ class Switchboard:
                 raise Unfit
             self._inspected = True
 
-    def _know(self, started: datetime) -> None:
-        """Everything that is told from here on finds its call."""
-        self._take_what_was_left()
+    def _add_calls(self, started: datetime) -> None:
+        """From now on every event finds its call."""
+        self._resumption.add()
         before = self._seen
         if before is not None and before.started != started:
             self._calls.begin_again(started)
         elif before is not None and (step := self._clock.since(self.exchange.last_known, before.offset)):
             log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
             self._calls.clock_stepped(step)
-        self._keep(Seen(started, self._clock.offset))
+        self._save(Seen(started, self._clock.offset))
         self.exchange.dispatcher.release()
-        self._known.set()
+        self._calls_known.set()
 
-    def _take_what_was_left(self) -> None:
-        states, self._unfinished = self._unfinished, []
-        for state in states:
-            try:
-                self._resumed.append(self._calls.left_to_us(state))
-            except Exception:  # one call that cannot be read keeps no other from being taken
-                log.exception("call_unreadable", call=state.call_id)
-                self._unreadable.append(state.call_id)
-                self.unreadable += 1
-        unreadable, self._unreadable = self._unreadable, []
-        for call_id in unreadable:
-            self._calls.set_aside(call_id)
-
-    def _keep(self, now: Seen) -> None:
+    def _save(self, now: Seen) -> None:
         if now != self._seen:
             self._seen = now
             save(self._seen_file, now)
 
     async def _drain_cel(self) -> None:
-        """Wait until CEL has been read, or nothing more of it comes. Calls that come in are taken already."""
+        """Wait until CEL has been read, or no more of it comes. Calls that come in are taken meanwhile."""
         drained, loop = asyncio.ensure_future(self.cel.drained()), asyncio.get_running_loop()
         taken, until = self._calls.taken, loop.time() + STILL_SECONDS
         try:
             while not drained.done() and loop.time() < until:
-                await self._say_alive()
+                await self._sign_of_life.give()
                 await asyncio.wait({drained}, timeout=ALIVE_EVERY_SECONDS)
                 if self._calls.taken > taken:
                     taken, until = self._calls.taken, loop.time() + STILL_SECONDS
@@ -220,58 +207,26 @@ class Switchboard:
             drained.cancel()
 
     async def _end_late(self) -> None:
-        """Of the calls that are read of later, some may have ended with a former Asterisk too."""
+        """End calls of a former Asterisk once CEL has been read after all."""
         await self.cel.drained()
         self._calls.end_former()
 
-    async def _look_for(self, asked: datetime, started: datetime) -> None:
-        """Ask Asterisk where the calls are that were there before."""
-        ours = [live for live in self._calls.present if live not in self._resumed]
-        present = set(self._calls.channels)
-        left = [live for live in self._resumed if live.line.id in present]
-        await asyncio.gather(
-            *(self._look(live, started) for live in ours if live.line.entered < asked),
-            *(self._look(live, started, left_to_us=True) for live in left),
-        )
-
-    async def _look(self, live: Live, started: datetime, *, left_to_us: bool = False) -> None:
-        try:
-            await takeover.look(live.line, live.journal.state, started, left_to_us=left_to_us)
-        except Exception:
-            log.exception("call_not_looked_for", call=live.line.call_id)
-
-    def _go_on(self) -> None:
-        resumed, self._resumed = self._resumed, []
-        for live in resumed:
-            self._calls.start(live, takeover.resume(live.line, live.journal))
-
-    async def _take_strays(self, there: AppInfo) -> None:
-        for channel in await takeover.strays(self.exchange, there, self._calls.channels):
-            self._calls.take_stray(overlooked(channel, self._country, self._services.node))
-
     async def _stay_alive(self) -> None:
-        """Say that we are here, twice a second, for as long as Asterisk's events come back."""
+        """Give a sign of life twice a second, as long as Asterisk's events arrive."""
         while True:
-            await self._say_alive()
-            self.ready = True  # not before: Asterisk would still take a call to its fallback
+            await self._sign_of_life.give()
+            self.ready = True  # not earlier: Asterisk would still take a call to its fallback
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
-
-    async def _say_alive(self) -> None:
-        exchange = self.exchange
-        at = await marker(exchange.client, exchange.dispatcher, exchange.app, MARKER_SECONDS)
-        if self.live:
-            self._services.note(Heartbeat(at))
-        await exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))
 
     # The clock.
 
-    def _look_at_clock(self) -> None:
-        """Before anything is noted of what happened after a step, the step itself is."""
+    def _check_clock(self) -> None:
+        """Note a step of the clock before anything that happened after it."""
         step = self._clock.look()
         if step is None:
             return
         self.clock_steps += 1
         log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
-        if self._known.is_set() and self._seen is not None:  # else the settling does it
+        if self._calls_known.is_set() and self._seen is not None:  # otherwise the settling notes it
             self._calls.clock_stepped(step)
-            self._keep(Seen(self._seen.started, self._clock.offset))
+            self._save(Seen(self._seen.started, self._clock.offset))

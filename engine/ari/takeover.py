@@ -1,106 +1,99 @@
-"""Taking over what an engine left behind: calls of the journal, and channels that nobody knows."""
+"""Taking over one call that an earlier engine left, and channels that no engine has."""
 
-import re
-from contextlib import ExitStack
 from datetime import datetime
 
 import structlog
 
 from dialplan.result import Outcome
-from engine.ari.arrival import journalled
-from engine.ari.causes import Cause
+from engine.ari.arrival import Arrival
 from engine.ari.exchange import Exchange, let_go
 from engine.ari.line import AriLine
+from engine.ari.live import Live
 from engine.ari.state import AppInfo, ChannelInfo
-from engine.call import CallJournal
-from engine.handle import handle
+from engine.call import CallHandler
+from engine.causes import Cause
 from engine.line import Attempt, Returned
-from journal.ids import CALL
+from journal.ids import OWN_CHANNEL_ID
 from journal.state import CallState
 from journal.values import Leg
 
 log = structlog.get_logger()
 
-CEL_SECONDS = 2.0  # CEL's line comes 8 ms after a channel's end in 99 of 100 cases, decision 017
-# Channels that we make: the whisper to a caller who leaves a message.
-OURS = re.compile(f"{CALL}-[a-z]+[0-9]*", re.ASCII)
+# CEL reports the end of a channel within 8 ms in 99 of 100 cases: docs/decisions/013-cel-is-the-ledger.md.
+CEL_SECONDS = 2.0
 
 
-def listen(line: AriLine, journal: CallJournal, ears: ExitStack) -> None:
-    """Hear what Asterisk had queued about this call, before anything is awaited."""
-    message = journal.state.message
+def listen(live: Live) -> None:
+    """Receive the events of this call that Asterisk queued, before anything is awaited."""
+    message = live.journal.state.message
     if message is not None:
-        ears.enter_context(line.spooled(message.audio))
+        live.listening.enter_context(live.line.spooled(message.audio))
 
 
 def line_of(exchange: Exchange, state: CallState) -> AriLine:
-    """The line of a call that an earlier engine has left, which may be handed over."""
-    line = AriLine(exchange, journalled(state))
+    """Return the line of a call that an earlier engine left, perhaps handed over."""
+    line = AriLine(exchange, Arrival.of_journal(state))
     if state.handed_over is not None:
-        line.hand_over(len(state.handovers))
+        line.hand_over.begin(len(state.handovers))
     return line
 
 
-async def resume(line: AriLine, journal: CallJournal) -> None:
-    """Go on with a call where the journal says it was, on the route that it began with."""
-    state = journal.state
+async def resume(live: Live, handle: CallHandler) -> None:
+    """Continue a call at the step where its journal ends, on the route that it began with."""
+    line, journal, state = live.line, live.journal, live.journal.state
     log.info("call_taken_over", handed_over=state.handed_over is not None)
     terms = await journal.services.terms_under(line.dialled, state.routing)
-    if not line.handed_over and not line.is_over:
-        await line.hush()
+    if not line.hand_over.is_active and not line.is_over:
+        await line.stop_playback()
     await handle(line, terms, journal)
 
 
 async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us: bool) -> None:
-    """After an outage, CEL being read: is the call where its journal says it was?
+    """After an outage and once CEL has been read, compare the place of the call with its journal.
 
-    In Stasis, though an engine before us handed it over: it came back to that engine when it died, or was
-    never sent on. Nowhere: it ended with the Asterisk before the present one, which `started` after that.
+    A call in Stasis that an earlier engine handed over has come back to that engine, or was never sent on. A
+    call without a channel ended with its Asterisk, before the present one `started`.
     """
     if line.is_over:
         return
     match await line.application():
         case None:
-            # It may have ended this instant, a few milliseconds before CEL says so.
+            # It may have ended just now, some milliseconds before CEL reports it.
             if started <= line.entered and await line.ends_within(CEL_SECONDS):
                 return
-            at = last_instant(line, started)
+            at = line.last_instant(started)
             line.lose(at)
-            line.told_over(at)  # CEL has no more of it
-        case "Stasis" if line.handed_over and left_to_us:
-            _came_back(line, state)
+            line.on_cel_end(at)  # CEL has no more events of it
+        case "Stasis" if line.hand_over.is_active and left_to_us:
+            _come_back(line, state)
         case "Stasis" | "":
             pass
-        case _ if not line.handed_over:  # at the fallback
+        case _ if not line.hand_over.is_active:  # at the fallback
             line.end(line.exchange.last_known, Cause.NORMAL)
 
 
-def last_instant(line: AriLine, started: datetime) -> datetime:
-    """The last at which a call can have lived whose Asterisk ended: the present one `started` after that."""
-    known = line.exchange.last_known
-    return min(known, started) if started > line.entered else known
-
-
-def _came_back(line: AriLine, state: CallState) -> None:
-    """With what the journal knows of the legs; without any leg, the caller was never sent on."""
-    over = state.handovers[-1]
-    legs = [leg for leg in state.legs.values() if leg.began >= over.at]
+def _come_back(line: AriLine, state: CallState) -> None:
+    """Return the caller, with the legs in the journal. Without a leg, the caller was never sent on."""
+    ring = state.handovers[-1]
+    legs = [leg for leg in state.legs.values() if leg.began >= ring.at]
     if legs:
-        line.back(Returned(len(state.handovers), tuple(map(_tried, legs)), line.exchange.last_known))
+        attempts = tuple(map(_attempt, legs))
+        line.hand_over.come_back(Returned(len(state.handovers), attempts, line.exchange.last_known))
     else:
-        line.not_handed_over()
+        line.hand_over.end()
 
 
-def _tried(leg: Leg) -> Attempt:
-    """An attempt as the journal knows it; one whose end was not read had no answer."""
+def _attempt(leg: Leg) -> Attempt:
+    """The attempt according to the journal; a leg whose end was not read had no answer."""
     return Attempt(leg.leg_id, leg.to, leg.outcome or Outcome.NO_ANSWER, leg.cause or 0, leg.sip)
 
 
-async def strays(exchange: Exchange, there: AppInfo, known: frozenset[str]) -> list[ChannelInfo]:
-    """Callers nobody attends to, whose engine died before it wrote them down. Other channels are hung up."""
+async def strays(exchange: Exchange, app: AppInfo, known: frozenset[str]) -> list[ChannelInfo]:
+    """Return callers whose engine died before it noted them. Hang up every other unknown channel."""
     callers = []
-    for channel_id in set(there.channel_ids) - known:
-        channel = None if OURS.fullmatch(channel_id) else await exchange.client.channels.get(channel_id)
+    for channel_id in set(app.channel_ids) - known:
+        is_own = OWN_CHANNEL_ID.fullmatch(channel_id)
+        channel = None if is_own else await exchange.client.channels.get(channel_id)
         if channel is not None:
             callers.append(channel)
             continue

@@ -1,48 +1,44 @@
-"""Say something to a caller who leaves a message: while it is recorded the channel takes no other command.
+"""Play a prompt to a caller who leaves a message: while the channel is recorded it takes no other command.
 
-A snoop channel whispers it into what the caller hears. Nothing of it is in the message (measured: -64 dB).
+A snoop channel whispers the prompt to the caller. The message does not contain it (measured: -64 dB).
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import structlog
 
 from dialplan.prompt import Prompt
 from engine.ari.errors import AriError
 from engine.ari.events import Kind, PlaybackFinished, StasisStart
-from engine.ari.exchange import let_go, media
-
-if TYPE_CHECKING:
-    from engine.ari.line import AriLine
+from engine.ari.exchange import Exchange, let_go, media
+from journal.ids import whisper_id, whisper_playback_id
 
 log = structlog.get_logger()
 
 GRACE_SECONDS = 1.0
 
 
-async def whisper(line: "AriLine", prompt: Prompt, times: int) -> None:
-    """Play the prompt so many times, to the caller alone. Where that fails, the call goes on without."""
-    snoop = f"{line.call_id}-w1"
-    exchange = line.exchange
+async def whisper(exchange: Exchange, channel_id: str, call_id: str, prompt: Prompt, times: int) -> None:
+    """Play the prompt so many times, to the caller only. If that fails, the call goes on without it."""
+    snoop = whisper_id(call_id)
     try:
-        await _play(line, snoop, prompt, times)
-    except (AriError, TimeoutError) as trouble:
-        log.warning("whisper_failed", error=str(trouble) or "it did not come to its end")
+        await _play(exchange, channel_id, snoop, prompt, times)
+    except (AriError, TimeoutError) as error:
+        log.warning("whisper_failed", error=str(error) or "the playback did not end")
     finally:
         if not exchange.detached:
             await let_go(exchange.client.channels.hangup(snoop))
 
 
-async def _play(line: "AriLine", snoop: str, prompt: Prompt, times: int) -> None:
-    dispatcher, channels = line.exchange.dispatcher, line.exchange.client.channels
-    playback = f"{snoop}-p1"
+async def _play(exchange: Exchange, channel_id: str, snoop: str, prompt: Prompt, times: int) -> None:
+    dispatcher, channels = exchange.dispatcher, exchange.client.channels
+    playback = whisper_playback_id(snoop)
     with (
         dispatcher.expect((Kind.CHANNEL, snoop), StasisStart) as entered,
         dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished,
     ):
         await channels.snoop_channel_with_id(
-            line.id, snoop, app=line.exchange.app, app_args="whisper", whisper="out"
+            channel_id, snoop, app=exchange.app, app_args="whisper", whisper="out"
         )
         await asyncio.wait_for(entered, GRACE_SECONDS)
         await channels.play_with_id(snoop, playback, [media(prompt)] * times)

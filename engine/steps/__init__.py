@@ -1,36 +1,36 @@
-"""How each step is performed: one file a step, of the same name as in `dialplan/steps/`."""
+"""How each step is performed: one file for each step, with the name that it has in `dialplan/steps/`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
-from dialplan.result import Outcome
+from dialplan.result import Answer
 from dialplan.step import StepModel
-from dialplan.steps.announce import Announce
-from dialplan.steps.hangup import Hangup
-from dialplan.steps.ring import Ring
-from dialplan.steps.voicemail import Voicemail
 from engine.call import Call
 from engine.steps.announce import announce
 from engine.steps.hangup import hangup
+from engine.steps.limit import limit
+from engine.steps.menu import menu
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
+from engine.steps.wait import wait
 
-type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Outcome]]
+type Performer[S: StepModel] = Callable[[S, Call], Awaitable[Answer]]
 
 PERFORMERS: dict[type[StepModel], Performer[Any]] = {}
 
 
-def register[S: StepModel](model: type[S], performer: Performer[S]) -> None:
-    """Let steps of this model be performed. A step that only decides, as `hours` does, has no performer."""
-    PERFORMERS[model] = performer
+def register(*performers: Performer[Any]) -> None:
+    """Register the performers of steps. The type of the parameter `step` is the model that each performs.
+
+    A step that only decides, such as `hours`, has no performer.
+    """
+    for performer in performers:
+        PERFORMERS[get_type_hints(performer)["step"]] = performer
 
 
-register(Announce, announce)
-register(Hangup, hangup)
-register(Ring, ring)
-register(Voicemail, voicemail)
+register(announce, hangup, limit, menu, ring, voicemail, wait)
 
 
-async def perform(step: StepModel, call: Call) -> Outcome:
-    """Do what the step says; raises HungUp when the caller is gone."""
+async def perform(step: StepModel, call: Call) -> Answer:
+    """Perform the step. Raises HungUp when the caller leaves."""
     return await PERFORMERS[type(step)](step, call)

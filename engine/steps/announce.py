@@ -12,12 +12,12 @@ log = structlog.get_logger()
 
 
 async def announce(step: Announce, call: Call) -> Outcome:
-    """Play the prompt to its end. A prompt that fails is logged; the caller goes on to the next step."""
+    """Play the prompt to its end. A failure is logged, and the caller goes on to the next step."""
     return Outcome.FAILED if await say(step.prompt, call) is None else Outcome.DONE
 
 
 async def say(name: str, call: Call) -> datetime | None:
-    """Play the prompt of that name to its end: when that was, or None when it failed."""
+    """Play the prompt of this name; return when it ended, or None if it failed."""
     prompt = call.terms.prompt(name)
     ended = await call.line.play(prompt) if prompt else None
     if ended is None:

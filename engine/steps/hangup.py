@@ -1,4 +1,4 @@
-"""Perform `hangup`: nothing is left to do."""
+"""Perform `hangup`: there is nothing to do."""
 
 from dialplan.result import Outcome
 from dialplan.steps.hangup import Hangup
@@ -6,5 +6,5 @@ from engine.call import Call
 
 
 async def hangup(step: Hangup, call: Call) -> Outcome:
-    """The walk ends here with the step's reason, and the call is hung up with it (engine.handle)."""
+    """The walk ends here; engine.handle hangs up with the step's reason."""
     return Outcome.DONE

@@ -1,4 +1,4 @@
-"""Perform `ring`: hand the caller over to Asterisk, which rings all at once and connects the first."""
+"""Perform `ring`: hand the caller over to Asterisk, which rings all destinations and connects the first."""
 
 from dialplan.result import Outcome
 from dialplan.steps.ring import Ring
@@ -8,7 +8,7 @@ from engine.line import Connect, HungUp, Returned
 
 
 async def ring(step: Ring, call: Call) -> Outcome:
-    """What came of it: after a conversation TAKEN, and nobody is there any more."""
+    """Return the outcome of the ring: TAKEN after a conversation, when both parties have left."""
     await announce_recording(call)
     connect = connect_of(step, call)
     try:
@@ -21,7 +21,7 @@ async def ring(step: Ring, call: Call) -> Outcome:
 
 
 def connect_of(step: Ring, call: Call) -> Connect:
-    """What Asterisk is to connect: a new ring, or the one that an earlier engine has handed over."""
+    """Return what Asterisk must connect: a new ring, or the ring that an earlier engine handed over."""
     state = call.state
     return Connect(
         number=len(state.handovers) + (state.handed_over is None),
@@ -35,7 +35,7 @@ def connect_of(step: Ring, call: Call) -> Connect:
 
 
 async def connected(connect: Connect, call: Call) -> Returned:
-    """Let Asterisk ring and connect; or wait for a ring that an earlier engine has handed over."""
+    """Let Asterisk ring and connect; or wait for the ring that an earlier engine handed over."""
     if call.state.handed_over is not None:
         return await call.line.connecting(connect)
     written = call.hand_over(connect)

@@ -1,4 +1,4 @@
-"""Perform `voicemail`: answer, greet, and record what the caller says; it is mailed once the call is over."""
+"""Perform `voicemail`: answer, greet, and record a message, which is mailed once the call is over."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 async def voicemail(step: Voicemail, call: Call) -> Outcome:
-    """Take a message, or go on taking the one that an earlier engine began."""
+    """Take a message, or continue the one that an earlier engine began."""
     if call.state.message is None and (why := await call.services.why_no_message()):
         return await decline(call, why)
     recorded = call.message_recorded
@@ -28,12 +28,12 @@ async def voicemail(step: Voicemail, call: Call) -> Outcome:
         point("voicemail.after_end")
     if recorded.how is How.FAILED:
         return await decline(call, "Asterisk could not record it")
-    await say(GOODBYE, call)  # raises HungUp where it was a hang-up that ended the message
+    await say(GOODBYE, call)  # raises HungUp if the message ended with a hang-up
     return Outcome.DONE
 
 
 async def decline(call: Call, why: str) -> Outcome:
-    """Tell the caller that no message can be taken; a caller not answered yet does not pay for hearing it."""
+    """Play the prompt that no message can be taken; the caller is not answered for it, and pays nothing."""
     call.turned(Turn(VOICEMAIL, f"no message taken: {why}"))
     log.error("message_declined", why=why)
     await say(MAILBOX_FULL, call)
@@ -41,14 +41,14 @@ async def decline(call: Call, why: str) -> Outcome:
 
 
 async def take_message(step: Voicemail, call: Call) -> Recorded:
-    """From the greeting on. On the disk the message has begun before Asterisk is told to record it."""
+    """Greet, and record the message. Its beginning is on the disk before Asterisk records it."""
     limits = Limits(step.seconds, step.silence)
     begun = call.state.message is not None
     if not begun:
         await greet(step, call)
     elif recorded := await call.line.rejoin(call.message_id, limits):
         return recorded
-    began = await say(BEEP, call) or datetime.now(UTC)  # our clock is Asterisk's, or nearly: engine.checks
+    began = await say(BEEP, call) or datetime.now(UTC)  # our clock agrees with Asterisk's: engine.checks
     if not begun:
         await call.message_begins(began)
     point("voicemail.before_record")
@@ -58,7 +58,7 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
 
 
 async def greet(step: Voicemail, call: Call) -> None:
-    """Answer, on purpose and first: recording would do it by itself, and nobody would know when."""
+    """Answer explicitly before recording, which would answer at an instant that is not known."""
     if call.state.answered is None:
         await call.journal.written()
         await call.mark_answered(await call.line.answer(), to=VOICEMAIL)

@@ -1,6 +1,6 @@
-"""Where sealed sounds lie: a directory, or a bucket that speaks S3. Five verbs, and what may go wrong.
+"""The object store, which has the sealed audio: a directory or an S3 bucket. Its methods and its errors.
 
-Nothing of a sound is in an object's name but its own id. Every verb may be repeated after a crash.
+The name of an object says only the kind and the id. Every method may be repeated after a crash.
 """
 
 from collections.abc import AsyncIterator
@@ -10,15 +10,15 @@ from typing import Protocol
 
 
 class ObjectsTrouble(Exception):
-    """The object store is away, refuses us, or did not do what it said; the message says what."""
+    """The object store is away, refuses the request, or did something else; the message says what."""
 
 
 class ObjectExists(Exception):
-    """There is an object of this name already."""
+    """There is an object with this name already."""
 
 
 class ObjectMissing(Exception):
-    """There is no object of this name."""
+    """There is no object with this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,22 @@ class Stored:
 
 
 class Objects(Protocol):
-    """Every verb raises ObjectsTrouble."""
+    """Every method raises ObjectsTrouble."""
 
     async def put(self, name: str, data: bytes) -> None:
-        """Write an object durably and whole. Raises ObjectExists: nothing is ever written over."""
+        """Write an object durably and whole. Raises ObjectExists: no object is ever overwritten."""
 
     async def get(self, name: str) -> bytes:
         """Raises ObjectMissing."""
 
     async def delete(self, name: str) -> int:
-        """Delete every version of it, begun uploads too, and see that none is left; return how many."""
+        """Delete every version and unfinished upload of it, and check that none is left; return how many."""
 
     def all(self) -> AsyncIterator[Stored]:
-        """Every object there is, whatever may be an older version of it among them."""
+        """Every object, with its older versions."""
 
     async def objections(self) -> list[str]:
-        """Why nothing should be kept here, in sentences with their remedies; none when it may."""
+        """Why nothing may be stored here, in sentences with their remedies; empty when it may."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

@@ -16,7 +16,7 @@ PART = ".part"  # the end of a draft's name: NAME.<random>.part
 
 
 class Directory:
-    """A file appears whole or not at all, and is on the disk, with its name, before `put` returns."""
+    """A file appears whole or not at all, and is synced to disk, with its name, before `put` returns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -38,11 +38,11 @@ class Directory:
         try:
             await in_thread(self._try)
         except ObjectsTrouble as trouble:
-            return [f"{trouble}; make it the worker's: objects.directory in the settings"]
+            return [f"{trouble}; the worker must own it: objects.directory in the settings"]
         return []
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to close."""
 
     def _put(self, name: str, data: bytes) -> None:
         file = self._path(name)
@@ -71,23 +71,24 @@ class Directory:
 
     def _delete(self, name: str) -> int:
         file = self._path(name)
-        gone = 0
+        deleted = 0
         for copy in (file, *file.parent.glob(f"{file.name}.*{PART}")):
             with suppress(FileNotFoundError):
                 copy.unlink()
-                gone += 1
+                deleted += 1
+        point("destroy.after_unlink")
         if file.parent.is_dir():
             sync_directory(file.parent)
-        return gone
+        return deleted
 
     def _all(self) -> list[Stored]:
-        found = []
+        objects = []
         for file in self._folder.rglob("*"):
             with suppress(FileNotFoundError):  # deleted meanwhile
                 if file.is_file():
                     at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-                    found.append(Stored(str(file.relative_to(self._folder)), at))
-        return found
+                    objects.append(Stored(str(file.relative_to(self._folder)), at))
+        return objects
 
     def _try(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,7 +101,7 @@ class Directory:
 
 
 async def in_thread[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A disk may take its time. Raises ObjectsTrouble for what goes wrong with it."""
+    """Do it in a thread, because a disk may be slow. Raises ObjectsTrouble for an OSError."""
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except OSError as error:

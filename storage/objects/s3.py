@@ -1,8 +1,8 @@
-"""Objects in a bucket that speaks S3: boto3 in threads, which measured as fast as its asyncio likes.
+"""Objects in an S3 bucket: boto3 in threads, which is as fast as the asyncio clients (measured).
 
-What the store answers is not believed: a checksum goes with every upload, a deletion is over when a listing
-is empty. In a bucket that keeps versions a DELETE only adds a marker: there every version is deleted, and
-only if the settings say so may such a bucket be used at all.
+The store's answers are not trusted: every upload has a checksum, and a deletion is complete when a listing is
+empty. In a bucket that keeps versions, DELETE only adds a marker: there every version is deleted, and such a
+bucket is used only if the settings allow it.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
 THREADS = 8
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
-TRIES = 2  # of one request; then the object waits for its next turn
+TRIES = 2  # of one request; then the work with this object is deferred
 PROBE = "callengine-probe-"
 LEFT_OVER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where, and as whom. `endpoint` "": Amazon's own. `all_versions`: it may keep them, all are deleted."""
+    """Where, and with which keys. `endpoint` "": Amazon's own. `all_versions`: it may keep versions."""
 
     name: str
     endpoint: str
@@ -77,38 +77,39 @@ class S3:
         return body
 
     def _delete(self, name: str) -> int:
-        gone = 0
-        for found in self._versions(name):
-            self._ask("delete_object", Key=name, VersionId=found["VersionId"])
-            gone += 1
+        deleted = 0
+        for version in self._versions(name):
+            self._ask("delete_object", Key=name, VersionId=version["VersionId"])
+            deleted += 1
         for upload in self._uploads(name):
             self._ask("abort_multipart_upload", Key=name, UploadId=upload["UploadId"])
-            gone += 1
+            deleted += 1
         if any(self._versions(name)) or any(self._uploads(name)):
-            raise ObjectsTrouble(f"{name} was deleted, and is still there")
-        return gone
+            raise ObjectsTrouble(f"{name} was deleted, but still exists")
+        return deleted
 
     def _versions(self, name: str) -> list[Mapping[str, Any]]:
-        """All versions of one object, markers of its deletion too."""
+        """All versions of one object, with the markers of its deletion."""
         pages = self._pages("list_object_versions", Prefix=name)
-        found = [it for page in pages for kind in ("Versions", "DeleteMarkers") for it in page.get(kind, [])]
-        return [version for version in found if version["Key"] == name]
+        kinds = ("Versions", "DeleteMarkers")
+        versions = [version for page in pages for kind in kinds for version in page.get(kind, [])]
+        return [version for version in versions if version["Key"] == name]
 
     def _uploads(self, name: str) -> list[Mapping[str, Any]]:
-        """Uploads in parts that were begun and never ended: ours are not, but a tool's may be."""
+        """Unfinished multipart uploads. The worker makes none, but another tool may have."""
         pages = self._pages("list_multipart_uploads", Prefix=name)
-        return [it for page in pages for it in page.get("Uploads", []) if it["Key"] == name]
+        return [upload for page in pages for upload in page.get("Uploads", []) if upload["Key"] == name]
 
     def _objections(self) -> list[str]:
         lock = self._lock()
         if lock.get("Rule"):
             return [
-                f"bucket {self._bucket.name} locks what is put into it: it could not be destroyed on time; "
-                "give a bucket without a default retention"
+                f"bucket {self._bucket.name} locks its objects, so they cannot be destroyed on time; "
+                "use a bucket without a default retention"
             ]
         if (lock or self._ask("get_bucket_versioning").get("Status")) and not self._bucket.all_versions:
             return [
-                f"bucket {self._bucket.name} keeps versions: give one that does not, or have all of them "
+                f"bucket {self._bucket.name} keeps versions: use one that does not, or have all of them "
                 "deleted by objects.all_versions = true"
             ]
         self._try()
@@ -118,36 +119,36 @@ class S3:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - 0.5 s
 
         try:
-            told = self._connected().get_object_lock_configuration(Bucket=self._bucket.name)
+            answer = self._connected().get_object_lock_configuration(Bucket=self._bucket.name)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
                 return {}
             raise
-        lock: Mapping[str, Any] = told["ObjectLockConfiguration"]
+        lock: Mapping[str, Any] = answer["ObjectLockConfiguration"]
         return lock
 
     def _try(self) -> None:
-        """See that we may write, read, list and delete, by an object of this try alone."""
+        """Check the rights to write, read, list and delete, by an object of this check alone."""
         self._sweep()
         probe = PROBE + secrets.token_hex(4)
         self._put(probe, b"probe")
         if self._get(probe) != b"probe":
-            raise ObjectsTrouble(f"bucket {self._bucket.name} gives back other bytes than it was given")
+            raise ObjectsTrouble(f"bucket {self._bucket.name} returns other bytes than were written")
         self._delete(probe)
 
     def _sweep(self) -> None:
-        """What a try has left that was killed."""
+        """Delete the object of a check that was killed."""
         for page in self._pages("list_object_versions", Prefix=PROBE):
             for version in page.get("Versions", []):
                 if datetime.now(UTC) - version["LastModified"] > LEFT_OVER:
                     self._delete(version["Key"])
 
-    def _pages(self, verb: str, **said: Any) -> Iterator[Mapping[str, Any]]:
-        pages = self._connected().get_paginator(verb).paginate(Bucket=self._bucket.name, **said)
+    def _pages(self, method: str, **params: Any) -> Iterator[Mapping[str, Any]]:
+        pages = self._connected().get_paginator(method).paginate(Bucket=self._bucket.name, **params)
         return iter(pages)
 
-    def _ask(self, verb: str, **said: Any) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = getattr(self._connected(), verb)(Bucket=self._bucket.name, **said)
+    def _ask(self, method: str, **params: Any) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = getattr(self._connected(), method)(Bucket=self._bucket.name, **params)
         return answer
 
     def _connected(self) -> Any:
@@ -161,7 +162,7 @@ class S3:
 
 
 def plainly[T](work: Callable[..., T], *args: Any) -> T:
-    """Do it; what boto3 raises becomes one of ours. A message of ours names no key and no secret."""
+    """Do it; translate boto3's errors. The messages name no key and no secret."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - 0.5 s
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with them
 
@@ -173,13 +174,13 @@ def plainly[T](work: Callable[..., T], *args: Any) -> T:
             raise ObjectExists(*args[:1]) from None
         if code == "NoSuchKey":
             raise ObjectMissing(*args[:1]) from None
-        raise ObjectsTrouble(f"the bucket says {status} {code}") from error
+        raise ObjectsTrouble(f"the bucket answers {status} {code}") from error
     except (BotoCoreError, HTTPError, OSError) as error:
         raise ObjectsTrouble(f"the bucket cannot be reached: {type(error).__name__}") from error
 
 
 def connect(bucket: Bucket) -> Any:
-    import boto3  # noqa: PLC0415 - 0.5 s, which only those pay who keep their sounds in a bucket
+    import boto3  # noqa: PLC0415 - 0.5 s, which only installations with a bucket need spend
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
@@ -190,7 +191,7 @@ def connect(bucket: Bucket) -> Any:
         retries={"total_max_attempts": TRIES, "mode": "standard"},
         max_pool_connections=THREADS,
     )
-    # Of boto3's own sources of keys none is asked: the settings say who we are.
+    # None of boto3's own sources of keys is asked: the settings have them.
     return boto3.client(
         "s3",
         endpoint_url=bucket.endpoint or None,

@@ -6,11 +6,27 @@ from pathlib import Path
 import pytest
 
 from devkit.asterisk import Asterisk, Options, start_asterisk
+from tests.lateness import measured_lateness
 from tests.live.ari import ask, left_in
 from tests.live.conversation import Wire, overheard
 from tests.live.fragile import Fragile
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_segments() -> Iterator[None]:
+    """Journals of 4 MB a segment instead of 64: some tests search all that a service has written."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("CALLENGINE_JOURNAL__SEGMENT_BYTES", str(4 << 20))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def lateness() -> Iterator[None]:
+    """Of the machine during this test, for `late()`."""
+    with measured_lateness():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ async def leave_message(service: Service, number: str, said: Samples, who: Ident
 async def hang_up_after(caller: Handset) -> None:
     """Hang up once the message has been said, and has come through."""
     await caller.wait_said()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # its last packets are on their way
     await caller.hang_up()
 
 
@@ -62,7 +62,7 @@ async def begin_message(service: Service, number: str, said: Samples, who: Ident
     caller = await service.call(number, who, says=())
     await caller.hears(BEEP_HZ, 15)
     await until(lambda: caller.level(BEEP_HZ, last=0.1) < 0.02)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # a breath, as people take one
     caller.play(said)
     return caller
 
@@ -101,12 +101,16 @@ class Mail:
         return heard
 
 
-def mails(house: House) -> list[Mail]:
-    """Every mail that has come so far."""
+def mails(house: House, recipient: str | None = None) -> list[Mail]:
+    """Every mail that has come so far (to that address)."""
     page = house.run.mailbox
     with urlopen(f"{page}/messages", timeout=5) as reply:  # noqa: S310 - our own http address
-        told = json.load(reply)
-    return [Mail(it["recipients"], it["tls"], fetched(f"{page}{it['raw']}")) for it in told]
+        listed = json.load(reply)
+    return [
+        Mail(mail["recipients"], mail["tls"], fetched(f"{page}{mail['raw']}"))
+        for mail in listed
+        if recipient is None or recipient in mail["recipients"]
+    ]
 
 
 def fetched(address: str) -> bytes:
@@ -115,14 +119,10 @@ def fetched(address: str) -> bytes:
     return data
 
 
-def mails_to(house: House, recipient: str) -> list[Mail]:
-    return [mail for mail in mails(house) if recipient in mail.recipients]
-
-
 async def mail_to(house: House, recipient: str, least: int = 1, seconds: float = 15) -> list[Mail]:
     """The mails to that address, once there are at least so many."""
     deadline = time.monotonic() + seconds
-    while len(found := await asyncio.to_thread(mails_to, house, recipient)) < least:
+    while len(found := await asyncio.to_thread(mails, house, recipient)) < least:
         assert time.monotonic() < deadline, f"{len(found)} mails after {seconds} s, not {least}"
         await asyncio.sleep(0.1)
     return found

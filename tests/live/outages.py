@@ -22,8 +22,10 @@ from devkit.carrier import Carrier
 from devkit.children import alive
 from devkit.handset import CallOver, Handset
 from devkit.phones import Identity, Phones, shown
+from tests.live.agreed import new_caller
+from tests.live.followed import FollowedJournal, Json
 from tests.live.mails import speech
-from tests.live.service import Json, journalled, new_caller, until
+from tests.live.service import until
 from tests.live.test_dev import Dev
 
 LINES = 4  # calls beside each other
@@ -56,6 +58,9 @@ class Field:
     hung_up: list[tuple[str, datetime]] = field(default_factory=list)  # calls to which number, and when
     calls: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._journal = FollowedJournal(self.dev.state / "journal")
+
     @property
     def sip(self) -> str:
         return str(self.dev.endpoints()["sip"])
@@ -71,7 +76,7 @@ class Field:
     def journal(self) -> dict[str, list[Json]]:
         """What it says of each call, by its id."""
         calls: dict[str, list[Json]] = {}
-        for entry in journalled(self.dev.state / "journal"):
+        for entry in self._journal.entries():
             if entry.get("call"):  # a heartbeat is of none
                 calls.setdefault(entry["call"], []).append(entry)
         return calls
@@ -158,7 +163,7 @@ async def kill_at_random(it: Field, times: int, dice: random.Random) -> None:
     """Kill so many times, all parts equally often, sometimes one while another is still away."""
     backs = []
     for n in range(times):
-        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))
+        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))  # a random moment
         if n % len(PARTS) == 0:
             order = dice.sample(PARTS, len(PARTS))
         part = order[n % len(PARTS)]

@@ -11,8 +11,10 @@ from devkit.audio import RATE, Samples
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from storage.records import CallRecord
-from tests.live.recordings import Kept, instant, of_kind, recorded_number
-from tests.live.service import Json, Service, until
+from tests.live.conversation import more_heard
+from tests.live.followed import Json
+from tests.live.recordings import Kept, instant, of_kind, recorded_ringing
+from tests.live.service import Service, until
 from tests.live.sinks import callengine
 from tests.store.conversations import Stereo, heard
 
@@ -35,6 +37,10 @@ class Conversation:
     def noted(self, kind: str) -> list[Json]:
         """What the journal says of that kind."""
         return of_kind(self.service, self.number, kind)
+
+    async def talk(self, seconds: float) -> None:
+        """Wait until each has heard the other for so much longer."""
+        await asyncio.gather(more_heard(self.caller, seconds), more_heard(self.destination, seconds))
 
     async def over(self) -> tuple[Samples, Samples]:
         """Let the caller hang up; what was recorded of either side, once all of it is on the disk."""
@@ -74,8 +80,7 @@ async def recorded(service: Service, folder: Path, **settings: str) -> Conversat
 
     `folder`: where its files are kept. `settings`: of the owner.
     """
-    to = service.destination(Answers(after=0.5, says=(DESTINATION_HZ,)))
-    number = recorded_number(service.house, to, **settings)
+    number, to = recorded_ringing(service, Answers(after=0.5, says=(DESTINATION_HZ,)), **settings)
     caller = await service.call(number, says=(BEFORE_HZ,))
     await until(lambda: of_kind(service, number, "notice"), 10)
     caller.say(CALLER_HZ)

@@ -13,9 +13,12 @@ import numpy as np
 from watchfiles import Change, awatch
 
 from devkit.audio import RATE, Samples
+from devkit.carrier import Behaviour
 from storage.parts import Frames, Line, lay
 from storage.spool import Spool
-from tests.live.service import PROMPTS, House, Json, Route, Service
+from tests.live.agreed import PROMPTS, Route
+from tests.live.followed import Json
+from tests.live.service import House, Service
 
 NOTICE_HZ = PROMPTS["long"]  # the announcement: 2 s of it
 _owners = count(1)
@@ -24,6 +27,17 @@ _owners = count(1)
 def recorded_number(house: House, to: str, record: str = "announce", **settings: str) -> str:
     """A number that rings `to` and is recorded, with an owner of its own."""
     return recorded_route(house, [{"ring": to}], record, **settings)
+
+
+def recorded_ringing(service: Service, behaviour: Behaviour, **settings: str) -> tuple[str, str]:
+    """A number that is recorded, and the destination that it rings, which does this."""
+    if not settings and service.house.ready_recorded:
+        number, to = service.house.ready_recorded.pop()
+        service.network.behave(to, behaviour)
+    else:
+        to = service.destination(behaviour)
+        number = recorded_number(service.house, to, **settings)
+    return number, to
 
 
 def recorded_route(house: House, route: Route, record: str = "announce", **settings: str) -> str:
@@ -113,6 +127,6 @@ async def watched(folder: Path) -> AsyncIterator[set[str]]:
     task = asyncio.create_task(watch())
     await asyncio.wait_for(watching.wait(), 5)
     yield seen
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # what has come to be just now is told of later
     over.set()
     await task

@@ -1,7 +1,6 @@
 """The whole service as real processes (Asterisk, PostgreSQL, engine, worker), and telephones at both ends."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -15,44 +14,30 @@ from urllib.request import urlopen
 import asyncpg
 
 from devkit.asterisk import Endpoint
-from devkit.audio import RATE, tone, write_wav
 from devkit.carrier import Behaviour, Carrier, carrier
 from devkit.handset import Handset
 from devkit.parts import Asterisk, Command, Part, Postgres
 from devkit.phones import LOOPBACK, Identity, Phones, phones, shown
 from devkit.ports import reserve_ports
 from devkit.stack import Stack, Wish, stack
-from journal.reader import read
-from journal.segment import segments
 from storage.calls import find
 from storage.records import CallRecord
+from tests.live.agreed import (
+    Route,
+    new_caller,
+    new_destination,
+    new_number,
+    write_numbers,
+    write_owner,
+    write_ready,
+)
 from tests.live.ari import hang_up_all, left_in
+from tests.live.followed import FollowedJournal, FollowedLog, Json
 from tests.live.sip import eventually
 
-Route = Sequence[Mapping[str, Any]]
-Json = dict[str, Any]
-
-# The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
-PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
-SECONDS = {"long": 2.0}
 CALLER_HZ, DESTINATION_HZ = 1000, 600
 LOUD = {"error", "critical"}
-
-# A test asks for numbers that nobody else has: what it finds under them is its own.
-_numbers = count(1)
-
-
-def new_number() -> str:
-    """A service number."""
-    return f"+32800{next(_numbers):05d}"
-
-
-def new_destination() -> str:
-    return f"+3247{next(_numbers):07d}"
-
-
-def new_caller() -> str:
-    return f"+3225{next(_numbers):06d}"
+_groups = count(1)
 
 
 @dataclass
@@ -62,6 +47,12 @@ class House:
     run: Stack
     routing: Path
     carrier_port: int
+    ready: list[tuple[str, str]]  # numbers that nobody has called yet, and the destination that each rings
+    ready_recorded: list[tuple[str, str]]  # the same of numbers that are recorded
+
+    def __post_init__(self) -> None:
+        self.journal = FollowedJournal(self.state / "journal")
+        self._logs: dict[str, FollowedLog] = {}
 
     @property
     def asterisk(self) -> Asterisk:
@@ -96,26 +87,32 @@ class House:
         )
         return numbers
 
+    def ringing(self) -> tuple[str, str]:
+        """A number that nobody has called yet, and the destination that it rings."""
+        if self.ready:
+            return self.ready.pop()
+        (number,) = self.agree([{"ring": (to := new_destination())}])
+        return number, to
+
     def write(self, files: Mapping[str, Mapping[str, Any]]) -> None:
         """Add these service numbers to the routing folder at once, and wait until the engine has them."""
-        group = f"g{next(_numbers)}"
+        group = f"g{next(_groups)}"
         draft = self.routing.with_name(group)
-        draft.mkdir()
-        for number, settings in files.items():
-            terms = {"number": number, "owner": "acme", "timezone": "Europe/Brussels", **settings}
-            (draft / f"n{number.removeprefix('+')}.yaml").write_text(json.dumps(terms))
+        write_numbers(draft, files)
         before = self.told("routing_in_force")
         draft.rename(self.routing / "numbers" / group)
         assert eventually(lambda: self.told("routing_in_force") > before, 10), self.log()[-3:]
 
     def log(self, part: str = "engine") -> list[dict[str, Any]]:
         """What the engine (or the worker) has logged, every line."""
-        lines = (self.state / "log" / f"{part}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return list(self._log(part).read_on())
 
     def told(self, event: str) -> int:
         """How often the engine has logged that event."""
-        return sum(line["event"] == event for line in self.log())
+        return self._log("engine").count(event)
+
+    def _log(self, part: str) -> FollowedLog:
+        return self._logs.setdefault(part, FollowedLog(self.state / "log" / f"{part}.log"))
 
     def metric(self, name: str) -> float:
         """A number of the engine, as `calls_live` or `calls_total{outcome="busy"}`."""
@@ -161,9 +158,7 @@ class Watched:
 
     def journal(self, number: str) -> list[Json]:
         """What the journal says of the calls to `number`, in the order of writing."""
-        written = journalled(self.house.state / "journal")
-        calls = {it["call"] for it in written if it["kind"] == "call_start" and it["number"] == number}
-        return [entry for entry in written if entry.get("call") in calls]
+        return self.house.journal.of_number(number)
 
     def errors(self) -> list[dict[str, Any]]:
         """What the engine has logged as an error since this test began, and the test is not about."""
@@ -195,6 +190,12 @@ class Service(Watched):
         self.network.behave(number, behaviour)
         return number
 
+    def ringing(self, behaviour: Behaviour) -> tuple[str, str]:
+        """A number that nobody has called yet, and the destination that it rings, which does this."""
+        number, to = self.house.ringing()
+        self.network.behave(to, behaviour)
+        return number, to
+
     async def cancelled(self, to: str) -> datetime:
         """Wait until the telephone of that destination is told to stop ringing."""
         arrival = await self.network.arrival(to)
@@ -203,17 +204,11 @@ class Service(Watched):
         return arrival.cancelled
 
 
-def journalled(folder: Path) -> list[Json]:
-    """Every entry of a journal as it stands on the disk, without the checkpoints, which repeat some."""
-    entries = [json.loads(record.payload) for path in segments(folder) for record in read(path).records]
-    return [entry for entry in entries if entry["kind"] != "checkpoint"]
-
-
-async def until(happened: Callable[[], object], seconds: float = 5) -> None:
-    """Wait until that is so. Raises TimeoutError."""
+async def until(happened: Callable[[], object], seconds: float = 5, *, every: float = 0.01) -> None:
+    """Wait until that is so; look so often. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)
 
 
 @contextmanager
@@ -221,6 +216,7 @@ def open_house(folder: Path) -> Iterator[House]:
     """A running service that keeps everything below `folder`."""
     routing = folder / "routing"
     write_owner(routing)
+    ready, recorded = write_ready(routing)
     with ExitStack() as held:
         port = held.enter_context(reserve_ports(1))[0]
         loop = held.enter_context(asyncio.Runner())
@@ -228,7 +224,7 @@ def open_house(folder: Path) -> Iterator[House]:
         running = stack(wish, lambda _line: None)
         run = loop.run(entered(running))
         held.callback(lambda: loop.run(left(running)))
-        yield House(run, routing, port)
+        yield House(run, routing, port, ready, recorded)
 
 
 async def entered[T](context: AbstractAsyncContextManager[T]) -> T:
@@ -237,15 +233,6 @@ async def entered[T](context: AbstractAsyncContextManager[T]) -> T:
 
 async def left(context: AbstractAsyncContextManager[object]) -> None:
     await context.__aexit__(None, None, None)
-
-
-def write_owner(routing: Path) -> None:
-    """A routing folder with an owner and prompts; a folder without any number has nothing to serve."""
-    for name in ("owners", "numbers", "prompts"):
-        (routing / name).mkdir(parents=True)
-    (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
-    for name, hz in PROMPTS.items():
-        write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), round(SECONDS.get(name, 0.5) * RATE)))
 
 
 @asynccontextmanager
@@ -267,7 +254,7 @@ async def at_your_service(house: House) -> AsyncIterator[Service]:
 
 async def leaves_nothing(service: Watched) -> None:
     try:
-        await until(service.is_empty)
+        await until(service.is_empty, every=0.05)  # three requests by HTTP
     except TimeoutError:
         hang_up_all(service.house.endpoint)
         raise

@@ -74,7 +74,7 @@ def speak(out: socket.socket, to: tuple[str, int], second: bytes) -> None:
     """RTP (RFC 3550), a packet of A-law every 20 ms of the machine's monotonic clock."""
     sample = round(time.monotonic() * RATE) // FRAME * FRAME
     for sequence in range(1 << 31):
-        time.sleep(max(sample / RATE - time.monotonic(), 0))
+        time.sleep(max(sample / RATE - time.monotonic(), 0))  # the pace of speech
         at = sample % RATE
         head = struct.pack("!BBHII", 0x80, PCMA, sequence & 0xFFFF, sample & 0xFFFFFFFF, to[1])
         out.sendto(head + second[at : at + FRAME], to)

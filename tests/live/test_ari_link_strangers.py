@@ -9,7 +9,7 @@ import pytest
 
 from engine.ari.link import EventLink
 from process.connections import Limits
-from tests.live.test_ari_link import MARKER, Ear, url
+from tests.live.ears import MARKER, Ear, url
 
 LOGIN = {"Authorization": aiohttp.encode_basic_auth("asterisk", "secret")}
 

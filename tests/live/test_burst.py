@@ -3,29 +3,36 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from devkit.carrier import Answers, Refuses
 from devkit.phones import shown
 from storage.records import CallRecord
-from tests.live.service import Service, new_caller, new_destination
+from tests.live.agreed import new_caller, new_destination
+from tests.live.service import Service
+from tests.tiers import first_light
 
-CALLS = 60
+MOST = 60
 PATIENCE = 40  # s, for 120 telephones in one process on a busy machine; the whole takes 5 s on an idle one
 # 20 Hz apart: in the 0.1 s that a tone is measured by, a neighbour is exactly not there.
-CALLERS_HZ = [500 + 20 * n for n in range(CALLS)]
-DESTINATIONS_HZ = [1900 + 20 * n for n in range(CALLS)]
+CALLERS_HZ = [500 + 20 * n for n in range(MOST)]
+DESTINATIONS_HZ = [1900 + 20 * n for n in range(MOST)]
 
 
-async def test_sixty_calls_at_once_have_their_own_sound_and_their_own_record(service: Service) -> None:
-    destinations = [new_destination() for _ in range(CALLS)]
-    callers = [new_caller() for _ in range(CALLS)]
+@pytest.mark.parametrize("calls", first_light(20, MOST))
+async def test_many_calls_at_once_have_their_own_sound_and_their_own_record(
+    service: Service, calls: int
+) -> None:
+    destinations = [new_destination() for _ in range(calls)]
+    callers = [new_caller() for _ in range(calls)]
     numbers = service.house.agree(*([{"ring": to}] for to in destinations))
-    for to, hz in zip(destinations, DESTINATIONS_HZ, strict=True):
+    for to, hz in zip(destinations, DESTINATIONS_HZ, strict=False):
         service.network.behave(to, Answers(says=(hz,)))
     began = datetime.now(UTC)
     await asyncio.gather(
-        *(conversation(service, numbers[n], callers[n], destinations[n], n) for n in range(CALLS))
+        *(conversation(service, numbers[n], callers[n], destinations[n], n) for n in range(calls))
     )
-    records = await service.records(None, CALLS, since=began)
+    records = await service.records(None, calls, since=began)
     assert sorted(map(told, records)) == sorted(
         (number, caller, to, "answered", "caller", [(to, "taken")])
         for number, caller, to in zip(numbers, callers, destinations, strict=True)
@@ -43,7 +50,10 @@ async def conversation(service: Service, number: str, who: str, to: str, n: int)
     await destination.wait_ended(seconds=PATIENCE)
 
 
-async def test_forty_callers_whose_first_destination_is_busy_all_hear_the_second(service: Service) -> None:
+@pytest.mark.parametrize("callers", first_light(15, 40))
+async def test_callers_whose_first_destination_is_busy_all_hear_the_second(
+    service: Service, callers: int
+) -> None:
     """They come at once, so that Asterisk takes its time for what was of the first."""
     busy, answers = service.destination(Refuses(486)), service.destination(Answers(after=0.1, says=(600,)))
     (number,) = service.house.agree([{"ring": {"to": busy, "busy": [{"ring": answers}]}}])
@@ -54,8 +64,8 @@ async def test_forty_callers_whose_first_destination_is_busy_all_hear_the_second
         await caller.hang_up()
         await caller.wait_ended(seconds=PATIENCE)
 
-    await asyncio.gather(*(hears_the_second() for _ in range(40)))
-    records = await service.records(number, 40)
+    await asyncio.gather(*(hears_the_second() for _ in range(callers)))
+    records = await service.records(number, callers)
     assert {(told(record)[2], record.outcome, len(record.legs)) for record in records} == {
         (answers, "answered", 2)
     }

@@ -9,8 +9,10 @@ import pytest
 from devkit.audio import Samples, level, loudness
 from devkit.carrier import Answers, Dead, Refuses, Rings
 from devkit.phones import shown
+from tests.lateness import late
+from tests.live.agreed import PROMPTS, new_caller
 from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, Service, new_caller, until
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
 PUBLISHED = 0.141  # a tone of any loudness, as a prompt: -20 dBFS
@@ -38,8 +40,8 @@ async def test_both_ends_hear_the_others_tone_and_nothing_else(service: Service)
 
 
 async def test_the_record_says_when_what_happened_and_nothing_twice(service: Service, wire: Wire) -> None:
-    who, to = new_caller(), service.destination(Answers(after=0.3))
-    (number,) = service.house.agree([{"ring": to}])
+    who = new_caller()
+    number, to = service.ringing(Answers(after=0.3))
     caller = await service.call(number, shown(who))
     destination = await service.network.picked_up(to)
     await caller.wait_answered()
@@ -97,7 +99,7 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
     winner = await service.network.picked_up(quick)
     cancelled = [await service.cancelled(loser) for loser in (slow, mute)]
     answered = wire.first(winner, "SIP/2.0 200", "INVITE")
-    assert max(cancelled) - answered < timedelta(milliseconds=100)
+    assert max(cancelled) - answered < timedelta(milliseconds=100) + late()
     await caller.hears(DESTINATION_HZ)
     await caller.hang_up()
     record = await service.record(number)

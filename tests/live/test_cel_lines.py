@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from devkit.asterisk import Asterisk
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
+from journal.cel import CelEvent
 from tests.live.ari import ask
 
 CALLER = "+32470998877"

@@ -4,9 +4,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,16 +12,15 @@ import pytest
 from devkit.carrier import Answers, Refuses
 from devkit.handset import Handset
 from devkit.phones import shown
-from tests.live.ari import ask
+from tests.live.agreed import new_caller
 from tests.live.conversation import Wire
-from tests.live.fragile import Fragile
-from tests.live.service import DESTINATION_HZ, Service, new_caller
+from tests.live.fragile import Fragile, seems_alive
+from tests.live.service import DESTINATION_HZ, Service
 from tests.live.sip import Agent, Call
+from tests.tiers import first_light
 
 CALLS_PER_SECOND = 8
-RESTARTS = 3
 SECONDS_BETWEEN = 2.0  # restarts
-TALKS = 20
 AROUND = (-0.2, 3.0)  # s, before and after SIGTERM: a restart takes some 2.5 s here
 # All telephones are in this process, and late by themselves when the machine is busy.
 LATE = timedelta(seconds=0.2)
@@ -50,36 +47,21 @@ class Callers:
                 call.final(15)
 
 
-@asynccontextmanager
-async def seems_alive(service: Service) -> AsyncIterator[None]:
-    """The dialplan gives calls to the engine, as it does for 5 s: a busy machine may need longer to start it.
-
-    A caller who has waited for 5 s is taken to the fallback all the same.
-    """
-
-    async def keep() -> None:
-        while True:
-            left = f"variable=ENGINE_ALIVE&value={int(time.time())}"
-            await asyncio.to_thread(ask, service.house.endpoint, f"/asterisk/variable?{left}", "POST")
-            await asyncio.sleep(1)
-
-    keeping = asyncio.create_task(keep())
-    yield
-    keeping.cancel()
-
-
-async def test_no_record_is_without_its_callers_number(service: Service, engine: Fragile) -> None:
+@pytest.mark.parametrize("restarts", first_light(1, 3))
+async def test_no_record_is_without_its_callers_number(
+    service: Service, engine: Fragile, restarts: int
+) -> None:
     busy = service.destination(Refuses(486))
     (number,) = service.house.agree([{"announce": "welcome"}, {"ring": busy}])
     callers = Callers(service.house.run.sip, number)
     with ThreadPoolExecutor(1) as pool:
         calling = asyncio.get_running_loop().run_in_executor(pool, callers.run)
-        for _ in range(RESTARTS):
-            await asyncio.sleep(SECONDS_BETWEEN)
+        for _ in range(restarts):
+            await asyncio.sleep(SECONDS_BETWEEN)  # in which calls come in
             await engine.end(signal.SIGTERM)
             async with seems_alive(service):
                 await engine.start()
-        await asyncio.sleep(SECONDS_BETWEEN)
+        await asyncio.sleep(SECONDS_BETWEEN)  # in which calls come in
         callers.over = True
         await calling
     records = await service.records(number, len(callers.called), 15)
@@ -87,27 +69,28 @@ async def test_no_record_is_without_its_callers_number(service: Service, engine:
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize("talks", first_light(8, 20))
 async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
-    service: Service, engine: Fragile, wire: Wire
+    service: Service, engine: Fragile, wire: Wire, talks: int
 ) -> None:
-    (number,) = service.house.agree([{"ring": service.destination(Answers())}])
-    whom = [new_caller() for _ in range(TALKS)]
-    talks = [await service.call(number, shown(who)) for who in whom]
-    await asyncio.gather(*(caller.hears(DESTINATION_HZ, PATIENCE) for caller in talks))
+    number, _ = service.ringing(Answers())
+    whom = [new_caller() for _ in range(talks)]
+    callers = [await service.call(number, shown(who)) for who in whom]
+    await asyncio.gather(*(caller.hears(DESTINATION_HZ, PATIENCE) for caller in callers))
     goodbyes = [
         asyncio.create_task(hang_up_after(caller, random.uniform(0, AROUND[1] - AROUND[0])))
-        for caller in talks
+        for caller in callers
     ]
-    await asyncio.sleep(-AROUND[0])
+    await asyncio.sleep(-AROUND[0])  # some hang up before
     await engine.end(signal.SIGTERM)
     await engine.start()
     await asyncio.gather(*goodbyes)
-    records = {record.caller: record for record in await service.records(number, TALKS, 15)}
+    records = {record.caller: record for record in await service.records(number, talks, 15)}
     assert {(record.outcome, record.ended_by) for record in records.values()} == {("answered", "caller")}
-    for who, caller in zip(whom, talks, strict=True):
+    for who, caller in zip(whom, callers, strict=True):
         assert_true(records[who].answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
         assert_true(records[who].ended, wire.first(caller, "BYE", "BYE"))
-    assert len(records) == TALKS
+    assert len(records) == talks
 
 
 def assert_true(recorded: datetime | None, seen: datetime) -> None:
@@ -116,6 +99,6 @@ def assert_true(recorded: datetime | None, seen: datetime) -> None:
 
 
 async def hang_up_after(caller: Handset, seconds: float) -> None:
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # a random moment
     await caller.hang_up()
     await caller.wait_ended(PATIENCE)

@@ -27,6 +27,7 @@ from devkit.handset import PRESENT, Handset
 from devkit.mailbox import Mailbox, identity_of, taking_mail
 from devkit.phones import phones, shown
 from devkit.ports import reserve_ports
+from tests.tiers import heavy
 
 CALLER = "+3225551234"
 PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
@@ -175,18 +176,6 @@ def test_a_killed_part_comes_back_where_it_was(dev: Dev, part: str) -> None:
     }
 
 
-def test_sigterm_stops_all_of_it_in_under_ten_seconds(routing: Path, tmp_path: Path) -> None:
-    with running_dev(routing, tmp_path / "state") as it:
-        pids = it.pids()
-        began = time.monotonic()
-        it.process.terminate()
-        it.process.communicate(timeout=10)
-        assert time.monotonic() - began < 10
-        assert it.process.returncode == 0
-        assert not [name for name, pid in pids.items() if alive(pid)]
-        assert not (it.state / "endpoints.json").exists()
-
-
 def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) -> None:
     # With a carrier of its own: killed phones would leave an empty folder among the temporary files.
     with running_dev(routing, tmp_path / "state", "--carrier", "127.0.0.1:9") as it:
@@ -195,6 +184,7 @@ def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) ->
         assert wait_dead(list(pids.values()), 10) == []
 
 
+@heavy
 async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     theirs = Mailbox(folder)
@@ -208,13 +198,13 @@ async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> N
             caller = await telephones.dial(CLOSED, it.endpoints()["sip"], shown(CALLER))
             await caller.wait_ended()
             deadline = time.monotonic() + 10
-            while not theirs.letters:
+            while not theirs.mails:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
-    (letter,) = theirs.letters
-    assert letter.recipients == ("office@demo.example",)
-    assert letter.tls == "TLSv1.3"  # though nobody vouches for this server
-    assert letter.subject.startswith("Missed call to 0800 12 304")
+    (mail,) = theirs.mails
+    assert mail.recipients == ("office@demo.example",)
+    assert mail.tls == "TLSv1.3"  # though nobody vouches for this server
+    assert mail.subject.startswith("Missed call to 0800 12 304")
 
 
 def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
@@ -232,16 +222,26 @@ def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: 
     assert not (tmp_path / "state").exists()
 
 
-async def test_records_survive_a_restart(routing: Path, tmp_path: Path) -> None:
+async def test_sigterm_stops_all_of_it_in_under_ten_seconds_and_records_survive_a_restart(
+    routing: Path, tmp_path: Path
+) -> None:
     with reserve_ports(1) as (port,):
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             async with a_conversation(it, port):
                 pass
             before = await records(it.endpoints()["database"], 1)
+            pids, began = it.pids(), time.monotonic()
+            it.process.terminate()
+            await asyncio.to_thread(it.process.communicate, timeout=10)
+            assert time.monotonic() - began < 10
+            assert it.process.returncode == 0
+            assert not [name for name, pid in pids.items() if alive(pid)]
+            assert not (it.state / "endpoints.json").exists()
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             assert await records(it.endpoints()["database"], 1) == before
 
 
+@heavy
 async def test_a_conversation_goes_on_while_the_engine_is_killed(routing: Path, tmp_path: Path) -> None:
     with (
         reserve_ports(1) as (port,),

@@ -20,11 +20,12 @@ import pytest
 from storage.records import CallRecord
 from tests.live.ari import left_in
 from tests.live.fragile import Fragile
-from tests.live.service import House, Watched, journalled, until, watching
+from tests.live.service import House, Watched, until, watching
 from tests.live.traffic.run import traffic
 from tests.live.traffic.seen import Seen, Span
 from tests.live.traffic.summary import PHASES, hit, summary
 from tests.live.traffic.truth import Evidence, hold
+from tests.tiers import first_light
 
 KILLS = int(os.environ.get("KILLS", "3"))
 LINES = int(os.environ.get("LINES", "4"))
@@ -32,7 +33,7 @@ LATE = float(os.environ.get("LATE_SECONDS", "0.05"))
 SECONDS_BETWEEN = 2.0  # kills, on an average
 AWAY = 1.5  # s between a kill and the next engine's start, at most
 STILL = max(0.1, LATE)  # s without the other: more is an interruption
-ENOUGH = 500  # KILLS x LINES, from which on every phase must have been hit
+ENOUGH = 500  # kills x LINES, from which on every phase must have been hit
 RECORDINGS = """
 SELECT audio_id, audio.began, audio.ended, evidence FROM recording JOIN audio USING (audio_id)
 WHERE audio_id = ANY($1)
@@ -56,13 +57,14 @@ async def engine(watched: Watched) -> AsyncIterator[Fragile]:
 
 @pytest.mark.alone
 @pytest.mark.timeout(240 + 15 * KILLS)
+@pytest.mark.parametrize("times", first_light(1, KILLS))
 async def test_an_engine_killed_at_any_moment_of_any_call_costs_nothing(
-    watched: Watched, engine: Fragile
+    watched: Watched, engine: Fragile, times: int
 ) -> None:
     seed, began = str(random.randrange(10**6)), datetime.now(UTC)
     print("seed", seed)
     async with traffic(watched.house, LINES, seed) as calls:
-        kills = await kill_again_and_again(engine, random.Random(seed))
+        kills = await kill_again_and_again(engine, times, random.Random(seed))
         reports = await calls.over()
         assert (calls.exchange.strays, [it for report in reports for it in report.strays]) == ([], [])
     seen = [call for report in reports for call in report.seen]
@@ -73,18 +75,18 @@ async def test_an_engine_killed_at_any_moment_of_any_call_costs_nothing(
     print(*summary(reports, records, kills, held, len(left)), f"{len(wrong)} wrong", *wrong, sep="\n")
     assert [report.dropped for report in reports] == [0] * len(reports), "the telephones were too slow"
     assert (wrong, left) == ([], [])
-    if KILLS * LINES >= ENOUGH:
+    if times * LINES >= ENOUGH:
         assert set(hit(seen, kills)) >= set(PHASES)
 
 
-async def kill_again_and_again(engine: Fragile, dice: random.Random) -> list[Span]:
+async def kill_again_and_again(engine: Fragile, times: int, dice: random.Random) -> list[Span]:
     """Kill it at random moments; from when until when it was away."""
     kills = []
-    for _ in range(KILLS):
-        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))
+    for _ in range(times):
+        await asyncio.sleep(dice.expovariate(1 / SECONDS_BETWEEN))  # a random moment
         at = time.time()
         await engine.end()
-        await asyncio.sleep(dice.uniform(0, AWAY))
+        await asyncio.sleep(dice.uniform(0, AWAY))  # for so long there is no engine
         await engine.start()
         kills.append((at, time.time()))
     return kills
@@ -99,7 +101,7 @@ async def channels_left(watched: Watched) -> list[str]:
 
 async def all_records(watched: Watched, numbers: Set[str], began: datetime) -> list[CallRecord]:
     """The records of the calls to these numbers, once every call that the journal knows has its own."""
-    entries = journalled(watched.house.state / "journal")
+    entries = watched.house.journal.entries()
     known = {it["call"] for it in entries if it["kind"] == "call_start" and it["number"] in numbers}
     records = await watched.records(None, len(known), 60, since=began)
     return [record for record in records if record.number in numbers]

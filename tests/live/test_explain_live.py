@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from devkit.carrier import Answers, Behaviour, Refuses, Rings
 from devkit.phones import WITHHELD, Identity
-from tests.live.service import Json, Route, Service
+from tests.live.agreed import Route
+from tests.live.followed import Json
+from tests.live.service import Service
 from tests.live.sinks import callengine, canary
 
 BRUSSELS = "Europe/Brussels"

@@ -16,15 +16,9 @@ from devkit.carrier import Answers
 from storage.records import CallRecord
 from tests.live.fragile import Fragile
 from tests.live.health import readiness
-from tests.live.service import (
-    DESTINATION_HZ,
-    House,
-    Service,
-    at_your_service,
-    open_house,
-    until,
-)
+from tests.live.service import DESTINATION_HZ, House, Service, at_your_service, open_house, until
 from tests.live.small_disk import filled, may_mount, read_only, small_disk
+from tests.tiers import first_light
 
 SEGMENT = 4 << 20
 CALLS = int(os.environ.get("CALLS", "5"))
@@ -32,7 +26,7 @@ TROUBLES = {"disk_troubled", "journal_reserve_missing", "cel_headroom_missing", 
 FULL = {"CALLENGINE_FAILPOINT": "journal.before_allocation:1+:full"}
 
 
-@pytest.fixture(scope="module", params=["mounted", "injected"])
+@pytest.fixture(scope="module", params=first_light("mounted", "injected"))
 def disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """Where the small disk is; None where it is injected."""
     folder = tmp_path_factory.mktemp("disk")

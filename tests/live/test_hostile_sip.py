@@ -9,15 +9,18 @@ from math import inf
 from threading import Event, Thread
 from urllib.error import HTTPError
 
+import pytest
+
 from devkit.asterisk import Endpoint
 from devkit.carrier import Answers
+from tests.lateness import late
 from tests.live.ari import ask
 from tests.live.service import House, Service
 from tests.live.sip import Agent, Call
 from tests.live.torture.messages import cases, mutations
+from tests.tiers import first_light
 
 SEED = 4475
-MUTATIONS = 5_000
 # An honest call must find the engine's hands free: what a flood leaves waiting is let through in between.
 WAITING = 40
 # The numbers that hostile messages are for. One of them, cut or with a digit changed, must not be a number
@@ -103,12 +106,11 @@ def processes(house: House) -> dict[str, int | None]:
 
 async def call_honestly(service: Service) -> None:
     """A call through the engine to a destination that answers at once, in under a second."""
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, _ = service.ringing(Answers())
     began = time.monotonic()
     caller = await service.call(number)
     await caller.wait_answered(1)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1 + late().total_seconds()
     await caller.hang_up()
 
 
@@ -125,10 +127,11 @@ async def test_after_every_torture_of_rfc_4475_the_next_honest_call_succeeds(ser
     await service.records(TORTURED, 8)  # eight of them are calls, after all
 
 
-async def test_after_5000_mutations_the_next_honest_call_succeeds(service: Service) -> None:
+@pytest.mark.parametrize("count", first_light(500, 5_000))
+async def test_after_mutations_the_next_honest_call_succeeds(service: Service, count: int) -> None:
     service.house.write({MUTATED: {"route": [{"hangup": "busy"}]}})
     with unharmed(service.house) as watch:
-        messages = mutations(SEED, MUTATIONS, target=watch.endpoint.sip, number=MUTATED)
+        messages = mutations(SEED, count, target=watch.endpoint.sip, number=MUTATED)
         await asyncio.to_thread(attack, watch, messages, 25)
         await call_honestly(service)
-    await service.records(MUTATED, 500)  # about 600 of them are calls
+    await service.records(MUTATED, count // 10)  # about an eighth of them are calls

@@ -1,6 +1,7 @@
 """Hostile names and numbers: each call is taken or refused, and leaves a clean log and clean exports.
 
-Names and numbers are what an attacker may put into From; 25 of the one with 10 of the other.
+Names and numbers are what an attacker may put into From: 25 of the one, each with one of 10 of the other, or
+with each of them.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
-from itertools import product
+from itertools import cycle, product
 from typing import Any
+
+import pytest
 
 from devkit.carrier import Refuses
 from storage.export import COLUMNS
@@ -21,6 +24,7 @@ from tests.live.ari import ask
 from tests.live.service import Service
 from tests.live.sinks import all_sinks, callengine
 from tests.live.sip import Agent, Call
+from tests.tiers import first_light
 
 # Between the quotes of From, as raw bytes where a surrogate stands. MARK is looked for afterwards.
 MARK = "K4nar1e"
@@ -96,10 +100,12 @@ class Hostile:
             return Call(telephone, sip, self.number, sender).invite().final(seconds)
 
 
-def hostile_calls(service: Service) -> list[Hostile]:
-    """One for each name with each number. The destination rings a moment: the call can be looked at."""
+PAIRS = {"each": list(zip(NAMES, cycle(NUMBERS), strict=False)), "with each": list(product(NAMES, NUMBERS))}
+
+
+def hostile_calls(service: Service, pairs: Sequence[tuple[str, str]]) -> list[Hostile]:
+    """One for each name and number. The destination rings a moment: the call can be looked at."""
     to = service.destination(Refuses(486, after=0.03))
-    pairs = list(product(NAMES, NUMBERS))
     numbers = service.house.agree(*[[{"ring": to}]] * len(pairs))
     return [Hostile(name, user, number) for (name, user), number in zip(pairs, numbers, strict=True)]
 
@@ -135,8 +141,9 @@ async def records_of(
     return ours
 
 
-async def test_every_hostile_call_is_taken_and_leaves_one_clean_record(service: Service) -> None:
-    calls, enough, began = hostile_calls(service), asyncio.Event(), datetime.now(UTC)
+@pytest.mark.parametrize("pairs", first_light(*PAIRS))
+async def test_every_hostile_call_is_taken_and_leaves_one_clean_record(service: Service, pairs: str) -> None:
+    calls, enough, began = hostile_calls(service, PAIRS[pairs]), asyncio.Event(), datetime.now(UTC)
     watching = asyncio.create_task(listings(service, enough))
     statuses = await place_all(service, calls)
     enough.set()

@@ -4,10 +4,12 @@ import pytest
 
 from devkit.audio import RATE, tone, write_wav
 from devkit.carrier import Answers
+from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.mails import BEEP_HZ
-from tests.live.service import DESTINATION_HZ, PROMPTS, Service, new_destination
+from tests.live.service import DESTINATION_HZ, Service
+from tests.tiers import first_light
 
 LONGEST = 240 * 60
 
@@ -29,7 +31,7 @@ async def test_a_conversation_has_no_lease(service: Service) -> None:
     assert LONGEST - 5 < longest <= LONGEST  # of the destination's leg: Dial() ends the talk by it
 
 
-@pytest.mark.parametrize("step", ["announce", "voicemail"])
+@pytest.mark.parametrize("step", first_light("announce", "voicemail"))
 async def test_a_prompt_may_be_longer_than_the_dialplan_waits_for_an_engine(
     service: Service, step: str
 ) -> None:

@@ -19,8 +19,11 @@ from dialplan.routing import BUILT_IN
 from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
-from tests.live.service import House, Json, Route, Service, new_destination, new_number
-from tests.unit import fakes
+from tests.lateness import late
+from tests.live.agreed import Route, new_destination, new_number
+from tests.live.followed import Json
+from tests.live.service import House, Service
+from tests.unit import fake_dial, fake_services, fakes
 from tests.unit.routes import service_number
 
 FIRST, SECOND = new_destination(), new_destination()
@@ -30,7 +33,7 @@ FIRST, SECOND = new_destination(), new_destination()
 class Does:
     """What a destination does, said to the fake line and to the carrier."""
 
-    fake: fakes.Answers | fakes.Says
+    fake: fake_dial.Answers | fake_dial.Says
     real: carrier.Behaviour
 
 
@@ -40,16 +43,17 @@ class Story:
     does: Mapping[str, Does] = field(default_factory=dict)
     hangs_up_after: float | None = None
     record: str = "off"
+    presses: Sequence[tuple[float, str]] = ()
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
-    return Does(fakes.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
+    return Does(fake_dial.Answers(after, talks), carrier.Answers(after, hangs_up_after=talks))
 
 
 def listens(seconds: float, after: float = 0.3) -> Does:
     """Hangs up so long after the answer: during the announcement, or what is left of that after it."""
     told = announcement("recording-announcement").seconds
-    fake = fakes.Answers(after, max(seconds - told, 0), leaves=seconds)
+    fake = fake_dial.Answers(after, max(seconds - told, 0), leaves=seconds)
     return Does(fake, carrier.Answers(after, hangs_up_after=seconds))
 
 
@@ -58,12 +62,17 @@ def announcement(name: str) -> Prompt:
 
 
 def refuses(outcome: Outcome, code: int) -> Does:
-    return Does(fakes.Says(outcome, 0.05), carrier.Refuses(code))
+    return Does(fake_dial.Says(outcome, 0.05), carrier.Refuses(code))
 
 
 BUSY, GONE = refuses(Outcome.BUSY, 486), refuses(Outcome.UNREACHABLE, 404)
 ANSWERS, LATE = answers(), answers(after=60)
 BRANCH = {"to": FIRST, "busy": [{"announce": "sorry"}, {"ring": SECOND}]}
+MENU: Route = [
+    {"announce": "welcome"},
+    {"menu": {"prompt": "sorry", "keys": {"1": [{"ring": FIRST}]}, "seconds": 2, "tries": 1, "answer": True}},
+    {"hangup": "closed"},
+]
 STORIES = {
     "the destination hangs up": Story([{"announce": "welcome"}, {"ring": FIRST}], {FIRST: ANSWERS}),
     "the caller hangs up": Story([{"ring": FIRST}], {FIRST: answers(talks=60)}, 1.0),
@@ -76,6 +85,11 @@ STORIES = {
     "recorded": Story([{"ring": FIRST}], {FIRST: listens(2.2)}, record="announce"),
     "who leaves when he is told": Story(
         [{"ring": FIRST}, {"ring": SECOND}], {FIRST: listens(0.6), SECOND: listens(2.2)}, record="announce"
+    ),
+    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(1.2, "1")]),
+    "no key": Story(MENU, {FIRST: ANSWERS}),
+    "waits": Story(
+        [{"wait": 1}, {"wait": {"seconds": 1, "music": "welcome"}}, {"ring": FIRST}], {FIRST: ANSWERS}
     ),
     "closed": Story([{"announce": "closed"}, {"hangup": "closed"}]),
 }
@@ -99,15 +113,16 @@ async def test_the_fake_line_tells_the_story_that_asterisk_tells(
     assert told(faked) == told(real)
     assert set(map(kind, fake_entries)) == set(map(kind, entries))  # CEL may say a thing twice
     for mine, theirs in ((faked.ring, real.ring), (faked.talk, real.talk)):
-        assert abs(mine - theirs) < timedelta(seconds=0.3)
+        assert abs(mine - theirs) < timedelta(seconds=0.3) + late()
 
 
 async def on_the_fake_line(story: Story) -> tuple[CallRecord, Sequence[Json]]:
     number = service_number([dict(step) for step in story.route], record=story.record)
     terms = CallTerms(number, Owner(name="ACME"), prompt)
-    services = fakes.FakeCallServices(terms)
+    services = fake_services.FakeCallServices(terms)
     does = {to: does.fake for to, does in story.does.items()}
-    state = await fakes.attend(fakes.FakeLine(does, story.hangs_up_after), services)
+    line = fakes.FakeLine(does, story.hangs_up_after, presses=story.presses)
+    state = await fake_services.attend(line, services)
     return call_record(state), [json.loads(encode(entry)) for entry in services.entries]
 
 
@@ -115,8 +130,11 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
     for to, does in story.does.items():
         service.network.behave(to, does.real)
     caller = await service.call(number)
+    for after, keys in story.presses:
+        await asyncio.sleep(after)  # as the story has it  # as the story has it
+        await caller.press(keys)
     if story.hangs_up_after is not None:
-        await asyncio.sleep(story.hangs_up_after)
+        await asyncio.sleep(story.hangs_up_after)  # as the story has it
         await caller.hang_up()
     await caller.wait_ended()
     return await service.record(number), service.journal(number)

@@ -18,6 +18,7 @@ from tests.live.service import Service, until
 from tests.live.sip import Agent, Ringing
 from tests.live.test_recorder import set_up
 from tests.live.tunes import heard_tones, new_music, replace_music, write
+from tests.tiers import heavy
 
 TUNE, OTHER_TUNE = (500, 700, 900), (1100, 1300, 1500)
 UNKNOWN_TUNE = (1200, 1400)  # content that Asterisk has by no other name
@@ -62,6 +63,7 @@ async def test_music_is_heard_before_the_answer_again_and_again_and_not_after_it
     assert leg.ringing is not None
 
 
+@heavy
 async def test_every_caller_hears_it_from_its_beginning(service: Service) -> None:
     music = await new_music(service.house, TUNE)
     to = service.destination(Answers(after=4))
@@ -88,6 +90,7 @@ async def test_in_the_next_ring_of_the_call_it_goes_on_where_it_stopped(service:
     assert [leg.outcome for leg in record.legs] == ["busy", "taken"]
 
 
+@heavy
 async def test_a_caller_who_hears_music_does_not_hear_what_a_network_announces(service: Service) -> None:
     music = await new_music(service.house, TUNE)
     engaged = service.destination(Announces(ANNOUNCED_HZ, 1.5, 486))
@@ -127,6 +130,7 @@ async def test_a_call_keeps_its_music_when_another_takes_its_place_and_the_engin
     await service.records(number, 2)
 
 
+@heavy
 async def test_where_asterisk_cannot_be_told_the_music_it_rings(service: Service, wire: Wire) -> None:
     told = service.house.told
     missing, unpublished = told("music_missing"), told("music_not_published")
@@ -167,6 +171,7 @@ async def test_the_caller_hears_music_until_the_destination_has_heard_of_the_rec
     assert record.recording_id
 
 
+@heavy
 async def test_without_an_engine_the_music_goes_on_and_the_fallback_rings(
     service: Service, engine: Fragile
 ) -> None:

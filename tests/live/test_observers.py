@@ -17,6 +17,7 @@ from devkit.carrier import Answers
 from devkit.parts import Command, ended, is_ready
 from tests.live.recordings import of_kind, recorded_number
 from tests.live.service import DESTINATION_HZ, House, Service, until
+from tests.tiers import first_light
 
 BEEP_HZ = 1000
 CALLS = 12  # the engine of before stood still after 9
@@ -86,7 +87,7 @@ async def leave_a_message(service: Service, number: str) -> None:
     await caller.hang_up()
 
 
-@pytest.mark.parametrize("log", [unread_pipe, closed_pipe, full_disk])
+@pytest.mark.parametrize("log", first_light(unread_pipe, closed_pipe, full_disk))
 async def test_calls_messages_and_recordings_do_not_notice_the_log(
     service: Service, log: Callable[[], AbstractContextManager[int]]
 ) -> None:

@@ -143,7 +143,7 @@ def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself
     services: CallServices,
 ) -> None:
     talk = services.picked_up().answered()
-    time.sleep(1.5)
+    time.sleep(1.5)  # so long they talk
     line = talk.hung_up().recorded()
     informed, begun, ended = (talk.happened(kind) for kind in ("INFORMED", "REC_START", "REC_END"))
     assert informed["result"] == "SUCCESS"
@@ -160,17 +160,17 @@ def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself
 
 def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(services: CallServices) -> None:
     talk = services.picked_up(prompt=None).answered()
-    time.sleep(0.5)
+    time.sleep(0.5)  # so long they talk
     talk.destination.press("*1")
     begun, paused = talk.happened("REC_START"), talk.happened("REC_PAUSE")
     talk.destination.hz = talk.caller.hz = CARD
     before = talk.destination.packets
-    time.sleep(1)
+    time.sleep(1)  # so long they talk
     assert talk.destination.packets - before > 40  # of 50: they go on talking
     talk.destination.hz, talk.caller.hz = DESTINATION, CALLER
     talk.destination.press("*1")
     resumed = talk.happened("REC_RESUME")
-    time.sleep(1)
+    time.sleep(1)  # so long they talk
     line = talk.hung_up().recorded()
     assert resumed["how"] == "key"
     assert talk.caller.keys == ""
@@ -210,7 +210,7 @@ def test_a_pause_that_nobody_ends_ends_by_itself(services: CallServices) -> None
     talk = services.picked_up(prompt=None, pause=1).answered()
     talk.destination.press("*1")
     paused = talk.happened("REC_PAUSE")
-    time.sleep(2)
+    time.sleep(2)  # longer than the pause
     talk.destination.press("*1")
     talk.happened("REC_PAUSE", 2)
     (resumed,) = talk.told("REC_RESUME")
@@ -224,7 +224,7 @@ def test_a_pause_that_nobody_ends_ends_by_itself(services: CallServices) -> None
 
 def test_the_caller_stops_it_for_good_where_they_may(services: CallServices) -> None:
     talk = services.picked_up(prompt=None, may_stop=True).answered()
-    time.sleep(0.5)
+    time.sleep(0.5)  # so long they talk
     talk.caller.press("*9")
     stopped = talk.happened("REC_STOP")
     talk.destination.press("*1")
@@ -250,7 +250,7 @@ def test_what_was_not_heard_to_its_end_starts_no_recording(
     services: CallServices, prompt: str, ms: int, result: str
 ) -> None:
     talk = services.picked_up(prompt=prompt, ms=ms).answered()
-    time.sleep(0.3)
+    time.sleep(0.3)  # so long they talk
     talk.hung_up()
     assert talk.happened("INFORMED")["result"] == result
     assert talk.told("REC_START") == []

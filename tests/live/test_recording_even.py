@@ -2,7 +2,7 @@
 
 TALK_SECONDS=600 is the ten minutes of the promise, held to its bounds; the default allows for a machine that
 is busy with other tests. The telephones are bare: those of the other tests are late themselves. Where packets
-are lost or late the sides may be further apart for a while: docs/decisions/016.
+are lost or late the sides may be further apart for a while: docs/decisions/012-recorder.md
 """
 
 import os
@@ -17,9 +17,10 @@ import pytest
 from devkit.audio import RATE, Samples
 from storage.parts import NAME
 from tests.live import sip
+from tests.live.agreed import new_destination
 from tests.live.ari import left_in
 from tests.live.recordings import Kept, recorded_number
-from tests.live.service import House, journalled, new_destination
+from tests.live.service import House
 from tests.live.speakers import speakers
 
 TALK_SECONDS = float(os.environ.get("TALK_SECONDS", "0")) or 15.0
@@ -52,7 +53,7 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
         said.speak(1, sip.media_of(ringing.invite.text)[1])
         ringing.pick_up()
         assert call.final() == 200
-        time.sleep(TALK_SECONDS)
+        time.sleep(TALK_SECONDS)  # so long they talk
         (part,) = house.endpoint.recordings.glob(f"{call_of(house, number)}-rec1-*.raw")
         kept = Kept(house, tmp_path, NAME.sub("", part.name))
         kept.keep()
@@ -72,23 +73,17 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
 
 def call_of(house: House, number: str) -> str:
     """The one call to this number."""
-    told = journalled(house.state / "journal")
-    (call,) = (it["call"] for it in told if it["kind"] == "call_start" and it["number"] == number)
+    entries = house.journal.of_number(number)
+    (call,) = (entry["call"] for entry in entries if entry["kind"] == "call_start")
     return str(call)
 
 
 def talk(house: House, number: str) -> float:
     """How long the one who called this number talked, once their call is over, s."""
 
-    call = call_of(house, number)
-
     def instants() -> dict[str, datetime]:
-        told = journalled(house.state / "journal")
-        return {
-            it["kind"]: datetime.fromisoformat(it["at"])
-            for it in told
-            if it.get("call") == call and "at" in it
-        }
+        entries = house.journal.of_number(number)
+        return {entry["kind"]: datetime.fromisoformat(entry["at"]) for entry in entries if "at" in entry}
 
     assert sip.eventually(lambda: "call_end" in instants())
     return (instants()["call_end"] - instants()["answered"]).total_seconds()

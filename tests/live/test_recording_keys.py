@@ -1,6 +1,5 @@
 """Keys in a recorded conversation: the destination pauses the recording, the caller stops it."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,13 +23,13 @@ async def test_what_is_said_in_a_pause_is_digital_silence_and_the_time_goes_on(
     service: Service, tmp_path: Path
 ) -> None:
     it = await recorded(service, tmp_path)
-    await asyncio.sleep(1)
+    await it.talk(1)
     await it.destination.press("*1")
     await until(lambda: it.noted("rec_pause"))
-    await asyncio.sleep(2)
+    await it.talk(2)
     await it.destination.press("*1")
     await until(lambda: it.noted("rec_resume"))
-    await asyncio.sleep(1)
+    await it.talk(1)
     said, heard = await it.over()
     assert abs(length(said) - (await it.record()).talk) < BUSY
     begin, end = since_the_beginning(it, "rec_pause"), since_the_beginning(it, "rec_resume")
@@ -47,7 +46,7 @@ async def test_a_call_that_ends_in_a_pause_is_silent_to_its_end(service: Service
     it = await recorded(service, tmp_path)
     await it.destination.press("*1")
     await until(lambda: it.noted("rec_pause"))
-    await asyncio.sleep(1)
+    await it.talk(1)
     said, heard = await it.over()
     assert abs(length(said) - (await it.record()).talk) < BUSY
     paused = round((since_the_beginning(it, "rec_pause") + 0.06) * RATE)
@@ -58,14 +57,14 @@ async def test_a_call_that_ends_in_a_pause_is_silent_to_its_end(service: Service
 
 async def test_the_caller_stops_it_for_good_and_talks_on(service: Service, tmp_path: Path) -> None:
     it = await recorded(service, tmp_path, caller_may_stop="true")
-    await asyncio.sleep(1)
+    await it.talk(1)
     await it.caller.press("*9")
     await until(lambda: it.noted("rec_stop") and it.kept.is_written())
     (part,) = it.kept.parts()
     size = part.stat().st_size
     await hear_each_other(it.caller, it.destination, DESTINATION_HZ, CALLER_HZ)
     await it.destination.press("*1*1")
-    await asyncio.sleep(1)
+    await it.talk(1)
     said, _ = await it.over()
     assert [file.stat().st_size for file in it.kept.parts()] == [size]
     (stop,), record = it.noted("rec_stop"), await it.record()

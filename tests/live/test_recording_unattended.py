@@ -1,6 +1,5 @@
 """Recordings of a node whose engine is not there: Asterisk begins, pauses and ends them by itself."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +8,14 @@ import pytest
 
 from devkit.audio import FULL, RATE, levels
 from devkit.carrier import Answers
+from tests.lateness import late
+from tests.live.agreed import new_destination
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
 from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_number
-from tests.live.service import Service, new_destination, until
+from tests.live.service import Service, until
+from tests.tiers import first_light
 
 # What these telephones may be short by: they say nothing for a moment when an engine starts beside them.
 BUSY = timedelta(milliseconds=250)
@@ -24,7 +26,7 @@ def parts_there(service: Service, call_id: str) -> int:
     return len(list(service.house.endpoint.recordings.glob(f"{call_id}-*.raw")))
 
 
-@pytest.mark.parametrize("paused", [False, True], ids=["recording", "paused"])
+@pytest.mark.parametrize("paused", first_light(True, False), ids=["paused", "recording"])
 async def test_a_recording_goes_on_without_an_engine_and_ends_with_the_next(
     service: Service, engine: Fragile, tmp_path: Path, paused: bool
 ) -> None:
@@ -32,9 +34,9 @@ async def test_a_recording_goes_on_without_an_engine_and_ends_with_the_next(
     await engine.end()
     if paused:
         await press_pause(it, 2)
-        await asyncio.sleep(1)
+        await it.talk(1)
         await press_pause(it, 3)
-    await asyncio.sleep(1)
+    await it.talk(1)
     await engine.start()
     said, _ = await it.over()
     assert abs(length(said) - (await it.record()).talk) < BUSY
@@ -54,7 +56,7 @@ async def test_who_hangs_up_while_no_engine_is_there_has_ended_the_recording(
     service: Service, engine: Fragile, tmp_path: Path
 ) -> None:
     it = await recorded(service, tmp_path)
-    await asyncio.sleep(1)
+    await it.talk(1)
     await engine.end()
     await it.hang_up()
     await engine.start()
@@ -63,10 +65,10 @@ async def test_who_hangs_up_while_no_engine_is_there_has_ended_the_recording(
     assert abs(length(said) - record.talk) < BUSY
     (end,) = it.noted("rec_end")
     assert record.ended is not None
-    assert abs(instant(end) - record.ended) < timedelta(milliseconds=20)
+    assert abs(instant(end) - record.ended) < timedelta(milliseconds=20) + late()
 
 
-@pytest.mark.parametrize("hangs_up", ["with an engine", "without one"])
+@pytest.mark.parametrize("hangs_up", first_light("without one", "with an engine"))
 async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any_other(
     service: Service, engine: Fragile, tmp_path: Path, hangs_up: str
 ) -> None:
@@ -83,7 +85,7 @@ async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any
     await hear_each_other(caller, destination, DESTINATION_HZ, CALLER_HZ)
     it = Conversation(service, number, caller, destination, Kept(service.house, tmp_path, f"{call}-rec1"))
     assert of_kind(service, number, "rec_start") == []
-    await asyncio.sleep(1)
+    await it.talk(1)
     if hangs_up == "without one":
         await it.hang_up()
     await engine.start()

@@ -31,6 +31,7 @@ from tests.live.outages import (
 )
 from tests.live.promises import Rows, hold_against_what_was_promised
 from tests.live.test_dev import running_dev
+from tests.tiers import first_light
 
 KILLS = int(os.environ.get("KILLS", "5"))
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -104,15 +105,16 @@ def told(it: Field, rows: Rows) -> str:
 
 
 @pytest.mark.timeout(180 + 10 * KILLS)
-async def test_whatever_is_killed_no_recording_is_lost_and_none_kept(somewhere: Field) -> None:
+@pytest.mark.parametrize("kills", first_light(2, KILLS))
+async def test_whatever_is_killed_no_recording_is_lost_and_none_kept(somewhere: Field, kills: int) -> None:
     seed = random.randrange(10**6)
     print("seed", seed)
     dice, over = random.Random(seed), asyncio.Event()
     hurrying = asyncio.create_task(hurry(somewhere, dice))
     callers = [call_again_and_again(somewhere, line, over, dice) for line in range(LINES)]
     calling = asyncio.gather(*callers)
-    await asyncio.sleep(2)
-    await kill_at_random(somewhere, KILLS, dice)
+    await asyncio.sleep(2)  # calls are in all their phases then
+    await kill_at_random(somewhere, kills, dice)
     over.set()
     await calling
     rows = await settled(somewhere)

@@ -36,7 +36,7 @@ async def talk(dev: Dev, port: int, seconds: float) -> None:
         caller: Handset = await telephones.dial(OPEN, dev.endpoints()["sip"], shown(CALLER), says=(SAYS,))
         destination = await network.picked_up(OFFICE, seconds=30)
         await destination.hears(SAYS, 10)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds)  # so long they talk
         await caller.hang_up()
         await destination.wait_ended()
 

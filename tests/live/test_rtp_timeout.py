@@ -34,8 +34,7 @@ def reload(asterisk: Asterisk, text: str) -> None:
 
 @pytest.mark.usefixtures("hasty")
 async def test_a_caller_without_sound_is_hung_up_by_the_network(service: Service, wire: Wire) -> None:
-    to = service.destination(Answers())
-    (number,) = service.house.agree([{"ring": to}])
+    number, to = service.ringing(Answers())
     with Agent() as agent:
         call = Call(agent, service.house.run.sip, number).invite()
         destination = await service.network.picked_up(to)

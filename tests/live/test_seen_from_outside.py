@@ -62,8 +62,7 @@ CEL = "asterisk/log/cel-custom/Master.csv"
 
 
 async def test_no_log_names_a_caller_or_a_destination(service: Service) -> None:
-    house, to = service.house, service.destination(Answers(0.1))
-    (number,) = house.agree([{"ring": to}])
+    number, to = service.ringing(Answers(0.1))
     callers = [canary() for _ in range(CALLS)]
     calls = [await service.call(number, shown(caller)) for caller in callers]
     await asyncio.gather(*(call.wait_answered() for call in calls))

@@ -6,9 +6,10 @@ from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from devkit.phones import WITHHELD
 from storage.records import CallRecord
+from tests.live.agreed import new_caller, new_destination
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile, away
-from tests.live.service import Service, new_caller, new_destination, until
+from tests.live.service import Service, until
 
 TO = new_destination()
 

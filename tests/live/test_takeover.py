@@ -13,14 +13,17 @@ from devkit.audio import RATE, level, tone, write_wav
 from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from storage.records import CallRecord
+from tests.lateness import late
+from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
-from tests.live.fragile import Fragile, away
-from tests.live.service import CALLER_HZ, DESTINATION_HZ, PROMPTS, House, Service, new_destination, until
+from tests.live.fragile import Fragile, away, seems_alive
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Service, until
+from tests.tiers import first_light
 
 TO, FALLBACK = new_destination(), new_destination()
 TOGETHER_AWAY_SECONDS = float(os.environ.get("TOGETHER_AWAY_SECONDS", "3"))
-ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+ENDS = pytest.mark.parametrize("how", first_light(signal.SIGKILL, signal.SIGTERM), ids=["killed", "stopped"])
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +141,10 @@ async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     caller = await service.call(number)
     await caller.wait_ringing()
     await engine.end(how)
-    starting = asyncio.create_task(engine.start())
     await until(lambda: [it for it in service.network.arrivals if it.refused], 5)
-    assert not starting.done()
-    await starting
-    destination = await service.network.picked_up(next_one, seconds=10)
+    async with seems_alive(service):
+        await engine.start()
+        destination = await service.network.picked_up(next_one, seconds=10)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     record = await service.record(number)
@@ -165,7 +167,7 @@ async def test_an_announcement_is_said_again_by_the_next_engine_and_the_route_go
     await caller.hang_up()
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
-    assert record.ring < timedelta(seconds=2)
+    assert record.ring < timedelta(seconds=2) + late()
 
 
 @ENDS
@@ -236,13 +238,13 @@ async def test_without_an_engine_callers_reach_the_fallback_once_it_is_clear_tha
     await engine.end()
     early = await service.call(number)
     await hear_each_other(early, await service.network.picked_up(FALLBACK, seconds=8))
-    assert timedelta(seconds=4) < datetime.now(UTC) - early.began < timedelta(seconds=6)
+    assert timedelta(seconds=4) < datetime.now(UTC) - early.began < timedelta(seconds=6) + late()
     await away(service)
-    late = await service.call(number)
-    await hear_each_other(late, await service.network.picked_up(FALLBACK, 2))
-    assert datetime.now(UTC) - late.began < timedelta(seconds=1.5)
+    late_one = await service.call(number)
+    await hear_each_other(late_one, await service.network.picked_up(FALLBACK, 2))
+    assert datetime.now(UTC) - late_one.began < timedelta(seconds=1.5) + late()
     assert [arrival.number for arrival in service.network.arrivals] == [FALLBACK, FALLBACK]
-    for caller in (early, late):
+    for caller in (early, late_one):
         await caller.hang_up()
         await caller.wait_ended()
 
@@ -259,7 +261,7 @@ async def test_when_asterisk_dies_the_conversation_is_lost_and_its_record_is_not
     record = await service.record(number)
     assert told(record) == ("lost", "lost", ["taken"])
     assert record.ended is not None
-    assert abs(record.ended - died) < timedelta(seconds=1)
+    assert abs(record.ended - died) < timedelta(seconds=1) + late()
     alive = "/asterisk/variable?variable=ENGINE_ALIVE"
     await until(lambda: ask(service.house.endpoint, alive)["value"])  # of the new Asterisk
     caller, _ = await in_conversation(service, number := plain(), TO)
@@ -281,4 +283,4 @@ async def test_when_engine_and_asterisk_die_together_the_talk_is_billed_to_the_l
     record = await service.record(number)
     assert told(record) == ("lost", "lost", ["taken"])
     assert record.ended is not None
-    assert timedelta(seconds=-1) < record.ended - died < timedelta(seconds=0.1)
+    assert timedelta(seconds=-1) < record.ended - died < timedelta(seconds=0.1) + late()

@@ -13,6 +13,7 @@ import pytest
 from devkit.audio import RATE, Samples, correlation
 from devkit.parts import Part, ended
 from storage.records import CallRecord
+from tests.live.agreed import new_number
 from tests.live.mails import (
     begin_message,
     hang_up_after,
@@ -23,8 +24,9 @@ from tests.live.mails import (
     traces,
     write_owner,
 )
-from tests.live.service import Service, new_number
+from tests.live.service import Service
 from tests.live.sinks import callengine
+from tests.tiers import first_light
 
 KILLS = int(os.environ.get("KILLS", "5"))
 LOST_BY_ASTERISK = 2.1  # s: what it has not written yet when it is killed
@@ -50,7 +52,7 @@ async def killed(part: Part) -> AsyncIterator[None]:
 async def kill_again_and_again(part: Part, times: int, dice: random.Random) -> None:
     """Kill it at any moment, its own start included; afterwards it runs."""
     for _ in range(times):
-        await asyncio.sleep(dice.expovariate(2.0))
+        await asyncio.sleep(dice.expovariate(2.0))  # a random moment
         await kill(part)
         starting = asyncio.create_task(part.start())
         await asyncio.wait({starting}, timeout=dice.uniform(0.2, 3))
@@ -61,14 +63,17 @@ async def kill_again_and_again(part: Part, times: int, dice: random.Random) -> N
     await part.start()
 
 
-async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(service: Service) -> None:
+@pytest.mark.parametrize("kills", first_light(2, KILLS))
+async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(
+    service: Service, kills: int
+) -> None:
     house, began, seed = service.house, time.time(), random.randrange(10**6)
     print("seed", seed)
-    texts = {new_number(): speech(2, 20 + k) for k in range(2 * KILLS)}
+    texts = {new_number(): speech(2, 20 + k) for k in range(2 * kills)}
     owners = {number: write_owner(house, f"steady-{number[1:]}") for number in texts}
     route = [{"voicemail": "welcome"}]
     house.write({number: {"route": route, "owner": f"steady-{number[1:]}"} for number in texts})
-    killing = asyncio.create_task(kill_again_and_again(house.worker, KILLS, random.Random(seed)))
+    killing = asyncio.create_task(kill_again_and_again(house.worker, kills, random.Random(seed)))
     await asyncio.gather(*(later(k / 2, service, *call) for k, call in enumerate(texts.items())))
     await killing
     for number, said in texts.items():
@@ -81,11 +86,11 @@ async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(service
 
 
 async def later(seconds: float, service: Service, number: str, said: Samples) -> None:
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds)  # one caller after the other
     await leave_message(service, number, said)
 
 
-@pytest.mark.parametrize("back", ["before the hang-up", "after the hang-up"])
+@pytest.mark.parametrize("back", first_light("after the hang-up", "before the hang-up"))
 async def test_a_message_is_whole_though_the_engine_is_killed_while_it_is_spoken(
     service: Service, back: str
 ) -> None:
@@ -94,7 +99,7 @@ async def test_a_message_is_whole_though_the_engine_is_killed_while_it_is_spoken
     address = write_owner(house, owner)
     (number,) = house.agree([{"voicemail": "welcome"}], owner=owner)
     caller = await begin_message(service, number, said)
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # so much has been said
     async with killed(house.engine):
         if back.startswith("after"):
             await hang_up_after(caller)
@@ -112,7 +117,7 @@ async def test_what_was_spoken_before_asterisk_was_killed_is_mailed(service: Ser
     address = write_owner(house, "stoic")
     (number,) = house.agree([{"voicemail": "welcome"}], owner="stoic")
     await begin_message(service, number, said)
-    await asyncio.sleep(spoken := 5)
+    await asyncio.sleep(spoken := 5)  # so much has been said
     async with killed(house.asterisk):
         pass
     (mail,) = await mail_to(house, address, seconds=30)

@@ -14,8 +14,9 @@ from devkit.carrier import Refuses
 from devkit.parts import ended
 from devkit.phones import WITHHELD, shown
 from dialplan.delivery import Format
+from tests.live.agreed import new_caller
 from tests.live.mails import leave_message, mail_to, settled, speech, traces, write_owner
-from tests.live.service import House, Service, new_caller, until
+from tests.live.service import House, Service, until
 from tests.live.sinks import all_sinks, callengine, canary
 from tests.live.sip import Agent, Call
 from tests.live.test_identity import NAMES
@@ -69,7 +70,7 @@ async def message_of_six_seconds(service: Service, chosen: Format) -> None:
 async def without_worker(house: House) -> AsyncIterator[None]:
     """Nothing happens after calls."""
     assert house.worker.process is not None
-    house.worker.say_stop()
+    house.worker.terminate()
     await ended(house.worker.process)
     try:
         yield

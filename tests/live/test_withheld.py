@@ -93,7 +93,7 @@ async def test_a_withheld_number_stands_nowhere_when_every_field_of_the_call_tel
     service: Service,
 ) -> None:
     """Networks and telephones repeat a number in fields that no Privacy header speaks of."""
-    (number,) = service.house.agree([{"ring": service.destination(Refuses(486))}])
+    number, _ = service.ringing(Refuses(486))
     secret, name = canary(), "Kanari\udce9 Vogel"  # é in Latin-1: Asterisk warns of that, number and all
     here = f"sip:{secret}@127.0.0.1"
     headers = [
@@ -156,7 +156,7 @@ async def test_a_withheld_number_stands_nowhere_when_asterisk_alone_takes_the_ca
 async def without_engine(house: House) -> AsyncIterator[None]:
     """The engine is away, and Asterisk knows it at once instead of after 5 s."""
     assert house.engine.process is not None
-    house.engine.say_stop()
+    house.engine.terminate()
     await ended(house.engine.process)
     ask(house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE&value=0", "POST")
     try:

@@ -42,9 +42,9 @@ class Attack:
         files = [path.read_bytes() for path in sorted(self.data.rglob("*")) if path.is_file()]
         files += self.kept
         wrapped = {file[at : at + WRAPPED] for file in files for at in places(file, self.key_wrapper.current)}
-        vaults = [self.key_wrapper.in_epoch(key) for key in epoch_keys(files)]
+        wrappers = [self.key_wrapper.in_epoch(key) for key in epoch_keys(files)]
         groups = {
-            key for key_wrapper in vaults for it in wrapped if (key := opened(key_wrapper, it, "group key"))
+            key for key_wrapper in wrappers for it in wrapped if (key := opened(key_wrapper, it, "group key"))
         }
         return {it for it in audio_ids if any(self._has_key(file, it, groups) for file in files)}
 

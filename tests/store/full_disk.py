@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.ari import cel_room
-from engine.ari.cel import CelEvent
 from engine.ari.cel_reader import CelReader
 from journal import book
+from journal.cel import CelEvent
 from journal.follower import Follower
 from journal.position import Position
 from journal.writer import Journal

@@ -1,4 +1,4 @@
-"""A node's keeping of sounds, in this process: its spool, its safe, and what the tables say of them."""
+"""A node that stores audio, in this process: its spool, its encrypted store, and its rows."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.rotation import Rotation
-from storage.sealing import Came, Sealer
+from storage.sealing import Sealer, SealResult
 from storage.spool import Spool
 from storage.sweeping import Sweeper
 from tests.store.calls import revised
@@ -54,13 +54,13 @@ class House:
             await messages.keep(self.con, told)
             await recordings.keep(self.con, told)
 
-    async def seal(self) -> list[Came]:
-        """Seal all that is due; what came of each."""
-        came = []
-        while (one := await self.sealer.seal_next(self.con)) is not None:
-            came.append(one)
-            assert len(came) < 1000
-        return came
+    async def seal(self) -> list[SealResult]:
+        """Seal all that is due; return the results."""
+        results = []
+        while (result := await self.sealer.seal_next(self.con)) is not None:
+            results.append(result)
+            assert len(results) < 1000
+        return results
 
     async def destroy(self) -> int:
         """Destroy all that is due; how many were tried."""

@@ -20,7 +20,7 @@ from mailer.outbox_worker import DeliveryPolicy, OutboxWorker
 from mailer.post import Post, Transport
 from mailer.return_address import ReturnAddresses
 from mailer.sessions import Sessions
-from mailer.smtp import Server, Speaker
+from mailer.smtp import Server, SmtpIdentity
 from mailer.tls import verifying
 from storage.key_wrapper import new_key
 from storage.messages import post
@@ -180,7 +180,7 @@ async def office(
     told: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Office]:
     """An outbox worker over this database; `told` is called with each result."""
-    sessions = Sessions(Speaker("engine1.provider.example", verifying(None)))
+    sessions = Sessions(SmtpIdentity("engine1.provider.example", verifying(None)))
     outbox_worker = OutboxWorker(
         MailSender(Post(transport, sessions), SENDER, ADDRESSES), wav_of, terms, policy, told
     )

@@ -119,31 +119,31 @@ ENDLESS = "UPDATE message SET state = 'accepted', noted_at = now() - interval '1
     ("wrong", "told"),
     [
         (sql("UPDATE tombstone SET owner = 'other'"), f"chain: line 1 ({audio_id(GONE)}) was changed"),
-        (sql("DELETE FROM tombstone"), f"chain: {audio_id(GONE)} is called destroyed, and has no tombstone"),
+        (sql("DELETE FROM tombstone"), f"chain: {audio_id(GONE)} is marked as destroyed, but has no"),
         (
             sql("UPDATE audio SET state = 'stored' WHERE state = 'destroyed'"),
-            f"chain: {audio_id(GONE)} has a tombstone, and is not called destroyed",
+            f"chain: {audio_id(GONE)} has a tombstone, but is not marked as destroyed",
         ),
-        (sql(KEY.format(audio_id(GONE))), f"kept: the key of {audio_id(GONE)} is there"),
-        (sql("DELETE FROM keys.audio_key"), f"missing: the key of {audio_id(KEPT)} is not there"),
+        (sql(KEY.format(audio_id(GONE))), f"kept: the key of {audio_id(GONE)} exists"),
+        (sql("DELETE FROM keys.audio_key"), f"missing: the key of {audio_id(KEPT)} is missing"),
         (sql(OVERDUE), f"overdue: {audio_id(KEPT)} should have been destroyed"),
         (sql(WAITING), f"waiting: {audio_id(KEPT)} is not stored yet"),
-        (sql(ENDLESS), f"endless: {audio_id(KEPT)} is kept without an end"),
+        (sql(ENDLESS), f"endless: {audio_id(KEPT)} is kept with no deadline"),
         (
             sql("UPDATE keys.residue SET since = now() - interval '2 hours'"),
             "residue: after an hour destroyed keys (1) can still be read",
         ),
         (rotated(UNCLEARED), "residue: the key of epoch 1 is over, and has not been overwritten"),
-        (rotated(BACK), "residue: the key of epoch 1 is called overwritten, and is there"),
+        (rotated(BACK), "residue: the key of epoch 1 is marked as overwritten, but exists"),
         (rotated(UNWRITTEN), "residue: the key of epoch 1 is overwritten, but not in the file"),
         (rotated(OLD), "residue: WAL file 0000"),
-        (sql(GROUPLESS), "residue: keys that a version before wrapped by master key 6f6c646f alone"),
+        (sql(GROUPLESS), "residue: keys that an earlier version wrapped by master key 6f6c646f alone"),
         (wal_is_recycled, "residue: wal_recycle is on"),
         (sql(BROKEN_GROUP), "missing: keys do not open"),
-        (object_is_back, f"kept: object message/{audio_id(GONE)} is there, and called destroyed"),
-        (object_is_lost, f"missing: object message/{audio_id(KEPT)} is not there"),
-        (object_is_nobodys, f"orphan: object message/{audio_id(9)} belongs to nothing"),
-        (file_is_back, f"kept: {audio_id(GONE)} is in the spool, and should be no more"),
+        (object_is_back, f"kept: object message/{audio_id(GONE)} exists, but is marked as destroyed"),
+        (object_is_lost, f"missing: object message/{audio_id(KEPT)} is missing"),
+        (object_is_nobodys, f"orphan: object message/{audio_id(9)} belongs to no audio"),
+        (file_is_back, f"kept: {audio_id(GONE)} is still in the spool"),
         (file_is_nobodys, f"orphan: {audio_id(9)} in the spool belongs to no call"),
     ],
 )
@@ -158,7 +158,7 @@ async def test_that_an_object_was_changed_is_found_by_reading_it(house: House) -
     await object_is_changed(house)
     assert await findings(house) == []
     (found,) = await findings(house, read=True)
-    assert found.startswith(f"missing: object message/{audio_id(KEPT)} is not what was stored")
+    assert found.startswith(f"missing: object message/{audio_id(KEPT)} has other bytes than were stored")
 
 
 async def test_that_the_chain_was_cut_is_found_by_a_head_that_was_noted(house: House) -> None:
@@ -198,4 +198,4 @@ async def test_the_command_says_what_it_could_not_look_at(house: House, database
     elsewhere = await asyncio.to_thread(audited, house, database, "--no-spool")
     assert elsewhere.returncode == 0
     wrong = await asyncio.to_thread(audited, house, database, "--head", "12:abc")
-    assert "is no head of the chain" in wrong.stderr
+    assert "is not a head of the chain" in wrong.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from devkit.postgres import binaries
 from storage.encrypted_store import AudioDestroyed
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.keeping import house_of
 from tests.store.sounds import audio_id, record, voicemail_call
 
@@ -55,7 +55,7 @@ async def test_a_backup_has_no_key_and_a_database_restored_from_it_goes_on(
             await after.encrypted_store.fetch(after.con, audio_id(1))
         record(after.spool.folder, 2)
         await after.drain(voicemail_call(2), rev=2)
-        assert await after.seal() == [Came.STORED]
+        assert await after.seal() == [SealResult.STORED]
         await after.encrypted_store.fetch(after.con, audio_id(2))
         await after.destroy_now(audio_id(1), audio_id(2))
         await after.rotate()

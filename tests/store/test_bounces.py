@@ -9,7 +9,7 @@ from datetime import timedelta
 import aiosmtplib
 import pytest
 
-from mailer.listener import Hearing, Listener
+from mailer.listener import Listener, ReportRules
 from mailer.outbox import claim, taken
 from mailer.post import Smarthost
 from mailer.relays import Relays
@@ -20,7 +20,7 @@ from tests.unit.test_bounce import report
 OFFICE = "office@acme.example"
 OWNER = "owner@acme.example"
 BEHIND = replace(TERMS, smarthost="localhost")
-HEARING = Hearing(ADDRESSES, Relays(None, BEHIND.smarthost), BEHIND)
+RULES = ReportRules(ADDRESSES, Relays(None, BEHIND.smarthost), BEHIND)
 
 
 @dataclass
@@ -55,10 +55,10 @@ async def house(database: str) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def opened(database: str, hearing: Hearing = HEARING) -> AsyncIterator[House]:
+async def opened(database: str, rules: ReportRules = RULES) -> AsyncIterator[House]:
     async with mail_server() as kept, office(database, Smarthost(kept.server), BEHIND) as it:
         heard = asyncio.Event()
-        listener = Listener("127.0.0.1", 0, hearing, heard.set)
+        listener = Listener("127.0.0.1", 0, rules, heard.set)
         listening = asyncio.create_task(listener.run(it.pool))
         try:
             await until(lambda: listener.port > 0)
@@ -80,7 +80,7 @@ async def until(so: Callable[[], bool]) -> None:
 async def test_a_mail_that_comes_back_goes_to_the_second_address(house: House) -> None:
     told = await house.office.leave(1, then=OWNER)
     await house.office.round()
-    assert await house.back(told, report("failed")) == "250 2.0.0 heard"
+    assert await house.back(told, report("failed")) == "250 2.0.0 stored"
     assert await house.office.state(told) == "bounced"
     assert await house.office.keeping(told) is None, "it is not destroyed meanwhile"
     assert (await house.office.row(told))["reply"] == "smtp; 550 5.1.1 unknown here"
@@ -130,7 +130,7 @@ async def test_what_says_nothing_changes_nothing(house: House, content: bytes) -
     told = await house.office.leave(1, then=OWNER)
     await house.office.round()
     kept = await house.office.keeping(told)
-    assert await house.back(told, content, sender=OFFICE) == "250 2.0.0 heard"
+    assert await house.back(told, content, sender=OFFICE) == "250 2.0.0 stored"
     assert await house.office.state(told) == "accepted"
     assert abs((await house.office.keeping(told) or timedelta()) - (kept or timedelta())) < timedelta(
         minutes=1
@@ -143,9 +143,9 @@ async def test_nobody_else_gets_mail_here(house: House) -> None:
 
 
 async def test_a_report_about_nothing_of_ours_is_taken_and_forgotten(house: House) -> None:
-    assert await house.back(message_id(99), report("failed")) == "250 2.0.0 heard"
+    assert await house.back(message_id(99), report("failed")) == "250 2.0.0 stored"
     told = await house.office.leave(1)
-    assert await house.back(told, report("failed"), "somebody@else.example") == "250 2.0.0 heard"
+    assert await house.back(told, report("failed"), "somebody@else.example") == "250 2.0.0 stored"
     assert await house.office.state(told) == "waiting"
 
 
@@ -162,7 +162,7 @@ async def test_a_report_is_to_come_again_while_the_database_is_away(house: House
     await house.office.pool.execute("ALTER TABLE message RENAME TO elsewhere")
     assert (await house.back(told, report("failed"))).startswith("451")
     await house.office.pool.execute("ALTER TABLE elsewhere RENAME TO message")
-    assert await house.back(told, report("failed")) == "250 2.0.0 heard"
+    assert await house.back(told, report("failed")) == "250 2.0.0 stored"
     assert await house.office.state(told) == "undeliverable"
 
 
@@ -180,7 +180,7 @@ async def test_a_report_that_comes_when_all_is_destroyed_is_noted_and_resurrects
 
 
 async def test_a_port_that_is_taken_is_told_and_tried_again(house: House) -> None:
-    second = Listener("127.0.0.1", house.listener.port, HEARING, lambda: None)
+    second = Listener("127.0.0.1", house.listener.port, RULES, lambda: None)
     listening = asyncio.create_task(second.run(house.office.pool))
     await until(lambda: bool(second.troubles))
     listening.cancel()

@@ -14,10 +14,10 @@ from mailer.return_address import ReturnAddresses, digest
 from storage.key_wrapper import new_key
 from tests.store.hostile import Talk
 from tests.store.posting import ADDRESSES, SENDER, message_id
-from tests.store.test_bounces import HEARING, OFFICE, OWNER, House, deliver, opened
+from tests.store.test_bounces import OFFICE, OWNER, RULES, House, deliver, opened
 from tests.unit.test_bounce import report
 
-ELSEWHERE = replace(HEARING, relays=Relays({ip_network("192.0.2.0/24")}, None))
+ELSEWHERE = replace(RULES, relays=Relays({ip_network("192.0.2.0/24")}, None))
 NO_SUCH = "550 5.1.1 no such return address"
 
 
@@ -98,7 +98,7 @@ async def test_arrival_that_a_stranger_reports_does_not_shorten_the_bounce_windo
     """Even with a valid address: it is in the mail, for everybody to read who gets it or passes it on."""
     told = await untrusting.office.leave(1)
     await untrusting.office.round()
-    assert await untrusting.back(told, report("delivered")) == "250 2.0.0 heard"
+    assert await untrusting.back(told, report("delivered")) == "250 2.0.0 stored"
     assert (await untrusting.office.keeping(told) or timedelta()) > timedelta(hours=23)
     assert (await untrusting.office.row(told))["final"] is not True
 

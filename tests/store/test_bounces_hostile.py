@@ -65,18 +65,18 @@ async def test_a_mail_of_830_kb_that_did_not_announce_it_is_refused_unread(
 async def test_no_mail_holds_up_the_loop(house: House, name: str, bomb: bytes) -> None:
     told, _ = await mailed(house)
     async with beating() as heart:
-        assert await house.back(told, folded(bomb)) == "250 2.0.0 heard", name
+        assert await house.back(told, folded(bomb)) == "250 2.0.0 stored", name
     assert heart.longest < 0.1
     assert await house.office.state(told) == "bounced", "a mail without a sender is a failure, in any words"
 
 
 async def test_an_address_is_good_for_one_mail_that_costs_too_much(house: House) -> None:
     told, _ = await mailed(house)
-    assert await house.back(told, BOMB, sender=OFFICE) == "250 2.0.0 heard"
+    assert await house.back(told, BOMB, sender=OFFICE) == "250 2.0.0 stored"
     assert await house.office.state(told) == "accepted", "it had a sender, so it is nobody's failure"
     assert await house.back(told, BOMB) == "550 5.7.1 this return address has been misused"
     other, _ = await mailed(house, 2)
-    assert await house.back(other, report("failed")) == "250 2.0.0 heard", "others are not concerned"
+    assert await house.back(other, report("failed")) == "250 2.0.0 stored", "others are not concerned"
 
 
 async def test_honest_reports_are_heard_beside_hostile_ones(house: House) -> None:
@@ -86,7 +86,7 @@ async def test_honest_reports_are_heard_beside_hostile_ones(house: House) -> Non
         for told in hostile:
             group.create_task(house.back(told, BOMB))
         answers = [group.create_task(house.back(told, report("failed"))) for told in honest]
-    assert {answer.result() for answer in answers} == {"250 2.0.0 heard"}
+    assert {answer.result() for answer in answers} == {"250 2.0.0 stored"}
     assert {await house.office.state(told) for told in honest} == {"bounced"}
 
 

@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 
 from storage import migrate as schema
-from storage.calls import FETCHED, REFUSED, Revised, find, keep
+from storage.calls import REFUSED, Revised, find, keep
 from storage.migrate import MigrationChanged, migrate, migrations
 from storage.records import CallRecord
+from storage.rows import FETCHED
 from tests.store.calls import NOON, answered_call, call_id, lost_call, record_of
 from tests.store.conversations import recorded_call
 

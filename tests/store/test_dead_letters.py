@@ -2,23 +2,28 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from journal import reader
+from journal import fault, reader
 from journal.codec import UnreadableEntry, decode, encode
+from journal.fault import Failpoint, Fault
 from storage.calls import find
 from storage.records import CallRecord
 from tests.store.calls import answered_call, call_id, changed, record_of
 from tests.store.keeping import house_of
+from tests.store.points import ROOT, points_in
 from tests.store.sounds import audio_id, voicemail_call
 from tests.store.test_audit import findings
 from tests.store.test_drainer import drain, kept, records, write
 from tests.unit.journals import lay_out
 from worker.dead_letters import DeadLetters, try_again
 from worker.metrics import WorkerMetrics
+
+LETTER_POINTS = points_in(ROOT / "worker/dead_letters.py")
 
 
 @pytest.fixture
@@ -72,6 +77,21 @@ async def test_what_still_cannot_be_read_stays_and_is_counted(
     assert not await DeadLetters("here", metrics).look(con)
     assert metrics.dead_letters._value.get() == 2
     assert await con.fetchval("SELECT count(*) FROM dead_letter") == 2
+
+
+@pytest.mark.usefixtures("newer")
+@pytest.mark.parametrize("name", LETTER_POINTS)
+async def test_interrupted_at_any_point_a_dead_letter_becomes_one_record_and_no_other(
+    con: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with monkeypatch.context() as armed:
+        armed.setattr(fault, "_armed", Failpoint(name, 1, "raise"))
+        armed.setattr(fault, "_passings", count(1))
+        with pytest.raises(Fault):
+            await try_again(con, "here")
+    await try_again(con, "here")
+    assert await told(con) == records(range(3))
+    assert await con.fetchval("SELECT count(*) FROM dead_letter") == 0
 
 
 @pytest.mark.usefixtures("newer")

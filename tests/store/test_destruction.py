@@ -8,13 +8,14 @@ import asyncpg
 import pytest
 
 from devkit.seaweed import Seaweed
-from storage import destruction, tombstones
+from storage import destruction, rows
 from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
+from tests.store.broken_store import Broken
 from tests.store.keeping import House, house_of
+from tests.store.locks import lock_awaited
 from tests.store.sounds import audio_id, record, samples, voicemail_call
 from tests.store.test_objects import s3_of
-from tests.store.test_sealing import Broken
 
 KEYS = "SELECT count(*) FROM keys.audio_key"
 
@@ -111,7 +112,7 @@ async def test_a_hold_put_on_it_after_it_was_claimed_still_wins(
     claimed = "SELECT * FROM audio"
     monkeypatch.setattr(destruction, "TO_SHRED", claimed + " WHERE node = $1")
     destroying = asyncio.create_task(house.destroyer.destroy_next(house.con))
-    await asyncio.sleep(0.2)
+    await lock_awaited(database)
     await transaction.commit()
     await asyncio.wait_for(destroying, 5)
     await con.close()
@@ -207,7 +208,7 @@ async def test_a_chain_whose_end_was_cut_off_does_not_pass_its_noted_head(house:
 
 
 async def test_a_chain_is_read_in_pieces(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tombstones, "READ", 2)
+    monkeypatch.setattr(rows, "FETCHED", 2)
     await deliver(house, *range(5))
     await house.destroy()
     assert (await verify(house.con)).head.seq == 5

@@ -89,7 +89,7 @@ async def test_another_live_worker_with_the_nodes_name_is_refused_and_says_why(
     async with draining(tmp_path / "one", database) as first:
         await drained(first)
         second = Drainer(tmp_path / "other", "here", database, first._kept)
-        with pytest.raises(NodeTaken, match=r"node here: another worker .* a name of its own"):
+        with pytest.raises(NodeTaken, match=r"node here: another worker .* its own name"):
             await asyncio.wait_for(second.run(), 10)
         assert not second.has_node.is_set()
         assert await kept(database) == records([1])

@@ -76,7 +76,7 @@ async def test_postgresql_killed_at_any_time_of_a_rotation_no_key_is_lost_or_kep
         async with house_of(own_server.url, house.folder, key_wrapper=house.key_wrapper) as one:
             await one.destroy_now(sound)
             rotating = asyncio.create_task(one.rotate())
-            await asyncio.sleep(chance.uniform(0, 0.02))
+            await asyncio.sleep(chance.uniform(0, 0.02))  # a random moment
             os.kill(one.con.get_server_pid(), signal.SIGKILL)  # PostgreSQL ends all others then, and recovers
             await asyncio.wait({rotating})
             assert rotating.exception() is None or isinstance(rotating.exception(), CONNECTION_LOST)

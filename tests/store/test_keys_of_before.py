@@ -68,7 +68,7 @@ async def test_until_the_master_key_is_replaced_the_audit_says_what_can_still_be
     await house.rotate()
     (found,) = await findings(house)
     before = (
-        f"residue: keys that a version before wrapped by master key {house.key_wrapper.current.hex()} alone"
+        f"residue: keys that an earlier version wrapped by master key {house.key_wrapper.current.hex()} alone"
     )
     assert found.startswith(before)
     new = new_master_key()

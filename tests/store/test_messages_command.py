@@ -77,7 +77,7 @@ def test_each_message_is_told_with_its_state(three: str) -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--state", "undeliverable"], [2]),
+        (["--in-state", "undeliverable"], [2]),
         (["--owner", "acme"], [1, 2, 3]),
         (["--owner", "somebody"], []),
         (["--since", "2099-01-01"], []),
@@ -134,7 +134,7 @@ def test_what_nobody_took_can_be_given_up(three: str) -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_nothing_else_can_be_given_up(three: str, n: int) -> None:
     shown = told(three, "release", message_id(n))
-    assert (shown.exit_code, "only what is undeliverable" in shown.output) == (1, True)
+    assert (shown.exit_code, "only an undeliverable message" in shown.output) == (1, True)
 
 
 def test_a_missed_call_nobody_took_is_gone_when_given_up(database: str) -> None:

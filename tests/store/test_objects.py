@@ -136,7 +136,7 @@ async def test_a_bucket_that_locks_what_it_has_is_refused_whatever_is_told(s3: S
         Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
     )
     (objection,) = await s3_of(s3, name, all_versions=True).objections()
-    assert "could not be destroyed on time" in objection
+    assert "cannot be destroyed on time" in objection
 
 
 async def test_a_locked_version_is_told_and_not_called_deleted(s3: Seaweed) -> None:

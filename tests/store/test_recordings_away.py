@@ -24,6 +24,7 @@ from storage.tombstones import verify
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.own_worker import Keeping, keeping
 from tests.store.worker_process import until
+from tests.tiers import first_light
 
 HOUR = timedelta(hours=1)
 STEP = timedelta(minutes=5)
@@ -133,7 +134,7 @@ async def let_an_hour_go_by(watch: Watch) -> None:
 
 
 @pytest.mark.timeout(240 + REALLY)
-@pytest.mark.parametrize("how", ["ended", "suspended"])
+@pytest.mark.parametrize("how", first_light("ended", "suspended"))
 async def test_for_as_long_as_the_store_is_away_what_is_due_is_unreadable(
     kept: Keeping, store: Seaweed, how: str
 ) -> None:

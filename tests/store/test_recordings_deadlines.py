@@ -19,6 +19,7 @@ from tests.store.keeping import House, house_of
 from tests.store.own_worker import Keeping, keeping
 from tests.store.sounds import samples
 from tests.store.worker_process import until
+from tests.tiers import first_light
 
 MANY = int(os.environ.get("CALLENGINE_DEADLINES", "60"))
 OVER_SECONDS = 600 * MANY / 10_000
@@ -43,7 +44,7 @@ FROM (SELECT destroyed_at - destroy_after AS lag FROM tombstone) AS lags
 """
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture(params=first_light("bucket", "directory"))
 async def kept(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> AsyncIterator[Keeping]:
     s3, bucket = None, ""
     if request.param == "bucket":

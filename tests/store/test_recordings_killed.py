@@ -29,14 +29,15 @@ from tests.store.conversations import record_sides, recorded_call, recording_id
 from tests.store.points import stretch
 from tests.store.sounds import samples, wav_of
 from tests.store.worker_process import until, working
+from tests.tiers import mostly_heavy
 
 KILLS = int(os.environ.get("CALLENGINE_KILLS", "1"))
 
 KEPT, EXPIRED, EMPTY = 1, 2, 3
 # Not passed here: what is set aside, an object that lies there already.
 PASSED_BY = ("drain.before_one", "drain.after_one", "drain.before_late_mark", "drain.before_dead_letter")
-KINDS = ("drain", "seal", "safe", "object", "spool", "destroy")
-POINTS = [it for it in stretch(*KINDS) if it not in (*PASSED_BY, "safe.before_second_put")]
+KINDS = ("drain", "seal", "store", "object", "spool", "destroy")
+POINTS = [it for it in stretch(*KINDS) if it not in (*PASSED_BY, "store.before_second_put")]
 # A day kills once on every stretch, for there is something left to do on the later ones.
 DAYS = [
     tuple(filter(None, names))
@@ -162,7 +163,7 @@ async def hold_against_the_deadline(day: Day) -> None:
 
 
 @pytest.mark.parametrize("nth", range(1, KILLS + 1))
-@pytest.mark.parametrize("names", DAYS, ids=" ".join)
+@pytest.mark.parametrize("names", mostly_heavy(DAYS, 3), ids=" ".join)
 async def test_killed_at_a_point_it_loses_and_keeps_nothing(
     day: Day, names: tuple[str, ...], nth: int
 ) -> None:
@@ -173,12 +174,12 @@ async def test_killed_at_a_point_it_loses_and_keeps_nothing(
     await hold_against_the_deadline(day)
 
 
-@pytest.mark.parametrize("seed", range(2 if KILLS == 1 else 20 * KILLS))
+@pytest.mark.parametrize("seed", mostly_heavy(range(2 if KILLS == 1 else 20 * KILLS), 1))
 async def test_killed_at_any_time_it_loses_and_keeps_nothing(day: Day, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 5)):
         with working(day.told, day.state / "log"):
-            await asyncio.sleep(min(chance.expovariate(3), 1.5))
+            await asyncio.sleep(min(chance.expovariate(3), 1.5))  # a random moment
     await day.finish()
     await hold_against_what_was_promised(day)
     await hold_against_the_deadline(day)

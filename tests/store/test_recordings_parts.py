@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.sealing import Came
+from storage.sealing import SealResult
 from tests.store.calls import call_id
 from tests.store.conversations import (
     CALLER,
@@ -46,7 +46,7 @@ def spool_talk(house: House, *, lost: float = 0) -> None:
 async def sealed(house: House, lasted: float = 2.0) -> bytes:
     """What the owner hears of call 1, once it is sealed."""
     await house.drain(recorded_call(1, lasted=lasted, days=FOREVER))
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
     assert house.spooled() == []
     return await house.encrypted_store.fetch(house.con, recording_id(1))
 
@@ -113,7 +113,7 @@ async def test_what_a_crash_has_cut_in_the_middle_of_a_sample_is_sealed(house: H
 async def test_parts_in_which_nobody_was_put_through_are_no_recording(house: House) -> None:
     record_part(house.spool.folder, 1, began(1), 0)
     await house.drain(recorded_call(1, days=FOREVER))
-    assert await house.seal() == [Came.ABSENT]
+    assert await house.seal() == [SealResult.ABSENT]
     await house.destroy()
     assert (house.spooled(), await house.names()) == ([], [])
 
@@ -125,10 +125,10 @@ async def test_while_nobody_saw_its_end_it_waits_until_every_part_is_still(house
     files = sorted(house.spool.folder.iterdir())
     for file in files[:-1]:
         os.utime(file, (0, 0))
-    assert await house.seal() == [Came.LATER]
+    assert await house.seal() == [SealResult.DEFERRED]
     os.utime(files[-1], (0, 0))
     await house.retry()
-    assert await house.seal() == [Came.STORED]
+    assert await house.seal() == [SealResult.STORED]
 
 
 async def test_parts_beside_their_object_are_swept(house: House) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mailer.bounce import News, Report
+from mailer.bounce import Report, ReportStatus
 from mailer.report_reader import Hostile, NotRead, ReportReader
 from tests.store.hostile import BOMB, beating
 from tests.store.test_bounces import until
 from tests.unit.test_bounce import report
 
-FAILED = Report(News.FAILED, "smtp; 550 5.1.1 unknown here")
+FAILED = Report(ReportStatus.FAILED, "smtp; 550 5.1.1 unknown here")
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ async def process_of(reader: ReportReader) -> int:
 
 async def test_many_reports_are_read_by_one_process(reader: ReportReader) -> None:
     first = await process_of(reader)
-    assert await reader.read(report("delivered"), "") == Report(News.ARRIVED)
+    assert await reader.read(report("delivered"), "") == Report(ReportStatus.ARRIVED)
     assert await reader.read(b"Subject: failure notice\r\n\r\n", "<>") == Report(
-        News.FAILED, "returned without a status"
+        ReportStatus.FAILED, "returned without a status"
     )
     assert await process_of(reader) == first
 

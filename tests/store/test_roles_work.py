@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from mailer.overview import NotNow, release, retry
-from storage import access, recordings
+from storage import access, recordings, retentions
 from storage import migrate as schema
 from storage.audit import Auditor
 from storage.migrate import migrate, migrations
@@ -19,9 +19,9 @@ from storage.recordings import Hold
 from tests.store.conftest import FOR_SUPERUSERS, execute
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
+from tests.store.nights import Night, hold_against_what_was_promised
 from tests.store.smtp import mail_server
 from tests.store.sounds import audio_id, record, voicemail_call
-from tests.store.test_failpoints import Night, hold_against_what_was_promised
 from tests.store.test_worker import asked, wait_for
 from tests.store.worker_process import until, working
 
@@ -90,10 +90,10 @@ async def test_it_keeps_recordings_holds_releases_and_shortens(house: House) -> 
     await recordings.hold(house.con, recording_id(1), HOLD)
     await recordings.destroy(house.con, recording_id(2))
     for n in (1, 2):
-        await access.note(house.con, recording_id(n), "fetch")
-    await recordings.see(house.con, "here", {"acme": timedelta(days=36_500)})
-    await recordings.see(house.con, "here", {"acme": timedelta(days=1)})
-    await recordings.shorten(house.con, "here")
+        await access.add(house.con, recording_id(n), access.Access.FETCH)
+    await retentions.store(house.con, "here", {"acme": timedelta(days=36_500)})
+    await retentions.store(house.con, "here", {"acme": timedelta(days=1)})
+    await retentions.shorten(house.con, "here")
     await house.destroy()
     assert [await house.state(recording_id(n)) for n in (1, 2)] == ["stored", "destroyed"]
     await recordings.release(house.con, recording_id(1), "C. Claes")
@@ -130,7 +130,7 @@ async def test_its_audit_sees_everything_and_without_its_two_rights_says_what_it
     without = FOR_SUPERUSERS.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
     await execute(roles["superuser"], without)
     (found,) = [str(it) async for it in auditor.findings(house.con)]
-    assert found.startswith("residue: whether old WAL is there cannot be seen by this role")
+    assert found.startswith("residue: this role cannot see whether old WAL exists")
     record(house.spool.folder, 2)
     await house.drain(voicemail_call(2), rev=2)
     await house.seal()

@@ -1,39 +1,17 @@
 """Mail servers in trouble: no message is lost, and none is doubled but where its answer was destroyed."""
 
-import asyncio
 from datetime import timedelta
-from email import policy
-from email.parser import BytesParser
-from itertools import count
 
 import pytest
 
-from mailer.answer import Outcome
-from mailer.outbox_worker import DeliveryPolicy
+from mailer.answer import DeliveryResult
 from mailer.post import Direct
 from mailer.return_address import digest
-from mailer.smtp import Mail, Server, Session, Speaker
+from mailer.smtp import Mail, Server, Session, SmtpIdentity
 from mailer.tls import Policy, verifying
-from tests.store.posting import ADDRESSES, Transports, message_id, office, own, wav_of
-from tests.store.smtp import MailServer, Reply, Ways, mail_server, mail_servers
-
-MINUTES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 240)]
-
-
-def roads(**servers: MailServer) -> Transports:
-    """`acme=server` for acme.example."""
-    return Transports({f"{name}.example": [own(kept)] for name, kept in servers.items()})
-
-
-def first(times: int, verb: str, answer: str) -> Reply:
-    """So often this answer to that verb, then the usual."""
-    left = count(times, -1)
-    return lambda said, _: answer if said == verb and next(left) > 0 else None
-
-
-def ids(kept: MailServer) -> set[str]:
-    read = BytesParser(policy=policy.default).parsebytes
-    return {str(read(mail.content)["Message-ID"]) for mail in kept.mails}
+from tests.store.posting import ADDRESSES, Transports, message_id, office, own
+from tests.store.smtp import Ways, mail_server, mail_servers
+from tests.store.smtp_answers import first, ids, roads
 
 
 async def test_a_message_arrives_under_a_return_address_of_its_own(database: str) -> None:
@@ -169,12 +147,15 @@ async def test_taken_and_hung_up_is_taken(database: str) -> None:
         assert len(kept.mails) == 1
 
 
-async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(database: str) -> None:
+@pytest.mark.parametrize("audio", ["wav", "mp3", "opus"])
+async def test_only_where_the_answer_was_destroyed_it_comes_twice_and_is_the_same_mail(
+    database: str, audio: str
+) -> None:
     async with mail_servers(Ways(cut_after="dot"), Ways()) as (kept, other):
         # The second server would take it at once, and must not be asked: the first one may have it.
         servers = Transports({"acme.example": [own(kept), own(other)]})
         async with office(database, servers) as it:
-            told = await it.leave(1)
+            told = await it.leave(1, audio=audio)
             await it.round()
             assert other.mails == []
             kept.ways.cut_after = ""
@@ -231,123 +212,6 @@ async def test_one_too_big_in_every_form_is_told_of_and_kept(database: str) -> N
         assert await it.keeping(told) is not None
 
 
-async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str) -> None:
-    """The clock is moved to each next attempt; by four hours and more the server is back."""
-    servers = Transports({"acme.example": [Server("localhost", 1, final=True)]})
-    async with mail_server() as kept, office(database, servers) as it:
-        told = await it.leave(1)
-        gone = timedelta()
-        attempts = 0
-        while gone < timedelta(hours=6):
-            attempts += await it.round()
-            wait = (await it.row(told))["wait"]
-            assert MINUTES[attempts - 1] * 0.99 < wait < MINUTES[attempts - 1] * 1.25
-            await it.later(seconds=wait.total_seconds() + 1)
-            gone += wait
-        servers.servers = {"acme.example": [own(kept)]}
-        await it.round()
-        assert await it.results(told) == [*["deferred"] * attempts, "accepted"]
-    assert len(kept.mails) == 1
-    assert attempts <= 8
-
-
-async def test_after_five_days_it_is_kept_for_a_person(database: str) -> None:
-    servers = Transports({"acme.example": [Server("localhost", 1, final=True)]})
-    async with office(database, servers) as it:
-        told = await it.leave(1)
-        await it.round()
-        await it.later(days=5, seconds=-30)
-        await it.round()
-        assert await it.state(told) == "waiting"
-        await it.later(hours=4)
-        await it.round()
-        assert await it.state(told) == "undeliverable"
-        assert await it.keeping(told) is not None
-
-
-async def test_a_slow_server_is_left_at_the_deadline(database: str) -> None:
-    ways = Ways(silent_after="RCPT")
-    async with (
-        mail_server(ways) as kept,
-        office(database, roads(acme=kept), policy=DeliveryPolicy(deadline=0.3)) as it,
-    ):
-        told = await it.leave(1)
-        await it.round()
-        assert await it.results(told) == ["deferred"]
-        assert (await it.row(told))["reply"] == "no end in 0 s"
-        assert (await it.row(told))["lease_until"] is None
-
-
-TARPITS = [
-    Ways(silent_after="EHLO"),
-    Ways(silent_after="MAIL"),
-    Ways(silent_after="RCPT"),
-    Ways(silent_after="DATA"),
-    Ways(banner=""),
-]
-
-
-async def test_five_tarpits_hold_up_nobody_else(database: str) -> None:
-    """100 mails to five domains that never answer are due before one to a good server."""
-    async with mail_servers(*TARPITS, Ways()) as (*tarpits, good):
-        servers = {f"tar{n}.example": [own(tarpit)] for n, tarpit in enumerate(tarpits)}
-        servers["acme.example"] = [own(good)]
-        async with office(database, Transports(servers), policy=DeliveryPolicy(deadline=60)) as it:
-            for n in range(100):
-                await it.leave(n, kind="missed", to=[f"office@tar{n % 5}.example"])
-            told = await it.leave(100)
-            began = asyncio.get_running_loop().time()
-            bringing = asyncio.create_task(it.outbox_worker.run(it.pool))
-            try:
-                await good.has(1, 10)
-                lasted = asyncio.get_running_loop().time() - began
-            finally:
-                bringing.cancel()
-                await asyncio.wait({bringing})
-            assert [tarpit.most for tarpit in tarpits] <= [4] * 5
-    assert ids(good) == {f"<vm.{told}@provider.example>"}
-    assert lasted < 10
-
-
-async def test_a_connection_is_kept_for_the_next_mail(database: str) -> None:
-    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
-        for n in range(3):
-            await it.leave(n)
-        await it.round()
-        assert kept.commands == ["EHLO", *["MAIL", "RCPT", "DATA"] * 3]
-
-
-@pytest.mark.parametrize("verb", ["RSET", "MAIL"])
-async def test_one_that_died_meanwhile_costs_a_mail_nothing(database: str, verb: str) -> None:
-    """As servers do that take so many mails over one connection: the next command is answered 421."""
-    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
-        if verb == "RSET":  # asked for after a mail that was not taken
-            kept.ways.reply = first(1, "RCPT", "450 not now")
-        await it.leave(1)
-        await it.round()
-        kept.ways.reply = first(1, verb, "421 that was enough")
-        told = await it.leave(2)
-        await it.round()
-        assert await it.results(told) == ["accepted"]
-        assert kept.commands.count("EHLO") == 2
-
-
-async def test_what_cannot_be_read_now_is_read_later(database: str) -> None:
-    async with mail_server() as kept, office(database, roads(acme=kept)) as it:
-
-        async def away(con: object, audio_id: str) -> bytes:
-            raise ConnectionError
-
-        it.outbox_worker._fetch_with = away
-        told = await it.leave(1)
-        await it.round()
-        assert await it.results(told) == ["deferred"]
-        it.outbox_worker._fetch_with = wav_of
-        await it.later(minutes=2)
-        await it.round()
-        assert await it.results(told) == ["deferred", "accepted"]
-
-
 async def test_a_report_is_asked_for_where_one_may_follow() -> None:
     async with mail_server(Ways(offers=("DSN", "SIZE 9999"))) as kept:
         said: list[str] = []
@@ -360,8 +224,8 @@ async def test_a_report_is_asked_for_where_one_may_follow() -> None:
     assert said.count("FROM:<vm+1=2@provider.example> SIZE=17 RET=HDRS") == 2
 
 
-async def handed_over(server: Server, mail: Mail) -> Outcome:
-    session = await Session.open(server, Policy.OPPORTUNISTIC, Speaker("here.example", verifying(None)))
+async def handed_over(server: Server, mail: Mail) -> DeliveryResult:
+    session = await Session.open(server, Policy.OPPORTUNISTIC, SmtpIdentity("here.example", verifying(None)))
     try:
         return await session.send(mail)
     finally:

@@ -89,5 +89,5 @@ async def test_what_is_not_named_by_us_is_not_ours(house: House) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "beep", f"{call_id(1)}-vm1/../../x", f"{call_id(1)}-vm1\n"])
 async def test_no_name_leads_out_of_the_spool(house: House, name: str) -> None:
-    with pytest.raises(ValueError, match="not a valid sound id"):
+    with pytest.raises(ValueError, match="not a valid audio id"):
         house.spool.read(name)

@@ -9,10 +9,10 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from mailer.answer import Accepted, Deferred, Outcome
+from mailer.answer import Accepted, Deferred, DeliveryResult
 from mailer.post import Post, Smarthost
 from mailer.sessions import Sessions
-from mailer.smtp import Login, Mail, Server, Speaker
+from mailer.smtp import Login, Mail, Server, SmtpIdentity
 from mailer.tls import Policy, verifying
 from tests.store.smtp import MailServer, Ways, certified, mail_server, only_old
 
@@ -26,10 +26,10 @@ def ours() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def speaker(ours: trustme.CA) -> Speaker:
+def speaker(ours: trustme.CA) -> SmtpIdentity:
     trust = verifying(None)
     ours.configure_trust(trust)
-    return Speaker("engine1.provider.example", trust)
+    return SmtpIdentity("engine1.provider.example", trust)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ EXPECTED = {
 }
 
 
-async def sent(server: Server, policy: Policy, speaker: Speaker) -> Outcome:
+async def sent(server: Server, policy: Policy, speaker: SmtpIdentity) -> DeliveryResult:
     post = Post(Smarthost(server), Sessions(speaker))
     try:
         return await post.send(MAIL, policy)
@@ -86,7 +86,9 @@ def carried(kept: MailServer) -> str:
 
 @pytest.mark.usefixtures("_old_tls_may_be_asked_for")
 @pytest.mark.parametrize(("kind", "policy"), EXPECTED)
-async def test_what_went_over_the_wire(kind: str, policy: Policy, ours: trustme.CA, speaker: Speaker) -> None:
+async def test_what_went_over_the_wire(
+    kind: str, policy: Policy, ours: trustme.CA, speaker: SmtpIdentity
+) -> None:
     outcome, level = EXPECTED[kind, policy]
     async with mail_server(SERVERS[kind](ours)) as kept:
         answer = await sent(kept.server, policy, speaker)
@@ -98,14 +100,16 @@ async def test_what_went_over_the_wire(kind: str, policy: Policy, ours: trustme.
         assert b"office@acme.example" not in kept.plain, "not even the envelope"
 
 
-async def test_a_handshake_that_always_fails_is_gone_without_in_the_end(speaker: Speaker) -> None:
+async def test_a_handshake_that_always_fails_is_gone_without_in_the_end(speaker: SmtpIdentity) -> None:
     async with mail_server(Ways(breaks=True)) as kept:
         answer = await sent(kept.server, Policy.PLAIN, speaker)
     assert (type(answer), answer.tls, carried(kept)) == (Accepted, "none", "none")
     assert "STARTTLS" not in kept.commands
 
 
-async def test_a_login_is_told_to_a_server_that_proves_its_name(ours: trustme.CA, speaker: Speaker) -> None:
+async def test_a_login_is_told_to_a_server_that_proves_its_name(
+    ours: trustme.CA, speaker: SmtpIdentity
+) -> None:
     async with mail_server(SERVERS["login"](ours)) as kept:
         login = Login("engine", SecretStr("s3cret"))
         answer = await sent(Server("localhost", kept.port, login), Policy.OPPORTUNISTIC, speaker)
@@ -114,7 +118,7 @@ async def test_a_login_is_told_to_a_server_that_proves_its_name(ours: trustme.CA
 
 
 @pytest.mark.parametrize("kind", ["self-signed", "none"])
-async def test_a_login_is_told_to_nobody_else(kind: str, ours: trustme.CA, speaker: Speaker) -> None:
+async def test_a_login_is_told_to_nobody_else(kind: str, ours: trustme.CA, speaker: SmtpIdentity) -> None:
     ways = SERVERS[kind](ours)
     ways.wants_login = True
     async with mail_server(ways) as kept:
@@ -125,7 +129,7 @@ async def test_a_login_is_told_to_nobody_else(kind: str, ours: trustme.CA, speak
     assert "AUTH" not in kept.commands
 
 
-async def test_tls_from_the_first_byte_is_verified_as_well(ours: trustme.CA, speaker: Speaker) -> None:
+async def test_tls_from_the_first_byte_is_verified_as_well(ours: trustme.CA, speaker: SmtpIdentity) -> None:
     """No STARTTLS on port 465: the server here has none, and its listener speaks TLS."""
     greeted = asyncio.Event()
 
@@ -144,5 +148,5 @@ async def test_tls_from_the_first_byte_is_verified_as_well(ours: trustme.CA, spe
     assert "554" in answer.reply
 
 
-def test_no_version_older_than_1_2_is_spoken(speaker: Speaker) -> None:
-    assert {speaker.trust.minimum_version, speaker.anybody.minimum_version} == {ssl.TLSVersion.TLSv1_2}
+def test_no_version_older_than_1_2_is_spoken(speaker: SmtpIdentity) -> None:
+    assert {speaker.trust.minimum_version, speaker.untrusting.minimum_version} == {ssl.TLSVersion.TLSv1_2}

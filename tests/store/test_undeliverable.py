@@ -15,7 +15,7 @@ from tests.store.smtp import Ways, mail_server
 from tests.store.sounds import DELIVER, audio_id, record, voicemail_call
 from tests.store.test_drainer import write
 from tests.store.worker_process import until, working
-from worker.messages import terms_of
+from worker.mail_settings import terms_of
 
 KEEP = timedelta(days=3)
 

@@ -19,7 +19,7 @@ from tests.store.own_worker import keeping
 from tests.store.posting import message_id
 from tests.store.worker_process import until
 from tests.unit.test_bounce import report
-from worker.messages import return_addresses_of
+from worker.mail_settings import return_addresses_of
 
 IDLE = 1100
 SOFT_LIMIT = 1024  # of descriptors: what a service has that asks for no more
@@ -81,10 +81,10 @@ def ports(log: Path) -> list[int]:
     events = {
         line["event"]: line for line in map(json.loads, log.read_text().rpartition("\n")[0].splitlines())
     }
-    if not {"listening for reports", "worker started"} <= set(events):
+    if not {"report_listener_started", "worker_started"} <= set(events):
         return []
-    url = str(events["worker started"]["health"])
-    return [events["listening for reports"]["port"], int(url.rpartition(":")[2])]
+    url = str(events["worker_started"]["health"])
+    return [events["report_listener_started"]["port"], int(url.rpartition(":")[2])]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from config.settings import load_settings
 from journal import fault
 from process import log
-from worker import recordings
+from worker import destruction, key_rotation, sealing, sweeping
 from worker.service import work
 
 START = multiprocessing.get_context("forkserver")
@@ -31,10 +31,8 @@ def run(environment: Mapping[str, str], output: Path) -> None:
     os.environ.pop("CALLENGINE_KILLS", None)  # which is the test's, and no setting
     os.environ.update(environment)
     importlib.reload(fault)  # which reads its variable once, when imported
-    recordings.SWEEP_SECONDS = recordings.DESTROY_SECONDS = recordings.SEAL_SECONDS = (
-        0.2  # nobody waits in a test
-    )
-    recordings.ROTATE_SECONDS = 0.2
+    sweeping.SWEEP_SECONDS = destruction.DESTROY_SECONDS = 0.2  # a test does not wait
+    sealing.SEAL_SECONDS = key_rotation.ROTATE_SECONDS = 0.2
     settings = load_settings()
     log.log_to_stderr(settings.log.level)
     asyncio.run(work(settings))

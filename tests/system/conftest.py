@@ -71,11 +71,11 @@ def with_asterisk(installed: Guest) -> Guest:
 
 @pytest.fixture(scope="session")
 def production(with_database: Guest, with_asterisk: Guest) -> Guest:
-    """After "Starting and looking": every unit runs; a mail server, an owner and numbers are there."""
+    """After "Starting and monitoring": every unit runs; a mail server, an owner and numbers are there."""
     assert with_database is with_asterisk
     mail_server(with_asterisk)
     routing(with_asterisk)
-    start, *_ = blocks("Starting and looking")
+    start, *_ = blocks("Starting and monitoring")
     with_asterisk.run(filled_in(start, {}), seconds=120)
     return with_asterisk
 

@@ -98,7 +98,7 @@ def test_the_logs_are_read_as_the_guide_says_with_priorities_and_foreign_lines_a
     production: Guest,
 ) -> None:
     production.run("systemd-cat --identifier=callengine-engine echo 'no JSON at all'")
-    looks = blocks("Starting and looking")[0].text.splitlines()
+    looks = blocks("Starting and monitoring")[0].text.splitlines()
     for line in (line for line in looks if line.startswith(("curl", "journalctl"))):
         production.run(line)
     told = production.run("journalctl -u callengine-engine -o json").splitlines()

@@ -4,52 +4,25 @@ Held to the same suite as the real line (tests/live/test_line.py).
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
-from dialplan.result import Outcome, Result
-from engine.call import CallJournal, CallTerms, begin
-from engine.handle import handle
-from engine.line import (
-    ANSWER_SECONDS,
-    Attempt,
-    Connect,
-    Ended,
-    How,
-    HungUp,
-    Key,
-    Limits,
-    Recorded,
-    Recorder,
-    Returned,
-)
-from engine.notice import ANSWER_KEY, Announcement, Notice, Refusal
-from journal.entries import (
-    Answered,
-    CallerLeft,
-    EndedBy,
-    Entry,
-    FellBack,
-    LegAnswered,
-    LegConnected,
-    LegEnded,
-    LegRang,
-    LegStarted,
-    PartyNotified,
-    RecordingEnded,
-    RecordingStarted,
-)
-from journal.ids import leg_id_of
-from journal.state import CallState, fold
+from dialplan.result import Result
+from engine.call import CallJournal
+from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
+from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
+from journal.entries import CallerLeft, EndedBy, FellBack
+from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
 
-START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CALLER = Caller(Presentation.SHOWN, "+3225551234")
 FALLBACK = "+32470000002"
-CAUSES = {Outcome.BUSY: 17, Outcome.NO_ANSWER: 19, Outcome.REJECTED: 21, Outcome.UNREACHABLE: 1}
+
+
 FAREWELLS = {
     Result.CLOSED: 19,
     Result.NO_ANSWER: 19,
@@ -58,31 +31,6 @@ FAREWELLS = {
     Result.REJECTED: 21,
     Result.FAILED: 38,
 }
-
-
-def now() -> datetime:
-    """Asterisk's clock: the loop's, which jumps."""
-    return START + timedelta(seconds=asyncio.get_running_loop().time())
-
-
-@dataclass(frozen=True)
-class Answers:
-    """A destination that answers after so many seconds and hangs up after so many more.
-
-    `leaves`: or so soon after it has answered, if it hears meanwhile that the call is recorded.
-    """
-
-    after: float = 2
-    talks: float = 60
-    leaves: float | None = None
-
-
-@dataclass(frozen=True)
-class Says:
-    """A destination of which only an outcome comes."""
-
-    outcome: Outcome
-    after: float = 1
 
 
 @dataclass
@@ -181,7 +129,7 @@ class FakeLine:
         await self._until(prompt.seconds)
         return None if prompt.name in self.unplayable else now()
 
-    async def announce_recording(self, announcement: Announcement) -> Notice | Refusal | None:
+    async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         began = now()
         if await self.play(announcement.prompt) is None:
             return None
@@ -192,7 +140,32 @@ class FakeLine:
                     while not pressed:
                         pressed = (await self.keys.get()).digit == ANSWER_KEY
             self._alive()
-        return announcement.heard(began, ended, pressed=pressed)
+        return announcement.notice(began, ended, pressed=pressed)
+
+    async def ask(self, prompt: Prompt | None, seconds: float) -> Key | None:
+        self._alive()
+        if prompt is not None:
+            self.heard.append(prompt.name)
+        waits = seconds + (prompt.seconds if prompt else 0)
+        pressed = asyncio.ensure_future(self.keys.get())
+        try:
+            either: set[asyncio.Future[Any]] = {pressed, self.ended}
+            await asyncio.wait(either, timeout=waits, return_when=asyncio.FIRST_COMPLETED)
+            if pressed.done():
+                return pressed.result()
+            self._alive()
+            return None
+        finally:
+            pressed.cancel()
+
+    async def wait(self, seconds: float, music: Prompt | None) -> None:
+        self._alive()
+        self.heard.append(f"waits with {music.name}" if music else "waits with ringing")
+        await self._until(seconds)
+
+    def forget_keys(self) -> None:
+        while not self.keys.empty():
+            self.keys.get_nowait()
 
     async def answer(self) -> datetime:
         self._alive()
@@ -244,193 +217,3 @@ class FakeLine:
         if self.dial is not None:
             await asyncio.wait({self.dial})
         return await asyncio.shield(self.gone)
-
-
-@dataclass
-class FakeDial:
-    """Dial() of one ring, and the entries that the ledger makes of what CEL says about it.
-
-    Destinations ring from the first moment, unless all they will say is an outcome.
-    """
-
-    line: FakeLine
-    to: dict[str, Answers | Says | None]
-    seconds: int
-    limit: int
-    number: int = 0
-    recorder: Recorder | None = None
-    ids: dict[str, str] = field(default_factory=dict)  # of the legs that have not ended
-    attempts: list[Attempt] = field(default_factory=list)
-    connected: bool = False
-    recording: bool = False
-
-    def __post_init__(self) -> None:
-        self.began = now()
-
-    async def run(self) -> Returned | None:
-        """Until nobody takes the call; None when the caller's channel has ended."""
-        self.line.heard.append("ringing")
-        for number, does in self.to.items():
-            if does is not None:
-                self._dial(number, does)
-        try:
-            taken = await self._first_answer()
-            if taken is not None and await self._hears_of_it(*taken):
-                await self._talk(*taken)
-        except HungUp as caller:
-            if not caller.ended.lost:
-                self._let_go(16)
-            return None
-        return Returned(self.number, tuple(self.attempts), now())
-
-    def _dial(self, number: str, does: Answers | Says) -> None:
-        self.line.legs += 1
-        leg = self.ids[number] = leg_id_of(self._call, f"fake.{self.line.legs}")
-        self._note(LegStarted(self._call, now(), leg, number))
-        if isinstance(does, Answers):
-            self._note(LegRang(self._call, now(), leg))
-
-    async def _first_answer(self) -> tuple[str, Answers] | None:
-        dialled = [(number, does) for number, does in self.to.items() if does is not None]
-        for number, does in sorted(dialled, key=lambda it: it[1].after):
-            due = self.began + timedelta(seconds=min(does.after, self.seconds))
-            await self._until(max((due - now()).total_seconds(), 0))
-            if isinstance(does, Answers) and does.after < self.seconds:
-                self._note(LegAnswered(self._call, now(), self.ids[number]))
-                self._let_go(26, besides=number)
-                return number, does
-            outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER
-            self._ended(number, outcome, CAUSES.get(outcome, 127))
-        return None
-
-    async def _hears_of_it(self, number: str, does: Answers) -> bool:
-        """Whether the destination, which may hear that it will be recorded, still takes the call."""
-        if self.recorder is None:
-            return True
-        leg, prompt, began = self.ids[number], self.recorder.prompt, now()
-        if prompt is None:
-            self._note(PartyNotified(self._call, now(), leg, "known"))
-        else:
-            self.line.heard.append(f"{number} hears {prompt.name}")
-            if does.leaves is not None and does.leaves < prompt.seconds:
-                await self._until(does.leaves)
-                self._note(PartyNotified(self._call, now(), leg, "left", began=began, ended=now()))
-                self._ended(number, Outcome.REJECTED, 16)
-                return False
-            await self._until(prompt.seconds)
-            if prompt.name in self.line.unplayable_to_destinations:
-                self._note(PartyNotified(self._call, now(), leg, "failed", began=began, ended=now()))
-                return True
-            self._note(PartyNotified(self._call, now(), leg, "heard", began=began, ended=now()))
-        self._record(self.recorder, leg)
-        return True
-
-    def _record(self, recorder: Recorder, leg: str) -> None:
-        self.recording = True
-        self.line.heard.append(f"recording as {recorder.audio_id}")
-        self._note(RecordingStarted(self._call, now(), recorder.audio_id, 0, "wav", leg))
-
-    async def _talk(self, number: str, does: Answers) -> None:
-        """Raises HungUp at its end, whoever ended it."""
-        self.connected = True
-        if self.line.journal.state.answered is None:
-            self.line.heard.append("answered")
-            self._note(Answered(self._call, now()))
-        self._note(LegConnected(self._call, now(), self.ids[number]))
-        self.line.heard.append(f"talking to {number}")
-        await self._until(min(does.talks, self.limit))
-        self.line.leave("destination" if does.talks <= self.limit else "limit", 16)
-        await self._until(0)
-
-    def _let_go(self, cause: int, besides: str = "") -> None:
-        """End what is left of the legs; the one that is connected has taken the call."""
-        if self.recording and self.recorder is not None:
-            self._note(RecordingEnded(self._call, now(), self.recorder.audio_id))
-        for number in [number for number in self.ids if number != besides]:
-            self._ended(number, Outcome.TAKEN if self.connected else Outcome.NO_ANSWER, cause)
-
-    def _ended(self, number: str, outcome: Outcome, cause: int) -> None:
-        leg = self.ids.pop(number)
-        self.attempts.append(Attempt(leg, number, outcome, cause, 0))
-        self._note(LegEnded(self._call, now(), leg, outcome, cause))
-
-    async def _until(self, seconds: float) -> None:
-        await asyncio.wait({self.line.gone}, timeout=seconds)
-        if self.line.gone.done():
-            raise HungUp(self.line.id, self.line.gone.result())
-
-    @property
-    def _call(self) -> str:
-        return self.line.call_id
-
-    def _note(self, entry: Entry) -> None:
-        self.line.journal.note(entry)
-
-
-@dataclass
-class FakeCallServices:
-    """Call services with the terms of one number, and a journal that is a list.
-
-    `full`: why it takes no message and no recording.
-    """
-
-    terms: CallTerms | None
-    node: str = "test1"
-    full: str | None = None
-    entries: list[Entry] = field(default_factory=list)
-
-    def terms(self, dialled: str) -> CallTerms | None:
-        return self.terms
-
-    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
-        return self.terms
-
-    async def why_no_message(self) -> str | None:
-        return self.full
-
-    async def why_no_recording(self) -> str | None:
-        return self.full
-
-    def note(self, entry: Entry) -> Awaitable[None]:
-        self.entries.append(entry)
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        written.set_result(None)
-        return written
-
-    def of[E: Entry](self, kind: type[E]) -> list[E]:
-        """The entries of this kind."""
-        return [entry for entry in self.entries if isinstance(entry, kind)]
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kind of each entry, by its class."""
-        return [type(entry).__name__ for entry in self.entries]
-
-
-async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
-    """The whole call; its state, which its journal gives as well."""
-    line.journal = begin(line, services.terms, services)
-    await handle(line, services.terms, line.journal)
-    return whole(line, services)
-
-
-async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
-    """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
-    work = asyncio.create_task(attend(line, services))
-    await asyncio.sleep(seconds)
-    work.cancel()
-    await asyncio.wait({work})
-
-
-async def take_over(line: FakeLine, services: FakeCallServices) -> CallState:
-    """What the next engine does with the call, which knows of it what the journal says."""
-    line.heard.clear()
-    line.journal = CallJournal(services, fold(services.entries))
-    await handle(line, await services.terms_under(line.dialled, ""), line.journal)
-    return whole(line, services)
-
-
-def whole(line: FakeLine, services: FakeCallServices) -> CallState:
-    assert fold(services.entries) == line.journal.state
-    assert line.journal.state.ending is not None
-    return line.journal.state

@@ -28,6 +28,11 @@ voicemails: st.SearchStrategy[Raw] = st.sampled_from(
 )
 
 
+waits: st.SearchStrategy[Raw] = st.sampled_from(
+    [{"wait": "5"}, {"wait": {"seconds": "9", "music": "welcome"}}]
+)
+
+
 def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     """A step with random settings and any of its branches."""
 
@@ -38,8 +43,52 @@ def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Call
     return extend
 
 
-ring = _step("ring", "busy", "no_answer", "unreachable", to=st.lists(numbers, min_size=1, max_size=3))
-hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS))
+ring = _step(
+    "ring",
+    "busy",
+    "no_answer",
+    "unreachable",
+    to=st.lists(
+        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0]}), min_size=1, max_size=3
+    ),
+    strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
+)
+own_days = st.sampled_from([{}, {"2026-12-24": "09:00-12:30", "12-25": "closed", "05-01": "22:00-02:00"}])
+hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS), on=own_days)
+limit = _step("limit", "full", calls=st.sampled_from(["1", "5"]))
+kinds = st.sampled_from(["withheld", "unknown", "+3247", "BE", "mobile", "NL fixed", {"list": "nuisance"}])
+blocks = st.sampled_from(["reject", "busy", "voicemail", {"message": "closed"}])
+
+
+def callers(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One to three groups of callers, with steps of their own or blocked."""
+    who = st.lists(kinds, min_size=1, max_size=2)
+    branched = st.fixed_dictionaries({"who": who, "then": routes})
+    blocked = st.fixed_dictionaries({"who": who, "block": blocks})
+    return st.lists(branched | blocked, min_size=1, max_size=3).map(lambda groups: {"callers": groups})
+
+
+def shares(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """Two branches, of which the second may be that the route goes on."""
+
+    def parts(percent: int, first: list[Raw], second: list[Raw] | None) -> Raw:
+        rest = {"percent": str(100 - percent)} | ({"then": second} if second else {})
+        return {"share": [{"percent": str(percent), "then": first}, rest]}
+
+    return st.builds(parts, st.integers(1, 99), routes, st.none() | routes)
+
+
+def menus(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One to three keys, of one digit or two."""
+    keys = st.dictionaries(st.sampled_from(["1", "2", "0", "12", "*"]), routes, min_size=1, max_size=3)
+    settings = {"prompt": prompts, "keys": keys}
+    written = st.fixed_dictionaries(settings, optional={"invalid": routes, "timeout": routes})
+    return written.map(lambda menu: {"menu": menu})
+
+
+def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """A sub-route, put in place."""
+    return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
 
 
 def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
@@ -48,7 +97,13 @@ def _route(step: st.SearchStrategy[Raw]) -> st.SearchStrategy[list[Raw]]:
 
 routes = st.recursive(
     _route(announces | hangups | voicemails),
-    lambda inner: _route(announces | hangups | voicemails | ring(inner) | hours(inner)),
+    lambda inner: _route(
+        announces
+        | hangups
+        | voicemails
+        | waits
+        | st.one_of([branched(inner) for branched in (ring, hours, limit, callers, shares, uses, menus)])
+    ),
     max_leaves=30,
 )
 
@@ -60,5 +115,5 @@ def service_number(route: list[Raw], **settings: Any) -> ServiceNumber:
 
 
 def size(steps: Steps) -> int:
-    """How many steps a route has, branches and all."""
-    return len(list(visit(steps)))
+    """How many steps a route has; destinations may be rung one by one, with a reason each."""
+    return sum(1 + 2 * len(step.destinations) for _, step in visit(steps))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from dialplan.number import Owner
-from engine.ari.cel import CelEvent
 from engine.ari.client import Client
 from engine.ari.errors import Gone
 from engine.ari.events import ChannelUserevent, StasisEnd, StasisStart
@@ -18,10 +17,12 @@ from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
 from engine.call import CallTerms
+from engine.handle import handle
+from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
 from journal.ids import call_id_of, leg_id_of
 from process.clock import Clock
-from tests.unit.fakes import FakeCallServices
+from tests.unit.fake_services import FakeCallServices
 from tests.unit.routes import service_number
 
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -76,7 +77,7 @@ class Asterisk:
         return replace(channel(), id=what, application=application, created=self.started)
 
     async def user_event(self, name: str, application: str) -> None:
-        self.board.heard(ChannelUserevent(at(100), name))
+        self.board.on_event(ChannelUserevent(at(100), name))
 
     async def set_global_var(self, variable: str, value: str) -> None: ...
 
@@ -85,7 +86,7 @@ class Asterisk:
 
     async def continue_in_dialplan(self, channel_id: str, **where: Any) -> None:
         self.commands.append("continue_in_dialplan")
-        self.board.heard(StasisEnd(at(0), channel()))
+        self.board.on_event(StasisEnd(at(0), channel()))
 
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
         self.commands.append(f"hangup {channel_id}")
@@ -134,6 +135,7 @@ async def serving(
     board = Switchboard(
         client,
         services,
+        handle,
         setting or Setting(),
         Trunk("engine", "PJSIP/{number}@trunk"),
         cel=file,
@@ -142,12 +144,12 @@ async def serving(
     )
     asterisk.board = board
     reading = asyncio.create_task(board.cel.run() if reads else board.take(cel_lines))
-    board.connected()
+    board.on_connect()
     await ready(board)
     if not reads:
         await reading
     yield board
-    board.disconnected()
+    board.on_disconnect()
     await board.detach()
     reading.cancel()
     await asyncio.wait({reading})
@@ -168,8 +170,8 @@ def of_call(services: FakeCallServices, call: str) -> list[Entry]:
 
 
 async def comes_in(board: Switchboard, seconds: float = 0) -> None:
-    board.heard(StasisStart(at(seconds), channel(), ("in", NUMBER)))
-    await asyncio.sleep(0.1)
+    board.on_event(StasisStart(at(seconds), channel(), ("in", NUMBER)))
+    await asyncio.sleep(0.1)  # of a jumping clock
 
 
 LEFT: list[Entry] = [

@@ -45,24 +45,42 @@ def test_the_import_contracts_hold() -> None:
     assert shown.returncode == 0, shown.stdout
 
 
-def test_no_imports_lead_back_not_even_those_for_types_alone() -> None:
-    """Outside of engine/ari/. What `TYPE_CHECKING` hides counts too."""
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """The modules of ours that each module imports; an import under `TYPE_CHECKING` counts too."""
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
-    modules = {module for module in graph.modules if not module.startswith("engine.ari")}
-    imports = {module: graph.find_modules_directly_imported_by(module) & modules for module in modules}
-    assert ("dialplan.steps.ring", "dialplan.walk") in {(a, b) for a, them in imports.items() for b in them}
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def test_no_imports_form_a_cycle_not_even_those_for_types_only(imports: dict[str, set[str]]) -> None:
+    assert "dialplan.walk" in imports["dialplan.steps.ring"]
     TopologicalSorter(imports).prepare()  # raises CycleError
 
 
-def test_no_module_of_the_dialplan_imports_more_than_15_others() -> None:
-    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
-    many = {
-        module: len(imported)
-        for module in graph.modules
-        if module.startswith("dialplan")
-        and len(imported := graph.find_modules_directly_imported_by(module)) > 15
+def test_no_module_imports_more_than_15_others(imports: dict[str, set[str]]) -> None:
+    assert {module: len(others) for module, others in imports.items() if len(others) > 15} == {}
+
+
+def test_no_file_has_more_than_300_lines() -> None:
+    lengths = {str(file): len(file.read_text().splitlines()) for file in SOURCES}
+    assert {file: length for file, length in lengths.items() if length > 300} == {}
+
+
+def test_no_function_has_more_than_40_lines() -> None:
+    long = {
+        f"{file}:{node.lineno} {node.name}": length
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and (length := node.end_lineno - node.lineno + 1) > 40
     }
-    assert many == {}
+    assert long == {}
+
+
+def test_the_bounds_hold_for_every_package_of_the_distribution() -> None:
+    listed = (ROOT / "pyproject.toml").read_text().partition("packages = [")[2].partition("]")[0]
+    assert {package.partition(".")[0] for package in re.findall(r'"([a-z_.]+)"', listed)} == set(PACKAGES)
 
 
 def test_a_step_is_a_file_in_each_folder_and_a_line_in_each_registry_unless_it_only_decides() -> None:
@@ -72,7 +90,7 @@ def test_a_step_is_a_file_in_each_folder_and_a_line_in_each_registry_unless_it_o
     performed = {model.noun() for model in PERFORMERS}
     assert files("dialplan") == set(STEPS)
     assert files("engine") == performed
-    assert set(STEPS) - performed == {"hours"}
+    assert set(STEPS) - performed == {"callers", "hours", "share", "use"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

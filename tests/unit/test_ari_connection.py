@@ -79,7 +79,7 @@ async def test_what_is_no_reply_ends_the_connection(said: bytes) -> None:
     wire = Wire([said])
     with pytest.raises(Broken) as broken:
         await wire.connection.ask(b"1")
-    assert broken.value.heard
+    assert broken.value.in_reply
     assert not wire.connection.is_open
 
 

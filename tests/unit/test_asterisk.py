@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devkit.asterisk import AsteriskTrouble, Tree, render
+from devkit.asterisk import render
+from devkit.asterisk_tree import AsteriskTrouble, Tree
 
 ASTERISK = Path(__file__).parents[2] / "asterisk"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailer.answer import Accepted, Answer, Deferred, Refused
 from mailer.backoff import given_up, next_wait
-from mailer.outbox import Claim, Unbuilt, settles, word
+from mailer.outbox import Claim, Unbuilt, result_of, settles
 from mailer.settling import Fate, Recipient, fate
 from mailer.tls import Policy, policy_for
 
@@ -72,7 +72,7 @@ ONCE_REFUSED = replace(CLAIM, refusals=1)
     ],
 )
 def test_what_an_answer_settles(claim: Claim, answer: Answer, result: str, settled: bool) -> None:
-    assert (word(answer), settles(claim, answer)) == (result, settled)
+    assert (result_of(answer), settles(claim, answer)) == (result, settled)
 
 
 def one(how: str, address: str = "office@acme.example") -> Recipient:

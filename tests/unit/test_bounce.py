@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.bounce import News, Report, read_report
+from mailer.bounce import Report, ReportStatus, read_report
 
 REPORT = """\
 From: MAILER-DAEMON@mail.example
@@ -45,12 +45,12 @@ def report(action: str) -> bytes:
 @pytest.mark.parametrize(
     ("action", "news"),
     [
-        ("failed", Report(News.FAILED, "smtp; 550 5.1.1 unknown here")),
-        ("Failed ", Report(News.FAILED, "smtp; 550 5.1.1 unknown here")),
-        ("delivered", Report(News.ARRIVED)),
-        ("delayed", Report(News.NOTHING)),
-        ("relayed", Report(News.NOTHING)),
-        ("expanded", Report(News.NOTHING)),
+        ("failed", Report(ReportStatus.FAILED, "smtp; 550 5.1.1 unknown here")),
+        ("Failed ", Report(ReportStatus.FAILED, "smtp; 550 5.1.1 unknown here")),
+        ("delivered", Report(ReportStatus.ARRIVED)),
+        ("delayed", Report(ReportStatus.NOTHING)),
+        ("relayed", Report(ReportStatus.NOTHING)),
+        ("expanded", Report(ReportStatus.NOTHING)),
     ],
 )
 def test_a_report_by_the_rules(action: str, news: Report) -> None:
@@ -59,18 +59,17 @@ def test_a_report_by_the_rules(action: str, news: Report) -> None:
 
 def test_prose_without_a_sender_means_it_has_failed() -> None:
     prose = b"Subject: failure notice\r\n\r\nHi. This is the qmail-send program.\r\n"
-    assert read_report(prose, "").news is News.FAILED
-    assert read_report(prose, "<>").news is News.FAILED
+    assert read_report(prose, "").status is ReportStatus.FAILED
+    assert read_report(prose, "<>").status is ReportStatus.FAILED
 
 
 def test_a_holiday_is_no_failure() -> None:
     away = b"Subject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"
-    assert read_report(away, "").news is News.NOTHING
-    assert (
-        read_report(b"Subject: Re: Voicemail\r\n\r\nThanks!\r\n", "office@acme.example").news is News.NOTHING
-    )
+    assert read_report(away, "").status is ReportStatus.NOTHING
+    thanks = b"Subject: Re: Voicemail\r\n\r\nThanks!\r\n"
+    assert read_report(thanks, "office@acme.example").status is ReportStatus.NOTHING
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=40).map(lambda junk: report("failed")[:400] + junk))
 def test_any_bytes_are_read_without_an_error(content: bytes) -> None:
-    assert read_report(content, "office@acme.example").news in News
+    assert read_report(content, "office@acme.example").status in ReportStatus

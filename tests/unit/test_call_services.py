@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from dialplan.result import Result
-from engine.call_services import TELL_SECONDS, NodeCallServices, Tally, tell
+from engine.call_limits import CallLimits
+from engine.call_services import REPORT_SECONDS, CallMetrics, NodeCallServices, log_entry
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.entries import Answered, CallEnded, CallStarted, Entry, Heartbeat, LegStarted, MessageStarted
@@ -37,8 +39,16 @@ class Paper:
 
 def front_desk(paper: Paper, metrics: EngineMetrics) -> NodeCallServices:
     journal, store = cast(Journal, paper), cast(RoutingStore, None)
-    return NodeCallServices("node", store, journal, tally=Tally(metrics, {}), longest=timedelta(hours=4),
-                     recordings=Path("/"))  # fmt: skip
+    return NodeCallServices(
+        "node",
+        store,
+        journal,
+        call_metrics=CallMetrics(metrics, {}),
+        longest=timedelta(hours=4),
+        recordings=Path("/"),
+        counters=Counters(Path("/nowhere/counters.json")),
+        limits=CallLimits({}),
+    )
 
 
 def live(metrics: EngineMetrics) -> float:
@@ -51,9 +61,9 @@ async def test_counters_and_log_wait_until_the_call_is_under_way_and_the_journal
     with capture_logs() as told:
         await front_desk(paper, metrics).note(START)
         assert (paper.noted, live(metrics), told) == ([START], 0, [])
-        await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(REPORT_SECONDS)
         assert live(metrics) == 1
-    assert [(line["event"], line["call"]) for line in told] == [("call_start", "a")]
+    assert [(line["event"], line["call"]) for line in told] == [("call_started", "a")]
     assert "32470111222" not in str(told)
 
 
@@ -61,7 +71,7 @@ async def test_at_the_end_nothing_is_left_untold() -> None:
     metrics = EngineMetrics()
     services = front_desk(Paper(), metrics)
     services.note(START)
-    services.tell()
+    services.report()
     assert live(metrics) == 1
 
 
@@ -80,17 +90,17 @@ async def test_an_entry_that_cannot_be_counted_stops_neither_the_call_nor_the_ot
     for entry in told:
         await services.note(entry)
     with capture_logs() as lines:
-        services.tell()
+        services.report()
     assert paper.noted == told
     assert live(metrics) == 1
-    assert [line["event"] for line in lines] == ["call_start", "entry_not_counted", "call_start"]
+    assert [line["event"] for line in lines] == ["call_started", "entry_not_counted", "call_started"]
 
 
 def test_calls_left_by_an_earlier_engine_that_cannot_be_counted_keep_no_engine_from_starting() -> None:
     broken = replace(START, call=cast(str, []))
     with capture_logs() as lines:
-        tally = Tally(EngineMetrics(), {"a": [broken], "b": [replace(START, call="b")]})
-    tally.see(CallEnded("b", AT, Result.BUSY, "engine", 17))
+        call_metrics = CallMetrics(EngineMetrics(), {"a": [broken], "b": [replace(START, call="b")]})
+    call_metrics.count(CallEnded("b", AT, Result.BUSY, "engine", 17))
     assert [(line["event"], line["call"]) for line in lines] == [("entry_not_counted", "a")]
 
 
@@ -100,7 +110,7 @@ def sample(metrics: EngineMetrics, name: str, **labels: str) -> float | None:
 
 def test_a_call_is_counted_by_what_the_journal_tells_of_it() -> None:
     metrics = EngineMetrics()
-    tally = Tally(metrics, {"old": [replace(START, call="old")]})
+    call_metrics = CallMetrics(metrics, {"old": [replace(START, call="old")]})
     told: list[Entry] = [
         START,
         LegStarted("a", AT + timedelta(seconds=0.2), "a-b1", "+3221112233"),
@@ -108,23 +118,23 @@ def test_a_call_is_counted_by_what_the_journal_tells_of_it() -> None:
         Answered("a", AT + timedelta(seconds=3)),
     ]
     for entry in [*told, *told]:  # twice, as by a reader of CEL that lost its last position
-        tally.see(entry)
+        call_metrics.count(entry)
     assert live(metrics) == 2
     for until, seconds in (("dialled", 0.2), ("answered", 3.0)):
         assert sample(metrics, "setup_seconds_sum", until=until) == pytest.approx(seconds)
         assert sample(metrics, "setup_seconds_count", until=until) == 1
     for _ in range(2):
-        tally.see(CallEnded("a", AT + timedelta(seconds=60), Result.ANSWERED, "caller", 16))
+        call_metrics.count(CallEnded("a", AT + timedelta(seconds=60), Result.ANSWERED, "caller", 16))
     assert live(metrics) == 1
     assert sample(metrics, "calls_total", outcome="answered") == 1
 
 
 def test_the_log_names_neither_the_caller_nor_where_a_message_goes() -> None:
     with capture_logs() as told:
-        tell(replace(START, missed={"to": ["office@acme.example"]}))
-        tell(MessageStarted("a", AT, "a-vm1", {"to": ["office@acme.example"]}))
-        tell(Heartbeat(AT))
-    assert [line["event"] for line in told] == ["call_start", "vm_start"]
+        log_entry(replace(START, missed={"to": ["office@acme.example"]}))
+        log_entry(MessageStarted("a", AT, "a-vm1", {"to": ["office@acme.example"]}))
+        log_entry(Heartbeat(AT))
+    assert [line["event"] for line in told] == ["call_started", "message_started"]
     assert told[0]["number"] == "+3270012345"
     assert "32470111222" not in str(told)
     assert "office@acme.example" not in str(told)

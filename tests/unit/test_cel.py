@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ari.cel import CelEvent, parse, records
+from journal.cel import CelEvent, parse, records
 
 HANGUP = (
     b'"HANGUP","1795819556.345642","dev-1795819556.21","dev-1795819556.20","PJSIP/trunk-00000001","connect","s",'

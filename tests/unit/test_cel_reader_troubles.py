@@ -11,7 +11,7 @@ import pytest
 from engine.ari import cel_reader, cel_room, cel_watch
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_source import Source
-from tests.unit.test_cel_reader import Taker, lines, reading, until, write
+from tests.unit.cel_files import Taker, lines, reading, until, write
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ def test_every_command_has_help_for_itself_and_each_of_its_options(name: str) ->
     command = import_module(f"cli.commands.{name}").command
     assert isinstance(command, click.Command)
     assert command.help
-    options = [option for option in command.params if isinstance(option, click.Option)]
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     silent = [it.name for it in options if not it.help and not isinstance(it.type, click.Choice)]
     assert silent == [], "a choice tells its values; everything else has to be explained"
 
@@ -57,7 +57,7 @@ def test_an_unknown_command_is_told_its_nearest() -> None:
 def test_a_command_like_no_other_is_told_what_there_is() -> None:
     code, text = call("zzz")
     assert code == 2
-    assert "There is no command zzz. There are: " in text
+    assert "There is no command zzz. The commands are: " in text
     assert "settings" in text
 
 

@@ -1,10 +1,8 @@
 """Consent to a recording: what the caller hears before anything rings, and what recorder a ring is given."""
 
 import asyncio
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,71 +10,31 @@ from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
 from dialplan.number import LANGUAGES, Owner, RecordingPolicy
-from dialplan.prompt import RECORDING_PROMPTS, Prompt
+from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.result import Outcome
 from engine.ari.keys import MOST_WAITING, Keys
-from engine.call import CallTerms
-from engine.line import Connect, Key, Recorder
-from engine.notice import Announcement, Notice, Refusal
-from journal.entries import (
-    CallerNotified,
-    HandedOver,
-    LegStarted,
-    PartyNotified,
-    RecorderTerms,
-    RecordingEnded,
-    RecordingStarted,
-    StepPerformed,
-)
-from tests.unit.fakes import START, Answers, FakeCallServices, FakeLine, Says, attend, leave_after, take_over
+from engine.line import Key
+from engine.notice import Acceptance, Announcement, Refusal
+from journal.entries import CallerNotified, LegStarted, RecordingEnded, RecordingStarted
+from tests.unit.fake_dial import START, Answers, Says
+from tests.unit.fake_services import attend
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder, write_prompt
-from tests.unit.routes import Raw, service_number
-
-OFFICE, COLLEAGUE = "+3221112233", "+3221112244"
-ROUTE: list[Raw] = [{"ring": OFFICE}]
-AUDIO = "0199-call-rec1"
-SECONDS = 3.0
-RINGS = 2  # seconds
-TALK = SECONDS + RINGS + SECONDS  # begins, when caller and destination have heard it
-TALKING = [f"recording as {AUDIO}", "answered", f"talking to {OFFICE}"]
-
-
-def prompt(name: str) -> Prompt:
-    return Prompt(name, Path(f"{name}.wav"), SECONDS, f"sha256 of {name}")
-
-
-def desk_of(
-    record: str = "announce", route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any
-) -> FakeCallServices:
-    owner = Owner.model_validate({"name": "ACME", "language": "nl", **settings})
-    return FakeCallServices(CallTerms(service_number(route, record=record), owner, prompt), full=full)
-
-
-def without_prompt(services: FakeCallServices, missing: str) -> FakeCallServices:
-    """The same services, where the prompt of this name cannot be read."""
-    assert services.terms is not None
-    services.terms = replace(services.terms, prompt=lambda name: None if name == missing else prompt(name))
-    return services
-
-
-def line_of(talks: float = 60, leaves: float | None = None, **settings: Any) -> FakeLine:
-    return FakeLine({OFFICE: Answers(after=RINGS, talks=talks, leaves=leaves)}, **settings)
-
-
-def notice_in(services: FakeCallServices) -> CallerNotified:
-    (notice,) = services.of(CallerNotified)
-    return notice
-
-
-def given(line: FakeLine) -> Recorder | None:
-    """The recorder of the only ring."""
-    (connect,) = line.handed_over
-    return connect.recorder
-
-
-def after(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
+from tests.unit.recorded_calls import (
+    AUDIO,
+    COLLEAGUE,
+    OFFICE,
+    ROUTE,
+    SECONDS,
+    TALK,
+    after,
+    desk_of,
+    given,
+    line_of,
+    notice_in,
+    prompt,
+)
+from tests.unit.routes import service_number
 
 # What was agreed.
 
@@ -142,8 +100,8 @@ def test_an_announcement_that_was_not_played_as_long_as_it_is_was_not_heard() ->
 
 def test_who_refuses_gives_no_notice() -> None:
     asked = Announcement(RecordingPolicy.OPT_OUT, prompt("ours"), "nl")
-    assert isinstance(asked.heard(START, START, pressed=True), Refusal)
-    assert isinstance(asked.heard(START, START, pressed=False), Notice)
+    assert isinstance(asked.notice(START, START, pressed=True), Refusal)
+    assert isinstance(asked.notice(START, START, pressed=False), Acceptance)
 
 
 # What the caller hears.
@@ -232,185 +190,6 @@ async def test_a_caller_who_hangs_up_in_the_announcement_is_not_recorded() -> No
     assert services.kinds == ["CallStarted", "CallerLeft", "CallEnded"]
     assert state.ending is not None
     assert state.ending.outcome == "abandoned"
-
-
-# What recorder the ring is given.
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize(("policy", "presses"), [("announce", []), ("opt_in", [(4, "1")]), ("opt_out", [])])
-async def test_the_destination_is_told_and_not_asked(policy: str, presses: list[tuple[float, str]]) -> None:
-    line, services = line_of(presses=presses), desk_of(policy, recording_notice="ours")
-    await attend(line, services)
-    statement = "ours" if policy == "announce" else "recording-announcement"
-    assert given(line) == Recorder(AUDIO, prompt(statement), caller_may_stop=False)
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("may", [True, False])
-async def test_the_caller_may_stop_it_where_the_owner_says_so(may: bool) -> None:
-    line = line_of()
-    await attend(line, desk_of(caller_may_stop=str(may).lower()))
-    assert given(line) == Recorder(AUDIO, prompt("recording-announcement"), caller_may_stop=may)
-
-
-@pytest.mark.looptime
-async def test_a_destination_that_has_agreed_once_and_for_all_hears_nothing() -> None:
-    line, services = line_of(), desk_of(destinations_know="true")
-    await attend(line, services)
-    assert given(line) == Recorder(AUDIO, None, caller_may_stop=False)
-    assert not [words for words in line.heard if "hears" in words]
-    assert [party.result for party in services.of(PartyNotified)] == ["known"]
-
-
-@pytest.mark.looptime
-async def test_nothing_is_recorded_where_the_destination_could_not_be_told() -> None:
-    """The caller was asked, by another prompt, and agreed."""
-    line, services = line_of(), without_prompt(desk_of("opt_out"), "recording-announcement")
-    await attend(line, services)
-    assert notice_in(services).result == "heard"
-    assert given(line) is None
-
-
-@pytest.mark.looptime
-async def test_a_prompt_that_is_missing_does_not_matter_to_destinations_that_know() -> None:
-    line = line_of()
-    await attend(line, without_prompt(desk_of("opt_out", destinations_know="true"), "recording-announcement"))
-    assert given(line) == Recorder(AUDIO, None, caller_may_stop=False)
-
-
-@pytest.mark.looptime
-async def test_the_terms_of_a_recording_are_on_the_disk_before_asterisk_may_begin_it() -> None:
-    seen: list[HandedOver] = []
-
-    class Watched(FakeLine):
-        async def connect(self, connect: Connect) -> Any:
-            seen.extend(services.of(HandedOver))
-            return await super().connect(connect)
-
-    services = desk_of(keep_recordings="2 weeks", recordings="opus")
-    await attend(Watched({OFFICE: Answers()}), services)
-    assert [entry.recorder for entry in seen] == [
-        RecorderTerms(
-            AUDIO,
-            14 * 86400,
-            "opus",
-            "announce",
-            announcement="recording-announcement",
-            sha256="sha256 of recording-announcement",
-            language="nl",
-        )
-    ]
-
-
-@pytest.mark.looptime
-async def test_the_terms_name_no_announcement_where_the_destination_hears_none() -> None:
-    services = desk_of(destinations_know="true")
-    await attend(line_of(), services)
-    (terms,) = (entry.recorder for entry in services.of(HandedOver))
-    assert terms is not None
-    assert (terms.announcement, terms.sha256, terms.language) == ("", "", "")
-
-
-@pytest.mark.looptime
-async def test_a_destination_that_leaves_when_it_hears_it_has_not_taken_the_call_and_the_route_goes_on() -> (
-    None
-):
-    does: dict[str, Answers | Says] = {OFFICE: Answers(leaves=1), COLLEAGUE: Answers()}
-    line, services = FakeLine(does), desk_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
-    state = await attend(line, services)
-    assert [step.outcome for step in services.of(StepPerformed)] == ["rejected", "taken"]
-    assert state.connected is not None
-    assert state.legs[state.connected.leg].to == COLLEAGUE
-    assert [leg.outcome for leg in state.legs.values()] == ["rejected", "taken"]
-
-
-@pytest.mark.looptime
-async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_answered() -> None:
-    line, services = line_of(hangs_up_after=6), desk_of()
-    state = await attend(line, services)
-    assert (state.answered, state.connected, state.recording) == (None, None, None)
-    assert state.ending is not None
-    assert (state.ending.outcome, state.ending.ended_by) == ("abandoned", "caller")
-
-
-@pytest.mark.looptime
-async def test_what_the_destination_did_not_hear_to_its_end_leaves_both_unrecorded_and_talking() -> None:
-    line = line_of(unplayable_to_destinations=frozenset({"recording-announcement"}))
-    state = await attend(line, services := desk_of())
-    (party,) = services.of(PartyNotified)
-    assert (party.result, state.consent.allows(party.leg), state.recording) == ("failed", False, None)
-    assert state.ending is not None
-    assert state.ending.outcome == "answered"
-
-
-# What goes wrong costs the recording, and not the call.
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize(
-    "line_settings",
-    [{"unplayable": frozenset({"recording-announcement"})}, {"breaks_on": "recording-announcement"}],
-)
-async def test_without_its_announcement_heard_the_call_goes_on_unrecorded_and_says_so(
-    line_settings: dict[str, Any],
-) -> None:
-    line, services = line_of(**line_settings), desk_of()
-    state = await attend(line, services)
-    notice = notice_in(services)
-    assert (notice.result, notice.why) == ("failed", "the announcement was not heard to its end")
-    assert given(line) is None
-    assert state.ending is not None
-    assert state.ending.outcome == "answered"
-
-
-@pytest.mark.looptime
-async def test_an_announcement_that_is_missing_was_not_heard() -> None:
-    line, services = line_of(), without_prompt(desk_of(), "recording-announcement")
-    await attend(line, services)
-    assert notice_in(services).result == "failed"
-    assert (line.heard[0], given(line)) == ("ringing", None)
-
-
-@pytest.mark.looptime
-async def test_where_there_is_no_room_no_caller_hears_that_they_are_recorded() -> None:
-    line, services = line_of(), desk_of(full="1.5 GB are free")
-    await attend(line, services)
-    assert line.heard[0] == "ringing"
-    notice = notice_in(services)
-    assert (notice.result, notice.why, notice.policy) == ("skipped", "1.5 GB are free", "announce")
-    assert given(line) is None
-
-
-# After an engine that did not live to see it.
-
-
-@pytest.mark.looptime
-async def test_who_has_heard_the_announcement_does_not_hear_it_from_the_next_engine() -> None:
-    line, services = line_of(), desk_of()
-    await leave_after(SECONDS + 1, line, services)
-    await take_over(line, services)
-    assert line.heard == [f"{OFFICE} hears recording-announcement", *TALKING]
-    assert len(services.of(CallerNotified)) == 1
-
-
-@pytest.mark.looptime
-async def test_who_had_begun_to_hear_it_hears_it_whole_from_the_next_engine() -> None:
-    line, services = line_of(), desk_of()
-    await leave_after(SECONDS - 1, line, services)
-    await take_over(line, services)
-    assert line.heard[:2] == ["recording-announcement", "ringing"]
-    assert notice_in(services).began == after(SECONDS - 1)
-
-
-@pytest.mark.looptime
-async def test_who_has_refused_is_not_asked_by_the_next_engine() -> None:
-    line, services = line_of(presses=[(4, "1")]), desk_of("opt_out", [*ROUTE, {"ring": COLLEAGUE}])
-    line.destinations = {OFFICE: Says(Outcome.BUSY, 5), COLLEAGUE: Answers()}
-    await leave_after(6, line, services)
-    await take_over(line, services)
-    assert line.heard[0] == "ringing"
-    assert [connect.recorder for connect in line.handed_over] == [None, None]
 
 
 # Keys.

@@ -20,7 +20,7 @@ AT_MOST = 10.0  # s that a test waits for the watch
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        (replace(SPOOL, free_bytes=None), "/spool is not there; create it"),
+        (replace(SPOOL, free_bytes=None), "/spool is missing; create it"),
         (replace(SPOOL, writable=False), "/spool cannot be written"),
         (replace(SPOOL, free_bytes=1_940_000_000), "/spool has 1.9 GB free, less than 2.0 GB"),
         (SPOOL, ""),
@@ -88,7 +88,7 @@ async def test_a_disk_that_hangs_is_told_of_and_holds_up_nothing(monkeypatch: py
     watching = asyncio.create_task(watch.run(every=0.002))
     there.answers.clear()
     async with asyncio.timeout(AT_MOST):
-        while watch.warnings != ["/spool does not answer; look at the disk"]:  # noqa: ASYNC110 - as above
+        while watch.warnings != ["/spool does not answer; check the disk"]:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
     there.answers.set()
     await looked(there)

@@ -13,11 +13,22 @@ from engine.metrics import EngineMetrics
 from worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("asterisk/**/*.md")])
+FOLDERS = [folder for folder in ROOT.glob("[!.]*") if (folder / "__init__.py").exists()]
+FOLDERS += [ROOT / name for name in ("asterisk", "docs", "scripts", "systemd", "tests")]
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in folder.rglob("*.md"))])
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 UNITS = sorted(ROOT.glob("systemd/*.service"))
+
+# A link's target: a file, an anchor in it, or both.
+LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
+SOURCES = {".conf", ".md", ".py", ".service", ".sh", ".sql", ".toml", ".yaml"}
+
+# The text of an applied migration never changes, so its comment has the number of before.
+OLD_NUMBER = ROOT / "storage/migrations/008_key_epochs.sql"
 
 # A glob that finds nothing proves nothing.
 assert PAGES
+assert DECISIONS
 assert len(UNITS) == 3
 OURS = [unit for unit in UNITS if unit.stem != "callengine-asterisk"]
 
@@ -28,8 +39,21 @@ def named(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_link_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\((?!#)([^)#]+)", page.read_text("utf-8"))
+    links = [link for link, _ in LINK.findall(page.read_text("utf-8"))]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_to_a_section_leads_to_a_heading(page: Path) -> None:
+    links = [(link, anchor) for link, anchor in LINK.findall(page.read_text("utf-8")) if anchor]
+    linked = [(page.parent / link if link else page, anchor) for link, anchor in links]
+    assert [anchor for target, anchor in linked if anchor not in anchors(target)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, made as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -134,8 +158,31 @@ def test_strangers_are_kept_out_over_both_internet_protocols() -> None:
 
 
 def test_every_decision_is_in_the_index() -> None:
-    folder = ROOT / "docs/decisions"
-    index = (folder / "README.md").read_text("utf-8")
-    decisions = [page.name for page in folder.glob("[0-9]*.md")]
-    assert decisions
-    assert [name for name in decisions if f"({name})" not in index] == []
+    index = (ROOT / "docs/decisions/README.md").read_text("utf-8")
+    assert [page.name for page in DECISIONS if f"({page.name})" not in index] == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [f"{number:03}" for number in range(1, len(DECISIONS) + 1)]
+    assert [page.name[:3] for page in DECISIONS] == numbers
+    assert [page.read_text("utf-8")[:6] for page in DECISIONS] == [f"# {number} " for number in numbers]
+
+
+def test_every_page_of_docs_is_in_its_index() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    pages = [page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md"]
+    assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_a_file_names_a_decision_by_its_whole_name() -> None:
+    files = [file for folder in FOLDERS for file in folder.rglob("*") if file.suffix in SOURCES]
+    files += [ROOT / "pyproject.toml", *ROOT.glob("*.md")]
+    references = [
+        (named(file), decision)
+        for file in files
+        if file not in (OLD_NUMBER, Path(__file__))
+        for decision in re.findall(r"\bdecisions?[/ ]([0-9]{3}[\w.-]*)", file.read_text("utf-8"))
+    ]
+    known = {page.name for page in DECISIONS}
+    assert len({decision for _, decision in references}) > 5
+    assert [(file, decision) for file, decision in references if decision.rstrip(".") not in known] == []

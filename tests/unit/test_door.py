@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from engine.ari.arrival import Arrival
-from engine.ari.cel import CelEvent
 from engine.ari.door import Door
 from engine.ari.live import Live
+from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, LegAnswered, LegConnected, LegStarted
 from journal.state import CallState
 
@@ -41,8 +41,8 @@ def test_the_eleventh_call_of_a_caller_while_ten_ring_goes_round() -> None:
     counted: list[str] = []
     door = Door(count=counted.append)
     with capture_logs() as logs:
-        assert not door.goes_round(came(), [live()] * 9)
-        assert door.goes_round(came(), [live()] * 10)
+        assert not door.is_loop(came(), [live()] * 9)
+        assert door.is_loop(came(), [live()] * 10)
     assert counted == ["loop"]
     assert [(it["event"], it["why"], it["number"]) for it in logs] == [("call_refused", "loop", NUMBER)]
     assert str(CALLER.number) not in str(logs)
@@ -50,17 +50,17 @@ def test_the_eleventh_call_of_a_caller_while_ten_ring_goes_round() -> None:
 
 @pytest.mark.parametrize("others", [live(talks=True), live(OTHER), live(caller=UNKNOWN)])
 def test_calls_that_talk_of_another_number_or_of_others_are_no_loop(others: Live) -> None:
-    assert not Door().goes_round(came(), [others] * 20)
+    assert not Door().is_loop(came(), [others] * 20)
 
 
 @pytest.mark.parametrize("who", [UNKNOWN, WITHHELD])
 def test_callers_who_show_no_number_are_not_taken_for_one(who: Caller) -> None:
-    assert not Door().goes_round(came(who), [live(caller=who)] * 20)
+    assert not Door().is_loop(came(who), [live(caller=who)] * 20)
 
 
 @pytest.mark.parametrize(("why", "counted"), [("number", ["number"]), ("trunk", ["trunk"]), ("soon", [])])
 def test_what_asterisk_has_refused_is_counted_by_its_reason(why: str, counted: list[str]) -> None:
     seen: list[str] = []
     extra = {"dialled": NUMBER, "why": why}
-    Door(count=seen.append).see(CelEvent("REFUSED", AT, "ch", "ch", "PJSIP/from0-1", "refuse", why, extra))
+    Door(count=seen.append).on_cel(CelEvent("REFUSED", AT, "ch", "ch", "PJSIP/from0-1", "refuse", why, extra))
     assert seen == counted

@@ -120,6 +120,7 @@ NEW: list[Entry] = [
     ClockStepped(CALL, AT, datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC), 3600.0),
     Turned(CALL, "hours", "open", AT),
     StepPerformed(CALL, "ring", Outcome.TAKEN, (0, "hours", "open", 1), AT),
+    StepPerformed(CALL, "share", Outcome.DONE, ("route", 0, "share"), AT, "call 57"),
     HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20, RecorderTerms("a-rec1", 60, "flac", "announce")),
     FellBack(CALL, AT),
     LegConnected(CALL, AT, LEG),
@@ -204,3 +205,13 @@ def test_what_is_no_entry_says_why(payload: bytes, why: str) -> None:
 def test_an_instant_without_time_zone_is_refused_before_it_is_written() -> None:
     with pytest.raises(ValueError, match="time zone"):
         encode(LegRang(CALL, AT.replace(tzinfo=None), LEG))
+
+
+def test_null_in_an_older_journal_is_a_field_without_a_value() -> None:
+    older = (
+        b'{"kind":"call_start","call":"c","at":"2026-11-24T12:00:00Z","number":"+3270012345","owner":"acme"'
+    )
+    older += b',"caller":null,"withheld":true,"node":"here","channel":"1.2"}'
+    entry = decode(older)
+    assert isinstance(entry, CallStarted)
+    assert (entry.caller, entry.withheld) == ("", True)

@@ -9,9 +9,8 @@ from click.testing import CliRunner, Result
 
 import config
 from cli.commands.explain import command
-from cli.explanation import SIP
 from dialplan.result import Result as CallResult
-from engine.ari.causes import Cause, farewell
+from engine.causes import HANG_UPS, Cause
 from tests.unit.folders import NUMBER, good_folder
 
 DENTIST = Path(config.__file__).parent / "samples" / "dentist"
@@ -124,7 +123,18 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
         "path": ["route", 2, "ring"],
         "outcome": "taken",
         "settings": {
-            "to": [{"number": to, "present": "caller"} for to in ("+32470111222", "+3221112233")],
+            "to": [
+                {
+                    "number": to,
+                    "present": "caller",
+                    "hours": None,
+                    "seconds": None,
+                    "percent": None,
+                    "label": "",
+                }
+                for to in ("+32470111222", "+3221112233")
+            ],
+            "strategy": "all",
             "seconds": 20,
             "music": None,
         },
@@ -168,6 +178,6 @@ def test_an_option_that_means_nothing_is_refused(option: tuple[str, str]) -> Non
     assert explain(*option).exit_code == 2
 
 
-@pytest.mark.parametrize("result", [result for result in SIP if result not in ("answered", "voicemail")])
-def test_the_sip_answer_told_is_the_one_given(result: CallResult) -> None:
-    assert SIP[result] == MEASURED[farewell(result)]
+@pytest.mark.parametrize("result", [it for it in CallResult if HANG_UPS[it].sip >= 400 and it != "abandoned"])
+def test_the_sip_answer_shown_is_the_one_that_asterisk_makes_of_the_cause(result: CallResult) -> None:
+    assert HANG_UPS[result].sip == MEASURED[HANG_UPS[result].cause]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine.fallback import render, spelt
+from engine.fallback import render, with_national
 from engine.included import replace
 
 
@@ -34,7 +34,7 @@ def test_a_fallback_that_is_taken_away_stays_as_an_empty_line(tmp_path: Path) ->
 
 
 def test_a_trunk_that_dials_in_national_form_finds_the_fallback_too() -> None:
-    assert spelt({"3270012345": "+3221112233"}, country="32") == {
+    assert with_national({"3270012345": "+3221112233"}, country="32") == {
         "3270012345": "+3221112233",
         "070012345": "+3221112233",
     }

@@ -24,6 +24,7 @@ def armed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a:7:sleep=0.5", Failpoint("a", 7, "sleep=0.5")),
         ("a:3+:raise", Failpoint("a", 3, "raise", lasts=True)),
         ("a:full", Failpoint("a", 1, "full")),
+        ("a:2:stop", Failpoint("a", 2, "stop")),
     ],
 )
 def test_a_failpoint_is_a_name_a_passing_and_an_action(text: str, meant: Failpoint) -> None:

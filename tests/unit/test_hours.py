@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dialplan.calendar import Calendar, read_calendar
 from dialplan.opening import Moment, OpeningHours, read_opening
+from tests.tiers import mostly_heavy
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NO_HOLIDAYS = Calendar()
@@ -165,7 +166,7 @@ def shown(day: date, clock: str) -> datetime:
 
 
 @pytest.mark.parametrize("name", ZONES)
-@pytest.mark.parametrize("line", HOURS)
+@pytest.mark.parametrize("line", mostly_heavy(HOURS, 3))
 def test_hours_agree_with_a_clock_on_the_wall_in_the_nights_of_the_clocks(name: str, line: str) -> None:
     zone = ZoneInfo(name)
     opening = read_opening(line)

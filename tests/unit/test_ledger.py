@@ -3,118 +3,51 @@
 The events are those of Asterisk 22.10.1; what tells who ended a call is measured (docs/decisions).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dialplan.result import Outcome
-from engine.ari.cel import BUILT_IN, CelEvent
-from engine.ari.ledger import entries_of
-from journal.codec import encode
+from journal.cel import CelEvent
 from journal.entries import (
     Answered,
     CallerLeft,
-    CallStarted,
     Entry,
     FellBack,
-    HandedOver,
     LegAnswered,
     LegConnected,
     LegEnded,
-    LegRang,
     LegStarted,
-    PartyNotified,
-    RecorderTerms,
     RecordingEnded,
     RecordingPaused,
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
 )
-from journal.state import CallState
-from journal.values import Leg
-
-BEGAN = datetime(2026, 11, 24, 10, tzinfo=UTC)
-CALL, CALLER, ONE, TWO = "0199-call", "dev-1795776979.0", "dev-1795776979.1", "dev-1795776980.2"
-C, D, E = "PJSIP/trunk-00000000", "PJSIP/trunk-00000001", "PJSIP/trunk-00000002"
-NAMES = {CALLER: C, ONE: D, TWO: E}
-LEG, OTHER = f"{CALL}-b1", f"{CALL}-b2"
-OFFICE, HOME = "+32470111221", "+32470111222"
-TOLD_BY_DIALPLAN = "dialplan/builtin"
-Rang = Mapping[str, datetime]
-
-
-def at(seconds: float) -> datetime:
-    return BEGAN + timedelta(seconds=seconds)
-
-
-def event(kind: str, channel: str = CALLER, seconds: float = 0, **extra: Any) -> CelEvent:
-    return CelEvent(kind, at(seconds), channel, CALLER, NAMES.get(channel, "X"), "connect", "s", extra)
-
-
-def hangup(channel: str, seconds: float, cause: int, source: str = "", status: str = "ANSWER") -> CelEvent:
-    """A HANGUP line; `dialstatus` stands on the caller's alone."""
-    extra = {"dialstatus": status} if channel == CALLER else {}
-    return event("HANGUP", channel, seconds, hangupcause=cause, hangupsource=source, **extra)
-
-
-TERMS = RecorderTerms("0199-call-rec1", 86400, "wav", "announce", "ours", "sha", "nl")
-
-
-def started() -> CallState:
-    """A call that was handed over at 0 s."""
-    start = CallStarted(CALL, at(-5), "+3270012345", "acme", False, "here", CALLER)
-    state = CallState.begun(start)
-    state.apply(HandedOver(CALL, at(0), (OFFICE, HOME), 25, TERMS))
-    return state
-
-
-def read(state: CallState, events: Iterable[CelEvent], rang: Rang = {}) -> list[Entry]:  # noqa: B006
-    """Read the events, as the switchboard does: each entry is applied before the next is made."""
-    entries = []
-    for one in events:
-        for entry in entries_of(one, state, rang):
-            state.apply(entry)
-            entries.append(entry)
-    return entries
-
-
-def after(*events: CelEvent, rang: Rang = {}) -> CallState:  # noqa: B006
-    state = started()
-    read(state, events, rang)
-    return state
-
-
-LEG_ONE = event("CHAN_START", ONE, 0.1)
-LEG_TWO = event("CHAN_START", TWO, 0.2)
-TALKING = [
+from tests.unit.cel_events import (
+    CALL,
+    CALLER,
+    LEG,
     LEG_ONE,
-    event("ANSWER", ONE, 5),
-    event("ANSWER", CALLER, 5.01),
-    event("BRIDGE_ENTER", ONE, 5.02, bridge_id="b", bridge_technology="simple_bridge"),
-    event("BRIDGE_ENTER", CALLER, 5.03, bridge_id="b", bridge_technology="simple_bridge"),
-]
-
-
-def legs_told(*legs: str) -> str:
-    """Variable LEGS."""
-    return "".join(f"&{leg}" for leg in legs)
-
-
-def back(seconds: float, *legs: str, kind: str = "BACK", **extra: str) -> CelEvent:
-    told = {"ring": "1", "status": "NOANSWER", "rang": "", "progress": "", "legs": legs_told(*legs)}
-    return event(kind, CALLER, seconds, **told | extra)
-
-
-def outcome(leg: Leg) -> tuple[str | None, int | None, int]:
-    return leg.outcome, leg.cause, leg.sip
-
+    LEG_TWO,
+    OFFICE,
+    ONE,
+    TALKING,
+    TERMS,
+    TOLD_BY_DIALPLAN,
+    TWO,
+    C,
+    D,
+    after,
+    at,
+    back,
+    event,
+    hangup,
+    notified,
+    outcome,
+    read,
+    recorded,
+    started,
+    told_of_it,
+)
 
 # One event.
 
@@ -167,145 +100,12 @@ def test_a_line_that_makes_no_sense_is_an_error_of_that_line(wrong: CelEvent) ->
         read(state, [wrong])
 
 
-# When a leg rang.
-
-
-@pytest.mark.parametrize(
-    ("told", "rang"),
-    [
-        ({"rang": "250"}, at(0.35)),
-        ({"rang": "", "progress": "300"}, at(0.4)),
-        ({"rang": "250", "progress": "100"}, at(0.35)),
-        ({}, None),
-    ],
-)
-@pytest.mark.parametrize("kind", ["BACK", "CALL", "NOBODY"])
-def test_of_one_leg_the_time_to_ringing_says_when_it_rang(
-    kind: str, told: dict[str, str], rang: datetime | None
-) -> None:
-    state = after(LEG_ONE, back(25, f"{ONE}:Ringing:0:180:{OFFICE}", kind=kind, **told))
-    assert state.legs[LEG].ringing == rang
-
-
-def test_of_a_leg_that_is_connected_too() -> None:
-    state = after(*TALKING, back(9, kind="CALL", rang="250", status="ANSWER"))
-    assert state.legs[LEG].ringing == at(0.35)
-
-
-def test_of_a_leg_that_answered_and_was_not_connected_because_the_caller_had_given_up() -> None:
-    """While the destination heard that the call is recorded: Dial sees it when that is over."""
-    answered = [LEG_ONE, event("ANSWER", ONE, 5), hangup(ONE, 7, 16)]
-    state = after(*answered, back(7, kind="CALL", rang="250", status="ANSWER"))
-    assert state.legs[LEG].ringing == at(0.35)
-
-
-def test_of_several_legs_the_time_to_ringing_says_nothing_and_their_dial_events_do() -> None:
-    both = [f"{ONE}:Ringing:0:180:{OFFICE}", f"{TWO}:Ringing:0:180:{HOME}"]
-    events = [LEG_ONE, LEG_TWO, hangup(ONE, 25, 0), hangup(TWO, 25, 0), back(25, *both, rang="250")]
-    state = after(*events)
-    assert [leg.ringing for leg in state.legs.values()] == [None, None]
-    state = after(*events, rang={LEG: at(0.5), OTHER: at(0.7)})
-    assert [leg.ringing for leg in state.legs.values()] == [at(0.5), at(0.7)]
-
-
-def test_a_leg_whose_dial_event_came_first_rang_as_soon_as_it_is_known() -> None:
-    assert read(started(), [LEG_ONE], {LEG: at(0.2)}) == [
-        LegStarted(CALL, at(0.1), LEG, OFFICE),
-        LegRang(CALL, at(0.2), LEG),
-    ]
-
-
-def test_the_ring_of_an_earlier_hand_over_is_not_this_ones() -> None:
-    first = [LEG_ONE, hangup(ONE, 1, 17), back(1.1, f"{ONE}:Down:17:486:{OFFICE}")]
-    state = after(*first, replace(LEG_TWO, at=at(2)), back(9, f"{TWO}:Ringing:0:180:{HOME}", rang="250"))
-    assert (state.legs[LEG].ringing, state.legs[OTHER].ringing) == (None, at(2.25))
-
-
-# What came of a leg.
-
-
-@pytest.mark.parametrize(
-    ("cause", "told", "expected"),
-    [
-        (17, "Down:17:486", ("busy", 17, 486)),
-        (17, "Ringing:17:486", ("busy", 17, 486)),
-        (21, "Down:21:603", ("rejected", 21, 603)),
-        (1, "Down:1:404", ("unreachable", 1, 404)),
-        (58, "Down:58:488", ("failed", 58, 488)),
-        (0, "Ringing:0:180", ("no_answer", 19, 180)),  # the ring's time was over
-        (0, "Ring:0:183", ("no_answer", 19, 183)),
-        (0, "Ring:0:0", ("unreachable", 19, 0)),  # it never rang
-        (0, "Ring::", ("unreachable", 19, 0)),
-        (19, "Down:19:480", ("no_answer", 19, 480)),  # the far end says so, though it never rang
-        (26, "Ringing:26:180", ("no_answer", 26, 180)),
-    ],
-)
-def test_what_came_of_a_leg_that_did_not_take_the_call(
-    cause: int, told: str, expected: tuple[str, int, int]
-) -> None:
-    state = after(LEG_ONE, hangup(ONE, 25, cause), back(25.1, f"{ONE}:{told}:{OFFICE}"))
-    assert outcome(state.legs[LEG]) == expected
-    assert state.legs[LEG].ended == at(25)
-
-
-def test_the_instant_is_that_of_the_leg_also_if_its_line_comes_last() -> None:
-    state = after(LEG_ONE, back(25.1, f"{ONE}:Down:17:486:{OFFICE}"), hangup(ONE, 25, 17))
-    assert outcome(state.legs[LEG]) == ("busy", 17, 486)
-    assert state.legs[LEG].ended == at(25)
-
-
-def test_a_busy_leg_in_a_ring_of_two_does_not_end_the_other() -> None:
-    state = after(LEG_ONE, LEG_TWO, hangup(TWO, 1, 17), *TALKING[1:])
-    assert state.legs[OTHER].outcome == "busy"
-    assert state.talking == state.legs[LEG]
-    told = back(9, f"{TWO}:Down:17:486:{HOME}", kind="CALL", status="ANSWER", rang="250")
-    read(state, [told, hangup(ONE, 9.01, 16, C), hangup(CALLER, 9.02, 16, C)])
-    assert outcome(state.legs[OTHER]) == ("busy", 17, 486)
-    assert outcome(state.legs[LEG]) == ("taken", 16, 0)
-
-
-def test_the_slower_of_two_that_answer_at_once_has_not_taken_the_call() -> None:
-    state = after(LEG_ONE, LEG_TWO, *TALKING[1:2], event("ANSWER", TWO, 5.001), *TALKING[2:])
-    read(state, [hangup(TWO, 5.1, 26)])
-    assert state.legs[OTHER].answered == at(5.001)
-    assert outcome(state.legs[OTHER]) == ("no_answer", 26, 0)
-    assert state.connected is not None
-    assert state.connected.leg == LEG
-
-
-@pytest.mark.parametrize("cause", [0, 127])
-def test_a_caller_who_gives_up_has_let_go_of_the_legs(cause: int) -> None:
-    told = back(4, f"{ONE}:Ringing:{cause}:180:{OFFICE}", kind="CALL", status="CANCEL", rang="250")
-    state = after(LEG_ONE, told, hangup(ONE, 4, cause), hangup(CALLER, 4, 0, C, "CANCEL"))
-    assert outcome(state.legs[LEG]) == ("no_answer", 16, 180)
-    assert state.left == CallerLeft(CALL, at(4), "caller", 16)
-
-
-# The recorder.
-
-
-def epoch(seconds: float, thousands: int = 1) -> str:
-    return f"{at(seconds).timestamp() * thousands:.{0 if thousands > 1 else 6}f}"
-
-
-def recorded(kind: str, seconds: float, **extra: str) -> CelEvent:
-    return event(kind, ONE, seconds, at=epoch(seconds, 1000), **extra)
-
-
-def told_of_it(result: str) -> CelEvent:
-    return event("INFORMED", ONE, 8, result=result, began=epoch(5.1), ended=epoch(8))
-
-
-def notified(result: Any, why: str = "") -> PartyNotified:
-    return PartyNotified(CALL, at(8), LEG, result, why, "announce", "ours", "sha", "nl", at(5.1), at(8))
-
-
 @pytest.mark.parametrize(
     ("result", "entry"),
     [
         ("SUCCESS", notified("heard")),
         ("FAILED", notified("failed", "the announcement was not heard to its end")),
-        ("LEFT", notified("left", "the destination hung up in the announcement")),
+        ("LEFT", notified("left", "the destination hung up during the announcement")),
     ],
 )
 def test_whether_the_destination_heard_that_the_call_is_recorded(result: str, entry: Entry) -> None:
@@ -408,145 +208,3 @@ def test_a_fallback_that_nobody_took_is_told_by_its_legs() -> None:
     read(state, [hangup(CALLER, 1.2, 17, TOLD_BY_DIALPLAN, "BUSY")])
     assert outcome(state.legs[LEG]) == ("busy", 17, 486)
     assert state.left == CallerLeft(CALL, at(1.2), "engine", 17)
-
-
-# Lines that are read again, and lines in no order.
-
-BOTH = [f"{ONE}:Ringing:0:180:{OFFICE}", f"{TWO}:Down:17:486:{HOME}"]
-STORIES: dict[str, Sequence[CelEvent]] = {
-    **{
-        row: [*TALKING, hangup(CALLER, 9, *callers), hangup(ONE, 9.001, *destinations)]
-        for row, (callers, destinations, _) in ENDINGS.items()
-    },
-    **{
-        f"{row}, the destination first": [
-            *TALKING,
-            back(8.9, kind="CALL", rang="250", status="ANSWER"),
-            hangup(ONE, 9.001, *destinations),
-            hangup(CALLER, 9, *callers),
-        ]
-        for row, (callers, destinations, _) in ENDINGS.items()
-    },
-    "nobody, and again": [
-        LEG_ONE,
-        LEG_TWO,
-        hangup(TWO, 1, 17),
-        hangup(ONE, 25, 0),
-        back(25.1, *BOTH, rang="250"),
-        event("CHAN_START", "dev-1795776999.3", 30),
-        hangup("dev-1795776999.3", 55, 0),
-        back(55.1, f"dev-1795776999.3:Ringing:0:180:{OFFICE}", ring="2", rang="100"),
-        hangup(CALLER, 56, 19),
-    ],
-    "given up": [
-        LEG_ONE,
-        LEG_TWO,
-        hangup(TWO, 1, 17),
-        hangup(ONE, 4, 127),
-        back(4, *BOTH, kind="CALL", status="CANCEL"),
-        hangup(CALLER, 4, 0, C, "CANCEL"),
-    ],
-    "the fallback": [
-        event("FALLBACK", CALLER, 0),
-        LEG_ONE,
-        hangup(ONE, 1, 17),
-        back(1, f"{ONE}:Down:17:486:{OFFICE}", kind="NOBODY"),
-        hangup(CALLER, 1.1, 17, TOLD_BY_DIALPLAN),
-    ],
-}
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_any_beginning_that_is_read_again_changes_nothing(story: str) -> None:
-    events = STORIES[story]
-    for end in range(1, len(events) + 1):
-        for begin in range(end):
-            state = after(*events[:end])
-            read(state, events[begin:end])
-            assert state == after(*events[:end])
-            read(state, events[begin:])
-            assert state == after(*events)
-
-
-@given(st.sampled_from(sorted(STORIES)), st.data())
-def test_a_line_that_comes_twice_wherever_changes_nothing(story: str, data: st.DataObject) -> None:
-    events = list(STORIES[story])
-    again = data.draw(st.lists(st.integers(0, len(events) - 1), max_size=6))
-    doubled = [(place, one) for place, one in enumerate(events)]
-    for place in again:
-        later = data.draw(st.integers(place, len(events) - 1))
-        doubled.append((later, events[place]))
-    doubled.sort(key=lambda it: it[0])
-    assert after(*[one for _, one in doubled]) == after(*events)
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_what_was_read_is_what_the_journal_says_of_it(story: str) -> None:
-    """Nothing in the entries keeps them from the disk."""
-    assert all(encode(entry) for entry in read(started(), STORIES[story]))
-
-
-RECORDER = ["INFORMED", "REC_START", "REC_PAUSE", "REC_RESUME", "REC_STOP"]
-OF_RECORDER = ["result", "began", "ended", "how", "at"]
-texts = [
-    "inf",
-    "1795773600000",
-    "1795773600.5",
-    "SUCCESS",
-    "LEFT",
-    "key",
-    "auto",
-    "",
-    "0",
-    "16",
-    "44",
-    "250",
-    "x",
-    "9" * 30,
-    C,
-    D,
-    OFFICE,
-    legs_told(*BOTH),
-    "&&:::::",
-]
-values = st.sampled_from(texts) | st.integers(0, 200) | st.none() | st.text("019x:&-", max_size=5)
-keys = st.sampled_from(
-    ["to", "hangupcause", "hangupsource", "legs", "rang", "progress", "status", "ring", *OF_RECORDER]
-)
-
-
-def any_event(kind: str, channel: str, seconds: int, extra: dict[str, Any]) -> CelEvent:
-    """The values of a user event are text (engine.ari.cel)."""
-    if kind not in BUILT_IN:
-        extra = {key: str(value) for key, value in extra.items()}
-    return event(kind, channel, seconds, **extra)
-
-
-events_made_up = st.builds(
-    any_event,
-    st.sampled_from([*sorted(BUILT_IN), "RING", "BACK", "CALL", "NOBODY", "FALLBACK", *RECORDER]),
-    st.sampled_from([CALLER, ONE, TWO, "dev-1795776980.9"]),
-    st.integers(0, 100),
-    st.dictionaries(keys, values, max_size=4),
-)
-events_seen = st.sampled_from([one for story in STORIES.values() for one in story])
-
-
-@given(st.lists(events_made_up | events_seen, max_size=15))
-def test_whatever_comes_in_whatever_order_the_state_makes_sense(events: list[CelEvent]) -> None:
-    state = started()
-    for one in events:
-        with suppress(ValueError, KeyError):
-            read(state, [one])
-    for leg_id, leg in state.legs.items():
-        assert leg.leg_id == leg_id
-        assert (leg.outcome is None) == (leg.ended is None)
-        assert leg.outcome is not Outcome.DONE
-        assert leg.outcome is not Outcome.TAKEN or leg.connected is not None
-    connected = [leg.leg_id for leg in state.legs.values() if leg.connected]
-    assert (state.connected is None) == (not connected)
-    assert state.connected is None or state.connected.leg in connected
-    assert state.left is None or state.left.by in ("caller", "destination", "limit", "network", "engine")
-    if state.left is not None and state.left.by in ("destination", "limit"):
-        assert state.connected is not None
-    assert state.handovers == [state.handed_over]

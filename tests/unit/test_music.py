@@ -16,7 +16,9 @@ from engine.ari.client import Client
 from engine.ari.errors import Unavailable
 from engine.call import CallTerms
 from engine.music import INCLUDED_BY, NAME, RELOADED_BY, MusicClasses, is_included
-from tests.unit.fakes import Answers, FakeCallServices, FakeLine, Says, attend
+from tests.unit.fake_dial import Answers, Says
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import service_number
 
 OFFICE, HOME = "+32470111221", "+32470111223"
@@ -179,7 +181,7 @@ async def test_where_asterisk_would_not_read_the_file_the_remedy_is_told(
     (asterisk.etc / INCLUDED_BY).write_text("; #tryinclude music.conf\n[default]\nmode=files\n")
     with capture_logs() as logs:
         await music.publish(routing(asterisk, JAZZ))
-    assert logs[0]["error"] == "musiconhold.conf does not include it; write there  #tryinclude music.conf"
+    assert logs[0]["error"] == "musiconhold.conf does not include it; add there  #tryinclude music.conf"
     assert (music.known, asterisk.reloaded) == (set(), [])
 
 

@@ -30,10 +30,11 @@ from engine.call import Call
 from engine.steps import PERFORMERS
 from engine.steps.announce import say
 from journal.entries import StepPerformed
-from tests.unit.fakes import FakeCallServices, FakeLine, attend
+from tests.unit.fake_services import FakeCallServices, attend
+from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
-from tests.unit.test_handle import terms_of
+from tests.unit.stories import terms_of
 from tests.unit.test_past_call import A, leg, past
 
 # dialplan/steps/pause.py
@@ -96,7 +97,7 @@ def registered() -> Iterator[None]:
     registries: list[dict[Any, Any]] = [STEPS, PERFORMERS]
     before = [registry.copy() for registry in registries]
     dialplan.route.register(Pause, Switchboard)
-    engine.steps.register(Pause, pause)
+    engine.steps.register(pause)
     yield
     for registry, steps in zip(registries, before, strict=True):
         registry.clear()

@@ -16,7 +16,7 @@ from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from dialplan.number import ServiceNumber
-from dialplan.result import Outcome
+from dialplan.result import Answer, Outcome
 from storage.records import CallRecord, LegRecord
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
@@ -49,7 +49,7 @@ def number() -> ServiceNumber:
     return service_number(ROUTE)
 
 
-def steps(record: CallRecord) -> list[tuple[str, Outcome | None, Known]]:
+def steps(record: CallRecord) -> list[tuple[str, Answer | None, Known]]:
     path = retrace(record, number()).path
     return [
         (passed.step.step, passed.outcome, passed.known) for passed in path if isinstance(passed, PastStep)
@@ -183,7 +183,7 @@ def test_a_call_that_ended_otherwise_than_its_route_is_pointed_out(
     house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = explain(house, past("failed", leg(A, "busy"), routing=digest_in(house)), monkeypatch)
-    assert "The walk comes to busy: the call ended otherwise than its route says." in done.output
+    assert "The walk results in busy: the call did not end as its route says." in done.output
 
 
 def test_a_version_that_is_not_kept_any_more_is_an_error_that_names_the_setting(

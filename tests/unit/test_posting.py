@@ -13,7 +13,8 @@ from mailer.post import Direct
 from mailer.return_address import ReturnAddresses
 from mailer.smtp import Login, Server
 from storage.key_wrapper import new_master_key
-from worker.messages import Posting, mail_sender_of, return_addresses_of, terms_of, transport_of
+from worker.mail import MailJobs
+from worker.mail_settings import mail_sender_of, return_addresses_of, terms_of, transport_of
 from worker.metrics import WorkerMetrics
 
 MESSAGE = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"
@@ -23,9 +24,9 @@ async def fetch(_con: object, _audio_id: str) -> bytes:
     return b""
 
 
-def posting(**mail: object) -> Posting:
+def posting(**mail: object) -> MailJobs:
     settings = Settings.model_construct(node="here", mail=Mail(**mail))
-    return Posting(settings, WorkerMetrics(), fetch, lambda: None)
+    return MailJobs(settings, WorkerMetrics(), fetch, lambda: None)
 
 
 async def test_a_smarthost_gets_all_mail() -> None:

@@ -75,7 +75,7 @@ async def test_published_it_is_what_asterisk_plays_under_the_hash_of_its_source(
     source = prompts_of(folder)["welcome"]
     published = (await publish({"welcome": source}, tmp_path / "published"))["welcome"]
     sound = heard(published.path.read_bytes())
-    assert published.path == tmp_path / "published" / f"{source.sha256}-1.wav"
+    assert published.path == tmp_path / "published" / f"{source.sha256}-2.wav"
     assert published.path.stat().st_mode & 0o777 == 0o644
     assert rms(sound) == pytest.approx(-20.5, abs=1)
     assert published.seconds == pytest.approx(len(sound) / 8000, abs=0.001)
@@ -125,7 +125,7 @@ async def test_the_one_that_the_process_died_of_is_named(
 def test_a_folder_that_cannot_be_written_is_told(folder: Path, tmp_path: Path) -> None:
     prompts = prompts_of(folder)
     (tmp_path / "published").mkdir()
-    (tmp_path / "published" / f"{prompts['welcome'].sha256}-1.draft").mkdir()
+    (tmp_path / "published" / f"{prompts['welcome'].sha256}-2.draft").mkdir()
     (error,) = make(prompts.values(), tmp_path / "published")
     assert error.what.startswith("cannot be published ([Errno 21] Is a directory")
 

@@ -27,7 +27,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes of the store's own (0.5 s each) are functions here, but where a test is about them."""
 
-    async def answer_of(module: str, *arguments: str, told: bytes = b"", seconds: float) -> Any:
+    async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
         match module, arguments:
             case "config.load", (folder, *countries):
                 try:
@@ -35,7 +35,7 @@ def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
                 except ConfigErrors as wrong:
                     return wrong.errors
             case "config.publish", (folder,):
-                return publish.make(pickle.loads(told), Path(folder))  # noqa: S301 - ours
+                return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
             case _:
                 return versioning._answer(*arguments)
 

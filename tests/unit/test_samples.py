@@ -34,9 +34,19 @@ def settings_of(step: str) -> set[str]:
 @pytest.mark.parametrize(
     "setting",
     sorted(
-        {*ServiceNumber.model_fields, *Owner.model_fields, *STEPS, "present", "outcomes", "from"}.union(
-            *map(settings_of, STEPS)
-        )
+        {
+            *ServiceNumber.model_fields,
+            *Owner.model_fields,
+            *STEPS,
+            "present",
+            "label",
+            "percent",
+            "outcomes",
+            "from",
+            "nth",
+            "presses",
+            "live",
+        }.union(*map(settings_of, STEPS))
     ),
 )
 def test_the_samples_show_every_setting(setting: str) -> None:

@@ -154,7 +154,7 @@ def test_a_file_that_is_not_toml_says_where_it_breaks(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_names_the_remedy(tmp_path: Path) -> None:
     (only,) = complaints(tmp_path / "none.toml")
     assert only.endswith(
-        "none.toml: No such file or directory; callengine settings --example prints a file to begin with"
+        "none.toml: No such file or directory; callengine settings --example prints a file to start from"
     )
 
 

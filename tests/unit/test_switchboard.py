@@ -13,6 +13,7 @@ from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
+from engine.handle import handle
 from journal.entries import (
     Answered,
     CallEnded,
@@ -75,7 +76,7 @@ async def test_a_call_is_taken_when_asterisk_has_what_it_keeps_for_us(tmp_path: 
 
     class Renews(Setting):
         async def renew(self) -> None:
-            asterisk.board.heard(StasisStart(at(0), channel(), ("in", NUMBER)))
+            asterisk.board.on_event(StasisStart(at(0), channel(), ("in", NUMBER)))
             await asyncio.sleep(1)
             taken_meanwhile.extend(services.of(CallStarted))
 
@@ -105,7 +106,13 @@ async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_pat
     file = Cel(tmp_path / "Master.csv", tmp_path / "kept", first=True)
     trunk = Trunk("engine", "PJSIP/{number}@trunk")
     board = Switchboard(
-        cast(Client, asterisk), services, Setting(), trunk, cel=file, left=Left({}, {}, AT, tmp_path / "seen")
+        cast(Client, asterisk),
+        services,
+        handle,
+        Setting(),
+        trunk,
+        cel=file,
+        left=Left({}, {}, AT, tmp_path / "seen"),
     )
     taking = asyncio.create_task(board.take(TALK))
     await asyncio.sleep(100)

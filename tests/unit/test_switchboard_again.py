@@ -15,7 +15,7 @@ from engine.ari.line import AriLine
 from journal.entries import CallEnded, CallerLeft, CallStarted, Entry, FellBack
 from journal.ids import call_id_of
 from journal.state import CallState, fold
-from tests.unit.fakes import FakeCallServices
+from tests.unit.fake_services import FakeCallServices
 from tests.unit.switchboards import (
     AT,
     CALL,
@@ -90,7 +90,7 @@ async def test_a_call_that_cannot_be_looked_for_keeps_nobody(
     with capture_logs() as logs:
         async with serving(tmp_path, Asterisk(), services, others=OTHERS):
             await asyncio.sleep(60)
-    assert "call_not_looked_for" in [it["event"] for it in logs]
+    assert "call_lookup_failed" in [it["event"] for it in logs]
     assert [end.outcome for end in services.of(CallEnded) if end.call == CALL] == ["lost"]
 
 
@@ -106,12 +106,12 @@ async def test_what_nobody_thought_of_ends_the_process(
             raise TypeError("a bug")
 
         monkeypatch.setattr(Setting, "renew", renew)
-        board.disconnected()
+        board.on_disconnect()
         with capture_logs() as logs:
-            board.connected()
+            board.on_connect()
             with pytest.raises(TypeError, match="a bug"):
                 await asyncio.wait_for(watching, 10)
-    assert [it["event"] for it in logs if it["log_level"] == "critical"] == ["asterisk_care_broken"]
+    assert [it["event"] for it in logs if it["log_level"] == "critical"] == ["switchboard_failed"]
 
 
 async def test_a_settling_that_fails_once_forgets_no_call(
@@ -138,8 +138,8 @@ async def test_a_settling_that_fails_once_forgets_no_call(
 
 async def begins_again(asterisk: Asterisk, seconds: float) -> None:
     asterisk.started, asterisk.left = at(seconds), ()
-    asterisk.board.disconnected()
-    asterisk.board.connected()
+    asterisk.board.on_disconnect()
+    asterisk.board.on_connect()
     await ready(asterisk.board)
 
 
@@ -275,7 +275,7 @@ async def test_a_bug_in_beginning_a_call_costs_its_lines(
 
     services = desk_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services) as board:
-        monkeypatch.setattr(FakeCallServices, "agreed", terms)
+        monkeypatch.setattr(FakeCallServices, "terms", terms)
         other = replace(FALLBACK, call="dev-1795776979.9", channel="dev-1795776979.9")
         await board.take([other, *TALK, *GOODBYE])
         await asyncio.sleep(1)

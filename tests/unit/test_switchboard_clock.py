@@ -89,8 +89,8 @@ async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tm
     hands, services, asterisk = Set(), desk_of(), Asterisk(left=[CHANNEL])
     async with serving(tmp_path, asterisk, services, clock=hands.clock()) as board:
         asterisk.started = at(500)
-        board.disconnected()
-        board.connected()
+        board.on_disconnect()
+        board.on_connect()
         await ready(board)
         hands.set = timedelta(hours=-1)
         early = cel("FALLBACK", CHANNEL, -3000, dialled=NUMBER, to=OFFICE)

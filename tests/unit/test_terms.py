@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 from config.load import load
 from config.policy import Policy
 from dialplan.routing import Routing
-from engine.call_services import NodeCallServices, Tally
+from engine.call_limits import CallLimits
+from engine.call_services import CallMetrics, NodeCallServices
+from engine.counters import Counters
 from engine.metrics import EngineMetrics
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
@@ -38,10 +40,17 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def services(store: Store) -> NodeCallServices:
-    tally = Tally(EngineMetrics(), {})
+    call_metrics = CallMetrics(EngineMetrics(), {})
     stores, journal = cast(RoutingStore, store), cast(Journal, None)
     return NodeCallServices(
-        "node", stores, journal, tally=tally, longest=timedelta(hours=4), recordings=Path("/")
+        "node",
+        stores,
+        journal,
+        call_metrics=call_metrics,
+        longest=timedelta(hours=4),
+        recordings=Path("/"),
+        counters=Counters(Path("/nowhere/counters.json")),
+        limits=CallLimits({}),
     )
 
 

@@ -16,7 +16,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps.voicemail import Voicemail
 from engine.call import CallTerms
-from engine.call_services import tell, why_no_room
+from engine.call_services import log_entry
 from engine.line import How, Recorded
 from journal.entries import (
     Answered,
@@ -28,7 +28,9 @@ from journal.entries import (
     StepPerformed,
     Turned,
 )
-from tests.unit.fakes import START, FakeCallServices, FakeLine, attend, leave_after, take_over
+from tests.unit.fake_dial import START
+from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
+from tests.unit.fakes import FakeLine
 from tests.unit.routes import Raw, service_number
 
 pytestmark = pytest.mark.looptime
@@ -192,7 +194,7 @@ async def test_the_start_of_the_call_is_on_the_disk_before_the_caller_is_answere
             noted = super().note(entry)
             return asyncio.sleep(9) if isinstance(entry, CallStarted) else noted
 
-    services = Slow(desk_of().terms)
+    services = Slow(desk_of().call_terms)
     await attend(FakeLine(), services)
     assert told(services, Answered).at == after(9)
 
@@ -225,7 +227,7 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
     await attend(FakeLine(), services)
     with capture_logs() as lines:
         for entry in services.entries:
-            tell(entry)
+            log_entry(entry)
     assert lines
     assert "acme.example" not in str(lines)
     assert str(FakeLine().caller.number) not in str(lines)
@@ -283,23 +285,3 @@ async def test_where_no_message_can_be_taken_by_now_one_that_was_begun_is_still_
     services.full = "0.4 GB are free"
     await take_over(line, services)
     assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
-
-
-# Whether there is room for it.
-
-
-async def test_where_there_is_room_a_message_is_taken(tmp_path: Path) -> None:
-    assert await why_no_room(tmp_path, least=1) is None
-
-
-async def test_where_the_disk_is_nearly_full_it_is_not(tmp_path: Path) -> None:
-    why = await why_no_room(tmp_path, least=10**18)
-    assert why is not None
-    assert why.endswith(f"GB are free in {tmp_path}, 1e+09 are needed")
-
-
-async def test_where_the_folder_is_missing_it_is_not(tmp_path: Path) -> None:
-    folder = tmp_path / "away"
-    assert await why_no_room(folder) == (
-        f"asterisk.recordings, {folder}, cannot be looked at: FileNotFoundError"
-    )

@@ -176,13 +176,17 @@ def test_the_path_of_a_step_leads_to_it_and_survives_another_process(route: list
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 
 
-@given(routes, moments, st.lists(st.sampled_from(RING_OUTCOMES), max_size=10))
+presses = st.lists(st.sampled_from(["1", "2", "0", "12", "*", "9", "timeout"]), max_size=10)
+
+
+@given(routes, moments, st.lists(st.sampled_from(RING_OUTCOMES), max_size=10), presses, st.integers(1, 200))
 def test_every_walk_ends_and_performs_no_more_steps_than_the_route_has(
-    route: list[Raw], now: datetime, outcomes: list[Outcome]
+    route: list[Raw], now: datetime, outcomes: list[Outcome], pressed: list[str], nth: int
 ) -> None:
     number = service_number(route, holidays=["BE", "not 2026-05-01"])
-    call = rehearse(number, number.facts(now, UNKNOWN), outcomes)
-    assert len(call.path) <= size(number.route)
+    call = rehearse(number, number.facts(now, UNKNOWN), outcomes, nth=nth, presses=pressed, live=nth % 7)
+    # A step that only decides is one turn. A caller who goes back hears a menu, and what is in it, again.
+    assert len(call.path) <= size(number.route) * (1 + pressed.count("*"))
     assert call.result in Result
 
 

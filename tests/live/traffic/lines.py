@@ -9,17 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 
+from devkit.audio import level
+from tests.live.mails import BEEP_HZ, from_alaw
 from tests.live.traffic.agent import Agent
 from tests.live.traffic.calls import Caller, Destination
 from tests.live.traffic.script import Line, Plan, Script
-from tests.live.traffic.seen import LegSeen, Seen, Span, longest_silence
+from tests.live.traffic.seen import FRAME_SECONDS, LegSeen, Seen, Span, longest_silence
 
 TALKS = (1.0, 6.0)  # s
-PATIENCE, LITTLE_PATIENCE = 40.0, (0.5, 4.0)  # s until a caller gives up
+LITTLE_PATIENCE = (0.5, 4.0)  # s until a caller gives up who is to
 PRESSES_AFTER, PRESSES_EVERY, PRESSES = 1.0, 1.0, 12  # s; the caller who consents
 PAUSES = (0.5, 2.0)  # s
 ENDS = 10.0  # s in which all telephones of a call learn that it is over
 QUICKLY_OVER = 0.5  # s: there may be no time to say anything
+AUDIBLE = 0.05
 STAGGERED = 0.1  # s between the lines' first calls
 
 _over: Event
@@ -51,7 +54,7 @@ async def _carry(plan: Plan) -> Report:
     async with telephones(plan) as agent:
         dice = random.Random(plan.seed)
         calls = (
-            keep_calling(agent, line, index * STAGGERED, random.Random(dice.random()))
+            keep_calling(agent, line, index * STAGGERED, random.Random(dice.random()), plan.patience)
             for index, line in enumerate(plan.lines)
         )
         seen = [it for line in await asyncio.gather(*calls) for it in line]
@@ -77,23 +80,25 @@ async def telephones(plan: Plan) -> AsyncIterator[Agent]:
         loop.remove_reader(parent.sentinel)
 
 
-async def keep_calling(agent: Agent, line: Line, after: float, dice: random.Random) -> list[Seen]:
+async def keep_calling(
+    agent: Agent, line: Line, after: float, dice: random.Random, patience: float
+) -> list[Seen]:
     """One call after the other, to each of the line's numbers in turn, until it is over."""
-    await asyncio.sleep(after)
+    await asyncio.sleep(after)  # as the script has it
     seen: list[Seen] = []
     while True:
         for number, script in dice.sample(list(line.scripts.items()), len(line.scripts)):
             if _over.is_set():
                 return seen
             caller = agent.dial(number, line.who)
-            talked = await call(caller, script, dice)
+            talked = await call(caller, script, dice, patience)
             seen.append(seen_of(caller, talked, script, number, line.who))
 
 
-async def call(caller: Caller, script: Script, dice: random.Random) -> Destination | None:
+async def call(caller: Caller, script: Script, dice: random.Random, patience: float) -> Destination | None:
     """From the INVITE until nobody has it any more; who talked with the caller."""
     consenting = asyncio.create_task(consent(caller)) if script.consents else None
-    patience = dice.uniform(*LITTLE_PATIENCE) if script.gives_up else PATIENCE
+    patience = dice.uniform(*LITTLE_PATIENCE) if script.gives_up else patience
     talked = None
     if await caller.until(lambda: caller.answered or caller.over, patience) and caller.answered:
         talked = next((leg for leg in caller.legs if leg.answered and leg.over is None), None)
@@ -149,7 +154,18 @@ def seen_of(caller: Caller, other: Destination | None, script: Script, number: s
         sounds=spans(caller),
         keys=tuple(other.stream.pressed) if other else (),
         legs=tuple(map(leg_of, caller.legs)),
+        voices=(caller.stream.name, other.stream.name if other else 0),
+        spoken=spoken(caller),
     )
+
+
+def spoken(caller: Caller) -> float:
+    """How long the caller spoke after the beep, if that was the last thing that they heard."""
+    recent = from_alaw(b"".join(caller.stream.recent))
+    if not caller.stream.sounds or level(recent, BEEP_HZ) < AUDIBLE:
+        return 0.0
+    heard = caller.stream.sounds[-1][1]
+    return sum(at > heard for at in caller.stream.said) * FRAME_SECONDS
 
 
 def silence(speaker: Caller | Destination, hearer: Caller | Destination, ended: float) -> float:

@@ -21,6 +21,7 @@ NAME = struct.Struct("!I")
 KEYS = "0123456789*#"
 KEY_FRAMES, KEY_ENDS = 5, 3  # 100 ms, and its end said three times (RFC 4733)
 BETWEEN_KEYS = 3  # frames
+RECENT = 10  # packets, 0.2 s
 SAME_SOUND = 0.1  # s without a packet end a sound
 
 
@@ -34,6 +35,7 @@ class Stream:
     heard: dict[int, list[float]] = field(default_factory=dict)
     sounds: list[list[float]] = field(default_factory=list)
     pressed: list[tuple[str, float]] = field(default_factory=list)
+    recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=RECENT))  # packets of those sounds
     to: Address | None = None
     _sequence: int = 0
     _keys: deque[tuple[str, int]] = field(default_factory=deque)  # frames to send: a key and which of it
@@ -57,7 +59,9 @@ class Stream:
         """A packet of sound has come; `known`: the sound of a telephone."""
         if payload.endswith(known):
             self.heard.setdefault(NAME.unpack_from(payload)[0], []).append(at)
-        elif self.sounds and at - self.sounds[-1][1] < SAME_SOUND:
+            return
+        self.recent.append(payload)
+        if self.sounds and at - self.sounds[-1][1] < SAME_SOUND:
             self.sounds[-1][1] = at
         else:
             self.sounds.append([at, at])

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from typing import Any
 
-from tests.live.service import House, new_caller, new_destination, new_number
+from tests.live.agreed import new_caller, new_destination, new_number
+from tests.live.service import House
 from tests.live.traffic.calls import Manner
 from tests.live.traffic.exchange import Exchange, exchange
 from tests.live.traffic.lines import Report, carry, hold
-from tests.live.traffic.script import FALLBACK, OWNER, SCRIPTS, Line, Plan, Script
+from tests.live.traffic.script import FALLBACK, OWNER, PATIENCE, SCRIPTS, Line, Plan, Script
 
 LINES_OF_A_PROCESS = 10
 UP_SECONDS = 60
@@ -62,8 +63,11 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(house: House, lines: int, seed: str) -> AsyncIterator[Traffic]:
-    """So many callers, one call after the other each; all telephones are there."""
+async def traffic(house: House, lines: int, seed: str, patience: float = PATIENCE) -> AsyncIterator[Traffic]:
+    """So many callers, one call after the other each; all telephones are there.
+
+    `patience`: after so many seconds a caller whom nobody answers gives up.
+    """
     agreed = [agree() for _ in range(lines)]
     (house.routing / "owners" / f"{OWNER}.yaml").write_text(OWNERS_FILE)
     house.write({number: file for it in agreed for number, file in it.files.items()})
@@ -74,10 +78,8 @@ async def traffic(house: House, lines: int, seed: str) -> AsyncIterator[Traffic]
     async with exchange(house.carrier_port, homes) as between:
         with ProcessPoolExecutor(len(groups), context, initializer=hold, initargs=(over,)) as pool:
             loop = asyncio.get_running_loop()
-            reports = [
-                loop.run_in_executor(pool, carry, plan(house, between, seed, index, group))
-                for index, group in enumerate(groups)
-            ]
+            plans = [plan(house, between, seed, index, group) for index, group in enumerate(groups)]
+            reports = [loop.run_in_executor(pool, carry, replace(it, patience=patience)) for it in plans]
             calls = Traffic(between, reports, over)
             try:
                 await calls.up()

@@ -13,6 +13,7 @@ from tests.live.traffic.instants import Address
 
 Route = list[Mapping[str, Any]]
 OWNER = "steady"
+PATIENCE = 40.0  # s until a caller gives up whom nobody answers
 FALLBACK = Manner(0.2, fallback=True)
 
 
@@ -72,6 +73,7 @@ class Plan:
     seed: str
     lines: tuple[Line, ...]
     manners: Mapping[str, Manner]  # by destination
+    patience: float = PATIENCE
 
 
 def placed(route: Any, to: list[str]) -> Any:

@@ -43,6 +43,8 @@ class Seen:
     sounds: tuple[Span, ...]  # announcements that the caller heard
     keys: tuple[tuple[str, float], ...]  # that the destination pressed
     legs: tuple[LegSeen, ...]
+    voices: tuple[int, int] = (0, 0)  # names of the two telephones (media.py); 0: there was no second one
+    spoken: float = 0.0  # s that the caller said after the beep
 
     @property
     def announcement(self) -> Span | None:

@@ -11,7 +11,7 @@ from tests.live.traffic.seen import LegSeen, Seen, Span
 
 SAME_CALL = 1.0  # s between the INVITE and the record's beginning, at most
 # Of several legs only their Dial events say when each rang: those that an engine had not noted when it was
-# killed, and those that Asterisk had sent to it, are lost (docs/decisions/018).
+# killed, and those that Asterisk had sent to it, are lost (docs/decisions/014-hand-over.md).
 UNNOTED = 0.1  # s before or after the kill
 Evidence = Mapping[str, Any]  # a recording: began, ended, changes
 

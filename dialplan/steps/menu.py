@@ -1,0 +1,114 @@
+"""`menu`: let the caller choose by pressing keys."""
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from dialplan.references import PromptSetting
+from dialplan.result import Answer, Choice, Verdict, final
+from dialplan.route import Branch, Steps
+from dialplan.step import Case, Facts, Plan, StepModel
+from dialplan.walk import walk
+
+BACK, END = "*", "#"
+INVALID, TIMEOUT = Choice("invalid"), Choice("timeout")
+# A caller comes back to one menu so often, at most: every walk ends.
+MOST_ROUNDS = 10
+
+
+def _check_keys(keys: dict[str, Steps]) -> dict[str, Steps]:
+    if not keys:
+        raise ValueError("there are no keys; write at least one, as in  keys: {1: [...], 2: [...]}")
+    for key in keys:
+        if not re.fullmatch(r"[0-9]{1,8}|[*#]", key, re.ASCII):
+            raise ValueError(f"`{key}` is not a key; write 0 to 9, several digits as in 101, '*' or '#'")
+    if END in keys and any(len(key) > 1 for key in keys):
+        raise ValueError("`#` ends an entry of several digits; give it no steps, or write keys of one digit")
+    return keys
+
+
+class Menu(StepModel):
+    """Play a prompt, and go on by the key that the caller presses; the first key ends the prompt.
+
+        - menu:
+            prompt: choose
+            keys:                   steps for each key; they are the rest of the route
+              1: [...]
+              2: [...]
+              101: [...]            of several digits: # ends them, or 3 s without another key
+            seconds: 5              to think after the prompt, 1 to 20
+            tries: 3                how often the prompt is heard, 1 to 5
+            invalid: [...]          steps after the last try, where the caller pressed something else
+            timeout: [...]          steps after the last try, where the caller pressed nothing
+            answer: true            answer the call first
+
+    Without `invalid` or `timeout` the route goes on with the next step. `*` leads back to the menu that this
+    one is in, and in the outermost plays it again, unless `keys` has steps for it. Keys pressed before the
+    first menu do not count; in later ones a caller who knows them may be ahead of the prompt.
+
+    Without `answer` the call stays unanswered, and the caller pays nothing; but not every network sends keys
+    then. With it the caller's charging begins here: `answered` in the call record.
+    """
+
+    alone: ClassVar = "prompt"
+    chooses: ClassVar = True
+
+    step: Literal["menu"] = "menu"
+    prompt: PromptSetting
+    keys: Annotated[
+        dict[str, Steps], AfterValidator(_check_keys), Field(exclude=True, examples=["{1: [...], 2: [...]}"])
+    ]
+    seconds: Annotated[int, Field(ge=1, le=20)] = 5
+    tries: Annotated[int, Field(ge=1, le=5)] = 3
+    invalid: Branch = None
+    timeout: Branch = None
+    answer: bool = False
+
+    def plan(self, facts: Facts, so_far: Verdict) -> Plan:
+        for _ in range(MOST_ROUNDS):
+            answer = yield self
+            if answer == BACK and BACK not in self.keys:
+                if self._is_inner:
+                    return Verdict(so_far.result, final=True, back=True)
+                continue
+            branch = self._branch(answer)
+            if branch is None:
+                return so_far
+            verdict = final((yield from walk(branch, facts, so_far)))
+            if not verdict.back:
+                return verdict
+        return so_far
+
+    def entered(self, pressed: str) -> Choice | None:
+        """Return the choice that these keys make, pressed in this order; None while more may follow."""
+        if pressed == BACK and BACK not in self.keys:
+            return Choice(BACK)
+        entry = pressed if END in self.keys else pressed.removesuffix(END)
+        if entry == pressed and any(key != entry and key.startswith(entry) for key in self.keys):
+            return None
+        return Choice(entry) if entry in self.keys else INVALID
+
+    def ended(self, pressed: str) -> Choice:
+        """Return the choice that these keys make if no other follows; `pressed` may be empty."""
+        if not pressed:
+            return TIMEOUT
+        return Choice(pressed) if pressed in self.keys else INVALID
+
+    def supposed(self, case: Case) -> Answer:
+        pressed = case.presses.pop(0) if case.presses else TIMEOUT
+        return TIMEOUT if pressed == TIMEOUT else self.entered(pressed) or self.ended(pressed)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.prompt}, keys {' '.join(self.keys)}"
+
+    @property
+    def _is_inner(self) -> bool:
+        """Whether this menu is in the steps of another."""
+        return self.step in self.path[:-1]
+
+    def _branch(self, answer: Answer) -> Steps | None:
+        if answer == INVALID:
+            return self.invalid
+        return self.keys.get(answer, self.timeout) if isinstance(answer, Choice) else self.timeout

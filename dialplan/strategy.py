@@ -1,0 +1,99 @@
+"""Strategies: which destinations of a ring are rung, and in which order."""
+
+from collections.abc import Generator, Sequence
+from enum import StrEnum
+from hashlib import sha256
+
+from dialplan.destination import Destination
+from dialplan.result import Answer
+from dialplan.spread import WHOLE, check_percents, spread
+from dialplan.step import Draw, Facts, StepModel, StepPath, Turn, drawn
+
+LONGEST_RINGING = 300  # seconds in which destinations ring one after another
+
+
+class Strategy(StrEnum):
+    """How the destinations of a ring are rung."""
+
+    ALL = "all"
+    IN_ORDER = "in_order"
+    RANDOM = "random"
+    PERCENT = "percent"
+    ROUND_ROBIN = "round_robin"
+
+
+def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:
+    """Raise ValueError if the settings of the destinations do not fit the strategy."""
+    if strategy is Strategy.ALL and any(one.seconds for one in to):
+        raise ValueError(
+            "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
+            "or one `seconds` for the ring"
+        )
+    if strategy is Strategy.PERCENT:
+        _check_percents(to)
+        return
+    if any(one.percent for one in to):
+        raise ValueError("`percent` of a destination means nothing here; write  strategy: percent")
+    ringing = sum(one.seconds or seconds for one in to)
+    if strategy is not Strategy.ALL and ringing > LONGEST_RINGING:
+        raise ValueError(
+            f"they ring for {ringing} seconds one after another; make it {LONGEST_RINGING} at most"
+        )
+
+
+def _check_percents(to: Sequence[Destination]) -> None:
+    if not all(one.percent for one in to):
+        raise ValueError("a destination has no part of the calls; write  percent: 50  at each of them")
+    if any(one.hours for one in to):
+        raise ValueError(
+            "`hours` of a destination would make the percentages wrong; write a step `hours` before"
+        )
+    check_percents([one.percent or 0 for one in to])
+
+
+def ordered(
+    strategy: Strategy, to: Sequence[Destination], facts: Facts, path: StepPath
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return the destinations in the order in which they ring one after another; a `Turn` says why."""
+    match strategy:
+        case Strategy.RANDOM:
+            shuffled = sorted(to, key=lambda one: chance(facts.call_id, path, one.number))
+            yield Turn("ring", f"by chance: {_named(shuffled)}")
+            return shuffled
+        case Strategy.PERCENT:
+            count = drawn((yield Draw("ring", path, WHOLE)), WHOLE)
+            chosen = to[spread(tuple(one.percent or 0 for one in to))[count]]
+            yield Turn("ring", f"call {count + 1} of each {WHOLE}: {chosen.summary}, {chosen.percent} %")
+            return (chosen,)
+        case Strategy.ROUND_ROBIN:
+            first = drawn((yield Draw("ring", path, len(to))), len(to))
+            turned = (*to[first:], *to[:first])
+            yield Turn("ring", f"in turn: {_named(turned)}")
+            return turned
+    return to
+
+
+def chance(call_id: str, path: StepPath, number: str) -> str:
+    """Return a sort key that is random, but the same whenever the route of this call is walked again.
+
+    In a rehearsal, which has no call, it keeps the order of the file.
+    """
+    return sha256(f"{call_id} {path} {number}".encode()).hexdigest() if call_id else ""
+
+
+def are_open(
+    to: Sequence[Destination], facts: Facts
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return the destinations that ring at this hour; a `Turn` gives the reason for each of the others."""
+    there = []
+    for one in to:
+        moment = one.hours.at(facts.now, facts.zone, facts.calendar) if one.hours else None
+        if moment is None or moment.open:
+            there.append(one)
+        else:
+            yield Turn("ring", f"without {one.summary}: {moment.why}")
+    return there
+
+
+def _named(to: Sequence[Destination]) -> str:
+    return ", ".join(one.summary for one in to)

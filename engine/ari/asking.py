@@ -1,0 +1,87 @@
+"""Asking the caller for a key, and letting the caller wait: sounds that something else ends."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from dialplan.prompt import Prompt
+from engine.ari.channel import Channel
+from engine.ari.events import Kind, PlaybackFinished
+from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.keys import Keys
+from engine.ari.lease import lease
+from engine.ari.playing import GRACE_SECONDS, PLAYBACK
+from engine.line import Key
+from journal.ids import playback_id
+
+SHORTEST_SECONDS = 0.05  # music that ended sooner was not played
+
+
+async def ask(
+    exchange: Exchange, channel: Channel, keys: Keys, prompt: Prompt | None, seconds: float
+) -> Key | None:
+    """Return the next key; None if the prompt ended and so many seconds passed. Raises HungUp."""
+    pressed = asyncio.ensure_future(keys.next())
+    try:
+        await asyncio.sleep(0)  # a key that waits is there now
+        if prompt is not None and not pressed.done():
+            await _play_until(exchange, channel, pressed, prompt, prompt.seconds + seconds)
+        else:
+            await lease(exchange, channel.id, seconds)
+        return await channel.until(pressed, seconds)
+    except TimeoutError:
+        return None
+    finally:
+        pressed.cancel()
+
+
+async def wait(exchange: Exchange, channel: Channel, seconds: float, music: Prompt | None) -> None:
+    """Let the caller hear ringing or music for so many seconds. Raises HungUp."""
+    over = asyncio.ensure_future(asyncio.sleep(seconds))
+    try:
+        if music is None:
+            await lease(exchange, channel.id, seconds)
+            await _ring_until(exchange, channel, over)
+        else:
+            await _repeat_until(exchange, channel, over, music, seconds)
+        await channel.until(over)
+    finally:
+        over.cancel()
+
+
+async def _ring_until(exchange: Exchange, channel: Channel, over: asyncio.Future[None]) -> None:
+    channels = exchange.client.channels
+    await channel.command(channels.ring(channel.id))
+    await channel.until(over)
+    await let_go(channels.ring_stop(channel.id))
+
+
+async def _repeat_until(
+    exchange: Exchange, channel: Channel, over: asyncio.Future[None], music: Prompt, seconds: float
+) -> None:
+    """Play it again and again. If it cannot be played, the caller waits in silence."""
+    loop = asyncio.get_running_loop()
+    while not over.done():
+        began = loop.time()
+        await _play_until(exchange, channel, over, music, seconds)
+        if loop.time() - began < min(music.seconds, SHORTEST_SECONDS):
+            return
+
+
+async def _play_until(
+    exchange: Exchange, channel: Channel, over: asyncio.Future[Any], prompt: Prompt, leased: float
+) -> None:
+    """Play the prompt to its end, or until `over` is done. The lease is renewed for `leased` seconds."""
+    client, playback = exchange.client, playback_id(channel.id)
+    await lease(exchange, channel.id, leased, **{PLAYBACK: playback})
+    with exchange.dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished:
+        # Not interrupted by `over`: Asterisk can stop a playback once it has it.
+        await channel.command(client.channels.play_with_id(channel.id, playback, [media(prompt)]))
+        either = asyncio.ensure_future(asyncio.wait({over, finished}, return_when=asyncio.FIRST_COMPLETED))
+        try:
+            with suppress(TimeoutError):
+                await channel.until(either, prompt.seconds + GRACE_SECONDS)
+        finally:
+            either.cancel()
+        if not finished.done():
+            await let_go(client.playbacks.stop(playback))

@@ -1,0 +1,123 @@
+"""The parts of a running engine: each is opened when the parts that it needs are there."""
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from config.settings import Settings
+from engine.ari.client import Client
+from engine.ari.door import Door
+from engine.ari.left import Left
+from engine.ari.setting import Cel, Trunk
+from engine.ari.switchboard import Switchboard
+from engine.call_limits import CallLimits
+from engine.call_services import CallMetrics, NodeCallServices
+from engine.counters import Counters
+from engine.disk import DiskWatch
+from engine.handle import handle
+from engine.metrics import EngineMetrics
+from engine.surroundings import Surroundings
+from journal.writer import Journal
+from process.health import health
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that are watched, and what they report of themselves."""
+
+    settings: Settings
+    journal: Journal
+    metrics: EngineMetrics
+    switchboard: Switchboard
+    surroundings: Surroundings
+    disk: DiskWatch
+
+    def troubles(self) -> list[str]:
+        """Return why the engine cannot take calls now."""
+        troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
+        return [*troubles, *self.switchboard.refusals]
+
+    def warnings(self) -> list[str]:
+        """Return what is wrong although callers are answered."""
+        degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
+        return [*degraded, *self.disk.warnings]
+
+    def health(self) -> AbstractAsyncContextManager[str]:
+        """Serve /metrics, /live and /ready."""
+        http = self.settings.http
+        return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
+
+    def live_versions(self) -> frozenset[str]:
+        """Return the routing versions that live calls began under."""
+        return self.switchboard.routings
+
+    def show(self) -> None:
+        """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
+        metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
+        metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        metrics.journal_lag_seconds.set_function(lambda: journal.lag)
+        metrics.journal_degraded.set_function(lambda: journal.degraded)
+        metrics.journal_reserve_bytes.set_function(lambda: journal.reserve)
+        metrics.cel_headroom_bytes.set_function(lambda: self.switchboard.cel.headroom)
+        metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
+        metrics.routing_reload_failed.set_function(lambda: store.refused)
+        metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
+        metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
+
+
+async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
+    """Open everything except the event link, by which calls come."""
+    is_new = not settings.journal_dir.exists()
+    journal = await Journal.open(settings.journal_dir, settings.node, settings.journal.segment_bytes)
+    opened.push_async_callback(journal.close)
+    ari, metrics = settings.ari, EngineMetrics()
+    client = await opened.enter_async_context(
+        Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value())
+    )
+    surroundings = Surroundings.of(settings, client)
+    await surroundings.routing_store.open()
+    unfinished = dict(journal.open_calls)
+    counters = Counters(settings.state / "counters.json")
+    opened.push_async_callback(counters.saved)
+    services = NodeCallServices(
+        settings.node,
+        surroundings.routing_store,
+        journal,
+        call_metrics=CallMetrics(metrics, unfinished),
+        longest=timedelta(minutes=settings.limits.max_call_minutes),
+        recordings=settings.asterisk.recordings,
+        counters=counters,
+        limits=CallLimits(unfinished),
+    )
+    opened.callback(services.report)
+    known = journal.last_known or datetime.now(UTC)
+    switchboard = Switchboard(
+        client,
+        services,
+        handle,
+        surroundings,
+        trunk_of(settings, surroundings, metrics),
+        cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
+        left=Left(unfinished, journal.ended, known, settings.state / "asterisk.json"),
+    )
+    disk = DiskWatch(folders(settings), metrics)
+    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk)
+    parts.show()
+    return parts
+
+
+def trunk_of(settings: Settings, surroundings: Surroundings, metrics: EngineMetrics) -> Trunk:
+    door = Door(settings.limits.same_caller, partial(count_refused, metrics))
+    return Trunk(settings.ari.app, settings.asterisk.trunk, settings.country, surroundings.music.known, door)
+
+
+def count_refused(metrics: EngineMetrics, why: str) -> None:
+    metrics.refused.labels(why).inc()
+
+
+def folders(settings: Settings) -> dict[str, Path]:
+    """Return the folders that calls are written to, by their names in the metrics."""
+    asterisk = settings.asterisk
+    return {"state": settings.state, "recordings": asterisk.recordings, "cel": asterisk.cel.parent}

@@ -1,0 +1,12 @@
+"""Perform `wait`: ringing or music for some seconds."""
+
+from dialplan.result import Outcome
+from dialplan.steps.wait import Wait
+from engine.call import Call
+
+
+async def wait(step: Wait, call: Call) -> Outcome:
+    """Let the caller hear the music; ringing if the music is missing."""
+    music = call.terms.prompt(step.music) if step.music else None
+    await call.line.wait(step.seconds, music)
+    return Outcome.DONE

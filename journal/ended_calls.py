@@ -1,0 +1,56 @@
+"""The calls of a period as the journal's segments have them: ended ones whole, open ones by their ids.
+
+For reconciliation. Nothing is reported, stored or moved here, unlike in journal/follower.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from journal.reader import Record, read
+from journal.recovery import OpenCalls
+from journal.segment import segments
+from journal.state import CallState, NoBeginning, fold
+
+RECORDS = 1_000  # read at a time
+
+
+@dataclass(slots=True)
+class JournalledCalls:
+    """`ended`: by call id, the state of each call that has ended; `open_calls`: the ids of the others.
+
+    `unreadable`: the ids of ended calls with entries that this program cannot read.
+    """
+
+    ended: dict[str, CallState] = field(default_factory=dict)
+    open_calls: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+
+
+def journalled_calls(directory: Path, since: datetime) -> JournalledCalls:
+    """The calls in all segments that were written to since then. Raises OSError. Blocks."""
+    calls, open_calls = JournalledCalls(), OpenCalls()
+    for segment in segments(directory):
+        with suppress(FileNotFoundError):  # swept meanwhile
+            if segment.stat().st_mtime >= since.timestamp():
+                for record in _records(segment):
+                    _add(calls, open_calls, record)
+    calls.open_calls = set(open_calls)
+    return calls
+
+
+def _records(segment: Path) -> Iterator[Record]:
+    offset = 0
+    while batch := read(segment, offset, RECORDS).records:
+        yield from batch
+        offset = batch[-1].end
+
+
+def _add(calls: JournalledCalls, open_calls: OpenCalls, record: Record) -> None:
+    for call_id, call in open_calls.add(record).items():
+        if len(call.entries) < len(call.payloads):
+            calls.unreadable.add(call_id)
+        with suppress(NoBeginning):
+            calls.ended[call_id] = fold(call.entries)

@@ -1,0 +1,79 @@
+"""The whole matrix: `make faults`. Its table goes into docs/reliability.md.
+
+Each fault strikes under real calls of every kind; then once more for each phase of a message or recording.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.columns import HELD_PHASES, Held
+from tests.faults.field import open_field
+from tests.faults.matrix import Cell, run
+from tests.faults.page import PAGE, rewrite, table
+from tests.faults.rows import ROWS, Row
+
+
+def main() -> None:
+    """Run it, print what is violated, write the table, and end with 1 if anything is."""
+    asked = arguments()
+    rows = [row for row in ROWS if not asked.row or any(part in row.name for part in asked.row)]
+    with tempfile.TemporaryDirectory(prefix="callengine-faults-") as folder:
+        cells: list[Cell] = []
+        asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
+    raise SystemExit(1 if any(cell.violations for cell in cells) else 0)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--row", action="append", help="only faults whose name has this in it")
+    parser.add_argument("--phase", action="append", help="only these phases of messages; 'none': calls alone")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="leave the page as it is")
+    return parser.parse_args()
+
+
+def phases(asked: Sequence[str] | None) -> list[Held | None]:
+    """Calls alone, and each phase in which the worker is held."""
+    every: list[Held | None] = [None, *HELD_PHASES]
+    if not asked:
+        return every
+    return [it for it in every if (it.name if it else "none") in asked]
+
+
+async def all_cells(
+    folder: Path, rows: Sequence[Row], phases: Sequence[Held | None], cells: list[Cell], *, write: bool
+) -> None:
+    """Add each cell to `cells`, and write the table anew: a run that is ended has what it came to."""
+    when, of = datetime.now(UTC).date().isoformat(), commit()
+    async with open_field(folder) as field:
+        for row in rows:
+            if row.on_disk and field.disk is None:
+                print(f"{row.name}: left out, no file system can be mounted here")
+                continue
+            for phase in phases:
+                cells.append(cell := await run(field, [row], phase))
+                report(cell)
+                if write:
+                    PAGE.write_text(rewrite(PAGE.read_text(), table(cells, when, of)))
+
+
+def report(cell: Cell) -> None:
+    where = f" ({cell.phase}{'' if cell.reached else ', not reached'})" if cell.phase else ""
+    waited = cell.measured["longest wait for service"]
+    print(f"{' + '.join(cell.rows)}{where}: {cell.calls} calls, {cell.seconds:.0f} s, waited {waited:.2f} s")
+    for name, violations in cell.violations.items():
+        for violation in violations:
+            print(f"    {name} {violation}", flush=True)
+
+
+def commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

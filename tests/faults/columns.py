@@ -1,0 +1,88 @@
+"""The columns of the matrix: where a call, a message or a recording is when the fault strikes.
+
+Calls are in all of their phases at once, because there are many. Of messages and recordings one is held: the
+worker stops itself at a failpoint, the fault strikes, the worker goes on.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from journal.fault import VARIABLE
+from tests.faults.breaking import finish
+from tests.faults.field import Field
+from tests.live.traffic.summary import PHASES as CALL_PHASES
+
+REACHED_SECONDS = 30.0
+GOES_ON_AFTER = 0.3  # s after the fault has begun
+
+__all__ = ["CALL_PHASES", "HELD_PHASES", "Held", "held"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A phase of a message or recording, and the failpoint that is passed in it. `nth`: its passing."""
+
+    name: str
+    failpoint: str
+    nth: int = 1
+
+
+HELD_PHASES = (
+    Held("message spooled", "seal.after_claim"),
+    Held("message sealed", "seal.before_commit"),
+    Held("message stored", "seal.after_commit"),
+    Held("mail claimed", "outbox.after_claim"),
+    Held("mail sent", "smtp.after_250"),
+    Held("mail accepted", "outbox.after_commit"),
+    Held("call drained", "drain.after_commit"),
+    Held("recording uploaded", "object.after_upload", nth=2),  # the first one is the store's probe
+    Held("recording shredded", "destroy.after_shred"),
+    Held("recording deleted", "destroy.before_tombstone"),
+)
+
+
+@asynccontextmanager
+async def held(field: Field, phase: Held) -> AsyncIterator[bool]:
+    """The worker stands at this point, and goes on soon after the block has begun; whether it came there."""
+    worker = field.house.worker
+    os.environ[VARIABLE] = f"{phase.failpoint}:{phase.nth}:stop"
+    try:
+        await finish(worker, signal.SIGTERM)
+        await worker.start()
+    finally:
+        del os.environ[VARIABLE]
+    assert worker.process is not None
+    pid = worker.process.pid
+    reached = await stops(pid)
+    going_on = asyncio.get_running_loop().call_later(GOES_ON_AFTER, go_on, pid)
+    try:
+        yield reached
+    finally:
+        going_on.cancel()
+        go_on(pid)
+
+
+async def stops(pid: int) -> bool:
+    """Wait until that process has stopped itself; False if it does not."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REACHED_SECONDS):
+            while state_of(pid) != "T":  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+    return state_of(pid) == "T"
+
+
+def state_of(pid: int) -> str:
+    """R, S, D, T (stopped), Z; "" without such a process."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+def go_on(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)

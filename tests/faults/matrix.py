@@ -1,0 +1,157 @@
+"""A cell of the matrix: real calls, a fault in the middle of them, and the oracle's judgement."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tests.faults.columns import Held, held
+from tests.faults.damage import Damage
+from tests.faults.field import Field
+from tests.faults.observe import AWAY, database, observe, settle
+from tests.faults.observed import Observed
+from tests.faults.oracle import judge
+from tests.faults.rows import Row
+from tests.live.sinks import canary
+from tests.live.sip import Agent, Call
+from tests.live.traffic.run import traffic
+from tests.live.traffic.seen import Seen
+from tests.live.traffic.summary import hit
+
+PATIENCE = 20.0  # s until a caller gives up: of a dead Asterisk nobody hears anything
+LINES = 10  # calls beside each other: as many as there are kinds of them
+BEFORE, BETWEEN, AFTER = 4.0, 2.0, 2.0  # s of calls before the first fault, between two, and after the last
+# Of some recordings the deadline passes at once, wherever they are by then: owners keep for an hour at least.
+HURRY = """
+UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state IN ('recorded', 'stored')
+    AND destroy_after > now() + interval '1 minute' AND hashtext(audio_id) % 3 = 0
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What came of it. `hits`: how many calls were in each phase when a fault struck.
+
+    `reached`: whether the worker came to the point at which it was held; None: it was not.
+    """
+
+    rows: Sequence[str]
+    phase: str
+    calls: int
+    hits: Mapping[str, int]
+    violations: Mapping[str, Sequence[str]]
+    reached: bool | None
+    seconds: float
+    measured: Mapping[str, float]
+    counted: Mapping[str, int]
+
+
+async def run(
+    field: Field, rows: Sequence[Row], phase: Held | None = None, lines: int = LINES, length: float = 0.0
+) -> Cell:
+    """Let calls go on, these faults strike one after the other, and look at what is left of all.
+
+    `length`: so many seconds of calls at least, half of them before the first fault.
+    """
+    began, at = datetime.now(UTC), time.monotonic()
+    field.absences.clear()
+    field.damage = Damage()
+    field.mail.mails.clear()
+    seed, withheld = str(random.randrange(10**6)), canary()
+    reached: bool | None = None
+    number = withheld_number(field)
+    async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
+        await asyncio.sleep(max(BEFORE, length / 2))
+        for row in rows:
+            async with AsyncExitStack() as broken:
+                if phase is not None:
+                    reached = await broken.enter_async_context(held(field, phase))
+                await broken.enter_async_context(row.fault(field))
+                await asyncio.to_thread(call_withheld, field, number, withheld)
+                await asyncio.sleep(row.seconds)
+            await asyncio.sleep(BETWEEN)
+        await asyncio.sleep(max(AFTER, length - (time.monotonic() - at)))
+        reports = await calls.over()
+    seen = [call for report in reports for call in report.seen]
+    await settle(field, {call.number for call in seen}, began)
+    it = await observe(field, seen, began, [withheld])
+    return Cell(
+        rows=[row.name for row in rows],
+        phase=phase.name if phase else "",
+        calls=len(seen),
+        hits=hits(it),
+        violations=judge(it),
+        reached=reached,
+        seconds=time.monotonic() - at,
+        measured=measured(it),
+        counted=counted(it),
+    )
+
+
+def hits(it: Observed) -> Counter[str]:
+    return hit(it.calls, [(away.since, away.until) for away in it.absences])
+
+
+def measured(it: Observed) -> Mapping[str, float]:
+    """How near it came to the bounds, in seconds."""
+    waits = [wait for call in it.calls if (wait := waited(call)) is not None]
+    away = [absence.until - absence.since for absence in it.absences]
+    return {"longest wait for service": max(waits, default=0.0), "longest absence": max(away, default=0.0)}
+
+
+def counted(it: Observed) -> Mapping[str, int]:
+    """How much there was to be judged: an oracle that sees nothing finds nothing."""
+    states = Counter(f"{audio.kind} {audio.state}" for audio in it.stored.audio.values())
+    return {
+        "records": len(it.records),
+        "calls in CEL": len(it.cel),
+        "mails": sum(bool(mail.voices) for mail in it.mails),
+        "recordings heard": sum(bool(audio.voices) for audio in it.stored.audio.values()),
+        "messages destroyed": states["message destroyed"],
+        "recordings destroyed": states["recording destroyed"],
+    }
+
+
+def waited(call: Seen) -> float | None:
+    signs = [leg.began for leg in call.legs] + [span[0] for span in call.sounds[:1]]
+    return min(signs) - call.began if signs else None
+
+
+def withheld_number(field: Field) -> str:
+    """A number that anybody may call: it plays a prompt, and hangs up."""
+    (number,) = field.house.agree([{"announce": "welcome"}])
+    return number
+
+
+def call_withheld(field: Field, number: str, withheld: str) -> None:
+    """Call it with a withheld number, whatever comes of that."""
+    headers = (f"P-Asserted-Identity: <sip:{withheld}@127.0.0.1>", "Privacy: id")
+    caller = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    with Agent() as telephone, suppress(AssertionError):
+        call = Call(telephone, field.house.run.sip, number, caller, headers).invite()
+        call.final(2)
+
+
+@asynccontextmanager
+async def hurrying(field: Field) -> AsyncIterator[None]:
+    """Let the deadlines of every third recording pass, whatever is away meanwhile."""
+    task = asyncio.create_task(hurry(field))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def hurry(field: Field) -> None:
+    while True:
+        with suppress(*AWAY):
+            async with database(field) as con:
+                while True:
+                    await con.execute(HURRY)
+                    await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)

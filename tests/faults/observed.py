@@ -1,0 +1,136 @@
+"""What was observed of a run from outside: telephones, CEL, records, mails, what is stored, and what is left.
+
+Plain values. Instants are seconds of the epoch, by the kernel's clock, which Asterisk writes CEL with.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from journal.cel_calls import CelCall
+from storage.records import CallRecord
+from tests.live.traffic.seen import Seen
+from tests.live.traffic.truth import SAME_CALL, Evidence
+
+Voices = Mapping[int, float]  # by a telephone's name: the seconds of what it said
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A part that was broken: from `since` until it served again.
+
+    `how`: killed, stopped (SIGTERM), frozen (SIGSTOP), away, full, ...
+    """
+
+    part: str
+    how: str
+    since: float
+    until: float
+
+    def touches(self, since: float, until: float) -> bool:
+        """Whether any of this time is within that span."""
+        return self.since < until and since < self.until
+
+
+@dataclass(frozen=True)
+class MailSeen:
+    """A mail as the owner's server has it. `message_id`: its header; `voices`: who speaks in it."""
+
+    message_id: str
+    content: bytes
+    voices: Voices
+
+
+@dataclass(frozen=True)
+class AudioSeen:
+    """A row of `audio`. `due`: when it has to be destroyed. `voices`: None where it does not open."""
+
+    audio_id: str
+    kind: str
+    state: str
+    began: float
+    due: float | None
+    seconds: float
+    voices: Voices | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left a minute after the last call: of each kind its names, which should be none."""
+
+    channels: Sequence[str] = ()
+    bridges: Sequence[str] = ()
+    calls: Sequence[str] = ()  # that the engine still has
+    leases: Sequence[str] = ()
+    spool: Sequence[str] = ()
+    drafts: Sequence[str] = ()  # half-written objects, journal and position files
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of sounds. `objects`: their names; `keys`, `tombstones`: by audio ids.
+
+    `traces`: where a telephone is heard in plain. `findings`: what the audit has to say.
+    """
+
+    audio: Mapping[str, AudioSeen] = field(default_factory=dict)
+    objects: Set[str] = frozenset()
+    keys: Set[str] = frozenset()
+    tombstones: Set[str] = frozenset()
+    traces: Sequence[str] = ()
+    findings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All of it. `withheld`: for each withheld number that was called with, the places where it stands.
+
+    `differences`: what `callengine reconcile` finds. `unreported`: damage that was done, and that neither a
+    dead letter nor the audit tells of; the calls and sounds that it hit are left out of all the rest.
+    `now`: when it was looked at.
+    """
+
+    calls: Sequence[Seen]
+    records: Sequence[CallRecord]
+    absences: Sequence[Absence] = ()
+    cel: Sequence[CelCall] = ()
+    recordings: Mapping[str, Evidence] = field(default_factory=dict)
+    mails: Sequence[MailSeen] = ()
+    stored: Stored = field(default_factory=Stored)
+    left: Left = field(default_factory=Left)
+    withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    differences: Sequence[str] = ()
+    unreported: Sequence[str] = ()
+    now: float = 0.0
+
+    def of(self, part: str, *how: str) -> list[Absence]:
+        """The absences of this part, of these kinds (of all, without any)."""
+        return [it for it in self.absences if it.part == part and (not how or it.how in how)]
+
+    def death(self, call: Seen) -> Absence | None:
+        """The death of Asterisk in which this call ended, if any."""
+        ended = call.ended or call.began
+        deaths = self.of("asterisk", "killed")
+        return next((it for it in deaths if call.began <= it.since <= ended), None)
+
+    def stood_still(self, call: Seen) -> Absence | None:
+        """The time in which Asterisk did nothing while this call lived, or ended."""
+        ended = (call.ended or call.began) + 0.05
+        frozen = self.of("asterisk", "frozen")
+        return next((it for it in frozen if it.touches(call.began, ended)), None)
+
+    def records_of(self, call: Seen) -> list[CallRecord]:
+        """All records that can be of this call: of its number, begun when it began, and no other call did."""
+        return self._records_of_calls.get((call.number, call.began), [])
+
+    @cached_property
+    def _records_of_calls(self) -> Mapping[tuple[str, float], list[CallRecord]]:
+        found: dict[tuple[str, float], list[CallRecord]] = defaultdict(list)
+        for record in self.records:
+            began = record.began.timestamp()
+            same = [call for call in self.calls if call.number == record.number]
+            near = min(same, key=lambda call: abs(call.began - began), default=None)
+            if near is not None and abs(near.began - began) < SAME_CALL:
+                found[near.number, near.began].append(record)
+        return found

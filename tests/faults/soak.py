@@ -1,0 +1,143 @@
+"""`make soak`: calls for as long as is asked, a fault every ten minutes, the oracle after each.
+
+Memory and descriptors of engine and worker are sampled all the time. What they grow by is told at the end: a
+process that was killed begins anew, so each life of a process counts for itself.
+"""
+
+import argparse
+import asyncio
+import random
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.field import Field, open_field
+from tests.faults.matrix import Cell, run
+from tests.faults.rows import ROWS
+
+ROUND_SECONDS = 600.0
+SECONDS_OF_A_CALL = 6.0  # of all kinds of calls together, on an average
+SAMPLE_SECONDS = 10.0
+WARM_UP = 0.2  # of a process's life, which do not count: caches fill
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A process at an instant: its memory (RSS) in bytes, and how many descriptors it has open."""
+
+    at: float
+    memory: int
+    descriptors: int
+
+
+@dataclass
+class Lives:
+    """The samples of each life of engine and worker, by the part's name and the process's id."""
+
+    samples: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
+
+    def look(self, name: str, pid: int) -> None:
+        with suppress(OSError):  # it ends at this moment
+            self.samples.setdefault((name, pid), []).append(sample(pid))
+
+    def growth(self) -> Iterator[str]:
+        """For each life that lasted: what memory and descriptors were after the warm-up, and at the end."""
+        for (name, pid), samples in self.samples.items():
+            warm = samples[int(len(samples) * WARM_UP) :]
+            if len(warm) < 10:
+                continue
+            hours = (warm[-1].at - warm[0].at) / 3600
+            first, last = middle(warm[: len(warm) // 4]), middle(warm[-len(warm) // 4 :])
+            by = 100 * (last.memory - first.memory) / first.memory
+            memory = f"memory {first.memory >> 20} to {last.memory >> 20} MiB ({by:+.1f} %)"
+            descriptors = f"descriptors {first.descriptors} to {last.descriptors}"
+            yield f"{name} {pid}: {hours:.2f} h, {memory}, {descriptors}"
+
+
+def middle(samples: Sequence[Sample]) -> Sample:
+    """The one with the median memory."""
+    return sorted(samples, key=lambda it: it.memory)[len(samples) // 2]
+
+
+def sample(pid: int) -> Sample:
+    """Raises OSError where there is no such process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    return Sample(time.time(), int(resident[1]) * 1024 if resident else 0, descriptors)
+
+
+@asynccontextmanager
+async def sampling(field: Field, lives: Lives) -> AsyncIterator[None]:
+    async def look() -> None:
+        while True:
+            for part in (field.house.engine, field.house.worker):
+                if part.process is not None:
+                    lives.look(part.name, part.process.pid)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def soak(folder: Path, seconds: float, rate: float, dice: random.Random) -> tuple[list[Cell], Lives]:
+    """Rounds of calls, with one fault in the middle of each; the last round has what is left of the time."""
+    cells: list[Cell] = []
+    lives = Lives()
+    lines = max(round(rate * SECONDS_OF_A_CALL), 1)
+    async with open_field(folder) as field, sampling(field, lives):
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 or not cells:
+            length = max(min(ROUND_SECONDS, left), 30.0)
+            row = dice.choice([row for row in ROWS if field.disk is not None or not row.on_disk])
+            cell = await run(field, [row], None, lines, length)
+            cells.append(cell)
+            tell(cell)
+    return cells, lives
+
+
+def tell(cell: Cell) -> None:
+    rate = cell.calls / cell.seconds
+    print(f"{' + '.join(cell.rows)}: {cell.calls} calls, {rate:.1f}/s", flush=True)
+    for name, violations in cell.violations.items():
+        for violation in violations:
+            print(f"    {name} {violation}", flush=True)
+
+
+def duration(text: str) -> float:
+    """30s, 10m, 2h, 1d; in seconds."""
+    found = re.fullmatch(r"([0-9.]+)([smhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a duration: write 30s, 10m, 2h or 1d")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def main() -> None:
+    """Soak, report, and end with 1 if anything was violated."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--length", type=duration, default="2h", help="30s, 10m, 2h, 1d")
+    parser.add_argument("--rate", type=float, default=5.0, help="calls a second")
+    parser.add_argument("--seed", type=int, default=None, help="which faults: that of an earlier soak")
+    asked = parser.parse_args()
+    seed = random.randrange(10**6) if asked.seed is None else asked.seed
+    print("seed", seed)
+    with tempfile.TemporaryDirectory(prefix="callengine-soak-") as folder:
+        soaking = soak(Path(folder), asked.length, asked.rate, random.Random(seed))
+        cells, lives = asyncio.run(soaking)
+    broken = sum(bool(cell.violations) for cell in cells)
+    print(f"{sum(cell.calls for cell in cells)} calls, {len(cells)} faults, {broken} rounds with a violation")
+    print(*lives.growth(), sep="\n")
+    raise SystemExit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

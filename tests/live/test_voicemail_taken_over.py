@@ -1,0 +1,166 @@
+"""Messages whose engine or Asterisk does not live to their end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devkit.audio import RATE
+from devkit.parts import Part, ended
+from tests.live.agreed import PROMPTS
+from tests.live.service import House, Service, until
+from tests.live.voicemails import (
+    BEEP_HZ,
+    Left,
+    Spool,
+    after_the_beep,
+    assert_heard,
+    assert_told,
+    babble,
+    kinds,
+    of_call,
+    of_kind,
+    said,
+)
+from tests.tiers import first_light
+
+
+@pytest.fixture
+def spool(house: House, tmp_path: Path) -> Iterator[Spool]:
+    yield Spool(house.endpoint.recordings, tmp_path)
+    for link in tmp_path.glob("*.wav"):
+        link.unlink()
+
+
+@pytest.fixture(scope="module")
+def numbers(house: House) -> dict[str, str]:
+    """Service numbers by what their voicemail is like."""
+    routes: dict[str, dict[str, Any]] = {
+        "spoken": {"greeting": "closed"},
+        "closed": {"greeting": "closed"},
+        "usual": {},
+        "restless": {"greeting": "closed", "silence": 2},
+        "short": {"greeting": "closed", "seconds": 10},
+        "wordy": {"greeting": "long"},
+    }
+    return dict(zip(routes, house.agree(*([{"voicemail": it}] for it in routes.values())), strict=True))
+
+
+ENDS = pytest.mark.parametrize("how", first_light(signal.SIGKILL, signal.SIGTERM), ids=["killed", "stopped"])
+
+
+# Engines and Asterisks that do not live to its end.
+
+
+async def end(part: Part, how: signal.Signals) -> None:
+    assert part.process is not None
+    part.process.send_signal(how)
+    async with asyncio.timeout(5):
+        await ended(part.process)
+
+
+@asynccontextmanager
+async def breaking_at(house: House, failpoint: str) -> AsyncIterator[None]:
+    """An engine that kills itself there. When the block ends, a sound one has come after it."""
+    engine, usual = house.engine, house.engine.environment
+    await end(engine, signal.SIGTERM)
+    engine.environment = lambda: {**usual(), "CALLENGINE_FAILPOINT": failpoint}
+    try:
+        await engine.start()
+        yield
+        assert engine.process is not None
+        async with asyncio.timeout(10):
+            await ended(engine.process)
+    finally:
+        engine.environment = usual
+        if engine.process is not None and engine.process.poll() is None:
+            await end(engine, signal.SIGKILL)
+        await engine.start()
+
+
+async def test_a_message_has_begun_on_the_disk_before_it_is_recorded(
+    service: Service, numbers: dict[str, str], spool: Spool
+) -> None:
+    number, sound = numbers["closed"], babble(2)
+    before = len(service.journal(number))
+    async with breaking_at(service.house, "voicemail.before_record"):
+        caller = await service.call(number, says=())
+        await caller.hears(BEEP_HZ, 10)
+        await until(lambda: "vm_start" in kinds(service.journal(number)[before:]))
+        audio_id = str(of_kind(service.journal(number)[before:], "vm_start")["audio"])
+        assert not spool.holds(audio_id)
+    await until(lambda: spool.holds(audio_id))  # the next engine: another beep, and then it is recorded
+    spool.keep(audio_id)
+    caller.play(sound)
+    await said(caller, 2)
+    await caller.hang_up()
+    await until(lambda: kinds(service.journal(number)[before:])[-1] == "call_end")
+    entries = service.journal(number)[before:]
+    assert kinds(entries) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert_heard(sound, spool.keep(audio_id))
+
+
+@ENDS
+async def test_every_caller_is_served_to_the_end_by_the_next_engine(
+    service: Service, numbers: dict[str, str], spool: Spool, how: signal.Signals
+) -> None:
+    """One is in the greeting when the engine ends; one hangs up, one presses `#`, one speaks on meanwhile."""
+    house, spoken, number = service.house, babble(30), numbers["closed"]
+    audible = [await after_the_beep(service, number, spool) for _ in range(3)]
+    (leaving, _), (pressing, _), (patient, _) = audible
+    greeted = await service.call(numbers["wordy"], says=())
+    await greeted.hears(PROMPTS["long"])
+    for caller, _ in audible:
+        caller.play(spoken)
+    began = asyncio.get_running_loop().time()
+    await end(house.engine, how)
+    # 3 s of it have been said then.
+    await asyncio.sleep(max(began + 3 - asyncio.get_running_loop().time(), 0))
+    await leaving.hang_up()
+    await pressing.press("#")
+    await asyncio.sleep(0.3)  # a key is pressed for 100 ms
+    await house.engine.start()
+    await asyncio.gather(greeted.hears(BEEP_HZ, 15), pressing.wait_ended())
+    await until(lambda: kinds(service.journal(numbers["wordy"]))[-1] == "vm_start")
+    await asyncio.gather(greeted.hang_up(), patient.press("#"))
+    await asyncio.gather(greeted.wait_ended(), patient.wait_ended())
+    await until(service.is_empty)
+    entries = {audio_id: of_call(service.journal(number), audio_id) for _, audio_id in audible}
+    ends = [Left(caller, entries[audio_id], spool.keep(audio_id)) for caller, audio_id in audible]
+    assert [left.ends for left in ends] == [
+        ("hangup", "caller", "voicemail"),
+        ("key", "engine", "voicemail"),
+        ("key", "engine", "voicemail"),
+    ]
+    for left in ends:
+        assert_heard(spoken[: 3 * RATE], left.file)
+    for left in ends[1:]:
+        assert_told(left.caller, "goodbye")
+    assert kinds(service.journal(numbers["wordy"]))[-5:] == [
+        "call_start",
+        "answered",
+        "vm_start",
+        "vm_end",
+        "call_end",
+    ]
+
+
+async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to(
+    service: Service, numbers: dict[str, str], spool: Spool
+) -> None:
+    number = numbers["closed"]
+    before = len(service.journal(number))
+    caller, audio_id = await after_the_beep(service, number, spool)
+    caller.play(babble(4))
+    await said(caller, 4)
+    await end(service.house.asterisk, signal.SIGKILL)
+    await service.house.asterisk.start()
+    await until(lambda: kinds(service.journal(number)[before:])[-1] == "call_end", 15)
+    await caller.hang_up()
+    last = of_kind(service.journal(number)[before:], "call_end")
+    assert (last["outcome"], last["ended_by"]) == ("voicemail", "lost")
+    assert spool.keep(audio_id).stat().st_size >= (4 - 2.1) * RATE * 2

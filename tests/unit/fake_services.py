@@ -1,0 +1,97 @@
+"""Call services without Asterisk and database, and engines that attend a call on the fake line."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
+
+from engine.call import CallJournal, CallTerms, begin
+from engine.call_limits import CallLimits
+from engine.handle import handle
+from journal.entries import CallEnded, Entry
+from journal.state import CallState, fold
+from tests.unit.fakes import FakeLine
+
+
+@dataclass
+class FakeCallServices:
+    """Call services with the terms of one number, and a journal that is a list.
+
+    `full`: why it takes no message and no recording.
+    """
+
+    call_terms: CallTerms | None
+    node: str = "test1"
+    full: str | None = None
+    entries: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    limits: CallLimits = field(default_factory=lambda: CallLimits({}))
+
+    def terms(self, dialled: str) -> CallTerms | None:
+        return self.call_terms
+
+    async def terms_under(self, dialled: str, digest: str) -> CallTerms | None:
+        return self.call_terms
+
+    async def why_no_message(self) -> str | None:
+        return self.full
+
+    async def why_no_recording(self) -> str | None:
+        return self.full
+
+    def note(self, entry: Entry) -> Awaitable[None]:
+        self.entries.append(entry)
+        if isinstance(entry, CallEnded):
+            self.limits.leave(entry.call)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
+
+    def count(self, key: str) -> int:
+        self.counts[key] += 1
+        return self.counts[key] - 1
+
+    def enter(self, key: str, call: str, most: int) -> bool:
+        return self.limits.enter(key, call, most)
+
+    def for_another_call(self) -> "FakeCallServices":
+        """The same with a journal of its own; what the node counts is shared."""
+        return replace(self, entries=[])
+
+    def of[E: Entry](self, kind: type[E]) -> list[E]:
+        """The entries of this kind."""
+        return [entry for entry in self.entries if isinstance(entry, kind)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each entry, by its class."""
+        return [type(entry).__name__ for entry in self.entries]
+
+
+async def attend(line: FakeLine, services: FakeCallServices) -> CallState:
+    """The whole call; its state, which its journal gives as well."""
+    line.journal = begin(line, services.call_terms, services)
+    await handle(line, services.call_terms, line.journal)
+    return whole(line, services)
+
+
+async def leave_after(seconds: float, line: FakeLine, services: FakeCallServices) -> None:
+    """An engine that is killed so many seconds after the call came in. Asterisk goes on."""
+    work = asyncio.create_task(attend(line, services))
+    await asyncio.sleep(seconds)  # of a jumping clock
+    work.cancel()
+    await asyncio.wait({work})
+
+
+async def take_over(line: FakeLine, services: FakeCallServices) -> CallState:
+    """What the next engine does with the call, which knows of it what the journal says."""
+    line.heard.clear()
+    line.journal = CallJournal(services, fold(services.entries))
+    await handle(line, await services.terms_under(line.dialled, ""), line.journal)
+    return whole(line, services)
+
+
+def whole(line: FakeLine, services: FakeCallServices) -> CallState:
+    assert fold(services.entries) == line.journal.state
+    assert line.journal.state.ending is not None
+    return line.journal.state

@@ -1,0 +1,27 @@
+"""Where audio and its keys are stored, as the settings say."""
+
+from config.settings import Settings, SettingsError
+from storage.key_wrapper import KeyWrapper, MasterKeyError
+from storage.objects import Objects
+from storage.objects.directory import Directory
+from storage.objects.s3 import S3, Bucket
+
+
+def objects_of(settings: Settings) -> Objects:
+    """The object store that the settings name; nothing has connected to it yet."""
+    chosen = settings.objects
+    if not chosen.bucket:
+        return Directory(settings.objects_dir)
+    secret = chosen.secret_key.get_secret_value()
+    return S3(
+        Bucket(chosen.bucket, chosen.endpoint, chosen.region, chosen.access_key, secret, chosen.all_versions)
+    )
+
+
+def key_wrapper_of(settings: Settings) -> KeyWrapper | None:
+    """None without a master key. Raises SettingsError when the master key is not one."""
+    text = settings.master_key.get_secret_value()
+    try:
+        return KeyWrapper(text) if text else None
+    except MasterKeyError as wrong:
+        raise SettingsError([f"master_key: {wrong}"]) from None
