@@ -19,6 +19,7 @@ from engine.call_limits import CallLimits
 from engine.handle import handle
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
+from journal.codec import encode
 from journal.entries import CallEnded, CallerLeft, EndedBy, Entry, FellBack
 from journal.state import CallState, fold
 from tests.unit.fake_dial import START, Answers, FakeDial, Says, now
@@ -251,6 +252,7 @@ class FakeCallServices:
 
     def note(self, entry: Entry) -> Awaitable[None]:
         self.entries.append(entry)
+        encode(entry)  # an entry that the journal cannot write fails here too
         if isinstance(entry, CallEnded):
             self.limits.leave(entry.call)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
