@@ -1,7 +1,8 @@
 # make demo    run everything embedded and place real SIP calls (ONCE=1 exits after the last call)
 # make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
-# make faults  break everything under real calls; takes hours, writes its table into docs/reliability.md (FAULTS=--help)
+# make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
+# make system  execute docs/operating.md on a booted Debian 13; needs root
 # make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup asterisk demo test unit live heavy faults soak check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live heavy faults soak system check fmt bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live tests/faults
@@ -63,6 +64,11 @@ SOAK := 2h
 RATE := 5
 soak: setup
 	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
+
+# Not part of `make test`: it installs a system.
+system: setup
+	@scripts/fetch-debian.sh
+	@$(BIN)/pytest tests/system
 
 check: .venv/ready
 	@$(BIN)/ruff check .

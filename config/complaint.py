@@ -13,10 +13,12 @@ PREFIX = "CALLENGINE_"
 NOT_SETTINGS = frozenset({"CALLENGINE_SETTINGS", "CALLENGINE_FAILPOINT"})
 
 
-def complaint(error: ErrorDetails, path: Path | None, settings: type[BaseModel]) -> str:
+def complaint(
+    error: ErrorDetails, path: Path | None, credentials: Path | None, settings: type[BaseModel]
+) -> str:
     """Return one line for one error, without the value, which may be secret."""
     name = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
-    place = _place(name, path)
+    place = _place(name, path, credentials)
     if error["type"] != "extra_forbidden":
         return f"{place}: {error['msg'].removeprefix('Value error, ')}"
     section = name.rpartition(".")[0]
@@ -54,12 +56,12 @@ def how_to_set(name: str) -> str:
     )
 
 
-def _place(name: str, path: Path | None) -> str:
+def _place(name: str, path: Path | None, credentials: Path | None) -> str:
     """Return the place of the value in force: environment before credential before file."""
     if variable(name) in os.environ:
         return f"environment {variable(name)}"
-    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nowhere"), name.replace(".", "__"))
-    return str(credential) if credential.exists() else f"{path or 'settings'}: {name}"
+    credential = credentials / name.replace(".", "__") if credentials else None
+    return str(credential) if credential and credential.exists() else f"{path or 'settings'}: {name}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
+from config.credentials import credentials_folder
 from config.listed import split
 from config.mail import Mail
 from config.objects import Objects
@@ -257,14 +258,16 @@ def load_settings(path: Path | None = None) -> Settings:
 
     Raises SettingsError with all errors at once.
     """
-    path = path or _file_of_environment()
+    path = path or file_of_environment()
+    credentials = credentials_folder(path or DEFAULT_FILE)
     written = _read(path) if path else {}
     unknown = list(unknown_variables(Settings))
     try:
-        settings = Settings(**written, _secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY"))
+        settings = Settings(**written, _secrets_dir=credentials)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
-        raise SettingsError([*unknown, *(complaint(error, path, Settings) for error in errors)]) from None
+        lines = [complaint(one, path, credentials, Settings) for one in errors]
+        raise SettingsError([*unknown, *lines]) from None
     except UnreadableError as error:
         raise SettingsError([*unknown, f"environment or credentials: {error}"]) from None
     if unknown:
@@ -272,7 +275,8 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
-def _file_of_environment() -> Path | None:
+def file_of_environment() -> Path | None:
+    """The settings file where none is given; None where there is none."""
     if named := os.environ.get("CALLENGINE_SETTINGS"):
         return Path(named)
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None

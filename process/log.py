@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -28,6 +29,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dialplan.caller import Caller, Presentation
 from process.log_writer import LogWriter
+from process.systemd import is_journal
 
 LONGEST = 500  # characters of one value: a display name may have 10,000
 
@@ -44,6 +46,10 @@ SECRET = re.compile("password|passwd|secret|token|authorization|cookie|credentia
 PLAIN = frozenset({"number", "call", "leg", "at", "file", "segment", "routing", "digest", "channel"})
 
 
+# The priorities of syslog(3) as journald reads them at the beginning of a line, and takes them off.
+PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "critical": "<2>"}
+NO_PRIORITIES: Mapping[str, str] = MappingProxyType({})
+
 type Put = Callable[[str], None]
 
 _writer: LogWriter | None = None
@@ -56,15 +62,17 @@ def log_to_stderr(level: str = "info") -> None:
     the last lines are written, for at most a second.
     """
     stderr = sys.stderr
-    log_by(LogWriter(_nowhere if stderr is None else partial(os.write, stderr.fileno())), level)
+    priorities = PRIORITIES if stderr is not None and is_journal(stderr.fileno()) else {}
+    write = _nowhere if stderr is None else partial(os.write, stderr.fileno())
+    log_by(LogWriter(write, prefix=priorities.get("warning", "")), level, priorities)
     _adopt_interpreter()
 
 
-def log_by(writer: LogWriter, level: str = "info") -> None:
+def log_by(writer: LogWriter, level: str = "info", priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
     """Send the log lines of this process and its libraries to `writer`."""
     global _writer  # noqa: PLW0603 - a process has one log
     _writer = writer
-    configure(level, writer.put)
+    configure(level, writer.put, priorities)
     atexit.register(writer.flush)
 
 
@@ -73,8 +81,11 @@ def lines_dropped() -> int:
     return _writer.dropped if _writer else 0
 
 
-def configure(level: str, put: Put) -> None:
-    """Pass every line that this process and its libraries log, from `level` on, to `put`."""
+def configure(level: str, put: Put, priorities: Mapping[str, str] = NO_PRIORITIES) -> None:
+    """Pass every line that this process and its libraries log, from `level` on, to `put`.
+
+    `priorities`: the prefix of a line, by its level.
+    """
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -85,12 +96,12 @@ def configure(level: str, put: Put) -> None:
         structlog.processors.JSONRenderer(),
     ]
     structlog.configure(
-        processors=[partial(_render, chain)],
+        processors=[partial(_render, chain, priorities)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: Lines(put),
         cache_logger_on_first_use=True,  # else each line creates a logger, even a line below the level
     )
-    _adopt_libraries(level, put, chain)
+    _adopt_libraries(level, put, chain, priorities)
 
 
 class Lines:
@@ -100,7 +111,18 @@ class Lines:
         self.debug = self.info = self.warning = self.error = self.critical = put
 
 
-def _render(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
+def _render(
+    chain: list[Processor],
+    priorities: Mapping[str, str],
+    logger: WrappedLogger,
+    method: str,
+    event: EventDict,
+) -> str:
+    """The line of an event, with its priority before it."""
+    return priorities.get(method, "") + _rendered(chain, logger, method, event)
+
+
+def _rendered(chain: list[Processor], logger: WrappedLogger, method: str, event: EventDict) -> str:
     """The line of an event. An event that cannot be rendered becomes a line that says so; never raises."""
     rendered: Any = event
     try:
@@ -123,21 +145,22 @@ def _unrendered(event: object, error: Exception) -> str:
 class _ByQueue(logging.Handler):
     """Renders like structlog and queues the line; the library's own handlers would write and wait."""
 
-    def __init__(self, put: Put) -> None:
+    def __init__(self, put: Put, priorities: Mapping[str, str]) -> None:
         super().__init__()
         self._put = put
+        self._priorities = priorities
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
         except Exception as error:  # noqa: BLE001 - as in _render()
             line = _unrendered(record.name, error)
-        self._put(line)
+        self._put(self._priorities.get(record.levelname.lower(), "") + line)
 
 
-def _adopt_libraries(level: str, put: Put, chain: list[Processor]) -> None:
+def _adopt_libraries(level: str, put: Put, chain: list[Processor], priorities: Mapping[str, str]) -> None:
     """asyncio and aiohttp use the standard library's logging: same lines, from warnings on."""
-    handler = _ByQueue(put)
+    handler = _ByQueue(put, priorities)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],

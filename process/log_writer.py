@@ -22,13 +22,19 @@ type Write = Callable[[memoryview], int]
 
 
 class LogWriter:
-    """`write` is usually os.write() to the log: it may block, write only a part, or raise OSError."""
+    """`write` is usually os.write() to the log: it may block, write only a part, or raise OSError.
 
-    def __init__(self, write: Write, most: int = MOST, retry_seconds: float = RETRY_SECONDS) -> None:
+    `prefix` is put before the writer's own lines, which are warnings.
+    """
+
+    def __init__(
+        self, write: Write, most: int = MOST, retry_seconds: float = RETRY_SECONDS, prefix: str = ""
+    ) -> None:
         self.dropped = 0  # lines since the start
         self._write = write
         self._most = most
         self._retry_seconds = retry_seconds
+        self._prefix = prefix
         self._queue: SimpleQueue[str | Event] = SimpleQueue()
         self._counting = RLock()  # the garbage collector may log while it is held
         self._reported = 0
@@ -101,7 +107,7 @@ class LogWriter:
         missing = self.dropped - self._reported
         if missing and self._queue.empty():
             self._reported += missing
-            self._write_all(f"{_line('log_lines_dropped', 'warning', count=missing)}\n")
+            self._write_all(f"{self._prefix}{_line('log_lines_dropped', 'warning', count=missing)}\n")
 
 
 def _line(event: str, level: str, **fields: object) -> str:

@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from process.log import lines_dropped
+from process.systemd import reported_to_systemd
 
 LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
@@ -63,8 +64,13 @@ class DroppedLines(Collector):
 async def watch_loop(
     metrics: Metrics, every: float = 0.25, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Observe until cancelled how late the event loop wakes up: what one blocking call costs all others."""
-    while True:
-        due = clock() + every
-        await asyncio.sleep(every)
-        metrics.loop_lag_seconds.observe(max(clock() - due, 0))
+    """Observe until cancelled how late the event loop wakes up: what one blocking call costs all others.
+
+    Report to systemd that the process is ready, then that its loop runs.
+    """
+    with reported_to_systemd() as is_alive:
+        while True:
+            due = clock() + every
+            is_alive()
+            await asyncio.sleep(every)
+            metrics.loop_lag_seconds.observe(max(clock() - due, 0))

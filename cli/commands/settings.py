@@ -10,15 +10,17 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from cli.options import settings_option
-from config.settings import Settings, SettingsError, load_settings
+from config.credentials import credentials_folder, folder_beside
+from config.settings import DEFAULT_FILE, Settings, SettingsError, file_of_environment, load_settings
 
 PREFACE = """\
 # callengine.toml: the settings of `callengine run` and `callengine work`.
 # Every setting is here, commented out, with its default. Unknown settings are errors.
 #
 # Settings may also be environment variables: CALLENGINE_NODE for node, CALLENGINE_ARI__URL for url of [ari].
-# Passwords belong into files in the folder that $CREDENTIALS_DIRECTORY names (made by systemd's
-# LoadCredential=), each named after its setting: database, ari__password, master_key ...
+# Passwords belong into files of root's in the folder `credentials` beside this file, each named after its
+# setting: database, ari__password, master_key ... systemd passes them to the units (LoadCredential= makes the
+# folder that $CREDENTIALS_DIRECTORY names).
 # The environment overrides a credential, a credential overrides this file.
 """
 
@@ -45,6 +47,10 @@ def command(example: bool, settings: Path | None, new_key: bool) -> None:
         raise click.ClickException(str(error)) from None
     for name, value in _values(values):
         click.echo(f"{name} = {value}")
+    file = settings or file_of_environment() or DEFAULT_FILE
+    if credentials_folder(file) is None and folder_beside(file).exists():
+        note = f"credentials not included: {folder_beside(file)} is readable by root only; run this as root"
+        click.echo(note, err=True)
 
 
 def _example(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -124,12 +124,23 @@ def _rang(event: CelEvent, state: CallState, reported: tuple[Attempt, ...]) -> I
     For a ring of several, Dial events report when each leg rang (engine.ari.hand_over).
     """
     after = event.extra.get("rang") or event.extra.get("progress")
-    since = state.handovers[-1].at if state.handovers else state.began
+    since = _ring_began(event, state)
     answered = {leg.leg_id for leg in state.legs.values() if leg.answered and leg.began >= since}
     leg_ids = {attempt.leg for attempt in reported} | answered
     legs = [state.legs[leg_id] for leg_id in leg_ids if leg_id in state.legs]
     if after and len(legs) == 1 and legs[0].ringing is None:
         yield LegRang(state.call_id, _later(legs[0].began, after), legs[0].leg_id)
+
+
+def _ring_began(event: CelEvent, state: CallState) -> datetime:
+    """When the ring began that this event reports. Ring 0 is the fallback's.
+
+    A new engine may hand a call over in the moment in which its lease takes it to the fallback; the hand-over
+    is noted, and comes to nothing. So it does not say when the fallback was dialled.
+    """
+    if state.fell_back is not None and event.extra.get("ring", "0") == "0":
+        return state.fell_back
+    return state.handovers[-1].at if state.handovers else state.began
 
 
 def _later(began: datetime, milliseconds: str) -> datetime:

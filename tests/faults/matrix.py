@@ -78,7 +78,7 @@ async def run(
         reports = await calls.over()
     seen = [call for report in reports for call in report.seen]
     await settle(field, {call.number for call in seen}, began)
-    it = await observe(field, seen, began, [withheld])
+    it = await observe(field, reports, began, [withheld])
     return Cell(
         rows=[row.name for row in rows],
         phase=phase.name if phase else "",
@@ -100,7 +100,11 @@ def measured(it: Observed) -> Mapping[str, float]:
     """How near it came to the bounds, in seconds."""
     waits = [wait for call in it.calls if (wait := waited(call)) is not None]
     away = [absence.until - absence.since for absence in it.absences]
-    return {"longest wait for service": max(waits, default=0.0), "longest absence": max(away, default=0.0)}
+    return {
+        "longest wait for service": max(waits, default=0.0),
+        "longest absence": max(away, default=0.0),
+        "lateness of the machine": it.late,
+    }
 
 
 def counted(it: Observed) -> Mapping[str, int]:

@@ -31,7 +31,7 @@ from tests.faults.observed import AudioSeen, Left, MailSeen, Observed, Stored, V
 from tests.faults.voices import is_heard_in, voices_of
 from tests.live.ari import left_in
 from tests.live.sinks import callengine, files_below, write_out
-from tests.live.traffic.seen import Seen
+from tests.live.traffic.lines import Report
 from tests.live.traffic.truth import Evidence
 from tests.store.smtp import Received
 from worker.stores import key_wrapper_of, objects_of
@@ -108,9 +108,10 @@ def spooled(field: Field) -> list[str]:
 
 
 async def observe(
-    field: Field, calls: Sequence[Seen], began: datetime, withheld: Iterable[str] = ()
+    field: Field, reports: Sequence[Report], began: datetime, withheld: Iterable[str] = ()
 ) -> Observed:
     """Everything, of the calls that these telephones saw since then."""
+    calls = [call for report in reports for call in report.seen]
     numbers = {call.number for call in calls}
     async with database(field) as con:
         records = await records_of(con, numbers, began)
@@ -131,6 +132,7 @@ async def observe(
                 withheld=await places_of(field, withheld),
                 differences=await differences(field, con, began),
                 unreported=unreported(field.damage, await dead_letters(con), records, found),
+                late=max(report.late for report in reports),
                 now=time.time(),
             ),
         )

@@ -88,6 +88,7 @@ class Observed:
 
     `differences`: what `callengine reconcile` finds. `unreported`: damage that was done, and that neither a
     dead letter nor the audit tells of; the calls and sounds that it hit are left out of all the rest.
+    `late`: by how much the telephones' timers were late at most: a busy machine delays Asterisk as well.
     `now`: when it was looked at.
     """
 
@@ -102,6 +103,7 @@ class Observed:
     withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
     differences: Sequence[str] = ()
     unreported: Sequence[str] = ()
+    late: float = 0.0
     now: float = 0.0
 
     def of(self, part: str, *how: str) -> list[Absence]:
@@ -120,6 +122,11 @@ class Observed:
         frozen = self.of("asterisk", "frozen")
         return next((it for it in frozen if it.touches(call.began, ended)), None)
 
+    def came(self, call: Seen) -> float:
+        """When Asterisk had the call: one that stood still sees its INVITE when it runs again."""
+        frozen = (it for it in self.of("asterisk", "frozen") if it.since <= call.began < it.until)
+        return next((it.until for it in frozen), call.began)
+
     def records_of(self, call: Seen) -> list[CallRecord]:
         """All records that can be of this call: of its number, begun when it began, and no other call did."""
         return self._records_of_calls.get((call.number, call.began), [])
@@ -130,7 +137,7 @@ class Observed:
         for record in self.records:
             began = record.began.timestamp()
             same = [call for call in self.calls if call.number == record.number]
-            near = min(same, key=lambda call: abs(call.began - began), default=None)
-            if near is not None and abs(near.began - began) < SAME_CALL:
+            near = min(same, key=lambda call: abs(self.came(call) - began), default=None)
+            if near is not None and abs(self.came(near) - began) < SAME_CALL + self.late:
                 found[near.number, near.began].append(record)
         return found

@@ -52,14 +52,14 @@ def one_record(it: Observed) -> Iterator[str]:
 
 
 def _duration(it: Observed, call: Seen, answered: float, record: CallRecord) -> Iterator[str]:
-    ended, exact = call.ended or answered, EXACT
+    ended, exact = call.ended or answered, EXACT + it.late
     death, frozen = it.death(call), it.stood_still(call)
     if death is not None:
-        ended, exact = death.since, LATE
+        ended, exact = death.since, LATE + it.late
         if record.ended_by != "lost":
             yield f"{called(call)}: Asterisk died in it, and its record says that {record.ended_by} ended it"
     elif frozen is not None:  # it sees a hang-up when it runs again
-        exact = EXACT + frozen.until - frozen.since
+        exact += frozen.until - frozen.since
     by = record.talk.total_seconds() - (ended - answered)
     if abs(by) > exact:
         yield f"{called(call)}: its record is {by:+.3f} s too long"
@@ -76,7 +76,7 @@ def served(it: Observed) -> Iterator[str]:
         if waited is None and not gave_up:
             yield f"{called(call)}: nothing was heard and nobody called ({why})"
         elif waited is not None and waited > limit:
-            yield f"{called(call)}: served after {waited:.3f} s, not {limit} s ({why})"
+            yield f"{called(call)}: served after {waited:.3f} s, not {limit:.3f} s ({why})"
 
 
 def _first_sign(call: Seen) -> float | None:
@@ -90,8 +90,8 @@ def _first_sign(call: Seen) -> float | None:
 def _patience(it: Observed, call: Seen) -> tuple[float, str]:
     for away in it.of("engine", "killed", "stopped", "frozen"):
         if away.since + KNOWN_AWAY < call.began and call.began + AT_ONCE < away.until:
-            return AT_ONCE, "the engine was known to be away"
-    return SOON, "the engine was there, or had just gone"
+            return AT_ONCE + it.late, "the engine was known to be away"
+    return SOON + it.late, "the engine was there, or had just gone"
 
 
 def messages_delivered(it: Observed) -> Iterator[str]:
@@ -194,7 +194,7 @@ def announced(it: Observed) -> Iterator[str]:
             continue  # of traffic that nobody looked at: V1 and V9 find what has no call
         if call.announcement is None:
             yield f"{called(call)} is recorded, and no destination heard the announcement to its end"
-        elif audio.began < call.announcement[1] - EXACT:
+        elif audio.began < call.announcement[1] - EXACT - it.late:
             early = call.announcement[1] - audio.began
             yield f"{called(call)} is recorded from {early:.3f} s before the announcement's end"
 
@@ -220,7 +220,7 @@ def nothing_left(it: Observed) -> Iterator[str]:
 
 
 def all_agree(it: Observed) -> Iterator[str]:
-    """V9: telephones, CEL and records say the same of every call that Asterisk lived through."""
+    """V9: telephones, CEL and records say the same of every call that Asterisk was there for all the time."""
     touched = [call for call in it.calls if _was_touched(it, call)]
     of_touched = {id(record) for call in touched for record in it.records_of(call)}
     calls = [call for call in it.calls if call not in touched]
@@ -228,7 +228,7 @@ def all_agree(it: Observed) -> Iterator[str]:
     kills = [(away.since, away.until) for away in it.of("engine")]
     held = hold(calls, records, it.recordings, kills)
     yield from held.wrong
-    yield from held.far(EXACT)
+    yield from held.far(EXACT + it.late)
     counted = Counter(record.call_id for record in it.records)
     yield from (f"{call_id} has {n} records" for call_id, n in counted.items() if n > 1)
     yield from (f"reconciliation: {difference}" for difference in it.differences)
@@ -237,22 +237,25 @@ def all_agree(it: Observed) -> Iterator[str]:
 
 
 def _was_touched(it: Observed, call: Seen) -> bool:
-    """Whether Asterisk died or stood still in this call, or was not there to take it."""
-    away = any(away.touches(call.began - EXACT, call.began + EXACT) for away in it.of("asterisk"))
-    return away or it.death(call) is not None or it.stood_still(call) is not None
+    """Whether Asterisk ended or stood still in this call, or was not there to take it."""
+    ended = (call.ended or call.began) + EXACT
+    return any(away.touches(call.began - EXACT, ended) for away in it.of("asterisk"))
 
 
 def _as_in_cel(it: Observed, call: Seen) -> Iterator[str]:
     if call.answered is None:
         return
-    near = [one for one in it.cel if abs(one.began.timestamp() - call.began) < EXACT and _dialled(one, call)]
+    near_enough = EXACT + it.late
+    near = [
+        one for one in it.cel if abs(one.began.timestamp() - call.began) < near_enough and _dialled(one, call)
+    ]
     if len(near) != 1:
         yield f"{called(call)} is in CEL {len(near)} times"
         return
     (cel,) = near
     for what, instant, seen in (("answer", cel.answered, call.answered), ("end", cel.ended, call.ended)):
         by = instant.timestamp() - seen if instant and seen else float("inf")
-        if abs(by) > EXACT:
+        if abs(by) > EXACT + it.late:
             yield f"{called(call)}: CEL has its {what} {by:+.3f} s after the telephone"
 
 

@@ -29,7 +29,8 @@ OLD_NUMBER = ROOT / "storage/migrations/008_key_epochs.sql"
 # A glob that finds nothing proves nothing.
 assert PAGES
 assert DECISIONS
-assert len(UNITS) == 2
+assert len(UNITS) == 3
+OURS = [unit for unit in UNITS if unit.stem != "callengine-asterisk"]
 
 
 def named(page: Path) -> str:
@@ -89,7 +90,7 @@ def test_every_metric_told_of_exists() -> None:
     assert told <= there
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=named)
+@pytest.mark.parametrize("unit", OURS, ids=named)
 def test_a_unit_runs_a_command_and_hands_it_credentials_that_are_settings(unit: Path) -> None:
     text = unit.read_text("utf-8")
     (command,) = re.findall(r"^ExecStart=/opt/callengine/\.venv/bin/callengine ([a-z]+)$", text, re.M)
@@ -102,7 +103,7 @@ def test_a_unit_runs_a_command_and_hands_it_credentials_that_are_settings(unit: 
 
 @pytest.mark.parametrize(
     ("unit", "setting"),
-    [("callengine-engine", "cel"), ("callengine-worker", "recordings")],
+    [("callengine-engine", "cel"), ("callengine-engine", "recordings"), ("callengine-worker", "recordings")],
 )
 def test_a_unit_may_write_where_the_defaults_of_the_settings_have_it_write(unit: str, setting: str) -> None:
     text = (ROOT / f"systemd/{unit}.service").read_text("utf-8")
@@ -110,6 +111,21 @@ def test_a_unit_may_write_where_the_defaults_of_the_settings_have_it_write(unit:
     written: Path = getattr(Asterisk(), setting)
     folder = written.parent if written.suffix else written
     assert f"-{folder}" in writable
+
+
+@pytest.mark.parametrize("unit", OURS, ids=named)
+def test_a_unit_is_ended_when_its_event_loop_stands_still(unit: Path) -> None:
+    text = unit.read_text("utf-8")
+    assert re.findall(r"^(?:Type|Restart)=(.+)$", text, re.M) == ["notify", "always"]
+    (seconds,) = re.findall(r"^WatchdogSec=(\d+)$", text, re.M)
+    assert 10 <= int(seconds) <= 60
+
+
+@pytest.mark.parametrize("unit", OURS, ids=named)
+def test_a_system_call_that_a_library_tries_is_refused_and_kills_nobody(unit: Path) -> None:
+    text = unit.read_text("utf-8")
+    assert "SystemCallFilter=~@privileged @resources" in text
+    assert "SystemCallErrorNumber=EPERM" in text
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=named)
@@ -123,6 +139,22 @@ def test_the_guide_makes_the_folders_that_the_settings_name() -> None:
     made = set(re.findall(r"`install -d [^`]* (/\S+)`", guide))
     asterisk = Asterisk()
     assert made >= {str(asterisk.recordings), str(asterisk.cel.parent)}
+
+
+def test_the_folders_that_the_settings_name_are_made_with_the_rights_that_the_guide_names() -> None:
+    made = re.findall(
+        r"^d (\S+) (\d+) (\S+) (\S+)$", (ROOT / "systemd/callengine.tmpfiles").read_text(), re.M
+    )
+    rights = {path: f"-o {owner} -g {group} -m {mode}" for path, mode, owner, group in made}
+    guide = (ROOT / "docs/operating.md").read_text("utf-8")
+    asterisk = Asterisk()
+    for folder in map(str, (asterisk.recordings, asterisk.cel.parent)):
+        assert f"`install -d {rights[folder]} {folder}`" in guide
+
+
+def test_strangers_are_kept_out_over_both_internet_protocols() -> None:
+    conf = (ROOT / "asterisk/etc/pjsip.conf").read_text()
+    assert re.findall(r"^deny = (\S+)", conf, re.M) == ["0.0.0.0/0", "::/0"]
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -149,6 +149,19 @@ def test_where_asterisk_stood_still_a_hang_up_is_seen_when_it_runs_again() -> No
     assert "V1" in violated(replace(TRUE, absences=(frozen,), records=(later, MESSAGE_RECORD)))
 
 
+def test_a_call_that_came_while_asterisk_stood_still_began_for_it_when_it_ran_again() -> None:
+    frozen = Absence("asterisk", "frozen", 999.0, 1003.0)
+    late = replace(RECORD, began=at(1003.0))
+    assert violated(replace(TRUE, absences=(frozen,), records=(late, MESSAGE_RECORD))) == set()
+    assert "V1" in violated(replace(TRUE, records=(late, MESSAGE_RECORD)))
+
+
+def test_bounds_are_those_of_a_machine_that_is_in_time() -> None:
+    late = replace(TRUE, records=(replace(RECORD, ended=at(1012.1)), MESSAGE_RECORD))
+    assert violated(late) == {"V1", "V9"}
+    assert violated(replace(late, late=0.1)) == set()
+
+
 def test_a_caller_does_not_wait_for_an_engine_that_is_known_to_be_away() -> None:
     late = replace(TRUE, calls=(replace(TALK, legs=(replace(TALK.legs[0], began=1000.4),)), MESSAGE))
     late = replace(

@@ -12,6 +12,7 @@ from journal.entries import (
     CallerLeft,
     Entry,
     FellBack,
+    HandedOver,
     LegAnswered,
     LegConnected,
     LegEnded,
@@ -200,6 +201,14 @@ def test_a_call_at_its_fallback_is_told_like_any_other() -> None:
     read(state, [hangup(ONE, 9, 16, C), hangup(CALLER, 9, 16, C)])
     assert (state.fell_back, state.answered, state.legs[LEG].ringing) == (at(0), at(5.01), at(0.35))
     assert state.left == CallerLeft(CALL, at(9), "caller", 16)
+
+
+def test_a_hand_over_that_came_too_late_hides_no_ringing_of_the_fallback() -> None:
+    """A new engine noted it when the lease had just taken the call to the fallback."""
+    state = after(event("FALLBACK", CALLER, 0, dialled="+3270012345", to=OFFICE), LEG_ONE)
+    state.apply(HandedOver(CALL, at(0.2), (OFFICE,), 25))
+    read(state, [*TALKING[1:], back(9, kind="CALL", ring="0", status="ANSWER", rang="250")])
+    assert state.legs[LEG].ringing == at(0.35)
 
 
 def test_a_fallback_that_nobody_took_is_told_by_its_legs() -> None:

@@ -10,7 +10,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from process.log import LONGEST, configure, redact
+from process.log import LONGEST, PRIORITIES, configure, redact
 
 CANARY = "32470111222"
 CALL = "0190f5c2-1234-7567-8901-123456789012"
@@ -48,6 +48,24 @@ def test_a_line_has_its_instant_in_utc_its_level_and_the_call_it_belongs_to(line
     told = only(lines)
     assert told.pop("at").endswith("Z")
     assert told == {"event": "leg answered", "level": "info", "call": CALL, "leg": f"{CALL}-b1"}
+
+
+def test_each_line_begins_with_the_priority_of_its_level_where_journald_reads_it() -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    written: Lines = []
+    configure("debug", written.append, PRIORITIES)
+    try:
+        log = structlog.get_logger()
+        for write in (log.debug, log.info, log.warning, log.error, log.critical, log.exception):
+            write("told")
+        logging.getLogger("aiohttp").warning("told")
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = before
+        root.setLevel(level)
+    assert [line[:3] for line in written] == ["<7>", "<6>", "<4>", "<3>", "<2>", "<3>", "<4>"]
+    assert {json.loads(line[3:])["event"] for line in written} == {"told"}
 
 
 HOSTILE = [

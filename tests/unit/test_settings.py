@@ -57,6 +57,45 @@ def test_environment_wins_over_credential_wins_over_file(
     assert ari.events_password.get_secret_value() == "environment"
 
 
+def test_roots_commands_read_the_credentials_beside_the_settings_file(tmp_path: Path) -> None:
+    path = written(tmp_path, 'node = "here"\n')
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "database").write_text("postgresql://db/calls\n")
+    assert load_settings(path).database.get_secret_value() == "postgresql://db/calls"
+
+
+def test_so_do_commands_without_a_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "database").write_text("postgresql://db/calls")
+    assert load_settings().database.get_secret_value() == "postgresql://db/calls"
+
+
+def test_the_folder_of_systemd_wins_over_the_one_beside_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, 'node = "here"\n')
+    for name in ("credentials", "systemd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "database").write_text(f"postgresql://{name}/calls")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "systemd"))
+    assert load_settings(path).database.get_secret_value() == "postgresql://systemd/calls"
+
+
+def test_a_user_who_may_not_read_the_credentials_sees_the_rest_and_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, 'node = "here"\n')
+    (tmp_path / "credentials").mkdir()
+    access = os.access  # root may read everything
+    monkeypatch.setattr(
+        "os.access", lambda place, mode: Path(place).name != "credentials" and access(place, mode)
+    )
+    shown = CliRunner().invoke(command, ["--settings", str(path)])
+    assert shown.exit_code == 0
+    assert 'node = "here"' in shown.stdout
+    assert f"{tmp_path}/credentials is readable by root only; run this as root" in shown.stderr
+
+
 def test_credentials_of_other_services_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

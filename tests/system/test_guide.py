@@ -1,0 +1,133 @@
+"""The product installed by docs/operating.md on a bare Debian 13: it starts, and stays up."""
+
+import json
+import re
+
+import pytest
+
+from tests.system.guest import ROOT, Guest
+from tests.system.guide import blocks, filled_in
+from tests.system.house import NUMBERS, number_file
+
+pytestmark = [pytest.mark.timeout(900)]
+UNITS = ("callengine-asterisk", "callengine-engine", "callengine-worker")
+UP_SECONDS = 60
+METRICS = "curl -sf http://127.0.0.1:9460/metrics"
+
+
+def shown(guest: Guest, unit: str, *properties: str) -> dict[str, str]:
+    lines = guest.run(f"systemctl show {unit} -p {','.join(properties)}").splitlines()
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def test_a_bare_debian_boots_with_its_own_systemd(guest: Guest) -> None:
+    assert guest.run(". /etc/os-release; echo $VERSION_CODENAME $(ps -p 1 -o comm=)") == "trixie systemd\n"
+    assert guest.run("systemctl --failed --plain --no-legend") == ""
+    assert guest.attempt("command -v asterisk python3.13 psql").stdout == ""
+
+
+def test_the_program_is_where_every_login_finds_it(installed: Guest) -> None:
+    version = re.search('^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert installed.run("callengine --version") == f"callengine {version[1]}\n"
+    assert installed.run("callengine --version", user="nobody") == f"callengine {version[1]}\n"
+
+
+def test_passwords_are_for_root_alone_and_commands_of_root_have_them(installed: Guest) -> None:
+    assert "master_key = ********" in installed.run("callengine settings")
+    refused = installed.attempt("callengine settings", user="nobody")
+    assert "master_key = (not set)" in refused.stdout
+    assert "run this as root" in refused.stderr
+    assert installed.attempt("cat /etc/callengine/credentials/*", user="callengine").returncode != 0
+
+
+def test_a_module_that_the_new_version_does_not_have_is_not_installed_again(installed: Guest) -> None:
+    """As after an update in the same folder, where the build of the former version lies about."""
+    _, *install = [line for line in blocks("Installing")[0].text.splitlines() if "pip install" in line]
+    left = "build/lib/cli/commands/gone.py"
+    installed.run(
+        f"cd /opt/callengine; mkdir -p $(dirname {left}); echo > {left}\n{install[-1]} --force-reinstall",
+        seconds=120,
+    )
+    assert installed.run("find /opt/callengine/.venv -name gone.py") == ""
+    assert installed.run("callengine --version")
+
+
+def test_asterisk_runs_beside_the_systems_libraries_as_a_user_of_its_own(with_asterisk: Guest) -> None:
+    unit = shown(with_asterisk, "callengine-asterisk", "MainPID", "ActiveState")
+    assert unit["ActiveState"] == "active"
+    assert with_asterisk.run(f"ps -p {unit['MainPID']} -o user=") == "asterisk\n"
+    assert re.search("^Asterisk 22[.]", with_asterisk.run("asterisk -rx 'core show version'"), re.M)
+    assert "asterisk" not in with_asterisk.run("dpkg-query --show --showformat '${Package}\n'")
+    files = with_asterisk.run("stat -c '%U:%G %a' /etc/asterisk/*.conf | sort -u").splitlines()
+    assert files == ["root:asterisk 640"]
+
+
+def test_it_goes_first_on_a_busy_host(with_asterisk: Guest) -> None:
+    pid = shown(with_asterisk, "callengine-asterisk", "MainPID")["MainPID"]
+    assert "SCHED_RR" in with_asterisk.run(f"chrt --pid {pid}")
+
+
+def test_the_database_has_three_roles_and_each_command_of_root_the_one_it_needs(production: Guest) -> None:
+    assert production.run("callengine calls --format json | jq length") == "0\n"
+    assert "no findings" in production.run("callengine audit")
+    (migrate,) = blocks("Database")
+    assert "up to date" in production.run(filled_in(migrate, {}))
+    refused = production.attempt("callengine migrate")
+    assert "needs the schema's owner" in refused.stderr
+
+
+async def test_engine_and_worker_are_ready_and_warn_of_nothing(production: Guest) -> None:
+    for port in (9460, 9461):
+        answer = await production.until(f"curl -sf http://127.0.0.1:{port}/ready")
+        assert json.loads(answer) == {"ready": True, "reasons": [], "warnings": []}
+
+
+async def test_every_unit_stays_up_under_its_full_hardening(production: Guest) -> None:
+    for unit in UNITS:
+        since = "$(systemctl show -P ActiveEnterTimestampMonotonic " + unit + ")"
+        await production.until(
+            f"test $(({since} / 1000000 + {UP_SECONDS})) -le $(cut -d. -f1 /proc/uptime)", UP_SECONDS + 30
+        )
+        state = shown(production, unit, "ActiveState", "NRestarts", "Type")
+        assert state == {"ActiveState": "active", "NRestarts": "0", "Type": "notify"}, production.log(unit)
+    assert production.run("systemctl --failed --plain --no-legend") == ""
+
+
+def test_the_logs_are_read_as_the_guide_says_with_priorities_and_foreign_lines_among_them(
+    production: Guest,
+) -> None:
+    production.run("systemd-cat --identifier=callengine-engine echo 'no JSON at all'")
+    looks = blocks("Starting and monitoring")[0].text.splitlines()
+    for line in (line for line in looks if line.startswith(("curl", "journalctl"))):
+        production.run(line)
+    told = production.run("journalctl -u callengine-engine -o json").splitlines()
+    lines = [json.loads(line) for line in told]
+    own = [it for it in lines if it["MESSAGE"].startswith("{")]
+    assert own
+    level_of = {"6": "info", "4": "warning", "3": "error"}
+    assert [it for it in own if level_of.get(it["PRIORITY"]) != json.loads(it["MESSAGE"])["level"]] == []
+    assert {it["SYSLOG_IDENTIFIER"] for it in own} == {"callengine-engine"}
+
+
+async def test_a_routing_folder_that_is_replaced_goes_into_force_and_so_does_the_next_change(
+    production: Guest,
+) -> None:
+    folder = "/etc/callengine/routing"
+    production.run(f"cp -a {folder} {folder}.new")
+    production.write(f"{folder}.new/numbers/n3280000008.yaml", number_file("+3280000008"))
+    production.run(f"callengine check {folder}.new && mv {folder} {folder}.old && mv {folder}.new {folder}")
+    await production.until(f"{METRICS} | grep -x 'callengine_routing_numbers {len(NUMBERS) + 1}.0'")
+    production.write(f"{folder}/numbers/n3280000009.yaml", number_file("+3280000009"))
+    await production.until(f"{METRICS} | grep -x 'callengine_routing_numbers {len(NUMBERS) + 2}.0'")
+
+
+async def test_a_loop_that_stands_still_is_ended_and_the_engine_comes_back(production: Guest) -> None:
+    before = shown(production, "callengine-engine", "MainPID")["MainPID"]
+    production.run(f"kill -STOP {before}")
+    await production.until(
+        f"pid=$(systemctl show -P MainPID callengine-engine); test $pid != {before} -a $pid != 0 &&"
+        " curl -sf http://127.0.0.1:9460/ready",
+        60,
+    )
+    assert shown(production, "callengine-engine", "NRestarts")["NRestarts"] == "1"
