@@ -14,14 +14,14 @@ from devkit.asterisk import Options
 from devkit.asterisk_tree import AsteriskTrouble
 from devkit.mailbox import authority
 from devkit.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres, end, ended
-from devkit.ports import reserve_ports
+from devkit.ports import NoPorts, reserve_ports
 from devkit.postgres import PostgresError
 from devkit.seaweed import SeaweedError
 from storage.key_wrapper import new_master_key
 
 LOOPBACK = "127.0.0.1"
 SENDER = "voicemail@callengine.example"
-TROUBLE = (PartTrouble, PostgresError, SeaweedError, AsteriskTrouble, OSError)
+TROUBLE = (PartTrouble, PostgresError, SeaweedError, AsteriskTrouble, NoPorts, OSError)
 QUICK_DEATH = 10.0  # s: a part that ends sooner is restarted after growing pauses
 LONGEST_PAUSE = 5.0  # s
 STOP_SECONDS = 3.0  # for engine and worker, then 1 s more for the parts below them: 7 s in all

@@ -147,7 +147,7 @@ class Call:
         self._note(Turned(self._id, turn.step, turn.why, now()))
 
     def performed(self, step: StepModel | Draw, answer: Answer) -> None:
-        outcome, choice = (Outcome.DONE, answer) if isinstance(answer, Choice) else (answer, "")
+        outcome, choice = (Outcome.DONE, str(answer)) if isinstance(answer, Choice) else (answer, "")
         self._note(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
 
     def draw(self, draw: Draw) -> Choice:

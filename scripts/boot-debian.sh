@@ -54,6 +54,7 @@ inside() { # IMAGE SCRATCH FROM:TO...
   echo "$pid" >"$scratch/pid"
   pivot_root . .outside
   umount --lazy /.outside
+  mount --make-rshared / # in a container systemd leaves this to its starter; without it a unit gets no credentials
   exec env -i container=callengine PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     setpriv --bounding-set=-sys_module,-sys_rawio,-sys_time,-syslog /sbin/init </dev/null
 }

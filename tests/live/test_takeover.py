@@ -131,6 +131,7 @@ async def test_it_rings_on_and_is_answered_without_an_engine(
     assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
 
 
+@pytest.mark.alone  # the caller waits 5 s for the next engine, which starts later beside three other services
 @ENDS
 async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     service: Service, engine: Fragile, how: signal.Signals

@@ -12,7 +12,7 @@ import pytest
 
 from devkit.carrier import Answers, Carrier, carrier
 from devkit.phones import Phones, phones
-from tests.system.guest import IMAGE, Guest, booted, copied_repository
+from tests.system.guest import IMAGE, Failed, Guest, booted, copied_repository
 from tests.system.guide import blocks, filled_in
 from tests.system.house import (
     CARRIER_PORT,
@@ -76,7 +76,11 @@ def production(with_database: Guest, with_asterisk: Guest) -> Guest:
     mail_server(with_asterisk)
     routing(with_asterisk)
     start, *_ = blocks("Starting and monitoring")
-    with_asterisk.run(filled_in(start, {}), seconds=120)
+    try:
+        with_asterisk.run(filled_in(start, {}), seconds=120)
+    except Failed as failed:
+        logs = [with_asterisk.log(f"callengine-{name}") for name in ("engine", "worker")]
+        raise Failed("\n".join([str(failed), *logs])) from None
     return with_asterisk
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from engine.call import CallJournal, CallTerms, begin
 from engine.call_limits import CallLimits
 from engine.handle import handle
+from journal.codec import encode
 from journal.entries import CallEnded, Entry
 from journal.state import CallState, fold
 from tests.unit.fakes import FakeLine
@@ -40,6 +41,7 @@ class FakeCallServices:
         return self.full
 
     def note(self, entry: Entry) -> Awaitable[None]:
+        encode(entry)  # an entry that the journal cannot write fails here too
         self.entries.append(entry)
         if isinstance(entry, CallEnded):
             self.limits.leave(entry.call)
