@@ -137,14 +137,15 @@ async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     service: Service, engine: Fragile, how: signal.Signals
 ) -> None:
     """It is refused while no engine is there: the caller waits in Asterisk for the next one."""
-    engaged, next_one = service.destination(Refuses(486, after=2.0)), service.destination(Answers())
+    engaged, next_one = service.destination(Refuses(486, after=1.0)), service.destination(Answers())
     (number,) = service.house.agree([{"ring": engaged}, {"ring": next_one}])
     caller = await service.call(number)
     await caller.wait_ringing()
     await engine.end(how)
-    await until(lambda: [it for it in service.network.arrivals if it.refused], 5)
     async with seems_alive(service):
-        await engine.start()
+        starting = asyncio.create_task(engine.start())
+        await until(lambda: [it for it in service.network.arrivals if it.refused], 5)
+        await starting
         destination = await service.network.picked_up(next_one, seconds=10)
     await hear_each_other(caller, destination)
     await caller.hang_up()
