@@ -4,9 +4,11 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
+from devkit.asterisk import Endpoint
 from devkit.parts import Part, ended
 from tests.live.ari import ask
 from tests.live.service import Service, until
@@ -44,15 +46,11 @@ async def away(service: Service) -> None:
 
 @asynccontextmanager
 async def seems_alive(service: Service) -> AsyncIterator[None]:
-    """The dialplan gives calls to the engine, as it does for 5 s: a busy machine may need longer to start it.
-
-    A caller who has waited for 5 s is taken to the fallback all the same.
-    """
+    """Calls are given to the engine, and wait for it: a busy machine may need more than 5 s to start it."""
 
     async def keep() -> None:
         while True:
-            left = f"variable=ENGINE_ALIVE&value={int(time.time())}"
-            await asyncio.to_thread(ask, service.house.endpoint, f"/asterisk/variable?{left}", "POST")
+            await asyncio.to_thread(seem_alive, service.house.endpoint)
             await asyncio.sleep(1)
 
     keeping = asyncio.create_task(keep())
@@ -60,6 +58,15 @@ async def seems_alive(service: Service) -> AsyncIterator[None]:
         yield
     finally:
         keeping.cancel()
+
+
+def seem_alive(endpoint: Endpoint) -> None:
+    """ENGINE_ALIVE is now, and callers who wait for an engine have 10 s more."""
+    ask(endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={int(time.time())}", "POST")
+    waiting = [it["id"] for it in ask(endpoint, "/channels") if it["dialplan"]["app_name"] == "Stasis"]
+    for channel in waiting:
+        with suppress(HTTPError):  # it has gone meanwhile
+            ask(endpoint, f"/channels/{channel}/variable?variable=TIMEOUT(absolute)&value=10", "POST")
 
 
 def reads_a_version(service: Service) -> bool:
