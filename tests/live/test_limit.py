@@ -14,10 +14,11 @@ async def test_a_call_too_many_takes_its_branch_and_a_killed_engine_has_not_forg
     full = [{"announce": "sorry"}, {"hangup": "busy"}]
     (number,) = service.house.agree([{"limit": {"calls": 1, "full": full}}, {"ring": to}])
     caller, destination = await in_conversation(service, number, to)
-    for _ in range(2):
+    for refused in (1, 2):
         other = await service.call(number)
         await other.hears(PROMPTS["sorry"])
         assert (await other.wait_ended()).code == 486
+        await service.records(number, refused)
         await engine.end()
         await engine.start()
     await hear_each_other(caller, destination)
