@@ -17,6 +17,7 @@ outside() { # IMAGE SCRATCH FROM:TO...
   local scratch=$2 group
   mkdir -p "$scratch"/{groups,upper,work,root}
   mount -t cgroup2 cgroup2 "$scratch/groups"
+  find "$scratch/groups" -depth -path '*/callengine-system-*' -type d -exec rmdir {} + 2>/dev/null || true # of killed runs
   group=$scratch/groups/callengine-system-$$
   mkdir "$group"
   trap 'remove "$group"' EXIT

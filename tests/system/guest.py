@@ -139,7 +139,7 @@ def _end(boot: "subprocess.Popen[bytes]", scratch: Path) -> None:
         with suppress(ProcessLookupError, ValueError):
             os.kill(int(noted.read_text()), signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
-            boot.wait(20)
+            boot.wait(60)
     stop(boot, signal.SIGKILL)
 
 
