@@ -21,6 +21,7 @@ LITTLE_PATIENCE = (0.5, 4.0)  # s until a caller gives up who is to
 PRESSES_AFTER, PRESSES_EVERY, PRESSES = 1.0, 1.0, 12  # s; the caller who consents
 PAUSES = (0.5, 2.0)  # s
 ENDS = 10.0  # s in which all telephones of a call learn that it is over
+LEG_LATE = 0.1  # s
 QUICKLY_OVER = 0.5  # s: there may be no time to say anything
 AUDIBLE = 0.05
 STAGGERED = 0.1  # s between the lines' first calls
@@ -107,6 +108,7 @@ async def call(caller: Caller, script: Script, dice: random.Random, patience: fl
         caller.hang_up()
     if consenting is not None:
         consenting.cancel()
+    await asyncio.sleep(LEG_LATE)  # a leg that Asterisk began as the caller hung up arrives by now
     for end in (caller, *caller.legs):
         await end.until_over(ENDS)
     # Who was leaving a message when the engine died talks with the fallback afterwards.
