@@ -44,9 +44,8 @@ EVENTS = {kind: re.sub("(?<=.)([A-Z])", r"_\1", kind.__name__).lower() for kind 
 # The caller, and where the caller's message goes, are not logged.
 NOT_LOGGED = frozenset({"kind", "caller", "deliver", "missed"})
 
-LEAST_FREE_BYTES = (
-    10**9
-)  # 17 hours of messages; the journal may be on the same disk, which must never be full
+# 17 hours of messages; the journal may be on the same disk, which must never be full.
+LEAST_FREE_BYTES = 10**9
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages, which exist nowhere else
 LOOK_SECONDS = 1.0
 # Entries are counted and logged a moment later: nothing that can wait delays the setup of a call.
@@ -148,7 +147,7 @@ class NodeCallServices:
 
 
 async def why_no_room(recordings: Path, least: int = LEAST_FREE_BYTES) -> str | None:
-    """Return why this folder takes no message; None if it does. A disk that does not answer is full."""
+    """Return why this folder takes no message; None if it does. A disk that does not answer takes none."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             free = (await asyncio.to_thread(shutil.disk_usage, recordings)).free
