@@ -7,7 +7,7 @@ from typing import Any
 from dialplan.prompt import Prompt
 from engine.ari.channel import Channel
 from engine.ari.events import Kind, PlaybackFinished
-from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.keys import Keys
 from engine.ari.lease import lease
 from engine.ari.playing import GRACE_SECONDS, PLAYBACK
@@ -53,7 +53,7 @@ async def _ring_until(exchange: Exchange, channel: Channel, over: asyncio.Future
     channels = exchange.client.channels
     await channel.command(channels.ring(channel.id))
     await channel.until(over)
-    await let_go(channels.ring_stop(channel.id))
+    await best_effort(channels.ring_stop(channel.id))
 
 
 async def _repeat_until(
@@ -84,4 +84,4 @@ async def _play_until(
         finally:
             either.cancel()
         if not finished.done():
-            await let_go(client.playbacks.stop(playback))
+            await best_effort(client.playbacks.stop(playback))

@@ -209,7 +209,7 @@ def test_a_list_is_part_of_the_routing_and_of_its_digest(tmp_path: Path) -> None
 def test_a_kept_version_has_its_lists(tmp_path: Path) -> None:
     folder, versions = folder_with_list(tmp_path / "routing"), Versions(tmp_path / "versions")
     digest = load(folder, Policy()).digest
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     (folder / "callers" / "nuisance.txt").unlink()
     assert "3225551234" in versions.read(digest).lists["nuisance"]
 

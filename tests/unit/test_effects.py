@@ -85,7 +85,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "journal/recovery.py: recover",
         "journal/reserve.py: Reserve.fill",
         "journal/reserve.py: Reserve.use",
-        "journal/book.py: Book.give_up",
+        "journal/folder.py: JournalFolder.give_up",
     ),
     "a copy for a person to look at, or a file that is no longer needed: left half done, it is repeated": (
         "journal/follower.py: copy_damaged",
