@@ -80,13 +80,14 @@ class CallServices(Protocol):
         """Add a call at a step that limits calls; return False if the limit is reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallJournal:
     """The journal of one call: each entry is appended and applied to the call's state, in one step."""
 
     services: CallServices
     state: CallState
     started: Awaitable[None] | None = None  # None: an earlier engine journalled the start
+    newest: Awaitable[None] | None = None
 
     async def written(self) -> None:
         """Wait until the start of the call is on the disk: the caller is not answered earlier."""
@@ -96,7 +97,16 @@ class CallJournal:
     def append(self, entry: Entry) -> Awaitable[None]:
         """Await the result to wait until the entry is on the disk."""
         self.state.apply(entry)
-        return self.services.append(entry)
+        self.newest = self.services.append(entry)
+        return self.newest
+
+    async def settled(self) -> None:
+        """Wait until all entries are on the disk: the engine does not hang up earlier.
+
+        An engine that is killed just after it has hung up would leave a call that its caller has given up.
+        """
+        if self.newest is not None:
+            await self.newest
 
 
 class CallHandler(Protocol):

@@ -48,6 +48,7 @@ async def attend(
         log.exception("call_failed")
     if result is Result.ANSWERED:  # the conversation is over, and so is the call
         return None
+    await journal.settled()
     return Farewell(result, (await line.hang_up(result)).cause)
 
 

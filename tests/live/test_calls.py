@@ -90,7 +90,7 @@ async def test_the_caller_hears_it_ring_when_a_destination_rings_and_not_before(
         await caller.hang_up()
 
 
-async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_let_go_at_once(
+async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_hung_up_at_once(
     service: Service, wire: Wire
 ) -> None:
     quick = service.destination(Answers(after=0.4))

@@ -1,5 +1,6 @@
 """Stories of calls, on a line without a telephone and a clock that jumps."""
 
+import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
@@ -205,6 +206,23 @@ async def test_a_crash_outside_of_any_step_ends_the_call_with_a_goodbye_and_a_re
     state = await attend(caller, ForgetsSteps(terms_of(WELCOME_THEN_OFFICE)))
     assert caller.heard == ["welcome", "hung up: failed"]
     assert end(state) == ("failed", "engine", 38)
+
+
+class SlowDisk(FakeCallServices):
+    """A journal whose entries are on the disk a second after they are written."""
+
+    def append(self, entry: Entry) -> Awaitable[None]:
+        super().append(entry)
+        return asyncio.ensure_future(asyncio.sleep(1))
+
+
+async def test_the_engine_hangs_up_once_the_last_step_is_on_the_disk() -> None:
+    caller = line()
+    work = asyncio.create_task(attend(caller, SlowDisk(terms_of([{"hangup": "busy"}]))))
+    await asyncio.sleep(0.9)
+    assert caller.heard == []
+    await work
+    assert caller.heard == ["hung up: busy"]
 
 
 async def test_a_withheld_caller_is_noted_as_such_and_without_a_number() -> None:
