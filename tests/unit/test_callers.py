@@ -167,7 +167,7 @@ def test_wrong_lines_of_a_list_are_counted_and_not_quoted() -> None:
     _, wrong = read_list(b"+32470123456\n" + b"0470123456\n" * 30)
     assert [place.line for place, _ in wrong] == [*range(2, MOST_SHOWN + 3)]
     assert wrong[0][1] == "this line is not a number; write +, country code, number: +3221112233"
-    assert wrong[-1][1].endswith("(and so with 10 lines from here on)")
+    assert wrong[-1][1].endswith("(10 lines have this error, from here on)")
     assert not any("0470" in what for _, what in wrong)
 
 
