@@ -22,6 +22,7 @@ from devkit.children import free_port
 from devkit.postgres import Running
 from devkit.seaweed import Seaweed
 from storage.objects.directory import Directory
+from tests.lateness import PATIENCE
 from tests.store.conftest import administer, numbers
 from tests.store.nights import CUT_OFF, Night, hold_against_what_was_promised
 from tests.store.points import bare_transactions, points, stretch
@@ -140,7 +141,7 @@ def report_about(mail: Received) -> bytes:
 def bring(mail: Received, port: int) -> bool:
     """Whether the report was taken; whoever brings it tries again if not."""
     try:
-        with smtplib.SMTP("127.0.0.1", port, timeout=5) as server:
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as server:
             server.sendmail("", [mail.sender], report_about(mail))
     except (OSError, smtplib.SMTPException):
         return False

@@ -16,6 +16,7 @@ from pathlib import Path
 from config.settings import load_settings
 from journal import fault
 from process import log
+from tests.lateness import PATIENCE
 from worker import destruction, key_rotation, sealing, sweeping
 from worker.service import work
 
@@ -51,7 +52,7 @@ def working(environment: Mapping[str, str], output: Path, failpoint: str = "") -
         process.join(5)
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]], what: str, seconds: float = 2 * PATIENCE) -> None:
     """Wait until it is so. Raises AssertionError after so many seconds."""
     deadline = time.monotonic() + seconds
     while not await is_so():
