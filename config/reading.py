@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from config.caller_lists import MAX_LIST_BYTES, read_list
+from config.copies import digest_of
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
 from config.prompts import read_prompt
 from config.wording import objections
@@ -130,9 +131,3 @@ class Reading:
 
     def _key(self, file: Path) -> str:
         return file.relative_to(self.folder).as_posix()
-
-
-def digest_of(hashes: Mapping[str, str]) -> str:
-    """Return the digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path."""
-    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(hashes.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+from dialplan.names import NAME
 
 
 class Model(BaseModel):

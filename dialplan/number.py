@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -26,14 +26,12 @@ from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Label, Model, Name
+from dialplan.names import Language
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
-
-Language = Literal["nl", "fr", "de", "es", "en"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):
