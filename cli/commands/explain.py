@@ -149,7 +149,8 @@ def explain_supposed(
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
-    from cli.past_call import PastExplanation, retrace
+    from cli.past_call import PastExplanation
+    from storage.retracing import retrace
 
     settings = settings_in(file)
     record = record_of(call_id, settings)
