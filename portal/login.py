@@ -39,7 +39,7 @@ from storage.owned.logins import (
     request_link,
     use_link,
 )
-from storage.owned.tenant import owned
+from storage.owned.tenant import nobodys, owned
 
 TLS_SEEN = "SELECT EXISTS (SELECT FROM tls_seen WHERE domain = $1)"
 BROWSER = "login"
@@ -79,7 +79,7 @@ async def _mail(request: web.Request, services: Services, address: str, browser:
         owners=owners,
         address=known,
     )
-    async with services.pool.acquire() as con:
+    async with nobodys(services.pool) as con:
         stored = await request_link(con, asked)
         tls_seen = await con.fetchval(TLS_SEEN, address.rpartition("@")[2].lower())
     if not stored or known is None:
@@ -110,7 +110,7 @@ async def show_link(request: web.Request) -> web.StreamResponse:
     """A button that uses the link. Opening the page changes nothing."""
     services, link = request.app[SERVICES], request.match_info["link"]
     browser = request.cookies.get(cookie_name(services, BROWSER), "")
-    async with services.pool.acquire() as con:
+    async with nobodys(services.pool) as con:
         owners = await owners_of_link(con, link, browser) if is_token(browser) else []
     named = [(name, found.name) for name in owners if (found := services.routing.owner(name))]
     return page(request, "link.html", link=link, owners=named, status=200 if named else 410)
@@ -137,7 +137,7 @@ async def use(request: web.Request) -> web.StreamResponse:
 
 async def logout(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    async with services.pool.acquire() as con:
+    async with nobodys(services.pool) as con:
         await end_session(con, request.cookies[session_cookie(services)])
     response = web.HTTPSeeOther("/login")
     forget(response, services, session_cookie(services))

@@ -1,10 +1,8 @@
 """The portal process: everything that `callengine portal` runs."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import cast
 
 import asyncpg
 import structlog
@@ -26,7 +24,7 @@ from process.signals import stop_requested
 from storage.away import AWAY
 from storage.encrypted_store import EncryptedStore
 from storage.owned import logins
-from storage.owned.tenant import connect, require_limited
+from storage.owned.tenant import connect, nobodys, require_limited
 from storage.stores import key_wrapper_of, objects_of
 
 CONNECTIONS = 10  # to the database
@@ -45,7 +43,7 @@ async def serve(settings: Settings) -> None:
     stop, metrics = stop_requested(), Metrics()
     async with AsyncExitStack() as held:
         services = await held.enter_async_context(opened(settings))
-        async with services.pool.acquire() as con:
+        async with nobodys(services.pool) as con:
             await require_limited(con)
         address = await held.enter_async_context(serving(services))
         http, troubles = settings.http, services.routing
@@ -90,7 +88,7 @@ async def serving(services: Services) -> AsyncIterator[str]:
     """Serve while the block runs; yield HOST:PORT. Raises CannotServe."""
     door = Door("portal", lambda: runner.server(), LIMITS)  # type: ignore[misc]  # noqa: PLW0108 - made below
     runner = web.AppRunner(
-        application(services, door.keep),
+        application(services, door.exempt),
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,
         max_line_size=LINE_BYTES,
@@ -104,7 +102,7 @@ async def serving(services: Services) -> AsyncIterator[str]:
             server = await asyncio.get_running_loop().create_server(door, host, port)
         except OSError as error:
             raise CannotServe(f"{host}:{port}: {error.strerror}; choose another in [portal]") from error
-        bound, number, *_ = cast("socket.socket", server.sockets[0]).getsockname()
+        bound, number, *_ = server.sockets[0].getsockname()
         try:
             yield f"{bound}:{number}"
         finally:
@@ -117,7 +115,7 @@ async def sweep(pool: asyncpg.Pool) -> None:
     """Delete old links and sessions, again and again, until cancelled."""
     while True:
         try:
-            async with pool.acquire() as con:
+            async with nobodys(pool) as con:
                 await logins.sweep(con)
         except AWAY as error:
             log.warning("portal_database_away", error=type(error).__name__)

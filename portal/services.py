@@ -39,4 +39,4 @@ class Services:
 type Unlimited = Callable[[asyncio.BaseTransport | None], None]
 
 SERVICES = web.AppKey("services", Services)
-UNLIMITED = web.AppKey("unlimited", Callable[[asyncio.BaseTransport | None], None])
+UNLIMITED: web.AppKey[Unlimited] = web.AppKey("unlimited")

@@ -15,7 +15,7 @@ from portal.services import SERVICES, Services
 from portal.texts import preferred
 from storage.access import Actor
 from storage.owned.logins import LONGEST_SESSION, Session, find_session
-from storage.owned.tenant import owned
+from storage.owned.tenant import nobodys, owned
 
 LANGUAGE = "language"
 YEAR = 365 * 24 * 3600
@@ -50,7 +50,7 @@ async def visitor_of(request: web.Request) -> Visitor | None:
     cookie = request.cookies.get(session_cookie(services), "")
     if not is_token(cookie):
         return None
-    async with services.pool.acquire() as con:
+    async with nobodys(services.pool) as con:
         session = await find_session(con, cookie, services.idle)
     owner = services.routing.owner(session.owner) if session else None
     if session is None or owner is None or session.address not in addresses_of(owner):

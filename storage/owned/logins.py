@@ -84,7 +84,8 @@ async def request_link(con: asyncpg.Connection, asked: LinkRequest) -> bool:
     """Store a link that is valid for LINK_LIFE; False if there were too many requests: then nothing is."""
     async with con.transaction():
         await con.execute(ONE_AT_A_TIME, asked.address_hash)
-        counts = await con.fetchrow(COUNTS, asked.address_hash, asked.source_hash, WINDOW, ADDRESS_WINDOW)
+        counted = (asked.address_hash, asked.source_hash, WINDOW, ADDRESS_WINDOW)
+        (counts,) = await con.fetch(COUNTS, *counted)
         if counts["both"] >= SAME_BOTH or counts["address"] >= SAME_ADDRESS:
             return False
         if counts["source"] >= SAME_SOURCE:

@@ -6,9 +6,11 @@ statements of this package name the owner too: each of the two is enough by itse
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import asyncpg
 
+ACQUIRE_SECONDS = 10.0
 ASK_FOR = "SELECT set_config('app.owner', $1, false)"
 # Roles that own the tables, or are superusers, see every row whatever the policies say.
 IS_LIMITED = "SELECT row_security_active('call') AND row_security_active('keys.audio_key')"
@@ -49,6 +51,13 @@ async def require_limited(con: asyncpg.Connection) -> None:
 @asynccontextmanager
 async def owned(pool: asyncpg.Pool, owner: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that sees the rows of this owner."""
-    async with pool.acquire() as con:
+    async with nobodys(pool) as con:
         await con.execute(ASK_FOR, owner)
         yield con
+
+
+@asynccontextmanager
+async def nobodys(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that sees no owner's rows: for logins."""
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as con:
+        yield cast("asyncpg.Connection", con)

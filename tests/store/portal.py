@@ -56,7 +56,7 @@ def write_routing(state: Path, owners: Mapping[str, str] = OWNERS) -> str:
         written = NUMBER.format(number=number, owner=name, label=label)
         (folder / "numbers" / f"{name}.yaml").write_text(written)
     versions, digest = Versions(state / "routing-versions"), content_digest(folder)
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     versions.enter(digest, (), datetime.now(UTC))
     return digest
 
