@@ -6,14 +6,20 @@ from typing import Any
 
 from cli.explanation import data_of, entry, heading, line
 from dialplan.number import Owner, ServiceNumber
+from dialplan.routing import Routing
 from dialplan.step import Turn
 from storage.records import CallRecord, LegRecord
-from storage.retracing import Known, PastStep, Retraced, facts_of
+from storage.retracing import Known, PastStep, Retraced, facts_of, retrace
 
 NOTE = (
     "The record has attempts, message and result. The outcome of a ring is derived from its attempts; "
     "that a prompt was heard is supposed."
 )
+
+
+def explained(record: CallRecord, number: ServiceNumber, routing: Routing) -> "PastExplanation":
+    """The path of a call by the routing version that it began under."""
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
 
 
 @dataclass(frozen=True, slots=True)

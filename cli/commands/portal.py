@@ -15,6 +15,7 @@ def command(settings: Path | None) -> None:
     [portal] of the settings has its address: put a reverse proxy with TLS before it. Its database role is
     callengine_portal. It changes no call, and calls do not need it.
     """
+    from cli.database import database_errors
     from config.settings import SettingsError, load_settings
     from portal.service import serve
     from process.health import CannotServe
@@ -27,6 +28,7 @@ def command(settings: Path | None) -> None:
     try:
         values = load_settings(settings)
         log_to_stderr(values.log.level)
-        run(serve(values))
+        with database_errors():
+            run(serve(values))
     except (SettingsError, CannotServe, RoleUnlimited) as error:
         raise click.ClickException(str(error)) from None

@@ -16,7 +16,8 @@ from config.copies import content_digest
 from config.settings import Settings
 from config.versions import Versions
 from devkit.ports import reserve_ports
-from portal.service import opened, serving
+from portal.opening import opened
+from portal.server import serving
 from portal.services import Services
 from storage.key_wrapper import KeyWrapper, new_master_key
 from tests.store.keeping import House
