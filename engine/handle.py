@@ -24,8 +24,8 @@ async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, r
     farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):
-        journal.note(entry)
-    await journal.note(ending_of(journal.state, farewell, ended))
+        journal.append(entry)
+    await journal.append(ending_of(journal.state, farewell, ended))
 
 
 async def attend(
