@@ -44,7 +44,7 @@ class Forgetting:
     async def note(self, *calls: Sequence[Entry]) -> None:
         """As the engine does."""
         for entries in calls:
-            *_, last = [self.journal.note(entry) for entry in entries]
+            *_, last = [self.journal.append(entry) for entry in entries]
             await last
 
     async def drained(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""The worker killed at every point while it erases a caller: the next one finishes, and nothing has the number."""
+"""The worker killed at every point while it erases a caller: the next one finishes, no file has a hit."""
 
 import asyncio
 import signal

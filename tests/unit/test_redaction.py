@@ -20,7 +20,7 @@ ALL = Position("9")  # after every segment
 async def journal_of(folder: Path, *calls: list) -> None:  # type: ignore[type-arg]
     journal = await Journal.open(folder, "here", 16384)
     for entries in calls:
-        *_, last = [journal.note(entry) for entry in entries]
+        *_, last = [journal.append(entry) for entry in entries]
         await last
     await journal.close()
 
