@@ -25,6 +25,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/audio_states.py: shred",
         "storage/audio_states.py: store",
         "storage/calls.py: store",
+        "storage/certificates.py: add",
         "storage/dead_letters.py: add",
         "storage/dead_letters.py: remove",
         "storage/destruction.py: cancel_destruction",
@@ -52,6 +53,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "mailer/outbox.py: give_back",
     ),
     "one statement, repeated at the next attempt or the next look": (
+        "storage/journal_position.py: store_head",
         "storage/recordings.py: store_measurements",
         "storage/retentions.py: shorten",
         "storage/retentions.py: store",
