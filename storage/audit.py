@@ -12,6 +12,8 @@ import asyncpg
 
 from storage.audit_keys import RULES as RULES_OF_KEYS
 from storage.audit_keys import groups, wal
+from storage.backup.audit import of_backups
+from storage.backup.own_key import PREFIX
 from storage.encrypted_store import digest, object_name
 from storage.finding import Finding, Rule
 from storage.key_wrapper import KeyWrapper
@@ -120,6 +122,8 @@ class Auditor:
                 yield Finding(rule.kind, rule.what.format(row[0]), rule.remedy)
         for finding in [*await groups(con, self.key_wrapper), *await wal(con)]:
             yield finding
+        async for finding in of_backups(con, self.objects, self.key_wrapper):
+            yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
             yield finding
@@ -144,6 +148,8 @@ class Auditor:
         names = set()
         async for stored in self.objects.all():
             # The draft of a killed upload (ID.abcd.part) belongs to its object, and is deleted with it.
+            if stored.name.startswith(PREFIX):  # storage/backup/audit.py
+                continue
             audio_id = stored.name.rpartition("/")[2].partition(".")[0]
             names.add(stored.name)
             known = rows.get(audio_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless, dead letter or residue."""
+    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless, dead letter, residue, backup."""
 
     kind: str
     what: str

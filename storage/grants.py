@@ -13,6 +13,7 @@ WORKER = {
     "public.access": "SELECT, INSERT",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
+    "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
     "public.dead_letter": "SELECT, INSERT, DELETE",
     "public.drained": "SELECT, INSERT, UPDATE",
