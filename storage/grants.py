@@ -17,6 +17,7 @@ WORKER = {
     "public.access": "SELECT, INSERT",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
+    "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
     "public.dead_letter": "SELECT, INSERT, UPDATE, DELETE",
     "public.drained": "SELECT, INSERT, UPDATE",

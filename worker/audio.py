@@ -17,6 +17,7 @@ from worker.key_rotation import KeyRotation
 from worker.leases import EarlierLeases
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
+from worker.publishing import Publishing
 from worker.retention import retention_job
 from worker.sealing import Sealing
 from worker.sweeping import Sweeping
@@ -56,7 +57,8 @@ class AudioJobs:
             self._encrypted_store = store = EncryptedStore(self.objects, key_wrapper)
             self._sealing = Sealing(settings, spool, store, earlier, (posted, self.destroying.wake))
             self._rotation = KeyRotation(key_wrapper, timedelta(minutes=settings.key_rotation_minutes))
-            self.jobs += [self._sealing.job, self._rotation.job]
+            publishing = Publishing(self.objects, key_wrapper)
+            self.jobs += [self._sealing.job, self._rotation.job, publishing.job]
 
     @property
     def troubles(self) -> list[str]:

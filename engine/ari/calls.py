@@ -16,8 +16,10 @@ from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.call import CallHandler, CallJournal, CallServices, begin
+from engine.causes import Cause
 from journal.cel import CelEvent
-from journal.entries import ClockStepped
+from journal.entries import ClockStepped, FellBack
+from journal.state import CallState
 from journal.writer import JournalClosed
 from process.clock import Step
 
@@ -61,6 +63,11 @@ class Calls:
         return list(self._lives.values())
 
     @property
+    def states(self) -> list[CallState]:
+        """The states of these calls, and of those of a former Asterisk that have not ended."""
+        return [live.journal.state for live in [*self._lives.values(), *self._former.values()]]
+
+    @property
     def channels(self) -> frozenset[str]:
         """The callers' channels of these calls."""
         return frozenset(self._lives)
@@ -83,6 +90,8 @@ class Calls:
         admitted = self.past.admit(arrival)
         if admitted is None:
             log.warning("late_call_ignored", call=arrival.call_id)
+        elif self._door.drain.is_on:
+            self._send_to_fallback(admitted)
         else:
             self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
 
@@ -93,6 +102,30 @@ class Calls:
         live = self._add(Live(line, begin(line, terms, self._services)), former=former)
         self.start(live, self._handle(line, terms, live.journal, refused=refused))
         return live
+
+    def _send_to_fallback(self, arrival: Arrival) -> None:
+        """Begin a call whose route is not walked: the dialplan takes the caller to the fallback."""
+        terms = self._services.terms(arrival.dialled)
+        line = AriLine(self._exchange, arrival)
+        live = self._add(Live(line, begin(line, terms, self._services)))
+        live.journal.append(FellBack(arrival.call_id, arrival.entered, ()))
+        self.start(live, self._fall_back(line, arrival.dialled, self._handle(line, terms, live.journal)))
+
+    async def _fall_back(self, line: AriLine, dialled: str, work: Coroutine[Any, Any, None]) -> None:
+        await best_effort(
+            self._exchange.client.channels.continue_in_dialplan(
+                line.id, context="fallback", extension=dialled, priority=1
+            )
+        )
+        await work
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
+        for channel, live in self._lives.items():
+            if live.line.call_id == call_id:
+                await self._exchange.client.channels.hangup(channel, reason_code=Cause.BY_OPERATOR)
+                return True
+        return False
 
     def begin_stray(self, arrival: Arrival) -> None:
         """Begin the call of a caller whom no engine has. Its failure does not keep the others waiting."""

@@ -20,6 +20,7 @@ from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.sign_of_life import SignOfLife
 from engine.call import CallHandler, CallServices
 from journal.cel import CelEvent
+from journal.state import CallState
 from process.clock import Clock, watch_clock
 
 log = structlog.get_logger()
@@ -79,6 +80,15 @@ class Switchboard:
     def routings(self) -> frozenset[str]:
         """The routing versions that the live calls began under, by digest."""
         return self._resumption.routings | self._calls.routings
+
+    @property
+    def states(self) -> list[CallState]:
+        """The states of the live calls."""
+        return self._calls.states
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Hang up a live call; False if there is none. Raises AriError."""
+        return await self._calls.hang_up(call_id)
 
     async def watch(self) -> None:
         """Watch the clock until cancelled. Raises the error that ended the work on the connection, if any."""

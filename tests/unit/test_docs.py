@@ -163,7 +163,6 @@ def test_every_decision_is_in_the_index() -> None:
 
 
 def test_each_decision_has_a_number_of_its_own() -> None:
-    """There may be a gap, while the decision of that number is being written."""
     numbers = [page.name[:3] for page in DECISIONS]
     assert len(set(numbers)) == len(numbers)
     assert [page.read_text("utf-8")[:6] for page in DECISIONS] == [f"# {number} " for number in numbers]
