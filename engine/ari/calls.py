@@ -84,6 +84,7 @@ class Calls:
         if admitted is None:
             log.warning("late_call_ignored", call=arrival.call_id)
         else:
+            self._exchange.waiting.add(admitted.channel_id)
             self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
 
     def begin(self, arrival: Arrival, *, refused: bool = False, former: bool = False) -> Live:
@@ -98,6 +99,7 @@ class Calls:
         """Begin the call of a caller whom no engine has. Its failure does not keep the others waiting."""
         try:
             if (admitted := self.past.admit(arrival)) is not None:
+                self._exchange.waiting.add(admitted.channel_id)
                 self.begin(admitted)
         except Exception:
             log.exception("stray_not_taken", call=arrival.call_id)
@@ -208,6 +210,8 @@ class Calls:
                 self._forget(live)
 
     def _forget(self, live: Live) -> None:
+        if not self._exchange.detached:
+            self._exchange.waiting.discard(live.line.id)
         for lives in (self._lives, self._former):
             if lives.get(live.line.id) is live:
                 del lives[live.line.id]
@@ -220,3 +224,4 @@ class Calls:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._exchange.waiting.leave(self._exchange.client)
