@@ -20,9 +20,5 @@ async def lease(
         "TIMEOUT(absolute)": str(int(seconds + GRACE_SECONDS)),
         **variables,
     }
-<<<<<<< HEAD
     await exchange.waiting.taken(channel_id)
-    await let_go(exchange.client.channels.set_channel_vars(channel_id, values))
-=======
     await best_effort(exchange.client.channels.set_channel_vars(channel_id, values))
->>>>>>> main
