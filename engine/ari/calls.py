@@ -15,6 +15,7 @@ from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
+from engine.ari.unheard import Unheard
 from engine.call import CallHandler, CallJournal, CallServices, begin
 from journal.cel import CelEvent
 from journal.entries import ClockStepped
@@ -47,6 +48,7 @@ class Calls:
         self._country = country
         self._door = door
         self._unattended = Unattended(country, services.node)
+        self._unheard = Unheard(exchange)
         self._lives: dict[str, Live] = {}
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present Asterisk began, if there was another
@@ -138,13 +140,19 @@ class Calls:
     def _call_of(self, event: CelEvent) -> Live | None:
         """Return the call of this event; begin the call if the event is its first."""
         try:
-            self._door.on_cel(event)
+            if self._door.on_cel(event):
+                self._free_lines()
             return self._live(event) or self._begin_unattended(event)
         except JournalClosed:  # the next engine reads the event again
             raise
         except Exception:  # otherwise no event after this one would be read
             log.exception("cel_not_understood", kind=event.kind, channel=event.call)
             return None
+
+    def _free_lines(self) -> None:
+        """Hang up callers who never sent anything: another call was refused."""
+        if (looking := self._unheard.look(self.present)) is not None:
+            self._keep(asyncio.create_task(looking))
 
     def _live(self, event: CelEvent) -> Live | None:
         """Return the live call of this event. Of two calls with one channel id, choose by their Asterisk."""
@@ -193,7 +201,9 @@ class Calls:
     # Their tasks.
 
     def start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._attend(live, work))
+        self._keep(asyncio.create_task(self._attend(live, work)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
