@@ -135,10 +135,12 @@ class AriLine(Channel):
             self._up.set_result(datetime.now(UTC))
             return self._up.result()
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
         self._keys.forget()
         with self.spooled(name) as recording:
-            return await recording.make(limits, warning)
+            return await recording.make(limits, beep, warning)
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
         return await self._recording.take_over(limits) if self._recording else None
