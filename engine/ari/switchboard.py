@@ -1,7 +1,8 @@
 """The connection to Asterisk: it is settled first, then calls are taken and a sign of life is given."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -120,6 +121,16 @@ class Switchboard:
 
     def _on_call(self, event: StasisStart) -> None:
         self._calls.on_call(event)
+
+    @asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Close the event link inside this block: Asterisk lets new callers wait for the next engine."""
+        was_ready = self.ready
+        if self._work is not None:
+            self._work.cancel()  # no sign of life after the promise
+            await asyncio.wait({self._work})
+        async with self._sign_of_life.last(returns=was_ready):
+            yield
 
     async def detach(self) -> None:
         """Leave every call to Asterisk and to the engine that comes after this one."""
