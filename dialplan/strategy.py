@@ -29,6 +29,11 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
             "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
             "or one `seconds` for the ring"
         )
+    if strategy is Strategy.ALL and len(to) > 1 and any(one.confirm for one in to):
+        raise ValueError(
+            "`confirm` is not possible where several ring at once: a voicemail that answers first would end "
+            "the ringing of the others; write  strategy: in_order"
+        )
     if strategy is Strategy.PERCENT:
         _check_percents(to)
         return

@@ -130,6 +130,16 @@ class LegAnswered(_Entry, frozen=True, tag="leg_answer", gc=False):
     leg: str
 
 
+class LegAsked(_Entry, frozen=True, tag="leg_asked", gc=False):
+    """The destination, which had answered, was asked to press 1 to take the call.
+
+    `result`: key (it pressed 1), no_key, or left (it hung up meanwhile).
+    """
+
+    leg: str
+    result: Literal["key", "no_key", "left"]
+
+
 class LegConnected(_Entry, frozen=True, tag="leg_joined", gc=False):
     """The destination entered the bridge with the caller. Older journals have no such entry."""
 
@@ -277,6 +287,7 @@ CallEntry = (
     | LegStarted
     | LegRang
     | LegAnswered
+    | LegAsked
     | LegConnected
     | LegEnded
     | Answered

@@ -24,6 +24,7 @@ from journal.entries import (
     FellBack,
     HandedOver,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -163,7 +164,7 @@ class CallState:
     def apply(self, entry: Entry) -> None:
         """Apply one more entry of this call."""
         match entry:
-            case LegStarted() | LegRang() | LegAnswered() | LegConnected() | LegEnded():
+            case LegStarted() | LegRang() | LegAnswered() | LegAsked() | LegConnected() | LegEnded():
                 self._apply_leg(entry)
             case Answered() | CallerLeft() | CallEnded():
                 self._apply_instant(entry)

@@ -49,7 +49,9 @@ ring = _step(
     "no_answer",
     "unreachable",
     to=st.lists(
-        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0]}), min_size=1, max_size=3
+        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "whisper": "welcome"}),
+        min_size=1,
+        max_size=3,
     ),
     strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
 )

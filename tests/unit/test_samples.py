@@ -40,6 +40,8 @@ def settings_of(step: str) -> set[str]:
             *STEPS,
             "present",
             "label",
+            "confirm",
+            "whisper",
             "percent",
             "outcomes",
             "from",
