@@ -90,7 +90,7 @@ def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, Call
     """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
     who = WITHHELD if record.withheld else caller
-    return number.facts(record.began, who, lists, call_id=record.call_id)
+    return number.facts(record.began, who, lists, call_id=record.call_id, switches=record.switches)
 
 
 def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:

@@ -1,7 +1,7 @@
 """A service number and its owner, as the operator writes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
@@ -222,9 +222,15 @@ class ServiceNumber(Model):
         lists: Mapping[str, CallerList] = NO_LISTS,
         *,
         call_id: str = "",
+        switches: Collection[str] = (),
     ) -> Facts:
         """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar, lists, call_id)
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id, switches)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The names of the switches that the route depends on, in order, each once."""
+        return tuple(dict.fromkeys(name for _, step in visit(self.route) for name in step.switches))
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)

@@ -73,7 +73,7 @@ def disagreements(
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    facts = number.facts(now, expect.caller, lists)
+    facts = number.facts(now, expect.caller, lists, switches=expect.switch)
     call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
@@ -81,6 +81,10 @@ def disagreements(
         actual = call.result if key == "ends" else getattr(call, key)
         if actual != expected:
             yield key, f"expected {_listed(expected)}, got {_listed(actual)}"
+    for name in expect.switch:
+        if name not in number.switches:
+            known = ", ".join(number.switches) or "none"
+            yield "switch", f"the route has no switch `{name}`; it has: {known}"
     if call.unused_presses:
         menus = len(expect.presses) - len(call.unused_presses)
         yield (

@@ -1,7 +1,7 @@
 """The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -29,6 +29,7 @@ class Facts:
     """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
 
     `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
+    `switches`: the names of those that are on for this number or its owner.
     """
 
     now: datetime
@@ -37,6 +38,7 @@ class Facts:
     calendar: Calendar
     lists: Mapping[str, CallerList] = NO_LISTS
     call_id: str = ""
+    switches: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class StepModel(Model, ABC):
 
     # The setting whose value may be written alone: `announce: welcome`.
     alone: ClassVar[str]
+    # Whether that name is never written: the settings are names of the operator's own.
+    always_alone: ClassVar[bool] = False
     # Built-in prompts that this step plays whatever its settings are.
     built_in: ClassVar[tuple[str, ...]] = ()
     # Whether the caller may leave a message, which is mailed to the owner.
@@ -149,6 +153,11 @@ class StepModel(Model, ABC):
     def destinations(self) -> tuple[Destination, ...]:
         """The numbers that it rings, which give its outcome. Without any, a rehearsal supposes `done`."""
         return self.values_of(Destination)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The names of the switches that it depends on."""
+        return ()
 
     def values_of[T](self, kind: type[T]) -> tuple[T, ...]:
         """Return all its settings of this type, in order, without those of the steps in its branches."""

@@ -1,6 +1,6 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -39,6 +39,7 @@ class CallTerms:
     """The terms of a number when the call came in: a reload does not change those of a live call.
 
     `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
+    `switches`: the names of those that are on now, for the number or its owner.
     """
 
     number: ServiceNumber
@@ -47,10 +48,13 @@ class CallTerms:
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
     lists: Mapping[str, CallerList] = NO_LISTS
+    switches: tuple[str, ...] = ()
 
-    def facts(self, line: Line) -> Facts:
-        """Return everything that the route may depend on, for the call on this line."""
-        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
+    def facts(self, line: Line, switches: Collection[str]) -> Facts:
+        """Return everything that the route may depend on. `switches`: those on when the call came in."""
+        return self.number.facts(
+            line.entered, line.caller, self.lists, call_id=line.call_id, switches=switches
+        )
 
 
 class CallServices(Protocol):
@@ -263,6 +267,7 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         caller=line.caller.number or "",
         missed=missed,
         routing=routing,
+        switches=terms.switches if terms else (),
     )
     return CallJournal(services, CallState.begun(start), services.note(start))
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -17,9 +17,8 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.routing import Routing
 from engine.call import CallTerms
-from engine.call_limits import CallLimits
-from engine.counters import Counters
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
 from journal.entries import (
@@ -67,8 +66,7 @@ class NodeCallServices:
         call_metrics: "CallMetrics",
         longest: timedelta,
         recordings: Path,
-        counters: Counters,
-        limits: CallLimits,
+        memory: NodeMemory,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
@@ -76,8 +74,7 @@ class NodeCallServices:
         self._call_metrics = call_metrics
         self._longest = longest
         self._recordings = recordings
-        self._counters = counters
-        self._limits = limits
+        self._memory = memory
         self._unreported: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -107,6 +104,7 @@ class NodeCallServices:
             self._longest,
             routing.digest,
             routing.lists,
+            self._memory.switches.on(number.number, number.owner, datetime.now(UTC)),
         )
 
     async def why_no_message(self) -> str | None:
@@ -123,17 +121,17 @@ class NodeCallServices:
     def note(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.note(entry)
         if isinstance(entry, CallEnded):
-            self._limits.leave(entry.call)
+            self._memory.limits.leave(entry.call)
         if not self._unreported:  # in a context of its own: the next entry may be another call's
             asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report, context=Context())
         self._unreported.append(entry)
         return written
 
     def count(self, key: str) -> int:
-        return self._counters.count(key)
+        return self._memory.counters.count(key)
 
     def enter(self, key: str, call: str, most: int) -> bool:
-        return self._limits.enter(key, call, most)
+        return self._memory.limits.enter(key, call, most)
 
     def report(self) -> None:
         """Count and log the entries noted since the last time. A failure costs the line of one entry."""

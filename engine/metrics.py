@@ -42,6 +42,7 @@ class EngineMetrics(Metrics):
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
         )
+        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
             "Calls of the engine before that this one could not read, since its start",

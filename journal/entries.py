@@ -43,7 +43,8 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     """A call came in. `caller`: "" if withheld or unknown; `number`: the dialled number.
 
     `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: no mail.
-    `routing`: the digest of the routing version that the call follows; "" in older journals.
+    `routing`: the digest of the routing version that the call follows; "" in older journals. `switches`: the
+    names of those that were on, for the number or its owner.
     """
 
     number: str
@@ -54,6 +55,7 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     caller: str = ""
     missed: Mapping[str, Any] | None = None
     routing: str = ""
+    switches: tuple[str, ...] = ()
 
 
 class Turned(_Step, frozen=True, tag="turn", gc=False):
@@ -278,30 +280,13 @@ class Heartbeat(Struct, frozen=True, tag_field="kind", tag="heartbeat", gc=False
     call: str = ""
 
 
+# fmt: off
 CallEntry = (
-    CallStarted
-    | Turned
-    | StepPerformed
-    | HandedOver
-    | FellBack
-    | LegStarted
-    | LegRang
-    | LegAnswered
-    | LegAsked
-    | LegConnected
-    | LegEnded
-    | Answered
-    | CallerNotified
-    | PartyNotified
-    | RecordingStarted
-    | RecordingPaused
-    | RecordingResumed
-    | RecordingStopped
-    | RecordingEnded
-    | MessageStarted
-    | MessageEnded
-    | CallerLeft
-    | ClockStepped
-    | CallEnded
+    CallStarted | Turned | StepPerformed | HandedOver | FellBack
+    | LegStarted | LegRang | LegAnswered | LegAsked | LegConnected | LegEnded
+    | Answered | CallerNotified | PartyNotified
+    | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped | RecordingEnded
+    | MessageStarted | MessageEnded | CallerLeft | ClockStepped | CallEnded
 )
+# fmt: on
 Entry = CallEntry | Heartbeat

@@ -69,6 +69,7 @@ class CallState:
     node: str
     channel: str
     routing: str = ""
+    switches: tuple[str, ...] = ()
     missed: Mapping[str, Any] | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
@@ -98,6 +99,7 @@ class CallState:
             node=start.node,
             channel=start.channel,
             routing=start.routing,
+            switches=start.switches,
             missed=start.missed,
         )
 

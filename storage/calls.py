@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -35,7 +35,8 @@ ON CONFLICT (call_id) DO UPDATE SET
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
-    clock = EXCLUDED.clock, choices = EXCLUDED.choices
+    clock = EXCLUDED.clock, choices = EXCLUDED.choices,
+    switches = EXCLUDED.switches
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -153,6 +154,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "routing": record.routing or None,
         "clock": record.clock or None,
         "choices": record.choices or None,
+        "switches": record.switches or None,
     }
 
 
@@ -201,6 +203,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         routing=row["routing"] or "",
         clock=json.loads(row["clock"] or "{}"),
         choices=tuple(row["choices"] or ()),
+        switches=tuple(row["switches"] or ()),
     )
 
 

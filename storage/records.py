@@ -93,6 +93,7 @@ class CallRecord:
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
 
     `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
+    `switches`: the names of those that were on when the call came in.
     """
 
     call_id: str
@@ -116,6 +117,7 @@ class CallRecord:
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -166,6 +168,7 @@ def call_record(state: CallState) -> CallRecord:
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
         choices=state.choices,
+        switches=state.switches,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 

@@ -90,6 +90,13 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     metavar="KEYS",
     help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
 )
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME",
+    help="This switch is on; several times for several. Default: none.",
+)
 @format_option("text", "json")
 @state_option()
 @settings_option()
@@ -104,6 +111,7 @@ def command(
     nth: int,
     live: int,
     presses: Sequence[str],
+    switches: Sequence[str],
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -124,7 +132,9 @@ def command(
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
         case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
-        explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=file)
+        explanation = explain_supposed(
+            folder, number, at=at, caller=caller, case=case, switches=switches, settings=file
+        )
     as_json = form == "json"
     click.echo(
         json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
@@ -132,7 +142,14 @@ def command(
 
 
 def explain_supposed(
-    folder: Path, number: str, *, at: datetime, caller: Caller, case: Case, settings: Path | None
+    folder: Path,
+    number: str,
+    *,
+    at: datetime,
+    caller: Caller,
+    case: Case,
+    switches: Sequence[str],
+    settings: Path | None,
 ) -> Explanation:
     """Explain a supposed call. Raises ClickException; for a wrong folder, print its errors and exit."""
     from cli.routing_folder import read_or_exit
@@ -140,8 +157,11 @@ def explain_supposed(
     routing = read_or_exit(folder, settings)
     if (dialled := routing.number(number)) is None:
         raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
+    if unknown := [name for name in switches if name not in dialled.switches]:
+        known = ", ".join(dialled.switches) or "none"
+        raise click.ClickException(f"the route has no switch {unknown[0]}; it has: {known}")
     now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
-    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
+    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists, switches=switches)
     call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
     return Explanation(dialled, routing.owner(dialled), facts, call)
 

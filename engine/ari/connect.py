@@ -35,8 +35,8 @@ SHOW_EACH: Mapping[Present, str] = {
 EACH = "b(show^each^1)"
 ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
-# Up, and GOSUB_RESULT of [taken] and recorder.conf: the destination answered, and left before it was connected,
-# or did not press 1 to take the call.
+# Up, and GOSUB_RESULT of [taken] and recorder.conf: the destination answered, and left before it was
+# connected, or did not press 1 to take the call.
 LEFT, UNCONFIRMED = "UpBUSY", "UpCONGESTION"
 # SIP: with 180 to 183 the destination is alerted or searched for. With 480 the far end itself reports that
 # nobody answers, even if it never rang.

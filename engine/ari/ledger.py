@@ -34,6 +34,12 @@ from journal.state import CallState
 
 # hangupsource of Asterisk's own Hangup(): neither party ended the conversation.
 DIALPLAN = "dialplan/builtin"
+# The results of a request to press 1, in [taken].
+CONFIRMATIONS: Mapping[str, Literal["key", "no_key", "left"]] = {
+    "key": "key",
+    "no_key": "no_key",
+    "left": "left",
+}
 Ring = Sequence[tuple[str, str]]  # endpoint and number of each destination
 
 
@@ -106,11 +112,8 @@ def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
 
 
 def _confirmation(event: CelEvent) -> Literal["key", "no_key", "left"]:
-    """Raises ValueError, KeyError."""
-    match event.extra["result"]:
-        case "key" | "no_key" | "left" as result:
-            return result
-    raise ValueError("not the result of a request to press 1")
+    """Raises KeyError."""
+    return CONFIRMATIONS[event.extra["result"]]
 
 
 def _corrected_end(left: CallerLeft, cause: int) -> Iterator[Entry]:

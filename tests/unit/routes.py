@@ -88,6 +88,12 @@ def menus(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     return written.map(lambda menu: {"menu": menu})
 
 
+def switches(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One or two switches."""
+    branches = st.dictionaries(st.sampled_from(["closed", "strike"]), routes, min_size=1, max_size=2)
+    return branches.map(lambda written: {"switch": written})
+
+
 def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     """A sub-route, put in place."""
     return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
@@ -104,7 +110,9 @@ routes = st.recursive(
         | hangups
         | voicemails
         | waits
-        | st.one_of([branched(inner) for branched in (ring, hours, limit, callers, shares, uses, menus)])
+        | st.one_of(
+            [branched(inner) for branched in (ring, hours, limit, callers, shares, switches, uses, menus)]
+        )
     ),
     max_leaves=30,
 )

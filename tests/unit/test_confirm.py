@@ -124,7 +124,7 @@ def test_a_leg_that_did_not_confirm_has_not_answered(result: str) -> None:
 
 
 def test_another_result_is_an_error_of_the_line() -> None:
-    with pytest.raises(ValueError, match="not the result"):
+    with pytest.raises(KeyError, match="maybe"):
         list(entries_of(event("ASKED", ONE, 5, result="maybe"), started(), {}))
 
 

@@ -48,6 +48,7 @@ def settings_of(step: str) -> set[str]:
             "nth",
             "presses",
             "live",
+            "switch",
         }.union(*map(settings_of, STEPS))
     ),
 )
