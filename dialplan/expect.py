@@ -61,8 +61,8 @@ class Expect(Model):
     `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
     caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
     (`share`, `ring`). `live`: the calls that are within each limit already. `switch`: the one that is on, or
-    several. `hears`: the prompts in order (of a voicemail its greeting). `rings`: the destinations in
-    order. `ends`: the outcome of the call record.
+    several. `unreachable`: the destination that could not be reached lately, or several. `hears`: the prompts
+    in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the record's outcome.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
@@ -71,6 +71,7 @@ class Expect(Model):
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(_listed)] = ()
     switch: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None

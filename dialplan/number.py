@@ -223,14 +223,20 @@ class ServiceNumber(Model):
         *,
         call_id: str = "",
         switches: Collection[str] = (),
+        unreachable: Collection[str] = (),
     ) -> Facts:
         """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar, lists, call_id, switches)
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id, switches, unreachable)
 
     @property
     def switches(self) -> tuple[str, ...]:
         """The names of the switches that the route depends on, in order, each once."""
         return tuple(dict.fromkeys(name for _, step in visit(self.route) for name in step.switches))
+
+    @property
+    def destinations(self) -> frozenset[str]:
+        """The numbers that the route may ring."""
+        return frozenset(str(to) for _, step in visit(self.route) for to in step.destinations)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)

@@ -73,7 +73,7 @@ def disagreements(
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    facts = number.facts(now, expect.caller, lists, switches=expect.switch)
+    facts = number.facts(now, expect.caller, lists, switches=expect.switch, unreachable=expect.unreachable)
     call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:

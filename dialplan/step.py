@@ -29,7 +29,8 @@ class Facts:
     """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
 
     `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
-    `switches`: the names of those that are on for this number or its owner.
+    `switches`: the names of those that are on for this number or its owner. `unreachable`: destinations that
+    could not be reached lately, to be left out where there are others.
     """
 
     now: datetime
@@ -39,6 +40,7 @@ class Facts:
     lists: Mapping[str, CallerList] = NO_LISTS
     call_id: str = ""
     switches: Collection[str] = ()
+    unreachable: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,5 +100,18 @@ def are_open(
     return there
 
 
+def are_reachable(
+    to: Sequence[Destination], facts: Facts
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return the destinations without those that could not be reached lately; all of them if none is left."""
+    there = [one for one in to if one.number not in facts.unreachable]
+    if not there or len(there) == len(to):
+        return to
+    for one in to:
+        if one not in there:
+            yield Turn("ring", f"without {one.summary}: not reachable lately")
+    return there
+
+
 def _named(to: Sequence[Destination]) -> str:
     return ", ".join(one.summary for one in to)

@@ -1,6 +1,6 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -39,7 +39,8 @@ class CallTerms:
     """The terms of a number when the call came in: a reload does not change those of a live call.
 
     `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
-    `switches`: the names of those that are on now, for the number or its owner.
+    `switches`: the names of those that are on now, for the number or its owner. `unreachable`: destinations
+    that the call leaves out.
     """
 
     number: ServiceNumber
@@ -49,11 +50,17 @@ class CallTerms:
     routing: str = ""
     lists: Mapping[str, CallerList] = NO_LISTS
     switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
-    def facts(self, line: Line, switches: Collection[str]) -> Facts:
-        """Return everything that the route may depend on. `switches`: those on when the call came in."""
+    def facts(self, line: Line, state: CallState) -> Facts:
+        """Return everything that the route may depend on. `state` has what was fixed at the call's start."""
         return self.number.facts(
-            line.entered, line.caller, self.lists, call_id=line.call_id, switches=switches
+            line.entered,
+            line.caller,
+            self.lists,
+            call_id=line.call_id,
+            switches=state.switches,
+            unreachable=state.unreachable,
         )
 
 
@@ -82,6 +89,9 @@ class CallServices(Protocol):
 
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        """Remember the outcome of an attempt at a destination."""
 
 
 @dataclass(slots=True)
@@ -221,6 +231,8 @@ class Call:
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
+        for attempt in returned.attempts:
+            self.services.attempted(attempt.to, attempt.outcome)
         dialled = {attempt.to for attempt in returned.attempts}
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
@@ -278,6 +290,7 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         missed=missed,
         routing=routing,
         switches=terms.switches if terms else (),
+        unreachable=terms.unreachable if terms else (),
     )
     return CallJournal(services, CallState.begun(start), services.append(start))
 

@@ -9,12 +9,14 @@ from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import get_args
 
 import structlog
 from msgspec import to_builtins
 
 from dialplan.number import international
+from dialplan.result import Outcome
 from dialplan.routing import Routing
 from engine.call import CallTerms
 from engine.metrics import EngineMetrics
@@ -52,7 +54,7 @@ REPORT_SECONDS = 0.05
 
 
 class NodeCallServices:
-    """CallServices on the routing store, the journal and the node's counters and limits of calls.
+    """CallServices on the routing store, the journal and the node's memory.
 
     `recordings`: where Asterisk writes them.
     """
@@ -105,6 +107,7 @@ class NodeCallServices:
             routing.digest,
             routing.lists,
             self._memory.switches.on(number.number, number.owner, datetime.now(UTC)),
+            self._memory.left_out(number),
         )
 
     async def why_no_message(self) -> str | None:
@@ -132,6 +135,9 @@ class NodeCallServices:
 
     def enter(self, key: str, call: str, most: int) -> bool:
         return self._memory.limits.enter(key, call, most)
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        self._memory.breakers.attempted(to, outcome, monotonic())
 
     def report(self) -> None:
         """Count and log the entries appended since the last time. A failure costs the line of one entry."""

@@ -54,7 +54,7 @@ async def attend(
 
 async def route(call: Call) -> Result:
     """Return the result of the number's route for this caller."""
-    plan = call.terms.number.plan(call.terms.facts(call.line, call.state.switches))
+    plan = call.terms.number.plan(call.terms.facts(call.line, call.state))
     return (await follow(plan, call, call.state.outcomes)).result
 
 

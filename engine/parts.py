@@ -65,6 +65,7 @@ class Parts:
         metrics.routing_reload_failed.set_function(lambda: store.refused)
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
         metrics.switches_on.set_function(self.memory.switches.count)
+        metrics.destinations_left_out.set_function(self.memory.breakers.count)
         metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
 
 
@@ -80,7 +81,7 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
     surroundings = Surroundings.of(settings, client)
     await surroundings.routing_store.open()
     unfinished = dict(journal.open_calls)
-    memory = NodeMemory.of(settings.state, unfinished)
+    memory = NodeMemory.of(settings.state, unfinished, settings.limits.unreachable_in_a_row)
     opened.push_async_callback(memory.counters.saved)
     services = NodeCallServices(
         settings.node,

@@ -44,7 +44,7 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
 
     `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: no mail.
     `routing`: the digest of the routing version that the call follows; "" in older journals. `switches`: the
-    names of those that were on, for the number or its owner.
+    names of those that were on, for the number or its owner; `unreachable`: destinations left out.
     """
 
     number: str
@@ -56,6 +56,7 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     missed: Mapping[str, Any] | None = None
     routing: str = ""
     switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
 
 class Turned(_Step, frozen=True, tag="turn", gc=False):

@@ -70,6 +70,7 @@ class CallState:
     channel: str
     routing: str = ""
     switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     missed: Mapping[str, Any] | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
@@ -100,6 +101,7 @@ class CallState:
             channel=start.channel,
             routing=start.routing,
             switches=start.switches,
+            unreachable=start.unreachable,
             missed=start.missed,
         )
 

@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices, switches
+    choices, switches, unreachable
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices, switches
+    choices, switches, unreachable
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -36,7 +36,7 @@ ON CONFLICT (call_id) DO UPDATE SET
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
     clock = EXCLUDED.clock, choices = EXCLUDED.choices,
-    switches = EXCLUDED.switches
+    switches = EXCLUDED.switches, unreachable = EXCLUDED.unreachable
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -155,6 +155,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "clock": record.clock or None,
         "choices": record.choices or None,
         "switches": record.switches or None,
+        "unreachable": record.unreachable or None,
     }
 
 
@@ -204,6 +205,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         clock=json.loads(row["clock"] or "{}"),
         choices=tuple(row["choices"] or ()),
         switches=tuple(row["switches"] or ()),
+        unreachable=tuple(row["unreachable"] or ()),
     )
 
 

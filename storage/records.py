@@ -93,7 +93,7 @@ class CallRecord:
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
 
     `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
-    `switches`: the names of those that were on when the call came in.
+    `switches`: the names of those that were on when the call came in; `unreachable`: destinations left out.
     """
 
     call_id: str
@@ -118,6 +118,7 @@ class CallRecord:
     clock: Mapping[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -169,6 +170,7 @@ def call_record(state: CallState) -> CallRecord:
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
         choices=state.choices,
         switches=state.switches,
+        unreachable=state.unreachable,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 

@@ -11,7 +11,7 @@ from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
 from dialplan.step import Draw, Facts, Plan, StepModel, Turn
-from dialplan.strategy import Strategy, are_open, check_strategy, ordered
+from dialplan.strategy import Strategy, are_open, are_reachable, check_strategy, ordered
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
@@ -50,6 +50,10 @@ class Ring(StepModel):
             - {number: +3221112233, label: reception, hours: mon-fri 09:00-17:00, seconds: 10}
 
     Outside its hours a destination is left out; where none is left the route goes on, as closed.
+
+    A destination that could not be reached three times in a row (`unreachable_in_a_row` of the settings), on
+    whatever number, is left out where there are others, and is tried again after 30 seconds, later every 15
+    minutes. Busy, or without an answer, it can be reached.
 
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
     call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
@@ -98,10 +102,11 @@ class Ring(StepModel):
 
     def _rings(self, facts: Facts) -> Generator[StepModel | Turn | Draw, Answer, "Sequence[Ring]"]:
         """What is rung, one after another: this step itself, or its destinations as steps of their own."""
-        if self.strategy is Strategy.ALL and not any(one.hours for one in self.to):
+        if self.strategy is Strategy.ALL and not facts.unreachable and not any(one.hours for one in self.to):
             return (self,)
         ordered_to = yield from ordered(self.strategy, self.to, facts, self.path)
-        there = yield from are_open(ordered_to, facts)
+        open_to = yield from are_open(ordered_to, facts)
+        there = yield from are_reachable(open_to, facts)
         if self.strategy is Strategy.ALL:
             return (self._of(*there),) if there else ()
         return tuple(self._of(one) for one in there)

@@ -15,8 +15,10 @@ async def ring(step: Ring, call: Call) -> Outcome:
     try:
         returned = await connected(connect, call)
     except HungUp:
-        if call.state.connected is None:
+        connected_leg = call.state.connected
+        if connected_leg is None:
             raise
+        call.services.attempted(call.state.legs[connected_leg.leg].to, Outcome.TAKEN)
         return Outcome.TAKEN
     return call.tried(connect, returned)
 

@@ -138,7 +138,7 @@ class FakeDial:
         if number not in self.asked:
             return True
         leg = self.ids[number]
-        self._note(LegAsked(self._call, now(), leg, "key" if does.presses else "no_key"))
+        self._append(LegAsked(self._call, now(), leg, "key" if does.presses else "no_key"))
         if not does.presses:
             self._ended(number, Outcome.NO_ANSWER, 19)
         return does.presses

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 
+from dialplan.result import Outcome
 from engine.call import CallJournal, CallTerms, begin
 from engine.call_limits import CallLimits
 from engine.handle import handle
@@ -26,6 +27,7 @@ class FakeCallServices:
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    attempts: list[tuple[str, Outcome]] = field(default_factory=list)
     limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -55,6 +57,9 @@ class FakeCallServices:
 
     def enter(self, key: str, call: str, most: int) -> bool:
         return self.limits.enter(key, call, most)
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        self.attempts.append((to, outcome))
 
     def for_another_call(self) -> "FakeCallServices":
         """The same with a journal of its own; what the node counts is shared."""

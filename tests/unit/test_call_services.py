@@ -45,7 +45,7 @@ def services_with(journal: FakeJournal, metrics: EngineMetrics) -> NodeCallServi
         call_metrics=CallMetrics(metrics, {}),
         longest=timedelta(hours=4),
         recordings=Path("/"),
-        memory=NodeMemory.of(Path("/nowhere"), {}),
+        memory=NodeMemory.of(Path("/nowhere"), {}, 3),
     )
 
 

@@ -48,7 +48,7 @@ def services(store: Store) -> NodeCallServices:
         call_metrics=call_metrics,
         longest=timedelta(hours=4),
         recordings=Path("/"),
-        memory=NodeMemory.of(Path("/nowhere"), {}),
+        memory=NodeMemory.of(Path("/nowhere"), {}, 3),
     )
 
 
