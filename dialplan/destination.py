@@ -40,7 +40,8 @@ class Destination(Model):
     `present`, the number it is shown, is `caller` (the caller's number; withheld stays withheld),
     `service_number` or `anonymous`. `hours`: when it is rung, as in the step `hours`; not on holidays.
     `seconds`: how long it rings, where destinations ring one after another. `percent`: its part of the calls,
-    with `strategy: percent`. `label`: what `explain` calls it.
+    with `strategy: percent`. `max_calls`: how many calls of this node may ring or talk there at once; a
+    further one leaves it out, as busy. `label`: what `explain` calls it.
 
     `whisper`: a prompt that the destination hears when it has answered, before it talks with the caller: for
     which of the numbers a call is, say. `confirm: true`: it is asked to press 1 to take the call, three times
@@ -56,6 +57,7 @@ class Destination(Model):
     seconds: Annotated[int, Field(ge=5, le=120)] | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     label: Label = ""
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] | None = None
     whisper: WhisperSetting | None = None
     confirm: ConfirmSetting = False
 

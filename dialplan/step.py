@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -58,6 +59,43 @@ class Draw:
     step: str
     path: StepPath
     size: int
+
+
+class By(StrEnum):
+    """By what the engine sorts destinations.
+
+    `idle`: those without a conversation for longest first. `room`: only those that have room for another
+    call. `caller`: only the one that talked with this caller last.
+    """
+
+    IDLE = "idle"
+    ROOM = "room"
+    CALLER = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Draw):
+    """A request for some of the `size` destinations `to`, in an order: the engine knows where calls are.
+
+    `most`: for `room`, how many calls each may have at once; 0: any number.
+    """
+
+    by: By
+    to: tuple[str, ...]
+    most: tuple[int, ...] = ()
+
+    def answered(self, to: Iterable[str]) -> Choice:
+        """Return the choice of these destinations."""
+        return Choice(" ".join([ROOM if self.by is By.ROOM else SORTED, *to]))
+
+
+# How the answers to a `Sort` begin; destinations follow. Those that have room are taken by the answer.
+SORTED, ROOM = "to", "room"
+
+
+def chosen(answer: Answer) -> tuple[str, ...] | None:
+    """Return the destinations in the answer to a `Sort`; None if it could not be answered."""
+    return tuple(answer.split()[1:]) if isinstance(answer, Choice) else None
 
 
 def drawn(answer: Answer, size: int) -> int:

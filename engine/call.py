@@ -10,11 +10,12 @@ from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
-from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from dialplan.step import NO_LISTS, Draw, Facts, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
 from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import CallerNotice, Refusal
+from engine.recorder_terms import recorder_terms
 from journal.entries import (
     Answered,
     CallerNotified,
@@ -26,7 +27,6 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     NoticeResult,
-    RecorderTerms,
     StepPerformed,
     Turned,
 )
@@ -90,8 +90,17 @@ class CallServices(Protocol):
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
 
+    def attend(self, state: CallState) -> None:
+        """Follow the state of a live call."""
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        """Return those of the destinations that fit, in order."""
+
     def attempted(self, to: str, outcome: Outcome) -> None:
-        """Remember the outcome of an attempt at a destination."""
+        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        """Remember for so long which destination talked with this caller."""
 
 
 @dataclass(slots=True)
@@ -175,7 +184,9 @@ class Call:
         self._append(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
 
     def draw(self, draw: Draw) -> Choice:
-        """Count this call at a step of the number's route."""
+        """Count this call at a step of the number's route, or sort the destinations of the step."""
+        if isinstance(draw, Sort):
+            return draw.answered(self.services.sort(draw, self.state))
         before = self.services.count(step_key(self.terms.number.number, draw.path))
         return counted(before % draw.size + 1)
 
@@ -225,7 +236,8 @@ class Call:
     def hand_over(self, connect: Connect) -> Awaitable[None]:
         """Note that from now on the call may ring and talk without an engine."""
         to = tuple(destination.number for destination in connect.to)
-        terms = self._recorder_terms(connect.recorder) if connect.recorder else None
+        owner, policy, recorder = self.terms.owner, self.terms.number.record, connect.recorder
+        terms = recorder_terms(owner, policy, recorder) if recorder else None
         return self._append(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
@@ -247,18 +259,6 @@ class Call:
         """The limit, less the time since the caller was answered, if they were."""
         answered = self.state.answered
         return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
-
-    def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
-        owner, prompt = self.terms.owner, recorder.prompt
-        return RecorderTerms(
-            audio=recorder.audio_id,
-            keep_seconds=int(owner.keep_recordings.total_seconds()),
-            format=owner.recordings,
-            policy=self.terms.number.record.value,
-            announcement=prompt.name if prompt else "",
-            sha256=prompt.sha256 if prompt else "",
-            language=owner.language if prompt else "",
-        )
 
     @property
     def _id(self) -> str:

@@ -18,6 +18,7 @@ from msgspec import to_builtins
 from dialplan.number import international
 from dialplan.result import Outcome
 from dialplan.routing import Routing
+from dialplan.step import Sort, StepPath
 from engine.call import CallTerms
 from engine.metrics import EngineMetrics
 from engine.node_memory import NodeMemory
@@ -34,6 +35,7 @@ from journal.entries import (
     MessageEnded,
     RecordingEnded,
 )
+from journal.state import CallState
 from journal.writer import Journal
 
 log = structlog.get_logger()
@@ -124,7 +126,7 @@ class NodeCallServices:
     def append(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.append(entry)
         if isinstance(entry, CallEnded):
-            self._memory.limits.leave(entry.call)
+            self._memory.leave(entry.call)
         if not self._unreported:  # in a context of its own: the next entry may be another call's
             asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report, context=Context())
         self._unreported.append(entry)
@@ -136,8 +138,17 @@ class NodeCallServices:
     def enter(self, key: str, call: str, most: int) -> bool:
         return self._memory.limits.enter(key, call, most)
 
+    def attend(self, state: CallState) -> None:
+        self._memory.destinations.attend(state)
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        return self._memory.destinations.sort(sort, state, monotonic())
+
     def attempted(self, to: str, outcome: Outcome) -> None:
-        self._memory.breakers.attempted(to, outcome, monotonic())
+        self._memory.destinations.attempted(to, outcome, monotonic())
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        self._memory.destinations.remember(state, path, monotonic() + period.total_seconds())
 
     def report(self) -> None:
         """Count and log the entries appended since the last time. A failure costs the line of one entry."""

@@ -21,6 +21,7 @@ async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, r
     `terms` is None for a number that is not in the routing. `refused`: do not take the call. Cancellation
     detaches: the call lives on in Asterisk, for the engine that comes after this one.
     """
+    journal.services.attend(journal.state)
     farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):

@@ -65,7 +65,7 @@ class Parts:
         metrics.routing_reload_failed.set_function(lambda: store.refused)
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
         metrics.switches_on.set_function(self.memory.switches.count)
-        metrics.destinations_left_out.set_function(self.memory.breakers.count)
+        metrics.destinations_left_out.set_function(self.memory.destinations.breakers.count)
         metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -142,10 +142,11 @@ def command(
         case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
-    as_json = form == "json"
-    click.echo(
-        json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
-    )
+    click.echo(shown(explanation.data()) if form == "json" else explanation.text())
+
+
+def shown(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=2)
 
 
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":

@@ -19,6 +19,8 @@ async def ring(step: Ring, call: Call) -> Outcome:
         if connected_leg is None:
             raise
         call.services.attempted(call.state.legs[connected_leg.leg].to, Outcome.TAKEN)
+        if step.remember is not None:
+            call.services.remember(call.state, step.path, step.remember)
         return Outcome.TAKEN
     return call.tried(connect, returned)
 

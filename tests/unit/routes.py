@@ -49,11 +49,11 @@ ring = _step(
     "no_answer",
     "unreachable",
     to=st.lists(
-        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "whisper": "welcome"}),
+        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "max_calls": "3"}),
         min_size=1,
         max_size=3,
     ),
-    strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
+    strategy=st.sampled_from(["all", "in_order", "random", "round_robin", "longest_idle", "sticky"]),
 )
 own_days = st.sampled_from([{}, {"2026-12-24": "09:00-12:30", "12-25": "closed", "05-01": "22:00-02:00"}])
 hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS), on=own_days)

@@ -93,8 +93,8 @@ def test_zero_leaves_nothing_out() -> None:
 
 def test_only_the_destinations_of_its_own_route_are_facts_of_a_call() -> None:
     memory = NodeMemory.of(Path("/nowhere"), {}, 1)
-    memory.breakers.attempted(A, GONE, 1e12)
-    memory.breakers.attempted(C, GONE, 1e12)
+    memory.destinations.attempted(A, GONE, 1e12)
+    memory.destinations.attempted(C, GONE, 1e12)
     assert memory.left_out(service_number([ring("in_order", A, B)])) == (A,)
 
 

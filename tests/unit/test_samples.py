@@ -41,6 +41,7 @@ def settings_of(step: str) -> set[str]:
             "present",
             "label",
             "confirm",
+            "max_calls",
             "whisper",
             "percent",
             "outcomes",
