@@ -137,6 +137,9 @@ class Limits(Model):
         le=1000,
         description="Calls of one caller that may ring at one number at once; one more is a loop: busy",
     )
+    unreachable_in_a_row: int = Field(
+        3, ge=0, le=1000, description="After so many, a destination is left out for a while. 0: never"
+    )
 
 
 class Destinations(Model):

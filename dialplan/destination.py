@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dialplan.model import E164, Label, Model
 from dialplan.opening import Opening
-from dialplan.references import check_destination
+from dialplan.references import ConfirmSetting, WhisperSetting, check_destination
 
 
 class Present(StrEnum):
@@ -40,7 +40,15 @@ class Destination(Model):
     `present`, the number it is shown, is `caller` (the caller's number; withheld stays withheld),
     `service_number` or `anonymous`. `hours`: when it is rung, as in the step `hours`; not on holidays.
     `seconds`: how long it rings, where destinations ring one after another. `percent`: its part of the calls,
-    with `strategy: percent`. `label`: what `explain` calls it.
+    with `strategy: percent`. `max_calls`: how many calls of this node may ring or talk there at once; a
+    further one leaves it out, as busy. `label`: what `explain` calls it.
+
+    `whisper`: a prompt that the destination hears when it has answered, before it talks with the caller: for
+    which of the numbers a call is, say. `confirm: true`: it is asked to press 1 to take the call, three times
+    in some 15 seconds. Without the key the call goes on as `no_answer`, so that a mobile's voicemail, which
+    answers and greets, never takes a call; `confirmation` of the leg in the call record says so. The caller
+    hears ringing meanwhile, and pays nothing. For `confirm`, destinations have to ring one after another. A
+    prompt of the owner called `confirm` replaces the built-in request.
     """
 
     number: DestinationNumber
@@ -49,6 +57,9 @@ class Destination(Model):
     seconds: Annotated[int, Field(ge=5, le=120)] | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     label: Label = ""
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    whisper: WhisperSetting | None = None
+    confirm: ConfirmSetting = False
 
     @classmethod
     def noun(cls) -> str:
@@ -64,6 +75,9 @@ class Destination(Model):
 
     @property
     def summary(self) -> str:
-        """The number, its label, and the presentation unless it is the caller's number."""
+        """The number, its label, and what differs from an ordinary destination."""
         named = f"{self.label} {self}" if self.label else str(self)
-        return named if self.present is Present.CALLER else f"{named} ({self.present} shown)"
+        notes = [] if self.present is Present.CALLER else [f"{self.present} shown"]
+        notes += [f"hears {self.whisper}"] if self.whisper else []
+        notes += ["asked to press 1"] if self.confirm else []
+        return f"{named} ({', '.join(notes)})" if notes else named

@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.model import E164, Model, Name, check_e164
@@ -45,6 +45,10 @@ def check_press(text: str) -> str:
     return text
 
 
+def _listed(written: Any) -> Any:
+    return written if isinstance(written, list) else [written]
+
+
 RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
 
 
@@ -56,8 +60,9 @@ class Expect(Model):
 
     `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
     caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
-    (`share`, `ring`). `live`: the calls that are within each limit already. `hears`: the prompts in order (of
-    a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of the call record.
+    (`share`, `ring`). `live`: the calls that are within each limit already. `switch`: the one that is on, or
+    several. `unreachable`: the destination that could not be reached lately, or several. `hears`: the prompts
+    in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the record's outcome.
     """
 
     at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
@@ -66,6 +71,8 @@ class Expect(Model):
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(_listed)] = ()
+    switch: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -35,7 +35,8 @@ ON CONFLICT (call_id) DO UPDATE SET
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
-    clock = EXCLUDED.clock, choices = EXCLUDED.choices
+    clock = EXCLUDED.clock, choices = EXCLUDED.choices,
+    switches = EXCLUDED.switches, unreachable = EXCLUDED.unreachable
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -48,8 +49,11 @@ WHERE call.rev < later.rev AND call.began <> later.began
 
 KEEP_LEGS = """
 INSERT INTO leg
-    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip
+    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+     confirmation)
+SELECT
+    call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+    confirmation
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -150,6 +154,8 @@ def as_row(call: Revised) -> dict[str, Any]:
         "routing": record.routing or None,
         "clock": record.clock or None,
         "choices": record.choices or None,
+        "switches": record.switches or None,
+        "unreachable": record.unreachable or None,
     }
 
 
@@ -169,6 +175,7 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "outcome": leg.outcome,
             "cause": leg.cause,
             "sip": leg.sip or None,
+            "confirmation": leg.confirmation or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -197,6 +204,8 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         routing=row["routing"] or "",
         clock=json.loads(row["clock"] or "{}"),
         choices=tuple(row["choices"] or ()),
+        switches=tuple(row["switches"] or ()),
+        unreachable=tuple(row["unreachable"] or ()),
     )
 
 
@@ -212,6 +221,7 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         outcome=row["outcome"],
         cause=row["cause"],
         sip=row["sip"] or 0,
+        confirmation=row["confirmation"] or "",
     )
 
 

@@ -82,7 +82,14 @@ def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, Call
     """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
     who = WITHHELD if record.withheld else caller
-    return number.facts(record.began, who, lists, call_id=record.call_id)
+    return number.facts(
+        record.began,
+        who,
+        lists,
+        call_id=record.call_id,
+        switches=record.switches,
+        unreachable=record.unreachable,
+    )
 
 
 def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:

@@ -1,5 +1,6 @@
 """Perform `ring`: hand the caller over to Asterisk, which rings all destinations and connects the first."""
 
+from dialplan.prompt import CONFIRM, Prompt
 from dialplan.result import Outcome
 from dialplan.steps.ring import Ring
 from engine.call import Call
@@ -14,8 +15,12 @@ async def ring(step: Ring, call: Call) -> Outcome:
     try:
         returned = await connected(connect, call)
     except HungUp:
-        if call.state.connected is None:
+        connected_leg = call.state.connected
+        if connected_leg is None:
             raise
+        call.services.attempted(call.state.legs[connected_leg.leg].to, Outcome.TAKEN)
+        if step.remember is not None:
+            call.services.remember(call.state, step.path, step.remember)
         return Outcome.TAKEN
     return call.tried(connect, returned)
 
@@ -31,7 +36,15 @@ def connect_of(step: Ring, call: Call) -> Connect:
         answered=state.answered is not None,
         recorder=call.recorder(),
         music=call.terms.prompt(step.music) if step.music else None,
+        whispers=whispers(step, call),
+        question=call.terms.prompt(CONFIRM) if any(to.confirm for to in step.to) else None,
     )
+
+
+def whispers(step: Ring, call: Call) -> dict[str, Prompt]:
+    """Return what each destination hears before it talks with the caller, by its number."""
+    prompts = {to.number: call.terms.prompt(to.whisper) for to in step.to if to.whisper}
+    return {number: prompt for number, prompt in prompts.items() if prompt}
 
 
 async def connected(connect: Connect, call: Call) -> Returned:

@@ -16,7 +16,7 @@ from storage.records import CallRecord
 from tests.lateness import late
 from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
-from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation
+from tests.live.conversation import Wire, assert_near, hear_each_other, hears_whole, in_conversation
 from tests.live.fragile import Fragile, away, seem_alive, seems_alive
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, House, Service, until
 from tests.tiers import first_light

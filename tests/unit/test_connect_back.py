@@ -40,6 +40,7 @@ def attempt(outcome: Outcome, cause: int, sip: int) -> Attempt:
         ("Ringing:26:180", attempt(Outcome.NO_ANSWER, 26, 180)),
         ("Down:127:0", attempt(Outcome.FAILED, 127, 0)),
         ("UpBUSY:16:200", attempt(Outcome.REJECTED, 16, 200)),  # left when it heard of the recording
+        ("UpCONGESTION:16:200", attempt(Outcome.NO_ANSWER, 19, 200)),  # answered, and did not press 1
     ],
 )
 def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:

@@ -131,10 +131,14 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
                     "seconds": None,
                     "percent": None,
                     "label": "",
+                    "max_calls": None,
+                    "whisper": None,
+                    "confirm": False,
                 }
                 for to in ("+32470111222", "+3221112233")
             ],
             "strategy": "all",
+            "remember": None,
             "seconds": 20,
             "music": None,
         },

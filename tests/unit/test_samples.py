@@ -40,12 +40,16 @@ def settings_of(step: str) -> set[str]:
             *STEPS,
             "present",
             "label",
+            "confirm",
+            "max_calls",
+            "whisper",
             "percent",
             "outcomes",
             "from",
             "nth",
             "presses",
             "live",
+            "switch",
         }.union(*map(settings_of, STEPS))
     ),
 )
