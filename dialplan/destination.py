@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -42,6 +42,8 @@ class Destination(Model):
     `seconds`: how long it rings, where destinations ring one after another. `percent`: its part of the calls,
     with `strategy: percent`. `label`: what `explain` calls it.
     """
+
+    alone: ClassVar = "number"
 
     number: DestinationNumber
     present: Present = Present.CALLER

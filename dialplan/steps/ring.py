@@ -1,12 +1,12 @@
 """`ring`: ring destinations, and connect the first that answers."""
 
 from collections.abc import Generator, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
-from dialplan.model import at_least_one
+from dialplan.model import LIST, at_least_one, listed
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
@@ -15,10 +15,6 @@ from dialplan.strategy import Strategy, are_open, check_strategy, ordered
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
-
-
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
 
 
 def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -62,7 +58,8 @@ class Ring(StepModel):
     step: Literal["ring"] = "ring"
     to: Annotated[
         tuple[Destination, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed, Destination | tuple[Destination, ...]),
+        LIST,
         AfterValidator(at_least_one),
         AfterValidator(_check_count),
         Field(examples=["[+3221112233]"]),
