@@ -43,7 +43,7 @@ from storage.migrate import migrate
 from worker.drainer import Drainer
 
 NODE = "bench"
-ALONE = 300  # entries noted one after the other
+ALONE = 300  # entries appended one after the other
 BURST = 20_000
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 DRAINS = 3
@@ -53,25 +53,25 @@ ASKED_SECONDS = 900.0
 
 async def journal(folder: Path) -> dict[str, float]:
     """Sequential entries, each awaited (ms), and a burst (entries a second)."""
-    book = await Journal.open(folder / "journal", NODE)
+    opened = await Journal.open(folder / "journal", NODE)
     try:
-        alone = [await noted(book, entry) for entry in a_call() * (ALONE // len(a_call()))]
+        alone = [await durable_after(opened, entry) for entry in a_call() * (ALONE // len(a_call()))]
         began = time.perf_counter()
         entries = a_call()
         last = None
         for index in range(BURST):
-            last = book.note(entries[index % len(entries)])
+            last = opened.append(entries[index % len(entries)])
         if last is not None:
             await last
         burst = BURST / (time.perf_counter() - began)
     finally:
-        await book.close()
+        await opened.close()
     return {"durable_p50": quantile(alone, 0.5), "durable_p99": quantile(alone, 0.99), "burst": burst}
 
 
-async def noted(book: Journal, entry: Entry) -> float:
+async def durable_after(opened: Journal, entry: Entry) -> float:
     began = time.perf_counter()
-    await book.note(entry)
+    await opened.append(entry)
     return (time.perf_counter() - began) * 1000
 
 
@@ -163,14 +163,14 @@ async def median_drained(folder: Path, url: str, calls: int) -> float:
 async def drained(folder: Path, url: str, calls: int) -> float:
     """Calls a second from a complete journal into the database."""
     node = folder.name
-    book = await Journal.open(folder / "journal", node)
+    opened = await Journal.open(folder / "journal", node)
     try:
         for _ in range(calls):
             for entry in a_call():
-                last = book.note(entry)
+                last = opened.append(entry)
         await last
     finally:
-        await book.close()
+        await opened.close()
     drainer = Drainer(folder / "journal", node, url, timedelta(hours=1))
     began = time.perf_counter()
     running = asyncio.create_task(drainer.run())

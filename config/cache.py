@@ -119,7 +119,7 @@ class Cache:
     def number(self, sha256: str) -> KnownNumber | None:
         return self._found(self._before.numbers, self._now.numbers, sha256)
 
-    def note_number(self, sha256: str, number: KnownNumber) -> None:
+    def add_number(self, sha256: str, number: KnownNumber) -> None:
         self._now.numbers[sha256] = number
 
     def owner(self, sha256: str, make: Callable[[], Owner | None]) -> Owner | None:

@@ -100,7 +100,7 @@ class NumberFiles:
             self.reading.errors += _violations(text, number, lists)
         known = _known(number, asking, self._contents_of(text, asking))
         if asking and len(self.reading.errors) == errors_before and not self.sub_routes.errors:
-            self.reading.note_number(text.file, known)
+            self.reading.add_number(text.file, known)
         return known
 
     def _contents_of(self, text: Text, asking: "Asking | None") -> frozenset[str]:

@@ -69,9 +69,9 @@ class Reading:
         sha256 = self._sha256(file)
         return self.cache.number(sha256) if sha256 else None
 
-    def note_number(self, file: Path, number: KnownNumber) -> None:
+    def add_number(self, file: Path, number: KnownNumber) -> None:
         """Note that a number is right, for later readings."""
-        self.cache.note_number(self.hashes[self._key(file)], number)
+        self.cache.add_number(self.hashes[self._key(file)], number)
 
     def texts(self, files: Iterable[Path]) -> list[Text]:
         """Return these YAML files, without unreadable ones. Errors are collected."""

@@ -15,8 +15,8 @@ KEEP_SECONDS = 120.0  # 5,000 numbers take 1 s, on a slow disk 10
 READ_SECONDS = 30.0
 
 
-async def keep(versions: Versions, folder: Path, digest: str) -> None:
-    """`Versions.keep`. Raises OSError if it cannot be written, ConfigErrors if the folder has changed."""
+async def store(versions: Versions, folder: Path, digest: str) -> None:
+    """`Versions.store`. Raises OSError if it cannot be written, ConfigErrors if the folder has changed."""
     try:
         error = await answer_of(
             "config.versioning", "keep", str(versions.root), digest, str(folder), seconds=KEEP_SECONDS
@@ -53,7 +53,7 @@ def _answer(what: str, root: str, digest: str, *more: str) -> Any:
     versions = Versions(Path(root))
     try:
         if what == "keep":
-            return versions.keep(Path(more[0]), digest)
+            return versions.store(Path(more[0]), digest)
         return versions.read(digest, Policy(frozenset(more)) if more else None)
     except (VersionError, FolderChangedError, OSError) as error:
         return error

@@ -117,7 +117,7 @@ class Versions:
         """Whether this version was stored; it may be damaged since."""
         return (self.root / digest).is_dir()
 
-    def keep(self, folder: Path, digest: str) -> None:
+    def store(self, folder: Path, digest: str) -> None:
         """Store a folder that was read as `digest`, unless that version is stored already.
 
         Raises FolderChangedError if the folder has changed since, and OSError.
@@ -143,12 +143,12 @@ class Versions:
 
     def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
         """Note that a stored version comes into force, and that the one before leaves. Raises OSError."""
-        before = self._noted(digest)
+        before = self._read(digest)
         periods = before.periods if before else ()
         if before is None or not before.may_be_in_force:  # otherwise only the engine was away
             self._leave(now)
             periods = (*periods, Period(now))
-        self._note(Version(digest, periods, frozenset(prompts)))
+        self._write(Version(digest, periods, frozenset(prompts)))
         draft = self.root / f"{DRAFT}-{IN_FORCE}"
         draft.unlink(missing_ok=True)
         draft.symlink_to(digest)
@@ -159,7 +159,7 @@ class Versions:
         for version in self.all():
             if version.may_be_in_force:
                 *ended, last = version.periods
-                self._note(Version(version.digest, (*ended, Period(last.since, now)), version.prompts))
+                self._write(Version(version.digest, (*ended, Period(last.since, now)), version.prompts))
 
     def all(self) -> list[Version]:
         """Return every stored version, the latest in force first."""
@@ -167,7 +167,7 @@ class Versions:
             digests = [entry.name for entry in os.scandir(self.root) if is_digest(entry.name)]
         except FileNotFoundError:
             return []
-        versions = [self._noted(digest) or self._of_files(digest) for digest in digests]
+        versions = [self._read(digest) or self._of_files(digest) for digest in digests]
         return sorted(versions, key=lambda version: version.entered, reverse=True)
 
     def read(self, digest: str, policy: Policy | None = None) -> Routing:
@@ -216,7 +216,7 @@ class Versions:
             place.rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
 
-    def _note(self, version: Version) -> None:
+    def _write(self, version: Version) -> None:
         draft = self.root / f"{DRAFT}-{version.digest}.json"
         with draft.open("w", encoding="utf-8") as file:
             file.write(version.as_json())
@@ -224,23 +224,23 @@ class Versions:
             os.fsync(file.fileno())
         draft.rename(self.root / f"{version.digest}.json")
 
-    def _noted(self, digest: str) -> Version | None:
-        """Return what was noted of a version; None if that is lost or damaged."""
+    def _read(self, digest: str) -> Version | None:
+        """Return a version as its file describes it; None if the file is lost or damaged."""
         try:
-            noted = json.loads((self.root / f"{digest}.json").read_bytes())
+            stored = json.loads((self.root / f"{digest}.json").read_bytes())
             periods = tuple(
                 Period(
                     datetime.fromisoformat(period["since"]),
                     datetime.fromisoformat(period["until"]) if period["until"] else None,
                 )
-                for period in noted["in_force"]
+                for period in stored["in_force"]
             )
-            return Version(digest, periods, frozenset(noted["prompts"])) if periods else None
+            return Version(digest, periods, frozenset(stored["prompts"])) if periods else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _of_files(self, digest: str) -> Version:
-        """Return a version of which nothing is noted, according to its files."""
+        """Return a version without a description, according to its files."""
         place = self.root / digest
         made = datetime.fromtimestamp(place.stat().st_mtime).astimezone()
         prompts = frozenset(sha256_of(file) for file in list_files(place).prompts)

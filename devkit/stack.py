@@ -115,7 +115,7 @@ class Stack:
         """Restart every part that ends, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for part in self.parts:
-                group.create_task(self._keep(part))
+                group.create_task(self._restart(part))
 
     async def stop(self) -> None:
         """End everything; endpoints.json is removed first, so that no command connects any more."""
@@ -210,7 +210,7 @@ class Stack:
         await part.start()
         self._report(f"{part.name} is ready after {time.monotonic() - began:.1f} s")
 
-    async def _keep(self, part: Part) -> None:
+    async def _restart(self, part: Part) -> None:
         pause = 0.1
         while part.process is not None:
             began = time.monotonic()

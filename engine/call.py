@@ -70,7 +70,7 @@ class CallServices(Protocol):
     async def why_no_recording(self) -> str | None:
         """Return why no conversation can be recorded now; None if one can."""
 
-    def note(self, entry: Entry) -> Awaitable[None]:
+    def append(self, entry: Entry) -> Awaitable[None]:
         """Append an entry to the journal; await the result to wait until it is on the disk."""
 
     def count(self, key: str) -> int:
@@ -80,23 +80,33 @@ class CallServices(Protocol):
         """Add a call at a step that limits calls; return False if the limit is reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallJournal:
-    """The journal of one call: each entry is noted and applied to the call's state, in one step."""
+    """The journal of one call: each entry is appended and applied to the call's state, in one step."""
 
     services: CallServices
     state: CallState
-    started: Awaitable[None] | None = None  # None: an earlier engine noted the start
+    started: Awaitable[None] | None = None  # None: an earlier engine journalled the start
+    newest: Awaitable[None] | None = None
 
     async def written(self) -> None:
         """Wait until the start of the call is on the disk: the caller is not answered earlier."""
         if self.started is not None:
             await self.started
 
-    def note(self, entry: Entry) -> Awaitable[None]:
+    def append(self, entry: Entry) -> Awaitable[None]:
         """Await the result to wait until the entry is on the disk."""
         self.state.apply(entry)
-        return self.services.note(entry)
+        self.newest = self.services.append(entry)
+        return self.newest
+
+    async def settled(self) -> None:
+        """Wait until all entries are on the disk: the engine does not hang up earlier.
+
+        An engine that is killed just after it has hung up would leave a call that its caller has given up.
+        """
+        if self.newest is not None:
+            await self.newest
 
 
 class CallHandler(Protocol):
@@ -144,11 +154,11 @@ class Call:
         return self.terms.number.delivery(self.terms.owner, self.state.keys)
 
     def turned(self, turn: Turn) -> None:
-        self._note(Turned(self._id, turn.step, turn.why, now()))
+        self._append(Turned(self._id, turn.step, turn.why, now()))
 
     def performed(self, step: StepModel | Draw, answer: Answer) -> None:
         outcome, choice = (Outcome.DONE, str(answer)) if isinstance(answer, Choice) else (answer, "")
-        self._note(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
+        self._append(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
 
     def draw(self, draw: Draw) -> Choice:
         """Count this call at a step of the number's route."""
@@ -161,14 +171,14 @@ class Call:
 
     def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
         """Note that the voicemail answered; once this is on the disk, the caller's bill begins at `at`."""
-        return self._note(Answered(self._id, at, to))
+        return self._append(Answered(self._id, at, to))
 
     def message_begins(self, at: datetime) -> Awaitable[None]:
         """Once this is on the disk there is a message, whatever happens to call, engine and Asterisk."""
-        return self._note(MessageStarted(self._id, at, self.message_id, self.delivery.as_json()))
+        return self._append(MessageStarted(self._id, at, self.message_id, self.delivery.as_json()))
 
     def message_ended(self, recorded: Recorded) -> Awaitable[None]:
-        return self._note(MessageEnded(self._id, recorded.at, self.message_id, recorded.how.value))
+        return self._append(MessageEnded(self._id, recorded.at, self.message_id, recorded.how.value))
 
     @property
     def message_recorded(self) -> Recorded | None:
@@ -181,12 +191,12 @@ class Call:
     def caller_notified(self, notice: CallerNotice) -> Awaitable[None]:
         """Note the evidence that the caller heard that the call is recorded, or was asked."""
         result: NoticeResult = "refused" if isinstance(notice, Refusal) else "heard"
-        return self._note(CallerNotified(self._id, notice.ended, result, **notice.as_fields()))
+        return self._append(CallerNotified(self._id, notice.ended, result, **notice.as_fields()))
 
     def caller_not_notified(self, result: NoticeResult, why: str) -> Awaitable[None]:
         """Note why the call is not recorded. `result`: failed, or skipped if it was not even tried."""
         policy = self.terms.number.record.value
-        return self._note(CallerNotified(self._id, now(), result, policy, why))
+        return self._append(CallerNotified(self._id, now(), result, policy, why))
 
     def recorder(self) -> Recorder | None:
         """Return how the conversation is recorded; None if the caller was not notified, or refused."""
@@ -202,7 +212,7 @@ class Call:
         """Note that from now on the call may ring and talk without an engine."""
         to = tuple(destination.number for destination in connect.to)
         terms = self._recorder_terms(connect.recorder) if connect.recorder else None
-        return self._note(HandedOver(self._id, now(), to, connect.seconds, terms))
+        return self._append(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
@@ -211,8 +221,8 @@ class Call:
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
                 leg, cause = undialled_leg_id(self._id, connect.number, place), Cause.NETWORK_OUT_OF_ORDER
-                self._note(LegStarted(self._id, returned.at, leg, to))
-                self._note(LegEnded(self._id, returned.at, leg, Outcome.FAILED, cause))
+                self._append(LegStarted(self._id, returned.at, leg, to))
+                self._append(LegEnded(self._id, returned.at, leg, Outcome.FAILED, cause))
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
 
@@ -238,8 +248,8 @@ class Call:
     def _id(self) -> str:
         return self.line.call_id
 
-    def _note(self, entry: Entry) -> Awaitable[None]:
-        return self.journal.note(entry)
+    def _append(self, entry: Entry) -> Awaitable[None]:
+        return self.journal.append(entry)
 
 
 def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJournal:
@@ -264,7 +274,7 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         missed=missed,
         routing=routing,
     )
-    return CallJournal(services, CallState.begun(start), services.note(start))
+    return CallJournal(services, CallState.begun(start), services.append(start))
 
 
 def now() -> datetime:

@@ -120,8 +120,8 @@ class NodeCallServices:
             return "the journal cannot be written"
         return await why_no_room(self._recordings, least)
 
-    def note(self, entry: Entry) -> Awaitable[None]:
-        written = self._journal.note(entry)
+    def append(self, entry: Entry) -> Awaitable[None]:
+        written = self._journal.append(entry)
         if isinstance(entry, CallEnded):
             self._limits.leave(entry.call)
         if not self._unreported:  # in a context of its own: the next entry may be another call's
@@ -136,7 +136,7 @@ class NodeCallServices:
         return self._limits.enter(key, call, most)
 
     def report(self) -> None:
-        """Count and log the entries noted since the last time. A failure costs the line of one entry."""
+        """Count and log the entries appended since the last time. A failure costs the line of one entry."""
         unreported, self._unreported = self._unreported, []
         for entry in unreported:
             try:

@@ -24,8 +24,8 @@ async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, r
     farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):
-        journal.note(entry)
-    await journal.note(ending_of(journal.state, farewell, ended))
+        journal.append(entry)
+    await journal.append(ending_of(journal.state, farewell, ended))
 
 
 async def attend(
@@ -48,6 +48,7 @@ async def attend(
         log.exception("call_failed")
     if result is Result.ANSWERED:  # the conversation is over, and so is the call
         return None
+    await journal.settled()
     return Farewell(result, (await line.hang_up(result)).cause)
 
 

@@ -165,7 +165,7 @@ class RoutingStore:
                 await self._enter(routing)
                 self._stored = False  # check that it is whole once calls are taken: saves a second
                 return
-            await versioning.keep(self._versions, folder, routing.digest)
+            await versioning.store(self._versions, folder, routing.digest)
             await self._enter(routing)
             await asyncio.to_thread(self._versions.remove_snapshot)
         except OSError as error:

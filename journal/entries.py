@@ -107,7 +107,7 @@ class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
 class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
     """Asterisk took the caller to the number's fallback: no engine was there, or it lost its lease.
 
-    `to`: the fallback; or the destinations of a ring whose beginning the engine died before it noted.
+    `to`: the fallback; or the destinations of a ring that the engine did not live to journal.
     """
 
     to: tuple[str, ...] = ()
@@ -251,7 +251,7 @@ class ClockStepped(_Entry, frozen=True, tag="clock_step", gc=False):
 
 
 class CallEnded(_Entry, frozen=True, tag="call_end", gc=False):
-    """The call is over: the last entry of a call. To correct a call, note all of its entries again."""
+    """The call is over: the last entry of a call. To correct a call, append all of its entries again."""
 
     outcome: Result
     ended_by: EndedBy

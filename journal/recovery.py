@@ -63,7 +63,7 @@ class OpenCalls(dict[str, OpenCall]):
         open_call = self.get(entry.call)
         if open_call is None:
             if not self.damaged or not entry.call:
-                return {}  # noted after the call's end: it is not part of the call record
+                return {}  # appended after the call's end: it is not part of the call record
             open_call = self[entry.call] = OpenCall()  # its beginning may be what was unreadable
         open_call.add(payload, entry)
         return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}

@@ -28,7 +28,7 @@ GAP = 2 * HEADER.size
 
 
 class Stamp(NamedTuple):
-    """When an entry was noted, ns: CLOCK_BOOTTIME; wall clock (Unix), increased to grow with every entry."""
+    """When an entry was appended, ns: CLOCK_BOOTTIME, wall clock (Unix, made to grow)."""
 
     boottime: int
     wall: int

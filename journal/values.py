@@ -151,34 +151,34 @@ class Message(Struct, frozen=True):
         return replace(self, ended=entry.at, how=entry.how)
 
 
-# An event may be noted so late. Of an instant that the clock showed twice, it is then the earlier one.
+# An event may be journalled so late. Of an instant that the clock showed twice, it is then the earlier one.
 LATE = timedelta(seconds=0.2)
 
 
 class ClockStep(Struct, frozen=True, gc=False):
     """The clock was set `by` so much, between a reading of `before` and a reading of `at`.
 
-    `noted`: the instants of the call that were noted before.
+    `known`: the instants of the call that were journalled before.
     """
 
     before: datetime
     at: datetime
     by: timedelta
-    noted: frozenset[datetime]
+    known: frozenset[datetime]
 
     @classmethod
-    def of(cls, entry: ClockStepped, noted: frozenset[datetime]) -> "ClockStep":
-        return cls(entry.before, entry.at, timedelta(seconds=entry.seconds), noted)
+    def of(cls, entry: ClockStepped, known: frozenset[datetime]) -> "ClockStep":
+        return cls(entry.before, entry.at, timedelta(seconds=entry.seconds), known)
 
     def is_earlier(self, instant: datetime) -> bool:
         """Whether this is an instant of the clock before it was set.
 
         A clock that is set forward never shows the time between. A clock that is set back shows some time
-        twice: an instant in it is an earlier one if it was noted before, or is too close to the end of that
-        time.
+        twice: an instant in it is an earlier one if it was journalled before, or is too close to the end of
+        that time.
         """
         if self.by > timedelta(0):
             return instant < self.before + self.by
         if not self.before + self.by <= instant <= self.at - self.by:
             return instant < self.at
-        return instant in self.noted or instant > self.before - min(LATE, -self.by / 2)
+        return instant in self.known or instant > self.before - min(LATE, -self.by / 2)

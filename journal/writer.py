@@ -1,4 +1,4 @@
-"""The journal for calls: note what happened, and wait until the entry is durable before acting on it."""
+"""The journal for calls: append what happened, and wait until the entry is durable before acting on it."""
 
 import asyncio
 import time
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from dialplan.result import Result
-from journal.book import Book, JournalInUse, Noted, Place
 from journal.codec import encode, kind_of
 from journal.entries import CallEnded, Entry, HandedOver
+from journal.folder import JournalFolder, JournalInUse, PendingEntry, Place
 from journal.recovery import Recovered
-from journal.scribe import Scribe
 from journal.segment import Stamp
+from journal.thread import JournalThread
 
 __all__ = ["SEGMENT_BYTES", "Journal", "JournalClosed", "JournalFailed", "JournalInUse"]
 
@@ -27,7 +27,7 @@ LAZY_SECONDS = 0.02
 
 
 class JournalClosed(Exception):
-    """An entry was noted after the journal was closed: it would be lost."""
+    """An entry was appended after the journal was closed: it would be lost."""
 
 
 class JournalFailed(Exception):
@@ -60,7 +60,7 @@ class Journal:
     `ended`: calls that ended recently, and when.
     """
 
-    def __init__(self, scribe: Scribe, recovered: Recovered, failed: asyncio.Future[None]) -> None:
+    def __init__(self, thread: JournalThread, recovered: Recovered, failed: asyncio.Future[None]) -> None:
         self.open_calls: dict[str, list[Entry]] = {
             call: open_call.entries for call, open_call in recovered.open_calls.items() if open_call.has_begun
         }
@@ -68,10 +68,10 @@ class Journal:
         self.ended = recovered.ended
         self._wall = recovered.wall
         self._loop = asyncio.get_running_loop()
-        self._scribe = scribe
+        self._thread = thread
         self._failed = failed
         self._closed = False
-        self._lazy: list[Noted] = []
+        self._lazy: list[PendingEntry] = []
 
     @classmethod
     async def open(cls, directory: Path, node: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
@@ -84,12 +84,12 @@ class Journal:
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         place = Place(directory, node, segment_bytes)
-        scribe = Scribe(
-            lambda: Book.open(place), partial(_notify_durable, loop), partial(_fail, loop, failed)
+        thread = JournalThread(
+            lambda: JournalFolder.open(place), partial(_notify_durable, loop), partial(_fail, loop, failed)
         )
-        recovered = await asyncio.to_thread(scribe.begin)
-        journal = cls(scribe, recovered, failed)
-        scribe.start()
+        recovered = await asyncio.to_thread(thread.begin)
+        journal = cls(thread, recovered, failed)
+        thread.start()
         journal._end_unreadable(recovered)
         return journal
 
@@ -97,12 +97,12 @@ class Journal:
         """Raise JournalFailed when the writing thread has died; otherwise wait until cancelled."""
         await asyncio.shield(self._failed)
 
-    def note(self, entry: Entry) -> asyncio.Future[None]:
+    def append(self, entry: Entry) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is on the disk.
 
         Entries become durable in order, so awaiting one awaits all before it. An entry that is not awaited is
         written after 20 ms, a HandedOver at once. While `degraded`, the future is done at once. To correct a
-        call that has ended, note all of its entries again: the later record wins. Raises ValueError if the
+        call that has ended, append all of its entries again: the later record wins. Raises ValueError if the
         instant has no time zone, JournalClosed.
         """
         if self._closed:
@@ -115,7 +115,7 @@ class Journal:
         stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
         if not self._lazy:
             self._loop.call_later(LAZY_SECONDS, self.hurry)
-        self._lazy.append(Noted(entry, payload, stamp, time.monotonic(), durable))
+        self._lazy.append(PendingEntry(entry, payload, stamp, time.monotonic(), durable))
         if isinstance(entry, HandedOver):  # the call lives on without us: a successor must find the entry
             self._loop.call_soon(self.hurry)
         return durable
@@ -123,18 +123,18 @@ class Journal:
     @property
     def degraded(self) -> bool:
         """Whether no entry can be made durable: then there is no recording and no voicemail; calls go on."""
-        return self._scribe.degraded
+        return self._thread.degraded
 
     @property
     def lag(self) -> float:
         """Age in seconds of the oldest entry that is not durable; 0 if there is none."""
-        oldest = self._scribe.oldest
+        oldest = self._thread.oldest
         return max(time.monotonic() - oldest, 0.0) if oldest is not None else 0.0
 
     @property
     def reserve(self) -> int:
         """Bytes that the journal can still write when the disk is full."""
-        return self._scribe.reserve
+        return self._thread.reserve
 
     async def close(self) -> None:
         """Write all entries, and unlock the folder. Calls may be open: a successor finds them."""
@@ -142,28 +142,28 @@ class Journal:
             return
         self._closed = True
         self.hurry()
-        self._scribe.finish()
-        await asyncio.to_thread(self._scribe.join)
-        self._scribe.release()
+        self._thread.finish()
+        await asyncio.to_thread(self._thread.join)
+        self._thread.release()
 
     def _end_unreadable(self, recovered: Recovered) -> None:
         """End the calls whose beginning is unreadable: the worker moves them to the dead letters."""
         at = recovered.last_known or datetime.now(UTC)
         for call, open_call in recovered.open_calls.items():
             if not open_call.has_begun:
-                self.note(CallEnded(call, at, Result.LOST, "lost"))
+                self.append(CallEnded(call, at, Result.LOST, "lost"))
 
     def hurry(self) -> None:
-        """Give the noted entries to the scribe, which writes them at once."""
+        """Give the waiting entries to the thread, which writes them at once."""
         if self._lazy:
             lazy, self._lazy = self._lazy, []
-            self._scribe.put(lazy)
+            self._thread.put(lazy)
 
 
-def _notify_durable(loop: asyncio.AbstractEventLoop, group: Sequence[Noted]) -> None:
-    """Called in the scribe's thread."""
+def _notify_durable(loop: asyncio.AbstractEventLoop, group: Sequence[PendingEntry]) -> None:
+    """Called in the journal's thread."""
     with suppress(RuntimeError):  # the loop is closed: nothing waits any more
-        loop.call_soon_threadsafe(mark_durable, tuple(noted.durable for noted in group))
+        loop.call_soon_threadsafe(mark_durable, tuple(pending.durable for pending in group))
 
 
 def mark_durable(waiting: Sequence[asyncio.Future[None]]) -> None:
@@ -173,7 +173,7 @@ def mark_durable(waiting: Sequence[asyncio.Future[None]]) -> None:
 
 
 def _fail(loop: asyncio.AbstractEventLoop, failed: asyncio.Future[None], error: BaseException) -> None:
-    """Called in the scribe's thread, at its end."""
+    """Called in the journal's thread, at its end."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(_set_failed, failed, error)
 

@@ -38,7 +38,7 @@ class Sessions:
         except BaseException:
             session.close()
             raise
-        await self._keep(key, session)
+        await self._put_back(key, session)
 
     async def tidy(self) -> None:
         """Close sessions that have been idle for IDLE_SECONDS."""
@@ -57,7 +57,7 @@ class Sessions:
             session.close()
         return None
 
-    async def _keep(self, key: Key, session: Session) -> None:
+    async def _put_back(self, key: Key, session: Session) -> None:
         if len(self._idle[key]) < IDLE_MOST:
             self._idle[key].append((time.monotonic(), session))
         else:

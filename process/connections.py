@@ -43,7 +43,7 @@ class Door:
         """The number of connections that the limits count."""
         return len(self._guests)
 
-    def keep(self, transport: asyncio.BaseTransport | None) -> None:
+    def exempt(self, transport: asyncio.BaseTransport | None) -> None:
         """Exempt this connection from the limits: its peer has logged in."""
         for guest in [guest for guest in self._guests if guest.transport is transport]:
             guest.stay()

@@ -81,7 +81,7 @@ class AnotherCall(ValueError):
     """There is a record of another call with this id."""
 
 
-async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
+async def store(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     """Store these records, unless the database has them, or later ones; in the caller's transaction.
 
     Raises one of REFUSED when a record cannot be a row, and AnotherCall.

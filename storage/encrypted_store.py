@@ -30,7 +30,7 @@ class EncryptedStore:
     objects: Objects
     key_wrapper: KeyWrapper
 
-    async def keep(self, con: asyncpg.Connection, kind: str, audio_id: str, wav: bytes) -> str:
+    async def store(self, con: asyncpg.Connection, kind: str, audio_id: str, wav: bytes) -> str:
         """Store it as an object, read it back and compare; return the SHA-256 of the object.
 
         Its key is in the database before, so that a repeat after a crash can open the object of the earlier

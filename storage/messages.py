@@ -29,7 +29,7 @@ WHERE audio_id = ANY($1) AND destroy_after IS NULL
 """
 
 
-async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
+async def store(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     """Store the messages of these calls, unless they are known, in the caller's transaction.
 
     A message that has been sealed, mailed or destroyed since stays so, however often its call is drained.

@@ -199,7 +199,7 @@ def without_record(call_id: str, call: CelCall, witnesses: Witnesses) -> Iterato
     elif call.refused:
         return
     else:
-        what = f"no engine noted it: {duration_of(call)}"
+        what = f"no engine journalled it: {duration_of(call)}"
         why = BY_HAND
     yield Difference(Kind.NO_RECORD, call_id, call.number, call.began, what, why)
 

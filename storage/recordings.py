@@ -134,7 +134,7 @@ class Asked:
     gone: bool = False
 
 
-async def keep(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
+async def store(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     """Store the recordings of these ended calls, in the caller's transaction that has stored the calls.
 
     Of recordings that are known, only what a later record corrects is stored. A destroyed one stays so.

@@ -124,7 +124,7 @@ class Sealer:
         return SealResult.DEFERRED
 
     async def _store(self, con: asyncpg.Connection, audio: Audio, data: bytes, seconds: float) -> SealResult:
-        cipher = await self.encrypted_store.keep(con, audio.kind, audio.audio_id, data)
+        cipher = await self.encrypted_store.store(con, audio.kind, audio.audio_id, data)
         point("seal.before_commit")
         async with con.transaction():
             stored = Stored(seconds, len(data), digest(data), cipher)

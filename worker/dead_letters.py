@@ -12,7 +12,7 @@ from journal.reader import Unreadable, entry_of
 from storage import dead_letters
 from storage.calls import REFUSED
 from storage.dead_letters import DeadLetter
-from worker.drainer import keep_all, revised
+from worker.drainer import revised, store_all
 from worker.metrics import WorkerMetrics
 
 RETRY_SECONDS = 3600.0
@@ -47,7 +47,7 @@ async def try_again(con: asyncpg.Connection, node: str) -> int:
         try:
             point("letters.before_transaction")
             async with con.transaction():
-                await keep_all(con, [revised(call)])
+                await store_all(con, [revised(call)])
                 await dead_letters.remove(con, letter)
                 point("letters.before_commit")
             point("letters.after_commit")

@@ -21,7 +21,7 @@ from journal.position import Position
 from journal.state import fold
 from storage import dead_letters, messages, recordings, records
 from storage.away import DATABASE_ERRORS, LONGEST_PAUSE_SECONDS, Backoff
-from storage.calls import REFUSED, Revised, keep
+from storage.calls import REFUSED, Revised, store
 from storage.journal_position import mark, position
 from storage.migrate import SchemaBehind, bring_up_to_date
 from storage.nodes import KEEPALIVES, hold, place_of
@@ -132,7 +132,7 @@ class Drainer:
             ended = follower.read()
             self.damaged |= follower.damaged
             if ended or follower.position.segment != marked:
-                await self._keep(con, ended, follower.position)
+                await self._store(con, ended, follower.position)
                 marked = follower.position.segment
                 self._on_stored()
             self.drained = max(self.drained, follower.position)
@@ -153,20 +153,20 @@ class Drainer:
         log.warning("journal_drained_anew", node=self._node, segment=reached.segment, offset=reached.offset)
         return Position()
 
-    async def _keep(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
+    async def _store(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         try:
             await self._commit(con, ended, reached)
         except (*REFUSED, ValueError):
             # One of them cannot be a record. It becomes a dead letter, the others are stored one by one.
             for call in ended:
-                await self._keep_one(con, call)
+                await self._store_one(con, call)
             point("drain.before_late_mark")
             await self._mark(con, reached)
 
     async def _commit(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         point("drain.before_transaction")
         async with con.transaction():
-            await keep_all(con, [revised(call) for call in ended])
+            await store_all(con, [revised(call) for call in ended])
             for call in ended:
                 if call.unreadable:
                     await self._dead_letter(con, call, f"{call.unreadable} entries cannot be read")
@@ -175,11 +175,11 @@ class Drainer:
             point("drain.before_commit")
         point("drain.after_commit")
 
-    async def _keep_one(self, con: asyncpg.Connection, call: EndedCall) -> None:
+    async def _store_one(self, con: asyncpg.Connection, call: EndedCall) -> None:
         try:
             point("drain.before_one")
             async with con.transaction():
-                await keep_all(con, [revised(call)])
+                await store_all(con, [revised(call)])
             point("drain.after_one")
         except (*REFUSED, ValueError) as error:
             point("drain.before_dead_letter")
@@ -207,13 +207,13 @@ class Drainer:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-async def keep_all(con: asyncpg.Connection, calls: list[Revised]) -> None:
+async def store_all(con: asyncpg.Connection, calls: list[Revised]) -> None:
     """Store records, recordings and messages of these calls, all of them in the caller's transaction."""
-    await keep(con, calls)
+    await store(con, calls)
     point("drain.before_messages")
-    await messages.keep(con, calls)
+    await messages.store(con, calls)
     point("drain.before_recordings")
-    await recordings.keep(con, calls)
+    await recordings.store(con, calls)
 
 
 def revised(call: EndedCall) -> Revised:

@@ -83,13 +83,13 @@ async def serve(wish: "Wish") -> None:
     from devkit.phones import phones
 
     if wish.carrier:
-        await keep(wish)
+        await serve_stack(wish)
         return
     async with phones() as telephones, carrier(telephones, default=Answers(after=1, says=())) as ours:
-        await keep(replace(wish, carrier=ours.address))
+        await serve_stack(replace(wish, carrier=ours.address))
 
 
-async def keep(wish: "Wish") -> None:
+async def serve_stack(wish: "Wish") -> None:
     from devkit.stack import endpoints, stack
 
     report("starting Asterisk, PostgreSQL, engine and worker")

@@ -35,12 +35,12 @@ class Arrival:
 
     @classmethod
     def of_stray(cls, channel: ChannelInfo, country: str, node: str) -> Self:
-        """A call whose StasisStart an engine received, and died before it noted the call."""
+        """A call whose StasisStart an engine received, and died before it journalled it."""
         return cls._of_channel(channel, channel.exten, channel.created, country, node)
 
     @classmethod
     def of_journal(cls, state: CallState) -> Self:
-        """A call that an earlier engine noted."""
+        """A call that an earlier engine journalled."""
         caller = Caller(Presentation.SHOWN, state.caller) if state.caller else UNKNOWN
         return cls(
             state.channel, state.call_id, state.number, WITHHELD if state.withheld else caller, state.began
@@ -89,7 +89,7 @@ class Arrival:
 
 
 def _entered(event: CelEvent) -> datetime:
-    """Return when the call came in, which [door] noted: the caller may have waited for an engine in vain."""
+    """Return when the call came in, which [door] stored: the caller may have waited for an engine in vain."""
     with suppress(KeyError, ValueError, OverflowError):
         return datetime.fromtimestamp(float(event.extra["came"]), UTC)
     return event.at

@@ -1,4 +1,4 @@
-"""Asking the caller for a key, and letting the caller wait: sounds that something else ends."""
+"""Ask the caller for a key, or let the caller wait: a key or a timer stops the sound."""
 
 import asyncio
 from contextlib import suppress
@@ -7,23 +7,23 @@ from typing import Any
 from dialplan.prompt import Prompt
 from engine.ari.channel import Channel
 from engine.ari.events import Kind, PlaybackFinished
-from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.keys import Keys
 from engine.ari.lease import lease
 from engine.ari.playing import GRACE_SECONDS, PLAYBACK
 from engine.line import Key
 from journal.ids import playback_id
 
-SHORTEST_SECONDS = 0.05  # music that ended sooner was not played
+SHORTEST_SECONDS = 0.05  # if the music ends earlier, Asterisk could not play it
 
 
 async def ask(
     exchange: Exchange, channel: Channel, keys: Keys, prompt: Prompt | None, seconds: float
 ) -> Key | None:
-    """Return the next key; None if the prompt ended and so many seconds passed. Raises HungUp."""
+    """Play the prompt; return the next key, or None if none came in `seconds` after it. Raises HungUp."""
     pressed = asyncio.ensure_future(keys.next())
     try:
-        await asyncio.sleep(0)  # a key that waits is there now
+        await asyncio.sleep(0)  # a key that was pressed earlier is returned now
         if prompt is not None and not pressed.done():
             await _play_until(exchange, channel, pressed, prompt, prompt.seconds + seconds)
         else:
@@ -36,7 +36,7 @@ async def ask(
 
 
 async def wait(exchange: Exchange, channel: Channel, seconds: float, music: Prompt | None) -> None:
-    """Let the caller hear ringing or music for so many seconds. Raises HungUp."""
+    """Play music to the caller for `seconds`, or ringing if there is none. Raises HungUp."""
     over = asyncio.ensure_future(asyncio.sleep(seconds))
     try:
         if music is None:
@@ -53,13 +53,13 @@ async def _ring_until(exchange: Exchange, channel: Channel, over: asyncio.Future
     channels = exchange.client.channels
     await channel.command(channels.ring(channel.id))
     await channel.until(over)
-    await let_go(channels.ring_stop(channel.id))
+    await best_effort(channels.ring_stop(channel.id))
 
 
 async def _repeat_until(
     exchange: Exchange, channel: Channel, over: asyncio.Future[None], music: Prompt, seconds: float
 ) -> None:
-    """Play it again and again. If it cannot be played, the caller waits in silence."""
+    """Repeat the music until `over` is done. If it cannot be played, the caller waits in silence."""
     loop = asyncio.get_running_loop()
     while not over.done():
         began = loop.time()
@@ -75,7 +75,7 @@ async def _play_until(
     client, playback = exchange.client, playback_id(channel.id)
     await lease(exchange, channel.id, leased, **{PLAYBACK: playback})
     with exchange.dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished:
-        # Not interrupted by `over`: Asterisk can stop a playback once it has it.
+        # `over` does not interrupt this command: Asterisk can stop only a playback that it has begun.
         await channel.command(client.channels.play_with_id(channel.id, playback, [media(prompt)]))
         either = asyncio.ensure_future(asyncio.wait({over, finished}, return_when=asyncio.FIRST_COMPLETED))
         try:
@@ -84,4 +84,4 @@ async def _play_until(
         finally:
             either.cancel()
         if not finished.done():
-            await let_go(client.playbacks.stop(playback))
+            await best_effort(client.playbacks.stop(playback))

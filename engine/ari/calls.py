@@ -10,7 +10,7 @@ import structlog
 from engine.ari.arrival import Arrival
 from engine.ari.door import Door
 from engine.ari.events import StasisStart
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.past import Past
@@ -78,7 +78,7 @@ class Calls:
         arrival = Arrival.of_event(event, self._country, self._services.node)
         live = self._lives.get(arrival.channel_id)
         if live is not None:  # it began with a CEL event
-            live.journal.note(arrival.completes(live.journal.state))
+            live.journal.append(arrival.completes(live.journal.state))
             return
         admitted = self.past.admit(arrival)
         if admitted is None:
@@ -161,7 +161,7 @@ class Calls:
             return None
         live = self.begin(admitted, former=self._is_former(event))
         if event.kind == "RING":
-            live.note_unattended_ring(event)
+            live.journal_unattended_ring(event)
         log.info("call_without_engine", call=admitted.call_id)
         return live
 
@@ -186,7 +186,7 @@ class Calls:
         if self._since is not None:
             self._since += timedelta(seconds=step.seconds)
         for live in [*self._lives.values(), *self._former.values()]:
-            live.journal.note(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
+            live.journal.append(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
 
     # Their tasks.
 
@@ -202,7 +202,7 @@ class Calls:
                 await work
             except Exception:
                 if self._lives.get(line.id) is live:
-                    await let_go(self._exchange.client.channels.hangup(line.id))
+                    await best_effort(self._exchange.client.channels.hangup(line.id))
                 log.exception("call_task_failed")
             finally:
                 self._forget(live)

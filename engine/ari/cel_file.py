@@ -105,7 +105,7 @@ class CelFiles:
         if stamp is not None and stamp[1] > self._max_bytes:
             self._room.rotate(rotated)
         else:
-            self._room.keep(rotated)
+            self._room.ensure(rotated)
 
     def close(self) -> None:
         """Close the file that is kept open."""

@@ -34,7 +34,7 @@ class CelRoom:
         self._next_try = 0.0
         self._error = ""
 
-    def keep(self, rotated: Path) -> None:
+    def ensure(self, rotated: Path) -> None:
         """Allocate headroom if there is too little; if necessary in a new file, renaming `cel` to `rotated`.
 
         Never raises: without headroom Asterisk still writes CEL, as long as the disk is not full.

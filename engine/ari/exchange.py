@@ -37,7 +37,7 @@ def media(prompt: Prompt) -> str:
     return f"sound:{prompt.path.with_suffix('')}"
 
 
-async def let_go(request: Coroutine[Any, Any, None]) -> None:
+async def best_effort(request: Coroutine[Any, Any, None]) -> None:
     """Send a command whose failure changes nothing: its channel has ended, or Asterisk has."""
     try:
         await request

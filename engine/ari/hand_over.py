@@ -7,7 +7,7 @@ from datetime import datetime
 from engine.ari.arrival import Arrival
 from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.events import Dial
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.line import Connect, Returned
 from journal.ids import leg_id_of
 
@@ -63,7 +63,7 @@ class HandOver:
         exchange, arrival = self._exchange, self._arrival
         channel_id, channels = arrival.channel_id, exchange.client.channels
         if len(connect.to) > 1:
-            await let_go(exchange.client.applications.subscribe(exchange.app, [f"channel:{channel_id}"]))
+            await best_effort(exchange.client.applications.subscribe(exchange.app, [f"channel:{channel_id}"]))
         last = int(channel_id[-1]) if channel_id[-1:].isdecimal() else 0  # spreads calls over the endpoints
         values = variables(
             connect, arrival.caller, arrival.dialled, exchange.endpoint, last, music=exchange.music

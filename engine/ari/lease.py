@@ -4,7 +4,7 @@ When it runs out the dialplan ends the call if ENGINE_STATE is "talking"; otherw
 number's fallback ([lease] of extensions.conf). So no caller waits for an engine that is gone.
 """
 
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.ari.operations import Reported, Variables
 
 # The lease lasts so much longer than the step itself.
@@ -20,4 +20,4 @@ async def lease(
         "TIMEOUT(absolute)": str(int(seconds + GRACE_SECONDS)),
         **variables,
     }
-    await let_go(exchange.client.channels.set_channel_vars(channel_id, values))
+    await best_effort(exchange.client.channels.set_channel_vars(channel_id, values))

@@ -49,7 +49,7 @@ def entries_of(
         case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
             to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
             yield LegStarted(state.call_id, event.at, _leg(event, state), to)
-            yield from unnoted_ringing(state, rang)
+            yield from new_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
         case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
@@ -69,8 +69,8 @@ def entries_of(
             yield from recorder_entries(event, _leg(event, state), state)
 
 
-def unnoted_ringing(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
-    """The legs that rang, without those already noted. A leg may ring before its first CEL event is read."""
+def new_ringing(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
+    """The legs that rang and are not journalled yet. A leg may ring before its first CEL event is read."""
     for leg_id, at in rang.items():
         leg = state.legs.get(leg_id)
         if leg is not None and leg.ringing is None:
@@ -136,7 +136,7 @@ def _ring_began(event: CelEvent, state: CallState) -> datetime:
     """When the ring began that this event reports. Ring 0 is the fallback's.
 
     A new engine may hand a call over in the moment in which its lease takes it to the fallback; the hand-over
-    is noted, and comes to nothing. So it does not say when the fallback was dialled.
+    is journalled, and comes to nothing. So it does not say when the fallback was dialled.
     """
     if state.fell_back is not None and event.extra.get("ring", "0") == "0":
         return state.fell_back

@@ -22,7 +22,7 @@ from engine.ari.events import (
     StasisEnd,
     StasisStart,
 )
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.ari.hand_over import HandOver
 from engine.ari.keys import Keys
 from engine.ari.playing import play, stop_playback
@@ -129,7 +129,7 @@ class AriLine(Channel):
             await self.command(self._channels.answer(self.id))
         try:
             return await self.until(self._up, UP_SECONDS)
-        except TimeoutError:  # an earlier engine answered, and died before it noted that
+        except TimeoutError:  # an earlier engine answered, and died before it journalled that
             self._up.set_result(datetime.now(UTC))
             return self._up.result()
 
@@ -233,7 +233,7 @@ class AriLine(Channel):
 
     async def _end_with(self, cause: Cause) -> Ended:
         if not self.ended.done():
-            await let_go(self._channels.hangup(self.id, reason_code=cause))
+            await best_effort(self._channels.hangup(self.id, reason_code=cause))
         ended = await self.end_of(HANG_UP_SECONDS)
         return Ended(ended.at, cause, ended.lost)
 

@@ -111,7 +111,7 @@ class EventLink:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._is_asterisk(request.headers.get("Authorization", "")):
             return self._refuse()
-        self._door.keep(request.transport)
+        self._door.exempt(request.transport)
         connection = _Connection(request, _websocket())
         await connection.socket.prepare(request)
         self._begin(connection)

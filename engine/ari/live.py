@@ -8,7 +8,7 @@ import structlog
 
 from engine.ari.connect import destinations
 from engine.ari.events import Dial, Event, Kind
-from engine.ari.ledger import entries_of, unnoted_ringing
+from engine.ari.ledger import entries_of, new_ringing
 from engine.ari.line import AriLine
 from engine.call import CallJournal
 from journal.cel import CelEvent
@@ -34,12 +34,12 @@ class Live:
     def on_event(self, event: Event) -> None:
         """Apply an event of the caller's channel.
 
-        Ringing of a leg is noted at once: Asterisk reports it once, to the engine that is there.
+        Ringing of a leg is journalled at once: Asterisk reports it once, to the engine that is there.
         """
         self.line.on_event(event)
         if isinstance(event, Dial):
-            for entry in unnoted_ringing(self.journal.state, self.line.hand_over.rang):
-                self.journal.note(entry)
+            for entry in new_ringing(self.journal.state, self.line.hand_over.rang):
+                self.journal.append(entry)
 
     def on_cel(self, event: CelEvent) -> Awaitable[None] | None:
         """Note the entries of this CEL event, if any; await the result to wait until they are on the disk."""
@@ -49,7 +49,7 @@ class Live:
             if event.kind == "RING":
                 hand_over.destinations = destinations(event.extra.get("to", ""))
             for entry in entries_of(event, self.journal.state, hand_over.rang, hand_over.destinations):
-                written = self.journal.note(entry)
+                written = self.journal.append(entry)
         except JournalClosed:  # the next engine reads the event again
             raise
         except Exception:  # otherwise no event after this one would be read
@@ -58,7 +58,7 @@ class Live:
             self.line.on_cel_end(event.at)
         return written
 
-    def note_unattended_ring(self, event: CelEvent) -> None:
-        """Note that Asterisk rings destinations by itself: the engine died before it noted the hand-over."""
+    def journal_unattended_ring(self, event: CelEvent) -> None:
+        """Journal a ring that no engine handed over: one died before that entry was on the disk."""
         to = tuple(number for _, number in destinations(event.extra.get("to", "")))
-        self.journal.note(FellBack(self.line.call_id, event.at, to))
+        self.journal.append(FellBack(self.line.call_id, event.at, to))

@@ -11,7 +11,7 @@ from datetime import datetime
 from engine.ari.arrival import Arrival
 from journal.ids import call_id_of
 
-KEPT = 50_000  # calls; about 10 MB
+MOST_CALLS = 50_000  # calls; about 10 MB
 
 
 class Past:
@@ -23,7 +23,7 @@ class Past:
 
     def add(self, call_id: str, ended: datetime) -> None:
         self._ended[call_id] = ended
-        if len(self._ended) > KEPT:
+        if len(self._ended) > MOST_CALLS:
             del self._ended[next(iter(self._ended))]
 
     def admit(self, arrival: Arrival) -> Arrival | None:

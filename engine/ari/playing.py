@@ -9,7 +9,7 @@ from dialplan.prompt import Prompt
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError
 from engine.ari.events import Kind, PlaybackFinished, PlaybackStarted
-from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.lease import lease
 from journal.ids import playback_id
 
@@ -36,7 +36,7 @@ async def play(
         try:
             event = await channel.until(finished, prompt.seconds + GRACE_SECONDS)
         except TimeoutError:
-            await let_go(exchange.client.playbacks.stop(playback))
+            await best_effort(exchange.client.playbacks.stop(playback))
             return None
     if event.playback.state != "done" or not began.done():
         await channel.perhaps_hung_up()
@@ -50,4 +50,4 @@ async def stop_playback(exchange: Exchange, channel: Channel) -> None:
         playback = await exchange.client.channels.get_channel_var(channel.id, PLAYBACK)
     except AriError:  # there was no playback, or the channel has ended
         return
-    await let_go(exchange.client.playbacks.stop(playback))
+    await best_effort(exchange.client.playbacks.stop(playback))

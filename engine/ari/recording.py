@@ -10,7 +10,7 @@ from dialplan.prompt import Prompt
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError, Gone
 from engine.ari.events import Event, RecordingFailed, RecordingFinished
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.ari.keys import Keys
 from engine.ari.lease import lease
 from engine.ari.whisper import whisper
@@ -68,7 +68,7 @@ class AriRecording:
     async def _start(self, limits: Limits) -> None:
         """Send silence to the caller too: a network may end a call in which it receives no RTP."""
         channels = self._exchange.client.channels
-        await let_go(channels.start_silence(self._channel.id))  # its failure refuses no message
+        await best_effort(channels.start_silence(self._channel.id))  # its failure refuses no message
         await channels.record(
             self._channel.id,
             self._name,
@@ -85,7 +85,7 @@ class AriRecording:
     async def _end(self, limits: Limits, seconds: float) -> Recorded:
         """Wait for the end, at most so long; return how and when it ended."""
         if not await self._ends_within(seconds):
-            await let_go(self._exchange.client.recordings.stop(self._name))
+            await best_effort(self._exchange.client.recordings.stop(self._name))
         ends: set[asyncio.Future[Any]] = {self._over, self._channel.ended}
         done, _ = await asyncio.wait(ends, timeout=TOGETHER_SECONDS)
         instants = [end.result().at for end in done]

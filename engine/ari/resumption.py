@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Resumption:
-    """Takes over the calls of an earlier engine, and callers that no engine noted.
+    """Takes over the calls of an earlier engine, and callers that no engine journalled.
 
     `unreadable`: number of calls that this engine cannot read.
     """
@@ -66,7 +66,7 @@ class Resumption:
     def _end_unreadable(self, call_id: str) -> None:
         """End the journal of the call: the worker moves its entries to the dead letters."""
         at = self._exchange.last_known
-        self._services.note(CallEnded(call_id, at, Result.LOST, "lost"))
+        self._services.append(CallEnded(call_id, at, Result.LOST, "lost"))
         self._calls.past.add(call_id, at)
 
     async def look_for_all(self, asked: datetime, started: datetime) -> None:
@@ -92,6 +92,6 @@ class Resumption:
             self._calls.start(live, takeover.resume(live, self._handle))
 
     async def begin_strays(self, app: AppInfo, country: str) -> None:
-        """Begin the calls of callers in our application whom no engine noted."""
+        """Begin the calls of callers in our application whom no engine journalled."""
         for channel in await takeover.strays(self._exchange, app, self._calls.channels):
             self._calls.begin_stray(Arrival.of_stray(channel, country, self._services.node))

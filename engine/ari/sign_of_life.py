@@ -27,10 +27,10 @@ class SignOfLife:
     async def give(self) -> None:
         """Set ENGINE_ALIVE: the dialplan takes calls to their fallback when it is older than 5 s.
 
-        While there are calls, the instant is noted: a call that ends with Asterisk and engine together is
-        billed until then. Raises TimeoutError, AriError.
+        While there are calls, the instant is journalled: a call that ends with Asterisk and engine together
+        is billed until then. Raises TimeoutError, AriError.
         """
         at = await self.marker()
         if self._has_calls():
-            self._services.note(Heartbeat(at))
+            self._services.append(Heartbeat(at))
         await self._exchange.client.asterisk.set_global_var("ENGINE_ALIVE", str(int(at.timestamp())))

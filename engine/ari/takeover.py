@@ -6,7 +6,7 @@ import structlog
 
 from dialplan.result import Outcome
 from engine.ari.arrival import Arrival
-from engine.ari.exchange import Exchange, let_go
+from engine.ari.exchange import Exchange, best_effort
 from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.state import AppInfo, ChannelInfo
@@ -89,7 +89,7 @@ def _attempt(leg: Leg) -> Attempt:
 
 
 async def strays(exchange: Exchange, app: AppInfo, known: frozenset[str]) -> list[ChannelInfo]:
-    """Return callers whose engine died before it noted them. Hang up every other unknown channel."""
+    """Return callers whose engine died before it journalled them. Hang up every other unknown channel."""
     callers = []
     for channel_id in set(app.channel_ids) - known:
         is_own = OWN_CHANNEL_ID.fullmatch(channel_id)
@@ -97,6 +97,6 @@ async def strays(exchange: Exchange, app: AppInfo, known: frozenset[str]) -> lis
         if channel is not None:
             callers.append(channel)
             continue
-        await let_go(exchange.client.channels.hangup(channel_id))
+        await best_effort(exchange.client.channels.hangup(channel_id))
         log.warning("stray_hung_up", channel=channel_id)
     return callers

@@ -1,7 +1,7 @@
 """Calls that no engine received, recognized by their first CEL events.
 
 Asterisk has such a call at the number's fallback, or in a ring that an engine handed over and died before it
-noted; or its caller hung up before either.
+journalled; or its caller hung up before either.
 """
 
 from engine.ari.arrival import Arrival

@@ -10,7 +10,7 @@ import structlog
 from dialplan.prompt import Prompt
 from engine.ari.errors import AriError
 from engine.ari.events import Kind, PlaybackFinished, StasisStart
-from engine.ari.exchange import Exchange, let_go, media
+from engine.ari.exchange import Exchange, best_effort, media
 from journal.ids import whisper_id, whisper_playback_id
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ async def whisper(exchange: Exchange, channel_id: str, call_id: str, prompt: Pro
         log.warning("whisper_failed", error=str(error) or "the playback did not end")
     finally:
         if not exchange.detached:
-            await let_go(exchange.client.channels.hangup(snoop))
+            await best_effort(exchange.client.channels.hangup(snoop))
 
 
 async def _play(exchange: Exchange, channel_id: str, snoop: str, prompt: Prompt, times: int) -> None:

@@ -71,7 +71,7 @@ class CallServices:
 
 
 @asynccontextmanager
-async def desk_at(endpoint: Endpoint) -> AsyncIterator[CallServices]:
+async def services_at(endpoint: Endpoint) -> AsyncIterator[CallServices]:
     calls: asyncio.Queue[StasisStart] = asyncio.Queue()
     dispatcher = Dispatcher(calls.put_nowait)
     events: list[Event] = []

@@ -18,13 +18,13 @@ from engine.ari.link import NOTHING, marker, silence
 from engine.ari.operations import Reported
 from engine.causes import HANG_UPS, UNKNOWN_NUMBER, Cause, HangUp
 from tests.live.ari import left_in
-from tests.live.ears import CallServices, desk_at
+from tests.live.ears import CallServices, services_at
 from tests.live.sip import Agent, Call, eventually
 
 
 @pytest.fixture
 async def services(asterisk: Asterisk, empty: None) -> AsyncIterator[CallServices]:
-    async with desk_at(asterisk.endpoint) as made:
+    async with services_at(asterisk.endpoint) as made:
         yield made
 
 
@@ -108,7 +108,7 @@ async def test_events_of_no_use_stay_away_once_filtered(
 
 async def test_a_link_that_closes_and_opens_again_is_found_by_asterisk_every_time(asterisk: Asterisk) -> None:
     for _ in range(5):
-        async with asyncio.timeout(3), desk_at(asterisk.endpoint) as services:
+        async with asyncio.timeout(3), services_at(asterisk.endpoint) as services:
             await services.settle()
 
 
@@ -189,7 +189,7 @@ async def test_what_happens_after_a_crash_is_told_to_the_successor_in_order(
     assert await asyncio.to_thread(eventually, lambda: left_in(endpoint) == [])
     back = datetime.now(UTC)
     newcomer = Call(caller, endpoint.sip, "+3270012345").invite()
-    async with desk_at(endpoint) as services:
+    async with services_at(endpoint) as services:
         start = await services.calls.get()
         await services.settle()
         end, came = (event for event in services.events if isinstance(event, StasisEnd | StasisStart))

@@ -90,7 +90,7 @@ async def test_the_caller_hears_it_ring_when_a_destination_rings_and_not_before(
         await caller.hang_up()
 
 
-async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_let_go_at_once(
+async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are_hung_up_at_once(
     service: Service, wire: Wire
 ) -> None:
     quick = service.destination(Answers(after=0.4))
@@ -112,7 +112,7 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
     }
 
 
-async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_let_go(
+async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_end_legs(
     service: Service,
 ) -> None:
     to = [service.destination(Answers(after=0.3, says=(600 + 200 * n,))) for n in range(3)]

@@ -241,7 +241,9 @@ async def test_a_caller_whose_sound_nobody_understands_is_refused_at_the_door(
     assert service.journal(numbers["deaf"]) == []
 
 
-async def test_who_does_not_answer_in_time_is_let_go_and_the_silent_are_unreachable(service: Service) -> None:
+async def test_who_does_not_answer_in_time_is_hung_up_and_the_silent_are_unreachable(
+    service: Service,
+) -> None:
     rings, dead, both = (new_destination() for _ in range(3))
     service.network.behave(rings, Rings())
     service.network.behave(dead, Dead())

@@ -167,7 +167,7 @@ def test_a_flood_of_calls_that_nobody_is_behind_leaves_lines_to_other_numbers(
 
 
 @heavy
-def test_a_caller_who_never_acknowledges_the_answer_is_let_go_after_half_a_minute(
+def test_a_caller_who_never_acknowledges_the_answer_is_hung_up_after_half_a_minute(
     small: Asterisk, caller: Agent, carrier: Agent
 ) -> None:
     Call(caller, small.endpoint.sip, NUMBER).invite()

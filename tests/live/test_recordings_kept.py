@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from cli.__main__ import main
 from devkit.demo_routing import write_routing
 from storage import recordings
-from storage.calls import keep
+from storage.calls import store
 from tests.live.test_dev import Dev, eventually, running_dev
 from tests.store.calls import revised
 from tests.store.conversations import CALLER, DESTINATION, heard, level_at, record_talk, recorded_call
@@ -52,8 +52,8 @@ async def drain(dev: Dev, *numbers: int) -> None:
     for n in numbers:
         told = [revised(recorded_call(n, form="flac", days=36_500, node="dev", owner=OWNER), n)]
         async with con.transaction():
-            await keep(con, told)
-            await recordings.keep(con, told)
+            await store(con, told)
+            await recordings.store(con, told)
             await con.execute("UPDATE audio SET began = now() - interval '2 hours', ended = NULL")
             await con.execute("UPDATE recording SET ended = now() - interval '2 hours'")
     await con.close()

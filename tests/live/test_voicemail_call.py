@@ -150,6 +150,7 @@ async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered(
         away.rename(spool.folder)
     assert (caller.answered, ending.code) == (None, 500)
     assert_told(caller, "mailbox-full")
+    await until(lambda: "call_end" in kinds(service.journal(number)[before:]), 10)
     entries = service.journal(number)[before:]
     assert kinds(entries) == ["call_start", "turn", "step", "call_end"]
     assert of_kind(entries, "turn")["why"].startswith("no message taken: asterisk.recordings")

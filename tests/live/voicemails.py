@@ -124,4 +124,5 @@ async def leave(service: Service, number: str, spool: Spool, sound: Samples, key
         await said(caller, len(sound) / RATE)
         await caller.press(keys)
     assert not (await caller.wait_ended(20)).by_us
+    await until(lambda: "call_end" in kinds(of_call(service.journal(number), audio_id)), 10)
     return Left(caller, of_call(service.journal(number), audio_id), spool.keep(audio_id))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from engine.ari import cel_room
 from engine.ari.cel_reader import CelReader
-from journal import book
+from journal import folder as journal_folder
 from journal.cel import CelEvent
 from journal.follower import Follower
 from journal.position import Position
@@ -95,8 +95,8 @@ async def place(journal: Journal, asterisk: Asterisk, calls: range) -> bool:
         asterisk.write(n)
         *entries, last = answered_call(n)
         for entry in entries:
-            journal.note(entry)
-        durable = journal.note(last)
+            journal.append(entry)
+        durable = journal.append(last)
         if n % 10 == 0 or n == calls[-1]:
             await durable
         degraded |= journal.degraded
@@ -121,7 +121,7 @@ async def until(is_so: Callable[[], bool]) -> bool:
 
 
 async def main(folder: Path, injected: bool) -> dict[str, object]:
-    book.RESERVE_RETRY_SECONDS = cel_room.RETRY_SECONDS = 0.1
+    journal_folder.RESERVE_RETRY_SECONDS = cel_room.RETRY_SECONDS = 0.1
     taken: list[str] = []
 
     async def take(events: Sequence[CelEvent]) -> None:

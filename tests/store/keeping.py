@@ -12,7 +12,7 @@ import asyncpg
 
 from journal.entries import Entry
 from storage import messages, recordings
-from storage.calls import keep as keep_calls
+from storage.calls import store as store_calls
 from storage.destruction import Destroyer
 from storage.encrypted_store import EncryptedStore
 from storage.key_wrapper import KeyWrapper, new_master_key
@@ -50,9 +50,9 @@ class House:
         """Write these ended calls, as the drainer does; the first one is revision `rev`."""
         told = [revised(list(entries), nth) for nth, entries in enumerate(calls, start=rev)]
         async with self.con.transaction():
-            await keep_calls(self.con, told)
-            await messages.keep(self.con, told)
-            await recordings.keep(self.con, told)
+            await store_calls(self.con, told)
+            await messages.store(self.con, told)
+            await recordings.store(self.con, told)
 
     async def seal(self) -> list[SealResult]:
         """Seal all that is due; return the results."""

@@ -92,7 +92,7 @@ class Night:
     async def _write_journal(self) -> None:
         journal = await Journal.open(self.state / "journal", "here", 4096)
         for entries in tonight():
-            *_, last = [journal.note(entry) for entry in entries]
+            *_, last = [journal.append(entry) for entry in entries]
             await last
         await journal.close()
 

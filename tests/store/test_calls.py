@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from storage import migrate as schema
-from storage.calls import REFUSED, Revised, find, keep
+from storage.calls import REFUSED, Revised, find, store
 from storage.migrate import MigrationChanged, migrate, migrations
 from storage.records import CallRecord
 from storage.rows import FETCHED
@@ -34,19 +34,19 @@ async def everything(con: asyncpg.Connection) -> list[CallRecord]:
 
 
 async def test_a_record_comes_back_as_it_was_kept(con: asyncpg.Connection) -> None:
-    await keep(con, [Revised(record(1), rev=1)])
+    await store(con, [Revised(record(1), rev=1)])
     assert await everything(con) == [record(1)]
 
 
 async def test_so_does_one_that_was_announced(con: asyncpg.Connection) -> None:
     announced = record_of(recorded_call(1))
-    await keep(con, [Revised(announced, rev=1)])
+    await store(con, [Revised(announced, rev=1)])
     assert await everything(con) == [announced]
     assert announced.notice["joined"][0]["result"] == "heard"
 
 
 async def test_durations_stand_in_the_row_for_who_bills_from_the_table(con: asyncpg.Connection) -> None:
-    await keep(con, [Revised(record(1), rev=1)])
+    await store(con, [Revised(record(1), rev=1)])
     (row,) = await con.fetch("SELECT ring_seconds::text, talk_seconds::text FROM call")
     assert tuple(row) == ("5.123", "60.500")
 
@@ -54,7 +54,7 @@ async def test_durations_stand_in_the_row_for_who_bills_from_the_table(con: asyn
 async def test_keeping_ten_times_changes_nothing(con: asyncpg.Connection) -> None:
     calls = [Revised(record(n), rev=n) for n in range(20)]
     for _ in range(10):
-        await keep(con, calls)
+        await store(con, calls)
     assert await everything(con) == [record(n) for n in range(20)]
     assert await con.fetchval("SELECT count(*) FROM leg") == 40
 
@@ -65,19 +65,19 @@ async def test_the_greater_revision_wins_in_whatever_order_they_come(
 ) -> None:
     versions = {1: record_of(lost_call(1)), 2: record(1)}
     for rev in order:
-        await keep(con, [Revised(versions[rev], rev)])
+        await store(con, [Revised(versions[rev], rev)])
     assert await everything(con) == [record(1)]
 
 
 async def test_two_revisions_in_one_batch_are_one_row(con: asyncpg.Connection) -> None:
     corrected = replace(record(1), outcome="abandoned", legs=())
-    await keep(con, [Revised(corrected, rev=2), Revised(record(1), rev=1)])
+    await store(con, [Revised(corrected, rev=2), Revised(record(1), rev=1)])
     assert await everything(con) == [corrected]
 
 
 async def test_what_there_is_none_of_is_null(con: asyncpg.Connection) -> None:
     withheld = record(1, caller="", withheld=True)
-    await keep(con, [Revised(replace(withheld, delivered_to=""), rev=1)])
+    await store(con, [Revised(replace(withheld, delivered_to=""), rev=1)])
     row = await con.fetchrow("SELECT caller, delivered_to, recording_id, message_id FROM call")
     assert row is not None
     assert set(row) == {None}
@@ -85,18 +85,18 @@ async def test_what_there_is_none_of_is_null(con: asyncpg.Connection) -> None:
 
 async def test_the_database_refuses_the_number_of_a_withheld_caller(con: asyncpg.Connection) -> None:
     with pytest.raises(REFUSED, match="no_number_of_a_withheld_caller"):
-        await keep(con, [Revised(record(1, caller="+32470111222", withheld=True), rev=1)])
+        await store(con, [Revised(record(1, caller="+32470111222", withheld=True), rev=1)])
 
 
 @pytest.mark.parametrize("text", ["'); DROP TABLE call; --", "\\'\"{}$1", "\u202eé😀", "%s {x}"])
 async def test_hostile_text_is_only_text(con: asyncpg.Connection, text: str) -> None:
-    await keep(con, [Revised(record(1, owner=text), rev=1)])
+    await store(con, [Revised(record(1, owner=text), rev=1)])
     assert [found.owner for found in await everything(con)] == [text]
 
 
 async def test_records_are_found_by_number_and_time_oldest_first(con: asyncpg.Connection) -> None:
     calls = [record(n, number=f"+327001234{n % 2}") for n in range(10)]
-    await keep(con, [Revised(call, rev=1) for call in reversed(calls)])
+    await store(con, [Revised(call, rev=1) for call in reversed(calls)])
 
     async def found(*asked: Any) -> list[str]:
         return [call.call_id for call in [call async for call in find(con, *asked)]]
@@ -113,7 +113,7 @@ async def test_records_are_found_by_number_and_time_oldest_first(con: asyncpg.Co
 
 async def test_more_records_than_are_read_at_a_time_keep_their_own_legs(con: asyncpg.Connection) -> None:
     calls = [record(n) for n in range(2 * FETCHED + 7)]
-    await keep(con, [Revised(call, rev=1) for call in calls])
+    await store(con, [Revised(call, rev=1) for call in calls])
     assert await everything(con) == calls
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
-from storage.calls import Revised, keep
+from storage.calls import Revised, store
 from storage.export import COLUMNS
 from storage.migrate import migrations
 from tests.store.calls import answered_call, call_id, record_of
@@ -25,7 +25,7 @@ def filled(database: str) -> str:
     async def fill() -> None:
         con = await asyncpg.connect(database)
         records = [record_of(answered_call(n, number=f"+327001234{n % 2}")) for n in range(10)]
-        await keep(con, [Revised(record, 1) for record in records if record])
+        await store(con, [Revised(record, 1) for record in records if record])
         await con.close()
 
     asyncio.run(fill())

@@ -47,7 +47,7 @@ async def write(folder: Path, calls: Iterable[list[Entry]]) -> None:
     async with writing(folder) as journal:
         for call in calls:
             for entry in call:
-                journal.note(entry)
+                journal.append(entry)
             await asyncio.sleep(0)
 
 
@@ -133,7 +133,7 @@ async def test_records_follow_while_calls_go_on(tmp_path: Path, database: str) -
     async with writing(tmp_path) as journal, draining(tmp_path, database) as drainer:
         for n in range(30):
             for entry in answered_call(n):
-                await journal.note(entry)
+                await journal.append(entry)
             if n % 10 == 9:
                 await drained(drainer)
                 assert await kept(database) == records(range(n + 1))
@@ -231,13 +231,13 @@ async def test_a_database_that_was_away_has_everything_when_it_is_back(
 
     async with writing(journal_dir) as journal, draining(journal_dir, own_server.url) as drainer:
         for entry in answered_call(0):
-            await journal.note(entry)
+            await journal.append(entry)
         await drained(drainer)
         own_server.stop()
         await until(is_away, "the drainer has noticed")
         for n in range(1, 50):
             for entry in answered_call(n):
-                await asyncio.wait_for(journal.note(entry), 1)
+                await asyncio.wait_for(journal.append(entry), 1)
         assert drainer.backlog > 10_000
         again = await start_postgres(tmp_path / "postgres", tmp_path / "postgres.log", port=own_server.port)
         try:

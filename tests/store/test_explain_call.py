@@ -13,7 +13,7 @@ from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from journal.state import fold
-from storage.calls import Revised, find, get, keep
+from storage.calls import Revised, find, get, store
 from storage.records import call_record
 from tests.store.calls import NOON, answered_call, call_id
 from tests.unit.folders import NUMBER, good_folder
@@ -27,7 +27,7 @@ def version(state: Path) -> str:
     (folder / "numbers" / "main.yaml").write_text(NUMBER.replace("ring: +3221112233", ROUTE))
     digest = load(folder, Policy()).digest
     versions = Versions(state / "routing-versions")
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     versions.enter(digest, (), NOON)
     return digest
 
@@ -36,7 +36,7 @@ async def stored(database: str, routing: str) -> list[str]:
     """The versions that records of two calls name when they are read again, the first one's by its id."""
     con = await asyncpg.connect(database)
     calls = [answered_call(1, routing=routing), answered_call(2)]
-    await keep(con, [Revised(call_record(fold(call)), 1) for call in calls])
+    await store(con, [Revised(call_record(fold(call)), 1) for call in calls])
     found = [record.routing async for record in find(con)]
     first = call_record(fold(calls[0]))
     assert first is not None

@@ -30,13 +30,13 @@ def started(call):
     return CallStarted(call, AT, "+3270012345", "acme", False, "here", "a")
 
 async def tell(journal, n):
-    await journal.note(started(str(n)))
+    await journal.append(started(str(n)))
     print(n, flush=True)
-    journal.note(CallEnded(str(n), AT, Result.ABANDONED, "caller", 16))
+    journal.append(CallEnded(str(n), AT, Result.ABANDONED, "caller", 16))
 
 async def main():
     journal = await Journal.open(pathlib.Path(sys.argv[1]), "here", 4096)
-    journal.note(started("long"))
+    journal.append(started("long"))
     for tens in range(0, 5000, 10):
         await asyncio.gather(*(tell(journal, tens + n) for n in range(10)))
 

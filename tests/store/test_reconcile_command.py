@@ -45,7 +45,7 @@ def lines(n: int, talk: float = TALK) -> str:
     )
 
 
-async def note(folder: Path, *numbers: int) -> None:
+async def journal_calls(folder: Path, *numbers: int) -> None:
     """The engine notes these calls."""
     shift = BEGAN - NOON
     calls = [
@@ -80,7 +80,7 @@ async def reconciled(*words: str) -> Result:
 @pytest.mark.usefixtures("settings")
 async def test_where_all_agree_it_says_so_and_ends_with_0(sources: Sources, database: str) -> None:
     sources.cel.write_text(lines(0) + lines(1))
-    await note(sources.journal, 0, 1)
+    await journal_calls(sources.journal, 0, 1)
     await drain(sources.journal, database)
     result = await reconciled()
     assert (result.exit_code, result.output) == (0, "2 calls in CEL, 2 records, no differences\n")
@@ -89,7 +89,7 @@ async def test_where_all_agree_it_says_so_and_ends_with_0(sources: Sources, data
 @pytest.mark.usefixtures("settings")
 async def test_each_difference_is_a_line_and_it_ends_with_1(sources: Sources, database: str) -> None:
     sources.cel.write_text(lines(0) + lines(1, talk=70) + lines(3))
-    await note(sources.journal, 0, 1, 2)
+    await journal_calls(sources.journal, 0, 1, 2)
     await drain(sources.journal, database)
     result = await reconciled("--format", "json")
     found: dict[str, Any] = json.loads(result.output)
@@ -107,7 +107,7 @@ async def test_what_waits_in_the_journal_and_what_is_a_dead_letter_is_explained(
     sources: Sources, database: str
 ) -> None:
     sources.cel.write_text(lines(0) + lines(1))
-    await note(sources.journal, 0, 1)
+    await journal_calls(sources.journal, 0, 1)
     con = await asyncpg.connect(database)
     insert = "INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ($1, 1, $2, $3, '[]')"
     await con.execute(insert, call_of(1), NODE, "2 entries cannot be read")
@@ -123,7 +123,7 @@ async def test_what_waits_in_the_journal_and_what_is_a_dead_letter_is_explained(
 @pytest.mark.usefixtures("settings")
 async def test_a_period_may_be_given(sources: Sources) -> None:
     sources.cel.write_text(lines(0))
-    await note(sources.journal)
+    await journal_calls(sources.journal)
     before = (BEGAN - timedelta(seconds=1)).isoformat()
     assert (await reconciled("--until", before)).exit_code == 0
     assert (await reconciled("--since", before)).exit_code == 1
@@ -139,7 +139,7 @@ async def test_on_another_host_it_says_where_to_run_it(sources: Sources) -> None
 
 async def test_the_worker_counts_the_differences_and_logs_each_once(sources: Sources, database: str) -> None:
     sources.cel.write_text(lines(0) + lines(1))
-    await note(sources.journal, 0)
+    await journal_calls(sources.journal, 0)
     await drain(sources.journal, database)
     metrics, backlog = WorkerMetrics(), [1]
     work = Reconciling(sources, metrics, lambda: backlog[0])

@@ -120,7 +120,7 @@ async def test_no_key_is_made_for_what_is_just_being_destroyed(house: House, dat
     await destroying.start()
     await con.execute("UPDATE audio SET state = 'shredded'")
     sealing = asyncio.create_task(
-        house.encrypted_store.keep(house.con, "recording", recording_id(1), b"too late")
+        house.encrypted_store.store(house.con, "recording", recording_id(1), b"too late")
     )
     await lock_awaited(database, sealing.done)
     await destroying.commit()

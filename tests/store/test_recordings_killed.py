@@ -80,7 +80,7 @@ class Day:
         record_sides(spool, EMPTY, b"", b"")
         journal = await Journal.open(self.state / "journal", "here", 4096)
         for entries in long_ago():
-            *_, last = [journal.note(entry) for entry in entries]
+            *_, last = [journal.append(entry) for entry in entries]
             await last
         await journal.close()
 

@@ -97,7 +97,7 @@ async def test_an_object_cut_off_by_a_crash_is_replaced(house: House) -> None:
 async def test_the_object_of_an_attempt_that_was_killed_is_found_and_kept(house: House) -> None:
     raw = record(house.spool.folder, 1)
     await house.drain(voicemail_call(1))
-    await house.encrypted_store.keep(house.con, "message", audio_id(1), raw)
+    await house.encrypted_store.store(house.con, "message", audio_id(1), raw)
     before = await house.store.get(f"message/{audio_id(1)}")
     assert await house.seal() == [SealResult.STORED]
     assert await house.store.get(f"message/{audio_id(1)}") == before

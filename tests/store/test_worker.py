@@ -52,7 +52,7 @@ def working(state: Path, database: str, failpoint: str = "") -> Iterator[subproc
 async def write(state: Path, numbers: range) -> None:
     journal = await Journal.open(state / "journal", "here", SMALL)
     for n in numbers:
-        *_, last = [journal.note(entry) for entry in answered_call(n)]
+        *_, last = [journal.append(entry) for entry in answered_call(n)]
         await last
     await journal.close()
 

@@ -101,16 +101,16 @@ class FakeDial:
                 await self._talk(*taken)
         except HungUp as caller:
             if not caller.ended.lost:
-                self._let_go(16)
+                self._end_legs(16)
             return None
         return Returned(self.number, tuple(self.attempts), now())
 
     def _dial(self, number: str, does: Answers | Says) -> None:
         self.line.legs += 1
         leg = self.ids[number] = leg_id_of(self._call, f"fake.{self.line.legs}")
-        self._note(LegStarted(self._call, now(), leg, number))
+        self._append(LegStarted(self._call, now(), leg, number))
         if isinstance(does, Answers):
-            self._note(LegRang(self._call, now(), leg))
+            self._append(LegRang(self._call, now(), leg))
 
     async def _first_answer(self) -> tuple[str, Answers] | None:
         dialled = [(number, does) for number, does in self.to.items() if does is not None]
@@ -118,8 +118,8 @@ class FakeDial:
             due = self.began + timedelta(seconds=min(does.after, self.seconds))
             await self._until(max((due - now()).total_seconds(), 0))
             if isinstance(does, Answers) and does.after < self.seconds:
-                self._note(LegAnswered(self._call, now(), self.ids[number]))
-                self._let_go(26, besides=number)
+                self._append(LegAnswered(self._call, now(), self.ids[number]))
+                self._end_legs(26, besides=number)
                 return number, does
             outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER
             self._ended(number, outcome, CAUSES.get(outcome, 127))
@@ -131,50 +131,50 @@ class FakeDial:
             return True
         leg, prompt, began = self.ids[number], self.recorder.prompt, now()
         if prompt is None:
-            self._note(PartyNotified(self._call, now(), leg, "known"))
+            self._append(PartyNotified(self._call, now(), leg, "known"))
         else:
             self.line.heard.append(f"{number} hears {prompt.name}")
             if does.leaves is not None and does.leaves < prompt.seconds:
                 await self._until(does.leaves)
-                self._note(PartyNotified(self._call, now(), leg, "left", began=began, ended=now()))
+                self._append(PartyNotified(self._call, now(), leg, "left", began=began, ended=now()))
                 self._ended(number, Outcome.REJECTED, 16)
                 return False
             await self._until(prompt.seconds)
             if prompt.name in self.line.unplayable_to_destinations:
-                self._note(PartyNotified(self._call, now(), leg, "failed", began=began, ended=now()))
+                self._append(PartyNotified(self._call, now(), leg, "failed", began=began, ended=now()))
                 return True
-            self._note(PartyNotified(self._call, now(), leg, "heard", began=began, ended=now()))
+            self._append(PartyNotified(self._call, now(), leg, "heard", began=began, ended=now()))
         self._record(self.recorder, leg)
         return True
 
     def _record(self, recorder: Recorder, leg: str) -> None:
         self.recording = True
         self.line.heard.append(f"recording as {recorder.audio_id}")
-        self._note(RecordingStarted(self._call, now(), recorder.audio_id, 0, "wav", leg))
+        self._append(RecordingStarted(self._call, now(), recorder.audio_id, 0, "wav", leg))
 
     async def _talk(self, number: str, does: Answers) -> None:
         """Raises HungUp at its end, whoever ended it."""
         self.connected = True
         if self.line.journal.state.answered is None:
             self.line.heard.append("answered")
-            self._note(Answered(self._call, now()))
-        self._note(LegConnected(self._call, now(), self.ids[number]))
+            self._append(Answered(self._call, now()))
+        self._append(LegConnected(self._call, now(), self.ids[number]))
         self.line.heard.append(f"talking to {number}")
         await self._until(min(does.talks, self.limit))
         self.line.leave("destination" if does.talks <= self.limit else "limit", 16)
         await self._until(0)
 
-    def _let_go(self, cause: int, besides: str = "") -> None:
+    def _end_legs(self, cause: int, besides: str = "") -> None:
         """End what is left of the legs; the one that is connected has taken the call."""
         if self.recording and self.recorder is not None:
-            self._note(RecordingEnded(self._call, now(), self.recorder.audio_id))
+            self._append(RecordingEnded(self._call, now(), self.recorder.audio_id))
         for number in [number for number in self.ids if number != besides]:
             self._ended(number, Outcome.TAKEN if self.connected else Outcome.NO_ANSWER, cause)
 
     def _ended(self, number: str, outcome: Outcome, cause: int) -> None:
         leg = self.ids.pop(number)
         self.attempts.append(Attempt(leg, number, outcome, cause, 0))
-        self._note(LegEnded(self._call, now(), leg, outcome, cause))
+        self._append(LegEnded(self._call, now(), leg, outcome, cause))
 
     async def _until(self, seconds: float) -> None:
         await asyncio.wait({self.line.gone}, timeout=seconds)
@@ -185,5 +185,5 @@ class FakeDial:
     def _call(self) -> str:
         return self.line.call_id
 
-    def _note(self, entry: Entry) -> None:
-        self.line.journal.note(entry)
+    def _append(self, entry: Entry) -> None:
+        self.line.journal.append(entry)

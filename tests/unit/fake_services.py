@@ -40,7 +40,7 @@ class FakeCallServices:
     async def why_no_recording(self) -> str | None:
         return self.full
 
-    def note(self, entry: Entry) -> Awaitable[None]:
+    def append(self, entry: Entry) -> Awaitable[None]:
         encode(entry)  # an entry that the journal cannot write fails here too
         self.entries.append(entry)
         if isinstance(entry, CallEnded):

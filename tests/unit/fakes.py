@@ -90,7 +90,7 @@ class FakeLine:
         if self.gone.done():
             return
         if not self.lost:
-            self.journal.note(CallerLeft(self.call_id, now(), by, cause))
+            self.journal.append(CallerLeft(self.call_id, now(), by, cause))
         self.gone.set_result(Ended(now(), cause, self.lost))
         self._leave_the_engine(cause)
 
@@ -99,7 +99,7 @@ class FakeLine:
             self.ended.set_result(Ended(now(), cause, self.lost))
 
     def _fall_back(self) -> None:
-        self.journal.note(FellBack(self.call_id, now()))
+        self.journal.append(FellBack(self.call_id, now()))
         self._leave_the_engine(16)
         self.dial = asyncio.create_task(self._without_engine())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from journal import book, scribe
+from journal import folder, thread
 from journal.entries import Entry
 from journal.recovery import recover
 
@@ -20,8 +20,8 @@ AT_MOST = 10.0  # s that a test waits for the journal's thread
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A degraded journal tries again at once: nobody waits in a test."""
-    monkeypatch.setattr(scribe, "RETRY_SECONDS", 0.005)
-    monkeypatch.setattr(book, "RESERVE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(thread, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(folder, "RESERVE_RETRY_SECONDS", 0.01)
 
 
 def failing(

@@ -28,7 +28,7 @@ def prompt(name: str) -> Prompt:
     return Prompt(name, Path(f"{name}.wav"), SECONDS, f"sha256 of {name}")
 
 
-def desk_of(
+def services_of(
     record: str = "announce", route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any
 ) -> FakeCallServices:
     owner = Owner.model_validate({"name": "ACME", "language": "nl", **settings})

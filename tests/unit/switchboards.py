@@ -106,7 +106,7 @@ def channel() -> ChannelInfo:
     return ChannelInfo(CHANNEL, "Ring", AT, CALLER, NUMBER, "Stasis", {})
 
 
-def desk_of(*journal: Entry) -> FakeCallServices:
+def services_of(*journal: Entry) -> FakeCallServices:
     number = service_number([{"ring": OFFICE}])
     return FakeCallServices(CallTerms(number, Owner(name="ACME"), lambda _: None), entries=list(journal))
 

@@ -146,7 +146,7 @@ async def test_a_connection_is_kept_for_the_next_command(wires: list[Wire]) -> N
 
 
 @pytest.mark.looptime
-async def test_a_connection_is_let_go_before_asterisk_does(wires: list[Wire]) -> None:
+async def test_a_connection_is_closed_before_asterisk_does(wires: list[Wire]) -> None:
     wires.extend([old := Wire([NOTHING]), fresh := Wire([NOTHING])])
     async with client() as ari:
         await ari.send("POST", "/a")

@@ -26,7 +26,7 @@ def test_a_call_is_what_both_ends_saw_of_it() -> None:
     assert call.release is None
 
 
-def test_the_slowest_of_those_let_go_counts() -> None:
+def test_the_slowest_of_those_hung_up_counts() -> None:
     caller = "+1 10.0 0.0 0.0 0.0 10.0 200000.0 11.0 0.0 11.0 1000.0\n"
     destination = (
         "lost +1 10.0 1000.0 10.0 105000.0\n"

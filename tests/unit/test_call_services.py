@@ -1,4 +1,4 @@
-"""What is noted of calls: in the journal at once, in counters and log a moment later."""
+"""What is appended for calls: to the journal at once, in counters and log a moment later."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,27 +22,27 @@ AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 START = CallStarted("a", AT, "+3270012345", "acme", False, "node", "node-1", "+32470111222")
 
 
-class Paper:
-    """A journal that remembers what was noted."""
+class FakeJournal:
+    """A journal that remembers its entries."""
 
     degraded = False
 
     def __init__(self) -> None:
-        self.noted: list[Entry] = []
+        self.entries: list[Entry] = []
 
-    def note(self, entry: Entry) -> asyncio.Future[None]:
-        self.noted.append(entry)
+    def append(self, entry: Entry) -> asyncio.Future[None]:
+        self.entries.append(entry)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
 
 
-def front_desk(paper: Paper, metrics: EngineMetrics) -> NodeCallServices:
-    journal, store = cast(Journal, paper), cast(RoutingStore, None)
+def services_with(journal: FakeJournal, metrics: EngineMetrics) -> NodeCallServices:
+    store = cast(RoutingStore, None)
     return NodeCallServices(
         "node",
         store,
-        journal,
+        cast(Journal, journal),
         call_metrics=CallMetrics(metrics, {}),
         longest=timedelta(hours=4),
         recordings=Path("/"),
@@ -57,20 +57,20 @@ def live(metrics: EngineMetrics) -> float:
 
 @pytest.mark.looptime
 async def test_counters_and_log_wait_until_the_call_is_under_way_and_the_journal_does_not() -> None:
-    paper, metrics = Paper(), EngineMetrics()
+    journal, metrics = FakeJournal(), EngineMetrics()
     with capture_logs() as told:
-        await front_desk(paper, metrics).note(START)
-        assert (paper.noted, live(metrics), told) == ([START], 0, [])
+        await services_with(journal, metrics).append(START)
+        assert (journal.entries, live(metrics), told) == ([START], 0, [])
         await asyncio.sleep(REPORT_SECONDS)
         assert live(metrics) == 1
     assert [(line["event"], line["call"]) for line in told] == [("call_started", "a")]
     assert "32470111222" not in str(told)
 
 
-async def test_at_the_end_nothing_is_left_untold() -> None:
+async def test_at_the_end_nothing_is_left_unreported() -> None:
     metrics = EngineMetrics()
-    services = front_desk(Paper(), metrics)
-    services.note(START)
+    services = services_with(FakeJournal(), metrics)
+    services.append(START)
     services.report()
     assert live(metrics) == 1
 
@@ -84,14 +84,14 @@ class Abacus(EngineMetrics):
 
 
 async def test_an_entry_that_cannot_be_counted_stops_neither_the_call_nor_the_others() -> None:
-    paper, metrics = Paper(), Abacus()
-    services = front_desk(paper, metrics)
+    journal, metrics = FakeJournal(), Abacus()
+    services = services_with(journal, metrics)
     told: list[Entry] = [START, CallEnded("a", AT, Result.BUSY, "engine", 17), replace(START, call="b")]
     for entry in told:
-        await services.note(entry)
+        await services.append(entry)
     with capture_logs() as lines:
         services.report()
-    assert paper.noted == told
+    assert journal.entries == told
     assert live(metrics) == 1
     assert [line["event"] for line in lines] == ["call_started", "entry_not_counted", "call_started"]
 

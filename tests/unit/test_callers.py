@@ -167,7 +167,7 @@ def test_wrong_lines_of_a_list_are_counted_and_not_quoted() -> None:
     _, wrong = read_list(b"+32470123456\n" + b"0470123456\n" * 30)
     assert [place.line for place, _ in wrong] == [*range(2, MOST_SHOWN + 3)]
     assert wrong[0][1] == "this line is not a number; write +, country code, number: +3221112233"
-    assert wrong[-1][1].endswith("(and so with 10 lines from here on)")
+    assert wrong[-1][1].endswith("(10 lines have this error, from here on)")
     assert not any("0470" in what for _, what in wrong)
 
 
@@ -209,7 +209,7 @@ def test_a_list_is_part_of_the_routing_and_of_its_digest(tmp_path: Path) -> None
 def test_a_kept_version_has_its_lists(tmp_path: Path) -> None:
     folder, versions = folder_with_list(tmp_path / "routing"), Versions(tmp_path / "versions")
     digest = load(folder, Policy()).digest
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     (folder / "callers" / "nuisance.txt").unlink()
     assert "3225551234" in versions.read(digest).lists["nuisance"]
 

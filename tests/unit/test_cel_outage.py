@@ -14,7 +14,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from journal.entries import CallEnded, CallStarted
-from tests.unit.switchboards import AT, NUMBER, OFFICE, Asterisk, desk_of, serving
+from tests.unit.switchboards import AT, NUMBER, OFFICE, Asterisk, services_of, serving
 
 CALLS = int(os.environ.get("CALLS", "5000"))
 MAX_STALL = 0.1  # s of CPU that the loop's thread may need for all that is done between two ticks
@@ -83,7 +83,7 @@ class Ticks:
 async def read_outage(folder: Path, calls: int) -> tuple[float, Ticks]:
     """The CPU that it takes to have the records of so many calls, and what the loop did meanwhile."""
     write_outage(folder / "Master.csv", calls)
-    services, ticks = desk_of(), Ticks()
+    services, ticks = services_of(), Ticks()
     ticking, began = asyncio.create_task(ticks.run()), time.process_time()
     with capture_logs() as logs:
         async with serving(folder, Asterisk(), services, reads=True) as board:

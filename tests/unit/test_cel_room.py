@@ -40,7 +40,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_headroom_is_allocated_behind_the_end_and_changes_nothing_before_it(cel: Path) -> None:
     room = CelRoom(cel)
-    room.keep(rotated(cel))
+    room.ensure(rotated(cel))
     assert room.bytes == headroom(cel) >= HEADROOM_BYTES - 4096
     assert cel.read_bytes() == b"a line\n"
     with cel.open("ab") as file:
@@ -52,11 +52,11 @@ def test_headroom_is_allocated_behind_the_end_and_changes_nothing_before_it(cel:
 
 def test_headroom_that_has_been_used_is_allocated_anew(cel: Path) -> None:
     room = CelRoom(cel)
-    room.keep(rotated(cel))
+    room.ensure(rotated(cel))
     with cel.open("ab") as file:
         file.write(bytes(HEADROOM_BYTES - LEAST_BYTES + 4096))
     assert headroom(cel) < LEAST_BYTES
-    room.keep(rotated(cel))
+    room.ensure(rotated(cel))
     assert room.bytes > LEAST_BYTES
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_asterisk_has_made_is_replaced_by_one_of_ours(
     if owner == "asterisk's":
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     room = CelRoom(cel)
-    room.keep(rotated(cel))
+    room.ensure(rotated(cel))
     assert rotated(cel).read_bytes() == b"a line\n"
     assert (cel.read_bytes(), stat.S_IMODE(cel.stat().st_mode)) == (b"", mode)
     assert room.bytes == headroom(cel) >= LEAST_BYTES
@@ -96,8 +96,8 @@ def test_no_file_of_ours_is_put_where_everybody_could_write_it_or_asterisk_could
     cel.parent.chmod(folder)
     room = CelRoom(cel)
     with capture_logs() as told:
-        room.keep(rotated(cel))
-        room.keep(rotated(cel))
+        room.ensure(rotated(cel))
+        room.ensure(rotated(cel))
     assert [line["event"] for line in told] == ["cel_headroom_missing"], "logged once"
     assert "chmod 2770" in told[0]["error"]
     assert os.listdir(cel.parent) == ["Master.csv"]
@@ -109,11 +109,11 @@ def test_a_large_file_stays_where_it_is_as_long_as_the_disk_is_full(cel: Path) -
     with pytest.MonkeyPatch.context() as disk, capture_logs() as told:
         full(disk)
         room.rotate(rotated(cel))
-        room.keep(rotated(cel))
+        room.ensure(rotated(cel))
         assert os.listdir(cel.parent) == ["Master.csv"]
     with capture_logs() as told_later:
         room.rotate(rotated(cel))
-        room.keep(rotated(cel, 2))
+        room.ensure(rotated(cel, 2))
     assert rotated(cel).read_bytes() == b"a line\n"
     assert (cel.read_bytes(), room.bytes >= LEAST_BYTES) == (b"", True)
     events = [line["event"] for line in [*told, *told_later]]
@@ -128,7 +128,7 @@ def test_where_no_file_can_be_exchanged_it_is_renamed(cel: Path, monkeypatch: py
 
 
 def test_a_rotated_file_gives_its_headroom_back(cel: Path) -> None:
-    CelRoom(cel).keep(rotated(cel))
+    CelRoom(cel).ensure(rotated(cel))
     before = cel.stat().st_mtime_ns
     give_back(cel)
     assert headroom(cel) < 4096
@@ -140,7 +140,7 @@ def test_the_first_file_is_made_with_headroom_unless_asterisk_was_first(tmp_path
     tmp_path.chmod(0o700)
     cel = tmp_path / "Master.csv"
     room = CelRoom(cel)
-    room.keep(rotated(cel))
+    room.ensure(rotated(cel))
     assert (os.listdir(tmp_path), room.bytes >= LEAST_BYTES) == (["Master.csv"], True)
     cel.write_bytes(b"a line\n")
     create(cel)
@@ -150,5 +150,5 @@ def test_the_first_file_is_made_with_headroom_unless_asterisk_was_first(tmp_path
 def test_without_a_folder_there_is_no_headroom_and_no_complaint(tmp_path: Path) -> None:
     room = CelRoom(tmp_path / "gone" / "Master.csv")
     with capture_logs() as told:
-        room.keep(tmp_path / "gone" / "Master.csv.1")
+        room.ensure(tmp_path / "gone" / "Master.csv.1")
     assert (room.bytes, told) == (0, [])

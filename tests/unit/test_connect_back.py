@@ -47,7 +47,7 @@ def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:
 
 
 @pytest.mark.parametrize("cause", [0, 127, 16])
-def test_a_leg_that_the_caller_gave_up_was_let_go_while_it_rang(cause: int) -> None:
+def test_a_leg_that_the_caller_gave_up_was_hung_up_while_it_rang(cause: int) -> None:
     told = f"&dev-1795776979.7:Down:{cause}:0:{OFFICE}"
     assert list(attempts(CALL, told, given_up=True)) == [attempt(Outcome.NO_ANSWER, 16, 0)]
 

@@ -133,7 +133,7 @@ async def test_a_connection_ends_after_its_time_whatever_it_says() -> None:
 async def test_who_has_shown_who_it_is_stays_and_does_not_count() -> None:
     house = House()
     known = house.comes()
-    house.door.keep(known)
+    house.door.exempt(known)
     for _ in range(5):
         house.comes()
     await asyncio.sleep(60)

@@ -28,11 +28,11 @@ from tests.unit.recorded_calls import (
     SECONDS,
     TALK,
     after,
-    desk_of,
     given,
     line_of,
     notice_in,
     prompt,
+    services_of,
 )
 from tests.unit.routes import service_number
 
@@ -109,7 +109,7 @@ def test_who_refuses_gives_no_notice() -> None:
 
 @pytest.mark.looptime
 async def test_the_caller_hears_it_before_anything_rings_and_the_destination_before_they_talk() -> None:
-    line, services = line_of(), desk_of(keep_recordings="2 weeks", recordings="opus")
+    line, services = line_of(), services_of(keep_recordings="2 weeks", recordings="opus")
     await attend(line, services)
     assert line.heard == [
         "recording-announcement",
@@ -135,7 +135,7 @@ async def test_the_caller_hears_it_before_anything_rings_and_the_destination_bef
 
 @pytest.mark.looptime
 async def test_where_nothing_is_recorded_nothing_is_announced() -> None:
-    line, services = line_of(), desk_of("off")
+    line, services = line_of(), services_of("off")
     await attend(line, services)
     assert line.heard[:2] == ["ringing", "answered"]
     assert given(line) is None
@@ -159,7 +159,7 @@ async def test_where_nothing_is_recorded_nothing_is_announced() -> None:
 async def test_the_caller_is_recorded_as_they_answer(
     policy: str, presses: list[tuple[float, str]], result: str, asked_for: float
 ) -> None:
-    line, services = line_of(presses=presses), desk_of(policy)
+    line, services = line_of(presses=presses), services_of(policy)
     await attend(line, services)
     notice = notice_in(services)
     pressed = (policy, result) in (("opt_in", "heard"), ("opt_out", "refused"))
@@ -176,7 +176,7 @@ async def test_the_caller_is_told_or_asked_once_however_many_destinations_ring(
     policy: str, recorders: int
 ) -> None:
     does: dict[str, Answers | Says] = {OFFICE: Says(Outcome.BUSY), COLLEAGUE: Answers()}
-    line, services = FakeLine(does), desk_of(policy, [{"ring": OFFICE}, {"ring": COLLEAGUE}])
+    line, services = FakeLine(does), services_of(policy, [{"ring": OFFICE}, {"ring": COLLEAGUE}])
     await attend(line, services)
     assert len([words for words in line.heard if words.startswith("recording-")]) == 1
     assert len([connect for connect in line.handed_over if connect.recorder]) == recorders
@@ -185,7 +185,7 @@ async def test_the_caller_is_told_or_asked_once_however_many_destinations_ring(
 
 @pytest.mark.looptime
 async def test_a_caller_who_hangs_up_in_the_announcement_is_not_recorded() -> None:
-    line, services = line_of(hangs_up_after=1), desk_of()
+    line, services = line_of(hangs_up_after=1), services_of()
     state = await attend(line, services)
     assert services.kinds == ["CallStarted", "CallerLeft", "CallEnded"]
     assert state.ending is not None

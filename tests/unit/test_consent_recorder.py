@@ -13,11 +13,11 @@ from tests.unit.recorded_calls import (
     AUDIO,
     COLLEAGUE,
     OFFICE,
-    desk_of,
     given,
     line_of,
     notice_in,
     prompt,
+    services_of,
     without_prompt,
 )
 
@@ -27,7 +27,7 @@ from tests.unit.recorded_calls import (
 @pytest.mark.looptime
 @pytest.mark.parametrize(("policy", "presses"), [("announce", []), ("opt_in", [(4, "1")]), ("opt_out", [])])
 async def test_the_destination_is_told_and_not_asked(policy: str, presses: list[tuple[float, str]]) -> None:
-    line, services = line_of(presses=presses), desk_of(policy, recording_notice="ours")
+    line, services = line_of(presses=presses), services_of(policy, recording_notice="ours")
     await attend(line, services)
     statement = "ours" if policy == "announce" else "recording-announcement"
     assert given(line) == Recorder(AUDIO, prompt(statement), caller_may_stop=False)
@@ -37,13 +37,13 @@ async def test_the_destination_is_told_and_not_asked(policy: str, presses: list[
 @pytest.mark.parametrize("may", [True, False])
 async def test_the_caller_may_stop_it_where_the_owner_says_so(may: bool) -> None:
     line = line_of()
-    await attend(line, desk_of(caller_may_stop=str(may).lower()))
+    await attend(line, services_of(caller_may_stop=str(may).lower()))
     assert given(line) == Recorder(AUDIO, prompt("recording-announcement"), caller_may_stop=may)
 
 
 @pytest.mark.looptime
 async def test_a_destination_that_has_agreed_once_and_for_all_hears_nothing() -> None:
-    line, services = line_of(), desk_of(destinations_know="true")
+    line, services = line_of(), services_of(destinations_know="true")
     await attend(line, services)
     assert given(line) == Recorder(AUDIO, None, caller_may_stop=False)
     assert not [words for words in line.heard if "hears" in words]
@@ -53,7 +53,7 @@ async def test_a_destination_that_has_agreed_once_and_for_all_hears_nothing() ->
 @pytest.mark.looptime
 async def test_nothing_is_recorded_where_the_destination_could_not_be_told() -> None:
     """The caller was asked, by another prompt, and agreed."""
-    line, services = line_of(), without_prompt(desk_of("opt_out"), "recording-announcement")
+    line, services = line_of(), without_prompt(services_of("opt_out"), "recording-announcement")
     await attend(line, services)
     assert notice_in(services).result == "heard"
     assert given(line) is None
@@ -62,7 +62,9 @@ async def test_nothing_is_recorded_where_the_destination_could_not_be_told() -> 
 @pytest.mark.looptime
 async def test_a_prompt_that_is_missing_does_not_matter_to_destinations_that_know() -> None:
     line = line_of()
-    await attend(line, without_prompt(desk_of("opt_out", destinations_know="true"), "recording-announcement"))
+    await attend(
+        line, without_prompt(services_of("opt_out", destinations_know="true"), "recording-announcement")
+    )
     assert given(line) == Recorder(AUDIO, None, caller_may_stop=False)
 
 
@@ -75,7 +77,7 @@ async def test_the_terms_of_a_recording_are_on_the_disk_before_asterisk_may_begi
             seen.extend(services.of(HandedOver))
             return await super().connect(connect)
 
-    services = desk_of(keep_recordings="2 weeks", recordings="opus")
+    services = services_of(keep_recordings="2 weeks", recordings="opus")
     await attend(Watched({OFFICE: Answers()}), services)
     assert [entry.recorder for entry in seen] == [
         RecorderTerms(
@@ -92,7 +94,7 @@ async def test_the_terms_of_a_recording_are_on_the_disk_before_asterisk_may_begi
 
 @pytest.mark.looptime
 async def test_the_terms_name_no_announcement_where_the_destination_hears_none() -> None:
-    services = desk_of(destinations_know="true")
+    services = services_of(destinations_know="true")
     await attend(line_of(), services)
     (terms,) = (entry.recorder for entry in services.of(HandedOver))
     assert terms is not None
@@ -104,7 +106,7 @@ async def test_a_destination_that_leaves_when_it_hears_it_has_not_taken_the_call
     None
 ):
     does: dict[str, Answers | Says] = {OFFICE: Answers(leaves=1), COLLEAGUE: Answers()}
-    line, services = FakeLine(does), desk_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
+    line, services = FakeLine(does), services_of(route=[{"ring": OFFICE}, {"ring": COLLEAGUE}])
     state = await attend(line, services)
     assert [step.outcome for step in services.of(StepPerformed)] == ["rejected", "taken"]
     assert state.connected is not None
@@ -114,7 +116,7 @@ async def test_a_destination_that_leaves_when_it_hears_it_has_not_taken_the_call
 
 @pytest.mark.looptime
 async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_answered() -> None:
-    line, services = line_of(hangs_up_after=6), desk_of()
+    line, services = line_of(hangs_up_after=6), services_of()
     state = await attend(line, services)
     assert (state.answered, state.connected, state.recording) == (None, None, None)
     assert state.ending is not None
@@ -124,7 +126,7 @@ async def test_a_caller_who_gives_up_while_the_destination_hears_it_was_never_an
 @pytest.mark.looptime
 async def test_what_the_destination_did_not_hear_to_its_end_leaves_both_unrecorded_and_talking() -> None:
     line = line_of(unplayable_to_destinations=frozenset({"recording-announcement"}))
-    state = await attend(line, services := desk_of())
+    state = await attend(line, services := services_of())
     (party,) = services.of(PartyNotified)
     assert (party.result, state.consent.allows(party.leg), state.recording) == ("failed", False, None)
     assert state.ending is not None

@@ -15,10 +15,10 @@ from tests.unit.recorded_calls import (
     SECONDS,
     TALKING,
     after,
-    desk_of,
     given,
     line_of,
     notice_in,
+    services_of,
     without_prompt,
 )
 
@@ -33,7 +33,7 @@ from tests.unit.recorded_calls import (
 async def test_without_its_announcement_heard_the_call_goes_on_unrecorded_and_says_so(
     line_settings: dict[str, Any],
 ) -> None:
-    line, services = line_of(**line_settings), desk_of()
+    line, services = line_of(**line_settings), services_of()
     state = await attend(line, services)
     notice = notice_in(services)
     assert (notice.result, notice.why) == ("failed", "the announcement was not heard to its end")
@@ -44,7 +44,7 @@ async def test_without_its_announcement_heard_the_call_goes_on_unrecorded_and_sa
 
 @pytest.mark.looptime
 async def test_an_announcement_that_is_missing_was_not_heard() -> None:
-    line, services = line_of(), without_prompt(desk_of(), "recording-announcement")
+    line, services = line_of(), without_prompt(services_of(), "recording-announcement")
     await attend(line, services)
     assert notice_in(services).result == "failed"
     assert (line.heard[0], given(line)) == ("ringing", None)
@@ -52,7 +52,7 @@ async def test_an_announcement_that_is_missing_was_not_heard() -> None:
 
 @pytest.mark.looptime
 async def test_where_there_is_no_room_no_caller_hears_that_they_are_recorded() -> None:
-    line, services = line_of(), desk_of(full="1.5 GB are free")
+    line, services = line_of(), services_of(full="1.5 GB are free")
     await attend(line, services)
     assert line.heard[0] == "ringing"
     notice = notice_in(services)
@@ -65,7 +65,7 @@ async def test_where_there_is_no_room_no_caller_hears_that_they_are_recorded() -
 
 @pytest.mark.looptime
 async def test_who_has_heard_the_announcement_does_not_hear_it_from_the_next_engine() -> None:
-    line, services = line_of(), desk_of()
+    line, services = line_of(), services_of()
     await leave_after(SECONDS + 1, line, services)
     await take_over(line, services)
     assert line.heard == [f"{OFFICE} hears recording-announcement", *TALKING]
@@ -74,7 +74,7 @@ async def test_who_has_heard_the_announcement_does_not_hear_it_from_the_next_eng
 
 @pytest.mark.looptime
 async def test_who_had_begun_to_hear_it_hears_it_whole_from_the_next_engine() -> None:
-    line, services = line_of(), desk_of()
+    line, services = line_of(), services_of()
     await leave_after(SECONDS - 1, line, services)
     await take_over(line, services)
     assert line.heard[:2] == ["recording-announcement", "ringing"]
@@ -83,7 +83,7 @@ async def test_who_had_begun_to_hear_it_hears_it_whole_from_the_next_engine() ->
 
 @pytest.mark.looptime
 async def test_who_has_refused_is_not_asked_by_the_next_engine() -> None:
-    line, services = line_of(presses=[(4, "1")]), desk_of("opt_out", [*ROUTE, {"ring": COLLEAGUE}])
+    line, services = line_of(presses=[(4, "1")]), services_of("opt_out", [*ROUTE, {"ring": COLLEAGUE}])
     line.destinations = {OFFICE: Says(Outcome.BUSY, 5), COLLEAGUE: Answers()}
     await leave_after(6, line, services)
     await take_over(line, services)

@@ -32,8 +32,8 @@ from tests.unit.journals import (
 async def test_a_follower_sees_each_call_end_once_over_many_segments(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(300):
-            journal.note(started(str(n)))
-            await journal.note(over(str(n - 7)))
+            journal.append(started(str(n)))
+            await journal.append(over(str(n - 7)))
     assert [call[0].call for call in ended(tmp_path)] == [str(n) for n in range(293)]
 
 
@@ -41,9 +41,9 @@ async def test_a_follower_reads_on_while_the_journal_is_written(tmp_path: Path) 
     follower = Follower(tmp_path, Position())
     assert follower.read() == []  # the worker may be there before the first engine
     async with opened(tmp_path) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
         assert [follower.read() for _ in range(3)] == [[], [], []]
-        await journal.note(over("a"))
+        await journal.append(over("a"))
         (call,) = follower.read()
         assert [kind_of(fact) for fact in call.entries] == ["call_start", "call_end"]
         assert backlog(tmp_path, follower.position) == 0
@@ -53,9 +53,9 @@ async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) ->
     """Else a drainer would wait between two batches of a long journal, or make one of each call."""
     async with opened(tmp_path, 2**20) as journal:
         for n in range(ENDED + 1):
-            journal.note(started(str(n)))
-            journal.note(over(str(n)))
-        await journal.note(started("open"))
+            journal.append(started(str(n)))
+            journal.append(over(str(n)))
+        await journal.append(started("open"))
         follower = Follower(tmp_path, Position())
         told = [(len(follower.read()), follower.has_more) for _ in range(3)]
     assert told == [(ENDED, True), (1, False), (0, False)]
@@ -64,8 +64,8 @@ async def test_a_follower_knows_whether_there_is_more_to_read(tmp_path: Path) ->
 async def test_a_follower_that_begins_anywhere_misses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(100):
-            journal.note(started(str(n)))
-            await journal.note(over(str(n - 5)))
+            journal.append(started(str(n)))
+            await journal.append(over(str(n - 5)))
     everything = ended(tmp_path)
     places = [Position(path.name, record.end) for path in segments(tmp_path) for record in read(path).records]
     told = [len(ended(tmp_path, since)) for since in places]
@@ -175,9 +175,9 @@ async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_rev
     follower = Follower(tmp_path, Position())
     async with opened(tmp_path) as journal:
         for outcome in (Result.LOST, Result.ANSWERED):
-            journal.note(started("a"))
-            journal.note(Turned("a", "hours", "open"))
-            await journal.note(over("a", outcome))
+            journal.append(started("a"))
+            journal.append(Turned("a", "hours", "open"))
+            await journal.append(over("a", outcome))
     first, second = [call for _ in range(3) for call in follower.read()]
     assert [call.entries[-1] for call in (first, second)] == [
         over("a", Result.LOST),
@@ -188,7 +188,7 @@ async def test_a_call_noted_again_after_its_end_is_told_again_with_a_greater_rev
 
 async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp_path: Path) -> None:
     async with opened(tmp_path, 2**20) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
         (path,) = segments(tmp_path)
         assert path.stat().st_size == 2**20
         assert backlog(tmp_path, Position()) == read(path).next_offset < 1000
@@ -197,7 +197,7 @@ async def test_the_backlog_is_what_was_written_and_not_what_was_preallocated(tmp
 async def test_only_drained_and_old_segments_are_swept(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(100):
-            await journal.note(started(str(n)))
+            await journal.append(started(str(n)))
     first, second, third, *_ = segments(tmp_path)
     os.utime(first, (1000, 1000))
     os.utime(third, (1000, 1000))

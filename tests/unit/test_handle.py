@@ -1,5 +1,6 @@
 """Stories of calls, on a line without a telephone and a clock that jumps."""
 
+import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
@@ -110,7 +111,7 @@ async def test_who_is_busy_leads_into_the_branch_which_is_the_rest_of_the_route(
     assert outcomes(state) == [(OFFICE, "busy"), (COLLEAGUE, "no_answer"), (HOME, "taken")]
 
 
-async def test_of_several_the_first_to_answer_gets_the_call_and_the_others_are_let_go() -> None:
+async def test_of_several_the_first_to_answer_gets_the_call_and_the_others_are_end_legs() -> None:
     where = {OFFICE: Answers(after=9), COLLEAGUE: Answers(after=4), HOME: Says(Outcome.BUSY)}
     _, state = await called(line(where=where), terms_of([{"ring": {"to": [OFFICE, COLLEAGUE, HOME]}}]))
     assert state.connected is not None
@@ -193,9 +194,9 @@ async def test_a_prompt_that_is_not_there_is_left_out() -> None:
 class ForgetsSteps(FakeCallServices):
     """Call services with a bug."""
 
-    def note(self, entry: Entry) -> Awaitable[None]:
+    def append(self, entry: Entry) -> Awaitable[None]:
         if not isinstance(entry, StepPerformed):
-            return super().note(entry)
+            return super().append(entry)
         self.entries.append(entry)
         raise ValueError("a bug outside of any step")
 
@@ -205,6 +206,23 @@ async def test_a_crash_outside_of_any_step_ends_the_call_with_a_goodbye_and_a_re
     state = await attend(caller, ForgetsSteps(terms_of(WELCOME_THEN_OFFICE)))
     assert caller.heard == ["welcome", "hung up: failed"]
     assert end(state) == ("failed", "engine", 38)
+
+
+class SlowDisk(FakeCallServices):
+    """A journal whose entries are on the disk a second after they are written."""
+
+    def append(self, entry: Entry) -> Awaitable[None]:
+        super().append(entry)
+        return asyncio.ensure_future(asyncio.sleep(1))
+
+
+async def test_the_engine_hangs_up_once_the_last_step_is_on_the_disk() -> None:
+    caller = line()
+    work = asyncio.create_task(attend(caller, SlowDisk(terms_of([{"hangup": "busy"}]))))
+    await asyncio.sleep(0.9)
+    assert caller.heard == []
+    await work
+    assert caller.heard == ["hung up: busy"]
 
 
 async def test_a_withheld_caller_is_noted_as_such_and_without_a_number() -> None:
@@ -228,7 +246,7 @@ async def test_a_caller_who_was_answered_before_hears_ringing_as_sound_and_has_t
     caller = line(where={OFFICE: Answers(talks=10_000)})
     services = FakeCallServices(terms := terms_of([{"ring": OFFICE}], max_minutes=2))
     begin(caller, terms, services)
-    services.note(Answered(caller.call_id, START - timedelta(seconds=30)))
+    services.append(Answered(caller.call_id, START - timedelta(seconds=30)))
     state = await take_over(caller, services)
     (connect,) = caller.handed_over
     assert (connect.answered, connect.limit) == (True, 90)

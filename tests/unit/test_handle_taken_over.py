@@ -99,7 +99,7 @@ async def test_a_ring_that_was_noted_and_never_begun_begins_with_the_next_engine
         FakeCallServices(terms := terms_of([{"ring": OFFICE}])),
     )
     begin(caller, terms, services)
-    services.note(HandedOver(caller.call_id, START, (OFFICE,), 25))
+    services.append(HandedOver(caller.call_id, START, (OFFICE,), 25))
     state = await take_over(caller, services)
     assert [connect.number for connect in caller.handed_over] == [1]
     assert len(state.handovers) == 1
@@ -115,7 +115,9 @@ async def test_what_has_been_performed_leads_back_to_the_step_where_the_call_was
     caller, services = line(), FakeCallServices(terms := terms_of(EVERYBODY))
     begin(caller, terms, services)
     for place, outcome in enumerate(PAST[:count]):
-        services.note(StepPerformed(caller.call_id, "any", outcome, at=START - timedelta(seconds=9 - place)))
+        services.append(
+            StepPerformed(caller.call_id, "any", outcome, at=START - timedelta(seconds=9 - place))
+        )
     state = await take_over(caller, services)
     assert [words for words in caller.heard if words in STILL_TO_HEAR] == STILL_TO_HEAR[count:]
     assert state.outcomes == [*PAST, Outcome.TAKEN]

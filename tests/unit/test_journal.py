@@ -35,13 +35,13 @@ async def test_what_was_noted_is_read_back_in_order(tmp_path: Path) -> None:
     said: list[Entry] = [started("a"), started("b"), over("a")]
     async with opened(tmp_path) as journal:
         for fact in said:
-            journal.note(fact)
+            journal.append(fact)
     assert written(tmp_path) == said
 
 
 async def test_an_entry_that_was_awaited_can_be_read_while_the_journal_is_open(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
         assert written(tmp_path) == [started("a")]
         assert journal.lag == 0
 
@@ -59,9 +59,9 @@ async def test_a_hand_over_is_written_at_once_for_the_next_engine(
             synced.set()
 
         monkeypatch.setattr(os, "fdatasync", tell_synced)
-        journal.note(started("a"))
+        journal.append(started("a"))
         handed_over = HandedOver(started("a").call, AT, ("+3221112233",), 20)
-        journal.note(handed_over)
+        journal.append(handed_over)
         await asyncio.to_thread(synced.wait, 5)
         assert written(tmp_path) == [started("a"), handed_over]
 
@@ -86,7 +86,7 @@ async def test_an_entry_is_done_only_when_the_disk_says_so(
 ) -> None:
     disk = SlowDisk(monkeypatch)
     async with opened(tmp_path) as journal:
-        durable = journal.note(started("a"))
+        durable = journal.append(started("a"))
         assert await asyncio.to_thread(disk.syncing.wait, 10)
         assert not durable.done()
         assert journal.lag > 0
@@ -99,9 +99,9 @@ async def test_what_comes_during_a_sync_shares_the_next_one(
 ) -> None:
     disk = SlowDisk(monkeypatch)
     async with opened(tmp_path) as journal:
-        first = journal.note(started("0"))
+        first = journal.append(started("0"))
         assert await asyncio.to_thread(disk.syncing.wait, 10)
-        others = [journal.note(started(str(n))) for n in range(1, 101)]
+        others = [journal.append(started(str(n))) for n in range(1, 101)]
         disk.go.set()
         await asyncio.gather(first, *others)
     assert disk.syncs == 2
@@ -112,7 +112,7 @@ async def test_a_caller_who_stops_waiting_takes_nothing_from_the_others(
 ) -> None:
     disk = SlowDisk(monkeypatch)
     async with opened(tmp_path) as journal:
-        given_up, other = journal.note(started("a")), journal.note(started("b"))
+        given_up, other = journal.append(started("a")), journal.append(started("b"))
         given_up.cancel()
         disk.go.set()
         await other
@@ -122,9 +122,9 @@ async def test_a_caller_who_stops_waiting_takes_nothing_from_the_others(
 async def test_the_next_engine_finds_the_calls_that_have_no_end(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         for call in ("gone", "open"):
-            journal.note(started(call))
-            journal.note(LegStarted(call, AT, f"{call}-b1", "+3221112233"))
-        journal.note(over("gone"))
+            journal.append(started(call))
+            journal.append(LegStarted(call, AT, f"{call}-b1", "+3221112233"))
+        journal.append(over("gone"))
     async with opened(tmp_path) as successor:
         assert list(successor.open_calls) == ["open"]
         assert [kind_of(fact) for fact in successor.open_calls["open"]] == ["call_start", "leg_start"]
@@ -132,25 +132,25 @@ async def test_the_next_engine_finds_the_calls_that_have_no_end(tmp_path: Path) 
 
 async def test_a_call_stays_open_over_restarts_and_segments_until_it_ends(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
-        journal.note(started("long"))
+        journal.append(started("long"))
         for n in range(200):
-            await journal.note(started(f"short {n}"))
-            journal.note(over(f"short {n}"))
+            await journal.append(started(f"short {n}"))
+            journal.append(over(f"short {n}"))
     assert len(segments(tmp_path)) > 5
     async with opened(tmp_path, SMALL) as second:
-        second.note(Answered("long", AT))
+        second.append(Answered("long", AT))
     async with opened(tmp_path, SMALL) as third:
         assert [kind_of(fact) for fact in third.open_calls["long"]] == ["call_start", "answered"]
-        third.note(over("long"))
+        third.append(over("long"))
     async with opened(tmp_path, SMALL) as fourth:
         assert fourth.open_calls == {}
 
 
 async def test_the_newest_segment_alone_tells_all_that_is_open(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
-        journal.note(started("long"))
+        journal.append(started("long"))
         for n in range(100):
-            await journal.note(Turned("long", "hours", f"open {n}"))
+            await journal.append(Turned("long", "hours", f"open {n}"))
     *older, _ = segments(tmp_path)
     assert older
     for path in older:
@@ -161,10 +161,10 @@ async def test_the_newest_segment_alone_tells_all_that_is_open(tmp_path: Path) -
 async def test_the_next_engine_knows_the_last_instant_that_the_journal_tells(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         assert journal.last_known is None
-        journal.note(started("a"))
-        journal.note(Turned("a", "hours", "open"))
-        journal.note(Heartbeat(AT + timedelta(seconds=9)))
-        journal.note(Answered("a", AT + timedelta(seconds=5)))
+        journal.append(started("a"))
+        journal.append(Turned("a", "hours", "open"))
+        journal.append(Heartbeat(AT + timedelta(seconds=9)))
+        journal.append(Answered("a", AT + timedelta(seconds=5)))
     async with opened(tmp_path) as successor:
         assert successor.last_known == AT + timedelta(seconds=9)
         assert list(successor.open_calls) == ["a"]
@@ -172,9 +172,9 @@ async def test_the_next_engine_knows_the_last_instant_that_the_journal_tells(tmp
 
 async def test_a_heartbeat_outlives_its_segment(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
-        journal.note(Heartbeat(AT + timedelta(hours=1)))
+        journal.append(Heartbeat(AT + timedelta(hours=1)))
         for n in range(100):
-            await journal.note(started(str(n)))
+            await journal.append(started(str(n)))
     *older, _ = segments(tmp_path)
     for path in older:
         path.unlink()
@@ -184,7 +184,7 @@ async def test_a_heartbeat_outlives_its_segment(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_an_older_engine_is_read(tmp_path: Path) -> None:
-    """As the scribe of commit adc1be6 writes it, with entries of that time."""
+    """As the writer of commit adc1be6 writes it, with entries of that time."""
     told = [
         {"call": "a", "kind": "call_start", "at": "2026-11-24T10:00:00.123+00:00", "number": "+3270012345",
          "owner": "acm\ud800", "caller": "", "withheld": False, "node": "here", "channel": "a-a"},
@@ -211,7 +211,7 @@ async def test_a_call_whose_beginning_cannot_be_read_is_ended_as_lost(tmp_path: 
 async def test_more_open_calls_than_a_segment_holds_get_a_larger_one(tmp_path: Path) -> None:
     async with opened(tmp_path, SMALL) as journal:
         for n in range(500):
-            journal.note(started(str(n), owner="x" * 100))
+            journal.append(started(str(n), owner="x" * 100))
     assert len(recover(tmp_path).open_calls) == 500
 
 
@@ -220,8 +220,8 @@ async def test_epochs_and_wall_stamps_only_grow(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr("time.time", lambda hour=hour: float(hour))
         monkeypatch.setattr("time.time_ns", lambda hour=hour: hour * 10**9)
         async with opened(tmp_path) as journal:
-            journal.note(started("a"))
-            journal.note(started("b"))
+            journal.append(started("a"))
+            journal.append(started("b"))
     records = [record for path in segments(tmp_path) for record in read(path).records]
     stamps = [record.wall for record in records if not isinstance(record.entry, Checkpoint)]
     assert stamps == sorted(set(stamps))
@@ -240,12 +240,12 @@ async def test_nothing_can_be_noted_after_closing(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         pass
     with pytest.raises(JournalClosed):
-        journal.note(started("a"))
+        journal.append(started("a"))
 
 
 async def test_an_entry_that_cannot_be_written_is_refused_and_the_next_is_kept(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         with pytest.raises(ValueError, match="time zone"):
-            journal.note(LegRang("a", AT.replace(tzinfo=None), "a-b1"))
-        await journal.note(started("b"))
+            journal.append(LegRang("a", AT.replace(tzinfo=None), "a-b1"))
+        await journal.append(started("b"))
     assert [fact.call for fact in written(tmp_path)] == ["b"]

@@ -107,6 +107,6 @@ async def test_an_engine_goes_on_after_a_torn_record(tmp_path: Path) -> None:
     path.write_bytes(whole()[: -100 - 5])  # the last record, a's end, is torn
     async with opened(tmp_path) as journal:
         assert set(journal.open_calls) == {"a", "b"}
-        journal.note(over("a", Result.LOST))
+        journal.append(over("a", Result.LOST))
     (call,) = ended(tmp_path)
     assert [kind_of(fact) for fact in call] == ["call_start", "leg_start", "call_end"]

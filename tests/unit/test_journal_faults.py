@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from journal import book, scribe
+from journal import folder, thread
 from journal.codec import kind_of
 from journal.entries import Answered
 from journal.reader import read
@@ -27,11 +27,11 @@ async def test_after_a_failed_sync_everything_is_written_again_in_a_new_segment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     async with opened(tmp_path) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
         failing(monkeypatch, broken, lambda nth: nth == 1)
-        await journal.note(Answered("a", AT))
+        await journal.append(Answered("a", AT))
         assert not journal.degraded
-        await journal.note(over("a"))
+        await journal.append(over("a"))
     assert len(segments(tmp_path)) == 2
     (call,) = ended(tmp_path)
     assert [kind_of(fact) for fact in call] == ["call_start", "answered", "call_end"]
@@ -44,9 +44,9 @@ async def test_a_dead_disk_degrades_the_journal_but_lets_the_calls_go_on(
         with monkeypatch.context() as disk:
             failing(disk, "fdatasync", lambda nth: True)
             failing(disk, "fsync", lambda nth: True)
-            await journal.note(started("a"))
+            await journal.append(started("a"))
             assert journal.degraded
-            assert journal.note(Answered("a", AT)).done()
+            assert journal.append(Answered("a", AT)).done()
             assert journal.lag > 0
     assert not journal.degraded  # the disk was back before the journal closed
     assert [kind_of(fact) for fact in written(tmp_path)][-2:] == ["call_start", "answered"]
@@ -58,7 +58,7 @@ async def test_write_errors_leave_no_preallocation_behind(
     async with opened(tmp_path, SEGMENT) as journal:
         failing(monkeypatch, "fdatasync", lambda nth: nth % 2 == 1)
         for n in range(128):
-            await journal.note(started(str(n)))
+            await journal.append(started(str(n)))
         assert len(segments(tmp_path)) == 129
         *poisoned, current = segments(tmp_path)
         assert all(path.stat().st_size == used(path) < SEGMENT for path in poisoned)
@@ -80,7 +80,7 @@ async def test_a_disk_that_fails_for_long_is_not_filled_by_trying(
     async with opened(tmp_path, SEGMENT) as journal:
         with monkeypatch.context() as disk:
             disk.setattr(os, "fdatasync", never)
-            await journal.note(started("a"))
+            await journal.append(started("a"))
             await until(lambda: tries > 50)
             assert len(segments(tmp_path)) <= 4
         await until(lambda: not journal.degraded)
@@ -95,18 +95,18 @@ async def test_an_error_that_is_not_of_the_disk_degrades_the_journal_until_it_is
 ) -> None:
     async with opened(tmp_path) as journal:
         with monkeypatch.context() as broken:
-            broken.setattr(book.Book, "write", lambda self, group: 1 / 0)
-            await journal.note(started("a"))
+            broken.setattr(folder.JournalFolder, "write", lambda self, group: 1 / 0)
+            await journal.append(started("a"))
             assert journal.degraded
         await until(lambda: not journal.degraded)
-        await journal.note(over("a"))
+        await journal.append(over("a"))
     assert [kind_of(fact) for fact in written(tmp_path)] == ["call_start", "call_end"]
 
 
 async def test_a_thread_that_dies_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(tmp_path) as journal:
-        monkeypatch.setattr(scribe.Scribe, "_keep", lambda self, group: 1 / 0)
-        journal.note(started("a"))
+        monkeypatch.setattr(thread.JournalThread, "_add", lambda self, group: 1 / 0)
+        journal.append(started("a"))
         with pytest.raises(JournalFailed, match="ZeroDivisionError"):
             await asyncio.wait_for(journal.died(), AT_MOST)
 
@@ -129,7 +129,7 @@ async def test_what_is_logged_of_a_failing_disk_is_true_already(
     """The log of the engine never raises. If it did: who waits is told, and the process ends loudly."""
     async with opened(tmp_path, SEGMENT) as journal:
         failing(monkeypatch, "pwrite", lambda nth: True)
-        durable = asyncio.ensure_future(journal.note(started("a")))
+        durable = asyncio.ensure_future(journal.append(started("a")))
         with pytest.raises(JournalFailed, match="No space left"):
             await asyncio.wait_for(journal.died(), AT_MOST)
         assert (journal.degraded, durable.done()) == (True, True)

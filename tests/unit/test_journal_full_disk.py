@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from journal import book
+from journal import folder
 from journal.codec import kind_of
 from journal.recovery import recover
 from journal.reserve import NAME
@@ -26,7 +26,7 @@ async def test_on_a_full_disk_the_journal_goes_on_in_its_reserve(
         fill(monkeypatch)
         n = 0
         while journal.reserve > SEGMENT // 2:  # the first segment is full, the second half full
-            await journal.note(over(str(n)))
+            await journal.append(over(str(n)))
             n += 1
         assert not journal.degraded
         assert len(segments(tmp_path)) == 2
@@ -41,9 +41,9 @@ async def test_when_the_reserve_is_used_up_calls_go_on_and_nothing_is_lost_once_
             fill(disk)
             n = 0
             while not journal.degraded:
-                await journal.note(over(str(n)))
+                await journal.append(over(str(n)))
                 n += 1
-            assert journal.note(over("more")).done()
+            assert journal.append(over("more")).done()
         await until(lambda: not journal.degraded and journal.reserve > SEGMENT)  # the reserve is there again
     assert [fact.call for fact in written(tmp_path)] == [*(str(it) for it in range(n)), "more"]
 
@@ -52,11 +52,11 @@ async def test_an_engine_starts_on_a_full_disk_by_the_reserve_of_its_predecessor
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(tmp_path, SEGMENT) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
     fill(monkeypatch)
     async with opened(tmp_path, SEGMENT) as successor:
         assert not successor.degraded
-        await successor.note(over("a"))
+        await successor.append(over("a"))
     assert [kind_of(fact) for fact in written(tmp_path)] == ["call_start", "call_end"]
 
 
@@ -65,14 +65,14 @@ async def test_an_engine_starts_on_a_full_disk_without_any_reserve(
 ) -> None:
     """Degraded, as a running one would be: it knows the open calls, and loses nothing once there is room."""
     async with opened(tmp_path, SEGMENT) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
     (tmp_path / NAME).unlink()
     with monkeypatch.context() as disk:
         fill(disk)
         successor = await Journal.open(tmp_path, "here", SEGMENT)
         assert successor.degraded
         assert list(successor.open_calls) == ["a"]
-        assert successor.note(over("a")).done()
+        assert successor.append(over("a")).done()
         assert [name for name in os.listdir(tmp_path) if name.endswith(".draft")] == []
     await until(lambda: not successor.degraded)
     await successor.close()
@@ -103,7 +103,7 @@ async def test_a_disk_that_is_nearly_full_gives_a_smaller_segment(
 
     monkeypatch.setattr(os, "posix_fallocate", nearly_full)
     async with opened(tmp_path, 16 * 2**16) as journal:
-        await journal.note(started("a"))
+        await journal.append(started("a"))
         assert not journal.degraded
         (path,) = segments(tmp_path)
         assert path.stat().st_size == 4 * 2**16
@@ -114,13 +114,13 @@ async def test_a_folder_that_cannot_be_read_is_opened_as_soon_as_it_can(
 ) -> None:
     """What the engine before has left open is not forgotten, though this one does not go on with it."""
     async with opened(tmp_path, SEGMENT) as journal:
-        await journal.note(started("former"))
+        await journal.append(started("former"))
     with monkeypatch.context() as disk:
-        disk.setattr(book, "recover", lambda directory: (_ for _ in ()).throw(OSError(errno.EIO, "EIO")))
+        disk.setattr(folder, "recover", lambda directory: (_ for _ in ()).throw(OSError(errno.EIO, "EIO")))
         successor = await Journal.open(tmp_path, "here", SEGMENT)
         assert successor.degraded
         assert successor.open_calls == {}
-        assert successor.note(started("new")).done()
+        assert successor.append(started("new")).done()
     await until(lambda: not successor.degraded)
     await successor.close()
     assert [entry.call for entry in begun(tmp_path)] == ["former", "new"]
@@ -131,17 +131,17 @@ async def test_on_a_full_disk_an_engine_goes_on_in_the_segment_that_its_predeces
 ) -> None:
     """Given back at its end, others would have it before the successor has started."""
     async with opened(tmp_path, SEGMENT) as journal:
-        journal.note(started("a"))
+        journal.append(started("a"))
     (path,) = segments(tmp_path)
     assert path.stat().st_size < SEGMENT
     fill(monkeypatch)
     async with opened(tmp_path, SEGMENT) as journal:  # in the reserve; there is none behind it
-        journal.note(started("b"))
+        journal.append(started("b"))
     for call in ("c", "d"):
         async with opened(tmp_path, SEGMENT) as journal:
             assert {"a", "b"} <= set(journal.open_calls)
             assert not journal.degraded
-            journal.note(started(call))
+            journal.append(started(call))
     assert [path.stat().st_size for path in segments(tmp_path)][1:] == [SEGMENT]
     assert [entry.call for entry in written(tmp_path)] == ["a", "b", "c", "d"]
     assert len(recover(tmp_path).open_calls) == 4
@@ -155,7 +155,7 @@ async def test_it_goes_on_behind_what_a_crash_has_torn(
     fill(monkeypatch)
     async with opened(tmp_path, SEGMENT) as journal:
         assert not journal.degraded
-        journal.note(over("b"))
+        journal.append(over("b"))
     assert segments(tmp_path) == [path]
     assert [kind_of(entry) for entry in written(tmp_path)][-1] == "call_end"
     assert list(recover(tmp_path).open_calls) == ["a"]

@@ -136,7 +136,7 @@ def test_the_slower_of_two_that_answer_at_once_has_not_taken_the_call() -> None:
 
 
 @pytest.mark.parametrize("cause", [0, 127])
-def test_a_caller_who_gives_up_has_let_go_of_the_legs(cause: int) -> None:
+def test_a_caller_who_gives_up_has_ended_the_legs(cause: int) -> None:
     told = back(4, f"{ONE}:Ringing:{cause}:180:{OFFICE}", kind="CALL", status="CANCEL", rang="250")
     state = after(LEG_ONE, told, hangup(ONE, 4, cause), hangup(CALLER, 4, 0, C, "CANCEL"))
     assert outcome(state.legs[LEG]) == ("no_answer", 16, 180)

@@ -128,7 +128,7 @@ def house(tmp_path: Path) -> Path:
     )
     digest = load(folder, Policy()).digest
     versions = Versions(state / "routing-versions")
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     versions.enter(digest, (), TUESDAY_10)
     shutil.rmtree(folder)
     (state / "callengine.toml").write_text(f'state = "{state}"\nrouting = "{folder}"\nhistory_days = 30\n')

@@ -81,7 +81,7 @@ def test_where_the_clock_was_set_cel_says_nothing_of_the_duration() -> None:
 def test_a_call_that_no_engine_noted_has_no_record() -> None:
     found = difference(record=None, journal=NOTHING)
     assert found.kind == Kind.NO_RECORD
-    assert found.what == "no engine noted it: answered for 60.500 s"
+    assert found.what == "no engine journalled it: answered for 60.500 s"
     assert "by hand" in found.why
 
 

@@ -29,7 +29,7 @@ def versions(tmp_path: Path) -> Versions:
 def accept(versions: Versions, folder: Path, keep: str) -> None:
     (folder / "owners" / "acme.yaml").write_text(OWNER.format(keep))
     digest = load(folder, Policy()).digest
-    versions.keep(folder, digest)
+    versions.store(folder, digest)
     versions.enter(digest, (), NOON)
 
 

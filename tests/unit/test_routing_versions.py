@@ -37,7 +37,7 @@ def versions(tmp_path: Path) -> Versions:
 def kept(versions: Versions, folder: Path, at: datetime = NOON) -> str:
     """The digest of the folder, which is kept and comes into force."""
     routing = load(folder, Policy())
-    versions.keep(folder, routing.digest)
+    versions.store(folder, routing.digest)
     versions.enter(routing.digest, {prompt.sha256 for prompt in routing.own_prompts}, at)
     return routing.digest
 
@@ -131,7 +131,7 @@ def test_a_folder_that_changed_since_it_was_read_is_not_kept(folder: Path, versi
     digest = load(folder, Policy()).digest
     change(folder, "Other")
     with pytest.raises(FolderChangedError):
-        versions.keep(folder, digest)
+        versions.store(folder, digest)
     assert list(versions.root.iterdir()) == []
 
 

@@ -44,8 +44,8 @@ from tests.unit.switchboards import (
     cel,
     channel,
     comes_in,
-    desk_of,
     kinds,
+    services_of,
     serving,
 )
 
@@ -53,7 +53,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_a_call_is_handed_over_and_cel_tells_the_rest(tmp_path: Path) -> None:
-    services, asterisk = desk_of(), Asterisk()
+    services, asterisk = services_of(), Asterisk()
     async with serving(tmp_path, asterisk, services) as board:
         await comes_in(board)
         assert asterisk.commands[-1] == "continue_in_dialplan"
@@ -71,7 +71,7 @@ async def test_a_call_is_handed_over_and_cel_tells_the_rest(tmp_path: Path) -> N
 
 
 async def test_a_call_is_taken_when_asterisk_has_what_it_keeps_for_us(tmp_path: Path) -> None:
-    services, asterisk = desk_of(), Asterisk()
+    services, asterisk = services_of(), Asterisk()
     taken_meanwhile: list[CallStarted] = []
 
     class Renews(Setting):
@@ -86,7 +86,7 @@ async def test_a_call_is_taken_when_asterisk_has_what_it_keeps_for_us(tmp_path: 
 
 
 async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None:
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         await comes_in(board)
         await board.take([cel("REC_START", LEG), cel("HANGUP", CHANNEL, 1, hangupcause=[]), TALK[0]])
@@ -94,7 +94,7 @@ async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None
 
 
 async def test_lines_of_calls_that_are_over_are_nobodys(tmp_path: Path) -> None:
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([*TALK, *GOODBYE])
         assert board.live == 0
@@ -102,7 +102,7 @@ async def test_lines_of_calls_that_are_over_are_nobodys(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_path: Path) -> None:
-    services, asterisk = desk_of(), Asterisk()
+    services, asterisk = services_of(), Asterisk()
     file = Cel(tmp_path / "Master.csv", tmp_path / "kept", first=True)
     trunk = Trunk("engine", "PJSIP/{number}@trunk")
     board = Switchboard(
@@ -121,7 +121,7 @@ async def test_nothing_is_taken_before_it_is_known_which_calls_there_are(tmp_pat
 
 
 async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) -> None:
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         dialled = cel(
             "FALLBACK", CHANNEL, 0, dialled="003270012345", presentation="prohib_passed_screen", to=OFFICE
@@ -142,7 +142,7 @@ async def test_a_call_that_no_engine_saw_has_its_whole_record(tmp_path: Path) ->
 async def test_a_call_that_no_engine_saw_began_when_the_door_says(
     tmp_path: Path, came: str, began: float
 ) -> None:
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([cel("FALLBACK", CHANNEL, 0, dialled=NUMBER, came=came), *TALK, *GOODBYE])
         await asyncio.sleep(1)
@@ -151,7 +151,7 @@ async def test_a_call_that_no_engine_saw_began_when_the_door_says(
 
 
 async def test_a_conversation_that_an_earlier_engine_handed_over_goes_on(tmp_path: Path) -> None:
-    services, asterisk = desk_of(*LEFT), Asterisk(left=[CHANNEL])
+    services, asterisk = services_of(*LEFT), Asterisk(left=[CHANNEL])
     async with serving(tmp_path, asterisk, services) as board:
         assert board.live == 1
         await board.take(TALK[1:])
@@ -166,7 +166,7 @@ async def test_a_conversation_that_an_earlier_engine_handed_over_goes_on(tmp_pat
 
 
 async def test_lines_that_were_taken_before_are_taken_again_without_a_difference(tmp_path: Path) -> None:
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services) as board:
         await board.take([TALK[0], *TALK, *TALK[:2], *GOODBYE[:2], *GOODBYE])
         await asyncio.sleep(1)
@@ -175,7 +175,7 @@ async def test_lines_that_were_taken_before_are_taken_again_without_a_difference
 
 
 async def test_a_call_that_is_nowhere_ended_with_its_asterisk(tmp_path: Path) -> None:
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     async with serving(tmp_path, Asterisk(), services) as board:
         await asyncio.sleep(60)
         assert board.live == 0
@@ -196,7 +196,7 @@ async def test_a_call_that_ends_while_it_is_looked_for_has_the_end_that_cel_tell
             await asyncio.sleep(0.01)
             await self.board.take([*TALK[1:], *GOODBYE])
 
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     async with serving(tmp_path, Ending(), services) as board:
         await asyncio.sleep(1)
         assert board.live == 0
@@ -207,7 +207,7 @@ async def test_a_call_that_ends_while_it_is_looked_for_has_the_end_that_cel_tell
 async def test_a_caller_who_is_back_goes_on_with_the_route(tmp_path: Path) -> None:
     """Nobody was there when they came back: no event has said so."""
     done = LegEnded(CALL, at(1), leg_id_of(CALL, LEG), "busy", 17, 486)  # type: ignore[arg-type]
-    services, asterisk = desk_of(*LEFT, done), Asterisk(CHANNEL)
+    services, asterisk = services_of(*LEFT, done), Asterisk(CHANNEL)
     async with serving(tmp_path, asterisk, services):
         await asyncio.sleep(1)
         assert f"hangup {CHANNEL}" in asterisk.commands
@@ -216,13 +216,13 @@ async def test_a_caller_who_is_back_goes_on_with_the_route(tmp_path: Path) -> No
 
 async def test_a_channel_of_ours_that_nobody_knows_is_hung_up(tmp_path: Path) -> None:
     asterisk = Asterisk(f"{CALL}-w1")
-    async with serving(tmp_path, asterisk, desk_of()):
+    async with serving(tmp_path, asterisk, services_of()):
         assert asterisk.commands == [f"hangup {CALL}-w1"]
 
 
 async def test_a_ring_that_no_journal_knows_is_recorded_and_stays_withheld(tmp_path: Path) -> None:
     """The engine that handed the caller over was killed before the call's start was on the disk."""
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         told = {"dialled": NUMBER, "presentation": "prohib_not_screened", "to": f"PJSIP/{OFFICE}@trunk0"}
         await board.take([cel("RING", CHANNEL, 0, ring="1", **told), *TALK, *GOODBYE])
@@ -238,7 +238,7 @@ async def test_a_caller_who_gives_up_before_any_engine_wrote_it_down_has_a_recor
 ) -> None:
     """The engine that was told of the call was killed; the next one has only CEL. A call refused at the door
     ends by Asterisk's own hand: that is no call of the number's."""
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         began = replace(cel("CHAN_START"), context="inbound", exten=NUMBER)
         left = replace(cel("HANGUP", CHANNEL, 3, hangupcause=0, hangupsource=source), context="door")

@@ -32,9 +32,9 @@ from tests.unit.switchboards import (
     at,
     cel,
     comes_in,
-    desk_of,
     of_call,
     ready,
+    services_of,
     serving,
 )
 
@@ -60,7 +60,7 @@ async def test_a_call_that_cannot_be_read_is_set_aside_and_keeps_nobody(
     place = left if broken == "fold" else takeover
     whole = getattr(place, broken)
     monkeypatch.setattr(place, broken, trouble)
-    services, asterisk = desk_of(*LEFT), Asterisk(left=[CHANNEL])
+    services, asterisk = services_of(*LEFT), Asterisk(left=[CHANNEL])
     with capture_logs() as logs:
         async with serving(tmp_path, asterisk, services, others=OTHERS) as board:
             await board.take([*TALK[1:], *GOODBYE])
@@ -86,7 +86,7 @@ async def test_a_call_that_cannot_be_looked_for_keeps_nobody(
         await whole(line, state, started, left_to_us=left_to_us)
 
     monkeypatch.setattr(takeover, "look", look)
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     with capture_logs() as logs:
         async with serving(tmp_path, Asterisk(), services, others=OTHERS):
             await asyncio.sleep(60)
@@ -97,7 +97,7 @@ async def test_a_call_that_cannot_be_looked_for_keeps_nobody(
 async def test_what_nobody_thought_of_ends_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving(tmp_path, Asterisk(), desk_of()) as board:
+    async with serving(tmp_path, Asterisk(), services_of()) as board:
         watching = asyncio.create_task(board.watch())
         await asyncio.sleep(1)
         assert not watching.done()
@@ -125,7 +125,7 @@ async def test_a_settling_that_fails_once_forgets_no_call(
             raise AriError(500, "not now")
 
     monkeypatch.setattr(Setting, "renew", renew)
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     async with serving(tmp_path, Asterisk(), services) as board:
         await asyncio.sleep(60)
         assert board.live == 0
@@ -150,7 +150,7 @@ def told(services: FakeCallServices) -> list[tuple[str, datetime, str, datetime]
 
 
 async def test_a_channel_that_comes_again_within_a_second_is_another_call(tmp_path: Path) -> None:
-    services, asterisk = desk_of(), Asterisk(left=[CHANNEL])
+    services, asterisk = services_of(), Asterisk(left=[CHANNEL])
     async with serving(tmp_path, asterisk, services) as board:
         await comes_in(board)
         await board.take(TALK)
@@ -168,7 +168,7 @@ async def test_a_channel_that_comes_again_within_a_second_is_another_call(tmp_pa
 
 async def test_at_the_fallback_too(tmp_path: Path) -> None:
     """CEL tells of both; the end of the first is read after the second has begun."""
-    services, asterisk = desk_of(), Asterisk()
+    services, asterisk = services_of(), Asterisk()
     async with serving(tmp_path, asterisk, services) as board:
         await board.take([FALLBACK, *TALK])
         await begins_again(asterisk, 5.5)
@@ -184,9 +184,9 @@ async def test_at_the_fallback_too(tmp_path: Path) -> None:
 
 async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path) -> None:
     asterisk = Asterisk()
-    async with serving(tmp_path, asterisk, desk_of()):
+    async with serving(tmp_path, asterisk, services_of()):
         pass
-    asterisk.started, asterisk.there, services = at(5), (CHANNEL,), desk_of(*LEFT)
+    asterisk.started, asterisk.there, services = at(5), (CHANNEL,), services_of(*LEFT)
     async with serving(tmp_path, asterisk, services) as board:
         await asyncio.sleep(60)
         assert [live.line.call_id for live in board._calls.present] == [call_id_of(CHANNEL, NODE, at(5))]
@@ -196,9 +196,9 @@ async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path)
 async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_path: Path) -> None:
     """No engine was there, and no line tells of its end. The last sign of life is a line of another call."""
     asterisk = Asterisk()
-    async with serving(tmp_path, asterisk, desk_of()):
+    async with serving(tmp_path, asterisk, services_of()):
         pass
-    asterisk.started, asterisk.there, services = at(500), (CHANNEL,), desk_of()
+    asterisk.started, asterisk.there, services = at(500), (CHANNEL,), services_of()
     other = replace(FALLBACK, at=at(44), call="dev-1795776979.9", channel="dev-1795776979.9")
     lines = [*(replace(it, at=it.at + timedelta(seconds=30)) for it in [FALLBACK, *TALK]), other]
     async with serving(tmp_path, asterisk, services, cel_lines=lines) as board:
@@ -212,7 +212,7 @@ async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_pat
 
 
 async def test_lines_of_a_call_that_has_ended_begin_it_no_second_time(tmp_path: Path) -> None:
-    services = desk_of()
+    services = services_of()
     ring = cel("RING", CHANNEL, 0.05, ring="1", to=f"PJSIP/{OFFICE}@trunk0", dialled=NUMBER)
     async with serving(tmp_path, Asterisk(), services, ended={CALL: at(9)}) as board:
         await board.take([FALLBACK, ring, *TALK, *GOODBYE])
@@ -221,7 +221,7 @@ async def test_lines_of_a_call_that_has_ended_begin_it_no_second_time(tmp_path: 
 
 
 async def test_a_call_that_ended_a_moment_ago_is_not_begun_again_either(tmp_path: Path) -> None:
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([FALLBACK, *TALK, *GOODBYE])
         await asyncio.sleep(1)
@@ -234,7 +234,7 @@ async def test_a_call_that_ended_a_moment_ago_is_not_begun_again_either(tmp_path
 
 async def test_of_a_call_that_cel_told_first_the_caller_is_told_later(tmp_path: Path) -> None:
     """The engine stood still for 5 s, and Asterisk has taken the caller to the fallback meanwhile."""
-    services = desk_of()
+    services = services_of()
     async with serving(tmp_path, Asterisk(), services) as board:
         await board.take([FALLBACK, *TALK])
         await comes_in(board, -5)
@@ -258,7 +258,7 @@ async def test_a_bug_in_reading_one_line_costs_that_line(
         whole(self, entry)
 
     monkeypatch.setattr(CallState, "apply", apply)
-    services = desk_of()
+    services = services_of()
     with capture_logs() as logs:
         async with serving(tmp_path, Asterisk(), services) as board:
             await board.take([FALLBACK, *TALK, *GOODBYE])
@@ -273,7 +273,7 @@ async def test_a_bug_in_beginning_a_call_costs_its_lines(
     def terms(self: FakeCallServices, dialled: str) -> None:
         raise ZeroDivisionError
 
-    services = desk_of(*LEFT)
+    services = services_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services) as board:
         monkeypatch.setattr(FakeCallServices, "terms", terms)
         other = replace(FALLBACK, call="dev-1795776979.9", channel="dev-1795776979.9")

@@ -22,9 +22,9 @@ from tests.unit.switchboards import (
     at,
     cel,
     comes_in,
-    desk_of,
     of_call,
     ready,
+    services_of,
     serving,
 )
 
@@ -45,7 +45,7 @@ class Set:
 
 
 async def test_each_live_call_hears_that_the_clock_was_set_before_what_came_after(tmp_path: Path) -> None:
-    hands, services = Set(), desk_of()
+    hands, services = Set(), services_of()
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()) as board:
         await comes_in(board)
         await board.take(TALK)
@@ -64,9 +64,9 @@ async def test_each_live_call_hears_that_the_clock_was_set_before_what_came_afte
 
 async def test_the_next_engine_hears_of_a_clock_that_was_set_while_none_was_there(tmp_path: Path) -> None:
     hands = Set()
-    async with serving(tmp_path, Asterisk(), desk_of(), clock=hands.clock()):
+    async with serving(tmp_path, Asterisk(), services_of(), clock=hands.clock()):
         pass
-    hands.set, services = timedelta(hours=-1), desk_of(*LEFT)
+    hands.set, services = timedelta(hours=-1), services_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()):
         pass
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()):
@@ -75,7 +75,7 @@ async def test_the_next_engine_hears_of_a_clock_that_was_set_while_none_was_ther
 
 
 async def test_a_clock_that_is_watched_is_looked_at(tmp_path: Path) -> None:
-    hands, services = Set(), desk_of(*LEFT)
+    hands, services = Set(), services_of(*LEFT)
     async with serving(tmp_path, Asterisk(left=[CHANNEL]), services, clock=hands.clock()) as board:
         watching = asyncio.create_task(board.watch())
         hands.set = timedelta(seconds=2)
@@ -86,7 +86,7 @@ async def test_a_clock_that_is_watched_is_looked_at(tmp_path: Path) -> None:
 
 async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tmp_path: Path) -> None:
     """Though, as the clock stands now, that has not begun yet."""
-    hands, services, asterisk = Set(), desk_of(), Asterisk(left=[CHANNEL])
+    hands, services, asterisk = Set(), services_of(), Asterisk(left=[CHANNEL])
     async with serving(tmp_path, asterisk, services, clock=hands.clock()) as board:
         asterisk.started = at(500)
         board.on_disconnect()

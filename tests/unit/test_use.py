@@ -185,7 +185,7 @@ def test_a_few_files_cannot_make_a_route_of_millions_of_steps(tmp_path: Path) ->
 def test_a_kept_version_has_its_sub_routes(tmp_path: Path) -> None:
     root, versions = folder(tmp_path / "routing", "  - use: day\n", day=RING), Versions(tmp_path / "versions")
     digest = load(root, Policy()).digest
-    versions.keep(root, digest)
+    versions.store(root, digest)
     (root / "routes" / "day.yaml").write_text(RING.replace("33", "44"))
     assert load(root, Policy()).digest != digest
     (kept,) = versions.read(digest).numbers.values()

@@ -45,7 +45,7 @@ def owner(**settings: Any) -> Owner:
     return Owner.model_validate({"name": "ACME", "language": "nl", "mail": "office@acme.example", **settings})
 
 
-def desk_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeCallServices:
+def services_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeCallServices:
     def prompt(name: str) -> Prompt:
         return Prompt(name, Path(f"{name}.wav"), SECONDS.get(name, 2.0), "")
 
@@ -113,7 +113,7 @@ def test_a_delivery_is_what_was_agreed_when_the_call_came_in() -> None:
 
 
 async def test_a_caller_is_answered_greeted_and_recorded_and_hangs_up() -> None:
-    line, services = FakeLine(), desk_of()
+    line, services = FakeLine(), services_of()
     state = await attend(line, services)
     assert line.heard == ["answered", "closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
     assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
@@ -127,7 +127,7 @@ async def test_a_caller_is_answered_greeted_and_recorded_and_hangs_up() -> None:
 
 @pytest.mark.parametrize("how", [How.KEY, How.SILENCE, How.LIMIT])
 async def test_whatever_ends_the_message_the_caller_is_told_goodbye(how: How) -> None:
-    line, services = FakeLine(message=(how, 30)), desk_of()
+    line, services = FakeLine(message=(how, 30)), services_of()
     await attend(line, services)
     assert line.heard[-2:] == ["goodbye", "hung up: voicemail"]
     assert told(services, MessageEnded).how == how
@@ -136,7 +136,7 @@ async def test_whatever_ends_the_message_the_caller_is_told_goodbye(how: How) ->
 
 
 async def test_who_hangs_up_in_the_greeting_has_reached_the_voicemail_and_left_no_message() -> None:
-    line, services = FakeLine(hangs_up_after=1), desk_of()
+    line, services = FakeLine(hangs_up_after=1), services_of()
     await attend(line, services)
     assert line.heard == ["answered", "closed"]
     assert kinds(services) == ["CallStarted", "Answered", "CallEnded"]
@@ -144,14 +144,14 @@ async def test_who_hangs_up_in_the_greeting_has_reached_the_voicemail_and_left_n
 
 
 async def test_a_greeting_that_cannot_be_played_costs_no_message() -> None:
-    line, services = FakeLine(unplayable=frozenset({"closed", "beep"})), desk_of()
+    line, services = FakeLine(unplayable=frozenset({"closed", "beep"})), services_of()
     await attend(line, services)
     assert told(services, MessageEnded).how == "hangup"
     assert end(services) == ("voicemail", "caller")
 
 
 async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered() -> None:
-    line, services = FakeLine(), desk_of(full="0.4 GB are free")
+    line, services = FakeLine(), services_of(full="0.4 GB are free")
     await attend(line, services)
     assert line.heard == ["mailbox-full", "hung up: failed"]
     assert kinds(services) == ["CallStarted", "Turned", "StepPerformed", "CallEnded"]
@@ -159,14 +159,14 @@ async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered() -> No
 
 
 async def test_who_could_not_be_recorded_is_told_so() -> None:
-    line, services = FakeLine(message=(How.FAILED, 0)), desk_of()
+    line, services = FakeLine(message=(How.FAILED, 0)), services_of()
     await attend(line, services)
     assert line.heard[-2:] == ["mailbox-full", "hung up: failed"]
     assert told(services, MessageEnded).how == "failed"
 
 
 async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to() -> None:
-    line, services = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), desk_of()
+    line, services = FakeLine(message=(How.LIMIT, 60), hangs_up_after=5, lost=True), services_of()
     await attend(line, services)
     assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
     assert end(services) == ("voicemail", "lost")
@@ -183,24 +183,24 @@ async def test_the_message_begins_on_the_disk_before_it_is_recorded() -> None:
             seen.extend(kinds(services))
             return await super().record(*args, **more)
 
-    services = desk_of()
+    services = services_of()
     await attend(Watched(), services)
     assert seen == ["CallStarted", "Answered", "MessageStarted"]
 
 
 async def test_the_start_of_the_call_is_on_the_disk_before_the_caller_is_answered() -> None:
     class Slow(FakeCallServices):
-        def note(self, entry: Entry) -> Awaitable[None]:
-            noted = super().note(entry)
+        def append(self, entry: Entry) -> Awaitable[None]:
+            noted = super().append(entry)
             return asyncio.sleep(9) if isinstance(entry, CallStarted) else noted
 
-    services = Slow(desk_of().call_terms)
+    services = Slow(services_of().call_terms)
     await attend(FakeLine(), services)
     assert told(services, Answered).at == after(9)
 
 
 async def test_the_message_carries_where_it_is_to_go() -> None:
-    services = desk_of()
+    services = services_of()
     await attend(FakeLine(), services)
     delivery = Delivery.from_json(dict(told(services, MessageStarted).deliver))
     assert (delivery.to, delivery.label, delivery.zone) == (
@@ -214,7 +214,7 @@ async def test_the_message_carries_where_it_is_to_go() -> None:
 async def test_a_call_carries_where_it_is_told_of_if_missed_when_the_owner_wants_that(
     missed_calls: str, carried: bool
 ) -> None:
-    services = desk_of(missed_calls=missed_calls)
+    services = services_of(missed_calls=missed_calls)
     await attend(FakeLine(hangs_up_after=1), services)
     missed = told(services, CallStarted).missed
     assert (missed is not None) == carried
@@ -223,7 +223,7 @@ async def test_a_call_carries_where_it_is_told_of_if_missed_when_the_owner_wants
 
 
 async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
-    services = desk_of(missed_calls="mail")
+    services = services_of(missed_calls="mail")
     await attend(FakeLine(), services)
     with capture_logs() as lines:
         for entry in services.entries:
@@ -238,7 +238,7 @@ async def test_neither_the_caller_nor_an_address_gets_into_the_log() -> None:
 
 async def left_in_a_message(line: FakeLine) -> FakeCallServices:
     """The journal of an engine that was killed while it recorded a message."""
-    services = desk_of()
+    services = services_of()
     await leave_after(3, line, services)
     assert kinds(services) == ["CallStarted", "Answered", "MessageStarted"]
     return services
@@ -262,7 +262,7 @@ async def test_a_recording_that_was_never_begun_begins_after_another_beep() -> N
 
 
 async def test_a_greeting_that_was_cut_short_is_heard_again_and_the_caller_is_answered_once() -> None:
-    line, services = FakeLine(), desk_of()
+    line, services = FakeLine(), services_of()
     await leave_after(1, line, services)
     await take_over(line, services)
     assert line.heard == ["closed", "beep", f"recorded as {AUDIO}, at most 60 s"]
@@ -273,7 +273,7 @@ async def test_a_greeting_that_was_cut_short_is_heard_again_and_the_caller_is_an
 async def test_after_a_message_that_had_ended_there_is_only_goodbye_to_say() -> None:
     line = FakeLine()
     services = await left_in_a_message(line)
-    services.note(MessageEnded(line.call_id, after(9), AUDIO, "key"))
+    services.append(MessageEnded(line.call_id, after(9), AUDIO, "key"))
     await take_over(line, services)
     assert line.heard == ["goodbye", "hung up: voicemail"]
     assert told(services, MessageEnded).at == after(9)

@@ -40,7 +40,7 @@ class JournalInUse(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class PendingEntry:
     """An entry on its way to the disk. `durable` belongs to the event loop, `since` is monotonic time."""
 
     entry: Entry
@@ -59,7 +59,7 @@ class Place:
     segment_bytes: int
 
 
-class Book:
+class JournalFolder:
     """Writes groups of entries. Not thread-safe, except `reserve`: one thread at a time uses it."""
 
     def __init__(self, place: Place, lock: int, recovered: Recovered) -> None:
@@ -83,7 +83,7 @@ class Book:
         self._reserve_error = ""
 
     @classmethod
-    def open(cls, place: Place) -> "Book":
+    def open(cls, place: Place) -> "JournalFolder":
         """Lock the folder (created if missing), and read its open calls. Raises JournalInUse, OSError."""
         lock = take(place.directory)
         try:
@@ -111,30 +111,30 @@ class Book:
         for path in self.recovered.read:
             cut_zeros(path)
 
-    def write(self, group: Sequence[Noted]) -> None:
+    def write(self, group: Sequence[PendingEntry]) -> None:
         """Make these entries durable, in order. Raises OSError: then each of them may be lost."""
-        size = sum(HEADER.size + len(noted.payload) for noted in group)
+        size = sum(HEADER.size + len(pending.payload) for pending in group)
         if self._segment is None or not self._segment.has_room(size):
             self._segment = self._roll(size)
-        self._segment.append([self._record(noted.stamp, noted.payload) for noted in group])
+        self._segment.append([self._record(pending.stamp, pending.payload) for pending in group])
         point("journal.before_sync")
         self._segment.sync()
         point("journal.after_sync")
         self._is_settled, self._leftover = True, None
 
-    def remember(self, group: Iterable[Noted]) -> None:
+    def remember(self, group: Iterable[PendingEntry]) -> None:
         """These entries are durable. The next segment begins with the entries of open calls."""
-        for noted in group:
-            match noted.entry:
+        for pending in group:
+            match pending.entry:
                 case CallStarted(call=call):
-                    self._open.setdefault(call, []).append(noted.payload)
+                    self._open.setdefault(call, []).append(pending.payload)
                 case CallEnded(call=call):
                     self._open.pop(call, None)
                 case Heartbeat():
-                    self._heartbeat = noted.payload
+                    self._heartbeat = pending.payload
                 case entry if entry.call in self._open:
-                    self._open[entry.call].append(noted.payload)
-            self._wall = noted.stamp.wall
+                    self._open[entry.call].append(pending.payload)
+            self._wall = pending.stamp.wall
 
     def give_up(self) -> None:
         """Leave the segment after a failed write.

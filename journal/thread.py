@@ -19,67 +19,69 @@ from threading import Thread
 
 import structlog
 
-from journal.book import Book, Noted
 from journal.fault import point
+from journal.folder import JournalFolder, PendingEntry
 from journal.recovery import Recovered
 
 GROUP = 2_000  # entries or a few more; about 0.5 MB
 RETRY_SECONDS = 1.0
-KEPT = 500_000  # entries of a degraded journal in memory, about 200 MB: half an hour of 30 calls a second
+MOST_UNSAVED = (
+    500_000  # entries of a degraded journal in memory, about 200 MB: half an hour of 30 calls a second
+)
 log = structlog.get_logger()
 
 
-class Scribe(Thread):
-    """Owns the book. Gets entries by a queue; calls `on_durable` for those that are durable."""
+class JournalThread(Thread):
+    """Owns the journal's folder. Gets entries by a queue; calls `on_durable` for those that are durable."""
 
     def __init__(
         self,
-        open_book: Callable[[], Book],
-        on_durable: Callable[[Sequence[Noted]], None],
+        open_folder: Callable[[], JournalFolder],
+        on_durable: Callable[[Sequence[PendingEntry]], None],
         died: Callable[[BaseException], None],
     ) -> None:
         super().__init__(name="journal", daemon=True)  # it does not keep a failed engine from ending
         self.degraded = False
         self.oldest: float | None = None  # `since` of the oldest entry that is not durable
-        self._book: Book | None = None  # None: it could not be opened yet
-        self._open_book = open_book
+        self._folder: JournalFolder | None = None  # None: it could not be opened yet
+        self._open_folder = open_folder
         self._on_durable = on_durable
         self._died = died
-        self._noted: SimpleQueue[list[Noted] | None] = SimpleQueue()
-        self._unsaved: list[Noted] = []
+        self._queue: SimpleQueue[list[PendingEntry] | None] = SimpleQueue()
+        self._unsaved: list[PendingEntry] = []
         self._next_try = 0.0
         self._last_error = ""
 
     @property
     def reserve(self) -> int:
         """Bytes that the journal can still write when the disk is full."""
-        return self._book.reserve if self._book else 0
+        return self._folder.reserve if self._folder else 0
 
-    def put(self, noted: list[Noted]) -> None:
+    def put(self, entries: list[PendingEntry]) -> None:
         """Add entries, all at once: each call may cost a change of threads."""
-        self._noted.put(noted)
+        self._queue.put(entries)
 
     def finish(self) -> None:
         """Write the rest, and end."""
-        self._noted.put(None)
+        self._queue.put(None)
 
     def begin(self) -> Recovered:
-        """Open the book and begin its first segment, before the thread starts; return what was recovered.
+        """Open the folder and begin its first segment, before the thread starts; return what was recovered.
 
         If that fails, the journal is degraded. Raises JournalInUse.
         """
         try:
-            self._book = self._open_book()
-            self._book.begin()
-            self._book.fill_reserve()
+            self._folder = self._open_folder()
+            self._folder.begin()
+            self._folder.fill_reserve()
         except OSError as error:
             self._degrade(error)
-        return self._book.recovered if self._book else Recovered()
+        return self._folder.recovered if self._folder else Recovered()
 
     def release(self) -> None:
         """Leave the folder, after the thread has ended."""
-        if self._book is not None:
-            self._book.close()
+        if self._folder is not None:
+            self._folder.close()
 
     def run(self) -> None:
         try:
@@ -93,25 +95,25 @@ class Scribe(Thread):
         while is_open:
             group, is_open = self._gather()
             point("journal.gathered")
-            self._keep(group)
+            self._add(group)
             is_due = not self.degraded or not is_open or time.monotonic() >= self._next_try
             if is_due and (self._unsaved or self.degraded):
                 self._save()
-            if is_open and self._book is not None and not self.degraded:
-                self._book.fill_reserve()  # once every waiter has been notified
+            if is_open and self._folder is not None and not self.degraded:
+                self._folder.fill_reserve()  # once every waiter has been notified
         if self._unsaved:
             log.critical("journal_entries_lost", entries=len(self._unsaved))
 
-    def _gather(self) -> tuple[list[Noted], bool]:
+    def _gather(self) -> tuple[list[PendingEntry], bool]:
         """Return the next group, and whether more may come. Empty if something must be retried."""
-        group: list[Noted] = []
+        group: list[PendingEntry] = []
         try:
-            noted = self._noted.get(timeout=self._patience)
-            while noted is not None:
-                group += noted
+            entries = self._queue.get(timeout=self._patience)
+            while entries is not None:
+                group += entries
                 if len(group) >= GROUP:
                     return group, True
-                noted = self._noted.get_nowait()
+                entries = self._queue.get_nowait()
         except Empty:
             return group, True
         return group, False
@@ -121,12 +123,12 @@ class Scribe(Thread):
         """Seconds until something must be retried, even if no entry comes."""
         if self.degraded:
             return RETRY_SECONDS
-        return self._book.next_fill if self._book else None
+        return self._folder.next_fill if self._folder else None
 
-    def _keep(self, group: list[Noted]) -> None:
+    def _add(self, group: list[PendingEntry]) -> None:
         self._unsaved += group
-        lost = len(self._unsaved) - KEPT
-        del self._unsaved[KEPT:]
+        lost = len(self._unsaved) - MOST_UNSAVED
+        del self._unsaved[MOST_UNSAVED:]
         self.oldest = self._unsaved[0].since if self._unsaved else None
         if self.degraded:
             self._on_durable(group)
@@ -147,24 +149,24 @@ class Scribe(Thread):
             self._settle()
 
     def _write(self) -> None:
-        if self._book is None:
-            self._book = self._open_book()
-        self._book.write(self._unsaved)
+        if self._folder is None:
+            self._folder = self._open_folder()
+        self._folder.write(self._unsaved)
 
     def _settle(self) -> None:
         saved, self._unsaved = self._unsaved, []
         was_degraded, self.degraded = self.degraded, False
         self.oldest = None
         self._last_error = ""
-        if self._book is not None:
-            self._book.remember(saved)
+        if self._folder is not None:
+            self._folder.remember(saved)
         self._on_durable(saved)
         if was_degraded:
             log.warning("journal_written_again")
 
     def _poison(self, error: OSError) -> None:
-        if self._book is not None:
-            self._book.give_up()
+        if self._folder is not None:
+            self._folder.give_up()
         if not self.degraded:  # otherwise it were logged each second
             log.error("journal_segment_poisoned", error=str(error))
 
@@ -172,8 +174,8 @@ class Scribe(Thread):
         was_degraded, self.degraded = self.degraded, True
         self._next_try = time.monotonic() + RETRY_SECONDS
         before, self._last_error = self._last_error, repr(error)
-        if self._book is not None:
-            self._book.give_up()
+        if self._folder is not None:
+            self._folder.give_up()
         if not was_degraded:
             self._on_durable(self._unsaved)
         if self._last_error != before:
