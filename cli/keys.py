@@ -1,10 +1,10 @@
 """The master key that a command needs."""
 
 import click
-from worker.stores import key_wrapper_of
 
 from config.settings import Settings, SettingsError
 from storage.key_wrapper import KeyWrapper
+from storage.stores import key_wrapper_of
 
 
 def master_key_in(settings: Settings) -> KeyWrapper:

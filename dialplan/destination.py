@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -50,6 +50,8 @@ class Destination(Model):
     hears ringing meanwhile, and pays nothing. For `confirm`, destinations have to ring one after another. A
     prompt of the owner called `confirm` replaces the built-in request.
     """
+
+    alone: ClassVar = "number"
 
     number: DestinationNumber
     present: Present = Present.CALLER

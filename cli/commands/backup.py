@@ -52,13 +52,12 @@ def command(*, out: Path, keep: int, state: Path | None, settings: Path | None) 
 
 async def back_up(settings: "Settings", out: Path, *, keep: int, named: bool) -> "Backup":
     """Raises ClickException."""
-    from worker.stores import objects_of
-
     from cli.database import connected
     from cli.keys import master_key_in
     from storage.backup import snapshot
     from storage.key_wrapper import MasterKeyError, SealBroken
     from storage.objects import ObjectsTrouble
+    from storage.stores import objects_of
 
     objects, key_wrapper = objects_of(settings), master_key_in(settings)
     try:

@@ -62,8 +62,6 @@ async def restored(
     settings: "Settings", url: str, file: Path, roles: "Roles", *, with_audio: bool
 ) -> "Restored":
     """Raises ClickException."""
-    from worker.stores import objects_of
-
     from cli.database import connected
     from cli.keys import master_key_in
     from storage.backup.archive import Archive, ArchiveUnusable
@@ -71,6 +69,7 @@ async def restored(
     from storage.backup.restoration import NotEmpty, Sources, restore
     from storage.key_wrapper import MasterKeyError, SealBroken
     from storage.objects import ObjectsTrouble
+    from storage.stores import objects_of
 
     key_wrapper = master_key_in(settings) if with_audio else None
     objects = objects_of(settings)

@@ -2,12 +2,12 @@
 
 from collections.abc import Generator, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
-from dialplan.model import at_least_one
+from dialplan.model import LIST, at_least_one, listed
 from dialplan.period import read_period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
@@ -18,10 +18,6 @@ from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
 REMEMBER = timedelta(days=7)
-
-
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
 
 
 def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -73,7 +69,8 @@ class Ring(StepModel):
     step: Literal["ring"] = "ring"
     to: Annotated[
         tuple[Destination, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed, Destination | tuple[Destination, ...]),
+        LIST,
         AfterValidator(at_least_one),
         AfterValidator(_check_count),
         Field(examples=["[+3221112233]"]),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import PastExplanation, retrace
+from cli.past_call import PastExplanation
+from storage.retracing import retrace
 from dialplan.caller import Caller, Presentation
 from dialplan.destination import Destination
 from dialplan.number import Owner

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import retrace
+from storage.retracing import retrace
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.rehearse import rehearse
 from dialplan.result import Choice, Outcome

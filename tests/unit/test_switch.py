@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from cli.commands.explain import command as explain
 from cli.commands.switch import command as switch
 from cli.commands.switches import command as switches
-from cli.past_call import retrace
+from storage.retracing import retrace
 from config.versions import IN_FORCE
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
