@@ -1,4 +1,4 @@
-"""100,000 damaged SIP messages under real calls of every kind: every promise holds, Asterisk does not grow."""
+"""100,000 damaged SIP messages under real calls of every kind: promises hold, and Asterisk does not grow."""
 
 import os
 from pathlib import Path
