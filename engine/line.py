@@ -112,13 +112,17 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0."""
+    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0.
+
+    `refused`: its network refused the call before it rang: perhaps because of the number that was shown.
+    """
 
     leg: str
     to: str
     outcome: Outcome
     cause: int
     sip: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

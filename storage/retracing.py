@@ -14,6 +14,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.caller_list import CallerList
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Choice, Outcome, Result, together
+from dialplan.second_try import AGAIN
 from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
@@ -97,6 +98,8 @@ def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choic
         if choices:
             return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
         return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
+    if step.destinations and choices and choices[0].startswith(AGAIN):
+        return PastStep(step, Choice(choices.pop(0)), Known.ATTEMPTS, _its_legs(step, legs))
     if step.destinations:
         return _rung(step, record, _its_legs(step, legs), more=bool(legs))
     if step.takes_message:

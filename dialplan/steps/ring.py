@@ -1,6 +1,6 @@
 """`ring`: ring destinations, and connect the first that answers."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from dialplan.period import read_period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
+from dialplan.second_try import outcomes_in, refused_by
 from dialplan.step import Draw, Facts, Plan, StepModel, Turn
 from dialplan.strategy import Strategy, are_open, are_reachable, check_strategy, ordered, with_room
 from dialplan.walk import walk
@@ -107,10 +108,14 @@ class Ring(StepModel):
             if not there:
                 outcomes.append(Outcome.BUSY)
                 continue
-            outcome = yield ring if len(there) == len(ring.to) else ring._of(*there)
-            if outcome is Outcome.TAKEN:
+            tried = ring if len(there) == len(ring.to) else ring._of(*there)
+            answer = yield tried
+            outcomes += outcomes_in(answer)
+            if refused := refused_by(answer):
+                answer = yield tried._again(refused)
+                outcomes += outcomes_in(answer)
+            if answer is Outcome.TAKEN:
                 return final(Verdict(Result.ANSWERED))
-            outcomes.append(Outcome(outcome))
         outcome = together(outcomes)
         verdict = Verdict(Result(outcome))
         branch = self._branch(outcome)
@@ -133,6 +138,11 @@ class Ring(StepModel):
         remember = (self.remember or REMEMBER) if self.strategy is Strategy.STICKY else self.remember
         changes = {"to": to, "seconds": seconds, "strategy": Strategy.ALL, "remember": remember}
         return self.model_copy(update=changes)
+
+    def _again(self, refused: Collection[str]) -> "Ring":
+        """This step with these destinations alone, each shown another number."""
+        to = [one.with_second_presentation() for one in self.to if one.number in refused]
+        return self._of(*to)
 
     @property
     def summary(self) -> str:

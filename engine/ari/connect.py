@@ -43,6 +43,8 @@ LEFT, UNCONFIRMED = "UpBUSY", "UpCONGESTION"
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480
 REFUSED = 300  # and above
+# Forbidden, Decline, Rejected (RFC 8688): of a network, if the destination did not ring; then of a person.
+REFUSALS = (403, 603, 608)
 
 
 def variables(
@@ -109,7 +111,8 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         outcome = Outcome.REJECTED if state == LEFT else leg_outcome(why, rang=rang)
         if state == UNCONFIRMED:
             outcome, why = Outcome.NO_ANSWER, Cause.NO_ANSWER
-        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
+        refused = status in REFUSALS and state != RINGING
+        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status, refused)
 
 
 def destinations(to: str) -> tuple[tuple[str, str], ...]:

@@ -1,15 +1,19 @@
 """Perform `ring`: hand the caller over to Asterisk, which rings all destinations and connects the first."""
 
 from dialplan.prompt import CONFIRM, Prompt
-from dialplan.result import Outcome
+from dialplan.result import Answer, Outcome
+from dialplan.second_try import again
 from dialplan.steps.ring import Ring
 from engine.call import Call
 from engine.consent import announce_recording
 from engine.line import Connect, HungUp, Returned
 
 
-async def ring(step: Ring, call: Call) -> Outcome:
-    """Return the outcome of the ring: TAKEN after a conversation, when both parties have left."""
+async def ring(step: Ring, call: Call) -> Answer:
+    """Return the outcome of the ring: TAKEN after a conversation, when both parties have left.
+
+    Or a choice: the destinations to be rung again, with another number shown.
+    """
     await announce_recording(call)
     connect = connect_of(step, call)
     try:
@@ -22,7 +26,12 @@ async def ring(step: Ring, call: Call) -> Outcome:
         if step.remember is not None:
             call.services.remember(call.state, step.path, step.remember)
         return Outcome.TAKEN
-    return call.tried(connect, returned)
+    outcome = call.tried(connect, returned)
+    retriable = {to.number for to in step.to if to.present_if_refused}
+    refused = [one.to for one in returned.attempts if one.refused and one.to in retriable]
+    if not refused:
+        return outcome
+    return again([one.outcome for one in returned.attempts if one.to not in refused], refused)
 
 
 def connect_of(step: Ring, call: Call) -> Connect:

@@ -1,4 +1,4 @@
-"""`sticky`, `longest_idle` and `max_calls` on real calls."""
+"""`sticky`, `longest_idle`, `max_calls` and `present_if_refused` on real calls."""
 
 from devkit.carrier import Answers, Refuses
 from devkit.phones import shown
@@ -41,3 +41,19 @@ async def test_a_destination_that_has_as_many_calls_as_it_may_have_is_busy(servi
     await third.hang_up()
     records = await service.records(number, 3)
     assert sorted(record.outcome for record in records) == ["answered", "answered", "busy"]
+
+
+async def test_a_network_that_refuses_the_callers_number_is_shown_the_service_number(
+    service: Service,
+) -> None:
+    to = service.destination(Refuses(603))
+    route = {"ring": {"to": {"number": to, "present_if_refused": "service_number"}}}
+    (number,) = service.house.agree([route])
+    await (await service.call(number)).wait_ended()
+    first, second = [await service.network.arrival(to, count) for count in (1, 2)]
+    assert number not in first.invite.one("from")
+    assert number in second.invite.one("from")
+    assert len(service.network.arrivals) == 2
+    record = await service.record(number)
+    assert [(leg.outcome, leg.sip) for leg in record.legs] == [("rejected", 603)] * 2
+    assert record.choices == (f"again {to}",)

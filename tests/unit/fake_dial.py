@@ -52,10 +52,11 @@ class Answers:
 
 @dataclass(frozen=True)
 class Says:
-    """A destination of which only an outcome comes."""
+    """A destination of which only an outcome comes. `refused`: of its network."""
 
     outcome: Outcome
     after: float = 1
+    refused: bool = False
 
 
 class CallerLine(Protocol):
@@ -128,7 +129,9 @@ class FakeDial:
                 self._end_legs(26, besides=number)
                 return number, does
             outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER
-            self._ended(number, outcome, CAUSES.get(outcome, 127))
+            self._ended(
+                number, outcome, CAUSES.get(outcome, 127), refused=isinstance(does, Says) and does.refused
+            )
         return None
 
     def _confirms(self, number: str, does: Answers) -> bool:
@@ -189,9 +192,9 @@ class FakeDial:
         for number in [number for number in self.ids if number != besides]:
             self._ended(number, Outcome.TAKEN if self.connected else Outcome.NO_ANSWER, cause)
 
-    def _ended(self, number: str, outcome: Outcome, cause: int) -> None:
+    def _ended(self, number: str, outcome: Outcome, cause: int, *, refused: bool = False) -> None:
         leg = self.ids.pop(number)
-        self.attempts.append(Attempt(leg, number, outcome, cause, 0))
+        self.attempts.append(Attempt(leg, number, outcome, cause, 0, refused))
         self._append(LegEnded(self._call, now(), leg, outcome, cause))
 
     async def _until(self, seconds: float) -> None:

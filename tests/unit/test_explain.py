@@ -127,6 +127,7 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
                 {
                     "number": to,
                     "present": "caller",
+                    "present_if_refused": None,
                     "hours": None,
                     "seconds": None,
                     "percent": None,

@@ -39,6 +39,7 @@ def settings_of(step: str) -> set[str]:
             *Owner.model_fields,
             *STEPS,
             "present",
+            "present_if_refused",
             "label",
             "confirm",
             "max_calls",
