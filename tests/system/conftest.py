@@ -23,6 +23,7 @@ from tests.system.house import (
     mail_server,
     routing,
 )
+from tests.system.names import name_server
 from tests.system.packages import Packages, built
 
 
@@ -89,6 +90,13 @@ def production(with_database: Guest, with_asterisk: Guest) -> Guest:
         logs = [with_asterisk.log(f"callengine-{name}") for name in ("engine", "worker")]
         raise Failed("\n".join([str(failed), *logs])) from None
     return with_asterisk
+
+
+@pytest.fixture
+def names(production: Guest) -> Iterator[None]:
+    """Name service, for what asks for the sender's domain."""
+    with name_server(production):
+        yield
 
 
 @pytest.fixture

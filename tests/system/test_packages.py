@@ -14,6 +14,18 @@ from tests.system.packages import NAMES, Packages, version_of
 from tests.system.test_working import CALLER, CALLER_HZ, OFFICE_HZ, record_of
 
 pytestmark = [pytest.mark.timeout(900)]
+SPOIL = """
+chmod 644 /etc/callengine/credentials/database
+systemctl stop callengine-worker
+systemctl disable --quiet callengine-asterisk
+sed -i 's/^maxload.*/maxload = 1.5/' /etc/asterisk/asterisk.conf
+"""
+REPAIR = """
+chmod 600 /etc/callengine/credentials/database
+systemctl start callengine-worker
+systemctl enable --quiet callengine-asterisk
+sed -i 's/^maxload.*/maxload = 0/' /etc/asterisk/asterisk.conf
+"""
 READY = "curl -sf http://127.0.0.1:9460/ready && curl -sf http://127.0.0.1:9461/ready"
 
 
@@ -52,7 +64,35 @@ async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
     record = await record_of(production, UPDATED)
     assert (record["outcome"], record["ended_by"], record["delivered_to"]) == ("answered", "caller", OFFICE)
     assert record["talk_seconds"] > 10
-    assert "no findings" in production.run("callengine audit")
+    production.run("systemctl start callengine-audit")  # its unit, under its full hardening
+    assert "no findings" in production.log("callengine-audit")
+
+
+async def test_the_doctor_names_what_an_update_has_left_to_do_and_then_finds_nothing(
+    production: Guest, names: None
+) -> None:
+    blamed = "callengine doctor --without clock --format json | jq -r '.findings[].check'"
+    assert production.run(blamed) == "versions\n", production.run("callengine doctor || true")
+    production.run("systemctl restart callengine-asterisk")
+    await production.until(READY)
+    assert "no findings" in await production.until("callengine doctor --without clock")
+
+
+async def test_the_doctor_finds_what_is_wrong_each_with_its_remedy(production: Guest, names: None) -> None:
+    production.run(SPOIL)
+    shown_by_doctor = production.attempt("callengine doctor --without clock")
+    production.run(REPAIR)
+    assert shown_by_doctor.returncode == 1
+    for line in (
+        "error: units: callengine-asterisk would not start with the host; systemctl enable callengine-",
+        "error: units: callengine-worker is inactive; systemctl enable --now callengine-worker",
+        "error: credentials: /etc/callengine/credentials/database can be read by others",
+        "error: worker: http://127.0.0.1:9461/ready does not answer",
+        "warning: limits: maxload is 1.5",
+    ):
+        assert line in shown_by_doctor.stdout
+    assert "Traceback" not in shown_by_doctor.stdout + shown_by_doctor.stderr
+    await production.until("callengine doctor --without clock")
 
 
 async def install(guest: Guest, packages: Packages, version: str) -> None:
