@@ -60,6 +60,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "a statement or transaction of an operator's command: complete or not at all, as the operator sees": (
         "storage/access.py: add",
+        "storage/export_cursor.py: ExportCursor.write",
         "storage/grants.py: _grant",
         "storage/grants.py: grant",
         "storage/backup/archive.py: written",
