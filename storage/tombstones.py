@@ -97,7 +97,7 @@ async def verify(con: asyncpg.Connection, earlier: Head | None = None) -> Chain:
     return chain
 
 
-def misfit(row: Mapping[str, Any], before: Head) -> str:
+def misfit(row: Mapping[str, Any] | asyncpg.Record, before: Head) -> str:
     """Why this line cannot follow the line `before`; "" when it can."""
     if row["seq"] != before.seq + 1:
         return f"line {before.seq + 1} is missing"

@@ -29,9 +29,10 @@ VALUES ($1, $2, coalesce((SELECT max(seq) FROM tombstone), 0), now() - interval 
 DONE = "UPDATE backup SET done_at = now() WHERE backup_id = $1"
 MIGRATIONS = "SELECT name, sha256 FROM migration ORDER BY name"
 HEAD = "SELECT seq || ':' || hash FROM tombstone ORDER BY seq DESC LIMIT 1"
+# Transactions have other numbers in another database.
 COLUMNS = """
 SELECT column_name FROM information_schema.columns
-WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position
+WHERE table_schema = 'public' AND table_name = $1 AND data_type <> 'xid8' ORDER BY ordinal_position
 """
 AGE = "SELECT extract(epoch FROM now() - max(done_at))::float8 FROM backup"
 # Only of audio that must live: what is due is destroyed, whether or not the worker has come to it.

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from cli.__main__ import main
 from devkit.carrier import Answers, Rings
 from devkit.phones import WITHHELD
+from tests.live.agreed import new_caller
 from tests.live.conversation import hear_each_other
 from tests.live.service import Service, until
 from tests.live.test_served_alone import with_fallback
@@ -29,7 +30,7 @@ async def live(service: Service, number: str) -> list[dict[str, Any]]:
 
 async def test_a_live_call_is_listed_and_hung_up_and_a_withheld_caller_is_not_shown(service: Service) -> None:
     number, to = service.ringing(Answers())
-    caller = await service.call(number, WITHHELD)
+    caller = await service.call(number, WITHHELD["user;ID"](new_caller()))
     await hear_each_other(caller, await service.network.picked_up(to))
     (call,) = await live(service, number)
     assert (call["caller"], call["doing"], call["answered"]) == ("withheld", f"talks with {to}", True)

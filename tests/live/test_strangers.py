@@ -55,9 +55,14 @@ def test_fail2ban_itself_reads_these_lines(asterisk: Asterisk, tmp_path: Path) -
     tree = Path.home() / ".cache/callengine/ops-1/tree"
     ask_as(STRANGER, asterisk.endpoint.sip, "INVITE", "for-fail2ban")
     (tmp_path / "security").write_text("\n".join(refused(asterisk, ["for-fail2ban"])) + "\n")
-    command = [tree / "usr/bin/fail2ban-regex", "-c", tree / "etc/fail2ban", tmp_path / "security", FILTER]
+    files = [tree / "usr/bin/fail2ban-regex", "-c", tree / "etc/fail2ban", tmp_path / "security", FILTER]
     environment = {**os.environ, "PYTHONPATH": str(tree / "usr/lib/python3/dist-packages")}
     done = subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, *map(str, files)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert "1 matched, 0 missed" in done.stdout

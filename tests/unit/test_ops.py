@@ -95,6 +95,6 @@ def test_a_stranger_is_banned_and_nobody_whom_he_names(session: str, remote: str
 def test_promtool_accepts_the_rules_and_their_tests() -> None:
     subprocess.run([ROOT / "scripts/fetch-ops.sh"], check=True, timeout=280)
     promtool = Path.home() / ".cache/callengine/ops-1/tree/usr/bin/promtool"
-    subprocess.run([promtool, "check", "rules", RULES.name], cwd=RULES.parent, check=True, timeout=60)
-    tests = [promtool, "test", "rules", "callengine.rules.test.yaml"]
+    subprocess.run([str(promtool), "check", "rules", RULES.name], cwd=RULES.parent, check=True, timeout=60)
+    tests = [str(promtool), "test", "rules", "callengine.rules.test.yaml"]
     subprocess.run(tests, cwd=RULES.parent, check=True, timeout=60)

@@ -10,3 +10,8 @@ CREATE TABLE backup (
     published bigint NOT NULL,                   -- the tombstone up to which the object store has those since the backup
     holds_at  timestamptz NOT NULL               -- the same for decisions about legal holds
 );
+
+-- The transaction that stored the record last, for `callengine calls --cursor`: a number drawn from a sequence could become
+-- visible after a later one; of transactions PostgreSQL knows up to which one all have ended.
+ALTER TABLE call ADD COLUMN stored_in xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX call_by_stored_in ON call (stored_in);
