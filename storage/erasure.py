@@ -18,7 +18,6 @@ from typing import Self
 import asyncpg
 
 from journal.fault import point
-from storage.access import Actor, this_process
 from storage.certificates import Certificate
 from storage.certificates import add as add_certificate
 from storage.rotation import switch_wal
@@ -27,13 +26,6 @@ BATCH = 500  # calls in a transaction
 TABLES = ("dead_letter", "message", "call")  # the largest last
 REWRITE_SECONDS = 3600.0
 
-ASK = """
-INSERT INTO erasure (caller_hash, sealed, until, reason, operator, host) VALUES ($1, $2, now(), $3, $4, $5)
-ON CONFLICT (caller_hash) WHERE finished_at IS NULL DO UPDATE SET
-    until = now(), reason = EXCLUDED.reason, operator = EXCLUDED.operator, host = EXCLUDED.host,
-    asked_at = now(), certified = NULL
-RETURNING erasure_id
-"""
 LOOK_AGAIN = "DELETE FROM erased_journal WHERE erasure_id = $1"
 UNFINISHED = """
 SELECT erasure_id, caller_hash, sealed, until FROM erasure WHERE finished_at IS NULL ORDER BY erasure_id
@@ -138,23 +130,6 @@ class Erasure:
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
-
-
-async def ask(
-    con: asyncpg.Connection, caller_hash: str, sealed: bytes, reason: str, actor: Actor | None = None
-) -> int:
-    """Have this caller erased from all stores; return the number of the erasure.
-
-    Where one of the same caller is not finished yet, it begins anew, with the calls that came since.
-    """
-    actor = actor or this_process()
-    point("erase.before_ask")
-    async with con.transaction():
-        erasure_id = await con.fetchval(ASK, caller_hash, sealed, reason, actor.operator, actor.host)
-        await con.execute(LOOK_AGAIN, erasure_id)
-        await con.execute(BEGIN_ANEW, erasure_id, 0, 0, 0)
-    point("erase.after_ask")
-    return int(erasure_id)
 
 
 async def unfinished(con: asyncpg.Connection) -> list[Erasure]:

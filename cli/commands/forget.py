@@ -86,11 +86,11 @@ async def forget(
     settings: "Settings", keys: "NumberKeys", number: str, reason: str, *, wait: bool, form: str
 ) -> None:
     from cli.database import connected
-    from storage import erasure
+    from storage.erasure_request import ask
     from storage.erasure_status import overview
 
     async with connected(settings.database.get_secret_value()) as con:
-        erasure_id = await erasure.ask(con, keys.hash(number), keys.seal(number), reason)
+        erasure_id = await ask(con, keys.hash(number), keys.seal(number), reason)
         click.echo(f"erasure {erasure_id} has begun; callengine forget --status shows what it waits for")
         while wait:
             (row,) = await overview(con, erasure_id)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from cli.__main__ import main
 from devkit.postgres import Running
-from storage import erasure, recordings
+from storage import erasure_request, recordings
 from storage.audit import Auditor
 from storage.recordings import Hold
 from tests.store.calls import answered_call, call_id
@@ -35,7 +35,9 @@ async def here(own_server: Running, tmp_path: Path) -> AsyncIterator[Forgetting]
 
 
 async def ask(here: Forgetting) -> int:
-    return await erasure.ask(here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17")
+    return await erasure_request.ask(
+        here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17"
+    )
 
 
 async def findings(here: Forgetting) -> list[str]:

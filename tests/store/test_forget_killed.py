@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from devkit.postgres import Running
-from storage import erasure
+from storage import erasure_request
 from tests.store.forgetting import CALLER, Forgetting, calls_of, forgetting
 from tests.store.points import ROOT, points_in, stretch
 from tests.store.worker_process import until, working
 from tests.tiers import mostly_heavy
 
-# Asking is the command's, and there is no dead letter here.
-NOT_HERE = {"erase.before_ask", "erase.after_ask", "erase.before_letter"}
-OF_ERASING = [name for name in stretch("erase") if name not in NOT_HERE]
+OF_ERASING = stretch("erase")
+LETTER = '[{"kind":"call_start","call":"?","at":"2026-11-24T12:00:00Z","caller":"%s"}]'
+ADD_LETTER = "INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ('x', 1, 'there', '', $1)"
 OF_JOURNAL = points_in(ROOT / "journal/redaction.py")
 
 
@@ -35,8 +35,9 @@ async def test_killed_while_it_erases_the_next_worker_finishes(here: Forgetting,
         await here.note(*calls_of(here.house.spool.folder, 12))
         await here.drained(12)
         await here.sealed(7)
+    await here.house.con.execute(ADD_LETTER, LETTER % CALLER)
     before = await here.totals()
-    await erasure.ask(here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17")
+    await erasure_request.ask(here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17")
     with working(here.told, log, name) as worker:
 
         async def is_dead() -> bool:

@@ -62,6 +62,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "a statement or transaction of an operator's command: complete or not at all, as the operator sees": (
         "storage/access.py: add",
+        "storage/erasure_request.py: ask",
         "storage/export_cursor.py: ExportCursor.write",
         "storage/grants.py: _grant",
         "storage/grants.py: _restrict",
