@@ -1,7 +1,6 @@
 """The database and the object store: reachable, of this version, with the rights and keys that are needed."""
 
 import asyncpg
-from worker.stores import key_wrapper_of, objects_of
 
 from cli.doctor.finding import Finding, warning
 from cli.doctor.scene import Scene
@@ -9,6 +8,7 @@ from config.settings import SettingsError
 from storage.audit_keys import groups
 from storage.grants import WORKER
 from storage.migrate import MigrationChanged, missing_migrations
+from storage.stores import key_wrapper_of, objects_of
 
 SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
 OWNS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('tombstone')"

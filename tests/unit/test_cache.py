@@ -14,6 +14,8 @@ from config.cache import Cache, header
 from config.errors import ConfigErrors
 from config.load import load, load_cached
 from config.policy import Policy
+from config.yaml_text import Document
+from config.yaml_text import read as read_yaml
 from tests.unit.folders import NUMBER, OWNER, good_folder
 
 SECOND = """\
@@ -75,8 +77,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the YAML files that are parsed."""
     sizes: list[int] = []
-    original = reading.read
-    monkeypatch.setattr(reading, "read", lambda data: (sizes.append(len(data)), original(data))[1])
+    original = read_yaml
+
+    def noted(data: bytes) -> Document:
+        sizes.append(len(data))
+        return original(data)
+
+    monkeypatch.setattr(reading, "read", noted)
     return sizes
 
 
