@@ -52,8 +52,8 @@ async def serve(settings: Settings) -> None:
 
 def controlled(parts: Parts) -> Controlled:
     """What the control socket shows and changes."""
-    switchboard = parts.switchboard
-    return Controlled(lambda: switchboard.states, switchboard.hang_up, parts.door.drain, parts.overview)
+    calls = parts.switchboard.calls
+    return Controlled(lambda: calls.states, calls.hang_up, parts.door.drain, parts.overview)
 
 
 async def reload_on_sighup(surroundings: Surroundings) -> None:

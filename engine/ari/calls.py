@@ -17,7 +17,6 @@ from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.ari.unheard import Unheard
 from engine.call import CallHandler, CallJournal, CallServices, begin
-from engine.causes import Cause
 from journal.cel import CelEvent
 from journal.entries import ClockStepped, FellBack
 from journal.state import CallState
@@ -124,9 +123,9 @@ class Calls:
 
     async def hang_up(self, call_id: str) -> bool:
         """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
-        for channel, live in self._lives.items():
+        for live in self._lives.values():
             if live.line.call_id == call_id:
-                await self._exchange.client.channels.hangup(channel, reason_code=Cause.BY_OPERATOR)
+                await live.line.hang_up_for_operator()
                 return True
         return False
 
