@@ -217,7 +217,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         call_id=str(row["call_id"]),
         number=row["number"],
         owner=row["owner"],
-        caller=row["caller"] or "",
+        caller="" if row["withheld"] else row["caller"] or "",
         withheld=row["withheld"],
         began=row["began"],
         node=row["node"],
