@@ -7,7 +7,6 @@ from pathlib import Path
 from config.child import ChildError, answer_of, reply
 from config.copies import FolderChangedError
 from config.errors import NOWHERE, ConfigErrors, FileError
-from config.load import packed
 from config.policy import Policy
 from config.versions import VersionError, Versions, Why
 from dialplan.routing import Routing
@@ -52,7 +51,7 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
 def _answer(root: str, digest: str, *countries: str) -> Routing | Exception:
     """Return the answer of the child: a version, or an error."""
     try:
-        return packed(Versions(Path(root)).read(digest, Policy(frozenset(countries)) if countries else None))
+        return Versions(Path(root)).read(digest, Policy(frozenset(countries)) if countries else None)
     except (VersionError, OSError) as error:
         return error
 

@@ -151,7 +151,7 @@ class RoutingStore:
         async with self._changing:
             if not self._stored and self.in_force.digest and await self._is_stored_now(folder):
                 return
-            routing = await load_in_process(folder, self._policy)
+            routing = await load_in_process(folder, self._policy, self._versions.cache)
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
                 await self._store(folder, routing)

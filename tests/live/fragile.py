@@ -42,7 +42,7 @@ class Fragile:
 async def away(service: Service) -> None:
     """Wait until Asterisk knows that no engine is there: it counts whole seconds, a tick late."""
     alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
-    await until(lambda: time.time() > alive + 6.1)
+    await until(lambda: time.time() > alive + 4.1)
 
 
 @asynccontextmanager
@@ -62,8 +62,8 @@ async def seems_alive(service: Service) -> AsyncIterator[None]:
 
 
 def seem_alive(endpoint: Endpoint) -> None:
-    """ENGINE_ALIVE is now, and callers who wait for an engine have 10 s more."""
-    ask(endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={int(time.time())}", "POST")
+    """An engine is expected back, and callers who wait for it have 10 s more."""
+    ask(endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={int(time.time()) + 5}", "POST")
     waiting = [it["id"] for it in ask(endpoint, "/channels") if it["dialplan"]["app_name"] == "Stasis"]
     for channel in waiting:
         with suppress(HTTPError):  # it has gone meanwhile

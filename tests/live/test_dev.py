@@ -31,7 +31,7 @@ from tests.lateness import PATIENCE
 from tests.tiers import heavy
 
 CALLER = "+3225551234"
-PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
+PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox", "portal"}
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.tiers import heavy
 NUMBER, FALLBACK = "+3270012345", "+3221112233"
 OTHER, OTHER_FALLBACK = "+3270054321", "+3221114455"
 ROUNDS = 20  # more than any loop may have
-CAP = 20  # 18 of them to one number
+CAP = 20  # 18 of them to numbers with more than two calls
 
 
 @pytest.fixture
@@ -179,6 +179,20 @@ def test_a_flood_of_calls_that_nobody_is_behind_leaves_lines_to_other_numbers(
     assert len([it for it in ask(small.endpoint, "/channels") if "/from" in it["name"]]) == CAP * 9 // 10
     seen = (small.endpoint.cel).read_text()
     assert f"dialled={NUMBER} why=number" in seen
+
+
+def test_floods_of_two_numbers_at_once_leave_lines_to_the_others(
+    small: Asterisk, caller: Agent, carrier: Agent
+) -> None:
+    flooded, fallbacks = (NUMBER, "+3270098765"), (FALLBACK, "+3221115566")
+    table = dict(zip((it[1:] for it in flooded), fallbacks, strict=True))
+    write_fallbacks(small, table | {OTHER[1:]: OTHER_FALLBACK})
+    for n in range(3 * CAP):
+        number = flooded[n % 2]
+        Call(caller, small.endpoint.sip, number, caller=f"<sip:+3225{n:06d}@caller.example>").invite()
+    assert eventually(lambda: (caller.listen(0.02), refused(caller))[1] == 3 * CAP - CAP * 9 // 10)
+    serves(small, caller, carrier, "+3225900000")
+    assert len([it for it in ask(small.endpoint, "/channels") if "/from" in it["name"]]) == CAP * 9 // 10
 
 
 @heavy

@@ -90,11 +90,11 @@ async def test_a_message_has_begun_on_the_disk_before_it_is_recorded(
     before = len(service.journal(number))
     async with breaking_at(service.house, "voicemail.before_record"):
         caller = await service.call(number, says=())
-        await caller.hears(BEEP_HZ)
         await until(lambda: "vm_start" in kinds(service.journal(number)[before:]))
         audio_id = str(of_kind(service.journal(number)[before:], "vm_start")["audio"])
         assert not spool.holds(audio_id)
-    await until(lambda: spool.holds(audio_id))  # the next engine: another beep, and then it is recorded
+    await caller.hears(BEEP_HZ, 15)  # of the next engine
+    await until(lambda: spool.holds(audio_id))
     spool.keep(audio_id)
     caller.play(sound)
     await said(caller, 2)
@@ -102,6 +102,25 @@ async def test_a_message_has_begun_on_the_disk_before_it_is_recorded(
     await until(lambda: kinds(service.journal(number)[before:])[-1] == "call_end")
     entries = service.journal(number)[before:]
     assert kinds(entries) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert_heard(sound, spool.keep(audio_id))
+
+
+async def test_a_caller_who_hears_the_beep_is_recorded_though_the_engine_dies_in_it(
+    service: Service, numbers: dict[str, str], spool: Spool
+) -> None:
+    number, sound = numbers["closed"], babble(2)
+    caller = await service.call(number, says=())
+    await caller.hears(BEEP_HZ, 10)  # half of it
+    await end(service.house.engine, signal.SIGKILL)
+    audio_id = str(of_kind(service.journal(number)[-3:], "vm_start")["audio"])
+    await until(lambda: spool.holds(audio_id))
+    spool.keep(audio_id)
+    caller.play(sound)
+    await said(caller, 2)
+    await caller.hang_up()
+    await service.house.engine.start()
+    await until(lambda: kinds(service.journal(number))[-1] == "call_end")
+    assert of_kind(service.journal(number)[-4:], "vm_end")["how"] == "hangup"
     assert_heard(sound, spool.keep(audio_id))
 
 

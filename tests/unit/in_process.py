@@ -5,18 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from config import load, publish, version_files, versioning
-from config.errors import ConfigErrors
-from config.policy import Policy
 
 
 async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
     """In place of that of `config.child`."""
     match module, arguments:
-        case "config.load", (folder, *countries):
-            try:
-                return load.packed(load.load(Path(folder), Policy(frozenset(countries))))
-            except ConfigErrors as wrong:
-                return wrong.errors
+        case "config.load", (folder, cache, *countries):
+            return load.answer(folder, cache, *countries)
         case "config.publish", (folder,):
             return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
         case "config.version_files", _:
