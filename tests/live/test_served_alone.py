@@ -29,25 +29,11 @@ def told(record: CallRecord) -> tuple[str, str, str, list[str]]:
 async def test_each_call_of_an_outage_is_recorded_as_it_was(
     service: Service, engine: Fragile, wire: Wire
 ) -> None:
-    network, to = service.network, new_destination()
+    to = new_destination()
     number = await with_fallback(service, to)
     await engine.end()
     await away(service)
-
-    network.behave(to, Answers())
-    first, second = [await answered(service, number, to, n) for n in (1, 2)]
-    await first[0].hang_up()
-    await first[1].wait_ended()
-    await second[1].hang_up()
-    await second[0].wait_ended()
-    network.behave(to, Refuses(486))
-    assert (await (await service.call(number)).wait_ended()).code == 486
-    network.behave(to, Rings())
-    impatient = await service.call(number)
-    await impatient.wait_ringing()
-    await impatient.hang_up()
-    await impatient.wait_ended()
-
+    first, second = await calls_of_an_outage(service, number, to)
     await engine.start()
     records = await service.records(number, 4)
     assert [told(record) for record in records] == [
@@ -65,9 +51,28 @@ async def test_each_call_of_an_outage_is_recorded_as_it_was(
 
     await engine.end()  # read again, they are the same calls
     await engine.start()
-    network.behave(TO, Refuses(486))
+    service.network.behave(TO, Refuses(486))
     await (await service.call(number)).wait_ended()
     assert len(await service.records(number, 5)) == 5
+
+
+async def calls_of_an_outage(service: Service, number: str, to: str) -> list[tuple[Handset, Handset]]:
+    """One ended by the caller, one by the destination, one to a busy line, one given up; the first two."""
+    network = service.network
+    network.behave(to, Answers())
+    talks = first, second = [await answered(service, number, to, n) for n in (1, 2)]
+    await first[0].hang_up()
+    await first[1].wait_ended()
+    await second[1].hang_up()
+    await second[0].wait_ended()
+    network.behave(to, Refuses(486))
+    assert (await (await service.call(number)).wait_ended()).code == 486
+    network.behave(to, Rings())
+    impatient = await service.call(number)
+    await impatient.wait_ringing()
+    await impatient.hang_up()
+    await impatient.wait_ended()
+    return talks
 
 
 async def answered(service: Service, number: str, to: str, count: int) -> tuple[Handset, Handset]:
