@@ -52,8 +52,8 @@ class Destination(Model):
                                         caller: for which of its numbers the call is, say
         confirm: true                   it is asked to press 1 to take the call
 
-    With `confirm`, a mobile's voicemail, which answers and greets, never takes a call. It is asked three times
-    in some 15 seconds, in the owner's language; without the key the call goes on, as `no_answer`, and
+    With `confirm`, a mobile's voicemail, which answers and greets, never takes a call. It is asked three
+    times in some 15 seconds, in the owner's language; without the key the call goes on, as `no_answer`, and
     `confirmation` of the leg in the call record says so. The caller hears ringing meanwhile, and pays
     nothing. Destinations have to ring one after another for it. A prompt of the owner called `confirm`
     replaces the built-in request.
