@@ -25,6 +25,7 @@ from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
+from dialplan.language import Language
 from dialplan.model import E164, Label, Model, Name
 from dialplan.period import read_period
 from dialplan.prompt import RECORDING_PROMPTS
@@ -33,7 +34,6 @@ from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
 
-Language = Literal["nl", "fr", "de", "es", "en"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
@@ -228,12 +228,15 @@ class ServiceNumber(Model):
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
-        """Return how a message about a call to this number reaches its owner. `path`: the keys pressed."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = (), language: str = "") -> Delivery:
+        """Return how a message about a call to this number reaches its owner.
+
+        `path`: the keys pressed; `language`: that which the caller chose, if any.
+        """
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
-            language=owner.language,
+            language=language or owner.language,
             audio=owner.audio,
             zone=self.zone.key,
             require_tls=owner.require_tls,

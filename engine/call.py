@@ -13,7 +13,7 @@ from dialplan.result import Answer, Choice, Outcome, counted, together
 from dialplan.step import NO_LISTS, Draw, Facts, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
 from engine.causes import Cause
-from engine.line import Connect, How, Line, Recorded, Recorder, Returned
+from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
 from engine.recorder_terms import recorder_terms
 from journal.entries import (
@@ -40,7 +40,7 @@ class CallTerms:
 
     `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
     `switches`: the names of those that are on now, for the number or its owner. `unreachable`: destinations
-    that the call leaves out.
+    that the call leaves out. `prompt`: by its name, in the owner's language; `prompt_in`: in another.
     """
 
     number: ServiceNumber
@@ -51,6 +51,7 @@ class CallTerms:
     lists: Mapping[str, CallerList] = NO_LISTS
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    prompt_in: Callable[[str, str], Prompt | None] | None = None
 
     def facts(self, line: Line, state: CallState) -> Facts:
         """Return everything that the route may depend on. `state` has what was fixed at the call's start."""
@@ -174,10 +175,18 @@ class Call:
     @property
     def delivery(self) -> Delivery:
         """How a message of this call reaches the owner, and which keys the caller pressed before."""
-        return self.terms.number.delivery(self.terms.owner, self.state.keys)
+        return self.terms.number.delivery(self.terms.owner, self.state.keys, self.state.language)
+
+    def prompt(self, name: str) -> tuple[Prompt | None, str]:
+        """Return the prompt of this name that the caller hears, and its language."""
+        language, owner = self.state.language, self.terms.owner.language
+        prompt_in = self.terms.prompt_in if language else None
+        if prompt_in and (prompt := prompt_in(name, language)):
+            return prompt, language
+        return self.terms.prompt(name), owner
 
     def turned(self, turn: Turn) -> None:
-        self._append(Turned(self._id, turn.step, turn.why, now()))
+        self._append(Turned(self._id, turn.step, turn.why, now(), turn.language))
 
     def performed(self, step: StepModel | Draw, answer: Answer) -> None:
         outcome, choice = (Outcome.DONE, str(answer)) if isinstance(answer, Choice) else (answer, "")
@@ -222,16 +231,6 @@ class Call:
         """Note why the call is not recorded. `result`: failed, or skipped if it was not even tried."""
         policy = self.terms.number.record.value
         return self._append(CallerNotified(self._id, now(), result, policy, why))
-
-    def recorder(self) -> Recorder | None:
-        """Return how the conversation is recorded; None if the caller was not notified, or refused."""
-        if not self.state.consent.caller_may_be_recorded:
-            return None
-        number, owner = self.terms.number, self.terms.owner
-        prompt = None if owner.destinations_know else self.terms.prompt(number.statement(owner))
-        if prompt is None and not owner.destinations_know:
-            return None
-        return Recorder(self.recording_id, prompt, owner.caller_may_stop)
 
     def hand_over(self, connect: Connect) -> Awaitable[None]:
         """Note that from now on the call may ring and talk without an engine."""

@@ -110,6 +110,7 @@ class NodeCallServices:
             routing.lists,
             self._memory.switches.on(number.number, number.owner, datetime.now(UTC)),
             self._memory.left_out(number),
+            routing.prompt,
         )
 
     async def why_no_message(self) -> str | None:

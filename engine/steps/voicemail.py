@@ -52,7 +52,7 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
     if not begun:
         await call.message_begins(began)
     point("voicemail.before_record")
-    recorded = await call.line.record(call.message_id, limits, warning=call.terms.prompt(BEEP))
+    recorded = await call.line.record(call.message_id, limits, warning=call.prompt(BEEP)[0])
     point("voicemail.after_record")
     return recorded
 

@@ -1,0 +1,5 @@
+"""The languages of prompts and mails."""
+
+from typing import Literal
+
+Language = Literal["nl", "fr", "de", "es", "en"]
