@@ -1,17 +1,16 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
-from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
-from dialplan.step import NO_LISTS, Draw, Facts, Sort, StepModel, StepPath, Turn
+from dialplan.step import Draw, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
+from engine.call_terms import CallTerms
 from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
@@ -32,37 +31,6 @@ from journal.entries import (
 )
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
-
-
-@dataclass(frozen=True, slots=True)
-class CallTerms:
-    """The terms of a number when the call came in: a reload does not change those of a live call.
-
-    `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
-    `switches`: the names of those that are on now, for the number or its owner. `unreachable`: destinations
-    that the call leaves out. `prompt`: by its name, in the owner's language; `prompt_in`: in another.
-    """
-
-    number: ServiceNumber
-    owner: Owner
-    prompt: Callable[[str], Prompt | None]
-    longest: timedelta = timedelta(hours=4)
-    routing: str = ""
-    lists: Mapping[str, CallerList] = NO_LISTS
-    switches: tuple[str, ...] = ()
-    unreachable: tuple[str, ...] = ()
-    prompt_in: Callable[[str, str], Prompt | None] | None = None
-
-    def facts(self, line: Line, state: CallState) -> Facts:
-        """Return everything that the route may depend on. `state` has what was fixed at the call's start."""
-        return self.number.facts(
-            line.entered,
-            line.caller,
-            self.lists,
-            call_id=line.call_id,
-            switches=state.switches,
-            unreachable=state.unreachable,
-        )
 
 
 class CallServices(Protocol):
@@ -90,6 +58,9 @@ class CallServices(Protocol):
 
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
+
+    def may_call(self, state: CallState, path: StepPath, most: int, seconds: float) -> bool:
+        """Count a call of this caller; return False if there were `most` in the last `seconds` already."""
 
     def attend(self, state: CallState) -> None:
         """Follow the state of a live call."""

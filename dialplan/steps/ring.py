@@ -42,7 +42,8 @@ class Ring(StepModel):
             remember: 7 days                    of `sticky`: for how long; 7 days
             seconds: 20                         5 to 120; one after another, each of them so long
             music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
-            busy: [...]                         steps when busy, or rejected
+            busy: [...]                         steps when busy; also when rejected, without steps of its own
+            rejected: [...]                     steps when a person or a network declined the call
             no_answer: [...]                    steps when nobody answered in time
             unreachable: [...]                  steps when switched off, gone, or the attempt failed
 
@@ -84,6 +85,7 @@ class Ring(StepModel):
     remember: Annotated[timedelta, PlainValidator(read_period)] | None = None
     music: MusicSetting | None = None
     busy: Branch = None
+    rejected: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
 
@@ -154,8 +156,10 @@ class Ring(StepModel):
 
     def _branch(self, outcome: Outcome) -> Steps | None:
         match outcome:
-            case Outcome.BUSY | Outcome.REJECTED:
+            case Outcome.BUSY:
                 return self.busy
+            case Outcome.REJECTED:
+                return self.busy if self.rejected is None else self.rejected
             case Outcome.NO_ANSWER:
                 return self.no_answer
             case Outcome.UNREACHABLE | Outcome.FAILED:
