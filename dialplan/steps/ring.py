@@ -46,6 +46,7 @@ class Ring(StepModel):
             rejected: [...]                     steps when a person or a network declined the call
             no_answer: [...]                    steps when nobody answered in time
             unreachable: [...]                  steps when switched off, gone, or the attempt failed
+            congested: [...]                    steps when a network is overloaded (503); else as unreachable
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
@@ -88,6 +89,7 @@ class Ring(StepModel):
     rejected: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
+    congested: Branch = None
 
     @field_validator("remember")
     @classmethod
@@ -122,7 +124,7 @@ class Ring(StepModel):
             if answer is Outcome.TAKEN:
                 return final(Verdict(Result.ANSWERED))
         outcome = together(outcomes)
-        verdict = Verdict(Result(outcome))
+        verdict = Verdict(outcome.result)
         branch = self._branch(outcome)
         return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
 
@@ -162,6 +164,8 @@ class Ring(StepModel):
                 return self.busy if self.rejected is None else self.rejected
             case Outcome.NO_ANSWER:
                 return self.no_answer
+            case Outcome.CONGESTED:
+                return self.unreachable if self.congested is None else self.congested
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:

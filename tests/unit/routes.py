@@ -49,6 +49,7 @@ ring = _step(
     "rejected",
     "no_answer",
     "unreachable",
+    "congested",
     to=st.lists(
         numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "max_calls": "3"}),
         min_size=1,
