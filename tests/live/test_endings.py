@@ -23,7 +23,8 @@ IN_THREE_DAYS = DAYS[(datetime.now(ZoneInfo("Europe/Brussels")).weekday() + 3) %
 TO = new_destination()
 NEXT = new_destination()
 
-# What a destination refuses with -> outcome of call and leg (503: see below), the leg's Q.850 cause, the caller's SIP answer.
+# What a destination refuses with -> outcome of call and leg (the leg of 503 is congested), the leg's Q.850
+# cause, the caller's SIP answer.
 REFUSALS = {
     302: ("failed", 23, 500),
     403: ("rejected", 21, 403),
