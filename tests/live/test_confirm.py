@@ -3,6 +3,7 @@
 from devkit.carrier import Answers
 from tests.live.agreed import PROMPTS
 from tests.live.conversation import hear_each_other
+from tests.live.fragile import Fragile
 from tests.live.service import Service, until
 
 
@@ -62,3 +63,18 @@ async def test_a_caller_who_gives_up_while_the_destination_is_asked_pays_nothing
     assert (record.outcome, record.answered, record.ended_by) == ("abandoned", None, "caller")
     (leg,) = record.legs
     assert (leg.outcome, leg.connected) == ("no_answer", None)
+
+
+async def test_it_works_while_no_engine_is_there(service: Service, engine: Fragile) -> None:
+    there = service.destination(Answers())
+    (number,) = service.house.agree([{"ring": {"to": {"number": there, "confirm": True}}}])
+    caller = await service.call(number)
+    destination = await service.network.picked_up(there)
+    await engine.end()
+    await destination.hears(PROMPTS["confirm"])
+    await destination.press("1")
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    await engine.start()
+    record = await service.record(number)
+    assert [(leg.outcome, leg.confirmation) for leg in record.legs] == [("taken", "key")]
