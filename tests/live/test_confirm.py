@@ -1,5 +1,7 @@
 """`confirm` and `whisper`: a voicemail that answers does not take the call, a person who presses 1 does."""
 
+import pytest
+
 from devkit.carrier import Answers
 from tests.live.agreed import PROMPTS
 from tests.live.conversation import hear_each_other
@@ -78,3 +80,20 @@ async def test_it_works_while_no_engine_is_there(service: Service, engine: Fragi
     await engine.start()
     record = await service.record(number)
     assert [(leg.outcome, leg.confirmation) for leg in record.legs] == [("taken", "key")]
+
+
+@pytest.mark.heavy
+async def test_a_recorded_call_is_recorded_once_the_destination_has_confirmed(service: Service) -> None:
+    there = service.destination(Answers())
+    route = [{"ring": {"to": {"number": there, "confirm": True}}}]
+    (number,) = service.house.agree(route, record="announce")
+    caller = await service.call(number)
+    destination = await service.network.picked_up(there, seconds=15)
+    await destination.hears(PROMPTS["confirm"])
+    await destination.press("1")
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert record.recording_id
+    kinds = [entry["kind"] for entry in service.journal(number)]
+    assert kinds.index("leg_asked") < kinds.index("informed") < kinds.index("rec_start")
