@@ -26,7 +26,7 @@ LONGEST = timedelta(days=366)
     help="When it goes off by itself: 2026-11-28T18:00 (this machine's time zone) or 2026-11-28T17:00Z.",
 )
 @click.option("--off", is_flag=True, help="Put it off.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; needed to put it on.")
+@click.option("--reason", default="", help="Why; needed to put it on.")
 @click.option("--by", metavar="NAME", help="Who does it. Default: the user who runs this.")
 @state_option()
 @settings_option()
