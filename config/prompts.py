@@ -19,11 +19,16 @@ MAX_BYTES = 20_000_000  # 20 minutes of them
 
 
 def read_prompt(path: Path) -> Prompt:
-    """Return the prompt in this file. Raises UnplayableError, or OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        raise UnplayableError(f"larger than {MAX_BYTES:,} bytes; make it an MP3, or shorten it")
+    """Return the built-in prompt in this file. Raises UnplayableError, or OSError."""
     data = path.read_bytes()
-    return Prompt(path.stem, path.resolve(), _seconds(data), hashlib.sha256(data).hexdigest())
+    return Prompt(path.stem, path.resolve(), measure(data), hashlib.sha256(data).hexdigest())
+
+
+def measure(data: bytes) -> float:
+    """Return how many seconds a prompt with this content plays. Raises UnplayableError."""
+    if len(data) > MAX_BYTES:
+        raise UnplayableError(f"larger than {MAX_BYTES:,} bytes; make it an MP3, or shorten it")
+    return _seconds(data)
 
 
 @cache

@@ -2,12 +2,12 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.model import E164, Model, Name, check_e164
+from dialplan.model import E164, TEXT, Model, Name, Written, check_e164, listed
 from dialplan.result import Outcome, Result
 
 
@@ -45,11 +45,16 @@ def check_press(text: str) -> str:
     return text
 
 
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
-
-
-RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
+RingOutcome = Annotated[
+    Outcome,
+    AfterValidator(check_ring_outcome),
+    Written(enum=[outcome.value for outcome in Outcome if outcome is not Outcome.DONE]),
+]
+Press = Annotated[
+    str,
+    AfterValidator(check_press),
+    Written(description="keys, or `timeout`", type=TEXT, pattern=r"^([0-9]{1,8}|[*#]|timeout)$"),
+]
 
 
 class Expect(Model):
@@ -65,14 +70,27 @@ class Expect(Model):
     in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the record's outcome.
     """
 
-    at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
-    caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
+    at: Annotated[
+        datetime,
+        PlainValidator(read_local_time),
+        Written(
+            description="a local time such as 2026-12-25 10:00",
+            type="string",
+            pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}$",
+        ),
+        Field(examples=["2026-12-25 10:00"]),
+    ]
+    caller: Annotated[
+        Caller,
+        PlainValidator(read_caller),
+        Written(description="a number, or `withheld`", type=TEXT, pattern=r"^(withheld|\+[1-9][0-9]{6,14})$"),
+    ] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
-    unreachable: Annotated[tuple[E164, ...], BeforeValidator(_listed)] = ()
-    switch: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    presses: tuple[Press, ...] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed, E164 | tuple[E164, ...])] = ()
+    switch: Annotated[tuple[Name, ...], BeforeValidator(listed, Name | tuple[Name, ...])] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -26,7 +26,7 @@ from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.language import Language
-from dialplan.model import E164, Label, Model, Name
+from dialplan.model import E164, Label, Model, Name, Written, listed
 from dialplan.period import read_period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
@@ -70,7 +70,13 @@ def check_mail(text: str) -> str:
     return text
 
 
-MailAddress = Annotated[str, AfterValidator(check_mail)]
+MailAddress = Annotated[
+    str,
+    AfterValidator(check_mail),
+    Written(
+        description="a mail address", type="string", pattern=r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+    ),
+]
 
 
 @cache
@@ -104,10 +110,6 @@ def international(number: str, country: str = "") -> str:
     return number
 
 
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
-
-
 class Owner(Model):
     """The owner of numbers: a file owners/NAME.yaml; its numbers name it as `owner: NAME`.
 
@@ -127,12 +129,22 @@ class Owner(Model):
 
     name: Annotated[Label, Field(examples=["ACME Dentists"])]
     language: Language = "en"
-    mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
+    mail: Annotated[
+        tuple[MailAddress, ...], BeforeValidator(listed, MailAddress | tuple[MailAddress, ...])
+    ] = ()
     mail_then: MailAddress | None = None
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
-    keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+    keep_recordings: Annotated[
+        timedelta,
+        PlainValidator(read_period),
+        Written(
+            description="a time such as 30 days",
+            type="string",
+            pattern="^[0-9]{1,4} (hour|day|week)s?$",
+        ),
+    ] = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False
@@ -151,12 +163,29 @@ class Owner(Model):
 
 
 class ServiceNumber(Model):
-    """What happens to a call to this number: a file of numbers/."""
+    """A service number, and what happens to a call to it: a file of numbers/.
+
+    number: +3270012345
+    owner: acme                          the file owners/acme.yaml
+    label: Praktijk Tongeren             the owner's name for the number, used in mails
+    timezone: Europe/Brussels            all hours of the file are local time there
+    holidays: [BE, 2026-12-24]           public holidays, days of the owner's own, `not 2026-04-03`
+    record: announce                     whether calls are recorded, and whether the caller decides by a key
+    fallback: +3221112233                what Asterisk dials by itself when the engine is away
+    max_minutes: 120                     a longer conversation is ended, 1 to 720
+    route: [...]                         the steps of a call, from top to bottom
+    expect: [{at: 2026-12-25 10:00}]     calls that are tried out whenever the file is read
+    """
 
     number: Annotated[E164, Field(examples=["+3270012345"])]
     owner: OwnerName
     label: Label = ""
-    timezone: Annotated[ZoneInfo, PlainValidator(read_zone), Field(examples=["Europe/Brussels"])]
+    timezone: Annotated[
+        ZoneInfo,
+        PlainValidator(read_zone),
+        Written(description="a time zone such as Europe/Brussels", type="string"),
+        Field(examples=["Europe/Brussels"]),
+    ]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
     fallback: DestinationNumber | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from dialplan.model import Name
+from dialplan.model import Name, Written
 from dialplan.prompt import CONFIRM
 
 
@@ -100,15 +100,24 @@ def check_caller_list(name: str, info: ValidationInfo) -> str:
 
 
 OwnerName = Annotated[
-    Name, AfterValidator(check_owner), Field(examples=["acme, the name of a file in owners/"])
+    Name,
+    AfterValidator(check_owner),
+    Written(description="the name of a file in owners/"),
+    Field(examples=["acme, the name of a file in owners/"]),
 ]
 # The type of every setting that names a prompt.
 PromptSetting = Annotated[
-    Name, AfterValidator(check_prompt), Field(examples=["welcome, the name of a file in prompts/"])
+    Name,
+    AfterValidator(check_prompt),
+    Written(description="the name of a file in prompts/"),
+    Field(examples=["welcome, the name of a file in prompts/"]),
 ]
 # The same for music that replaces the ringing: `expect: hears` does not count it.
 MusicSetting = Annotated[
-    Name, AfterValidator(check_music), Field(examples=["waiting, the name of a file in prompts/"])
+    Name,
+    AfterValidator(check_music),
+    Written(description="the name of a file in prompts/"),
+    Field(examples=["waiting, the name of a file in prompts/"]),
 ]
 # The same for a prompt that the destination hears.
 WhisperSetting = Annotated[
@@ -118,5 +127,8 @@ WhisperSetting = Annotated[
 ConfirmSetting = Annotated[bool, AfterValidator(check_confirm)]
 # The type of every setting that names a list of callers' numbers.
 CallerListSetting = Annotated[
-    Name, AfterValidator(check_caller_list), Field(examples=["nuisance, the name of a file in callers/"])
+    Name,
+    AfterValidator(check_caller_list),
+    Written(description="the name of a file in callers/"),
+    Field(examples=["nuisance, the name of a file in callers/"]),
 ]

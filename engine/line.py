@@ -168,15 +168,21 @@ class Line(Protocol):
     async def answer(self) -> datetime:
         """Answer the caller, and return the instant at which the caller's charging begins."""
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
-        """Record what the caller says, until a hang-up, the key `#`, or a limit.
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
+        """Play the beep and record what the caller says, until a hang-up, the key `#`, or a limit.
 
-        A hang-up is the usual end, and does not raise HungUp. Only the caller hears `warning`, before a
-        limit.
+        A caller who has heard the beep is recorded, even if the engine dies during it. A hang-up is the usual
+        end; HungUp is raised if the caller leaves before the recording begins. Only the caller hears
+        `warning`, before a limit.
         """
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
-        """Wait for the end of a recording that an earlier engine began; return None if there is none."""
+        """Wait for the end of a recording that an earlier engine began; return None if there is none.
+
+        Raises HungUp if there is none and the caller has left.
+        """
 
     async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         """Announce to the caller that the call is recorded; if asked, wait for a key. None if that failed.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from config.settings import Settings
 from engine.ari.client import Client
@@ -32,12 +33,13 @@ class Parts:
     switchboard: Switchboard
     surroundings: Surroundings
     disk: DiskWatch
+    door: Door
     memory: NodeMemory
 
     def troubles(self) -> list[str]:
         """Return why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
-        return [*troubles, *self.switchboard.refusals]
+        return [*troubles, *self.switchboard.refusals, *self.door.drain.troubles]
 
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
@@ -49,6 +51,15 @@ class Parts:
         http = self.settings.http
         return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
 
+    def overview(self) -> dict[str, Any]:
+        """Return what `callengine top` shows besides the live calls."""
+        return {
+            "reasons": self.troubles(),
+            "warnings": self.warnings(),
+            "journal_lag_seconds": self.journal.lag,
+            "refused": self.metrics.refused_counts(),
+        }
+
     def live_versions(self) -> frozenset[str]:
         """Return the routing versions that live calls began under."""
         return self.switchboard.routings
@@ -57,6 +68,7 @@ class Parts:
         """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)
         metrics.journal_degraded.set_function(lambda: journal.degraded)
         metrics.journal_reserve_bytes.set_function(lambda: journal.reserve)
@@ -93,24 +105,24 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
         memory=memory,
     )
     opened.callback(services.report)
+    door = Door.of(settings.limits.same_caller, partial(count_refused, metrics), settings.state / "drained")
     known = journal.last_known or datetime.now(UTC)
     switchboard = Switchboard(
         client,
         services,
         handle,
         surroundings,
-        trunk_of(settings, surroundings, metrics),
+        trunk_of(settings, surroundings, door),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
         left=Left(unfinished, journal.ended, known, settings.state / "asterisk.json"),
     )
     disk = DiskWatch(folders(settings), metrics)
-    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk, memory)
+    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk, door, memory)
     parts.show()
     return parts
 
 
-def trunk_of(settings: Settings, surroundings: Surroundings, metrics: EngineMetrics) -> Trunk:
-    door = Door(settings.limits.same_caller, partial(count_refused, metrics))
+def trunk_of(settings: Settings, surroundings: Surroundings, door: Door) -> Trunk:
     return Trunk(settings.ari.app, settings.asterisk.trunk, settings.country, surroundings.music.known, door)
 
 

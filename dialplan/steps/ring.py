@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Generator, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
-from dialplan.model import at_least_one
+from dialplan.model import LIST, at_least_one, listed
 from dialplan.period import read_period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
@@ -21,10 +21,6 @@ MOST_AT_ONCE = 10
 REMEMBER = timedelta(days=7)
 
 
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
-
-
 def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
     if len(to) > MOST_AT_ONCE:
         raise ValueError(f"{len(to)} destinations at once; write at most {MOST_AT_ONCE}")
@@ -34,23 +30,22 @@ def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
 class Ring(StepModel):
     """Ring one or more destinations; the first to answer gets the call.
 
-        - ring: +3221112233                     with the usual 25 seconds
+        - ring: +3221112233             with the usual 25 seconds
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
-            strategy: in_order                  all (at once), in_order, random, percent, round_robin,
-                                                longest_idle or sticky
-            remember: 7 days                    of `sticky`: for how long; 7 days
-            seconds: 20                         5 to 120; one after another, each of them so long
-            music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
-            busy: [...]                         steps when busy; also when rejected, without steps of its own
-            rejected: [...]                     steps when a person or a network declined the call
-            no_answer: [...]                    steps when nobody answered in time
-            unreachable: [...]                  steps when switched off, gone, or the attempt failed
-            congested: [...]                    steps when a network is overloaded (503); else as unreachable
+            strategy: sticky            all, in_order, random, percent, round_robin, longest_idle or sticky
+            remember: 7 days            of `sticky`: for how long a caller is remembered; 7 days
+            seconds: 20                 5 to 120; one after another, each of them so long
+            music: waiting              instead of ringing: prompts/waiting.mp3, again and again
+            busy: [...]                 steps when busy, or rejected
+            rejected: [...]             steps when a person or a network declined; otherwise those of `busy`
+            no_answer: [...]            steps when nobody answered in time
+            unreachable: [...]          steps when switched off, gone, or the attempt failed
+            congested: [...]            steps when a network is overloaded (503); otherwise as unreachable
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
-    All strategies but `all` ring one destination after another, until one answers: `in_order` as written,
+    `all` rings all at once; the others one after another, until one answers: `in_order` as written,
     `random` by chance, `round_robin` beginning with the one after that of the call before, `longest_idle`
     with the one that has had no conversation for longest, `sticky` with the one that talked with this caller
     last. A caller without a number is never remembered, and a restart of the engine forgets all callers.
@@ -76,7 +71,8 @@ class Ring(StepModel):
     step: Literal["ring"] = "ring"
     to: Annotated[
         tuple[Destination, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed, Destination | tuple[Destination, ...]),
+        LIST,
         AfterValidator(at_least_one),
         AfterValidator(_check_count),
         Field(examples=["[+3221112233]"]),

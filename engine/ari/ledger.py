@@ -185,6 +185,8 @@ def _ended_by(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
         return "network", Cause.CHANNEL_UNAVAILABLE
     if source == event.name:
         return "caller", Cause.NORMAL
+    if not source and cause == Cause.BY_OPERATOR:
+        return "engine", cause
     if leg is None:
         return "engine", cause
     if source == DIALPLAN:

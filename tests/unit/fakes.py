@@ -172,8 +172,12 @@ class FakeLine:
         self.heard.append("answered")
         return now()
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
         how, after = self.message
+        if beep is not None:
+            await self.play(beep)
         self.heard.append(f"recorded as {name}, at most {limits.seconds} s")
         await asyncio.wait({self.ended}, timeout=after)
         if how is How.HANGUP:

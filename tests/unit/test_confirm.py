@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import PastExplanation, retrace
+from cli.past_call import PastExplanation
 from dialplan.caller import Caller, Presentation
 from dialplan.destination import Destination
 from dialplan.number import Owner
@@ -17,6 +17,7 @@ from engine.ari.ledger import entries_of
 from engine.line import Connect, Recorder
 from journal.codec import decode, encode
 from journal.entries import LegAsked, LegEnded
+from storage.retracing import retrace
 from tests.unit.cel_events import (
     CALL,
     LEG,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import retrace
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.rehearse import rehearse
 from dialplan.result import Choice, Outcome
@@ -16,6 +15,7 @@ from dialplan.step import By, Sort, Turn, chosen
 from engine.breakers import Breakers
 from engine.destinations import MOST_REMEMBERED, Destinations
 from journal.entries import CallEnded, HandedOver, LegEnded, LegStarted, StepPerformed
+from storage.retracing import retrace
 from tests.unit.cel_events import CALL, LEG_ONE, TALKING, after, at, started
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over

@@ -23,8 +23,8 @@ SHARED = {
     "--until": options.until_option(),
     "--format": options.format_option(*options.FORMATS),
 }
-# Commands whose option of this name has another meaning: a switch is on until then. It is written the same.
-DIFFERS = {("switch", "--until")}
+# Not a period to look at: when a switch goes off by itself.
+OTHERWISE = {("switch", "--until")}
 
 
 def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Option]]:
@@ -82,7 +82,7 @@ def test_a_shared_option_means_the_same_in_all_commands(name: str) -> None:
     commands = {
         command: option
         for command, option in OPTIONS
-        if name in option.opts and (command, name) not in DIFFERS
+        if name in option.opts and (command, name) not in OTHERWISE
     }
     meaning = str(shared(name).help)
     assert len(commands) > 1

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import retrace
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.rehearse import rehearse
 from engine.caller_rates import MOST_CALLERS, CallerRates
+from storage.retracing import retrace
 from tests.unit.cel_events import started
 from tests.unit.fake_services import FakeCallServices, attend
 from tests.unit.fakes import FakeLine

@@ -2,12 +2,12 @@
 
 import pytest
 
-from cli.past_call import retrace
 from dialplan.caller import UNKNOWN
 from dialplan.destination import Present
 from dialplan.result import Choice, Outcome, Result
 from dialplan.second_try import again, outcomes_in, refused_by
 from dialplan.steps.ring import Ring
+from storage.retracing import retrace
 from tests.unit.fake_dial import Says
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine

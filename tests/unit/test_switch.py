@@ -13,12 +13,12 @@ from structlog.testing import capture_logs
 from cli.commands.explain import command as explain
 from cli.commands.switch import command as switch
 from cli.commands.switches import command as switches
-from cli.past_call import retrace
 from config.versions import IN_FORCE
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.step import Turn
 from engine.switches import FILE, Switched, Switches, read_all, write
+from storage.retracing import retrace
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder
