@@ -27,7 +27,7 @@ from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.language import Language
 from dialplan.model import E164, Label, Model, Name, Written, listed
-from dialplan.period import read_period
+from dialplan.period import Period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
@@ -136,15 +136,7 @@ class Owner(Model):
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
-    keep_recordings: Annotated[
-        timedelta,
-        PlainValidator(read_period),
-        Written(
-            description="a time such as 30 days",
-            type="string",
-            pattern="^[0-9]{1,4} (hour|day|week)s?$",
-        ),
-    ] = timedelta(days=30)
+    keep_recordings: Period = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False

@@ -4,11 +4,11 @@ from collections.abc import Collection, Generator, Sequence
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
 from dialplan.model import LIST, at_least_one, listed
-from dialplan.period import read_period
+from dialplan.period import Period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
@@ -79,7 +79,7 @@ class Ring(StepModel):
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
     strategy: Annotated[Strategy, Field(validate_default=True)] = Strategy.ALL
-    remember: Annotated[timedelta, PlainValidator(read_period)] | None = None
+    remember: Period | None = None
     music: MusicSetting | None = None
     busy: Branch = None
     rejected: Branch = None
