@@ -16,7 +16,7 @@ from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from engine.handle import handle
 from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
