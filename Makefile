@@ -3,7 +3,7 @@
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
 # make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
 # make system  execute docs/operating.md on a booted Debian 13; needs root
-# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
+# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5 ROUND=10m)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
@@ -62,8 +62,9 @@ faults: setup
 
 SOAK := 2h
 RATE := 5
+ROUND := 10m
 soak: setup
-	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE) --round $(ROUND)
 
 # Not part of `make test`: it installs a system.
 system: setup
