@@ -10,7 +10,8 @@ import structlog
 from config.settings import Settings
 from engine.ari.link import EventLink
 from engine.ari.switchboard import Switchboard
-from engine.parts import open_parts
+from engine.control import Controlled, keep_controlling
+from engine.parts import Parts, open_parts
 from engine.surroundings import Surroundings
 from process.health import keep_serving
 from process.loop import limit_pauses
@@ -39,12 +40,20 @@ async def serve(settings: Settings) -> None:
             keep_serving(parts.health),
             watch_loop(parts.metrics),
             parts.disk.run(),
+            parts.memory.switches.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),
             switchboard.cel.run(),
+            keep_controlling(settings.state, controlled(parts)),
         )
         log.info("engine_stopped", calls=switchboard.live)
+
+
+def controlled(parts: Parts) -> Controlled:
+    """What the control socket shows and changes."""
+    calls = parts.switchboard.calls
+    return Controlled(lambda: calls.states, calls.hang_up, parts.door.drain, parts.overview)
 
 
 async def reload_on_sighup(surroundings: Surroundings) -> None:

@@ -18,7 +18,8 @@ from engine.ari.unattended import Unattended
 from engine.ari.unheard import Unheard
 from engine.call import CallHandler, CallJournal, CallServices, begin
 from journal.cel import CelEvent
-from journal.entries import ClockStepped
+from journal.entries import ClockStepped, FellBack
+from journal.state import CallState
 from journal.writer import JournalClosed
 from process.clock import Step
 
@@ -63,6 +64,11 @@ class Calls:
         return list(self._lives.values())
 
     @property
+    def states(self) -> list[CallState]:
+        """The states of these calls, and of those of a former Asterisk that have not ended."""
+        return [live.journal.state for live in [*self._lives.values(), *self._former.values()]]
+
+    @property
     def channels(self) -> frozenset[str]:
         """The callers' channels of these calls."""
         return frozenset(self._lives)
@@ -85,6 +91,8 @@ class Calls:
         admitted = self.past.admit(arrival)
         if admitted is None:
             log.warning("late_call_ignored", call=arrival.call_id)
+        elif self._door.drain.is_on:
+            self._send_to_fallback(admitted)
         else:
             self._exchange.waiting.add(admitted.channel_id)
             self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
@@ -96,6 +104,30 @@ class Calls:
         live = self._add(Live(line, begin(line, terms, self._services)), former=former)
         self.start(live, self._handle(line, terms, live.journal, refused=refused))
         return live
+
+    def _send_to_fallback(self, arrival: Arrival) -> None:
+        """Begin a call whose route is not walked: the dialplan takes the caller to the fallback."""
+        terms = self._services.terms(arrival.dialled)
+        line = AriLine(self._exchange, arrival)
+        live = self._add(Live(line, begin(line, terms, self._services)))
+        live.journal.append(FellBack(arrival.call_id, arrival.entered, ()))
+        self.start(live, self._fall_back(line, arrival.dialled, self._handle(line, terms, live.journal)))
+
+    async def _fall_back(self, line: AriLine, dialled: str, work: Coroutine[Any, Any, None]) -> None:
+        await best_effort(
+            self._exchange.client.channels.continue_in_dialplan(
+                line.id, context="fallback", extension=dialled, priority=1
+            )
+        )
+        await work
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
+        for live in self._lives.values():
+            if live.line.call_id == call_id:
+                await live.line.hang_up_for_operator()
+                return True
+        return False
 
     def begin_stray(self, arrival: Arrival) -> None:
         """Begin the call of a caller whom no engine has. Its failure does not keep the others waiting."""

@@ -235,6 +235,10 @@ class AriLine(Channel):
             self.end(self._over.result(), Cause.NORMAL)
         self.lose(self.exchange.last_known)
 
+    async def hang_up_for_operator(self) -> None:
+        """Hang up, whatever the caller does. Raises AriError."""
+        await self._channels.hangup(self.id, reason_code=Cause.BY_OPERATOR)
+
     async def _end_with(self, cause: Cause) -> Ended:
         if not self.ended.done():
             await best_effort(self._channels.hangup(self.id, reason_code=cause))

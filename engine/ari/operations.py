@@ -79,6 +79,10 @@ class Asterisk(Resource):
     async def reload_module(self, module_name: str) -> None:
         await self._put("/asterisk/modules/{moduleName}", moduleName=module_name)
 
+    async def get_global_var(self, variable: str) -> str:
+        """Return its value, "" if it is not set."""
+        return _value(await self._get("/asterisk/variable", variable=variable))
+
     async def set_global_var(self, variable: str, value: str) -> None:
         """It survives a dialplan reload, but not a restart of Asterisk."""
         await self._post("/asterisk/variable", variable=variable, value=value)

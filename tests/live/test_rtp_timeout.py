@@ -8,6 +8,7 @@ import pytest
 
 from devkit.asterisk import Asterisk
 from devkit.carrier import Answers
+from tests.lateness import PATIENCE
 from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
 from tests.live.service import Service
 from tests.live.sip import Agent, Call
@@ -42,8 +43,8 @@ async def test_a_caller_without_sound_is_hung_up_by_the_network(service: Service
     with Agent() as agent:
         call = Call(agent, service.house.run.sip, number).invite()
         destination = await service.network.picked_up(to)
-        assert await asyncio.to_thread(call.final, 10) == 200
-        await destination.wait_ended(SECONDS + 8)
+        assert await asyncio.to_thread(call.final) == 200
+        await destination.wait_ended(SECONDS + PATIENCE)
         assert destination.ending is not None
         assert not destination.ending.by_us
         await asyncio.to_thread(agent.expect, lambda message: message.method == "BYE")

@@ -85,7 +85,7 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
     number = await with_fallback(service, to)
     await engine.end()
     caller = await service.call(number)  # Asterisk waits: the engine has just been there
-    destination = await service.network.picked_up(to, seconds=8)
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await engine.start()
     await hear_each_other(caller, destination)
@@ -106,7 +106,7 @@ async def test_a_call_of_which_an_engine_heard_and_died_before_it_wrote_that_dow
     caller = await service.call(number)  # what Asterisk says of it is lost in the frozen engine
     called = await service.network.arrival(to)
     assert called.at - caller.began < timedelta(seconds=2) + late()
-    destination = await service.network.picked_up(to, seconds=8)
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await engine.end()
     await engine.start()
@@ -126,7 +126,7 @@ async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     caller = await service.call(number, WITHHELD["asserted and private"](new_caller()))
     await caller.wait_ringing()
     await engine.end()
-    destination = await service.network.picked_up(to, seconds=10)
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     await destination.wait_ended()

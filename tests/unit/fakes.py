@@ -193,6 +193,8 @@ class FakeLine:
         self.handed_over.append(connect)
         to = {one.number: self.destinations.get(one.number) for one in connect.to}
         dial = FakeDial(self, to, connect.seconds, connect.limit, connect.number, connect.recorder)
+        dial.whispers = dict(connect.whispers)
+        dial.asked = frozenset(one.number for one in connect.to if one.confirm and connect.question)
         self.dial = asyncio.create_task(dial.run())
         return await self.connecting(connect)
 
