@@ -13,8 +13,8 @@ from tests.faults.rows import ROWS
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 CALLS = (
-    "Calls that were in each phase when the fault struck, the longest wait until somebody was called or something",
-    "was heard, and what was violated:",
+    "Calls that were in each phase when the fault struck, the longest wait until somebody was called or",
+    "something was heard, and what was violated:",
 )
 HELD = ("The fault struck while the worker stood at this point of a message or recording:",)
 
