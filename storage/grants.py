@@ -17,9 +17,14 @@ WORKER = {
     "public.access": "SELECT, INSERT",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
+    "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
-    "public.dead_letter": "SELECT, INSERT, DELETE",
+    "public.dead_letter": "SELECT, INSERT, UPDATE, DELETE",
     "public.drained": "SELECT, INSERT, UPDATE",
+    "public.erased_call": "SELECT, INSERT, DELETE",
+    "public.erased_journal": "SELECT, INSERT, UPDATE, DELETE",
+    "public.erasure": "SELECT, INSERT, UPDATE",
+    "public.erasure_certificate": "SELECT, INSERT",
     "public.journal": "SELECT, INSERT, UPDATE",
     "public.leg": "SELECT, INSERT, DELETE",
     "public.legal_hold": "SELECT, INSERT, UPDATE",
@@ -38,7 +43,12 @@ WORKER = {
     "keys.group_key": "SELECT, INSERT, UPDATE, DELETE",
     "keys.residue": "SELECT, INSERT, DELETE",
 }
-WORKER_FUNCTIONS = ("keys.epoch_key(bigint)", "keys.begin_epoch(bigint)", "keys.end_epoch(bigint)")
+WORKER_FUNCTIONS = (
+    "keys.epoch_key(bigint)",
+    "keys.begin_epoch(bigint)",
+    "keys.end_epoch(bigint)",
+    "public.rewrite_callers(text)",
+)
 READER = {"public.call": "SELECT", "public.leg": "SELECT"}
 PORTAL = {
     "public.access": "SELECT, INSERT",
