@@ -177,14 +177,6 @@ def test_a_killed_part_comes_back_where_it_was(dev: Dev, part: str) -> None:
     }
 
 
-def test_nothing_outlives_a_dev_that_is_killed(routing: Path, tmp_path: Path) -> None:
-    # With a carrier of its own: killed phones would leave an empty folder among the temporary files.
-    with running_dev(routing, tmp_path / "state", "--carrier", "127.0.0.1:9") as it:
-        pids = it.pids()
-        it.process.kill()
-        assert wait_dead(list(pids.values()), 10) == []
-
-
 @heavy
 async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
@@ -227,9 +219,10 @@ def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: 
     assert not (tmp_path / "state").exists()
 
 
-async def test_sigterm_stops_all_of_it_in_under_ten_seconds_and_records_survive_a_restart(
+async def test_sigterm_stops_all_of_it_in_under_ten_seconds_and_nothing_outlives_a_kill(
     routing: Path, tmp_path: Path
 ) -> None:
+    """The records of the one are there in the next."""
     with reserve_ports(1) as (port,):
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             async with a_conversation(it, port):
@@ -244,6 +237,9 @@ async def test_sigterm_stops_all_of_it_in_under_ten_seconds_and_records_survive_
             assert not (it.state / "endpoints.json").exists()
         with running_dev(routing, tmp_path / "state", "--carrier", f"127.0.0.1:{port}") as it:
             assert await records(it.endpoints()["database"], 1) == before
+            pids = it.pids()
+            it.process.kill()
+            assert wait_dead(list(pids.values()), PATIENCE) == []
 
 
 @heavy
