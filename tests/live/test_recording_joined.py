@@ -53,8 +53,8 @@ async def test_who_answers_hears_it_alone_and_whole_before_the_caller_is_answere
     (leg,) = (leg for leg in record.legs if leg.to == to)
     assert (informed["leg"], informed["result"]) == (leg.leg_id, "heard")
     assert record.notice["joined"][0]["announcement"] == "long"
-    assert_near(leg.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(leg.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
     assert_near(record.answered, datetime.fromisoformat(informed["ended"]))
 
 

@@ -44,9 +44,9 @@ async def test_each_call_of_an_outage_is_recorded_as_it_was(
     ]
     for record, (caller, _) in zip(records, (first, second), strict=False):
         assert_near(record.began, caller.began)
-        assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert_near(records[0].ended, wire.first(first[0], "BYE", "BYE"))
-    assert_near(records[1].ended, wire.first(second[1], "BYE", "BYE"))
+        assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(records[0].ended, await wire.first(first[0], "BYE", "BYE"))
+    assert_near(records[1].ended, await wire.first(second[1], "BYE", "BYE"))
     assert {(record.owner, record.caller, record.withheld) for record in records} == {("acme", "", False)}
 
     await engine.end()  # read again, they are the same calls
@@ -98,8 +98,8 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
     await caller.wait_ended()
     record = await service.record(number)
     assert told(record) == ("answered", "destination", to, ["taken"])
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(destination, "BYE", "BYE"))
 
 
 async def test_a_call_of_which_an_engine_heard_and_died_before_it_wrote_that_down_began_when_it_came(
@@ -156,7 +156,7 @@ async def test_a_talk_at_the_fallback_in_which_asterisk_dies_has_a_record(
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("lost", "lost", to, ["taken"])
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
     assert record.answered is not None
     assert record.ended is not None
     assert record.answered <= record.ended < died
