@@ -28,6 +28,7 @@ from config.credentials import credentials_folder
 from config.listed import split
 from config.mail import Mail
 from config.objects import Objects
+from config.portal import Portal
 from dialplan.model import Model
 
 DEFAULT_FILE = Path("/etc/callengine/callengine.toml")
@@ -123,6 +124,7 @@ class Http(Model):
     host: str = Field("127.0.0.1", description="Address")
     engine_port: Port = Field(9460, description="Port of the engine; 0 takes a free one")
     worker_port: Port = Field(9461, description="Port of the worker; 0 takes a free one")
+    portal_port: Port = Field(9463, description="Port of the portal; 0 takes a free one")
 
 
 class Limits(Model):
@@ -154,7 +156,7 @@ class Log(Model):
 
 
 class Settings(BaseSettings):
-    """The settings of engine and worker, read once at start."""
+    """The settings of engine, worker and portal, read once at start."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -215,6 +217,7 @@ class Settings(BaseSettings):
     objects: Objects = Objects()
     mail: Mail = Mail()
     http: Http = Http()
+    portal: Portal = Portal()
     limits: Limits = Limits()
     destinations: Destinations = Destinations()
     log: Log = Log()

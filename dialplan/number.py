@@ -66,6 +66,7 @@ UNITS: Mapping[str, timedelta] = {
     "week": timedelta(weeks=1),
 }
 LONGEST_KEEPING = timedelta(days=3653)
+SHORTEST_ANONYMISING = timedelta(days=7)
 
 
 def read_period(written: object) -> timedelta:
@@ -90,6 +91,14 @@ def check_mail(text: str) -> str:
     ):
         raise ValueError(f"`{text}` is not a mail address; write one as in  office@acme.example")
     return text
+
+
+def read_anonymising(written: object) -> timedelta:
+    """Parse `180 days`. Raises ValueError with the remedy."""
+    period = read_period(written)
+    if period < SHORTEST_ANONYMISING:  # later corrections of a record would bring the numbers back
+        raise ValueError(f"`{written}` is too short; write 7 days or more")
+    return period
 
 
 MailAddress = Annotated[str, AfterValidator(check_mail)]
@@ -141,6 +150,7 @@ class Owner(Model):
     missed_calls: mail                   a mail for a call without an answer and without a message; or off
     require_tls: true                    no mail without encryption and a verified server
     keep_recordings: 30 days             hours, days or weeks
+    anonymise_after: 180 days            then numbers of callers and destinations lose their last digits
     recordings: flac                     wav, flac, mp3 or opus
     recording_notice: we-record          a prompt of the owner; otherwise callengine's
     destinations_know: true              destinations agreed once and for all: only the caller hears it
@@ -155,6 +165,7 @@ class Owner(Model):
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
     keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+    anonymise_after: Annotated[timedelta | None, PlainValidator(read_anonymising)] = None
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False

@@ -9,6 +9,7 @@ from config.settings import Settings
 from storage.encrypted_store import EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.spool import Spool
+from storage.stores import key_wrapper_of, objects_of
 from worker.counting import Counting
 from worker.destruction import Destruction
 from worker.job import Work
@@ -18,7 +19,6 @@ from worker.marking import Marking
 from worker.metrics import WorkerMetrics
 from worker.retention import retention_job
 from worker.sealing import Sealing
-from worker.stores import key_wrapper_of, objects_of
 from worker.sweeping import Sweeping
 
 NO_KEY = "master_key is not set: voicemail waits in the spool; `callengine settings --new-key` makes one"

@@ -68,8 +68,8 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     from storage.audit import Auditor
     from storage.objects import ObjectsTrouble
     from storage.spool import Spool, SpoolAway
+    from storage.stores import objects_of
     from storage.tombstones import verify
-    from worker.stores import objects_of
 
     objects = objects_of(settings)
     folder = Spool(settings.asterisk.recordings) if spool else None
@@ -90,7 +90,7 @@ def master_keys(settings: "Settings") -> "tuple[KeyWrapper | None, NumberKeys | 
     """None if the settings have no master key. Raises ClickException."""
     from config.settings import SettingsError
     from worker.erasing import keys_of
-    from worker.stores import key_wrapper_of
+    from storage.stores import key_wrapper_of
 
     try:
         return key_wrapper_of(settings), keys_of(settings)

@@ -149,7 +149,7 @@ def explain_supposed(
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
-    from cli.past_call import PastExplanation, retrace
+    from cli.past_call import explained
 
     settings = settings_in(file)
     record = record_of(call_id, settings)
@@ -158,7 +158,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
+    return explained(record, number, routing)
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

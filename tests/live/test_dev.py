@@ -30,7 +30,7 @@ from devkit.ports import reserve_ports
 from tests.tiers import heavy
 
 CALLER = "+3225551234"
-PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
+PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox", "portal"}
 
 
 @dataclass

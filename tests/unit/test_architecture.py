@@ -25,6 +25,7 @@ PACKAGES = (
     "storage",
     "mailer",
     "worker",
+    "portal",
     "cli",
     "devkit",
 )

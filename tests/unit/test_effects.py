@@ -63,6 +63,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/access.py: add",
         "storage/erasure_request.py: ask",
         "storage/grants.py: _grant",
+        "storage/grants.py: _restrict",
         "storage/grants.py: grant",
         "storage/migrate.py: migrate",
         "storage/recordings.py: destroy",
@@ -70,6 +71,14 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/recordings.py: release",
         "mailer/overview.py: release",
         "mailer/overview.py: retry",
+    ),
+    "a login: one statement or transaction; after a kill the owner asks for another link": (
+        "storage/owned/logins.py: end_session",
+        "storage/owned/logins.py: end_sessions_of",
+        "storage/owned/logins.py: find_session",
+        "storage/owned/logins.py: request_link",
+        "storage/owned/logins.py: sweep",
+        "storage/owned/logins.py: use_link",
     ),
     "its callers have points on either side": (
         "journal/disk.py: _sync",
