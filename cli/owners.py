@@ -19,8 +19,8 @@ def owners_in_force(settings: Settings) -> Mapping[str, Owner]:
         return owners_in(in_force.resolve(strict=True))
     except (OSError, ConfigErrors):
         raise click.ClickException(
-            f"no routing is in force in {in_force.parent}: run this on a host of an engine, as a user who may "
-            "read its state folder"
+            f"no routing is in force in {in_force.parent}: run this on a host of an engine, as a user who "
+            "may read its state folder"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Anonymising: after a period of the owner's choice, numbers of callers and destinations lose their last digits.
+"""Anonymising: after a period that the owner chooses, numbers of calls lose their last digits.
 
 Records stay, and so does every total. A call with a recording under a legal hold keeps its numbers until the
 hold ends.

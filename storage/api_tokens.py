@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -64,6 +63,16 @@ class Token:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token to be made. `life` None: it never expires."""
+
+    owner: str
+    name: str
+    scopes: frozenset[Scope]
+    life: timedelta | None = None
+
+
 class TokenHashes:
     """Keyed hashes of tokens. The key is derived from the master key; the first one hashes new tokens.
 
@@ -80,18 +89,12 @@ class TokenHashes:
         return [hmac.digest(key, token.encode(), hashlib.sha256) for key in self._keys]
 
 
-async def create(
-    con: asyncpg.Connection,
-    hashes: TokenHashes,
-    owner: str,
-    name: str,
-    scopes: Sequence[Scope],
-    life: timedelta | None,
-) -> str:
+async def create(con: asyncpg.Connection, hashes: TokenHashes, wanted: NewToken) -> str:
     """Make a token and return it; it cannot be read again."""
     token, actor = PREFIX + secrets.token_urlsafe(32), this_process()
     by = (actor.operator, actor.host)
-    await con.execute(ADD, owner, name, sorted(set(scopes)), hashes.of(token)[0], *by, life)
+    scopes = sorted(wanted.scopes)
+    await con.execute(ADD, wanted.owner, wanted.name, scopes, hashes.of(token)[0], *by, wanted.life)
     return token
 
 

@@ -1,7 +1,7 @@
 """Disclosures: call records of one number and period for an authority, by two persons.
 
-The first one asks, with reason and reference; the second one has the file written. What is added to the access
-log and to `disclosure_export` is in the transaction that reads the records: there is no file without it.
+The first one asks, with reason and reference; the second one has the file written. What is added to the
+access log and to `disclosure_export` is in the transaction that reads the records: no file is without it.
 """
 
 import hashlib
@@ -76,11 +76,21 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """By the second person. `write`: makes the file of the records, in `format`."""
+
+    by: str
+    format: str
+    write: Write
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """The file that goes to the authority."""
 
     text: str
     calls: int
+    owners: tuple[str, ...]
     sha256: str
 
 
@@ -98,30 +108,28 @@ async def ask(con: asyncpg.Connection, order: Order, keys: NumberKeys) -> int:
 
 
 async def export(
-    con: asyncpg.Connection,
-    disclosure_id: int,
-    by: str,
-    form: str,
-    write: Write,
-    keys: NumberKeys,
-    country: str,
+    con: asyncpg.Connection, disclosure_id: int, approval: Approval, keys: NumberKeys, country: str
 ) -> Export:
     """Make the file, once; log it. Raises NotDisclosed. Not in a transaction."""
     async with con.transaction(isolation="repeatable_read"):
         await con.execute(LOCK, disclosure_id)
         row = await con.fetchrow(GET, disclosure_id)
-        number = number_of(row, disclosure_id, by, keys)
+        if row is None:
+            raise NotDisclosed(
+                f"there is no disclosure {disclosure_id}; callengine disclose --list shows them"
+            )
+        number = number_of(row, approval.by, keys)
         records = await calls_of(con, spellings(number, country), row["since"], row["until"])
-        text = write(records)
-        made = Export(text, len(records), hashlib.sha256(text.encode()).hexdigest())
-        await _log(con, row, by, form, made, sorted({record.owner for record in records}))
+        text = approval.write(records)
+        owners = tuple(sorted({record.owner for record in records}))
+        made = Export(text, len(records), owners, hashlib.sha256(text.encode()).hexdigest())
+        await _log(con, row, approval, made)
     return made
 
 
-def number_of(row: asyncpg.Record | None, disclosure_id: int, by: str, keys: NumberKeys) -> str:
+def number_of(row: asyncpg.Record, by: str, keys: NumberKeys) -> str:
     """The number of this order, if `by` may have it exported now. Raises NotDisclosed."""
-    if row is None:
-        raise NotDisclosed(f"there is no disclosure {disclosure_id}; callengine disclose --list shows them")
+    disclosure_id = row["disclosure_id"]
     if row["exported_at"] is not None:
         raise NotDisclosed(f"disclosure {disclosure_id} was exported already; ask for it again")
     if by.casefold() == row["by_one"].casefold():
@@ -147,12 +155,11 @@ async def calls_of(
     return [as_record(row, tuple(legs[row["call_id"]])) for row in rows]
 
 
-async def _log(
-    con: asyncpg.Connection, row: asyncpg.Record, by: str, form: str, made: Export, owners: list[str]
-) -> None:
+async def _log(con: asyncpg.Connection, row: asyncpg.Record, approval: Approval, made: Export) -> None:
     """In the caller's transaction: the export, a line in the access log for each owner; the number goes."""
     actor, disclosure_id = this_process(), row["disclosure_id"]
-    exported = (by, actor.operator, actor.host, form, made.calls, owners, made.sha256)
+    by, owners = approval.by, list(made.owners)
+    exported = (by, actor.operator, actor.host, approval.format, made.calls, owners, made.sha256)
     await con.execute(EXPORTED, disclosure_id, *exported)
     await con.execute(FORGET_NUMBER, disclosure_id)
     detail = (

@@ -20,7 +20,8 @@ SELECT owner, sum(logged_in)::int AS logged_in, sum(tokens)::int AS tokens, max(
     SELECT owner, 1 AS logged_in, 0 AS tokens, NULL AS locked FROM portal_session
     WHERE ended_at IS NULL AND expires_at > now()
     UNION ALL
-    SELECT owner, 0, 1, NULL FROM api_token WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    SELECT owner, 0, 1, NULL FROM api_token
+    WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     UNION ALL
     SELECT owner, 0, 0, reason || ', by ' || locked_by FROM portal_lock
 ) AS seen GROUP BY owner
@@ -39,7 +40,7 @@ async def unlock(con: asyncpg.Connection, owner: str) -> bool:
 
 
 async def overview(con: asyncpg.Connection) -> Mapping[str, Mapping[str, Any]]:
-    """How many logins and tokens each owner has, and why they are locked; owners with none of it are absent."""
+    """How many logins and tokens each owner has, and why they are locked. Owners with none are absent."""
     rows = await con.fetch(OVERVIEW)
     return {
         row["owner"]: {"logged_in": row["logged_in"], "tokens": row["tokens"], "locked": row["locked"] or ""}

@@ -7,6 +7,8 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from config.settings import Settings
+from config.versions import Versions
 from storage import anonymising
 from worker.job import Job
 from worker.metrics import WorkerMetrics
@@ -14,6 +16,10 @@ from worker.owners_in_force import OwnersInForce
 
 LOOK_SECONDS = 60.0
 log = structlog.get_logger()
+
+
+def anonymising_job(settings: Settings, metrics: WorkerMetrics) -> Job:
+    return Anonymising(OwnersInForce(Versions(settings.routing_versions).in_force), metrics).job
 
 
 class Anonymising:

@@ -1,4 +1,4 @@
-"""The owners as they are in force on this node: those of the routing version that the engine last put into force.
+"""The owners in force on this node: those of the routing version that the engine last put into force.
 
 So the engine alone decides what is in force, and a folder that would not go live destroys nothing.
 """

@@ -89,8 +89,8 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
 def master_keys(settings: "Settings") -> "tuple[KeyWrapper | None, NumberKeys | None]":
     """None if the settings have no master key. Raises ClickException."""
     from config.settings import SettingsError
-    from worker.erasing import keys_of
     from storage.stores import key_wrapper_of
+    from worker.erasing import keys_of
 
     try:
         return key_wrapper_of(settings), keys_of(settings)

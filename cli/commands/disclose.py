@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Export the calls of NUMBER between --since and --until: as caller, as dialled number, as destination.
 
-    One person asks (NUMBER, - reads it from standard input); another one approves with --approve, within seven
-    days, and gets the file. Order and export are stored with both names, logins and the file's SHA-256;
+    One person asks (NUMBER, - reads it from standard input); another one approves with --approve, within
+    seven days, and gets the file. Order and export are stored with both names, logins and the file's SHA-256;
     callengine audit checks them, and callengine recordings accesses lists each export.
     """
     from cli.database import database_errors, settings_in
@@ -106,16 +106,15 @@ async def export(settings: "Settings", disclosure_id: int, by: str, form: str, o
     from storage import disclosures
 
     keys = number_keys(settings)
+    approval = disclosures.Approval(by, form, lambda records: text_of(records, form))
     write_new(output, b"")  # refuse before anything is logged
     try:
         async with connected(settings.database.get_secret_value()) as con:
-            made = await disclosures.export(
-                con, disclosure_id, by, form, lambda records: text_of(records, form), keys, settings.country
-            )
+            made = await disclosures.export(con, disclosure_id, approval, keys, settings.country)
     except disclosures.NotDisclosed as error:
-        output.unlink()
+        await asyncio.to_thread(output.unlink)
         raise click.ClickException(str(error)) from None
-    output.write_text(made.text, "utf-8")
+    await asyncio.to_thread(output.write_text, made.text, "utf-8")
     click.echo(f"{output}: {made.calls} calls, SHA-256 {made.sha256}")
 
 

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from dialplan.number import Owner
 
-COLUMNS = ("owner", "name", "language", "mail", "keep_recordings", "anonymise_after", "logged_in", "tokens", "locked")
+COLUMNS = (
+    "owner",
+    "name",
+    "language",
+    "mail",
+    "keep_recordings",
+    "anonymise_after",
+    "logged_in",
+    "tokens",
+    "locked",
+)
 
 
 @click.group()
@@ -88,8 +98,7 @@ def lock(*, owner: str, reason: str, state: Path | None, settings: Path | None) 
         async with connected(values.database.get_secret_value()) as con:
             await owner_locks.lock(con, owner, reason.strip())
 
-    values, owners = force(state, settings)
-    existing(owners, owner)
+    existing(force(state, settings)[1], owner)
     asked(state, settings, locked)
     click.echo(f"{owner} is locked; callengine owners unlock {owner} lets them in again")
 
@@ -149,8 +158,8 @@ async def summaries(settings: "Settings") -> list[dict[str, Any]]:
     rows = []
     for name, owner in sorted(owners.items()):
         values = settings_of(owner)
-        row = {"owner": name} | {column: values[column] for column in COLUMNS if column in values}
-        rows.append(row | portal.get(name, owner_locks.NOTHING))
+        row = {column: values[column] for column in COLUMNS if column in values}
+        rows.append({"owner": name, **row, **portal.get(name, owner_locks.NOTHING)})
     return rows
 
 

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 SCOPES = ("calls", "messages", "recordings", "audio", "numbers", "accesses", "statistics")
-COLUMNS = ("token_id", "owner", "name", "scopes", "created_at", "operator", "expires_at", "used_at", "revoked_at")
+COLUMNS = (
+    "token_id",
+    "owner",
+    "name",
+    "scopes",
+    "created_at",
+    "operator",
+    "expires_at",
+    "used_at",
+    "revoked_at",
+)
 
 
 @click.group()
@@ -35,7 +45,13 @@ def command() -> None:
 @state_option()
 @settings_option()
 def create(
-    *, owner: str, name: str, scopes: tuple[str, ...], days: int | None, state: Path | None, settings: Path | None
+    *,
+    owner: str,
+    name: str,
+    scopes: tuple[str, ...],
+    days: int | None,
+    state: Path | None,
+    settings: Path | None,
 ) -> None:
     """Create a token for OWNER (the name of its file), and print it."""
     from cli.database import database_errors, settings_in
@@ -81,7 +97,7 @@ async def created(
     from cli.database import connected
     from cli.owners import owners_in_force
     from storage import api_tokens
-    from storage.api_tokens import Scope, TokenHashes
+    from storage.api_tokens import NewToken, Scope, TokenHashes
     from storage.key_wrapper import MasterKeyError
 
     if owner not in owners_in_force(settings):
@@ -92,7 +108,8 @@ async def created(
         raise click.ClickException(f"master_key: {error}") from None
     life = timedelta(days=days) if days else None
     async with connected(settings.database.get_secret_value()) as con:
-        return await api_tokens.create(con, hashes, owner, name, [Scope(scope) for scope in scopes], life)
+        wanted = NewToken(owner, name, frozenset(map(Scope, scopes)), life)
+        return await api_tokens.create(con, hashes, wanted)
 
 
 async def show(settings: "Settings", owner: str | None, form: str) -> None:

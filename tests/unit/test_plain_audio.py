@@ -25,7 +25,16 @@ OF_THE_SEALER = {
     "conversation.blocks",
 }
 # Here bytes are keys, or sealed. What opens them is `open_sealed`, and nobody outside of storage/ may.
-KEYS_AND_SEALED = {"key_wrapper", "keyring", "rotation", "objects", "directory", "s3", "erased_number"}
+KEYS_AND_SEALED = {
+    "key_wrapper",
+    "keyring",
+    "rotation",
+    "objects",
+    "directory",
+    "s3",
+    "erased_number",
+    "api_tokens",
+}
 AUDIO_TYPES = {"bytes", "Conversation", "Sound", "Part", "Samples", "Frames", "Line", "Stretch", "NDArray"}
 DOORS = ("cli", "devkit")
 
