@@ -11,6 +11,7 @@ from dialplan.step import Turn
 from storage.records import CallRecord, LegRecord
 from storage.retracing import Known, PastStep, Retraced, facts_of, retrace
 
+CONFIRMATIONS = {"key": "pressed 1", "no_key": "did not press 1", "left": "hung up when asked to press 1"}
 NOTE = (
     "The record has attempts, message and result. The outcome of a ring is derived from its attempts; "
     "that a prompt was heard is supposed."
@@ -71,11 +72,20 @@ def _line(node: Turn | PastStep) -> str:
 
 def _leg(leg: LegRecord) -> str:
     cause = "" if leg.cause is None else f", cause {leg.cause} (Q.850)"
-    return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}"
+    asked = f", {CONFIRMATIONS[leg.confirmation]}" if leg.confirmation in CONFIRMATIONS else ""
+    return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}{asked}"
 
 
 def _entry(node: Turn | PastStep) -> dict[str, Any]:
     if isinstance(node, Turn):
         return entry(node)
-    legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in node.legs]
+    legs = [
+        {
+            "to": leg.to,
+            "outcome": leg.outcome,
+            "cause": leg.cause,
+            "confirmation": leg.confirmation or None,
+        }
+        for leg in node.legs
+    ]
     return {**entry((node.step, node.outcome)), "known": node.known, "legs": legs}

@@ -25,6 +25,7 @@ from pydantic_settings import SettingsError as UnreadableError
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
 from config.credentials import credentials_folder
+from config.limits import Limits
 from config.listed import split
 from config.mail import Mail
 from config.objects import Objects
@@ -125,18 +126,6 @@ class Http(Model):
     engine_port: Port = Field(9460, description="Port of the engine; 0 takes a free one")
     worker_port: Port = Field(9461, description="Port of the worker; 0 takes a free one")
     portal_port: Port = Field(9463, description="Port of the portal; 0 takes a free one")
-
-
-class Limits(Model):
-    """Limits of every call, whatever its route contains."""
-
-    max_call_minutes: float = Field(240, gt=0, le=720, description="A call that lasts longer is ended")
-    same_caller: int = Field(
-        10,
-        ge=1,
-        le=1000,
-        description="Calls of one caller that may ring at one number at once; one more is a loop: busy",
-    )
 
 
 class Destinations(Model):

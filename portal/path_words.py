@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dialplan.calendar import OWN_DAY
 from dialplan.model import Model
 from dialplan.result import Answer, Choice
 from dialplan.step import StepModel, Turn
@@ -74,6 +75,8 @@ def reason(why: str, language: str) -> str:
             for key in ("next", "why"):
                 if key in values:
                     values[key] = reason(values[key], language)
+            if values.get("name") == OWN_DAY:
+                values["name"] = words["own_day"]
             if "own" in values:
                 values["own"] = words["own_hours"] if values["own"] else ""
             return str(words[name]).format(**values)

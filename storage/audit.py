@@ -13,6 +13,8 @@ import asyncpg
 from storage import audit_erasures
 from storage.audit_keys import RULES as RULES_OF_KEYS
 from storage.audit_keys import groups, wal
+from storage.backup.audit import of_backups
+from storage.backup.own_key import PREFIX
 from storage.encrypted_store import digest, object_name
 from storage.erased_number import NumberKeys
 from storage.finding import Finding, Rule
@@ -126,6 +128,8 @@ class Auditor:
             yield finding
         async for finding in audit_erasures.findings(con, self.number_keys):
             yield finding
+        async for finding in of_backups(con, self.objects, self.key_wrapper):
+            yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
             yield finding
@@ -150,6 +154,8 @@ class Auditor:
         names = set()
         async for stored in self.objects.all():
             # The draft of a killed upload (ID.abcd.part) belongs to its object, and is deleted with it.
+            if stored.name.startswith(PREFIX):  # storage/backup/audit.py
+                continue
             audio_id = stored.name.rpartition("/")[2].partition(".")[0]
             names.add(stored.name)
             known = rows.get(audio_id)

@@ -18,6 +18,7 @@ WORKER = {
     "public.api_token": "SELECT, INSERT, UPDATE",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
+    "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
     "public.dead_letter": "SELECT, INSERT, UPDATE, DELETE",
     "public.disclosure": "SELECT, INSERT",

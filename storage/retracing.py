@@ -14,6 +14,7 @@ from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
 from dialplan.caller_list import CallerList
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Choice, Outcome, Result, together
+from dialplan.second_try import AGAIN
 from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
 from storage.records import CallRecord, LegRecord
 
@@ -82,7 +83,14 @@ def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, Call
     """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
     who = WITHHELD if record.withheld else caller
-    return number.facts(record.began, who, lists, call_id=record.call_id)
+    return number.facts(
+        record.began,
+        who,
+        lists,
+        call_id=record.call_id,
+        switches=record.switches,
+        unreachable=record.unreachable,
+    )
 
 
 def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:
@@ -90,6 +98,8 @@ def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choic
         if choices:
             return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
         return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
+    if step.destinations and choices and choices[0].startswith(AGAIN):
+        return PastStep(step, Choice(choices.pop(0)), Known.ATTEMPTS, _its_legs(step, legs))
     if step.destinations:
         return _rung(step, record, _its_legs(step, legs), more=bool(legs))
     if step.takes_message:

@@ -31,6 +31,9 @@ class WorkerMetrics(Metrics):
         self.calls_to_anonymise = self.gauge(
             "calls_to_anonymise", "Calls older than their owner's `anonymise_after` that still have numbers"
         )
+        self.backup_age_seconds = self.gauge(
+            "backup_age_seconds", "Age of the newest complete backup; infinite while there is none"
+        )
         self.messages = self.gauge("messages", "Messages that are not destroyed, by state", ["state"])
         self.mails = self.counter("mails", "Attempts to deliver a mail, by result", ["result"])
         for result in ("accepted", "deferred", "refused", "unbuildable"):

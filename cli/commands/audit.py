@@ -66,6 +66,7 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     """Print all findings and the chain's head; return the number of findings. Raises ClickException."""
     from cli.database import connected
     from storage.audit import Auditor
+    from storage.audit_keys import unchecked
     from storage.objects import ObjectsTrouble
     from storage.spool import Spool, SpoolAway
     from storage.stores import objects_of
@@ -77,6 +78,8 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     try:
         async with connected(settings.database.get_secret_value()) as con:
             count = await print_all(auditor.findings(con, head))
+            if auditor.key_wrapper is None:
+                count += await print_all(each_of(await unchecked(con)))
             click.echo(f"{count or 'no'} finding{'' if count == 1 else 's'}; the chain's head is")
             click.echo(str((await verify(con)).head))
     except (ObjectsTrouble, SpoolAway) as error:
@@ -96,6 +99,11 @@ def master_keys(settings: "Settings") -> "tuple[KeyWrapper | None, NumberKeys | 
         return key_wrapper_of(settings), keys_of(settings)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+async def each_of(findings: "list[Finding]") -> "AsyncIterator[Finding]":
+    for finding in findings:
+        yield finding
 
 
 async def print_all(findings: "AsyncIterator[Finding]") -> int:

@@ -110,7 +110,7 @@ def _view(row: asyncpg.Record, recipients: Sequence[Recipient]) -> MessageView:
         kind=row["kind"],
         call_id=str(row["call_id"]),
         number=row["number"],
-        caller=row["caller"] or "",
+        caller="" if row["withheld"] else row["caller"] or "",
         withheld=row["withheld"],
         began=row["began"],
         state=row["state"],

@@ -86,7 +86,7 @@ def _view(row: asyncpg.Record) -> RecordingView:
         audio_id=row["audio_id"],
         call_id=str(row["call_id"]),
         number=row["number"] or "",
-        caller=row["caller"] or "",
+        caller="" if row["withheld"] else row["caller"] or "",
         withheld=bool(row["withheld"]),
         began=row["began"],
         seconds=row["seconds"],
