@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from portal.api import resources, shapes
+from portal.api import account, audio, records, shapes
 from portal.api.queries import AudioQuery, CallsQuery, Page, Query, StatisticsQuery
 from storage.api_tokens import Scope
 
@@ -46,27 +46,27 @@ class Operation:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("getOwner", "/owner", "Whose data the token reads", None, Query, shapes.Owner, resources.owner),
+    Operation("getOwner", "/owner", "Whose data the token reads", None, Query, shapes.Owner, account.owner),
     Operation("listCalls", "/calls", "Call records, newest first", Scope.CALLS, CallsQuery, shapes.Calls,
-              resources.list_calls, logs=True),
+              records.list_calls, logs=True),
     Operation("getCall", "/calls/{call_id}", "One call record", Scope.CALLS, Query, shapes.Call,
-              resources.get_call, logs=True),
+              records.get_call, logs=True),
     Operation("listMessages", "/messages", "Messages and missed calls, newest first", Scope.MESSAGES, Page,
-              shapes.Messages, resources.list_messages, logs=True),
+              shapes.Messages, records.list_messages, logs=True),
     Operation("getMessage", "/messages/{message_id}", "One message", Scope.MESSAGES, Query, shapes.Message,
-              resources.get_message, logs=True),
+              records.get_message, logs=True),
     Operation("listRecordings", "/recordings", "Recordings, newest first", Scope.RECORDINGS, Page,
-              shapes.Recordings, resources.list_recordings, logs=True),
+              shapes.Recordings, audio.list_recordings, logs=True),
     Operation("getRecording", "/recordings/{recording_id}", "One recording, without its audio",
-              Scope.RECORDINGS, Query, shapes.Recording, resources.get_recording, logs=True),
+              Scope.RECORDINGS, Query, shapes.Recording, audio.get_recording, logs=True),
     Operation("getAudio", "/recordings/{recording_id}/audio", "The audio; each fetch is in the access log",
-              Scope.AUDIO, AudioQuery, None, resources.get_audio),
+              Scope.AUDIO, AudioQuery, None, audio.get_audio),
     Operation("listNumbers", "/numbers", "Service numbers in force", Scope.NUMBERS, Query, shapes.Numbers,
-              resources.list_numbers),
+              account.list_numbers),
     Operation("getNumber", "/numbers/{number}", "One service number, without its plus", Scope.NUMBERS, Query,
-              shapes.Number, resources.get_number),
+              shapes.Number, account.get_number),
     Operation("listAccesses", "/accesses", "Who saw or heard what, newest first", Scope.ACCESSES, Page,
-              shapes.Accesses, resources.list_accesses),
+              shapes.Accesses, account.list_accesses),
     Operation("getStatistics", "/statistics", "Calls by outcome, hour and weekday", Scope.STATISTICS,
-              StatisticsQuery, shapes.Statistics, resources.get_statistics),
+              StatisticsQuery, shapes.Statistics, account.get_statistics),
 )  # fmt: skip
