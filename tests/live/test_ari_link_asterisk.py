@@ -181,7 +181,7 @@ async def test_what_happens_after_a_crash_is_told_to_the_successor_in_order(
 ) -> None:
     endpoint = asterisk.endpoint
     async with doomed_engine(endpoint) as engine:
-        # Ahead of time, as an engine leaves it that is about to be replaced: callers wait 5 s for the next one.
+        # Ahead of time, as an engine leaves it that is about to be replaced: callers wait for the next one.
         alive = int(time.time() + PATIENCE)
         await asyncio.to_thread(
             ask, endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={alive}", "POST"
