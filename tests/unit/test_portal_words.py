@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from dialplan.result import Outcome, Result
 from portal.call_filter import Asked, WrongFilter, as_filter
 from portal.path_words import reason, route
