@@ -54,8 +54,8 @@ class Page:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
         async with asyncio.timeout(SECONDS):
-            result: dict[str, Any] = await answer
-        return result
+            done: dict[str, Any] = await answer
+            return done
 
     async def size(self, width: int, height: int = 900) -> None:
         await self.do(
