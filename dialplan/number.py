@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -25,16 +25,14 @@ from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
-from dialplan.language import Language
 from dialplan.model import E164, Label, Model, Name, Written, listed
+from dialplan.names import Language
 from dialplan.period import Period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
-
-LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from dialplan.language import Language
+from dialplan.names import Language
 from dialplan.references import PromptSetting
 from dialplan.result import Answer, Choice, Verdict, final
 from dialplan.route import Branch, Steps
