@@ -47,6 +47,7 @@ class Access(StrEnum):
     DOWNLOAD = "download"
     EXPORT = "export"
     CHANGE = "change"
+    DISCLOSE = "disclose"
 
 
 @dataclass(frozen=True, slots=True)
