@@ -41,6 +41,7 @@ async def serve(settings: Settings) -> None:
             keep_serving(parts.health),
             watch_loop(parts.metrics),
             parts.disk.run(),
+            surroundings.trunk_states.run(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),
@@ -52,8 +53,8 @@ async def serve(settings: Settings) -> None:
 
 def controlled(parts: Parts) -> Controlled:
     """What the control socket shows and changes."""
-    switchboard = parts.switchboard
-    return Controlled(lambda: switchboard.states, switchboard.hang_up, parts.door.drain, parts.overview)
+    calls = parts.switchboard.calls
+    return Controlled(lambda: calls.states, calls.hang_up, parts.door.drain, parts.overview)
 
 
 async def reload_on_sighup(surroundings: Surroundings) -> None:

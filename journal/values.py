@@ -31,7 +31,10 @@ RecordingEntry = RecordingStarted | RecordingPaused | RecordingResumed | Recordi
 
 
 class Leg(Struct, frozen=True, gc=False):
-    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown."""
+    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown.
+
+    `trunk`: the carrier; "" in older journals.
+    """
 
     leg_id: str
     to: str
@@ -43,6 +46,7 @@ class Leg(Struct, frozen=True, gc=False):
     outcome: Outcome | None = None
     cause: int | None = None
     sip: int = 0
+    trunk: str = ""
 
     def after(self, entry: LegEntry) -> "Leg":
         """The first ringing, answer and connection count, and the last end."""

@@ -48,8 +48,10 @@ WHERE call.rev < later.rev AND call.began <> later.began
 
 KEEP_LEGS = """
 INSERT INTO leg
-    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip
+    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+    trunk)
+SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+    trunk
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -200,6 +202,7 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "outcome": leg.outcome,
             "cause": leg.cause,
             "sip": leg.sip or None,
+            "trunk": leg.trunk or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -243,6 +246,7 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         outcome=row["outcome"],
         cause=row["cause"],
         sip=row["sip"] or 0,
+        trunk=row["trunk"] or "",
     )
 
 

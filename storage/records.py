@@ -27,7 +27,7 @@ VOICEMAIL = "voicemail"  # `delivered_to` when the caller left a message instead
 class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
-    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown.
+    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `trunk`: the carrier, "" if unknown.
     """
 
     leg_id: str
@@ -40,6 +40,7 @@ class LegRecord:
     outcome: str = ""
     cause: int | None = None
     sip: int = 0
+    trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,7 @@ def leg_record(leg: Leg) -> LegRecord:
         outcome=leg.outcome or "",
         cause=leg.cause,
         sip=leg.sip,
+        trunk=leg.trunk,
     )
 
 

@@ -12,11 +12,10 @@ from storage.spool import Spool
 from worker.counting import Counting
 from worker.destruction import Destruction
 from worker.job import Work
-from worker.key_rotation import KeyRotation
+from worker.key_rotation import KeyRotation, Publishing
 from worker.leases import EarlierLeases
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
-from worker.publishing import Publishing
 from worker.retention import retention_job
 from worker.sealing import Sealing
 from worker.stores import key_wrapper_of, objects_of

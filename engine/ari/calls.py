@@ -120,7 +120,10 @@ class Calls:
         await work
 
     async def hang_up(self, call_id: str) -> bool:
-        """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
+        """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31.
+
+        Raises AriError.
+        """
         for channel, live in self._lives.items():
             if live.line.call_id == call_id:
                 await self._exchange.client.channels.hangup(channel, reason_code=Cause.BY_OPERATOR)

@@ -20,7 +20,6 @@ from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.sign_of_life import SignOfLife
 from engine.call import CallHandler, CallServices
 from journal.cel import CelEvent
-from journal.state import CallState
 from process.clock import Clock, watch_clock
 
 log = structlog.get_logger()
@@ -82,13 +81,9 @@ class Switchboard:
         return self._resumption.routings | self._calls.routings
 
     @property
-    def states(self) -> list[CallState]:
-        """The states of the live calls."""
-        return self._calls.states
-
-    async def hang_up(self, call_id: str) -> bool:
-        """Hang up a live call; False if there is none. Raises AriError."""
-        return await self._calls.hang_up(call_id)
+    def calls(self) -> Calls:
+        """The live calls, for an operator's commands."""
+        return self._calls
 
     async def watch(self) -> None:
         """Watch the clock until cancelled. Raises the error that ended the work on the connection, if any."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from config.settings import load_settings
 from journal import fault
 from process import log
-from worker import destruction, key_rotation, publishing, sealing, sweeping
+from worker import destruction, key_rotation, sealing, sweeping
 from worker.service import work
 
 START = multiprocessing.get_context("forkserver")
@@ -32,7 +32,7 @@ def run(environment: Mapping[str, str], output: Path) -> None:
     os.environ.update(environment)
     importlib.reload(fault)  # which reads its variable once, when imported
     sweeping.SWEEP_SECONDS = destruction.DESTROY_SECONDS = 0.2  # a test does not wait
-    sealing.SEAL_SECONDS = key_rotation.ROTATE_SECONDS = publishing.PUBLISH_SECONDS = 0.2
+    sealing.SEAL_SECONDS = key_rotation.ROTATE_SECONDS = key_rotation.PUBLISH_SECONDS = 0.2
     settings = load_settings()
     log.log_to_stderr(settings.log.level)
     asyncio.run(work(settings))
