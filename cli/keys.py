@@ -4,7 +4,7 @@ import click
 
 from config.settings import Settings, SettingsError
 from storage.key_wrapper import KeyWrapper
-from worker.stores import key_wrapper_of
+from storage.stores import key_wrapper_of
 
 
 def master_key_in(settings: Settings) -> KeyWrapper:

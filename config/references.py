@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from config.policy import Policy
-from dialplan.number import LANGUAGES, dial_key
+from dialplan.names import LANGUAGES
+from dialplan.number import dial_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class NumberReferences:
                 return f"there is no prompt `{name}` in {language}; put the file at {place}"
         return None
 
-    def mail(self) -> str | None:
+    def mail(self, _: str = "") -> str | None:
         owner = self.number_owner
         if owner not in self.folder.without_mail:
             return None

@@ -44,6 +44,10 @@ class EngineMetrics(Metrics):
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
         )
+        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
+        self.destinations_left_out = self.gauge(
+            "destinations_left_out", "Destinations that could not be reached several times in a row"
+        )
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
             "Calls of the engine before that this one could not read, since its start",

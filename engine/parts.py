@@ -13,12 +13,11 @@ from engine.ari.door import Door
 from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
-from engine.call_limits import CallLimits
 from engine.call_services import CallMetrics, NodeCallServices
-from engine.counters import Counters
 from engine.disk import DiskWatch
 from engine.handle import handle
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.surroundings import Surroundings
 from journal.writer import Journal
 from process.health import health
@@ -35,6 +34,7 @@ class Parts:
     surroundings: Surroundings
     disk: DiskWatch
     door: Door
+    memory: NodeMemory
 
     def troubles(self) -> list[str]:
         """Return why the engine cannot take calls now."""
@@ -78,6 +78,8 @@ class Parts:
         metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
         metrics.routing_reload_failed.set_function(lambda: store.refused)
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
+        metrics.switches_on.set_function(self.memory.switches.count)
+        metrics.destinations_left_out.set_function(self.memory.destinations.breakers.count)
         metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
 
 
@@ -93,8 +95,8 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
     surroundings = Surroundings.of(settings, client)
     await surroundings.routing_store.open()
     unfinished = dict(journal.open_calls)
-    counters = Counters(settings.state / "counters.json")
-    opened.push_async_callback(counters.saved)
+    memory = NodeMemory.of(settings.state, unfinished, settings.limits.unreachable_in_a_row)
+    opened.push_async_callback(memory.counters.saved)
     services = NodeCallServices(
         settings.node,
         surroundings.routing_store,
@@ -102,8 +104,7 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
         call_metrics=CallMetrics(metrics, unfinished),
         longest=timedelta(minutes=settings.limits.max_call_minutes),
         recordings=settings.asterisk.recordings,
-        counters=counters,
-        limits=CallLimits(unfinished),
+        memory=memory,
     )
     opened.callback(services.report)
     door = Door.of(settings.limits.same_caller, partial(count_refused, metrics), settings.state / "drained")
@@ -118,7 +119,7 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
         left=Left(unfinished, journal.ended, known, settings.state / "asterisk.json"),
     )
     disk = DiskWatch(folders(settings), metrics)
-    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk, door)
+    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk, door, memory)
     parts.show()
     return parts
 

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 import structlog
 
 from config.settings import Settings
-from engine.ari.link import EventLink, silence
+from engine.ari.link import EventLink
 from engine.ari.switchboard import Switchboard
 from engine.control import Controlled, keep_controlling
 from engine.parts import Parts, open_parts
@@ -42,6 +41,7 @@ async def serve(settings: Settings) -> None:
             watch_loop(parts.metrics),
             parts.disk.run(),
             surroundings.trunk_states.run(),
+            parts.memory.switches.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),
@@ -68,7 +68,7 @@ async def reload_on_sighup(surroundings: Surroundings) -> None:
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
-    ari, exchange = settings.ari, switchboard.exchange
+    ari = settings.ari
     return EventLink(
         ari.events_host,
         ari.events_port,
@@ -77,7 +77,7 @@ def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
         on_connect=switchboard.on_connect,
         on_event=switchboard.on_event,
         on_disconnect=switchboard.on_disconnect,
-        closing=partial(silence, exchange.client, exchange.app),
+        closing=switchboard.closing,
     )
 
 

@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -35,7 +35,8 @@ ON CONFLICT (call_id) DO UPDATE SET
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
-    clock = EXCLUDED.clock, choices = EXCLUDED.choices, stored_in = pg_current_xact_id()
+    clock = EXCLUDED.clock, choices = EXCLUDED.choices, switches = EXCLUDED.switches,
+    unreachable = EXCLUDED.unreachable, stored_in = pg_current_xact_id()
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -49,9 +50,10 @@ WHERE call.rev < later.rev AND call.began <> later.began
 KEEP_LEGS = """
 INSERT INTO leg
     (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
-    trunk)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
-    trunk
+    confirmation, trunk)
+SELECT
+    call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+    confirmation, trunk
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -183,6 +185,8 @@ def as_row(call: Revised) -> dict[str, Any]:
         "routing": record.routing or None,
         "clock": record.clock or None,
         "choices": record.choices or None,
+        "switches": record.switches or None,
+        "unreachable": record.unreachable or None,
     }
 
 
@@ -203,6 +207,7 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "cause": leg.cause,
             "sip": leg.sip or None,
             "trunk": leg.trunk or None,
+            "confirmation": leg.confirmation or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -213,7 +218,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         call_id=str(row["call_id"]),
         number=row["number"],
         owner=row["owner"],
-        caller=row["caller"] or "",
+        caller="" if row["withheld"] else row["caller"] or "",
         withheld=row["withheld"],
         began=row["began"],
         node=row["node"],
@@ -231,6 +236,8 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         routing=row["routing"] or "",
         clock=json.loads(row["clock"] or "{}"),
         choices=tuple(row["choices"] or ()),
+        switches=tuple(row["switches"] or ()),
+        unreachable=tuple(row["unreachable"] or ()),
     )
 
 
@@ -247,6 +254,7 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         cause=row["cause"],
         sip=row["sip"] or 0,
         trunk=row["trunk"] or "",
+        confirmation=row["confirmation"] or "",
     )
 
 

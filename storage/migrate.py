@@ -70,7 +70,7 @@ async def bring_up_to_date(con: asyncpg.Connection) -> list[str]:
     """
     try:
         known = await con.fetchval("SELECT to_regclass('migration')") is not None
-        missing = await _missing(con) if known else migrations()
+        missing = await missing_migrations(con) if known else migrations()
     except asyncpg.InsufficientPrivilegeError:
         missing = migrations()
     if not missing:
@@ -102,14 +102,14 @@ async def migrate_to(con: asyncpg.Connection, names: Collection[str]) -> None:
 async def _apply(con: asyncpg.Connection, names: Collection[str] | None = None) -> list[str]:
     await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
     await con.execute(APPLIED)
-    missing = [one for one in await _missing(con) if names is None or one.name in names]
+    missing = [one for one in await missing_migrations(con) if names is None or one.name in names]
     for migration in missing:
         await con.execute(migration.sql)
         await con.execute(RECORD, migration.name, migration.sha256)
     return [migration.name for migration in missing]
 
 
-async def _missing(con: asyncpg.Connection) -> list[Migration]:
+async def missing_migrations(con: asyncpg.Connection) -> list[Migration]:
     rows = await con.fetch("SELECT name, sha256 FROM migration")
     applied = {row["name"]: row["sha256"] for row in rows}
     return [migration for migration in migrations() if not is_applied(applied, migration)]

@@ -28,6 +28,8 @@ class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
     `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `trunk`: the carrier, "" if unknown.
+    `confirmation`: key, no_key or left, where the destination was asked to press 1 to take the call; "" where
+    it was not.
     """
 
     leg_id: str
@@ -41,6 +43,7 @@ class LegRecord:
     cause: int | None = None
     sip: int = 0
     trunk: str = ""
+    confirmation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class CallRecord:
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
 
     `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
+    `switches`: the names of those that were on when the call came in; `unreachable`: destinations left out.
     """
 
     call_id: str
@@ -115,6 +119,8 @@ class CallRecord:
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -165,6 +171,8 @@ def call_record(state: CallState) -> CallRecord:
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
         choices=state.choices,
+        switches=state.switches,
+        unreachable=state.unreachable,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 
@@ -246,6 +254,7 @@ def leg_record(leg: Leg) -> LegRecord:
         cause=leg.cause,
         sip=leg.sip,
         trunk=leg.trunk,
+        confirmation=leg.confirmation,
     )
 
 

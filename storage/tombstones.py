@@ -39,7 +39,7 @@ class Tombstone:
     began: datetime
     destroy_after: datetime | None
     destroyed_at: datetime
-    reason: str  # delivered | deadline | owner | operator | absent | orphan
+    reason: str  # delivered | deadline | owner | operator | absent | orphan | erasure
     method: str  # key+object | file
     versions: int
     cipher_sha256: str | None

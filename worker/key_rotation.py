@@ -1,19 +1,15 @@
-"""The worker's jobs for keys: rotate them, so that destroyed ones are gone from the database's files too; and
-publish for each usable backup what was destroyed and held since."""
+"""The worker's job that rotates keys, so that destroyed ones are gone from the database's files too."""
 
 from datetime import timedelta
 
 import asyncpg
 import structlog
 
-from storage.backup.since import Publisher
 from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken
-from storage.objects import Objects, ObjectsTrouble
 from storage.rotation import Rotation
 from worker.job import Job
 
 ROTATE_SECONDS = 10.0
-PUBLISH_SECONDS = 60.0
 log = structlog.get_logger()
 
 
@@ -36,18 +32,3 @@ class KeyRotation:
             return False
         self.troubles = []
         return more
-
-
-class Publishing:
-    """A restore does not know what was destroyed in the last PUBLISH_SECONDS before the database's loss."""
-
-    def __init__(self, objects: Objects, key_wrapper: KeyWrapper) -> None:
-        self.job = Job("publish", self._publish, PUBLISH_SECONDS)
-        self._publisher = Publisher(objects, key_wrapper)
-
-    async def _publish(self, con: asyncpg.Connection) -> bool:
-        try:
-            return await self._publisher.publish_next(con)
-        except ObjectsTrouble as trouble:
-            log.warning("destructions_not_published", error=str(trouble))
-            return False

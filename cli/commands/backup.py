@@ -57,7 +57,7 @@ async def back_up(settings: "Settings", out: Path, *, keep: int, named: bool) ->
     from storage.backup import snapshot
     from storage.key_wrapper import MasterKeyError, SealBroken
     from storage.objects import ObjectsTrouble
-    from worker.stores import objects_of
+    from storage.stores import objects_of
 
     objects, key_wrapper = objects_of(settings), master_key_in(settings)
     try:

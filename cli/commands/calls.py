@@ -119,7 +119,7 @@ async def positions(con: "asyncpg.Connection", file: Path) -> "tuple[ExportCurso
             before.check(now)
     except CursorUnusable as error:
         raise click.ClickException(str(error)) from None
-    return now, before and before.position
+    return now, before.position if before else None
 
 
 async def write_csv(records: "AsyncIterator[CallRecord]", out: TextIO) -> None:

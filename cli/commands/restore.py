@@ -69,7 +69,7 @@ async def restored(
     from storage.backup.restoration import NotEmpty, Sources, restore
     from storage.key_wrapper import MasterKeyError, SealBroken
     from storage.objects import ObjectsTrouble
-    from worker.stores import objects_of
+    from storage.stores import objects_of
 
     key_wrapper = master_key_in(settings) if with_audio else None
     objects = objects_of(settings)

@@ -17,6 +17,7 @@ from journal.state import CallState
 from process.rarely import Rarely
 
 SAME_CALLER = 10
+NO_LINE = {"trunk", "number"}
 
 
 @dataclass(slots=True)
@@ -58,10 +59,12 @@ class Door:
         self._report(arrival.dialled, "loop")
         return True
 
-    def on_cel(self, event: CelEvent) -> None:
-        """Report a call that the dialplan refused."""
-        if event.kind == "REFUSED" and (why := event.extra.get("why")) in REFUSED:
-            self._report(event.extra.get("dialled", ""), why)
+    def on_cel(self, event: CelEvent) -> bool:
+        """Report a call that the dialplan refused; return whether there was no line for it."""
+        if event.kind != "REFUSED" or (why := event.extra.get("why")) not in REFUSED:
+            return False
+        self._report(event.extra.get("dialled", ""), why)
+        return why in NO_LINE
 
     def _report(self, dialled: str, why: str) -> None:
         self.count(why)

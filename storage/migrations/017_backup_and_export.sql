@@ -15,6 +15,3 @@ CREATE TABLE backup (
 -- visible after a later one; of transactions PostgreSQL knows up to which one all have ended.
 ALTER TABLE call ADD COLUMN stored_in xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX call_by_stored_in ON call (stored_in);
-
--- The carrier that the attempt was dialled by; NULL: unknown, or from before.
-ALTER TABLE leg ADD COLUMN trunk text;

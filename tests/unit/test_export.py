@@ -84,6 +84,7 @@ def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
             "cause": None,
             "sip": None,
             "trunk": "",
+            "confirmation": None,
         }
     ]
     leg = replace(RECORD.legs[0], connected=NOON, sip=200)
