@@ -65,7 +65,7 @@ def render(trunks: Trunks, passwords: Mapping[str, str], old: str) -> str:
 
 
 def _lines(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[str]:
-    yield f"[{name}](!,out)"
+    yield f"[{name}_all](!,out)"
     yield f"aors = {name}"
     yield f"transport = {trunk.transport}"
     yield "disallow = all"
@@ -74,7 +74,7 @@ def _lines(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[st
     yield f"rtp_timeout = {trunk.rtp_timeout}"
     if trunk.user:
         yield f"outbound_auth = {name}"
-    yield from (f"[{name}{n}]({name})" for n in ENDPOINTS)
+    yield from (f"[{name}{n}]({name}_all)" for n in ("", *ENDPOINTS))  # without a digit: the fallback's
     yield f"[{name}]"
     yield "type = aor"
     yield f"contact = {contact(trunk)}"

@@ -2,17 +2,21 @@
 
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from config.trunks import load_trunks
+from devkit.asterisk import Options, start_asterisk
 from devkit.carrier import Answers, Refuses
 from devkit.phones import LOOPBACK
+from engine import fallback, trunk_files
 from storage.records import CallRecord
+from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.service import House, Service, at_your_service, open_house, until
-from tests.live.sip import Agent
+from tests.live.sip import Agent, Call
 from tests.live.strangers import ask_as
 from tests.live.test_control import run
 from tests.live.test_served_alone import with_fallback
@@ -89,6 +93,30 @@ async def service(two_carriers: House) -> AsyncIterator[Service]:
 
 def legs(record: CallRecord) -> list[tuple[str, str, int | None]]:
     return [(leg.trunk, leg.outcome, leg.cause) for leg in record.legs]
+
+
+def test_asterisk_alone_tries_the_next_carrier_by_the_cause(tmp_path: Path) -> None:
+    """Without an engine: a fault of the carrier leads on, an answer about the destination does not."""
+    (tmp_path / "trunks").mkdir()
+    with ExitStack() as held:
+        agents = [held.enter_context(Agent()) for _ in range(3)]
+        first, second = [held.enter_context(failing_carrier(agent)) for agent in agents[:2]]
+        second.status = 486
+        (tmp_path / "trunks/beta.yaml").write_text(f"host: {second.address}\nqualify_seconds: 0\n")
+        asterisk = held.enter_context(start_asterisk(tmp_path, Options(first.address)))
+        asterisk.wait_until_ready()
+        trunks = load_trunks(tmp_path / "trunks")
+        (asterisk.endpoint.etc / "trunks.conf").write_text(trunk_files.render(trunks, {}, ""))
+        table = fallback.render({"3270012345": "+3221112233"}, "", trunk_files.order(trunks))
+        (asterisk.endpoint.etc / "fallback.conf").write_text(table)
+        for module in ("res_pjsip.so", "pbx_config.so"):
+            ask(asterisk.endpoint, f"/asterisk/modules/{module}", "PUT")
+        answers = {}
+        for first.status in (503, 500, 502, 408, 404, 486, 603):
+            second.calls = 0
+            Call(agents[2], asterisk.endpoint.sip, "+3270012345").invite().final(8)
+            answers[first.status] = second.calls
+    assert answers == {503: 1, 500: 1, 502: 1, 408: 1, 404: 0, 486: 0, 603: 0}
 
 
 async def test_the_second_carrier_takes_a_call_that_the_first_refuses_and_the_record_says_so(

@@ -76,7 +76,8 @@ def test_a_name_that_asterisk_needs_itself_is_refused(tmp_path: Path, name: str)
 def test_asterisk_gets_ten_endpoints_a_login_a_registration_and_the_addresses(tmp_path: Path) -> None:
     text = render(load_trunks(folder(tmp_path, beta=BETA)), {"beta": "secret"}, "")
     lines = text.splitlines()
-    assert [line for line in lines if line.endswith("](beta)")] == [f"[beta{n}](beta)" for n in range(10)]
+    endpoints = [f"[beta{n}](beta_all)" for n in ("", *range(10))]
+    assert [line for line in lines if line.endswith("](beta_all)")] == endpoints
     assert lines.count("permit = 198.51.100.7") == lines.count("permit = 2001:db8:1::/64") == 10
     for line in (
         "transport = tls",
