@@ -3,6 +3,11 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import PlainValidator
+
+from dialplan.model import Written
 
 UNITS: Mapping[str, timedelta] = {
     "hour": timedelta(hours=1),
@@ -37,3 +42,16 @@ def read_anonymising(written: object) -> timedelta:
     if period < SHORTEST_ANONYMISING:
         raise ValueError(f"`{written}` is too short; write 7 days or more")
     return period
+
+
+PATTERN = "^[0-9]{1,4} (hour|day|week)s?$"
+Period = Annotated[
+    timedelta,
+    PlainValidator(read_period),
+    Written(description="a time such as 30 days", type="string", pattern=PATTERN),
+]
+Anonymising = Annotated[
+    timedelta,
+    PlainValidator(read_anonymising),
+    Written(description="a time of 7 days or more", type="string", pattern=PATTERN),
+]
