@@ -48,6 +48,7 @@ class RoutingStore:
         self.in_force = Routing({}, {}, {}, "", {})
         self.since: datetime | None = None  # when that version came into force
         self._entered: datetime | None = None
+        self._place: Path | None = None  # what the folder's path led to when it was read
         self.refused = False
         self._folder = folder
         self._versions = versions
@@ -100,7 +101,8 @@ class RoutingStore:
         """
         due = asyncio.get_running_loop().time() + FORGET_SECONDS
         async for folder_changed in passes(self._folder):
-            if folder_changed and await self.reload():
+            is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
+            if not is_read and await self.reload():
                 await changed()
             if asyncio.get_running_loop().time() >= due:
                 due += FORGET_SECONDS
@@ -166,11 +168,16 @@ class RoutingStore:
 
         A link that was switched meanwhile is read again.
         """
-        place = None
-        while place != (now := await asyncio.to_thread(folder.resolve)):
-            place = now
+        self._place = None
+        while self._place != (place := await asyncio.to_thread(folder.resolve)):
+            self._place = place
             routing = await load_in_process(folder, self._policy, self._versions.cache)
         return place, routing
+
+    def _leads_elsewhere(self) -> bool:
+        """Whether the path leads to another folder than was read: a link was switched there and back."""
+        place = self._folder.resolve()
+        return place != self._place and place.is_dir()
 
     def _refuse_damaged(self, place: Path, digest: str) -> None:
         """Raise ConfigErrors if a stored version has other files than those that were stored."""

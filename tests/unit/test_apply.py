@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,7 +61,8 @@ async def store(place: Path, versions: Versions) -> AsyncIterator[RoutingStore]:
     watching = asyncio.create_task(store.watch(nothing, lambda: ()))
     yield store
     watching.cancel()
-    await asyncio.wait([watching])
+    with suppress(asyncio.CancelledError):
+        await watching
 
 
 def edit(place: Path, old: str, new: str) -> None:
@@ -122,6 +124,17 @@ async def test_who_when_and_why_are_listed_and_a_rollback_leads_back(
     assert [(it["digest"], it["live"]) for it in objects] == [(before, True), (after, False)]
     assert [it["reason"] for it in objects[1]["applied"]] == ["a new office"]
     assert [len(it["in_force"]) for it in objects] == [2, 1]
+
+
+async def test_a_link_that_is_switched_there_and_back_while_it_is_read_is_read_again(
+    place: Path, store: RoutingStore, versions: Versions
+) -> None:
+    before = store.in_force.digest
+    edit(place, "+3221112233", "+3221112234")
+    for _ in range(5):
+        assert (await ran(place, "apply", str(place / "edited"))).exit_code == 0
+        assert (await ran(place, "rollback", before)).exit_code == 0
+    await in_force(store, ({it.digest for it in versions.all()} - {before}).pop())
 
 
 async def test_a_folder_with_an_error_changes_nothing(place: Path, store: RoutingStore) -> None:
