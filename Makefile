@@ -3,7 +3,8 @@
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
 # make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
 # make system  execute docs/operating.md on a booted Debian 13; needs root
-# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
+# make deb     build the packages for Debian 13 into dist/; LINT=1 checks them with lintian
+# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5 ROUND=10m)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make manual  write docs/routing.md and config/schemas/ from the models
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup asterisk demo test unit live heavy faults soak system check fmt manual bench pins clean
+.PHONY: help setup asterisk demo test unit live heavy faults soak deb system check fmt manual bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live tests/faults
@@ -63,8 +64,12 @@ faults: setup
 
 SOAK := 2h
 RATE := 5
+ROUND := 10m
 soak: setup
-	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE) --round $(ROUND)
+
+deb: setup
+	@scripts/make-deb.sh
 
 # Not part of `make test`: it installs a system.
 system: setup

@@ -5,14 +5,14 @@
 #
 # README.md lists the names. SIP_ADDRESS, CARRIER and CARRIER_ADDRESS are required, the others have defaults; the passwords
 # are read from the credentials of callengine. A file of DEST that differs is kept as NAME.before. Run it again after an
-# update. Environment: ASTERISK_HOME (/opt/asterisk), CREDENTIALS.
+# update. Environment: ASTERISK_HOME (/usr/lib/callengine-asterisk), CREDENTIALS.
 set -euo pipefail
 umask 027
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VALUES=${1:?VALUES is missing: a file of lines NAME=VALUE, as docs/operating.md shows it}
 DEST=${2:-/etc/asterisk}
-ASTERISK_HOME=${ASTERISK_HOME:-/opt/asterisk}
+ASTERISK_HOME=${ASTERISK_HOME:-/usr/lib/callengine-asterisk}
 CREDENTIALS=${CREDENTIALS:-/etc/callengine/credentials}
 declare -A value
 
@@ -40,6 +40,8 @@ add_defaults() {
   default TRUNK_CAP 200
   cap=${value[TRUNK_CAP]}
   default NUMBER_CAP $((cap * 9 / 10))
+  default BUSY_CAP $((cap * 9 / 10))
+  default FEW_CALLS $((cap < 100 ? 2 : cap / 50))
   default SAME_CALLER 10
   default MAX_CALLS $((cap * 2))
   default MAX_LOAD 0 # processes that wait for the disk raise the load average, too: a backup would refuse callers

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config.folder import list_files
-from config.reading import digest_of
 
 FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/011-routing-versions.md
+
+
+class FolderChangedError(Exception):
+    """The folder was changed between reading and copying it."""
 
 
 def content_digest(folder: Path) -> str:
@@ -28,6 +31,12 @@ def content_digest(folder: Path) -> str:
         raise
     except OSError:
         return ""
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """Return the digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path."""
+    lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(hashes.items()))
+    return sha256(lines.encode()).hexdigest()
 
 
 def sha256_of(file: Path) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from config.errors import UnplayableError
-from dialplan.prompt import RECORDING_PROMPTS, Prompt
+from dialplan.prompt import CONFIRM, RECORDING_PROMPTS, Prompt
 from dialplan.routing import BUILT_IN
 from dialplan.steps import STEPS
 
@@ -34,7 +34,7 @@ def measure(data: bytes) -> float:
 @cache
 def built_in(folder: Path = VOICES) -> Mapping[str, Prompt]:
     """Return the built-in prompts, by `built-in/name` or `built-in/language/name`."""
-    used = {*RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
+    used = {CONFIRM, *RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
     files = sorted(file for file in folder.rglob("*.wav") if file.stem in used)
     names = (file.relative_to(folder).with_suffix("").as_posix() for file in files)
     return {f"{BUILT_IN}{name}": read_prompt(file) for name, file in zip(names, files, strict=True)}

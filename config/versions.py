@@ -19,24 +19,14 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from config.copies import (
-    Manifest,
-    content_digest,
-    copy,
-    digest_of_manifest,
-    read_manifest,
-    sha256_of,
-    sync,
-    unknown,
-)
+from config import version_files
+from config.copies import Manifest, content_digest, read_manifest, sha256_of, sync, unknown
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.load import load
 from config.policy import Policy
+from config.version_files import DRAFT, IN_FORCE
 from dialplan.routing import Routing
-
-IN_FORCE = "in-force"
-DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
 
 
 class Why(StrEnum):
@@ -53,10 +43,6 @@ class VersionError(Exception):
     def __init__(self, digest: str, why: Why, detail: str = "") -> None:
         super().__init__(digest, why, detail)  # all arguments: it is pickled by another process
         self.digest, self.why, self.detail = digest, why, detail
-
-
-class FolderChangedError(Exception):
-    """The folder was changed between reading and copying it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +131,10 @@ class Versions:
         `known`: the SHA-256 of a file, by its path in the folder; such a file is not read if the version
         before has it. Raises FolderChangedError if the folder has changed since, and OSError.
         """
-        if not self.root.is_dir():
-            self.root.mkdir(parents=True)
-            sync(self.root.parent)
-        place = self.root / digest
-        if place.is_dir() and content_digest(place) == digest:
-            return
-        draft = self.root / f"{DRAFT}-{digest}"
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            before = self.in_force_digest()
-            manifest = copy(folder, draft, self.root / before, self.manifest(before), known)
-            if digest_of_manifest(manifest) != digest:
-                raise FolderChangedError(folder)
-            self._remove(place)  # it is damaged
-            self._replace(f"{digest}.files", json.dumps(manifest))
-            draft.rename(place)
-        except FileNotFoundError:  # a file of it was removed just now
-            raise FolderChangedError(folder) from None
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        sync(self.root)
+        version_files.store(self.root, folder, digest, known)
 
     def enter(self, digest: str, prompts: Collection[str], now: datetime) -> datetime:
-        """Note that a stored version comes into force, and that the one before leaves. Raises OSError.
+        """Record that a stored version comes into force, and that the one before leaves. Raises OSError.
 
         Return since when it has been in force: longer than `now` if only the engine was away.
         """
@@ -187,10 +153,7 @@ class Versions:
 
     def in_force_digest(self) -> str:
         """Return the version that is, or was last, in force; empty before the first one."""
-        try:
-            return os.readlink(self.in_force)
-        except OSError:
-            return ""
+        return version_files.in_force_digest(self.root)
 
     def _leave(self, now: datetime) -> None:
         for version in self.all():
@@ -233,7 +196,7 @@ class Versions:
             version for version in others if not version.may_be_in_force and version.last_in_force < before
         ]
         for version in old:
-            self._remove(self.root / version.digest)
+            version_files.remove(self.root / version.digest)
             for suffix in ("json", "files"):
                 (self.root / f"{version.digest}.{suffix}").unlink(missing_ok=True)
         return old
@@ -246,25 +209,8 @@ class Versions:
             else:
                 place.unlink(missing_ok=True)
 
-    def _remove(self, place: Path) -> None:
-        """Remove it in one step for every reader: no reader sees a version that is half removed."""
-        if place.exists():
-            removed = self.root / f"{GONE}-{place.name}"
-            shutil.rmtree(removed, ignore_errors=True)
-            place.rename(removed)
-            shutil.rmtree(removed, ignore_errors=True)
-
     def _write(self, version: Version) -> None:
-        self._replace(f"{version.digest}.json", version.as_json())
-
-    def _replace(self, name: str, text: str) -> None:
-        """Write this file of the root whole, or not at all."""
-        draft = self.root / f"{DRAFT}-{name}"
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self.root / name)
+        version_files.replace(self.root / f"{version.digest}.json", version.as_json())
 
     def _read(self, digest: str) -> Version | None:
         """Return a version as its file describes it; None if the file is lost or damaged."""

@@ -4,10 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.model import E164, TEXT, Model, Name, Written, check_e164
+from dialplan.model import E164, TEXT, Model, Name, Written, check_e164, listed
 from dialplan.result import Outcome, Result
 
 
@@ -65,8 +65,9 @@ class Expect(Model):
 
     `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
     caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
-    (`share`, `ring`). `live`: the calls that are within each limit already. `hears`: the prompts in order (of
-    a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of the call record.
+    (`share`, `ring`). `live`: the calls that are within each limit already. `switch`: the one that is on, or
+    several. `unreachable`: the destination that could not be reached lately, or several. `hears`: the prompts
+    in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the record's outcome.
     """
 
     at: Annotated[
@@ -88,6 +89,8 @@ class Expect(Model):
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Press, ...] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed, E164 | tuple[E164, ...])] = ()
+    switch: Annotated[tuple[Name, ...], BeforeValidator(listed, Name | tuple[Name, ...])] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

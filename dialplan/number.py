@@ -1,12 +1,12 @@
 """A service number and its owner, as the operator writes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -26,14 +26,13 @@ from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Label, Model, Name, Written, listed
+from dialplan.names import Language
+from dialplan.period import Period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
-
-Language = Literal["nl", "fr", "de", "es", "en"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):
@@ -58,29 +57,6 @@ class RecordingPolicy(StrEnum):
     def allows(self, *, pressed: bool) -> bool:
         """Whether a caller who heard the whole announcement is recorded. `pressed`: the key."""
         return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
-
-
-UNITS: Mapping[str, timedelta] = {
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-}
-LONGEST_KEEPING = timedelta(days=3653)
-
-
-def read_period(written: object) -> timedelta:
-    """Parse `30 days`. Raises ValueError with the remedy."""
-    match = (
-        re.fullmatch(r"(\d{1,4}) (hour|day|week)s?", written, re.ASCII) if isinstance(written, str) else None
-    )
-    if not match:
-        raise ValueError("write a number and hours, days or weeks: 30 days")
-    period = int(match[1]) * UNITS[match[2]]
-    if not timedelta(0) < period <= LONGEST_KEEPING:
-        raise ValueError(
-            f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
-        )
-    return period
 
 
 def check_mail(text: str) -> str:
@@ -158,15 +134,7 @@ class Owner(Model):
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
-    keep_recordings: Annotated[
-        timedelta,
-        PlainValidator(read_period),
-        Written(
-            description="a time such as 30 days",
-            type="string",
-            pattern="^[0-9]{1,4} (hour|day|week)s?$",
-        ),
-    ] = timedelta(days=30)
+    keep_recordings: Period = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False
@@ -251,9 +219,21 @@ class ServiceNumber(Model):
         lists: Mapping[str, CallerList] = NO_LISTS,
         *,
         call_id: str = "",
+        switches: Collection[str] = (),
+        unreachable: Collection[str] = (),
     ) -> Facts:
         """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar, lists, call_id)
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id, switches, unreachable)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The names of the switches that the route depends on, in order, each once."""
+        return tuple(dict.fromkeys(name for _, step in visit(self.route) for name in step.switches))
+
+    @property
+    def destinations(self) -> frozenset[str]:
+        """The numbers that the route may ring."""
+        return frozenset(str(to) for _, step in visit(self.route) for to in step.destinations)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)
@@ -267,12 +247,15 @@ class ServiceNumber(Model):
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
-        """Return how a message about a call to this number reaches its owner. `path`: the keys pressed."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = (), language: str = "") -> Delivery:
+        """Return how a message about a call to this number reaches its owner.
+
+        `path`: the keys pressed; `language`: that which the caller chose, if any.
+        """
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
-            language=owner.language,
+            language=language or owner.language,
             audio=owner.audio,
             zone=self.zone.key,
             require_tls=owner.require_tls,

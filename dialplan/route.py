@@ -46,7 +46,7 @@ def _with_name(written: Any) -> Mapping[str, Any]:
         near = get_close_matches(name, STEPS, 1)
         remedy = f"did you mean `{near[0]}`?" if near else f"the steps are {', '.join(sorted(STEPS))}"
         raise ValueError(f"`{name}` is not a step; {remedy}")
-    if not isinstance(settings, dict):
+    if not isinstance(settings, dict) or STEPS[name].always_alone:
         settings = {STEPS[name].alone: settings}
     if "step" in settings:
         raise ValueError(f"`step` is not a setting of {name}; remove it")

@@ -1,20 +1,20 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
-from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
-from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from dialplan.step import Draw, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
+from engine.call_terms import CallTerms
 from engine.causes import Cause
-from engine.line import Connect, How, Line, Recorded, Recorder, Returned
+from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
+from engine.recorder_terms import recorder_terms
 from journal.entries import (
     Answered,
     CallerNotified,
@@ -26,31 +26,11 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     NoticeResult,
-    RecorderTerms,
     StepPerformed,
     Turned,
 )
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
-
-
-@dataclass(frozen=True, slots=True)
-class CallTerms:
-    """The terms of a number when the call came in: a reload does not change those of a live call.
-
-    `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
-    """
-
-    number: ServiceNumber
-    owner: Owner
-    prompt: Callable[[str], Prompt | None]
-    longest: timedelta = timedelta(hours=4)
-    routing: str = ""
-    lists: Mapping[str, CallerList] = NO_LISTS
-
-    def facts(self, line: Line) -> Facts:
-        """Return everything that the route may depend on, for the call on this line."""
-        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
 
 
 class CallServices(Protocol):
@@ -78,6 +58,21 @@ class CallServices(Protocol):
 
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
+
+    def may_call(self, state: CallState, path: StepPath, most: int, seconds: float) -> bool:
+        """Count a call of this caller; return False if there were `most` in the last `seconds` already."""
+
+    def attend(self, state: CallState) -> None:
+        """Follow the state of a live call."""
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        """Return those of the destinations that fit, in order."""
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        """Remember for so long which destination talked with this caller."""
 
 
 @dataclass(slots=True)
@@ -151,17 +146,27 @@ class Call:
     @property
     def delivery(self) -> Delivery:
         """How a message of this call reaches the owner, and which keys the caller pressed before."""
-        return self.terms.number.delivery(self.terms.owner, self.state.keys)
+        return self.terms.number.delivery(self.terms.owner, self.state.keys, self.state.language)
+
+    def prompt(self, name: str) -> tuple[Prompt | None, str]:
+        """Return the prompt of this name that the caller hears, and its language."""
+        language, owner = self.state.language, self.terms.owner.language
+        prompt_in = self.terms.prompt_in if language else None
+        if prompt_in and (prompt := prompt_in(name, language)):
+            return prompt, language
+        return self.terms.prompt(name), owner
 
     def turned(self, turn: Turn) -> None:
-        self._append(Turned(self._id, turn.step, turn.why, now()))
+        self._append(Turned(self._id, turn.step, turn.why, now(), turn.language))
 
     def performed(self, step: StepModel | Draw, answer: Answer) -> None:
         outcome, choice = (Outcome.DONE, str(answer)) if isinstance(answer, Choice) else (answer, "")
         self._append(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
 
     def draw(self, draw: Draw) -> Choice:
-        """Count this call at a step of the number's route."""
+        """Count this call at a step of the number's route, or sort the destinations of the step."""
+        if isinstance(draw, Sort):
+            return draw.answered(self.services.sort(draw, self.state))
         before = self.services.count(step_key(self.terms.number.number, draw.path))
         return counted(before % draw.size + 1)
 
@@ -198,25 +203,18 @@ class Call:
         policy = self.terms.number.record.value
         return self._append(CallerNotified(self._id, now(), result, policy, why))
 
-    def recorder(self) -> Recorder | None:
-        """Return how the conversation is recorded; None if the caller was not notified, or refused."""
-        if not self.state.consent.caller_may_be_recorded:
-            return None
-        number, owner = self.terms.number, self.terms.owner
-        prompt = None if owner.destinations_know else self.terms.prompt(number.statement(owner))
-        if prompt is None and not owner.destinations_know:
-            return None
-        return Recorder(self.recording_id, prompt, owner.caller_may_stop)
-
     def hand_over(self, connect: Connect) -> Awaitable[None]:
         """Note that from now on the call may ring and talk without an engine."""
         to = tuple(destination.number for destination in connect.to)
-        terms = self._recorder_terms(connect.recorder) if connect.recorder else None
+        owner, policy, recorder = self.terms.owner, self.terms.number.record, connect.recorder
+        terms = recorder_terms(owner, policy, recorder) if recorder else None
         return self._append(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
+        for attempt in returned.attempts:
+            self.services.attempted(attempt.to, attempt.outcome)
         dialled = {attempt.to for attempt in returned.attempts}
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
@@ -231,18 +229,6 @@ class Call:
         """The limit, less the time since the caller was answered, if they were."""
         answered = self.state.answered
         return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
-
-    def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
-        owner, prompt = self.terms.owner, recorder.prompt
-        return RecorderTerms(
-            audio=recorder.audio_id,
-            keep_seconds=int(owner.keep_recordings.total_seconds()),
-            format=owner.recordings,
-            policy=self.terms.number.record.value,
-            announcement=prompt.name if prompt else "",
-            sha256=prompt.sha256 if prompt else "",
-            language=owner.language if prompt else "",
-        )
 
     @property
     def _id(self) -> str:
@@ -273,6 +259,8 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         caller=line.caller.number or "",
         missed=missed,
         routing=routing,
+        switches=terms.switches if terms else (),
+        unreachable=terms.unreachable if terms else (),
     )
     return CallJournal(services, CallState.begun(start), services.append(start))
 

@@ -27,6 +27,7 @@ class Cause(IntEnum):
     INVALID_NUMBER = 28  # 484
     FACILITY_REJECTED = 29  # 501
     NORMAL_UNSPECIFIED = 31
+    BY_OPERATOR = 31  # what `callengine hangup` ends a call with
     CONGESTION = 34  # 503
     NETWORK_OUT_OF_ORDER = 38  # 500
     TEMPORARY_FAILURE = 41
@@ -55,10 +56,10 @@ _NOT_ANSWERED: Mapping[int, Outcome] = {
     Cause.NUMBER_CHANGED: Outcome.UNREACHABLE,
     Cause.OUT_OF_ORDER: Outcome.UNREACHABLE,
     Cause.INVALID_NUMBER: Outcome.UNREACHABLE,
-    Cause.CONGESTION: Outcome.UNREACHABLE,
+    Cause.CONGESTION: Outcome.CONGESTED,
     Cause.NETWORK_OUT_OF_ORDER: Outcome.UNREACHABLE,
     Cause.TEMPORARY_FAILURE: Outcome.UNREACHABLE,
-    Cause.SWITCH_CONGESTION: Outcome.UNREACHABLE,
+    Cause.SWITCH_CONGESTION: Outcome.CONGESTED,
     Cause.CHANNEL_UNAVAILABLE: Outcome.UNREACHABLE,
     Cause.TIMER_EXPIRED: Outcome.UNREACHABLE,
 }

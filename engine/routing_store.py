@@ -153,6 +153,8 @@ class RoutingStore:
     async def _put_folder_into_force(self, folder: Path) -> None:
         """Raises ConfigErrors; OSError if the folder cannot be stored and another version is in force."""
         async with self._changing:
+            if not self._stored and self.in_force.digest and await self._is_stored_now(folder):
+                return
             place, routing = await self._read_folder(folder)
             self._refuse_damaged(place, routing.digest)
             if routing.digest != self.in_force.digest:
@@ -185,6 +187,17 @@ class RoutingStore:
             what = "this stored version was changed; apply the routing folder again"
             raise ConfigErrors([FileError(place, NOWHERE, "", what)])
 
+    async def _is_stored_now(self, folder: Path) -> bool:
+        """Store the version in force if the folder still is that version: less work than to read it again."""
+        try:
+            await versioning.store(self._versions, folder, self.in_force.digest)
+            await self._enter(self.in_force)
+            await asyncio.to_thread(self._versions.remove_snapshot)
+        except (ConfigErrors, OSError):
+            return False
+        self.refused = False
+        return True
+
     async def _store(self, folder: Path, routing: Routing) -> None:
         try:
             starts = self.in_force.digest == ""
@@ -193,7 +206,7 @@ class RoutingStore:
                 self._stored = False  # check that it is whole once calls are taken: saves a second
                 return
             if not await asyncio.to_thread(self._versions.is_at, folder, routing.digest):
-                await versioning.store(self._versions, folder, routing.digest, self._policy)
+                await versioning.store(self._versions, folder, routing.digest)
             await self._enter(routing)
             await asyncio.to_thread(self._versions.remove_snapshot)
         except OSError as error:

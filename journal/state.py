@@ -24,6 +24,7 @@ from journal.entries import (
     FellBack,
     HandedOver,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -37,6 +38,7 @@ from journal.entries import (
     RecordingStarted,
     RecordingStopped,
     StepPerformed,
+    Turned,
 )
 from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
 
@@ -68,6 +70,9 @@ class CallState:
     node: str
     channel: str
     routing: str = ""
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    language: str = ""  # that which the caller chose; "": the owner's
     missed: Mapping[str, Any] | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
@@ -97,6 +102,8 @@ class CallState:
             node=start.node,
             channel=start.channel,
             routing=start.routing,
+            switches=start.switches,
+            unreachable=start.unreachable,
             missed=start.missed,
         )
 
@@ -163,7 +170,7 @@ class CallState:
     def apply(self, entry: Entry) -> None:
         """Apply one more entry of this call."""
         match entry:
-            case LegStarted() | LegRang() | LegAnswered() | LegConnected() | LegEnded():
+            case LegStarted() | LegRang() | LegAnswered() | LegAsked() | LegConnected() | LegEnded():
                 self._apply_leg(entry)
             case Answered() | CallerLeft() | CallEnded():
                 self._apply_instant(entry)
@@ -188,7 +195,9 @@ class CallState:
                 self._apply_clock_step(entry)
             case CallStarted():
                 self._apply_start(entry)
-            # The others, Turned and Heartbeat, change nothing.
+            case Turned() if entry.language:
+                self.language = entry.language
+            # The others change nothing.
 
     def _apply_leg(self, entry: LegEntry) -> None:
         leg = self.legs.get(entry.leg)

@@ -4,12 +4,11 @@
 #   fetch-debian.sh [DEST]     DEST: ~/.cache/callengine/debian-13
 #
 # DEST/root     Debian with systemd and apt, configured
-# DEST/archive  part of Debian's archive with its signature: the packages of the guide and of fetch-asterisk.sh
-# DEST/wheels   the wheels of requirements.txt and requirements-tools.txt
+# DEST/archive  part of Debian's archive with its signature: what our packages need of it, and what the tests have beside them
 #
-# With these the guide's own commands install from a signed archive and pinned wheels, without a network. Needs root, perl,
-# and the tools of debian-archive.sh. About 250 packages, 200 MB. A complete DEST is kept until the guide names other
-# packages or the pins change. Environment: DEBIAN_MIRROR (instead of the machine's own archive), PYTHON (>= 3.13, which fetches the wheels).
+# With these the guide's own commands install from a signed archive, without a network. Needs root, perl, and the tools of
+# debian-archive.sh. A complete DEST is kept until our packages need others. Environment: DEBIAN_MIRROR (instead of the
+# machine's own archive).
 set -euo pipefail
 umask 022
 
@@ -18,20 +17,16 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$HERE/scripts/debian-archive.sh"
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/callengine
 DEST=$(realpath -m "${1:-$CACHE/debian-13}")
-PYTHON=${PYTHON:-$HERE/.venv/bin/python}
-EDITION=1             # increase it when this script makes a different DEST from the same packages
+EDITION=2             # increase it when this script makes a different DEST from the same packages
 SUITE=trixie          # Debian 13
-ASTERISK_SUITE=forky  # as in fetch-asterisk.sh
 ARCHITECTURE=$(dpkg --print-architecture)
 BARE=(systemd systemd-sysv dbus passwd adduser iproute2 procps ca-certificates debian-archive-keyring tzdata)
 # A production host may have database and mail server elsewhere; the tests have them, and their tools, in the same Debian.
 BESIDE=(postgresql postfix curl jq)
-mapfile -t GUIDE < <(sed -nE 's/^apt-get install +//p' "$HERE/docs/operating.md" | sed 's/ *#.*//' | tr ' ' '\n' | sort -u)
-PINS=("$HERE/requirements.txt" "$HERE/requirements-tools.txt")
+mapfile -t NEEDED < <(sed -nE 's/^Depends: //p' "$HERE"/packaging/*/control | sed 's/([^)]*)//g' | tr -d ' ' | tr ',' '\n' | sort -u)
 
 wanted() { # the contents of DEST; when they change, DEST is made anew
-  printf '%s\n' "$EDITION" "$SUITE" "$ASTERISK_SUITE" "${BARE[@]}" "${BESIDE[@]}" "${GUIDE[@]}"
-  cat "${PINS[@]}" | sha256sum
+  printf '%s\n' "$EDITION" "$SUITE" "${BARE[@]}" "${BESIDE[@]}" "${NEEDED[@]}"
 }
 
 download() { # URL FILE
@@ -66,15 +61,6 @@ take_closure() { # PACKAGES...   with their dependencies
   put_into_archive "$WORK/apt/cache/archives" <"$WORK/uris"
 }
 
-take_asterisk() { # the packages that fetch-asterisk.sh has chosen
-  local names
-  ASTERISK_BIN='' "$HERE/asterisk/fetch-asterisk.sh"
-  mapfile -t names < <(sed -E 's/^[0-9a-f]+ +([^_]+)_.*/\1/' "$CACHE/asterisk-22/SHA256SUMS")
-  apt download --print-uris "${names[@]}" >"$WORK/uris"
-  (cd "$WORK/debs" && apt download "${names[@]}")
-  put_into_archive "$WORK/debs" <"$WORK/uris"
-}
-
 install_root() { # RING
   say "installing Debian $SUITE"
   (cd "$WORK/debs" && apt download mmdebstrap && dpkg-deb -x mmdebstrap_*.deb "$WORK/tree" && rm mmdebstrap_*.deb)
@@ -103,7 +89,6 @@ Acquire::Check-Date "false";
 Acquire::By-Hash "no";
 Acquire::Languages "none";
 END
-  printf '[global]\nno-index = true\nfind-links = /srv/wheels\ndisable-pip-version-check = true\n' >"$etc/pip.conf"
   rm -f "$etc/resolv.conf" "$etc/machine-id"
   : >"$etc/resolv.conf"
   tr -d - </proc/sys/kernel/random/uuid >"$etc/machine-id" # without it systemd runs its first-boot questions
@@ -111,29 +96,14 @@ END
   printf '127.0.0.1 localhost callengine\n::1 localhost\n' >"$etc/hosts"
 }
 
-fetch_wheels() {
-  local pip
-  mkdir -p "$WORK/wheels" "$WORK/pip"
-  dpkg-deb -x "$(find "$WORK/archive/pool" -name 'python3-pip-whl_*.deb')" "$WORK/pip"
-  pip=$(echo "$WORK"/pip/usr/share/python-wheels/pip-*.whl)
-  say "fetching $(cat "${PINS[@]}" | grep -c ==) wheels"
-  PIP_CONSTRAINT=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 "$PYTHON" "$pip/pip" download -q --no-deps --require-hashes \
-    --only-binary :all: --dest "$WORK/wheels" -r "${PINS[0]}" -r "${PINS[1]}" >&2
-  rm -rf "$WORK/pip"
-}
-
 fetch_into_work() {
   local ring archive
   ring=$(keyring); archive=$(mirror); archive=${archive%/}
   read_lists "$SUITE" "$ring" "$archive" || fail "no signed list of $SUITE; is the network up? Another archive: DEBIAN_MIRROR=..."
   take_index "$SUITE" "$archive"
-  take_closure '?essential' apt "${BARE[@]}" "${BESIDE[@]}" "${GUIDE[@]}"
+  take_closure '?essential' apt "${BARE[@]}" "${BESIDE[@]}" "${NEEDED[@]}"
   install_root "$ring"
   configure_root
-  fetch_wheels
-  read_lists "$ASTERISK_SUITE" "$ring" "$archive" || fail "no signed list of $ASTERISK_SUITE"
-  take_index "$ASTERISK_SUITE" "$archive"
-  take_asterisk
   wanted >"$WORK/wanted"
   rm -rf "$WORK"/{tree,uris,debs}
   mkdir "$WORK/debs"

@@ -6,7 +6,7 @@ worker can be updated one after the other. The schema's owner migrates; any othe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -70,7 +70,7 @@ async def bring_up_to_date(con: asyncpg.Connection) -> list[str]:
     """
     try:
         known = await con.fetchval("SELECT to_regclass('migration')") is not None
-        missing = await _missing(con) if known else migrations()
+        missing = await missing_migrations(con) if known else migrations()
     except asyncpg.InsufficientPrivilegeError:
         missing = migrations()
     if not missing:
@@ -89,17 +89,27 @@ async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[s
     Migrations that this code does not know are newer, and ignored. Raises MigrationChanged.
     """
     async with con.transaction():
-        await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        await con.execute(APPLIED)
-        missing = await _missing(con)
-        for migration in missing:
-            await con.execute(migration.sql)
-            await con.execute(RECORD, migration.name, migration.sha256)
+        missing = await _apply(con)
         await grant(con, roles or Roles())
+    return missing
+
+
+async def migrate_to(con: asyncpg.Connection, names: Collection[str]) -> None:
+    """Apply only these migrations, in the caller's transaction: the schema of a backup."""
+    await _apply(con, names)
+
+
+async def _apply(con: asyncpg.Connection, names: Collection[str] | None = None) -> list[str]:
+    await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    await con.execute(APPLIED)
+    missing = [one for one in await missing_migrations(con) if names is None or one.name in names]
+    for migration in missing:
+        await con.execute(migration.sql)
+        await con.execute(RECORD, migration.name, migration.sha256)
     return [migration.name for migration in missing]
 
 
-async def _missing(con: asyncpg.Connection) -> list[Migration]:
+async def missing_migrations(con: asyncpg.Connection) -> list[Migration]:
     rows = await con.fetch("SELECT name, sha256 FROM migration")
     applied = {row["name"]: row["sha256"] for row in rows}
     return [migration for migration in migrations() if not is_applied(applied, migration)]

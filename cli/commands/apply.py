@@ -24,7 +24,8 @@ def command(*, folder: Path, reason: str, dry_run: bool, state: Path | None, set
     from cli.database import settings_in
     from cli.difference import counted, difference, shown
     from cli.routing_folder import read_changed_or_exit
-    from config.versions import FolderChangedError, Versions
+    from config.copies import FolderChangedError
+    from config.versions import Versions
 
     effective = settings_in(settings, state)
     versions = Versions(effective.routing_versions)

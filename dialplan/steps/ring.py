@@ -1,20 +1,24 @@
 """`ring`: ring destinations, and connect the first that answers."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
 from dialplan.model import LIST, at_least_one, listed
+from dialplan.period import Period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
+from dialplan.second_try import outcomes_in, refused_by
 from dialplan.step import Draw, Facts, Plan, StepModel, Turn
-from dialplan.strategy import Strategy, are_open, check_strategy, ordered
+from dialplan.strategy import Strategy, are_open, are_reachable, check_strategy, ordered, with_room
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
+REMEMBER = timedelta(days=7)
 
 
 def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -26,26 +30,35 @@ def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
 class Ring(StepModel):
     """Ring one or more destinations; the first to answer gets the call.
 
-        - ring: +3221112233                     with the usual 25 seconds
+        - ring: +3221112233             with the usual 25 seconds
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
-            strategy: in_order                  all (at once), in_order, random, percent or round_robin
-            seconds: 20                         5 to 120; one after another, each of them so long
-            music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
-            busy: [...]                         steps when busy, or rejected
-            no_answer: [...]                    steps when nobody answered in time
-            unreachable: [...]                  steps when switched off, gone, or the attempt failed
+            strategy: sticky            all, in_order, random, percent, round_robin, longest_idle or sticky
+            remember: 7 days            of `sticky`: for how long a caller is remembered; 7 days
+            seconds: 20                 5 to 120; one after another, each of them so long
+            music: waiting              instead of ringing: prompts/waiting.mp3, again and again
+            busy: [...]                 steps when busy, or rejected
+            rejected: [...]             steps when a person or a network declined; otherwise those of `busy`
+            no_answer: [...]            steps when nobody answered in time
+            unreachable: [...]          steps when switched off, gone, or the attempt failed
+            congested: [...]            steps when a network is overloaded (503); otherwise as unreachable
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
-    `in_order`, `random` and `round_robin` ring one destination after another, until one answers: as written,
-    by chance, or beginning with the one after that of the call before. `percent` rings one, chosen so that of
-    each 100 calls each destination gets exactly its `percent`. Calls are counted over restarts, on each node
-    by itself. A destination may have `hours`, `seconds`, `percent` and a `label` of its own:
+    `all` rings all at once; the others one after another, until one answers: `in_order` as written,
+    `random` by chance, `round_robin` beginning with the one after that of the call before, `longest_idle`
+    with the one that has had no conversation for longest, `sticky` with the one that talked with this caller
+    last. A caller without a number is never remembered, and a restart of the engine forgets all callers.
+    `percent` rings one, chosen so that of each 100 calls each destination gets exactly its `percent`. Calls
+    are counted over restarts, on each node by itself. A destination may have settings of its own:
 
             - {number: +3221112233, label: reception, hours: mon-fri 09:00-17:00, seconds: 10}
 
     Outside its hours a destination is left out; where none is left the route goes on, as closed.
+
+    A destination that could not be reached three times in a row (`unreachable_in_a_row` of the settings), on
+    whatever number, is left out where there are others, and is tried again after 30 seconds, later every 15
+    minutes. Busy, or without an answer, it can be reached.
 
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
     call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
@@ -66,10 +79,20 @@ class Ring(StepModel):
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
     strategy: Annotated[Strategy, Field(validate_default=True)] = Strategy.ALL
+    remember: Period | None = None
     music: MusicSetting | None = None
     busy: Branch = None
+    rejected: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
+    congested: Branch = None
+
+    @field_validator("remember")
+    @classmethod
+    def _is_sticky(cls, remember: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        if remember is not None and info.data.get("strategy") not in (None, Strategy.STICKY):
+            raise ValueError("means nothing here; write  strategy: sticky")
+        return remember
 
     @field_validator("strategy")
     @classmethod
@@ -84,21 +107,30 @@ class Ring(StepModel):
             return Verdict(Result.CLOSED)
         outcomes = []
         for ring in rings:
-            outcome = yield ring
-            if outcome is Outcome.TAKEN:
+            there = yield from with_room(ring.to, self.path)
+            if not there:
+                outcomes.append(Outcome.BUSY)
+                continue
+            tried = ring if len(there) == len(ring.to) else ring._of(*there)
+            answer = yield tried
+            outcomes += outcomes_in(answer)
+            if refused := refused_by(answer):
+                answer = yield tried._again(refused)
+                outcomes += outcomes_in(answer)
+            if answer is Outcome.TAKEN:
                 return final(Verdict(Result.ANSWERED))
-            outcomes.append(Outcome(outcome))
         outcome = together(outcomes)
-        verdict = Verdict(Result(outcome))
+        verdict = Verdict(outcome.result)
         branch = self._branch(outcome)
         return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
 
     def _rings(self, facts: Facts) -> Generator[StepModel | Turn | Draw, Answer, "Sequence[Ring]"]:
         """What is rung, one after another: this step itself, or its destinations as steps of their own."""
-        if self.strategy is Strategy.ALL and not any(one.hours for one in self.to):
+        if self.strategy is Strategy.ALL and not facts.unreachable and not any(one.hours for one in self.to):
             return (self,)
         ordered_to = yield from ordered(self.strategy, self.to, facts, self.path)
-        there = yield from are_open(ordered_to, facts)
+        open_to = yield from are_open(ordered_to, facts)
+        there = yield from are_reachable(open_to, facts)
         if self.strategy is Strategy.ALL:
             return (self._of(*there),) if there else ()
         return tuple(self._of(one) for one in there)
@@ -106,7 +138,14 @@ class Ring(StepModel):
     def _of(self, *to: Destination) -> "Ring":
         """This step with these destinations alone, rung at once."""
         seconds = to[0].seconds or self.seconds
-        return self.model_copy(update={"to": to, "seconds": seconds, "strategy": Strategy.ALL})
+        remember = (self.remember or REMEMBER) if self.strategy is Strategy.STICKY else self.remember
+        changes = {"to": to, "seconds": seconds, "strategy": Strategy.ALL, "remember": remember}
+        return self.model_copy(update=changes)
+
+    def _again(self, refused: Collection[str]) -> "Ring":
+        """This step with these destinations alone, each shown another number."""
+        to = [one.with_second_presentation() for one in self.to if one.number in refused]
+        return self._of(*to)
 
     @property
     def summary(self) -> str:
@@ -115,10 +154,14 @@ class Ring(StepModel):
 
     def _branch(self, outcome: Outcome) -> Steps | None:
         match outcome:
-            case Outcome.BUSY | Outcome.REJECTED:
+            case Outcome.BUSY:
                 return self.busy
+            case Outcome.REJECTED:
+                return self.busy if self.rejected is None else self.rejected
             case Outcome.NO_ANSWER:
                 return self.no_answer
+            case Outcome.CONGESTED:
+                return self.unreachable if self.congested is None else self.congested
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:

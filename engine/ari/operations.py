@@ -79,6 +79,10 @@ class Asterisk(Resource):
     async def reload_module(self, module_name: str) -> None:
         await self._put("/asterisk/modules/{moduleName}", moduleName=module_name)
 
+    async def get_global_var(self, variable: str) -> str:
+        """Return its value, "" if it is not set."""
+        return _value(await self._get("/asterisk/variable", variable=variable))
+
     async def set_global_var(self, variable: str, value: str) -> None:
         """It survives a dialplan reload, but not a restart of Asterisk."""
         await self._post("/asterisk/variable", variable=variable, value=value)
@@ -122,6 +126,11 @@ class Channels(Resource):
 
     async def ring_stop(self, channel_id: str) -> None:
         await self._delete("/channels/{channelId}/ring", channelId=channel_id)
+
+    async def rtpstatistics(self, channel_id: str) -> bool:
+        """Return whether the party on this channel has ever sent RTP or RTCP."""
+        reply = await self._get("/channels/{channelId}/rtp_statistics", channelId=channel_id)
+        return bool(reply["rxcount"] or reply["remote_ssrc"])
 
     async def start_silence(self, channel_id: str) -> None:
         """Send silence to the channel, until something is played to it."""

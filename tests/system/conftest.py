@@ -12,7 +12,7 @@ import pytest
 
 from devkit.carrier import Answers, Carrier, carrier
 from devkit.phones import Phones, phones
-from tests.system.guest import IMAGE, Failed, Guest, booted, copied_repository
+from tests.system.guest import IMAGE, Failed, Guest, booted
 from tests.system.guide import blocks, filled_in
 from tests.system.house import (
     CARRIER_PORT,
@@ -23,23 +23,31 @@ from tests.system.house import (
     mail_server,
     routing,
 )
+from tests.system.names import name_server
+from tests.system.packages import Packages, built
 
 
 @pytest.fixture(scope="session")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """A bare Debian, just booted."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Both packages, built."""
     if os.getuid() != 0 or not (IMAGE / "SHA256SUMS").exists():
         pytest.skip("make system, as root, makes the Debian that is booted here")
-    with booted(copied_repository(tmp_path_factory.mktemp("repository"))) as running:
+    return built(tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="session")
+def guest(packages: Packages) -> Iterator[Guest]:
+    """A bare Debian, just booted."""
+    with booted(packages.folder) as running:
         running.run("apt-get -qq update")
         yield running
 
 
 @pytest.fixture(scope="session")
 def installed(guest: Guest) -> Guest:
-    """After "Installing": packages, the program, users, folders, settings, credentials."""
-    program, settings, credentials = blocks("Installing")
-    guest.run(filled_in(program, {"<this repository>": "/srv/callengine.git"}), seconds=300)
+    """After "Installing": both packages, settings, credentials."""
+    install, settings, credentials = blocks("Installing")
+    guest.run(f"cd /srv/packages/now\n{install.text}", seconds=300)
     guest.run(
         filled_in(settings, {"voicemail@provider.example": SENDER, "smtp.provider.example": "127.0.0.1"})
     )
@@ -82,6 +90,13 @@ def production(with_database: Guest, with_asterisk: Guest) -> Guest:
         logs = [with_asterisk.log(f"callengine-{name}") for name in ("engine", "worker")]
         raise Failed("\n".join([str(failed), *logs])) from None
     return with_asterisk
+
+
+@pytest.fixture
+def names(production: Guest) -> Iterator[None]:
+    """Name service, for what asks for the sender's domain."""
+    with name_server(production):
+        yield
 
 
 @pytest.fixture

@@ -99,15 +99,11 @@ class Guest:
 
 
 @contextmanager
-def booted(repository: Path) -> Iterator[Guest]:
-    """A Debian that nothing has been installed in. `repository`: can be cloned from /srv/callengine.git."""
+def booted(packages: Path) -> Iterator[Guest]:
+    """A Debian that nothing has been installed in. `packages`: a folder that it has as /srv/packages."""
     CACHE.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="system-", dir=CACHE))
-    binds = [
-        f"{IMAGE}/archive:/srv/debian",
-        f"{IMAGE}/wheels:/srv/wheels",
-        f"{repository}:/srv/callengine.git",
-    ]
+    binds = [f"{IMAGE}/archive:/srv/debian", f"{packages}:/srv/packages"]
     console = scratch / "console"
     boot = spawn(
         [ROOT / "scripts/boot-debian.sh", IMAGE / "root", scratch, *binds], console, farewell=signal.SIGKILL
@@ -141,18 +137,3 @@ def _end(boot: "subprocess.Popen[bytes]", scratch: Path) -> None:
         with suppress(subprocess.TimeoutExpired):
             boot.wait(60)
     stop(boot, signal.SIGKILL)
-
-
-def copied_repository(folder: Path) -> Path:
-    """This repository as it stands, changes of tracked files included, as one that can be cloned."""
-    git = ["git", "-C", str(ROOT)]
-    stashed = _said(*git, "stash", "create")
-    commit = stashed or _said(*git, "rev-parse", "HEAD")
-    bare = folder / "callengine.git"
-    _said("git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
-    _said(*git, "push", "--quiet", str(bare), f"{commit}:refs/heads/main")
-    return bare
-
-
-def _said(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()

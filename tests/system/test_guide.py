@@ -31,6 +31,19 @@ def test_the_program_is_where_every_login_finds_it(installed: Guest) -> None:
     assert version
     assert installed.run("callengine --version") == f"callengine {version[1]}\n"
     assert installed.run("callengine --version", user="nobody") == f"callengine {version[1]}\n"
+    assert installed.attempt("callengine dev --help").returncode == 2, (
+        "nothing embedded on a host in production"
+    )
+    assert installed.run("zcat /usr/share/man/man1/callengine-calls.1.gz | grep -c SYNOPSIS") == "1\n"
+    assert "_callengine_completion" in installed.run("cat /usr/share/bash-completion/completions/callengine")
+
+
+def test_no_unit_runs_before_it_is_enabled(installed: Guest) -> None:
+    for unit in UNITS:
+        assert shown(installed, unit, "ActiveState", "UnitFileState") == {
+            "ActiveState": "inactive",
+            "UnitFileState": "disabled",
+        }
 
 
 def test_passwords_are_for_root_alone_and_commands_of_root_have_them(installed: Guest) -> None:
@@ -41,24 +54,14 @@ def test_passwords_are_for_root_alone_and_commands_of_root_have_them(installed: 
     assert installed.attempt("cat /etc/callengine/credentials/*", user="callengine").returncode != 0
 
 
-def test_a_module_that_the_new_version_does_not_have_is_not_installed_again(installed: Guest) -> None:
-    """As after an update in the same folder, where the build of the former version lies about."""
-    _, *install = [line for line in blocks("Installing")[0].text.splitlines() if "pip install" in line]
-    left = "build/lib/cli/commands/gone.py"
-    installed.run(
-        f"cd /opt/callengine; mkdir -p $(dirname {left}); echo > {left}\n{install[-1]} --force-reinstall",
-        seconds=120,
-    )
-    assert installed.run("find /opt/callengine/.venv -name gone.py") == ""
-    assert installed.run("callengine --version")
-
-
 def test_asterisk_runs_beside_the_systems_libraries_as_a_user_of_its_own(with_asterisk: Guest) -> None:
     unit = shown(with_asterisk, "callengine-asterisk", "MainPID", "ActiveState")
     assert unit["ActiveState"] == "active"
     assert with_asterisk.run(f"ps -p {unit['MainPID']} -o user=") == "asterisk\n"
     assert re.search("^Asterisk 22[.]", with_asterisk.run("asterisk -rx 'core show version'"), re.M)
-    assert "asterisk" not in with_asterisk.run("dpkg-query --show --showformat '${Package}\n'")
+    ours = with_asterisk.run("dpkg-query --show --showformat '${Package}\n' '*asterisk*' libssl3t64 libc6")
+    assert ours.split() == ["callengine-asterisk", "libc6", "libssl3t64"]
+    assert "deb13" in with_asterisk.run("dpkg-query --show --showformat '${Version}' libssl3t64 libc6")
     files = with_asterisk.run("stat -c '%U:%G %a' /etc/asterisk/*.conf | sort -u").splitlines()
     assert files == ["root:asterisk 640"]
 

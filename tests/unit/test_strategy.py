@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.explain import command as explain
-from cli.past_call import PastStep, retrace
 from dialplan.caller import UNKNOWN
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import Rehearsal, rehearse
 from dialplan.result import Outcome, Result, counted
 from dialplan.step import Facts, Turn
 from journal.entries import HandedOver, StepPerformed, Turned
+from storage.retracing import PastStep, retrace
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine
@@ -204,3 +204,29 @@ def test_a_past_call_rang_in_the_order_that_its_record_has() -> None:
         (C, BUSY),
         (A, BUSY),
     ]
+
+
+# The branches of a ring.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "branches", "hears"),
+    [
+        (Outcome.REJECTED, ["busy", "rejected"], "rejected"),
+        (Outcome.REJECTED, ["busy"], "busy"),
+        (Outcome.BUSY, ["busy", "rejected"], "busy"),
+        (Outcome.CONGESTED, ["unreachable", "congested"], "congested"),
+        (Outcome.CONGESTED, ["unreachable"], "unreachable"),
+        (Outcome.UNREACHABLE, ["unreachable", "congested"], "unreachable"),
+        (Outcome.FAILED, ["unreachable", "congested"], "unreachable"),
+    ],
+)
+def test_a_branch_of_its_own_goes_before_the_wider_one(
+    outcome: Outcome, branches: list[str], hears: str
+) -> None:
+    settings = {branch: [{"announce": branch}] for branch in branches}
+    assert walked([ring("all", A, **settings)], outcome).hears == (hears,)
+
+
+def test_a_congested_call_is_unreachable_in_its_record() -> None:
+    assert walked([ring("all", A)], Outcome.CONGESTED).result is Result.UNREACHABLE
