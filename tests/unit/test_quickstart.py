@@ -116,7 +116,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
     changed: dict[str, str], complaint: str
 ) -> None:
     with pytest.raises(QuickstartError) as refused:
-        replace(WISH, **changed).check()  # type: ignore[arg-type]
+        replace(WISH, **changed).check()
     assert complaint in str(refused.value)
 
 
