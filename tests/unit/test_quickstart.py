@@ -1,5 +1,6 @@
 """A quickstart: what it writes can be used, shows no password, and is taken back."""
 
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from cli.__main__ import main
 from cli.quickstart.contents import files_of
+from cli.quickstart.host import CREATE
 from cli.quickstart.made import Made, write_whole
 from cli.quickstart.setting_up import plan
 from cli.quickstart.wish import Passwords, QuickstartError, Wish
@@ -17,6 +19,7 @@ from config.policy import Policy
 from config.settings import Destinations, load_settings
 from worker.stores import key_wrapper_of
 
+ROOT = Path(__file__).resolve().parents[2]
 WISH = Wish(
     sip="192.0.2.10:5060",
     carrier="sip.carrier.example:5060",
@@ -90,6 +93,16 @@ def test_what_is_about_to_be_made_is_listed_before(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="no space"):
         Made(tmp_path / "quickstart.json").write(files)
     assert set(Made.at(tmp_path).files) == set(map(str, files))
+
+
+def test_the_database_is_that_of_the_guide() -> None:
+    guide = (ROOT / "docs/operating.md").read_text("utf-8").partition("```sql\n")[2].partition("```")[0]
+    assert statements(CREATE) == statements(guide)
+
+
+def statements(sql: str) -> list[str]:
+    """Each line without its comment and its password."""
+    return [re.sub(r"'[^']*'| *--.*", "", line) for line in sql.strip().splitlines()]
 
 
 def test_without_a_quickstart_there_is_nothing_to_undo(tmp_path: Path) -> None:
