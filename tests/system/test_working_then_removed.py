@@ -48,6 +48,8 @@ def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest) ->
     """After the purge: the packages again, on a host that has only the database of before."""
     production.run("cd /srv/packages/now && apt-get -qq install ./*.deb", seconds=120)
     refused = production.attempt(QUICKSTART)
+    assert "/root/callengine-owner exists: this host has been set up before" in refused.stderr
+    refused = production.attempt(f"rm /root/callengine-owner && {QUICKSTART}")
     assert "PostgreSQL has callengine, callengine_owner" in refused.stderr
     assert production.attempt("ls /etc/callengine/quickstart.json").returncode != 0
     production.run(DROP, user="postgres")
