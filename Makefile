@@ -7,6 +7,7 @@
 # make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
+# make manual  write docs/routing.md and config/schemas/ from the models
 # make bench   compare with a plain dialplan, some 40 minutes (QUICK=1 some 5; BENCH=--help lists more)
 # make setup   create .venv, and fetch Asterisk into ~/.cache/callengine; the others call it first
 # make pins    renew the pinned versions and hashes in requirements*.txt
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Without stored bytecode each process compiles its modules again: 1.2 s of CPU for an engine.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup asterisk demo test unit live heavy faults soak deb system check fmt bench pins clean
+.PHONY: help setup asterisk demo test unit live heavy faults soak deb system check fmt manual bench pins clean
 
 BIN := .venv/bin
 TESTS_APART := tests/store tests/live tests/faults
@@ -83,6 +84,12 @@ check: .venv/ready
 fmt: .venv/ready
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+manual: .venv/ready
+	@$(BIN)/callengine schema --markdown > docs/routing.md.new && mv docs/routing.md.new docs/routing.md
+	@for files in numbers owners routes; do \
+	    $(BIN)/callengine schema $$files > config/schemas/$$files.new && mv config/schemas/$$files.new config/schemas/$$files.json; \
+	done
 
 bench: setup
 	@scripts/fetch-sipp.sh

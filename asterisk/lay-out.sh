@@ -40,6 +40,8 @@ add_defaults() {
   default TRUNK_CAP 200
   cap=${value[TRUNK_CAP]}
   default NUMBER_CAP $((cap * 9 / 10))
+  default BUSY_CAP $((cap * 9 / 10))
+  default FEW_CALLS $((cap < 100 ? 2 : cap / 50))
   default SAME_CALLER 10
   default MAX_CALLS $((cap * 2))
   default MAX_LOAD 0 # processes that wait for the disk raise the load average, too: a backup would refuse callers

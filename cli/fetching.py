@@ -15,7 +15,7 @@ from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.objects import ObjectsTrouble
 from storage.recordings import format_and_seconds, standing
-from worker.stores import key_wrapper_of, objects_of
+from storage.stores import key_wrapper_of, objects_of
 
 
 async def save(settings: Settings, con: asyncpg.Connection, recording: str, output: Path | None) -> None:

@@ -1,143 +1,26 @@
-"""Explain a past call: walk its number's route again, with the facts and the routing version of that time.
+"""A past call explained, as text for people and as data for programs."""
 
-The record has the attempts at destinations, the message and the result of the call. The outcome of each step
-is derived from these; that a prompt was heard is supposed.
-"""
-
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 from cli.explanation import data_of, entry, heading, line
-from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.caller_list import CallerList
 from dialplan.number import Owner, ServiceNumber
-from dialplan.result import Answer, Choice, Outcome, Result, together
-from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from dialplan.routing import Routing
+from dialplan.step import Turn
 from storage.records import CallRecord, LegRecord
+from storage.retracing import Known, PastStep, Retraced, facts_of, retrace
 
-LEFT = (Result.ABANDONED, Result.LOST)  # the call ended before its route did
-MEANWHILE = timedelta(milliseconds=100)  # legs end within this time after the caller hangs up
-
+CONFIRMATIONS = {"key": "pressed 1", "no_key": "did not press 1", "left": "hung up when asked to press 1"}
 NOTE = (
     "The record has attempts, message and result. The outcome of a ring is derived from its attempts; "
     "that a prompt was heard is supposed."
 )
 
 
-class Known(StrEnum):
-    """How the outcome of a past step is known."""
-
-    ATTEMPTS = "from its attempts"
-    MESSAGE = "from the message"
-    CHOICE = "as the journal has it"
-    SUPPOSED = "supposed"
-    LEFT = "the caller left meanwhile"
-    NOT = "not recorded"
-
-
-@dataclass(frozen=True, slots=True)
-class PastStep:
-    """A step of a past call; `outcome` is None if the call ended in it, or did not reach it."""
-
-    step: StepModel
-    outcome: Answer | None
-    known: Known
-    legs: tuple[LegRecord, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Retraced:
-    """The path of a past call. `result`: the result of the walk; None if the call ended before."""
-
-    path: tuple[Turn | PastStep, ...]
-    result: Result | None
-
-
-def retrace(
-    record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
-) -> Retraced:
-    """Walk the route of the version that the call began under, with the record's outcomes and choices."""
-    legs, choices = list(record.legs), list(record.choices)
-    path: list[Turn | PastStep] = []
-    plan = number.plan(facts_of(record, number, lists))
-    try:
-        step = next(plan)
-        while True:
-            if isinstance(step, Turn):
-                path.append(step)
-                step = plan.send(Outcome.DONE)
-                continue
-            if isinstance(step, Draw):
-                if not choices:  # the caller left before, or an engine before choices were recorded
-                    return Retraced(tuple(path), None)
-                step = plan.send(Choice(choices.pop(0)))
-                continue
-            past_step = _past_step(step, record, legs, choices)
-            path.append(past_step)
-            if past_step.outcome is None:
-                return Retraced(tuple(path), None)
-            step = plan.send(past_step.outcome)
-    except StopIteration as over:
-        return Retraced(tuple(path), over.value.result)
-
-
-def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
-    """The facts at the time of the call."""
-    caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
-    who = WITHHELD if record.withheld else caller
-    return number.facts(record.began, who, lists, call_id=record.call_id)
-
-
-def _past_step(step: StepModel, record: CallRecord, legs: list[LegRecord], choices: list[str]) -> PastStep:
-    if step.chooses:
-        if choices:
-            return PastStep(step, Choice(choices.pop(0)), Known.CHOICE)
-        return PastStep(step, None, Known.LEFT if record.outcome in LEFT else Known.NOT)
-    if step.destinations:
-        return _rung(step, record, _its_legs(step, legs), more=bool(legs))
-    if step.takes_message:
-        return _message(step, record)
-    return PastStep(step, Outcome.DONE, Known.SUPPOSED)
-
-
-def _message(step: StepModel, record: CallRecord) -> PastStep:
-    if record.message_id:
-        return PastStep(step, Outcome.DONE, Known.MESSAGE)
-    if record.outcome in LEFT:
-        return PastStep(step, None, Known.NOT)
-    return PastStep(step, Outcome.FAILED, Known.MESSAGE)
-
-
-def _its_legs(step: StepModel, legs: list[LegRecord]) -> tuple[LegRecord, ...]:
-    """Take this ring's attempts off the remaining ones: the next one for each destination."""
-    missing = Counter(map(str, step.destinations))
-    attempts = []
-    while legs and missing[legs[0].to]:
-        missing[legs[0].to] -= 1
-        attempts.append(legs.pop(0))
-    return tuple(attempts)
-
-
-def _rung(step: StepModel, record: CallRecord, legs: tuple[LegRecord, ...], *, more: bool) -> PastStep:
-    if any(_was_taken(leg, record) for leg in legs):
-        return PastStep(step, Outcome.TAKEN, Known.ATTEMPTS, legs)
-    if record.outcome in LEFT and not more:
-        if not legs:
-            return PastStep(step, None, Known.NOT)
-        if not all(leg.ended and record.ended and leg.ended < record.ended - MEANWHILE for leg in legs):
-            return PastStep(step, None, Known.LEFT, legs)
-    outcomes = [Outcome(leg.outcome) for leg in legs if leg.outcome]
-    return PastStep(step, together(outcomes), Known.ATTEMPTS if outcomes else Known.NOT, legs)
-
-
-def _was_taken(leg: LegRecord, record: CallRecord) -> bool:
-    """Whether this destination talked with the caller; without a recorded end it has no outcome."""
-    unseen = not leg.outcome and leg.answered is not None and leg.to == record.delivered_to
-    return leg.outcome == Outcome.TAKEN or unseen
+def explained(record: CallRecord, number: ServiceNumber, routing: Routing) -> "PastExplanation":
+    """The path of a call by the routing version that it began under."""
+    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +72,20 @@ def _line(node: Turn | PastStep) -> str:
 
 def _leg(leg: LegRecord) -> str:
     cause = "" if leg.cause is None else f", cause {leg.cause} (Q.850)"
-    return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}"
+    asked = f", {CONFIRMATIONS[leg.confirmation]}" if leg.confirmation in CONFIRMATIONS else ""
+    return f"{leg.to}: {leg.outcome or 'its end is not recorded'}{cause}{asked}"
 
 
 def _entry(node: Turn | PastStep) -> dict[str, Any]:
     if isinstance(node, Turn):
         return entry(node)
-    legs = [{"to": leg.to, "outcome": leg.outcome, "cause": leg.cause} for leg in node.legs]
+    legs = [
+        {
+            "to": leg.to,
+            "outcome": leg.outcome,
+            "cause": leg.cause,
+            "confirmation": leg.confirmation or None,
+        }
+        for leg in node.legs
+    ]
     return {**entry((node.step, node.outcome)), "known": node.known, "legs": legs}

@@ -53,13 +53,13 @@ def list_files(folder: Path) -> Files:
             refuse(
                 folder / part, f"this folder is missing; make it, with a .yaml file for each of the {part}"
             )
-    owners = sorted(_files(folder / "owners", YAML, refuse))
-    numbers = sorted(_files(folder / "numbers", YAML, refuse))
-    prompts = sorted(_files(folder / "prompts", SOUND, refuse))
+    owners = sorted(_files(folder / "owners", YAML, refuse), key=str)
+    numbers = sorted(_files(folder / "numbers", YAML, refuse), key=str)
+    prompts = sorted(_files(folder / "prompts", SOUND, refuse), key=str)
     prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
-    callers = sorted(_files(folder / "callers", LIST, refuse))
-    routes = sorted(_files(folder / "routes", YAML, refuse))
+    callers = sorted(_files(folder / "callers", LIST, refuse), key=str)
+    routes = sorted(_files(folder / "routes", YAML, refuse), key=str)
     return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
 
 

@@ -12,18 +12,22 @@ UNPACKED = 200
 
 
 class Packed[K, V](Mapping[K, V]):
-    """A mapping with packed values, which must not be changed."""
+    """A mapping with packed values (`pack`), which must not be changed once they are unpacked."""
 
-    def __init__(self, values: Mapping[K, V]) -> None:
-        self._packed = {key: pickle.dumps(value) for key, value in values.items()}
+    def __init__(self, packed: dict[K, bytes]) -> None:
+        self._packed = packed
         self._unpacked: dict[K, V] = {}
+
+    def packed(self, key: K) -> bytes:
+        """Return a value as it is packed: equal bytes are equal values."""
+        return self._packed[key]
 
     def __getitem__(self, key: K) -> V:
         if key not in self._unpacked:
             if len(self._unpacked) == UNPACKED:
                 self._unpacked.clear()
             packed = self._packed[key]
-            self._unpacked[key] = pickle.loads(packed)  # noqa: S301 - by __init__, in a process of our own
+            self._unpacked[key] = pickle.loads(packed)  # noqa: S301 - by this software, in a process of our own
         return self._unpacked[key]
 
     def __iter__(self) -> Iterator[K]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from config.errors import UnplayableError
-from dialplan.prompt import RECORDING_PROMPTS, Prompt
+from dialplan.prompt import CONFIRM, RECORDING_PROMPTS, Prompt
 from dialplan.routing import BUILT_IN
 from dialplan.steps import STEPS
 
@@ -19,17 +19,22 @@ MAX_BYTES = 20_000_000  # 20 minutes of them
 
 
 def read_prompt(path: Path) -> Prompt:
-    """Return the prompt in this file. Raises UnplayableError, or OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        raise UnplayableError(f"larger than {MAX_BYTES:,} bytes; make it an MP3, or shorten it")
+    """Return the built-in prompt in this file. Raises UnplayableError, or OSError."""
     data = path.read_bytes()
-    return Prompt(path.stem, path.resolve(), _seconds(data), hashlib.sha256(data).hexdigest())
+    return Prompt(path.stem, path.resolve(), measure(data), hashlib.sha256(data).hexdigest())
+
+
+def measure(data: bytes) -> float:
+    """Return how many seconds a prompt with this content plays. Raises UnplayableError."""
+    if len(data) > MAX_BYTES:
+        raise UnplayableError(f"larger than {MAX_BYTES:,} bytes; make it an MP3, or shorten it")
+    return _seconds(data)
 
 
 @cache
 def built_in(folder: Path = VOICES) -> Mapping[str, Prompt]:
     """Return the built-in prompts, by `built-in/name` or `built-in/language/name`."""
-    used = {*RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
+    used = {CONFIRM, *RECORDING_PROMPTS, *(prompt for step in STEPS.values() for prompt in step.built_in)}
     files = sorted(file for file in folder.rglob("*.wav") if file.stem in used)
     names = (file.relative_to(folder).with_suffix("").as_posix() for file in files)
     return {f"{BUILT_IN}{name}": read_prompt(file) for name, file in zip(names, files, strict=True)}

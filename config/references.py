@@ -76,7 +76,7 @@ class NumberReferences:
                 return f"there is no prompt `{name}` in {language}; put the file at {place}"
         return None
 
-    def mail(self) -> str | None:
+    def mail(self, _: str = "") -> str | None:
         owner = self.number_owner
         if owner not in self.folder.without_mail:
             return None

@@ -25,9 +25,11 @@ from pydantic_settings import SettingsError as UnreadableError
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
 from config.credentials import credentials_folder
+from config.limits import Limits
 from config.listed import split
 from config.mail import Mail
 from config.objects import Objects
+from config.portal import Portal
 from dialplan.model import Model
 
 DEFAULT_FILE = Path("/etc/callengine/callengine.toml")
@@ -123,18 +125,7 @@ class Http(Model):
     host: str = Field("127.0.0.1", description="Address")
     engine_port: Port = Field(9460, description="Port of the engine; 0 takes a free one")
     worker_port: Port = Field(9461, description="Port of the worker; 0 takes a free one")
-
-
-class Limits(Model):
-    """Limits of every call, whatever its route contains."""
-
-    max_call_minutes: float = Field(240, gt=0, le=720, description="A call that lasts longer is ended")
-    same_caller: int = Field(
-        10,
-        ge=1,
-        le=1000,
-        description="Calls of one caller that may ring at one number at once; one more is a loop: busy",
-    )
+    portal_port: Port = Field(9463, description="Port of the portal; 0 takes a free one")
 
 
 class Destinations(Model):
@@ -154,7 +145,7 @@ class Log(Model):
 
 
 class Settings(BaseSettings):
-    """The settings of engine and worker, read once at start."""
+    """The settings of engine, worker and portal, read once at start."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -215,6 +206,7 @@ class Settings(BaseSettings):
     objects: Objects = Objects()
     mail: Mail = Mail()
     http: Http = Http()
+    portal: Portal = Portal()
     limits: Limits = Limits()
     destinations: Destinations = Destinations()
     log: Log = Log()

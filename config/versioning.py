@@ -7,7 +7,6 @@ from typing import Any
 
 from config.child import ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
-from config.load import packed
 from config.policy import Policy
 from config.versions import FolderChangedError, VersionError, Versions, Why
 from dialplan.routing import Routing
@@ -55,7 +54,7 @@ def _answer(what: str, root: str, digest: str, *more: str) -> Any:
     try:
         if what == "keep":
             return versions.store(Path(more[0]), digest)
-        return packed(versions.read(digest, Policy(frozenset(more)) if more else None))
+        return versions.read(digest, Policy(frozenset(more)) if more else None)
     except (VersionError, FolderChangedError, OSError) as error:
         return error
 

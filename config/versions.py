@@ -101,6 +101,11 @@ class Versions:
         return self.root / IN_FORCE
 
     @property
+    def cache(self) -> Path:
+        """The file of what earlier readings found: config/cache.py."""
+        return self.root.with_name("routing.cache")
+
+    @property
     def snapshot(self) -> Path:
         """The copy of the last good folder that earlier engines stored; used once, then removed."""
         return self.root.with_name("routing.snapshot")

@@ -24,6 +24,7 @@ WORDS = {
     "tuple_type": "write a list here: entries in lines that begin with a dash, or in one line as  [a, b]",
     "model_type": "write settings here, as  key: value",
     "model_attributes_type": "write settings here, as  key: value",
+    "dict_type": "write names here, each with its value, as  name: value",
     "string_type": "write one word or number here, no list and no settings",
 }
 MAX_SHOWN = 60

@@ -223,6 +223,8 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "QUALIFY_SECONDS": options.qualify_seconds,
         "TRUNK_CAP": options.cap,
         "NUMBER_CAP": options.number_cap or options.cap * 9 // 10,
+        "BUSY_CAP": options.cap * 9 // 10,
+        "FEW_CALLS": max(options.cap // 50, 2),
         "SAME_CALLER": 10,
         "RTP_START": endpoint.rtp_ports.start,
         "RTP_END": endpoint.rtp_ports.stop - 1,

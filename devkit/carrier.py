@@ -16,7 +16,7 @@ from baresip import Call
 
 from devkit.audio import RATE, tone
 from devkit.early_media import Address, media_address, sdp, speak
-from devkit.handset import CallOver, Handset
+from devkit.handset import PATIENCE, CallOver, Handset
 from devkit.phones import LOOPBACK, Phones, sip_traced
 from devkit.wire import Message, new_tag
 
@@ -108,7 +108,7 @@ class Carrier(asyncio.DatagramProtocol):
         """Set the behaviour of a number (as in the Request-URI: `+32…`) for its next calls."""
         self._behaves[number] = behaviour
 
-    async def arrival(self, number: str, count: int = 1, seconds: float = 5) -> Arrival:
+    async def arrival(self, number: str, count: int = 1, seconds: float = PATIENCE) -> Arrival:
         """Wait for the `count`-th call to this number. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while len(calls := [call for call in self.arrivals if call.number == number]) < count:
@@ -116,11 +116,11 @@ class Carrier(asyncio.DatagramProtocol):
                 await self._came.wait()
         return calls[count - 1]
 
-    async def picked_up(self, number: str, count: int = 1, seconds: float = 5) -> Handset:
+    async def picked_up(self, number: str, count: int = 1, seconds: float = PATIENCE) -> Handset:
         """Wait until the `count`-th call to this number rings at a telephone here. Raises TimeoutError."""
         return await self.handset_of(await self.arrival(number, count, seconds), seconds)
 
-    async def handset_of(self, arrival: Arrival, seconds: float = 5) -> Handset:
+    async def handset_of(self, arrival: Arrival, seconds: float = PATIENCE) -> Handset:
         """Wait until this call rings at a telephone here. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while arrival.handset is None:

@@ -33,7 +33,7 @@ async def demo(*, once: bool, sip: str | None = None) -> bool:
         telephones = await held.enter_async_context(phones())
         network = await held.enter_async_context(carrier(telephones, numbers.TELEPHONES))
         console.print("Starting Asterisk, PostgreSQL, mailbox, engine and worker …")
-        wish = Wish(folder / "routing", folder / "state", network.address, sip)
+        wish = Wish(folder / "routing", folder / "state", network.address, sip, portal=True)
         run = await held.enter_async_context(stack(wish, console.print))
         console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
         stage = Stage(telephones, network, run, console)

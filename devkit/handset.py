@@ -18,6 +18,8 @@ FRAME = 0.02
 AHEAD = round(0.06 * RATE)
 # More for a sound that is played to its end: it is compared afterwards, and must have no gaps.
 AHEAD_OF_A_SOUND = round(0.5 * RATE)
+# How long a telephone waits, in seconds, unless it is told: far longer than anything it waits for takes.
+PATIENCE = 20.0
 PRESENT = 0.1  # a received tone of 0.3 is above this; A-law noise is below 0.01
 
 
@@ -63,9 +65,11 @@ class Handset:
         self._call = call
         self._hz: tuple[float, ...] = ()
         self._script = SILENCE
+        self._script_size = 0
         self._echoes = False
         self._said = 0
         self._heard: list[Samples] = []
+        self._heard_samples = 0
         self._hung_up = False
         self._changed = asyncio.Event()
         self._pump = asyncio.create_task(self._talk(), name=f"handset {call.handle}")
@@ -78,7 +82,12 @@ class Handset:
 
     def play(self, sound: Samples) -> None:
         """Play this sound once, then continue with the tones."""
-        self._script = sound
+        self._script, self._script_size = sound, len(sound)
+
+    @property
+    def spoken(self) -> float:
+        """How many seconds of the sound of `play` have been played."""
+        return max(self._script_size - len(self._script) - self._buffered(), 0) / RATE
 
     def echo(self) -> None:
         """Echo what is heard."""
@@ -89,11 +98,16 @@ class Handset:
         """Everything heard so far, early media included."""
         return np.concatenate([SILENCE, *self._heard])
 
+    @property
+    def has_heard(self) -> int:
+        """How many samples that is."""
+        return self._heard_samples
+
     def level(self, hz: float, last: float = 0.4) -> float:
         """The level of a tone in the last `last` seconds of what was heard."""
         return level(self._last(round(last * RATE)), hz)
 
-    async def hears(self, hz: float, seconds: float = 5, *, least: float = PRESENT) -> float:
+    async def hears(self, hz: float, seconds: float = PATIENCE, *, least: float = PRESENT) -> float:
         """Wait until a tone is heard for 0.2 s, steadily and above `least`; return its level.
 
         Raises TimeoutError, CallOver.
@@ -108,7 +122,7 @@ class Handset:
         """Send DTMF keys (RFC 4733 telephone events), 100 ms each."""
         await self._call.send_dtmf(keys)
 
-    async def pressed(self, count: int, seconds: float = 5) -> str:
+    async def pressed(self, count: int, seconds: float = PATIENCE) -> str:
         """Wait until the other end has pressed `count` keys; return all keys so far."""
         return await self._until(lambda: self.keys if len(self.keys) >= count else None, seconds)
 
@@ -120,15 +134,15 @@ class Handset:
         call_id: str | None = self._call.call_id
         return call_id
 
-    async def wait_ringing(self, seconds: float = 5) -> datetime:
+    async def wait_ringing(self, seconds: float = PATIENCE) -> datetime:
         """Wait for 180 or 183. Raises TimeoutError, CallOver."""
         return await self._until(lambda: self.ringing or self.answered, seconds)
 
-    async def wait_answered(self, seconds: float = 10) -> datetime:
+    async def wait_answered(self, seconds: float = PATIENCE) -> datetime:
         """Wait for the answer. Raises TimeoutError, CallOver."""
         return await self._until(lambda: self.answered, seconds)
 
-    async def wait_ended(self, seconds: float = 10) -> Ending:
+    async def wait_ended(self, seconds: float = PATIENCE) -> Ending:
         """Wait for the end of the call, from either side. Raises TimeoutError."""
         return await self._until(lambda: self.ending, seconds)
 
@@ -181,10 +195,14 @@ class Handset:
         return now if steady else None
 
     def _is_speaking(self) -> bool:
+        return len(self._script) > 0 or self._buffered() > 0
+
+    def _buffered(self) -> int:
+        """Samples that are not played yet."""
         try:
-            return bool(len(self._script) or self._call.audio.info().tx_buffered)
+            return int(self._call.audio.info().tx_buffered) // 2
         except (AudioNotActive, AudioRestarted):
-            return True
+            return AHEAD_OF_A_SOUND
 
     def _last(self, samples: int) -> Samples:
         """The last `samples` heard, without joining a long call fifty times a second."""
@@ -207,6 +225,7 @@ class Handset:
         audio = self._call.audio
         if new := audio.read(2 * RATE):
             self._heard.append(np.frombuffer(new, dtype=np.int16))
+            self._heard_samples += len(self._heard[-1])
             if self._echoes:
                 audio.write(new)
         self._changed.set()

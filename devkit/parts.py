@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,3 +219,14 @@ async def end(parts: Sequence[Part], seconds: float) -> None:
         process.wait()
     for part in parts:
         part.release()
+
+
+async def together(*starts: Coroutine[None, None, None]) -> None:
+    """Await all; the first error cancels the others and is raised itself, not in a group."""
+    tasks = [asyncio.ensure_future(start) for start in starts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ from pathlib import Path
 from devkit.asterisk import Options
 from devkit.asterisk_tree import AsteriskTrouble
 from devkit.mailbox import authority
-from devkit.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres, end, ended
+from devkit.parts import Asterisk, Bucket, Command, Part, PartTrouble, Postgres, end, ended, together
+from devkit.portal_role import password_of, prepare_role
+from devkit.portal_role import url_of as portal_database
 from devkit.ports import NoPorts, reserve_ports
 from devkit.postgres import PostgresError
+from devkit.run_files import master_key, write_private
 from devkit.seaweed import SeaweedError
-from storage.key_wrapper import new_master_key
 
 LOOPBACK = "127.0.0.1"
 SENDER = "voicemail@callengine.example"
@@ -35,7 +37,7 @@ class StateTaken(Exception):
 class Wish:
     """The options of a run. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
     HOST:PORT of a mail server that replace ours. `cap`: concurrent calls, `number_cap`: to one number (see
-    devkit.asterisk.Options). `s3`: audio in a bucket of the embedded store."""
+    devkit.asterisk.Options). `s3`: audio in a bucket of the embedded store. `portal`: with the owners'."""
 
     routing: Path
     state: Path
@@ -46,6 +48,7 @@ class Wish:
     cap: int = 200
     number_cap: int = 0
     s3: bool = False
+    portal: bool = False
 
 
 class Stack:
@@ -67,10 +70,16 @@ class Stack:
         words += [f"--smtp={LOOPBACK}:{ports[3]}"]
         mailbox = Command("mailbox", words, web[2], logs / "mailbox.log", dict)
         self._mailbox = None if wish.smtp else mailbox
+        portal = Command("portal", ["portal"], web[4], logs / "portal.log", self.environment)
+        self._portal = portal if wish.portal and not wish.database else None
 
     @property
     def parts(self) -> list[Part]:
-        return [*self._below, self._engine, self._worker]
+        return [*self._below, *self._above]
+
+    @property
+    def _above(self) -> list[Part]:
+        return [self._engine, self._worker, *([self._portal] if self._portal else [])]
 
     @property
     def _below(self) -> list[Part]:
@@ -94,6 +103,11 @@ class Stack:
         return self._mailbox.health if self._mailbox else None
 
     @property
+    def portal(self) -> str | None:
+        """The address of the owners' portal; None with another database, or where nobody wants one."""
+        return f"http://{LOOPBACK}:{self._ports[5]}" if self._portal else None
+
+    @property
     def objects(self) -> str:
         """Where audio is stored: a directory, or the address of a bucket."""
         if self._bucket:
@@ -109,6 +123,9 @@ class Stack:
         await together(*map(self._start, self._below))
         self.write_settings()
         await together(self._start(self._engine), self._start(self._worker))
+        if self._portal:
+            await prepare_role(self.database, password_of(self.wish.state))
+            await self._start(self._portal)
         self.write_endpoints()
 
     async def keep_running(self) -> None:
@@ -120,7 +137,7 @@ class Stack:
     async def stop(self) -> None:
         """End everything; endpoints.json is removed first, so that no command connects any more."""
         endpoints(self.wish.state).unlink(missing_ok=True)
-        await end([self._engine, self._worker], STOP_SECONDS)
+        await end(self._above, STOP_SECONDS)
         await end(self._below, STOP_SECONDS + 1)
 
     def settings(self) -> dict[str, object]:
@@ -147,6 +164,7 @@ class Stack:
             "master_key": master_key(self.wish.state),
             "http.engine_port": self._ports[0],
             "http.worker_port": self._ports[1],
+            **self._portal_settings(),
             **self._mail_settings(),
             **self._objects_settings(),
         }
@@ -164,6 +182,16 @@ class Stack:
         if self._mailbox:
             settings["mail.authorities"] = str(authority(self.wish.state / "mailbox").absolute())
         return {key: value for key, value in settings.items() if variable(key) not in os.environ}
+
+    def _portal_settings(self) -> dict[str, object]:
+        if self.portal is None:
+            return {}
+        return {
+            "portal.url": self.portal,
+            "portal.port": self._ports[5],
+            "portal.database": portal_database(self.database, password_of(self.wish.state)),
+            "http.portal_port": self._ports[4],
+        }
 
     def _objects_settings(self) -> dict[str, object]:
         if self._bucket is None:
@@ -199,6 +227,7 @@ class Stack:
             "sip": self.sip,
             "database": self.database,
             "mailbox": self.mailbox,
+            "portal": self.portal,
             "objects": self.objects,
             "metrics": self.metrics,
             "pids": {part.name: part.process.pid for part in self.parts if part.process is not None},
@@ -234,7 +263,7 @@ async def stack(wish: Wish, report: Callable[[str], None]) -> AsyncIterator[Stac
     """
     async with AsyncExitStack() as held:
         held.enter_context(state_of_ours(wish.state))
-        ports = held.enter_context(reserve_ports(4))
+        ports = held.enter_context(reserve_ports(6))
         run = Stack(wish, ports, report)
         held.push_async_callback(run.stop)
         await run.start()
@@ -257,25 +286,6 @@ def state_of_ours(state: Path) -> Iterator[None]:
         yield
 
 
-async def together(*starts: Coroutine[None, None, None]) -> None:
-    """Await all; the first error cancels the others and is raised itself, not in a group."""
-    tasks = [asyncio.ensure_future(start) for start in starts]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
-def master_key(state: Path) -> str:
-    """The master key of this state folder, created the first time, so that the next run can use it."""
-    file = state / "master_key"
-    if not file.exists():
-        write_private(file, new_master_key())
-    return file.read_text()
-
-
 def variable(setting: str) -> str:
     """The environment variable of a setting."""
     return f"CALLENGINE_{setting.upper().replace('.', '__')}"
@@ -287,12 +297,3 @@ def endpoints(state: Path) -> Path:
 
 def settings_file(state: Path) -> Path:
     return state / "callengine.toml"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write the file atomically and readable only by this user: it contains passwords."""
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.rename(path)

@@ -15,6 +15,8 @@ from typing import Annotated
 import holidays
 from pydantic import PlainValidator
 
+from dialplan.model import Written
+
 OWN_DAY = "a day of its own"
 
 
@@ -83,4 +85,15 @@ def _date(text: str) -> date:
         raise ValueError(f"there is no day {text} in the calendar") from error
 
 
-Holidays = Annotated[Calendar, PlainValidator(read_calendar)]
+_DAY_OR_REGION = {
+    "type": "string",
+    "pattern": "^([A-Z]{2}(-[A-Z0-9]{1,3})?|(not +)?[0-9]{4}-[0-9]{2}-[0-9]{2})$",
+}
+Holidays = Annotated[
+    Calendar,
+    PlainValidator(read_calendar),
+    Written(
+        description="a country or region, or a list of these and of dates",
+        anyOf=[_DAY_OR_REGION, {"type": "array", "items": _DAY_OR_REGION}],
+    ),
+]

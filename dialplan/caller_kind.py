@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, PlainValidator, model_validator
 
 from dialplan.caller import Caller, Presentation
 from dialplan.caller_list import CallerList
-from dialplan.model import Model
+from dialplan.model import TEXT, Model, Written, listed
 from dialplan.references import CallerListSetting
 
 Line = Literal["mobile", "fixed"]
@@ -83,7 +83,17 @@ def _country_and_line(text: str) -> tuple[str, str]:
 class CallerKind(Model):
     """`withheld`, `unknown`, `+3247`, `BE`, `mobile`, `BE fixed`, or `{list: NAME}` of callers/NAME.txt."""
 
-    word: Annotated[Word | None, PlainValidator(read_word)] = None
+    alone: ClassVar = "word"
+
+    word: Annotated[
+        Word | None,
+        PlainValidator(read_word),
+        Written(
+            description="`withheld`, `unknown`, a prefix, a country, `mobile`, `fixed`, `BE mobile`",
+            type=TEXT,
+            pattern=r"^(withheld|unknown|mobile|fixed|\+[1-9][0-9]{0,14}|[A-Z]{2}( (mobile|fixed))?)$",
+        ),
+    ] = None
     list: CallerListSetting | None = None
 
     @classmethod
@@ -123,9 +133,5 @@ def international_digits(caller: Caller) -> str:
     return "" if digits.startswith("0") else digits
 
 
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
-
-
 # The type of a setting that names callers: one kind, or a list of kinds of which one must fit.
-CallerKinds = Annotated[tuple[CallerKind, ...], BeforeValidator(_listed)]
+CallerKinds = Annotated[tuple[CallerKind, ...], BeforeValidator(listed, CallerKind | tuple[CallerKind, ...])]

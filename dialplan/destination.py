@@ -2,13 +2,13 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dialplan.model import E164, Label, Model
 from dialplan.opening import Opening
-from dialplan.references import check_destination
+from dialplan.references import ConfirmSetting, WhisperSetting, check_destination
 
 
 class Present(StrEnum):
@@ -35,20 +35,42 @@ DestinationNumber = Annotated[
 
 
 class Destination(Model):
-    """A number to ring: `+3221112233`, or `{number: +3221112233, present: anonymous}`.
+    """A number to ring: `+3221112233`, or with settings of its own.
 
-    `present`, the number it is shown, is `caller` (the caller's number; withheld stays withheld),
-    `service_number` or `anonymous`. `hours`: when it is rung, as in the step `hours`; not on holidays.
-    `seconds`: how long it rings, where destinations ring one after another. `percent`: its part of the calls,
-    with `strategy: percent`. `label`: what `explain` calls it.
+        number: +3221112233
+        label: reception                what `explain` calls it
+        present: service_number         which number it is shown: caller (default; withheld stays withheld),
+                                        service_number or anonymous
+        present_if_refused: anonymous   what it is shown in a second try, where its network refuses the first
+                                        (403, 603 or 608 before it rings), as some refuse foreign numbers
+        hours: mon-fri 09:00-17:00      when it is rung, as in the step `hours`; not on holidays
+        seconds: 10                     how long, where destinations ring one after another
+        percent: 50                     its part of the calls, with `strategy: percent`
+        max_calls: 2                    how many calls of this node may ring or talk there at once; a further
+                                        one leaves it out, as busy
+        whisper: for-sales              a prompt that it hears when it has answered, before it talks with the
+                                        caller: for which of its numbers the call is, say
+        confirm: true                   it is asked to press 1 to take the call
+
+    With `confirm`, a mobile's voicemail, which answers and greets, never takes a call. It is asked three
+    times in some 15 seconds, in the owner's language; without the key the call goes on, as `no_answer`, and
+    `confirmation` of the leg in the call record says so. The caller hears ringing meanwhile, and pays
+    nothing. Destinations have to ring one after another for it. A prompt of the owner called `confirm`
+    replaces the built-in request.
     """
+
+    alone: ClassVar = "number"
 
     number: DestinationNumber
     present: Present = Present.CALLER
+    present_if_refused: Present | None = None
     hours: Opening | None = None
     seconds: Annotated[int, Field(ge=5, le=120)] | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     label: Label = ""
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    whisper: WhisperSetting | None = None
+    confirm: ConfirmSetting = False
 
     @classmethod
     def noun(cls) -> str:
@@ -59,11 +81,19 @@ class Destination(Model):
     def _number_alone(cls, written: Any) -> Any:
         return {"number": written} if isinstance(written, str) else written
 
+    def with_second_presentation(self) -> "Destination":
+        """The same, shown what it is to be shown where its network refused the first."""
+        changes = {"present": self.present_if_refused or self.present, "present_if_refused": None}
+        return self.model_copy(update=changes)
+
     def __str__(self) -> str:
         return self.number
 
     @property
     def summary(self) -> str:
-        """The number, its label, and the presentation unless it is the caller's number."""
+        """The number, its label, and what differs from an ordinary destination."""
         named = f"{self.label} {self}" if self.label else str(self)
-        return named if self.present is Present.CALLER else f"{named} ({self.present} shown)"
+        notes = [] if self.present is Present.CALLER else [f"{self.present} shown"]
+        notes += [f"hears {self.whisper}"] if self.whisper else []
+        notes += ["asked to press 1"] if self.confirm else []
+        return f"{named} ({', '.join(notes)})" if notes else named

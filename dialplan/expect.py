@@ -4,10 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.model import E164, Model, Name, check_e164
+from dialplan.model import E164, TEXT, Model, Name, Written, check_e164, listed
 from dialplan.result import Outcome, Result
 
 
@@ -45,7 +45,16 @@ def check_press(text: str) -> str:
     return text
 
 
-RingOutcome = Annotated[Outcome, AfterValidator(check_ring_outcome)]
+RingOutcome = Annotated[
+    Outcome,
+    AfterValidator(check_ring_outcome),
+    Written(enum=[outcome.value for outcome in Outcome if outcome is not Outcome.DONE]),
+]
+Press = Annotated[
+    str,
+    AfterValidator(check_press),
+    Written(description="keys, or `timeout`", type=TEXT, pattern=r"^([0-9]{1,8}|[*#]|timeout)$"),
+]
 
 
 class Expect(Model):
@@ -56,16 +65,32 @@ class Expect(Model):
 
     `at`: local time of the number. `outcomes`: those of the rings in order, then `taken`. `presses`: what the
     caller enters in each menu, then `timeout`. `nth`: it is the n-th call, wherever the route counts calls
-    (`share`, `ring`). `live`: the calls that are within each limit already. `hears`: the prompts in order (of
-    a voicemail its greeting). `rings`: the destinations in order. `ends`: the outcome of the call record.
+    (`share`, `ring`). `live`: the calls that are within each limit already. `switch`: the one that is on, or
+    several. `unreachable`: the destination that could not be reached lately, or several. `hears`: the prompts
+    in order (of a voicemail its greeting). `rings`: the destinations in order. `ends`: the record's outcome.
     """
 
-    at: Annotated[datetime, PlainValidator(read_local_time), Field(examples=["2026-12-25 10:00"])]
-    caller: Annotated[Caller, PlainValidator(read_caller)] = Field(UNKNOWN, alias="from")
+    at: Annotated[
+        datetime,
+        PlainValidator(read_local_time),
+        Written(
+            description="a local time such as 2026-12-25 10:00",
+            type="string",
+            pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}$",
+        ),
+        Field(examples=["2026-12-25 10:00"]),
+    ]
+    caller: Annotated[
+        Caller,
+        PlainValidator(read_caller),
+        Written(description="a number, or `withheld`", type=TEXT, pattern=r"^(withheld|\+[1-9][0-9]{6,14})$"),
+    ] = Field(UNKNOWN, alias="from")
     outcomes: tuple[RingOutcome, ...] = ()
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    presses: tuple[Annotated[str, AfterValidator(check_press)], ...] = ()
+    presses: tuple[Press, ...] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed)] = ()
+    switch: Annotated[tuple[Name, ...], BeforeValidator(listed)] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

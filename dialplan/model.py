@@ -1,11 +1,32 @@
 """The base of every value in a routing file: a strict model, a checked number, a name."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+
+
+class Written:
+    """How an operator writes a value: keywords of JSON Schema, for editors and docs/routing.md.
+
+    Editors read `+3221112233` and `20` as numbers, callengine reads text: both are allowed there.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        self.keywords = keywords
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | self.keywords
+
+
+TEXT = ("string", "number")
+LIST = Written(minItems=1)
 
 
 class Model(BaseModel):
@@ -26,7 +47,22 @@ def check_e164(text: str) -> str:
     return text
 
 
-E164 = Annotated[str, AfterValidator(check_e164)]
+E164 = Annotated[
+    str,
+    AfterValidator(check_e164),
+    Written(
+        description="a number such as +3221112233",
+        type=TEXT,
+        pattern=r"^\+[1-9][0-9]{6,14}$",
+        minimum=10**6,
+        maximum=10**15 - 1,
+    ),
+]
+
+
+def listed(written: Any) -> Any:
+    """Return a list, where an entry may be written alone."""
+    return written if isinstance(written, list) else [written]
 
 
 def at_least_one[T](entries: tuple[T, ...]) -> tuple[T, ...]:
@@ -43,7 +79,11 @@ def check_label(text: str) -> str:
     return text
 
 
-Label = Annotated[str, AfterValidator(check_label)]
+Label = Annotated[
+    str,
+    AfterValidator(check_label),
+    Written(description="a name of one line", type=TEXT, maxLength=200),
+]
 
 
 def check_name(text: str) -> str:
@@ -55,4 +95,6 @@ def check_name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(check_name)]
+Name = Annotated[
+    str, AfterValidator(check_name), Written(description="a name", type=TEXT, pattern=f"^{NAME}$")
+]

@@ -1,12 +1,12 @@
 """A service number and its owner, as the operator writes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -25,7 +25,8 @@ from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
-from dialplan.model import E164, Label, Model, Name
+from dialplan.model import E164, Label, Model, Name, Written, listed
+from dialplan.period import read_period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
@@ -60,29 +61,6 @@ class RecordingPolicy(StrEnum):
         return self is self.ANNOUNCE or (self.asks and pressed is (self is self.OPT_IN))
 
 
-UNITS: Mapping[str, timedelta] = {
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-}
-LONGEST_KEEPING = timedelta(days=3653)
-
-
-def read_period(written: object) -> timedelta:
-    """Parse `30 days`. Raises ValueError with the remedy."""
-    match = (
-        re.fullmatch(r"(\d{1,4}) (hour|day|week)s?", written, re.ASCII) if isinstance(written, str) else None
-    )
-    if not match:
-        raise ValueError("write a number and hours, days or weeks: 30 days")
-    period = int(match[1]) * UNITS[match[2]]
-    if not timedelta(0) < period <= LONGEST_KEEPING:
-        raise ValueError(
-            f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
-        )
-    return period
-
-
 def check_mail(text: str) -> str:
     """Return the mail address itself, if it is one, without characters that could break out of a header."""
     if not re.fullmatch(
@@ -92,7 +70,13 @@ def check_mail(text: str) -> str:
     return text
 
 
-MailAddress = Annotated[str, AfterValidator(check_mail)]
+MailAddress = Annotated[
+    str,
+    AfterValidator(check_mail),
+    Written(
+        description="a mail address", type="string", pattern=r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+    ),
+]
 
 
 @cache
@@ -126,10 +110,6 @@ def international(number: str, country: str = "") -> str:
     return number
 
 
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
-
-
 class Owner(Model):
     """The owner of numbers: a file owners/NAME.yaml; its numbers name it as `owner: NAME`.
 
@@ -149,12 +129,22 @@ class Owner(Model):
 
     name: Annotated[Label, Field(examples=["ACME Dentists"])]
     language: Language = "en"
-    mail: Annotated[tuple[MailAddress, ...], BeforeValidator(_listed)] = ()
+    mail: Annotated[
+        tuple[MailAddress, ...], BeforeValidator(listed, MailAddress | tuple[MailAddress, ...])
+    ] = ()
     mail_then: MailAddress | None = None
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
-    keep_recordings: Annotated[timedelta, PlainValidator(read_period)] = timedelta(days=30)
+    keep_recordings: Annotated[
+        timedelta,
+        PlainValidator(read_period),
+        Written(
+            description="a time such as 30 days",
+            type="string",
+            pattern="^[0-9]{1,4} (hour|day|week)s?$",
+        ),
+    ] = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False
@@ -173,12 +163,29 @@ class Owner(Model):
 
 
 class ServiceNumber(Model):
-    """What happens to a call to this number: a file of numbers/."""
+    """A service number, and what happens to a call to it: a file of numbers/.
+
+    number: +3270012345
+    owner: acme                          the file owners/acme.yaml
+    label: Praktijk Tongeren             the owner's name for the number, used in mails
+    timezone: Europe/Brussels            all hours of the file are local time there
+    holidays: [BE, 2026-12-24]           public holidays, days of the owner's own, `not 2026-04-03`
+    record: announce                     whether calls are recorded, and whether the caller decides by a key
+    fallback: +3221112233                what Asterisk dials by itself when the engine is away
+    max_minutes: 120                     a longer conversation is ended, 1 to 720
+    route: [...]                         the steps of a call, from top to bottom
+    expect: [{at: 2026-12-25 10:00}]     calls that are tried out whenever the file is read
+    """
 
     number: Annotated[E164, Field(examples=["+3270012345"])]
     owner: OwnerName
     label: Label = ""
-    timezone: Annotated[ZoneInfo, PlainValidator(read_zone), Field(examples=["Europe/Brussels"])]
+    timezone: Annotated[
+        ZoneInfo,
+        PlainValidator(read_zone),
+        Written(description="a time zone such as Europe/Brussels", type="string"),
+        Field(examples=["Europe/Brussels"]),
+    ]
     holidays: Holidays = Calendar()
     record: RecordingPolicy = RecordingPolicy.OFF
     fallback: DestinationNumber | None = None
@@ -222,9 +229,21 @@ class ServiceNumber(Model):
         lists: Mapping[str, CallerList] = NO_LISTS,
         *,
         call_id: str = "",
+        switches: Collection[str] = (),
+        unreachable: Collection[str] = (),
     ) -> Facts:
         """Return everything that the route may depend on, for a call that comes in at `now` (aware)."""
-        return Facts(now, caller, self.zone, self.calendar, lists, call_id)
+        return Facts(now, caller, self.zone, self.calendar, lists, call_id, switches, unreachable)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The names of the switches that the route depends on, in order, each once."""
+        return tuple(dict.fromkeys(name for _, step in visit(self.route) for name in step.switches))
+
+    @property
+    def destinations(self) -> frozenset[str]:
+        """The numbers that the route may ring."""
+        return frozenset(str(to) for _, step in visit(self.route) for to in step.destinations)
 
     def plan(self, facts: Facts) -> Plan:
         return walk(self.route, facts)

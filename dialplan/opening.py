@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from pydantic import PlainValidator
 
 from dialplan.calendar import Calendar
+from dialplan.model import Written
 from dialplan.own_days import OwnDays
-from dialplan.span import DAY, Span, read_times
+from dialplan.span import DAY, TIMES, Span, read_times
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEK = 7 * DAY
@@ -150,4 +151,13 @@ def _spoken(local: datetime, with_date: bool = False) -> str:
     )
 
 
-Opening = Annotated[OpeningHours, PlainValidator(read_opening)]
+_ONE_DAY = f"({'|'.join(DAYS)})(-({'|'.join(DAYS)}))?"
+_LINE = {"type": "string", "pattern": f"^ *(daily|{_ONE_DAY}(,{_ONE_DAY})*)( +{TIMES})+ *$"}
+Opening = Annotated[
+    OpeningHours,
+    PlainValidator(read_opening),
+    Written(
+        description="days and times, or a list of them",
+        anyOf=[_LINE, {"type": "array", "items": _LINE, "minItems": 1}],
+    ),
+]

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from dialplan.span import Span, read_times
+from dialplan.model import Written
+from dialplan.span import TIMES, Span, read_times
 
 CLOSED = "closed"
 LEAP_YEAR = 2024
@@ -73,4 +74,13 @@ def _spans(text: str, written: object, day: date) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-Days = Annotated[OwnDays, PlainValidator(read_own_days)]
+Days = Annotated[
+    OwnDays,
+    PlainValidator(read_own_days),
+    Written(
+        description="times for each day, or `closed`",
+        type="object",
+        propertyNames={"pattern": "^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$"},
+        additionalProperties={"type": "string", "pattern": f"^({CLOSED}|{TIMES}( +{TIMES})*)$"},
+    ),
+]

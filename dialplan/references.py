@@ -9,7 +9,8 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from dialplan.model import Name
+from dialplan.model import Name, Written
+from dialplan.prompt import CONFIRM
 
 
 class References(Protocol):
@@ -43,6 +44,12 @@ class MusicName(str):
     __slots__ = ()
 
 
+class WhisperName(str):
+    """The name of a prompt that a destination hears, before it talks with the caller."""
+
+    __slots__ = ()
+
+
 def references(info: ValidationInfo) -> References | None:
     """Return what the number that is validated may refer to; None if that is not looked up."""
     known: References | None = info.context
@@ -70,6 +77,16 @@ def check_music(name: str, info: ValidationInfo) -> MusicName:
     return MusicName(check_prompt(name, info))
 
 
+def check_whisper(name: str, info: ValidationInfo) -> WhisperName:
+    return WhisperName(check_prompt(name, info))
+
+
+def check_confirm(confirm: bool, info: ValidationInfo) -> bool:
+    if confirm and (known := references(info)):
+        refuse(known.built_in((CONFIRM,)))
+    return confirm
+
+
 def check_destination(number: str, info: ValidationInfo) -> str:
     if known := references(info):
         refuse(known.destination(number))
@@ -83,17 +100,35 @@ def check_caller_list(name: str, info: ValidationInfo) -> str:
 
 
 OwnerName = Annotated[
-    Name, AfterValidator(check_owner), Field(examples=["acme, the name of a file in owners/"])
+    Name,
+    AfterValidator(check_owner),
+    Written(description="the name of a file in owners/"),
+    Field(examples=["acme, the name of a file in owners/"]),
 ]
 # The type of every setting that names a prompt.
 PromptSetting = Annotated[
-    Name, AfterValidator(check_prompt), Field(examples=["welcome, the name of a file in prompts/"])
+    Name,
+    AfterValidator(check_prompt),
+    Written(description="the name of a file in prompts/"),
+    Field(examples=["welcome, the name of a file in prompts/"]),
 ]
 # The same for music that replaces the ringing: `expect: hears` does not count it.
 MusicSetting = Annotated[
-    Name, AfterValidator(check_music), Field(examples=["waiting, the name of a file in prompts/"])
+    Name,
+    AfterValidator(check_music),
+    Written(description="the name of a file in prompts/"),
+    Field(examples=["waiting, the name of a file in prompts/"]),
 ]
+# The same for a prompt that the destination hears.
+WhisperSetting = Annotated[
+    Name, AfterValidator(check_whisper), Field(examples=["for-sales, the name of a file in prompts/"])
+]
+# Whether a destination is asked to press 1: the built-in prompt that asks it must be there.
+ConfirmSetting = Annotated[bool, AfterValidator(check_confirm)]
 # The type of every setting that names a list of callers' numbers.
 CallerListSetting = Annotated[
-    Name, AfterValidator(check_caller_list), Field(examples=["nuisance, the name of a file in callers/"])
+    Name,
+    AfterValidator(check_caller_list),
+    Written(description="the name of a file in callers/"),
+    Field(examples=["nuisance, the name of a file in callers/"]),
 ]

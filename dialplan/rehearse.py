@@ -8,7 +8,7 @@ from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Outcome, Result, counted
-from dialplan.step import NO_LISTS, Case, Draw, Facts, StepModel, Turn
+from dialplan.step import NO_LISTS, By, Case, Draw, Facts, Sort, StepModel, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,19 @@ def _suppose(step: StepModel | Turn | Draw, case: Case) -> Answer:
     match step:
         case Turn():
             return Outcome.DONE
+        case Sort():
+            return step.answered(_sorted(step, case))
         case Draw():
             return counted((case.nth - 1) % step.size + 1)
     return step.supposed(case)
+
+
+def _sorted(sort: Sort, case: Case) -> Iterator[str]:
+    """As written; a new caller; and where calls are limited, `live` of them are there."""
+    if sort.by is By.IDLE:
+        yield from sort.to
+    elif sort.by is By.ROOM:
+        yield from (to for to, most in zip(sort.to, sort.most, strict=True) if not most or case.live < most)
 
 
 def disagreements(
@@ -73,7 +83,7 @@ def disagreements(
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)
-    facts = number.facts(now, expect.caller, lists)
+    facts = number.facts(now, expect.caller, lists, switches=expect.switch, unreachable=expect.unreachable)
     call = rehearse(number, facts, expect.outcomes, nth=expect.nth, presses=expect.presses, live=expect.live)
     for key in ("hears", "rings", "ends"):
         if (expected := getattr(expect, key)) is None:
@@ -81,6 +91,10 @@ def disagreements(
         actual = call.result if key == "ends" else getattr(call, key)
         if actual != expected:
             yield key, f"expected {_listed(expected)}, got {_listed(actual)}"
+    for name in expect.switch:
+        if name not in number.switches:
+            known = ", ".join(number.switches) or "none"
+            yield "switch", f"the route has no switch `{name}`; it has: {known}"
     if call.unused_presses:
         menus = len(expect.presses) - len(call.unused_presses)
         yield (

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationInfo
 
-from dialplan.model import at_least_one
+from dialplan.model import LIST, Written, at_least_one
 from dialplan.step import StepModel
 
 # The steps that a route may be made of, by name. `dialplan.steps` registers them.
@@ -46,13 +46,15 @@ def _with_name(written: Any) -> Mapping[str, Any]:
         near = get_close_matches(name, STEPS, 1)
         remedy = f"did you mean `{near[0]}`?" if near else f"the steps are {', '.join(sorted(STEPS))}"
         raise ValueError(f"`{name}` is not a step; {remedy}")
-    if not isinstance(settings, dict):
+    if not isinstance(settings, dict) or STEPS[name].always_alone:
         settings = {STEPS[name].alone: settings}
     if "step" in settings:
         raise ValueError(f"`step` is not a setting of {name}; remove it")
     return {"step": name, **settings}
 
 
-Steps = Annotated[tuple[Annotated[StepModel, PlainValidator(read_step)], ...], AfterValidator(at_least_one)]
+# In JSON Schema, `step` is replaced by the registered steps: config/editor_schema.py.
+OneStep = Annotated[StepModel, PlainValidator(read_step), Written(step=True)]
+Steps = Annotated[tuple[OneStep, ...], AfterValidator(at_least_one), LIST]
 # The type of every setting that contains steps. `explain` does not show it among the settings of the step.
 Branch = Annotated[Steps | None, Field(exclude=True)]

@@ -1,9 +1,10 @@
 """The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -29,6 +30,8 @@ class Facts:
     """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
 
     `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
+    `switches`: the names of those that are on for this number or its owner. `unreachable`: destinations that
+    could not be reached lately, to be left out where there are others.
     """
 
     now: datetime
@@ -37,6 +40,8 @@ class Facts:
     calendar: Calendar
     lists: Mapping[str, CallerList] = NO_LISTS
     call_id: str = ""
+    switches: Collection[str] = ()
+    unreachable: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,43 @@ class Draw:
     step: str
     path: StepPath
     size: int
+
+
+class By(StrEnum):
+    """By what the engine sorts destinations.
+
+    `idle`: those without a conversation for longest first. `room`: only those that have room for another
+    call. `caller`: only the one that talked with this caller last.
+    """
+
+    IDLE = "idle"
+    ROOM = "room"
+    CALLER = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Draw):
+    """A request for some of the `size` destinations `to`, in an order: the engine knows where calls are.
+
+    `most`: for `room`, how many calls each may have at once; 0: any number.
+    """
+
+    by: By
+    to: tuple[str, ...]
+    most: tuple[int, ...] = ()
+
+    def answered(self, to: Iterable[str]) -> Choice:
+        """Return the choice of these destinations."""
+        return Choice(" ".join([ROOM if self.by is By.ROOM else SORTED, *to]))
+
+
+# How the answers to a `Sort` begin; destinations follow. Those that have room are taken by the answer.
+SORTED, ROOM = "to", "room"
+
+
+def chosen(answer: Answer) -> tuple[str, ...] | None:
+    """Return the destinations in the answer to a `Sort`; None if it could not be answered."""
+    return tuple(answer.split()[1:]) if isinstance(answer, Choice) else None
 
 
 def drawn(answer: Answer, size: int) -> int:
@@ -98,6 +140,8 @@ class StepModel(Model, ABC):
 
     # The setting whose value may be written alone: `announce: welcome`.
     alone: ClassVar[str]
+    # Whether that name is never written: the settings are names of the operator's own.
+    always_alone: ClassVar[bool] = False
     # Built-in prompts that this step plays whatever its settings are.
     built_in: ClassVar[tuple[str, ...]] = ()
     # Whether the caller may leave a message, which is mailed to the owner.
@@ -149,6 +193,11 @@ class StepModel(Model, ABC):
     def destinations(self) -> tuple[Destination, ...]:
         """The numbers that it rings, which give its outcome. Without any, a rehearsal supposes `done`."""
         return self.values_of(Destination)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The names of the switches that it depends on."""
+        return ()
 
     def values_of[T](self, kind: type[T]) -> tuple[T, ...]:
         """Return all its settings of this type, in order, without those of the steps in its branches."""

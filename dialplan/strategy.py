@@ -7,7 +7,7 @@ from hashlib import sha256
 from dialplan.destination import Destination
 from dialplan.result import Answer
 from dialplan.spread import WHOLE, check_percents, spread
-from dialplan.step import Draw, Facts, StepModel, StepPath, Turn, drawn
+from dialplan.step import By, Draw, Facts, Sort, StepModel, StepPath, Turn, chosen, drawn
 
 LONGEST_RINGING = 300  # seconds in which destinations ring one after another
 
@@ -20,6 +20,8 @@ class Strategy(StrEnum):
     RANDOM = "random"
     PERCENT = "percent"
     ROUND_ROBIN = "round_robin"
+    LONGEST_IDLE = "longest_idle"
+    STICKY = "sticky"
 
 
 def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:
@@ -28,6 +30,11 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
         raise ValueError(
             "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
             "or one `seconds` for the ring"
+        )
+    if strategy is Strategy.ALL and len(to) > 1 and any(one.confirm for one in to):
+        raise ValueError(
+            "`confirm` is not possible where several ring at once: a voicemail that answers first would end "
+            "the ringing of the others; write  strategy: in_order"
         )
     if strategy is Strategy.PERCENT:
         _check_percents(to)
@@ -62,15 +69,55 @@ def ordered(
             return shuffled
         case Strategy.PERCENT:
             count = drawn((yield Draw("ring", path, WHOLE)), WHOLE)
-            chosen = to[spread(tuple(one.percent or 0 for one in to))[count]]
-            yield Turn("ring", f"call {count + 1} of each {WHOLE}: {chosen.summary}, {chosen.percent} %")
-            return (chosen,)
+            its = to[spread(tuple(one.percent or 0 for one in to))[count]]
+            yield Turn("ring", f"call {count + 1} of each {WHOLE}: {its.summary}, {its.percent} %")
+            return (its,)
         case Strategy.ROUND_ROBIN:
             first = drawn((yield Draw("ring", path, len(to))), len(to))
             turned = (*to[first:], *to[:first])
             yield Turn("ring", f"in turn: {_named(turned)}")
             return turned
+        case Strategy.LONGEST_IDLE:
+            numbers = chosen((yield Sort("ring", path, len(to), By.IDLE, numbers_of(to))))
+            idle = sorted(to, key=lambda one: numbers.index(one.number)) if numbers else to
+            yield Turn("ring", f"longest without a conversation first: {_named(idle)}")
+            return idle
+        case Strategy.STICKY:
+            return (yield from _known_first(to, facts, path))
     return to
+
+
+def _known_first(
+    to: Sequence[Destination], facts: Facts, path: StepPath
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return them beginning with the one that talked with this caller last."""
+    if facts.caller.number is None:
+        yield Turn("ring", "as written: the caller has no number")
+        return to
+    numbers = chosen((yield Sort("ring", path, len(to), By.CALLER, numbers_of(to))))
+    known = [one for one in to if one.number in (numbers or ())]
+    first = f"{_named(known)} first, which talked with this caller" if known else "as written: a new caller"
+    yield Turn("ring", first)
+    return (*known, *(one for one in to if one not in known))
+
+
+def numbers_of(to: Sequence[Destination]) -> tuple[str, ...]:
+    return tuple(one.number for one in to)
+
+
+def with_room(
+    to: Sequence[Destination], path: StepPath
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return the destinations that have room for another call; a `Turn` names each of the others."""
+    most = tuple(one.max_calls or 0 for one in to)
+    if not any(most):
+        return to
+    numbers = chosen((yield Sort("ring", path, len(to), By.ROOM, numbers_of(to), most)))
+    there = to if numbers is None else [one for one in to if one.number in numbers]
+    for one in to:
+        if one not in there:
+            yield Turn("ring", f"without {one.summary}: as many calls as it may have")
+    return there
 
 
 def chance(call_id: str, path: StepPath, number: str) -> str:
@@ -92,6 +139,19 @@ def are_open(
             there.append(one)
         else:
             yield Turn("ring", f"without {one.summary}: {moment.why}")
+    return there
+
+
+def are_reachable(
+    to: Sequence[Destination], facts: Facts
+) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
+    """Return the destinations without those that could not be reached lately; all of them if none is left."""
+    there = [one for one in to if one.number not in facts.unreachable]
+    if not there or len(there) == len(to):
+        return to
+    for one in to:
+        if one not in there:
+            yield Turn("ring", f"without {one.summary}: not reachable lately")
     return there
 
 

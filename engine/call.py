@@ -10,11 +10,12 @@ from dialplan.delivery import Delivery
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
-from dialplan.step import NO_LISTS, Draw, Facts, StepModel, Turn
+from dialplan.step import NO_LISTS, Draw, Facts, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
 from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Recorder, Returned
 from engine.notice import CallerNotice, Refusal
+from engine.recorder_terms import recorder_terms
 from journal.entries import (
     Answered,
     CallerNotified,
@@ -26,7 +27,6 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     NoticeResult,
-    RecorderTerms,
     StepPerformed,
     Turned,
 )
@@ -39,6 +39,8 @@ class CallTerms:
     """The terms of a number when the call came in: a reload does not change those of a live call.
 
     `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
+    `switches`: the names of those that are on now, for the number or its owner. `unreachable`: destinations
+    that the call leaves out.
     """
 
     number: ServiceNumber
@@ -47,10 +49,19 @@ class CallTerms:
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
     lists: Mapping[str, CallerList] = NO_LISTS
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
-    def facts(self, line: Line) -> Facts:
-        """Return everything that the route may depend on, for the call on this line."""
-        return self.number.facts(line.entered, line.caller, self.lists, call_id=line.call_id)
+    def facts(self, line: Line, state: CallState) -> Facts:
+        """Return everything that the route may depend on. `state` has what was fixed at the call's start."""
+        return self.number.facts(
+            line.entered,
+            line.caller,
+            self.lists,
+            call_id=line.call_id,
+            switches=state.switches,
+            unreachable=state.unreachable,
+        )
 
 
 class CallServices(Protocol):
@@ -78,6 +89,18 @@ class CallServices(Protocol):
 
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
+
+    def attend(self, state: CallState) -> None:
+        """Follow the state of a live call."""
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        """Return those of the destinations that fit, in order."""
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        """Remember for so long which destination talked with this caller."""
 
 
 @dataclass(slots=True)
@@ -161,7 +184,9 @@ class Call:
         self._append(StepPerformed(self._id, step.step, outcome, step.path, now(), choice))
 
     def draw(self, draw: Draw) -> Choice:
-        """Count this call at a step of the number's route."""
+        """Count this call at a step of the number's route, or sort the destinations of the step."""
+        if isinstance(draw, Sort):
+            return draw.answered(self.services.sort(draw, self.state))
         before = self.services.count(step_key(self.terms.number.number, draw.path))
         return counted(before % draw.size + 1)
 
@@ -211,12 +236,15 @@ class Call:
     def hand_over(self, connect: Connect) -> Awaitable[None]:
         """Note that from now on the call may ring and talk without an engine."""
         to = tuple(destination.number for destination in connect.to)
-        terms = self._recorder_terms(connect.recorder) if connect.recorder else None
+        owner, policy, recorder = self.terms.owner, self.terms.number.record, connect.recorder
+        terms = recorder_terms(owner, policy, recorder) if recorder else None
         return self._append(HandedOver(self._id, now(), to, connect.seconds, terms))
 
     def tried(self, connect: Connect, returned: Returned) -> Outcome:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
+        for attempt in returned.attempts:
+            self.services.attempted(attempt.to, attempt.outcome)
         dialled = {attempt.to for attempt in returned.attempts}
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
@@ -231,18 +259,6 @@ class Call:
         """The limit, less the time since the caller was answered, if they were."""
         answered = self.state.answered
         return self.limit - (self.state.lasted(answered, now()) if answered else timedelta(0))
-
-    def _recorder_terms(self, recorder: Recorder) -> RecorderTerms:
-        owner, prompt = self.terms.owner, recorder.prompt
-        return RecorderTerms(
-            audio=recorder.audio_id,
-            keep_seconds=int(owner.keep_recordings.total_seconds()),
-            format=owner.recordings,
-            policy=self.terms.number.record.value,
-            announcement=prompt.name if prompt else "",
-            sha256=prompt.sha256 if prompt else "",
-            language=owner.language if prompt else "",
-        )
 
     @property
     def _id(self) -> str:
@@ -273,6 +289,8 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         caller=line.caller.number or "",
         missed=missed,
         routing=routing,
+        switches=terms.switches if terms else (),
+        unreachable=terms.unreachable if terms else (),
     )
     return CallJournal(services, CallState.begun(start), services.append(start))
 

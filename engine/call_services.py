@@ -7,19 +7,21 @@ import shutil
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import get_args
 
 import structlog
 from msgspec import to_builtins
 
 from dialplan.number import international
+from dialplan.result import Outcome
 from dialplan.routing import Routing
+from dialplan.step import Sort, StepPath
 from engine.call import CallTerms
-from engine.call_limits import CallLimits
-from engine.counters import Counters
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.routing_store import RoutingStore
 from journal.codec import kind_of
 from journal.entries import (
@@ -33,6 +35,7 @@ from journal.entries import (
     MessageEnded,
     RecordingEnded,
 )
+from journal.state import CallState
 from journal.writer import Journal
 
 log = structlog.get_logger()
@@ -53,7 +56,7 @@ REPORT_SECONDS = 0.05
 
 
 class NodeCallServices:
-    """CallServices on the routing store, the journal and the node's counters and limits of calls.
+    """CallServices on the routing store, the journal and the node's memory.
 
     `recordings`: where Asterisk writes them.
     """
@@ -67,8 +70,7 @@ class NodeCallServices:
         call_metrics: "CallMetrics",
         longest: timedelta,
         recordings: Path,
-        counters: Counters,
-        limits: CallLimits,
+        memory: NodeMemory,
     ) -> None:
         self.node = node
         self._routing_store = routing_store
@@ -76,8 +78,7 @@ class NodeCallServices:
         self._call_metrics = call_metrics
         self._longest = longest
         self._recordings = recordings
-        self._counters = counters
-        self._limits = limits
+        self._memory = memory
         self._unreported: list[Entry] = []
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -107,6 +108,8 @@ class NodeCallServices:
             self._longest,
             routing.digest,
             routing.lists,
+            self._memory.switches.on(number.number, number.owner, datetime.now(UTC)),
+            self._memory.left_out(number),
         )
 
     async def why_no_message(self) -> str | None:
@@ -123,17 +126,29 @@ class NodeCallServices:
     def append(self, entry: Entry) -> Awaitable[None]:
         written = self._journal.append(entry)
         if isinstance(entry, CallEnded):
-            self._limits.leave(entry.call)
+            self._memory.leave(entry.call)
         if not self._unreported:  # in a context of its own: the next entry may be another call's
             asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report, context=Context())
         self._unreported.append(entry)
         return written
 
     def count(self, key: str) -> int:
-        return self._counters.count(key)
+        return self._memory.counters.count(key)
 
     def enter(self, key: str, call: str, most: int) -> bool:
-        return self._limits.enter(key, call, most)
+        return self._memory.limits.enter(key, call, most)
+
+    def attend(self, state: CallState) -> None:
+        self._memory.destinations.attend(state)
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        return self._memory.destinations.sort(sort, state, monotonic())
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        self._memory.destinations.attempted(to, outcome, monotonic())
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        self._memory.destinations.remember(state, path, monotonic() + period.total_seconds())
 
     def report(self) -> None:
         """Count and log the entries appended since the last time. A failure costs the line of one entry."""

@@ -27,6 +27,7 @@ class Cause(IntEnum):
     INVALID_NUMBER = 28  # 484
     FACILITY_REJECTED = 29  # 501
     NORMAL_UNSPECIFIED = 31
+    BY_OPERATOR = 31  # what `callengine hangup` ends a call with
     CONGESTION = 34  # 503
     NETWORK_OUT_OF_ORDER = 38  # 500
     TEMPORARY_FAILURE = 41

@@ -21,6 +21,7 @@ async def handle(line: Line, terms: CallTerms | None, journal: CallJournal, *, r
     `terms` is None for a number that is not in the routing. `refused`: do not take the call. Cancellation
     detaches: the call lives on in Asterisk, for the engine that comes after this one.
     """
+    journal.services.attend(journal.state)
     farewell = await attend(line, terms, journal, refused=refused)
     ended = await line.over()
     for entry in loose_ends(journal.state, ended):
@@ -54,7 +55,7 @@ async def attend(
 
 async def route(call: Call) -> Result:
     """Return the result of the number's route for this caller."""
-    plan = call.terms.number.plan(call.terms.facts(call.line))
+    plan = call.terms.number.plan(call.terms.facts(call.line, call.state))
     return (await follow(plan, call, call.state.outcomes)).result
 
 

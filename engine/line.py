@@ -4,10 +4,11 @@ Every awaitable of a line raises `HungUp` when the caller leaves. Everything tha
 however the verb ends, except when the engine detaches for its successor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from dialplan.caller import Caller
@@ -16,6 +17,7 @@ from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result
 from engine.notice import Acceptance, Announcement, Refusal
 
+NOTHING: Mapping[str, Prompt] = MappingProxyType({})
 # How long the caller may take to answer whether the call may be recorded.
 ANSWER_SECONDS = 5.0
 
@@ -93,7 +95,8 @@ class Connect:
 
     `seconds`: how long it rings; `limit`: how long the parties may talk, in seconds. `answered`: the caller
     was answered before, and hears ringing as audio. `recorder`: None if the conversation is not recorded.
-    `music`: what the caller hears instead of ringing.
+    `music`: what the caller hears instead of ringing. `whispers`: what a destination hears first, by its
+    number. `question`: the request to press 1, for the destinations with `confirm`.
     """
 
     number: int
@@ -103,17 +106,23 @@ class Connect:
     answered: bool = False
     recorder: Recorder | None = None
     music: Prompt | None = None
+    whispers: Mapping[str, Prompt] = NOTHING
+    question: Prompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0."""
+    """The end of a leg that did not take the call. `cause`: Q.850; `sip`: its last SIP status or 0.
+
+    `refused`: its network refused the call before it rang: perhaps because of the number that was shown.
+    """
 
     leg: str
     to: str
     outcome: Outcome
     cause: int
     sip: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +168,21 @@ class Line(Protocol):
     async def answer(self) -> datetime:
         """Answer the caller, and return the instant at which the caller's charging begins."""
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
-        """Record what the caller says, until a hang-up, the key `#`, or a limit.
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
+        """Play the beep and record what the caller says, until a hang-up, the key `#`, or a limit.
 
-        A hang-up is the usual end, and does not raise HungUp. Only the caller hears `warning`, before a
-        limit.
+        A caller who has heard the beep is recorded, even if the engine dies during it. A hang-up is the usual
+        end; HungUp is raised if the caller leaves before the recording begins. Only the caller hears
+        `warning`, before a limit.
         """
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
-        """Wait for the end of a recording that an earlier engine began; return None if there is none."""
+        """Wait for the end of a recording that an earlier engine began; return None if there is none.
+
+        Raises HungUp if there is none and the caller has left.
+        """
 
     async def announce_recording(self, announcement: Announcement) -> Acceptance | Refusal | None:
         """Announce to the caller that the call is recorded; if asked, wait for a key. None if that failed.

@@ -37,10 +37,15 @@ class EngineMetrics(Metrics):
             "disk_free_bytes", "Bytes free for this folder: state, recordings or cel", ["folder"]
         )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
+        self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
         self.routing_reload_failed = self.gauge(
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
+        )
+        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
+        self.destinations_left_out = self.gauge(
+            "destinations_left_out", "Destinations that could not be reached several times in a row"
         )
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
@@ -48,6 +53,13 @@ class EngineMetrics(Metrics):
         )
         self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set since the start")
         self._begin_series()
+
+    def refused_counts(self) -> dict[str, float]:
+        """How many calls were not taken since the start, by reason."""
+        (family,) = self.refused.collect()
+        return {
+            sample.labels["why"]: sample.value for sample in family.samples if sample.name.endswith("_total")
+        }
 
     def _begin_series(self) -> None:
         """Begin them at 0: rate() does not see the first event of a series that begins with it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from config.settings import Settings
 from engine.ari.client import Client
@@ -12,12 +13,11 @@ from engine.ari.door import Door
 from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
-from engine.call_limits import CallLimits
 from engine.call_services import CallMetrics, NodeCallServices
-from engine.counters import Counters
 from engine.disk import DiskWatch
 from engine.handle import handle
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.surroundings import Surroundings
 from journal.writer import Journal
 from process.health import health
@@ -33,11 +33,13 @@ class Parts:
     switchboard: Switchboard
     surroundings: Surroundings
     disk: DiskWatch
+    door: Door
+    memory: NodeMemory
 
     def troubles(self) -> list[str]:
         """Return why the engine cannot take calls now."""
         troubles = [] if self.switchboard.ready else ["Asterisk's events do not arrive"]
-        return [*troubles, *self.switchboard.refusals]
+        return [*troubles, *self.switchboard.refusals, *self.door.drain.troubles]
 
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
@@ -49,6 +51,15 @@ class Parts:
         http = self.settings.http
         return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
 
+    def overview(self) -> dict[str, Any]:
+        """Return what `callengine top` shows besides the live calls."""
+        return {
+            "reasons": self.troubles(),
+            "warnings": self.warnings(),
+            "journal_lag_seconds": self.journal.lag,
+            "refused": self.metrics.refused_counts(),
+        }
+
     def live_versions(self) -> frozenset[str]:
         """Return the routing versions that live calls began under."""
         return self.switchboard.routings
@@ -57,6 +68,7 @@ class Parts:
         """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)
         metrics.journal_degraded.set_function(lambda: journal.degraded)
         metrics.journal_reserve_bytes.set_function(lambda: journal.reserve)
@@ -64,6 +76,8 @@ class Parts:
         metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
         metrics.routing_reload_failed.set_function(lambda: store.refused)
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
+        metrics.switches_on.set_function(self.memory.switches.count)
+        metrics.destinations_left_out.set_function(self.memory.destinations.breakers.count)
         metrics.clock_steps.set_function(lambda: self.switchboard.clock_steps)
 
 
@@ -79,8 +93,8 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
     surroundings = Surroundings.of(settings, client)
     await surroundings.routing_store.open()
     unfinished = dict(journal.open_calls)
-    counters = Counters(settings.state / "counters.json")
-    opened.push_async_callback(counters.saved)
+    memory = NodeMemory.of(settings.state, unfinished, settings.limits.unreachable_in_a_row)
+    opened.push_async_callback(memory.counters.saved)
     services = NodeCallServices(
         settings.node,
         surroundings.routing_store,
@@ -88,28 +102,27 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
         call_metrics=CallMetrics(metrics, unfinished),
         longest=timedelta(minutes=settings.limits.max_call_minutes),
         recordings=settings.asterisk.recordings,
-        counters=counters,
-        limits=CallLimits(unfinished),
+        memory=memory,
     )
     opened.callback(services.report)
+    door = Door.of(settings.limits.same_caller, partial(count_refused, metrics), settings.state / "drained")
     known = journal.last_known or datetime.now(UTC)
     switchboard = Switchboard(
         client,
         services,
         handle,
         surroundings,
-        trunk_of(settings, surroundings, metrics),
+        trunk_of(settings, surroundings, door),
         cel=Cel(settings.asterisk.cel, settings.state / "cel.json", first=is_new),
         left=Left(unfinished, journal.ended, known, settings.state / "asterisk.json"),
     )
     disk = DiskWatch(folders(settings), metrics)
-    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk)
+    parts = Parts(settings, journal, metrics, switchboard, surroundings, disk, door, memory)
     parts.show()
     return parts
 
 
-def trunk_of(settings: Settings, surroundings: Surroundings, metrics: EngineMetrics) -> Trunk:
-    door = Door(settings.limits.same_caller, partial(count_refused, metrics))
+def trunk_of(settings: Settings, surroundings: Surroundings, door: Door) -> Trunk:
     return Trunk(settings.ari.app, settings.asterisk.trunk, settings.country, surroundings.music.known, door)
 
 

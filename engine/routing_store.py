@@ -149,7 +149,7 @@ class RoutingStore:
     async def _put_folder_into_force(self, folder: Path) -> None:
         """Raises ConfigErrors; OSError if the folder cannot be stored and another version is in force."""
         async with self._changing:
-            routing = await load_in_process(folder, self._policy)
+            routing = await load_in_process(folder, self._policy, self._versions.cache)
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
                 await self._store(folder, routing)

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 import structlog
 
 from config.settings import Settings
-from engine.ari.link import EventLink, silence
+from engine.ari.link import EventLink
 from engine.ari.switchboard import Switchboard
-from engine.parts import open_parts
+from engine.control import Controlled, keep_controlling
+from engine.parts import Parts, open_parts
 from engine.surroundings import Surroundings
 from process.health import keep_serving
 from process.loop import limit_pauses
@@ -40,12 +40,20 @@ async def serve(settings: Settings) -> None:
             keep_serving(parts.health),
             watch_loop(parts.metrics),
             parts.disk.run(),
+            parts.memory.switches.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),
             switchboard.cel.run(),
+            keep_controlling(settings.state, controlled(parts)),
         )
         log.info("engine_stopped", calls=switchboard.live)
+
+
+def controlled(parts: Parts) -> Controlled:
+    """What the control socket shows and changes."""
+    calls = parts.switchboard.calls
+    return Controlled(lambda: calls.states, calls.hang_up, parts.door.drain, parts.overview)
 
 
 async def reload_on_sighup(surroundings: Surroundings) -> None:
@@ -59,7 +67,7 @@ async def reload_on_sighup(surroundings: Surroundings) -> None:
 
 
 def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
-    ari, exchange = settings.ari, switchboard.exchange
+    ari = settings.ari
     return EventLink(
         ari.events_host,
         ari.events_port,
@@ -68,7 +76,7 @@ def event_link(settings: Settings, switchboard: Switchboard) -> EventLink:
         on_connect=switchboard.on_connect,
         on_event=switchboard.on_event,
         on_disconnect=switchboard.on_disconnect,
-        closing=partial(silence, exchange.client, exchange.app),
+        closing=switchboard.closing,
     )
 
 

@@ -43,7 +43,8 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     """A call came in. `caller`: "" if withheld or unknown; `number`: the dialled number.
 
     `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: no mail.
-    `routing`: the digest of the routing version that the call follows; "" in older journals.
+    `routing`: the digest of the routing version that the call follows; "" in older journals. `switches`: the
+    names of those that were on, for the number or its owner; `unreachable`: destinations left out.
     """
 
     number: str
@@ -54,6 +55,8 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     caller: str = ""
     missed: Mapping[str, Any] | None = None
     routing: str = ""
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
 
 class Turned(_Step, frozen=True, tag="turn", gc=False):
@@ -128,6 +131,16 @@ class LegAnswered(_Entry, frozen=True, tag="leg_answer", gc=False):
     """The destination answered. It does not talk with the caller yet: see LegConnected."""
 
     leg: str
+
+
+class LegAsked(_Entry, frozen=True, tag="leg_asked", gc=False):
+    """The destination, which had answered, was asked to press 1 to take the call.
+
+    `result`: key (it pressed 1), no_key, or left (it hung up meanwhile).
+    """
+
+    leg: str
+    result: Literal["key", "no_key", "left"]
 
 
 class LegConnected(_Entry, frozen=True, tag="leg_joined", gc=False):
@@ -268,29 +281,13 @@ class Heartbeat(Struct, frozen=True, tag_field="kind", tag="heartbeat", gc=False
     call: str = ""
 
 
+# fmt: off
 CallEntry = (
-    CallStarted
-    | Turned
-    | StepPerformed
-    | HandedOver
-    | FellBack
-    | LegStarted
-    | LegRang
-    | LegAnswered
-    | LegConnected
-    | LegEnded
-    | Answered
-    | CallerNotified
-    | PartyNotified
-    | RecordingStarted
-    | RecordingPaused
-    | RecordingResumed
-    | RecordingStopped
-    | RecordingEnded
-    | MessageStarted
-    | MessageEnded
-    | CallerLeft
-    | ClockStepped
-    | CallEnded
+    CallStarted | Turned | StepPerformed | HandedOver | FellBack
+    | LegStarted | LegRang | LegAnswered | LegAsked | LegConnected | LegEnded
+    | Answered | CallerNotified | PartyNotified
+    | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped | RecordingEnded
+    | MessageStarted | MessageEnded | CallerLeft | ClockStepped | CallEnded
 )
+# fmt: on
 Entry = CallEntry | Heartbeat

@@ -24,6 +24,7 @@ from journal.entries import (
     FellBack,
     HandedOver,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -68,6 +69,8 @@ class CallState:
     node: str
     channel: str
     routing: str = ""
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     missed: Mapping[str, Any] | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
@@ -97,6 +100,8 @@ class CallState:
             node=start.node,
             channel=start.channel,
             routing=start.routing,
+            switches=start.switches,
+            unreachable=start.unreachable,
             missed=start.missed,
         )
 
@@ -163,7 +168,7 @@ class CallState:
     def apply(self, entry: Entry) -> None:
         """Apply one more entry of this call."""
         match entry:
-            case LegStarted() | LegRang() | LegAnswered() | LegConnected() | LegEnded():
+            case LegStarted() | LegRang() | LegAnswered() | LegAsked() | LegConnected() | LegEnded():
                 self._apply_leg(entry)
             case Answered() | CallerLeft() | CallEnded():
                 self._apply_instant(entry)

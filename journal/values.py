@@ -12,6 +12,7 @@ from journal.entries import (
     CallerNotified,
     ClockStepped,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -25,13 +26,16 @@ from journal.entries import (
     RecordingStopped,
 )
 
-LegEntry = LegStarted | LegRang | LegAnswered | LegConnected | LegEnded
+LegEntry = LegStarted | LegRang | LegAnswered | LegAsked | LegConnected | LegEnded
 ConsentEntry = CallerNotified | PartyNotified
 RecordingEntry = RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped | RecordingEnded
 
 
 class Leg(Struct, frozen=True, gc=False):
-    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown."""
+    """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown.
+
+    `confirmation`: key, no_key or left, where it was asked to press 1; "" where it was not.
+    """
 
     leg_id: str
     to: str
@@ -43,6 +47,7 @@ class Leg(Struct, frozen=True, gc=False):
     outcome: Outcome | None = None
     cause: int | None = None
     sip: int = 0
+    confirmation: str = ""
 
     def after(self, entry: LegEntry) -> "Leg":
         """The first ringing, answer and connection count, and the last end."""
@@ -51,6 +56,8 @@ class Leg(Struct, frozen=True, gc=False):
                 return replace(self, ringing=entry.at)
             case LegAnswered() if self.answered is None:
                 return replace(self, answered=entry.at)
+            case LegAsked():
+                return replace(self, confirmation=entry.result)
             case LegConnected() if self.connected is None:
                 return replace(self, connected=entry.at)
             case LegEnded():

@@ -1,7 +1,8 @@
-"""The access log: who fetched, destroyed, held, released or retried a recording or message.
+"""The access log: who fetched, heard, destroyed, held, released, retried or exported what.
 
 Lines are only added, and outlive the audio. The functions that give out audio or make a decision add them
-(EncryptedStore.fetch, storage/recordings.py, mailer/overview.py), so that no command can forget to.
+(EncryptedStore.fetch, storage/recordings.py, mailer/overview.py), so that no command can forget to. The
+database adds the owner whose audio it is.
 """
 
 import os
@@ -20,12 +21,12 @@ from storage.rows import rows_of
 NOBODY_LOGGED_IN = 2**32 - 1  # the kernel's login uid of a process that no login has started
 LOGIN = Path("/proc/self/loginuid")
 
-ADD = "INSERT INTO access (audio_id, what, operator, host) VALUES ($1, $2, $3, $4)"
+ADD = """
+INSERT INTO access (audio_id, what, operator, host, actor, owner, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
 FIND = """
-SELECT at, what, audio_id AS recording_id, coalesce(audio.owner, message.owner) AS owner, operator, host
+SELECT at, what, audio_id AS recording_id, owner, operator, host, actor, detail
 FROM access
-LEFT JOIN audio USING (audio_id)
-LEFT JOIN message ON message_id = audio_id
 WHERE ($1::text IS NULL OR audio_id = $1)
   AND ($2::timestamptz IS NULL OR at >= $2)
   AND ($3::timestamptz IS NULL OR at < $3)
@@ -41,14 +42,20 @@ class Access(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     RETRY = "retry"
+    LOGIN = "login"
+    LISTEN = "listen"
+    DOWNLOAD = "download"
+    EXPORT = "export"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it, and on which host."""
+    """Who did it, and on which host. `kind`: operator, owner or authority."""
 
     operator: str
     host: str
+    kind: str = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +67,21 @@ class Looked:
     until: datetime | None = None
 
 
-async def add(con: asyncpg.Connection, audio_id: str, what: Access, actor: Actor | None = None) -> None:
-    """Add a line; in the caller's transaction, if there is one. `actor` None: who runs this process."""
+async def add(
+    con: asyncpg.Connection,
+    audio_id: str | None,
+    what: Access,
+    actor: Actor | None = None,
+    *,
+    owner: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Add a line; in the caller's transaction, if there is one. `actor` None: who runs this process.
+
+    `owner` None: the owner of the audio. `detail`: what exactly, in words without a caller's number.
+    """
     actor = actor or this_process()
-    await con.execute(ADD, audio_id, what, actor.operator, actor.host)
+    await con.execute(ADD, audio_id, what, actor.operator, actor.host, actor.kind, owner, detail)
 
 
 def find(con: asyncpg.Connection, looked: Looked) -> AsyncGenerator[asyncpg.Record]:

@@ -38,6 +38,8 @@ class Event(StrEnum):
     ABSENT = "no file, or no speech in it"
     SHREDDED = "key deleted when due"
     DESTROYED = "every copy deleted"
+    DESTROYED_SINCE = "destroyed after the backup that is restored"
+    UNKNOWN_SINCE = "stored and destroyed after the backup that is restored"
 
 
 RECORDED, STORED, ABSENT, SHREDDED, DESTROYED = AudioState
@@ -51,6 +53,8 @@ TRANSITIONS = Transitions(
     ((RECORDED,),                  Event.ABSENT,    ABSENT,    "sealer"),
     ((RECORDED, STORED, ABSENT),   Event.SHREDDED,  SHREDDED,  "destroyer"),
     ((SHREDDED,),                  Event.DESTROYED, DESTROYED, "destroyer"),
+    ((RECORDED, STORED, ABSENT, SHREDDED), Event.DESTROYED_SINCE, DESTROYED, "restore"),
+    ((),                           Event.UNKNOWN_SINCE, DESTROYED, "restore"),
 )
 # fmt: on
 
@@ -91,6 +95,20 @@ WHERE audio_id = $1 AND state = ANY($3) AND hold IS NULL AND destroy_after <= no
 DESTROY = """
 UPDATE audio SET state = $2, lease_until = NULL
 WHERE audio_id = $1 AND state = ANY($3) RETURNING now() AS at, *
+"""
+
+# A restored tombstone: its audio may be in the backup, in any state, or may have come later.
+RESTORE_DESTROYED = """
+UPDATE audio SET state = $2, hold = NULL, reason = tombstone.reason, lease_until = NULL
+FROM tombstone
+WHERE tombstone.audio_id = audio.audio_id AND audio.audio_id = ANY($1) AND state = ANY($3)
+"""
+ADD_DESTROYED = """
+INSERT INTO audio (audio_id, kind, call_id, owner, node, state, began, cipher_sha256, destroy_after, reason)
+SELECT audio_id, kind, substring(audio_id FOR 36)::uuid, owner, '', $2, began, cipher_sha256,
+    destroy_after, reason
+FROM tombstone WHERE audio_id = ANY($1)
+ON CONFLICT (audio_id) DO NOTHING
 """
 
 COUNT = "SELECT state, count(*) FROM audio WHERE state <> 'destroyed' GROUP BY state"
@@ -146,6 +164,13 @@ async def shred(con: asyncpg.Connection, audio_id: str) -> bool:
 async def destroy(con: asyncpg.Connection, audio_id: str) -> asyncpg.Record | None:
     """Every copy is deleted; the row as it is now, with PostgreSQL's time as `at`."""
     return await con.fetchrow(DESTROY, *_move(audio_id, Event.DESTROYED))
+
+
+async def restore_destroyed(con: asyncpg.Connection, audio_ids: list[str]) -> None:
+    """These have a tombstone that is newer than the backup which is restored: they are destroyed."""
+    event = Event.DESTROYED_SINCE
+    await con.execute(RESTORE_DESTROYED, audio_ids, TRANSITIONS.target(event), TRANSITIONS.sources(event))
+    await con.execute(ADD_DESTROYED, audio_ids, TRANSITIONS.target(Event.UNKNOWN_SINCE))
 
 
 async def states_of(con: asyncpg.Connection, audio_ids: Iterable[str]) -> dict[str, AudioState]:

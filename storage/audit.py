@@ -10,9 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from storage import audit_erasures
 from storage.audit_keys import RULES as RULES_OF_KEYS
 from storage.audit_keys import groups, wal
+from storage.backup.audit import of_backups
+from storage.backup.own_key import PREFIX
 from storage.encrypted_store import digest, object_name
+from storage.erased_number import NumberKeys
 from storage.finding import Finding, Rule
 from storage.key_wrapper import KeyWrapper
 from storage.objects import ObjectMissing, Objects
@@ -100,13 +104,15 @@ STATE = "SELECT state FROM audio WHERE audio_id = $1"
 class Auditor:
     """Audits everything. `spool` None: it is on another host. `read`: read every object and compare it.
 
-    `key_wrapper` None: do not check whether the keys open.
+    `key_wrapper` None: do not check whether the keys open. `number_keys` None: nor whether an erased number
+    is back.
     """
 
     objects: Objects
     spool: Spool | None
     read: bool = False
     key_wrapper: KeyWrapper | None = None
+    number_keys: NumberKeys | None = None
 
     async def findings(self, con: asyncpg.Connection, earlier: Head | None = None) -> AsyncIterator[Finding]:
         """All findings. `earlier`: an earlier head of the chain.
@@ -115,10 +121,14 @@ class Auditor:
         """
         async for finding in self._of_chain(con, earlier):
             yield finding
-        for rule in (*RULES, *RULES_OF_KEYS):
+        for rule in (*RULES, *RULES_OF_KEYS, *audit_erasures.RULES):
             for row in await con.fetch(rule.query):
                 yield Finding(rule.kind, rule.what.format(row[0]), rule.remedy)
         for finding in [*await groups(con, self.key_wrapper), *await wal(con)]:
+            yield finding
+        async for finding in audit_erasures.findings(con, self.number_keys):
+            yield finding
+        async for finding in of_backups(con, self.objects, self.key_wrapper):
             yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
@@ -144,6 +154,8 @@ class Auditor:
         names = set()
         async for stored in self.objects.all():
             # The draft of a killed upload (ID.abcd.part) belongs to its object, and is deleted with it.
+            if stored.name.startswith(PREFIX):  # storage/backup/audit.py
+                continue
             audio_id = stored.name.rpartition("/")[2].partition(".")[0]
             names.add(stored.name)
             known = rows.get(audio_id)

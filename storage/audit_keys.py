@@ -9,6 +9,7 @@ from storage.key_wrapper import KeyWrapper, MasterKeyError, SealBroken
 from storage.keyring import as_bytes
 from storage.rotation import GROUPS, open_all
 
+NO_MASTER = "no master_key is configured here: it was not checked whether the keys open"
 ROTATE = "check that the worker runs; its log says why keys are not rotated (keys_not_rotated)"
 CHECKPOINT = "check checkpoint_timeout: docs/operating.md has the settings that PostgreSQL needs"
 
@@ -64,13 +65,39 @@ WHERE epoch > 1 AND name ~ '^[0-9A-F]{24}$'
     AND began_at < now() - interval '30 minutes'
 """
 EPOCH = "SELECT keys.epoch_key(epoch) FROM keys.epoch"
+MASTERS = """
+SELECT DISTINCT encode(substring(wrapped FROM 1 FOR 4), 'hex') FROM keys.audio_key
+WHERE group_id IS NULL AND NOT substring(wrapped FROM 1 FOR 4) = ANY($1)
+"""
+ANY_KEY = "SELECT EXISTS (SELECT FROM keys.audio_key)"
+ADD_MASTER = "add it to `master_key`, after the current one; if it is lost, so is that audio"
 
 
 async def groups(con: asyncpg.Connection, key_wrapper: KeyWrapper | None) -> list[Finding]:
+    """Whether every key of the database is wrapped by a master key that is configured, and opens."""
+    if key_wrapper is None:
+        return []
+    findings = [
+        Finding(
+            "missing",
+            f"keys of an earlier version need master key {row[0]}, which is not configured",
+            ADD_MASTER,
+        )
+        for row in await con.fetch(MASTERS, key_wrapper.known)
+    ]
+    return [*findings, *await _groups(con, key_wrapper)]
+
+
+async def unchecked(con: asyncpg.Connection) -> list[Finding]:
+    """A finding where there are keys, and no master key to check them with."""
+    return [Finding("missing", NO_MASTER, ADD_MASTER)] if await con.fetchval(ANY_KEY) else []
+
+
+async def _groups(con: asyncpg.Connection, key_wrapper: KeyWrapper) -> list[Finding]:
     """Whether every group key opens. It is checked twice, because an epoch may end in between."""
     for _ in range(2):
         key = await con.fetchval(EPOCH)
-        if key_wrapper is None or key is None:
+        if key is None:
             return []
         wrapped = [row["wrapped"] for row in await con.fetch(GROUPS)]
         try:

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices
+    choices, switches, unreachable
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -35,7 +35,8 @@ ON CONFLICT (call_id) DO UPDATE SET
     delivered_to = EXCLUDED.delivered_to, outcome = EXCLUDED.outcome, ended_by = EXCLUDED.ended_by,
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
-    clock = EXCLUDED.clock, choices = EXCLUDED.choices
+    clock = EXCLUDED.clock, choices = EXCLUDED.choices, switches = EXCLUDED.switches,
+    unreachable = EXCLUDED.unreachable, stored_in = pg_current_xact_id()
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -48,8 +49,11 @@ WHERE call.rev < later.rev AND call.began <> later.began
 
 KEEP_LEGS = """
 INSERT INTO leg
-    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip)
-SELECT call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip
+    (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+     confirmation)
+SELECT
+    call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
+    confirmation
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -59,6 +63,13 @@ SELECT * FROM call
 WHERE ($1::text IS NULL OR number = $1)
   AND ($2::timestamptz IS NULL OR began >= $2)
   AND ($3::timestamptz IS NULL OR began < $3)
+  AND ($4::timestamptz IS NULL OR ended >= $4)
+  AND ($5::timestamptz IS NULL OR ended < $5)
+  AND ($6::text IS NULL OR owner = $6)
+  AND ($7::text IS NULL OR caller = $7)
+  AND ($8::text IS NULL OR outcome = $8)
+  AND ($9::text IS NULL OR stored_in >= $9::text::xid8)
+  AND ($10::text IS NULL OR stored_in < $10::text::xid8)
 ORDER BY began, call_id
 """
 
@@ -98,15 +109,39 @@ async def store(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:
     await con.execute(KEEP_LEGS, json.dumps(legs), changed)
 
 
-async def find(
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which records: None does not restrict. `since` and the like are inclusive, `until` exclusive.
+
+    `stored_from`, `stored_before`: transactions (storage/export_cursor.py).
+    """
+
+    number: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
+    owner: str | None = None
+    caller: str | None = None
+    outcome: str | None = None
+    stored_from: str | None = None
+    stored_before: str | None = None
+
+
+def find(
     con: asyncpg.Connection,
     number: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> AsyncGenerator[CallRecord]:
     """The records with `since <= began < until`, oldest first, as of one moment."""
+    return select(con, Selection(number, since, until))
+
+
+async def select(con: asyncpg.Connection, selection: Selection) -> AsyncGenerator[CallRecord]:
+    """The selected records, oldest first, as of one moment."""
     async with con.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await con.cursor(FIND, number, since, until)
+        cursor = await con.cursor(FIND, *astuple(selection))
         while rows := await cursor.fetch(FETCHED):
             legs = defaultdict(list)
             for leg in await con.fetch(LEGS_OF, [row["call_id"] for row in rows]):
@@ -150,6 +185,8 @@ def as_row(call: Revised) -> dict[str, Any]:
         "routing": record.routing or None,
         "clock": record.clock or None,
         "choices": record.choices or None,
+        "switches": record.switches or None,
+        "unreachable": record.unreachable or None,
     }
 
 
@@ -169,6 +206,7 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "outcome": leg.outcome,
             "cause": leg.cause,
             "sip": leg.sip or None,
+            "confirmation": leg.confirmation or None,
         }
         for place, leg in enumerate(record.legs, start=1)
     ]
@@ -179,7 +217,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         call_id=str(row["call_id"]),
         number=row["number"],
         owner=row["owner"],
-        caller=row["caller"] or "",
+        caller="" if row["withheld"] else row["caller"] or "",
         withheld=row["withheld"],
         began=row["began"],
         node=row["node"],
@@ -197,6 +235,8 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         routing=row["routing"] or "",
         clock=json.loads(row["clock"] or "{}"),
         choices=tuple(row["choices"] or ()),
+        switches=tuple(row["switches"] or ()),
+        unreachable=tuple(row["unreachable"] or ()),
     )
 
 
@@ -212,6 +252,7 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         outcome=row["outcome"],
         cause=row["cause"],
         sip=row["sip"] or 0,
+        confirmation=row["confirmation"] or "",
     )
 
 

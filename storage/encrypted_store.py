@@ -54,18 +54,24 @@ class EncryptedStore:
             raise ObjectsTrouble(f"{name} was read back with other bytes than were written")
         return digest(sealed)
 
-    async def fetch(self, con: asyncpg.Connection, audio_id: str, actor: Actor | None = None) -> bytes:
+    async def fetch(
+        self,
+        con: asyncpg.Connection,
+        audio_id: str,
+        actor: Actor | None = None,
+        what: Access = Access.FETCH,
+    ) -> bytes:
         """Return the plain audio for a person to hear; add a line to the access log before.
 
-        `actor` None: who runs this process. Not in a transaction: its rollback would delete that line.
-        Raises AudioDestroyed, AudioDamaged.
+        `actor` None: who runs this process. `what`: as the log has it. Not in a transaction: its rollback
+        would delete that line. Raises AudioDestroyed, AudioDamaged.
         """
         if con.is_in_transaction():
             raise RuntimeError(
                 "fetch audio outside of a transaction: a rollback would delete the access line"
             )
         plain = await self._open(con, audio_id)
-        await access.add(con, audio_id, Access.FETCH, actor)
+        await access.add(con, audio_id, what, actor)
         return plain
 
     async def fetch_for_mail(self, con: asyncpg.Connection, audio_id: str) -> bytes:

@@ -57,7 +57,7 @@ def as_object(record: CallRecord) -> dict[str, Any]:
 
 def leg_as_object(leg: LegRecord) -> dict[str, Any]:
     columns = {column: as_json(getattr(leg, column)) for column in LEG_COLUMNS}
-    return columns | {"sip": leg.sip or None}
+    return columns | {"sip": leg.sip or None, "confirmation": leg.confirmation or None}
 
 
 def value_of(record: CallRecord, column: str) -> Value:

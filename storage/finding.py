@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless, dead letter or residue."""
+    """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless, dead letter, residue,
+    erasure, backup.
+    """
 
     kind: str
     what: str

@@ -1,7 +1,11 @@
-"""The rights of each database role: the owner makes the schema, the worker fills it, the reader reads calls.
+"""The rights of each database role: the owner makes the schema, the worker fills it, the reader reads calls,
+the portal shows each owner their own rows.
 
 The worker's role has the rights that its work and the operator's commands need, and none that would hide what
 was done: it cannot change or delete a line of `tombstone` or `access`, disable a trigger or alter a table.
+
+The portal's role sees only the rows of the owner in the setting `app.owner` (row level security): without it,
+none.
 """
 
 from collections.abc import Mapping
@@ -13,15 +17,23 @@ WORKER = {
     "public.access": "SELECT, INSERT",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
+    "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
-    "public.dead_letter": "SELECT, INSERT, DELETE",
+    "public.dead_letter": "SELECT, INSERT, UPDATE, DELETE",
     "public.drained": "SELECT, INSERT, UPDATE",
+    "public.erased_call": "SELECT, INSERT, DELETE",
+    "public.erased_journal": "SELECT, INSERT, UPDATE, DELETE",
+    "public.erasure": "SELECT, INSERT, UPDATE",
+    "public.erasure_certificate": "SELECT, INSERT",
     "public.journal": "SELECT, INSERT, UPDATE",
     "public.leg": "SELECT, INSERT, DELETE",
     "public.legal_hold": "SELECT, INSERT, UPDATE",
     "public.message": "SELECT, INSERT, UPDATE",
     "public.migration": "SELECT",
     "public.outbox": "SELECT, INSERT, UPDATE",
+    "public.portal_lock": "SELECT, INSERT, DELETE",
+    "public.portal_login": "SELECT, INSERT, UPDATE, DELETE",
+    "public.portal_session": "SELECT, INSERT, UPDATE, DELETE",
     "public.recording": "SELECT, INSERT, UPDATE",
     "public.retention": "SELECT, INSERT, UPDATE",
     "public.tls_seen": "SELECT, INSERT",
@@ -31,8 +43,57 @@ WORKER = {
     "keys.group_key": "SELECT, INSERT, UPDATE, DELETE",
     "keys.residue": "SELECT, INSERT, DELETE",
 }
-WORKER_FUNCTIONS = ("keys.epoch_key(bigint)", "keys.begin_epoch(bigint)", "keys.end_epoch(bigint)")
+WORKER_FUNCTIONS = (
+    "keys.epoch_key(bigint)",
+    "keys.begin_epoch(bigint)",
+    "keys.end_epoch(bigint)",
+    "public.rewrite_callers(text)",
+)
 READER = {"public.call": "SELECT", "public.leg": "SELECT"}
+PORTAL = {
+    "public.access": "SELECT, INSERT",
+    "public.attempt": "SELECT",
+    "public.audio": "SELECT, UPDATE (destroy_after, reason, next_at)",
+    "public.call": "SELECT",
+    "public.leg": "SELECT",
+    "public.legal_hold": "SELECT",
+    "public.message": "SELECT",
+    "public.migration": "SELECT",
+    "public.outbox": "SELECT",
+    "public.portal_lock": "SELECT",
+    "public.portal_login": "SELECT, INSERT, UPDATE, DELETE",
+    "public.portal_session": "SELECT, INSERT, UPDATE, DELETE",
+    "public.recording": "SELECT",
+    "public.tls_seen": "SELECT",
+    "public.tombstone": "SELECT",
+    "keys.audio_key": "SELECT",
+    "keys.epoch": "SELECT",
+    "keys.group_key": "SELECT",
+}
+PORTAL_FUNCTIONS = ("keys.epoch_key(bigint)",)
+OWN = "owner = current_owner()"
+OWN_AUDIO = (
+    "EXISTS (SELECT FROM audio WHERE audio.audio_id = {table}.audio_id AND audio.owner = current_owner())"
+)
+OWN_CALL = "EXISTS (SELECT FROM call WHERE call.call_id = {table}.call_id AND call.owner = current_owner())"
+OWN_MESSAGE = (
+    "EXISTS (SELECT FROM message WHERE message.message_id = {table}.message_id "
+    "AND message.owner = current_owner())"
+)
+# Which rows of a table the portal's role may see and write: every table that has rows of owners is here.
+OWN_ROWS = {
+    "access": OWN,
+    "attempt": OWN_MESSAGE,
+    "audio": OWN,
+    "call": OWN,
+    "leg": OWN_CALL,
+    "legal_hold": OWN_AUDIO,
+    "message": OWN,
+    "outbox": OWN_MESSAGE,
+    "recording": OWN_AUDIO,
+    "tombstone": OWN,
+    "keys.audio_key": OWN_AUDIO,
+}
 
 SCHEMAS = "public, keys"
 # The owner needs no grant.
@@ -47,11 +108,12 @@ class Roles:
 
     worker: str = "callengine_worker"
     reader: str = "callengine_reader"
+    portal: str = "callengine_portal"
 
 
 async def existing(con: asyncpg.Connection, roles: Roles) -> dict[str, str]:
     """The roles that exist, each with its name quoted for SQL."""
-    rows = await con.fetch(ROLES, [roles.worker, roles.reader])
+    rows = await con.fetch(ROLES, [roles.worker, roles.reader, roles.portal])
     return {row["rolname"]: row["quoted"] for row in rows}
 
 
@@ -64,6 +126,19 @@ async def grant(con: asyncpg.Connection, roles: Roles) -> None:
         await con.execute(f"GRANT EXECUTE ON FUNCTION {', '.join(WORKER_FUNCTIONS)} TO {worker}")
     if reader := quoted.get(roles.reader):
         await _grant(con, reader, READER)
+    if portal := quoted.get(roles.portal):
+        await _grant(con, portal, PORTAL)
+        await con.execute(f"GRANT USAGE ON SCHEMA keys TO {portal}")
+        await con.execute(f"GRANT EXECUTE ON FUNCTION {', '.join(PORTAL_FUNCTIONS)} TO {portal}")
+        await _restrict(con, portal)
+
+
+async def _restrict(con: asyncpg.Connection, role: str) -> None:
+    """Limit the role to the rows of one owner. Replaces the policy of an earlier name of the role."""
+    for table, condition in OWN_ROWS.items():
+        await con.execute(f"DROP POLICY IF EXISTS own_rows ON {table}")
+        rows = condition.format(table=table)
+        await con.execute(f"CREATE POLICY own_rows ON {table} AS RESTRICTIVE TO {role} USING ({rows})")
 
 
 async def _grant(con: asyncpg.Connection, role: str, tables: Mapping[str, str]) -> None:

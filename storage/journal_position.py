@@ -19,6 +19,10 @@ ON CONFLICT (journal) DO UPDATE SET node = EXCLUDED.node, segment = EXCLUDED.seg
 """
 
 
+# A caller was erased from the checkpoint that the segment begins with.
+NEW_HEAD = "UPDATE journal SET head = $3 WHERE journal = $1 AND segment = $2"
+
+
 async def position(con: asyncpg.Connection, node: str, journal: str) -> tuple[Position, str | None]:
     """The position up to which this journal is stored, and how its segment begins.
 
@@ -31,3 +35,8 @@ async def position(con: asyncpg.Connection, node: str, journal: str) -> tuple[Po
 async def mark(con: asyncpg.Connection, node: str, journal: str, reached: Position, head: str) -> None:
     """Store the position that draining has reached, in the transaction of the rows themselves."""
     await con.execute(MARK, journal, node, reached.segment, reached.offset, head)
+
+
+async def store_head(con: asyncpg.Connection, journal: str, segment: str, head: str) -> None:
+    """This segment, if draining has reached it, begins so from now on."""
+    await con.execute(NEW_HEAD, journal, segment, head)

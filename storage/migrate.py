@@ -6,7 +6,7 @@ worker can be updated one after the other. The schema's owner migrates; any othe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -89,13 +89,23 @@ async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[s
     Migrations that this code does not know are newer, and ignored. Raises MigrationChanged.
     """
     async with con.transaction():
-        await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        await con.execute(APPLIED)
-        missing = await missing_migrations(con)
-        for migration in missing:
-            await con.execute(migration.sql)
-            await con.execute(RECORD, migration.name, migration.sha256)
+        missing = await _apply(con)
         await grant(con, roles or Roles())
+    return missing
+
+
+async def migrate_to(con: asyncpg.Connection, names: Collection[str]) -> None:
+    """Apply only these migrations, in the caller's transaction: the schema of a backup."""
+    await _apply(con, names)
+
+
+async def _apply(con: asyncpg.Connection, names: Collection[str] | None = None) -> list[str]:
+    await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    await con.execute(APPLIED)
+    missing = [one for one in await missing_migrations(con) if names is None or one.name in names]
+    for migration in missing:
+        await con.execute(migration.sql)
+        await con.execute(RECORD, migration.name, migration.sha256)
     return [migration.name for migration in missing]
 
 

@@ -61,7 +61,7 @@ WITH held AS (
     WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
     RETURNING audio_id
 ), logged AS (
-    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'hold', $7, $8 FROM held
+    INSERT INTO access (audio_id, what, operator, host, actor) SELECT audio_id, 'hold', $7, $8, $9 FROM held
 )
 INSERT INTO legal_hold (audio_id, reason, reference, by_one, by_other, review_on)
 SELECT audio_id, $2, $3, $4, $5, $6 FROM held RETURNING audio_id
@@ -72,7 +72,8 @@ WITH released AS (
     UPDATE legal_hold SET released_at = now(), released_by = $2
     WHERE audio_id = $1 AND released_at IS NULL RETURNING audio_id
 ), logged AS (
-    INSERT INTO access (audio_id, what, operator, host) SELECT audio_id, 'release', $3, $4 FROM released
+    INSERT INTO access (audio_id, what, operator, host, actor)
+    SELECT audio_id, 'release', $3, $4, $5 FROM released
 )
 UPDATE audio SET hold = NULL, next_at = least(next_at, now()) FROM released
 WHERE audio.audio_id = released.audio_id RETURNING audio.audio_id
@@ -84,8 +85,8 @@ WITH due AS (
     WHERE audio_id = $1 AND kind = 'recording' AND hold IS NULL AND state IN ('recorded', 'stored')
     RETURNING audio_id
 )
-INSERT INTO access (audio_id, what, operator, host)
-SELECT audio_id, 'destroy', $3, $4 FROM due RETURNING audio_id
+INSERT INTO access (audio_id, what, operator, host, actor)
+SELECT audio_id, 'destroy', $3, $4, $5 FROM due RETURNING audio_id
 """
 
 STANDING = "SELECT state, hold FROM audio WHERE audio_id = $1 AND kind = 'recording'"
@@ -190,10 +191,10 @@ async def destroy(
         raise Refused(await standing(con, audio_id))
 
 
-def columns_of(actor: Actor | None) -> tuple[str, str]:
-    """Operator and host, for a line in the access log."""
+def columns_of(actor: Actor | None) -> tuple[str, str, str]:
+    """Operator, host and kind, for a line in the access log."""
     actor = actor or this_process()
-    return actor.operator, actor.host
+    return actor.operator, actor.host, actor.kind
 
 
 def find(con: asyncpg.Connection, asked: Asked) -> AsyncGenerator[asyncpg.Record]:

@@ -27,7 +27,8 @@ VOICEMAIL = "voicemail"  # `delivered_to` when the caller left a message instead
 class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
-    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown.
+    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `confirmation`: key, no_key or left,
+    where the destination was asked to press 1 to take the call; "" where it was not.
     """
 
     leg_id: str
@@ -40,6 +41,7 @@ class LegRecord:
     outcome: str = ""
     cause: int | None = None
     sip: int = 0
+    confirmation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class CallRecord:
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
 
     `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
+    `switches`: the names of those that were on when the call came in; `unreachable`: destinations left out.
     """
 
     call_id: str
@@ -114,6 +117,8 @@ class CallRecord:
     routing: str = ""  # the digest of the routing version that the call began under
     clock: Mapping[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
     @property
     def talk(self) -> timedelta:
@@ -164,6 +169,8 @@ def call_record(state: CallState) -> CallRecord:
         notice=notice(state.consent),
         legs=tuple(leg_record(leg) for leg in state.legs.values()),
         choices=state.choices,
+        switches=state.switches,
+        unreachable=state.unreachable,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record
 
@@ -244,6 +251,7 @@ def leg_record(leg: Leg) -> LegRecord:
         outcome=leg.outcome or "",
         cause=leg.cause,
         sip=leg.sip,
+        confirmation=leg.confirmation,
     )
 
 

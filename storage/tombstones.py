@@ -7,9 +7,11 @@ to `callengine audit --head`.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 
@@ -37,7 +39,7 @@ class Tombstone:
     began: datetime
     destroy_after: datetime | None
     destroyed_at: datetime
-    reason: str  # delivered | deadline | owner | operator | absent | orphan
+    reason: str  # delivered | deadline | owner | operator | absent | orphan | erasure
     method: str  # key+object | file
     versions: int
     cipher_sha256: str | None
@@ -95,7 +97,7 @@ async def verify(con: asyncpg.Connection, earlier: Head | None = None) -> Chain:
     return chain
 
 
-def misfit(row: asyncpg.Record, before: Head) -> str:
+def misfit(row: Mapping[str, Any] | asyncpg.Record, before: Head) -> str:
     """Why this line cannot follow the line `before`; "" when it can."""
     if row["seq"] != before.seq + 1:
         return f"line {before.seq + 1} is missing"

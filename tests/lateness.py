@@ -11,6 +11,9 @@ from datetime import timedelta
 from threading import Event, Thread
 
 TICK = 0.01  # s
+# How long a test waits, in seconds, for what comes in every run that passes. On an idle machine it comes at
+# once; a loaded one may need ten times as long, and a bound that nobody reaches costs nothing.
+PATIENCE = 30.0
 
 
 class Metronome:

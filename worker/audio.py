@@ -9,16 +9,16 @@ from config.settings import Settings
 from storage.encrypted_store import EncryptedStore
 from storage.key_wrapper import MasterKeyError
 from storage.spool import Spool
+from storage.stores import key_wrapper_of, objects_of
 from worker.counting import Counting
 from worker.destruction import Destruction
 from worker.job import Work
-from worker.key_rotation import KeyRotation
+from worker.key_jobs import KeyJobs
 from worker.leases import EarlierLeases
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
 from worker.retention import retention_job
 from worker.sealing import Sealing
-from worker.stores import key_wrapper_of, objects_of
 from worker.sweeping import Sweeping
 
 NO_KEY = "master_key is not set: voicemail waits in the spool; `callengine settings --new-key` makes one"
@@ -55,15 +55,16 @@ class AudioJobs:
         if key_wrapper := key_wrapper_of(settings):
             self._encrypted_store = store = EncryptedStore(self.objects, key_wrapper)
             self._sealing = Sealing(settings, spool, store, earlier, (posted, self.destroying.wake))
-            self._rotation = KeyRotation(key_wrapper, timedelta(minutes=settings.key_rotation_minutes))
-            self.jobs += [self._sealing.job, self._rotation.job]
+            rotation = timedelta(minutes=settings.key_rotation_minutes)
+            self._keys = KeyJobs(self.objects, key_wrapper, rotation)
+            self.jobs += [self._sealing.job, *self._keys.jobs]
 
     @property
     def troubles(self) -> list[str]:
         troubles = [*self._destruction.troubles, *self._sweeping.troubles]
         if not self._encrypted_store:
             return [NO_KEY, *troubles]
-        return [*troubles, *self._rotation.troubles, *self._sealing.troubles]
+        return [*troubles, *self._keys.troubles, *self._sealing.troubles]
 
     def wake(self) -> None:
         """There are new calls in the database."""

@@ -1,8 +1,9 @@
-"""The worker's job that counts audio: by state, overdue, and keys that can still be read in the files."""
+"""The worker's job that counts audio by state, overdue, and still readable; and the age of the backup."""
 
 import asyncpg
 
 from storage import audio_states, destruction, rotation
+from storage.backup import snapshot
 from worker.job import Job
 from worker.metrics import WorkerMetrics
 
@@ -21,4 +22,5 @@ class Counting:
             self._metrics.sounds.labels(state).set(count)
         self._metrics.destructions_overdue.set(await destruction.overdue(con))
         self._metrics.key_residue_seconds.set(await rotation.residue_seconds(con))
+        self._metrics.backup_age_seconds.set(await snapshot.age_seconds(con))
         return False

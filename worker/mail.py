@@ -6,12 +6,12 @@ import asyncpg
 
 from config.settings import Settings
 from mailer.listener import Listener, ReportRules
+from mailer.mail_settings import mail_sender_of, return_addresses_of, terms_of
 from mailer.outbox_worker import DeliveryPolicy, FetchWith, OutboxWorker
 from mailer.relays import Relays
 from storage import message_states
 from storage.message_states import MessageState
 from worker.job import Job, Work
-from worker.mail_settings import mail_sender_of, return_addresses_of, terms_of
 from worker.metrics import WorkerMetrics
 
 COUNT_SECONDS = 15.0

@@ -27,6 +27,10 @@ class WorkerMetrics(Metrics):
             "key_residue_seconds",
             "Age of the oldest destroyed key whose epoch key is not overwritten yet",
         )
+        self.erasures = self.gauge("erasures", "Callers whose erasure is not finished")
+        self.backup_age_seconds = self.gauge(
+            "backup_age_seconds", "Age of the newest complete backup; infinite while there is none"
+        )
         self.messages = self.gauge("messages", "Messages that are not destroyed, by state", ["state"])
         self.mails = self.counter("mails", "Attempts to deliver a mail, by result", ["result"])
         for result in ("accepted", "deferred", "refused", "unbuildable"):

@@ -17,6 +17,7 @@ from storage.reconciliation import Sources
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
+from worker.erasing import Erasing
 from worker.job import Job, Work, keep_running
 from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
@@ -40,13 +41,18 @@ async def work(settings: Settings) -> None:
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
     reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
+    erasing = Erasing(settings, drainer, metrics)
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = stop_requested()
     http, database = settings.http, settings.database.get_secret_value()
     async with (
-        health(http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs)) as url,
-        doing([letters, reconciling, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node),
+        health(
+            http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs, erasing)
+        ) as url,
+        doing(
+            [letters, reconciling, erasing.job, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node
+        ),
     ):
         log.info("worker_started", health=url)
         watching = asyncio.create_task(watch_loop(metrics))
@@ -118,10 +124,10 @@ def wake(*jobs: AudioJobs | MailJobs) -> None:
         each.wake()
 
 
-def troubles(drainer: Drainer, audio_jobs: AudioJobs, mail_jobs: MailJobs) -> list[str]:
+def troubles(drainer: Drainer, *jobs: AudioJobs | MailJobs | Erasing) -> list[str]:
     """Why the worker is not ready."""
     away = drainer.behind or "the database is away: call records wait in the journal"
-    return [*([] if drainer.connected else [away]), *audio_jobs.troubles, *mail_jobs.troubles]
+    return [*([] if drainer.connected else [away]), *(why for job in jobs for why in job.troubles)]
 
 
 async def until(stop: asyncio.Event, drainer: Drainer) -> None:

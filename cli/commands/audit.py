@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from config.settings import Settings
+    from storage.erased_number import NumberKeys
     from storage.finding import Finding
     from storage.key_wrapper import KeyWrapper
     from storage.tombstones import Head
@@ -65,17 +66,20 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     """Print all findings and the chain's head; return the number of findings. Raises ClickException."""
     from cli.database import connected
     from storage.audit import Auditor
+    from storage.audit_keys import unchecked
     from storage.objects import ObjectsTrouble
     from storage.spool import Spool, SpoolAway
+    from storage.stores import objects_of
     from storage.tombstones import verify
-    from worker.stores import objects_of
 
     objects = objects_of(settings)
     folder = Spool(settings.asterisk.recordings) if spool else None
-    auditor = Auditor(objects, folder, read, master_keys(settings))
+    auditor = Auditor(objects, folder, read, *master_keys(settings))
     try:
         async with connected(settings.database.get_secret_value()) as con:
             count = await print_all(auditor.findings(con, head))
+            if auditor.key_wrapper is None:
+                count += await print_all(each_of(await unchecked(con)))
             click.echo(f"{count or 'no'} finding{'' if count == 1 else 's'}; the chain's head is")
             click.echo(str((await verify(con)).head))
     except (ObjectsTrouble, SpoolAway) as error:
@@ -85,15 +89,21 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     return count
 
 
-def master_keys(settings: "Settings") -> "KeyWrapper | None":
+def master_keys(settings: "Settings") -> "tuple[KeyWrapper | None, NumberKeys | None]":
     """None if the settings have no master key. Raises ClickException."""
     from config.settings import SettingsError
-    from worker.stores import key_wrapper_of
+    from storage.stores import key_wrapper_of
+    from worker.erasing import keys_of
 
     try:
-        return key_wrapper_of(settings)
+        return key_wrapper_of(settings), keys_of(settings)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+async def each_of(findings: "list[Finding]") -> "AsyncIterator[Finding]":
+    for finding in findings:
+        yield finding
 
 
 async def print_all(findings: "AsyncIterator[Finding]") -> int:

@@ -49,13 +49,14 @@ def command(
     """Run everything embedded, on free loopback ports, until SIGTERM or Ctrl-C.
 
     endpoints.json in the state folder lists all addresses as soon as everything is ready; `mailbox` is the
-    page that shows the mails. DATABASE_URL, PG_BINDIR and ASTERISK_BIN replace an embedded part.
+    page that shows the mails, `portal` the owners' pages. DATABASE_URL, PG_BINDIR and ASTERISK_BIN replace an
+    embedded part; with DATABASE_URL there is no portal.
     """
     from devkit.stack import TROUBLE, StateTaken, Wish
 
     refuse_wrong_routing(routing)
     database, s3 = os.environ.get("DATABASE_URL"), objects == "s3"
-    wish = Wish(routing, state.absolute(), carrier or "", sip, database, smtp, s3=s3)
+    wish = Wish(routing, state.absolute(), carrier or "", sip, database, smtp, s3=s3, portal=True)
     try:
         asyncio.run(run_until_stopped(serve(wish)))
     except (*TROUBLE, StateTaken) as error:

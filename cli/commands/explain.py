@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -14,7 +14,6 @@ from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
 from dialplan.caller import UNKNOWN, Caller
 from dialplan.expect import check_press, read_caller
-from dialplan.rehearse import rehearse
 from dialplan.result import Outcome
 from dialplan.step import Case
 
@@ -90,6 +89,19 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     metavar="KEYS",
     help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
 )
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME",
+    help="This switch is on; several times for several. Default: none.",
+)
+@click.option(
+    "--unreachable",
+    multiple=True,
+    metavar="NUMBER",
+    help="This destination could not be reached lately; several times for several. Default: none.",
+)
 @format_option("text", "json")
 @state_option()
 @settings_option()
@@ -104,6 +116,8 @@ def command(
     nth: int,
     live: int,
     presses: Sequence[str],
+    switches: Sequence[str],
+    unreachable: Sequence[str],
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -123,33 +137,22 @@ def command(
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
+        from cli.supposed_call import Supposed, explain_supposed
+
         case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
-        explanation = explain_supposed(folder, number, at=at, caller=caller, case=case, settings=file)
-    as_json = form == "json"
-    click.echo(
-        json.dumps(explanation.data(), ensure_ascii=False, indent=2) if as_json else explanation.text()
-    )
+        call = Supposed(at, caller, case, switches, unreachable)
+        explanation = explain_supposed(folder, number, call, file)
+    click.echo(shown(explanation.data()) if form == "json" else explanation.text())
 
 
-def explain_supposed(
-    folder: Path, number: str, *, at: datetime, caller: Caller, case: Case, settings: Path | None
-) -> Explanation:
-    """Explain a supposed call. Raises ClickException; for a wrong folder, print its errors and exit."""
-    from cli.routing_folder import read_or_exit
-
-    routing = read_or_exit(folder, settings)
-    if (dialled := routing.number(number)) is None:
-        raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
-    now = at if at.tzinfo else at.replace(tzinfo=dialled.zone)
-    facts = dialled.facts(now.astimezone(UTC), caller, routing.lists)
-    call = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
-    return Explanation(dialled, routing.owner(dialled), facts, call)
+def shown(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=2)
 
 
 def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
-    from cli.past_call import PastExplanation, retrace
+    from cli.past_call import explained
 
     settings = settings_in(file)
     record = record_of(call_id, settings)
@@ -158,7 +161,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return PastExplanation(record, number, routing.owner(number), retrace(record, number, routing.lists))
+    return explained(record, number, routing)
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

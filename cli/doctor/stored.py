@@ -8,7 +8,7 @@ from config.settings import SettingsError
 from storage.audit_keys import groups
 from storage.grants import WORKER
 from storage.migrate import MigrationChanged, missing_migrations
-from worker.stores import key_wrapper_of, objects_of
+from storage.stores import key_wrapper_of, objects_of
 
 SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
 OWNS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('tombstone')"

@@ -13,6 +13,7 @@ from dialplan.steps.limit import Limit
 from dialplan.steps.menu import Menu
 from dialplan.steps.ring import Ring
 from dialplan.steps.share import Share
+from dialplan.steps.switch import Switch
 from dialplan.steps.use import Use
 from dialplan.steps.voicemail import Voicemail
 from dialplan.steps.wait import Wait
@@ -20,4 +21,4 @@ from dialplan.steps.wait import Wait
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Use, Voicemail, Wait)
+register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Switch, Use, Voicemail, Wait)

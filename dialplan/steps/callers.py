@@ -11,6 +11,9 @@ from dialplan.route import Branch, Steps
 from dialplan.step import Facts, Plan, StepModel, Turn
 from dialplan.walk import walk
 
+# What `block` may be, for editors: a word, or a word with its prompt.
+Blocked = Literal["reject", "busy", "voicemail"] | dict[Literal["message", "voicemail"], Any]
+
 BLOCK_WORDS = {
     "reject": [{"hangup": "rejected"}],
     "busy": [{"hangup": "busy"}],
@@ -37,7 +40,7 @@ class Group(Model):
 
     who: Annotated[CallerKinds, AfterValidator(at_least_one), Field(examples=["withheld"])]
     then: Branch = None
-    block: Annotated[Steps | None, BeforeValidator(_block), Field(exclude=True)] = None
+    block: Annotated[Steps | None, BeforeValidator(_block, Blocked), Field(exclude=True)] = None
 
     @classmethod
     def noun(cls) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from dialplan.model import Written
 from dialplan.result import Result, Verdict, final
 from dialplan.step import Facts, Plan, StepModel
 
@@ -38,7 +39,9 @@ class Hangup(StepModel):
     has_outcome: ClassVar = False
 
     step: Literal["hangup"] = "hangup"
-    reason: Annotated[Result, BeforeValidator(read_reason), Field(examples=["busy"])]
+    reason: Annotated[
+        Result, BeforeValidator(read_reason), Written(enum=[*REASONS]), Field(examples=["busy"])
+    ]
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         yield self

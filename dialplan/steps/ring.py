@@ -1,24 +1,24 @@
 """`ring`: ring destinations, and connect the first that answers."""
 
-from collections.abc import Generator, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Collection, Generator, Sequence
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
-from dialplan.model import at_least_one
+from dialplan.model import LIST, at_least_one, listed
+from dialplan.period import read_period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
+from dialplan.second_try import outcomes_in, refused_by
 from dialplan.step import Draw, Facts, Plan, StepModel, Turn
-from dialplan.strategy import Strategy, are_open, check_strategy, ordered
+from dialplan.strategy import Strategy, are_open, are_reachable, check_strategy, ordered, with_room
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
-
-
-def _listed(written: Any) -> Any:
-    return written if isinstance(written, list) else [written]
+REMEMBER = timedelta(days=7)
 
 
 def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -33,7 +33,9 @@ class Ring(StepModel):
         - ring: +3221112233                     with the usual 25 seconds
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
-            strategy: in_order                  all (at once), in_order, random, percent or round_robin
+            strategy: in_order                  all (at once), in_order, random, percent, round_robin,
+                                                longest_idle or sticky
+            remember: 7 days                    of `sticky`: for how long; 7 days
             seconds: 20                         5 to 120; one after another, each of them so long
             music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
             busy: [...]                         steps when busy, or rejected
@@ -42,14 +44,20 @@ class Ring(StepModel):
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
-    `in_order`, `random` and `round_robin` ring one destination after another, until one answers: as written,
-    by chance, or beginning with the one after that of the call before. `percent` rings one, chosen so that of
-    each 100 calls each destination gets exactly its `percent`. Calls are counted over restarts, on each node
-    by itself. A destination may have `hours`, `seconds`, `percent` and a `label` of its own:
+    All strategies but `all` ring one destination after another, until one answers: `in_order` as written,
+    `random` by chance, `round_robin` beginning with the one after that of the call before, `longest_idle`
+    with the one that has had no conversation for longest, `sticky` with the one that talked with this caller
+    last. A caller without a number is never remembered, and a restart of the engine forgets all callers.
+    `percent` rings one, chosen so that of each 100 calls each destination gets exactly its `percent`. Calls
+    are counted over restarts, on each node by itself. A destination may have settings of its own:
 
             - {number: +3221112233, label: reception, hours: mon-fri 09:00-17:00, seconds: 10}
 
     Outside its hours a destination is left out; where none is left the route goes on, as closed.
+
+    A destination that could not be reached three times in a row (`unreachable_in_a_row` of the settings), on
+    whatever number, is left out where there are others, and is tried again after 30 seconds, later every 15
+    minutes. Busy, or without an answer, it can be reached.
 
     Music is a prompt like any other: one in the owner's language is preferred. The caller hears it before the
     call is answered, and pays nothing for it. It begins with the first ring, and continues in the next where
@@ -62,17 +70,26 @@ class Ring(StepModel):
     step: Literal["ring"] = "ring"
     to: Annotated[
         tuple[Destination, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed, Destination | tuple[Destination, ...]),
+        LIST,
         AfterValidator(at_least_one),
         AfterValidator(_check_count),
         Field(examples=["[+3221112233]"]),
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
     strategy: Annotated[Strategy, Field(validate_default=True)] = Strategy.ALL
+    remember: Annotated[timedelta, PlainValidator(read_period)] | None = None
     music: MusicSetting | None = None
     busy: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
+
+    @field_validator("remember")
+    @classmethod
+    def _is_sticky(cls, remember: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        if remember is not None and info.data.get("strategy") not in (None, Strategy.STICKY):
+            raise ValueError("means nothing here; write  strategy: sticky")
+        return remember
 
     @field_validator("strategy")
     @classmethod
@@ -87,10 +104,18 @@ class Ring(StepModel):
             return Verdict(Result.CLOSED)
         outcomes = []
         for ring in rings:
-            outcome = yield ring
-            if outcome is Outcome.TAKEN:
+            there = yield from with_room(ring.to, self.path)
+            if not there:
+                outcomes.append(Outcome.BUSY)
+                continue
+            tried = ring if len(there) == len(ring.to) else ring._of(*there)
+            answer = yield tried
+            outcomes += outcomes_in(answer)
+            if refused := refused_by(answer):
+                answer = yield tried._again(refused)
+                outcomes += outcomes_in(answer)
+            if answer is Outcome.TAKEN:
                 return final(Verdict(Result.ANSWERED))
-            outcomes.append(Outcome(outcome))
         outcome = together(outcomes)
         verdict = Verdict(Result(outcome))
         branch = self._branch(outcome)
@@ -98,10 +123,11 @@ class Ring(StepModel):
 
     def _rings(self, facts: Facts) -> Generator[StepModel | Turn | Draw, Answer, "Sequence[Ring]"]:
         """What is rung, one after another: this step itself, or its destinations as steps of their own."""
-        if self.strategy is Strategy.ALL and not any(one.hours for one in self.to):
+        if self.strategy is Strategy.ALL and not facts.unreachable and not any(one.hours for one in self.to):
             return (self,)
         ordered_to = yield from ordered(self.strategy, self.to, facts, self.path)
-        there = yield from are_open(ordered_to, facts)
+        open_to = yield from are_open(ordered_to, facts)
+        there = yield from are_reachable(open_to, facts)
         if self.strategy is Strategy.ALL:
             return (self._of(*there),) if there else ()
         return tuple(self._of(one) for one in there)
@@ -109,7 +135,14 @@ class Ring(StepModel):
     def _of(self, *to: Destination) -> "Ring":
         """This step with these destinations alone, rung at once."""
         seconds = to[0].seconds or self.seconds
-        return self.model_copy(update={"to": to, "seconds": seconds, "strategy": Strategy.ALL})
+        remember = (self.remember or REMEMBER) if self.strategy is Strategy.STICKY else self.remember
+        changes = {"to": to, "seconds": seconds, "strategy": Strategy.ALL, "remember": remember}
+        return self.model_copy(update=changes)
+
+    def _again(self, refused: Collection[str]) -> "Ring":
+        """This step with these destinations alone, each shown another number."""
+        to = [one.with_second_presentation() for one in self.to if one.number in refused]
+        return self._of(*to)
 
     @property
     def summary(self) -> str:

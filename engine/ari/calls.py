@@ -15,9 +15,11 @@ from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
+from engine.ari.unheard import Unheard
 from engine.call import CallHandler, CallJournal, CallServices, begin
 from journal.cel import CelEvent
-from journal.entries import ClockStepped
+from journal.entries import ClockStepped, FellBack
+from journal.state import CallState
 from journal.writer import JournalClosed
 from process.clock import Step
 
@@ -47,6 +49,7 @@ class Calls:
         self._country = country
         self._door = door
         self._unattended = Unattended(country, services.node)
+        self._unheard = Unheard(exchange)
         self._lives: dict[str, Live] = {}
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present Asterisk began, if there was another
@@ -59,6 +62,11 @@ class Calls:
     def present(self) -> list[Live]:
         """The calls of the present Asterisk."""
         return list(self._lives.values())
+
+    @property
+    def states(self) -> list[CallState]:
+        """The states of these calls, and of those of a former Asterisk that have not ended."""
+        return [live.journal.state for live in [*self._lives.values(), *self._former.values()]]
 
     @property
     def channels(self) -> frozenset[str]:
@@ -83,7 +91,10 @@ class Calls:
         admitted = self.past.admit(arrival)
         if admitted is None:
             log.warning("late_call_ignored", call=arrival.call_id)
+        elif self._door.drain.is_on:
+            self._send_to_fallback(admitted)
         else:
+            self._exchange.waiting.add(admitted.channel_id)
             self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
 
     def begin(self, arrival: Arrival, *, refused: bool = False, former: bool = False) -> Live:
@@ -94,10 +105,35 @@ class Calls:
         self.start(live, self._handle(line, terms, live.journal, refused=refused))
         return live
 
+    def _send_to_fallback(self, arrival: Arrival) -> None:
+        """Begin a call whose route is not walked: the dialplan takes the caller to the fallback."""
+        terms = self._services.terms(arrival.dialled)
+        line = AriLine(self._exchange, arrival)
+        live = self._add(Live(line, begin(line, terms, self._services)))
+        live.journal.append(FellBack(arrival.call_id, arrival.entered, ()))
+        self.start(live, self._fall_back(line, arrival.dialled, self._handle(line, terms, live.journal)))
+
+    async def _fall_back(self, line: AriLine, dialled: str, work: Coroutine[Any, Any, None]) -> None:
+        await best_effort(
+            self._exchange.client.channels.continue_in_dialplan(
+                line.id, context="fallback", extension=dialled, priority=1
+            )
+        )
+        await work
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
+        for live in self._lives.values():
+            if live.line.call_id == call_id:
+                await live.line.hang_up_for_operator()
+                return True
+        return False
+
     def begin_stray(self, arrival: Arrival) -> None:
         """Begin the call of a caller whom no engine has. Its failure does not keep the others waiting."""
         try:
             if (admitted := self.past.admit(arrival)) is not None:
+                self._exchange.waiting.add(admitted.channel_id)
                 self.begin(admitted)
         except Exception:
             log.exception("stray_not_taken", call=arrival.call_id)
@@ -136,13 +172,19 @@ class Calls:
     def _call_of(self, event: CelEvent) -> Live | None:
         """Return the call of this event; begin the call if the event is its first."""
         try:
-            self._door.on_cel(event)
+            if self._door.on_cel(event):
+                self._free_lines()
             return self._live(event) or self._begin_unattended(event)
         except JournalClosed:  # the next engine reads the event again
             raise
         except Exception:  # otherwise no event after this one would be read
             log.exception("cel_not_understood", kind=event.kind, channel=event.call)
             return None
+
+    def _free_lines(self) -> None:
+        """Hang up callers who never sent anything: another call was refused."""
+        if (looking := self._unheard.look(self.present)) is not None:
+            self._keep(asyncio.create_task(looking))
 
     def _live(self, event: CelEvent) -> Live | None:
         """Return the live call of this event. Of two calls with one channel id, choose by their Asterisk."""
@@ -191,7 +233,9 @@ class Calls:
     # Their tasks.
 
     def start(self, live: Live, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._attend(live, work))
+        self._keep(asyncio.create_task(self._attend(live, work)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -208,6 +252,8 @@ class Calls:
                 self._forget(live)
 
     def _forget(self, live: Live) -> None:
+        if not self._exchange.detached:
+            self._exchange.waiting.discard(live.line.id)
         for lives in (self._lives, self._former):
             if lives.get(live.line.id) is live:
                 del lives[live.line.id]
@@ -220,3 +266,4 @@ class Calls:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._exchange.waiting.leave(self._exchange.client)

@@ -35,13 +35,16 @@ SHOW_EACH: Mapping[Present, str] = {
 EACH = "b(show^each^1)"
 ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
-# Up, and GOSUB_RESULT of recorder.conf: the destination answered, and left before it was connected.
-LEFT = "UpBUSY"
+# Up, and GOSUB_RESULT of [taken] and recorder.conf: the destination answered, and left before it was
+# connected, or did not press 1 to take the call.
+LEFT, UNCONFIRMED = "UpBUSY", "UpCONGESTION"
 # SIP: with 180 to 183 the destination is alerted or searched for. With 480 the far end itself reports that
 # nobody answers, even if it never rang.
 ALERTING = range(180, 184)
 TEMPORARILY_UNAVAILABLE = 480
 REFUSED = 300  # and above
+# Forbidden, Decline, Rejected (RFC 8688): of a network, if the destination did not ring; then of a person.
+REFUSALS = (403, 603, 608)
 
 
 def variables(
@@ -70,6 +73,7 @@ def variables(
         "CONNECT_RING": str(connect.number),
         **(_each(shown, service) if len(set(shown.values())) > 1 else {}),
         **(_recorder(connect.recorder) if connect.recorder else {}),
+        **_said_to_destinations(connect),
     }
 
 
@@ -105,7 +109,10 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
         why = _cause(int(cause or 0), cancelled=given_up and status < REFUSED)
         outcome = Outcome.REJECTED if state == LEFT else leg_outcome(why, rang=rang)
-        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status)
+        if state == UNCONFIRMED:
+            outcome, why = Outcome.NO_ANSWER, Cause.NO_ANSWER
+        refused = status in REFUSALS and state != RINGING
+        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status, refused)
 
 
 def destinations(to: str) -> tuple[tuple[str, str], ...]:
@@ -147,8 +154,24 @@ def _options(connect: Connect, music: Container[str]) -> Iterator[str]:
         yield f"m({music_class(connect.music)})"
     elif connect.answered:
         yield "r"
-    if connect.recorder:
+    if connect.whispers or connect.question:
+        yield "U(taken^s^1)"  # which goes on to [recorder]
+    elif connect.recorder:
         yield "U(recorder^s^1)"
+
+
+def _said_to_destinations(connect: Connect) -> Variables:
+    """Return the variables that [taken] reads on the leg that answered, which inherits them (_)."""
+    whispers = {f"_CONNECT_SAY_{dial_key(to)}": playable(prompt) for to, prompt in connect.whispers.items()}
+    if connect.question is None:
+        return whispers
+    asked = [dial_key(to.number) for to in connect.to if to.confirm]
+    return {**whispers, **{f"_CONNECT_ASK_{key}": playable(connect.question) for key in asked}}
+
+
+def playable(prompt: Prompt) -> str:
+    """Return the path of a published prompt as Playback takes it: without its suffix."""
+    return str(prompt.path.with_suffix(""))
 
 
 def _each(shown: Mapping[str, Present], service: str) -> Variables:
@@ -168,7 +191,7 @@ def _is_known(prompt: Prompt, music: Container[str]) -> bool:
 def _recorder(recorder: Recorder) -> Variables:
     return {
         "_REC_FILE": recorder.audio_id,
-        "_REC_PROMPT": str(recorder.prompt.path.with_suffix("")) if recorder.prompt else "",
+        "_REC_PROMPT": playable(recorder.prompt) if recorder.prompt else "",
         "_REC_PROMPT_MS": str(round(recorder.prompt.seconds * 1000)) if recorder.prompt else "",
         "_REC_STOP": "1" if recorder.caller_may_stop else "",
     }

@@ -5,24 +5,37 @@ A destination that forwards back to the service number makes a new call of each 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 from engine.ari.arrival import Arrival
 from engine.ari.live import Live
+from engine.drain import Drain
 from engine.metrics import REFUSED
 from journal.cel import CelEvent
 from journal.state import CallState
 from process.rarely import Rarely
 
 SAME_CALLER = 10
+NO_LINE = {"trunk", "number"}
 
 
 @dataclass(slots=True)
 class Door:
-    """`same_caller`: calls of one caller that may ring at one number at once. `count`: gets each reason."""
+    """`same_caller`: calls of one caller that may ring at one number at once. `count`: gets each reason.
+
+    `drain`: whether new calls go to their fallback.
+    """
 
     same_caller: int = SAME_CALLER
     count: Callable[[str], None] = lambda _why: None
+    drain: Drain = field(default_factory=Drain)
     _rarely: Rarely = field(default_factory=Rarely)
+
+    @classmethod
+    def of(cls, same_caller: int, count: Callable[[str], None], drained: Path) -> Self:
+        """`drained`: the file that exists while new calls go to their fallback."""
+        return cls(same_caller, count, Drain(drained))
 
     def is_loop(self, arrival: Arrival, lives: Iterable[Live]) -> bool:
         """Whether this call's own destination has sent it back, as far as can be known.
@@ -46,10 +59,12 @@ class Door:
         self._report(arrival.dialled, "loop")
         return True
 
-    def on_cel(self, event: CelEvent) -> None:
-        """Report a call that the dialplan refused."""
-        if event.kind == "REFUSED" and (why := event.extra.get("why")) in REFUSED:
-            self._report(event.extra.get("dialled", ""), why)
+    def on_cel(self, event: CelEvent) -> bool:
+        """Report a call that the dialplan refused; return whether there was no line for it."""
+        if event.kind != "REFUSED" or (why := event.extra.get("why")) not in REFUSED:
+            return False
+        self._report(event.extra.get("dialled", ""), why)
+        return why in NO_LINE
 
     def _report(self, dialled: str, why: str) -> None:
         self.count(why)

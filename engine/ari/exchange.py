@@ -1,7 +1,7 @@
 """What all lines of one Asterisk share: the commands, the events, and how a destination is dialled."""
 
 from collections.abc import Container, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from dialplan.prompt import Prompt
 from engine.ari.client import Client
 from engine.ari.dispatcher import Dispatcher
 from engine.ari.errors import AriError, Gone
+from engine.ari.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -20,7 +21,8 @@ class Exchange:
     """`endpoint`: how a number is dialled. `detached`: calls live on without this engine.
 
     `last_known`: Asterisk's clock at its last sign of life: a call that ended with Asterisk ended then.
-    `music`: the classes of music on hold of engine.music that Asterisk has.
+    `music`: the classes of music on hold of engine.music that Asterisk has. `waiting`: callers for whom no
+    step has done anything yet.
     """
 
     client: Client
@@ -30,6 +32,7 @@ class Exchange:
     endpoint: str = "PJSIP/{number}@trunk"
     detached: bool = False
     music: Container[str] = ()
+    waiting: Waiting = field(default_factory=Waiting)
 
 
 def media(prompt: Prompt) -> str:

@@ -62,6 +62,7 @@ class HandOver:
         """
         exchange, arrival = self._exchange, self._arrival
         channel_id, channels = arrival.channel_id, exchange.client.channels
+        await exchange.waiting.taken(channel_id)
         if len(connect.to) > 1:
             await best_effort(exchange.client.applications.subscribe(exchange.app, [f"channel:{channel_id}"]))
         last = int(channel_id[-1]) if channel_id[-1:].isdecimal() else 0  # spreads calls over the endpoints

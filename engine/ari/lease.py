@@ -20,4 +20,5 @@ async def lease(
         "TIMEOUT(absolute)": str(int(seconds + GRACE_SECONDS)),
         **variables,
     }
+    await exchange.waiting.taken(channel_id)
     await best_effort(exchange.client.channels.set_channel_vars(channel_id, values))

@@ -8,6 +8,7 @@ call reads on.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from dialplan.result import Outcome
 from engine.ari.connect import CONTEXT, attempts, destination
@@ -22,6 +23,7 @@ from journal.entries import (
     Entry,
     FellBack,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -32,6 +34,12 @@ from journal.state import CallState
 
 # hangupsource of Asterisk's own Hangup(): neither party ended the conversation.
 DIALPLAN = "dialplan/builtin"
+# The results of a request to press 1, in [taken].
+CONFIRMATIONS: Mapping[str, Literal["key", "no_key", "left"]] = {
+    "key": "key",
+    "no_key": "no_key",
+    "left": "left",
+}
 Ring = Sequence[tuple[str, str]]  # endpoint and number of each destination
 
 
@@ -54,6 +62,8 @@ def entries_of(
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
         case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
             yield Answered(state.call_id, event.at)
+        case "ASKED" if not of_caller:
+            yield LegAsked(state.call_id, event.at, _leg(event, state), _confirmation(event))
         case "BRIDGE_ENTER" if not of_caller:
             yield LegConnected(state.call_id, event.at, _leg(event, state))
         case "HANGUP" if not of_caller:
@@ -94,9 +104,16 @@ def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
     party = state.consent.parties.get(leg.leg_id)
     if party is not None and party.result == "left":
         outcome = Outcome.REJECTED
+    if leg.connected is None and leg.confirmation in ("no_key", "left"):
+        outcome, cause = Outcome.NO_ANSWER, Cause.NO_ANSWER
     yield LegEnded(state.call_id, event.at, leg.leg_id, outcome, cause)
     if leg.connected is not None and state.left is not None:
         yield from _corrected_end(state.left, cause)
+
+
+def _confirmation(event: CelEvent) -> Literal["key", "no_key", "left"]:
+    """Raises KeyError."""
+    return CONFIRMATIONS[event.extra["result"]]
 
 
 def _corrected_end(left: CallerLeft, cause: int) -> Iterator[Entry]:
@@ -168,6 +185,8 @@ def _ended_by(event: CelEvent, state: CallState) -> tuple[EndedBy, int]:
         return "network", Cause.CHANNEL_UNAVAILABLE
     if source == event.name:
         return "caller", Cause.NORMAL
+    if not source and cause == Cause.BY_OPERATOR:
+        return "engine", cause
     if leg is None:
         return "engine", cause
     if source == DIALPLAN:

@@ -67,6 +67,7 @@ class AriLine(Channel):
     def on_event(self, event: Event) -> None:
         match event:
             case StasisStart(args=("back", number, _, *legs)):
+                self.exchange.waiting.add(self.id)
                 self.hand_over.on_back(number, legs, event.at)
             case StasisEnd() if self.hand_over.is_active:
                 self._stasis_end = event
@@ -83,6 +84,7 @@ class AriLine(Channel):
 
     def on_stasis_end(self, event: StasisEnd) -> None:
         """End at once: no event has the cause of a caller's channel, which nobody subscribed to or needs."""
+        self.exchange.waiting.discard(self.id)
         self.end(event.at, Cause.NORMAL)
 
     def on_cel_end(self, at: datetime) -> None:
@@ -133,10 +135,12 @@ class AriLine(Channel):
             self._up.set_result(datetime.now(UTC))
             return self._up.result()
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
         self._keys.forget()
         with self.spooled(name) as recording:
-            return await recording.make(limits, warning)
+            return await recording.make(limits, beep, warning)
 
     async def rejoin(self, name: str, limits: Limits) -> Recorded | None:
         return await self._recording.take_over(limits) if self._recording else None
@@ -230,6 +234,10 @@ class AriLine(Channel):
         if self._over.done():
             self.end(self._over.result(), Cause.NORMAL)
         self.lose(self.exchange.last_known)
+
+    async def hang_up_for_operator(self) -> None:
+        """Hang up, whatever the caller does. Raises AriError."""
+        await self._channels.hangup(self.id, reason_code=Cause.BY_OPERATOR)
 
     async def _end_with(self, cause: Cause) -> Ended:
         if not self.ended.done():

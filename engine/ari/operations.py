@@ -133,6 +133,11 @@ class Channels(Resource):
     async def ring_stop(self, channel_id: str) -> None:
         await self._delete("/channels/{channelId}/ring", channelId=channel_id)
 
+    async def rtpstatistics(self, channel_id: str) -> bool:
+        """Return whether the party on this channel has ever sent RTP or RTCP."""
+        reply = await self._get("/channels/{channelId}/rtp_statistics", channelId=channel_id)
+        return bool(reply["rxcount"] or reply["remote_ssrc"])
+
     async def start_silence(self, channel_id: str) -> None:
         """Send silence to the channel, until something is played to it."""
         await self._post("/channels/{channelId}/silence", channelId=channel_id)

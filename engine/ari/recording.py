@@ -10,11 +10,12 @@ from dialplan.prompt import Prompt
 from engine.ari.channel import Channel
 from engine.ari.errors import AriError, Gone
 from engine.ari.events import Event, RecordingFailed, RecordingFinished
-from engine.ari.exchange import Exchange, best_effort
+from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.keys import Keys
 from engine.ari.lease import lease
 from engine.ari.whisper import whisper
-from engine.line import How, HungUp, Limits, Recorded
+from engine.line import How, Limits, Recorded
+from journal.ids import playback_id
 
 log = structlog.get_logger()
 
@@ -43,21 +44,20 @@ class AriRecording:
         if isinstance(event, RecordingFinished | RecordingFailed) and not self._over.done():
             self._over.set_result(event)
 
-    async def make(self, limits: Limits, warning: Prompt | None) -> Recorded:
-        """Record from now on, and wait for the end. The channel takes no other command meanwhile."""
-        await lease(self._exchange, self._channel.id, limits.seconds, "talking")
+    async def make(self, limits: Limits, beep: Prompt | None, warning: Prompt | None) -> Recorded:
+        """Record from the beep on, and wait for the end. The channel takes no other command meanwhile."""
+        seconds = limits.seconds + (beep.seconds if beep else 0)
+        await lease(self._exchange, self._channel.id, seconds, "talking")
         try:
-            await self._channel.command(self._start(limits))
-        except HungUp as hang_up:
-            return Recorded(How.HANGUP, hang_up.ended.at)
+            await self._channel.command(self._start(limits, beep))
         except AriError as error:
             log.warning("recording_refused", error=str(error))
             if not await self._is_live():  # perhaps only the reply was lost
                 return Recorded(How.FAILED, datetime.now(UTC))
         warned_before = min(WARNED_BEFORE_SECONDS, limits.seconds / 2)
-        if warning and not await self._ends_within(limits.seconds - warned_before):
+        if warning and not await self._ends_within(seconds - warned_before):
             await whisper(self._exchange, self._channel.id, self._call_id, warning, times=2)
-        return await self._end(limits, limits.seconds + GRACE_SECONDS)
+        return await self._end(limits, seconds + GRACE_SECONDS)
 
     async def take_over(self, limits: Limits) -> Recorded | None:
         """Wait for the end of a recording that an earlier engine began; None if it never began."""
@@ -65,9 +65,14 @@ class AriRecording:
             return await self._end(limits, limits.seconds + GRACE_SECONDS)
         return await self._end(limits, 0) if await self._is_stored() else None
 
-    async def _start(self, limits: Limits) -> None:
-        """Send silence to the caller too: a network may end a call in which it receives no RTP."""
+    async def _start(self, limits: Limits, beep: Prompt | None) -> None:
+        """Send the commands without waiting for the beep: Asterisk carries them out one after the other.
+
+        Send silence to the caller too: a network may end a call in which it receives no RTP.
+        """
         channels = self._exchange.client.channels
+        if beep is not None:
+            await channels.play_with_id(self._channel.id, playback_id(self._call_id), [media(beep)])
         await best_effort(channels.start_silence(self._channel.id))  # its failure refuses no message
         await channels.record(
             self._channel.id,
@@ -88,6 +93,8 @@ class AriRecording:
             await best_effort(self._exchange.client.recordings.stop(self._name))
         ends: set[asyncio.Future[Any]] = {self._over, self._channel.ended}
         done, _ = await asyncio.wait(ends, timeout=TOGETHER_SECONDS)
+        if self._channel.ended in done and self._over not in done and not await self._may_be_stored():
+            self._channel.alive()
         instants = [end.result().at for end in done]
         return Recorded(self._how(limits), min(instants, default=datetime.now(UTC)))
 
@@ -112,6 +119,12 @@ class AriRecording:
         except Gone:
             return False
         return True
+
+    async def _may_be_stored(self) -> bool:
+        try:
+            return await self._is_stored()
+        except AriError:  # Asterisk has died
+            return True
 
     async def _is_stored(self) -> bool:
         try:

@@ -1,7 +1,8 @@
 """The connection to Asterisk: it is settled first, then calls are taken and a sign of life is given."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -34,7 +35,7 @@ STILL_SECONDS = 5.0
 class Switchboard:
     """Where calls come in. `ready`: Asterisk's events arrive, and calls are taken. `refusals`: why not.
 
-    `clock_steps`: how often the wall clock was set.
+    `calls`: the live calls. `clock_steps`: how often the wall clock was set.
     """
 
     def __init__(
@@ -50,10 +51,10 @@ class Switchboard:
         self.refusals: list[str] = []
         self.clock_steps = 0
         self._setting, self._country = setting, trunk.country
-        self._calls = Calls(
+        self.calls = Calls(
             self.exchange, services, handle, country=trunk.country, ended=left.ended, door=trunk.door
         )
-        self._resumption = Resumption(self.exchange, services, handle, self._calls, left)
+        self._resumption = Resumption(self.exchange, services, handle, self.calls, left)
         self._sign_of_life = SignOfLife(self.exchange, services, lambda: self.live > 0)
         self._clock = clock or Clock()
         self._seen_file = left.seen
@@ -68,7 +69,7 @@ class Switchboard:
     @property
     def live(self) -> int:
         """Number of live calls."""
-        return len(self._calls)
+        return len(self.calls)
 
     @property
     def unreadable(self) -> int:
@@ -78,7 +79,7 @@ class Switchboard:
     @property
     def routings(self) -> frozenset[str]:
         """The routing versions that the live calls began under, by digest."""
-        return self._resumption.routings | self._calls.routings
+        return self._resumption.routings | self.calls.routings
 
     async def watch(self) -> None:
         """Watch the clock until cancelled. Raises the error that ended the work on the connection, if any."""
@@ -109,13 +110,23 @@ class Switchboard:
         self.exchange.dispatcher.dispatch(event)
 
     def _on_call(self, event: StasisStart) -> None:
-        self._calls.on_call(event)
+        self.calls.on_call(event)
+
+    @asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Close the event link inside this block: Asterisk lets new callers wait for the next engine."""
+        was_ready = self.ready
+        if self._work is not None:
+            self._work.cancel()  # no sign of life after the promise
+            await asyncio.wait({self._work})
+        async with self._sign_of_life.last(returns=was_ready):
+            yield
 
     async def detach(self) -> None:
         """Leave every call to Asterisk and to the engine that comes after this one."""
         if self._late is not None:
             self._late.cancel()
-        await self._calls.detach()
+        await self.calls.detach()
 
     # CEL.
 
@@ -123,7 +134,7 @@ class Switchboard:
         """Note the entries of these events; return when they are on the disk."""
         await self._calls_known.wait()
         self._check_clock()
-        await self._calls.take(events)
+        await self.calls.take(events)
 
     # One connection.
 
@@ -157,7 +168,7 @@ class Switchboard:
         app_info = await client.applications.get(app)
         self._add_calls(asterisk.started)
         await self._drain_cel()
-        self._calls.end_former()
+        self.calls.end_former()
         await self._resumption.look_for_all(asked, asterisk.started)
         self._resumption.go_on()
         await self._resumption.begin_strays(app_info, self._country)
@@ -177,10 +188,10 @@ class Switchboard:
         self._resumption.add()
         before = self._seen
         if before is not None and before.started != started:
-            self._calls.begin_again(started)
+            self.calls.begin_again(started)
         elif before is not None and (step := self._clock.since(self.exchange.last_known, before.offset)):
             log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
-            self._calls.clock_stepped(step)
+            self.calls.clock_stepped(step)
         self._save(Seen(started, self._clock.offset))
         self.exchange.dispatcher.release()
         self._calls_known.set()
@@ -193,13 +204,13 @@ class Switchboard:
     async def _drain_cel(self) -> None:
         """Wait until CEL has been read, or no more of it comes. Calls that come in are taken meanwhile."""
         drained, loop = asyncio.ensure_future(self.cel.drained()), asyncio.get_running_loop()
-        taken, until = self._calls.taken, loop.time() + STILL_SECONDS
+        taken, until = self.calls.taken, loop.time() + STILL_SECONDS
         try:
             while not drained.done() and loop.time() < until:
                 await self._sign_of_life.give()
                 await asyncio.wait({drained}, timeout=ALIVE_EVERY_SECONDS)
-                if self._calls.taken > taken:
-                    taken, until = self._calls.taken, loop.time() + STILL_SECONDS
+                if self.calls.taken > taken:
+                    taken, until = self.calls.taken, loop.time() + STILL_SECONDS
             if not drained.done():
                 log.warning("cel_not_drained", remedy="see cel_unreadable; calls may be recorded as lost")
                 self._late = asyncio.create_task(self._end_late())
@@ -209,7 +220,7 @@ class Switchboard:
     async def _end_late(self) -> None:
         """End calls of a former Asterisk once CEL has been read after all."""
         await self.cel.drained()
-        self._calls.end_former()
+        self.calls.end_former()
 
     async def _stay_alive(self) -> None:
         """Give a sign of life twice a second, as long as Asterisk's events arrive."""
@@ -228,5 +239,5 @@ class Switchboard:
         self.clock_steps += 1
         log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
         if self._calls_known.is_set() and self._seen is not None:  # otherwise the settling notes it
-            self._calls.clock_stepped(step)
+            self.calls.clock_stepped(step)
             self._save(Seen(self._seen.started, self._clock.offset))

@@ -10,6 +10,7 @@ from engine.ari.exchange import Exchange, best_effort
 from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.state import AppInfo, ChannelInfo
+from engine.ari.waiting import outlast
 from engine.call import CallHandler
 from engine.causes import Cause
 from engine.line import Attempt, Returned
@@ -64,8 +65,10 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
             at = line.last_instant(started)
             line.lose(at)
             line.on_cel_end(at)  # CEL has no more events of it
-        case "Stasis" if line.hand_over.is_active and left_to_us:
-            _come_back(line, state)
+        case "Stasis" if left_to_us:
+            await outlast(line.exchange.client, line.id)
+            if line.hand_over.is_active:
+                _come_back(line, state)
         case "Stasis" | "":
             pass
         case _ if not line.hand_over.is_active:  # at the fallback

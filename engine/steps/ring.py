@@ -1,23 +1,37 @@
 """Perform `ring`: hand the caller over to Asterisk, which rings all destinations and connects the first."""
 
-from dialplan.result import Outcome
+from dialplan.prompt import CONFIRM, Prompt
+from dialplan.result import Answer, Outcome
+from dialplan.second_try import again
 from dialplan.steps.ring import Ring
 from engine.call import Call
 from engine.consent import announce_recording
 from engine.line import Connect, HungUp, Returned
 
 
-async def ring(step: Ring, call: Call) -> Outcome:
-    """Return the outcome of the ring: TAKEN after a conversation, when both parties have left."""
+async def ring(step: Ring, call: Call) -> Answer:
+    """Return the outcome of the ring: TAKEN after a conversation, when both parties have left.
+
+    Or a choice: the destinations to be rung again, with another number shown.
+    """
     await announce_recording(call)
     connect = connect_of(step, call)
     try:
         returned = await connected(connect, call)
     except HungUp:
-        if call.state.connected is None:
+        connected_leg = call.state.connected
+        if connected_leg is None:
             raise
+        call.services.attempted(call.state.legs[connected_leg.leg].to, Outcome.TAKEN)
+        if step.remember is not None:
+            call.services.remember(call.state, step.path, step.remember)
         return Outcome.TAKEN
-    return call.tried(connect, returned)
+    outcome = call.tried(connect, returned)
+    retriable = {to.number for to in step.to if to.present_if_refused}
+    refused = [one.to for one in returned.attempts if one.refused and one.to in retriable]
+    if not refused:
+        return outcome
+    return again([one.outcome for one in returned.attempts if one.to not in refused], refused)
 
 
 def connect_of(step: Ring, call: Call) -> Connect:
@@ -31,7 +45,15 @@ def connect_of(step: Ring, call: Call) -> Connect:
         answered=state.answered is not None,
         recorder=call.recorder(),
         music=call.terms.prompt(step.music) if step.music else None,
+        whispers=whispers(step, call),
+        question=call.terms.prompt(CONFIRM) if any(to.confirm for to in step.to) else None,
     )
+
+
+def whispers(step: Ring, call: Call) -> dict[str, Prompt]:
+    """Return what each destination hears before it talks with the caller, by its number."""
+    prompts = {to.number: call.terms.prompt(to.whisper) for to in step.to if to.whisper}
+    return {number: prompt for number, prompt in prompts.items() if prompt}
 
 
 async def connected(connect: Connect, call: Call) -> Returned:

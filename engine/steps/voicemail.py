@@ -1,6 +1,6 @@
 """Perform `voicemail`: answer, greet, and record a message, which is mailed once the call is over."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -10,7 +10,7 @@ from dialplan.step import Turn
 from dialplan.steps.voicemail import Voicemail
 from engine.call import Call
 from engine.ending import VOICEMAIL
-from engine.line import How, Limits, Recorded
+from engine.line import How, HungUp, Limits, Recorded
 from engine.steps.announce import say
 from journal.fault import point
 
@@ -23,7 +23,12 @@ async def voicemail(step: Voicemail, call: Call) -> Outcome:
         return await decline(call, why)
     recorded = call.message_recorded
     if recorded is None:
-        recorded = await take_message(step, call)
+        try:
+            recorded = await take_message(step, call)
+        except HungUp as hung_up:
+            if call.state.message is not None:  # the caller left before it could be recorded
+                await call.message_ended(Recorded(How.FAILED, hung_up.ended.at))
+            raise
         await call.message_ended(recorded)
         point("voicemail.after_end")
     if recorded.how is How.FAILED:
@@ -43,23 +48,27 @@ async def decline(call: Call, why: str) -> Outcome:
 async def take_message(step: Voicemail, call: Call) -> Recorded:
     """Greet, and record the message. Its beginning is on the disk before Asterisk records it."""
     limits = Limits(step.seconds, step.silence)
-    begun = call.state.message is not None
+    begun, greeted = call.state.message is not None, None
     if not begun:
-        await greet(step, call)
+        greeted = await greet(step, call)
     elif recorded := await call.line.rejoin(call.message_id, limits):
         return recorded
-    began = await say(BEEP, call) or datetime.now(UTC)  # our clock agrees with Asterisk's: engine.checks
-    if not begun:
-        await call.message_begins(began)
+    beep = call.terms.prompt(BEEP)
+    if not begun:  # our clock agrees with Asterisk's: engine.checks
+        beeped = timedelta(seconds=beep.seconds if beep else 0)
+        await call.message_begins((greeted or datetime.now(UTC)) + beeped)
     point("voicemail.before_record")
-    recorded = await call.line.record(call.message_id, limits, warning=call.terms.prompt(BEEP))
+    recorded = await call.line.record(call.message_id, limits, beep, warning=beep)
     point("voicemail.after_record")
     return recorded
 
 
-async def greet(step: Voicemail, call: Call) -> None:
-    """Answer explicitly before recording, which would answer at an instant that is not known."""
+async def greet(step: Voicemail, call: Call) -> datetime | None:
+    """Answer explicitly before recording, which would answer at an instant that is not known.
+
+    Return when the greeting ended, or None if it failed.
+    """
     if call.state.answered is None:
         await call.journal.written()
         await call.mark_answered(await call.line.answer(), to=VOICEMAIL)
-    await say(step.prompt, call)
+    return await say(step.prompt, call)

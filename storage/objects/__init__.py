@@ -41,8 +41,8 @@ class Objects(Protocol):
     async def delete(self, name: str) -> int:
         """Delete every version and unfinished upload of it, and check that none is left; return how many."""
 
-    def all(self) -> AsyncIterator[Stored]:
-        """Every object, with its older versions."""
+    def all(self, prefix: str = "") -> AsyncIterator[Stored]:
+        """Every object whose name begins with this, with its older versions."""
 
     async def objections(self) -> list[str]:
         """Why nothing may be stored here, in sentences with their remedies; empty when it may."""

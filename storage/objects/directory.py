@@ -30,8 +30,8 @@ class Directory:
     async def delete(self, name: str) -> int:
         return await in_thread(self._delete, name)
 
-    async def all(self) -> AsyncIterator[Stored]:
-        for stored in await in_thread(self._all):
+    async def all(self, prefix: str = "") -> AsyncIterator[Stored]:
+        for stored in await in_thread(self._all, prefix):
             yield stored
 
     async def objections(self) -> list[str]:
@@ -81,11 +81,11 @@ class Directory:
             sync_directory(file.parent)
         return deleted
 
-    def _all(self) -> list[Stored]:
+    def _all(self, prefix: str) -> list[Stored]:
         objects = []
-        for file in self._folder.rglob("*"):
+        for file in (self._folder / prefix.rpartition("/")[0]).rglob("*"):
             with suppress(FileNotFoundError):  # deleted meanwhile
-                if file.is_file():
+                if file.is_file() and str(file.relative_to(self._folder)).startswith(prefix):
                     at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
                     objects.append(Stored(str(file.relative_to(self._folder)), at))
         return objects

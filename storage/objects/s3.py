@@ -52,8 +52,8 @@ class S3:
     async def delete(self, name: str) -> int:
         return await self._in_thread(self._delete, name)
 
-    async def all(self) -> AsyncIterator[Stored]:
-        pages = self._pages("list_object_versions")
+    async def all(self, prefix: str = "") -> AsyncIterator[Stored]:
+        pages = self._pages("list_object_versions", Prefix=prefix)
         while page := await self._in_thread(partial(next, pages, None)):
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 yield Stored(version["Key"], version["LastModified"])

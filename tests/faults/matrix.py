@@ -159,3 +159,11 @@ async def hurry(field: Field) -> None:
                     await con.execute(HURRY)
                     await asyncio.sleep(0.2)
         await asyncio.sleep(0.2)
+
+
+def described(cell: Cell) -> str:
+    """A line for those who run it with -s."""
+    measured = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in cell.measured.items())
+    counted = ", ".join(f"{count} {what}" for what, count in cell.counted.items())
+    rows = " + ".join(cell.rows)
+    return f"{rows}: {cell.calls} calls in {cell.seconds:.0f} s; {counted}; {measured}; {dict(cell.hits)}"

@@ -25,6 +25,7 @@ from storage.objects import ObjectsTrouble
 from storage.reconciliation import Sources, reconcile
 from storage.records import CallRecord
 from storage.spool import Spool
+from storage.stores import key_wrapper_of, objects_of
 from tests.faults.damage import is_damaged, unreported, without_damaged
 from tests.faults.field import Field
 from tests.faults.observed import AudioSeen, Left, MailSeen, Observed, Stored, Voices
@@ -34,7 +35,6 @@ from tests.live.sinks import callengine, files_below, write_out
 from tests.live.traffic.lines import Report
 from tests.live.traffic.truth import Evidence
 from tests.store.smtp import Received
-from worker.stores import key_wrapper_of, objects_of
 
 SETTLES = 60.0  # s
 SEPARATORS = b" ./()-"

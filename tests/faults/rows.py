@@ -25,6 +25,7 @@ from tests.faults.breaking import (
 )
 from tests.faults.field import Field
 from tests.faults.flipping import cel_bit_flipped, journal_bit_flipped, object_bit_flipped
+from tests.faults.flooding import half_open, idle_connections, mutated, twice
 from tests.store.smtp import Ways
 
 Fault = Callable[[Field], AbstractAsyncContextManager[None]]
@@ -101,6 +102,11 @@ ROWS: tuple[Row, ...] = (
     Row("CEL: a bit flipped", cel_bit_flipped),
     Row("object: a bit flipped", object_bit_flipped),
     Row("log: nobody reads the engine's", log_unread),
+    Row("flood: half-open calls to two numbers", half_open),
+    Row("flood: 2,000 mutated SIP messages", of(mutated, 2_000), seconds=1.0),
+    Row("flood: idle connections on every port", idle_connections, seconds=6.0),
+    Row("a second engine", of(twice, "engine"), seconds=1.0),
+    Row("a second worker under the same name", of(twice, "worker"), seconds=1.0),
     *(
         Row(f"CEL: rotated {how}", partial(cel_rotated, rotate=rotate), seconds=4.0)
         for how, rotate in (

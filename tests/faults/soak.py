@@ -1,7 +1,7 @@
 """`make soak`: calls for as long as is asked, a fault every ten minutes, the oracle after each.
 
-Memory and descriptors of engine and worker are sampled all the time. What they grow by is told at the end: a
-process that was killed begins anew, so each life of a process counts for itself.
+Memory and descriptors of engine, worker and Asterisk are sampled all the time. What they grow by is told at
+the end: a process that was killed begins anew, so each life of a process counts for itself.
 """
 
 import argparse
@@ -73,13 +73,13 @@ def sample(pid: int) -> Sample:
 
 
 @asynccontextmanager
-async def sampling(field: Field, lives: Lives) -> AsyncIterator[None]:
+async def sampling(field: Field, lives: Lives, every: float = SAMPLE_SECONDS) -> AsyncIterator[None]:
     async def look() -> None:
         while True:
-            for part in (field.house.engine, field.house.worker):
-                if part.process is not None:
-                    lives.look(part.name, part.process.pid)
-            await asyncio.sleep(SAMPLE_SECONDS)
+            for name in ("engine", "worker", "asterisk"):
+                if (process := field.part(name).process) is not None:
+                    lives.look(name, process.pid)
+            await asyncio.sleep(every)
 
     task = asyncio.create_task(look())
     try:

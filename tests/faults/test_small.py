@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.field import Field, open_field
-from tests.faults.matrix import Cell, run
+from tests.faults.matrix import described, run
 from tests.faults.rows import ROWS
 
 SMALL = [row for row in ROWS if row.small]
@@ -30,11 +30,3 @@ async def test_whatever_breaks_under_calls_every_promise_holds(field: Field) -> 
     print(described(cell))
     assert cell.violations == {}
     assert all(cell.counted.values()), cell.counted
-
-
-def described(cell: Cell) -> str:
-    """A line for those who run it with -s."""
-    measured = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in cell.measured.items())
-    counted = ", ".join(f"{count} {what}" for what, count in cell.counted.items())
-    rows = " + ".join(cell.rows)
-    return f"{rows}: {cell.calls} calls in {cell.seconds:.0f} s; {counted}; {measured}; {dict(cell.hits)}"

@@ -11,7 +11,7 @@ from devkit.audio import RATE, tone, write_wav
 Route = Sequence[Mapping[str, Any]]
 
 # The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
-PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760}
+PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760, "confirm": 1480}
 SECONDS = {"long": 2.0}
 READY = 25
 RECORDED = "name: ACME\nlanguage: en\nrecording_notice: long\n"

@@ -8,13 +8,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from devkit.asterisk import Endpoint
+from tests.lateness import PATIENCE
 
 
 def ask(endpoint: Endpoint, path: str, method: str = "GET") -> Any:
     """What ARI answers to `path`; raises HTTPError for anything but success. Needs no engine."""
     login = b64encode(f"{endpoint.ari_user}:{endpoint.ari_password}".encode()).decode()
     request = Request(endpoint.ari_url + path, headers={"Authorization": f"Basic {login}"}, method=method)  # noqa: S310 - our own http address
-    with urlopen(request, timeout=5) as reply:  # noqa: S310 - the same
+    with urlopen(request, timeout=PATIENCE) as reply:  # noqa: S310 - the same
         return json.loads(reply.read() or "null")
 
 

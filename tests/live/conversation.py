@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from devkit.audio import RATE, Samples
+from devkit.audio import RATE, Samples, level
 from devkit.handset import Handset
 from devkit.wire import Message
-from tests.lateness import late
+from tests.lateness import PATIENCE, late
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 NEAR = timedelta(milliseconds=50)  # on a machine that does nothing else
+LOUDNESS = 0.3  # of the telephones' tones
 
 
 async def in_conversation(service: Service, number: str, to: str) -> tuple[Handset, Handset]:
@@ -36,8 +37,19 @@ async def hear_each_other(
 async def more_heard(handset: Handset, seconds: float = 0.4) -> Samples:
     """The next `seconds` that this handset hears."""
     already, wanted = len(handset.heard), round(seconds * RATE)
-    await until(lambda: len(handset.heard) >= already + wanted)
+    await until(lambda: handset.has_heard >= already + wanted, seconds + PATIENCE)
     return handset.heard[already : already + wanted]
+
+
+async def hears_whole(handset: Handset, hz: float) -> Samples:
+    """What this handset hears from now on: 0.4 s in which the tone is as loud as it is played.
+
+    The telephones of a busy machine leave a gap now and then: such a piece is not the one.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while abs(level(piece := await more_heard(handset), hz) - LOUDNESS) > 0.03:
+            pass
+    return piece
 
 
 class Wire(logging.Handler):

@@ -12,6 +12,7 @@ from engine.ari.dispatcher import Dispatcher
 from engine.ari.events import Event, StasisStart
 from engine.ari.link import STRANGERS, EventLink, marker, silence
 from process.connections import Limits
+from tests.lateness import PATIENCE
 
 MARKER = '{"type":"ChannelUserevent","timestamp":"2026-11-24T10:00:00.000+0000","eventname":"marker-1"}'
 
@@ -41,7 +42,7 @@ class Ear:
 
     async def hear(self, *expected: str) -> None:
         """Wait until exactly this has been said, events by their type."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while self.words != list(expected):
                 self._changed.clear()
                 await self._changed.wait()
@@ -67,7 +68,7 @@ class CallServices:
 
     async def settle(self) -> None:
         """Wait until all that Asterisk has said so far is here."""
-        await marker(self.client, self.dispatcher, self.app, 5)
+        await marker(self.client, self.dispatcher, self.app, PATIENCE)
 
 
 @asynccontextmanager
@@ -94,7 +95,7 @@ async def services_at(endpoint: Endpoint) -> AsyncIterator[CallServices]:
             on_disconnect=connected.clear,
             closing=lambda: silence(client, endpoint.app),
         ),
-        asyncio.timeout(30),
+        asyncio.timeout(2 * PATIENCE),
     ):
         await connected.wait()
         await client.asterisk.set_global_var("ENGINE_ALIVE", str(int(time.time())))

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 
 from devkit.asterisk import Endpoint
 from devkit.parts import Part, ended
+from tests.lateness import PATIENCE
 from tests.live.ari import ask
 from tests.live.service import Service, until
 
@@ -24,7 +25,7 @@ class Fragile:
         """Send it that signal, and wait until it has ended."""
         assert self._part.process is not None
         self._part.process.send_signal(how)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ended(self._part.process)
 
     def freeze(self) -> None:
@@ -41,7 +42,7 @@ class Fragile:
 async def away(service: Service) -> None:
     """Wait until Asterisk knows that no engine is there: it counts whole seconds, a tick late."""
     alive = int(ask(service.house.endpoint, "/asterisk/variable?variable=ENGINE_ALIVE")["value"])
-    await until(lambda: time.time() > alive + 6.1, 10)
+    await until(lambda: time.time() > alive + 4.1)
 
 
 @asynccontextmanager
@@ -61,8 +62,8 @@ async def seems_alive(service: Service) -> AsyncIterator[None]:
 
 
 def seem_alive(endpoint: Endpoint) -> None:
-    """ENGINE_ALIVE is now, and callers who wait for an engine have 10 s more."""
-    ask(endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={int(time.time())}", "POST")
+    """An engine is expected back, and callers who wait for it have 10 s more."""
+    ask(endpoint, f"/asterisk/variable?variable=ENGINE_ALIVE&value={int(time.time()) + 5}", "POST")
     waiting = [it["id"] for it in ask(endpoint, "/channels") if it["dialplan"]["app_name"] == "Stasis"]
     for channel in waiting:
         with suppress(HTTPError):  # it has gone meanwhile

@@ -21,6 +21,7 @@ import soundfile
 from devkit.audio import RATE, Samples, alaw, read_wav
 from devkit.handset import Handset
 from devkit.phones import Identity
+from tests.lateness import PATIENCE
 from tests.live.service import House, Service, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ async def hang_up_after(caller: Handset) -> None:
 async def begin_message(service: Service, number: str, said: Samples, who: Identity | None = None) -> Handset:
     """Call, wait for the beep, begin to say it."""
     caller = await service.call(number, who, says=())
-    await caller.hears(BEEP_HZ, 15)
+    await caller.hears(BEEP_HZ)
     await until(lambda: caller.level(BEEP_HZ, last=0.1) < 0.02)
     await asyncio.sleep(0.2)  # a breath, as people take one
     caller.play(said)
@@ -119,7 +120,7 @@ def fetched(address: str) -> bytes:
     return data
 
 
-async def mail_to(house: House, recipient: str, least: int = 1, seconds: float = 15) -> list[Mail]:
+async def mail_to(house: House, recipient: str, least: int = 1, seconds: float = PATIENCE) -> list[Mail]:
     """The mails to that address, once there are at least so many."""
     deadline = time.monotonic() + seconds
     while len(found := await asyncio.to_thread(mails, house, recipient)) < least:
@@ -152,7 +153,9 @@ async def states(service: Service, number: str) -> list[str]:
         await con.close()
 
 
-async def settled(service: Service, number: str, state: str, count: int = 1, seconds: float = 15) -> None:
+async def settled(
+    service: Service, number: str, state: str, count: int = 1, seconds: float = PATIENCE
+) -> None:
     """Wait until all `count` messages of that number, and their sounds, have come to this."""
     deadline = time.monotonic() + seconds
     while (found := await states(service, number)) != [state] * count:

@@ -140,7 +140,7 @@ async def call(it: Field, who: Identity, number: str, to: str, seconds: float) -
     try:
         await caller.hears(DESTINATION_HZ, 10)
         destination = next(a.handset for a in reversed(it.network.arrivals) if a.number == to and a.handset)
-        await destination.hears(CALLER_HZ)
+        await destination.hears(CALLER_HZ, 5)
         await talk(caller, destination, seconds)
     finally:
         it.hung_up.append((number, datetime.now(UTC)))

@@ -16,13 +16,13 @@ from cli.__main__ import main
 from config.settings import load_settings
 from devkit.audio import RATE, Samples, alaw, levels
 from storage.encrypted_store import AudioDestroyed, EncryptedStore
+from storage.stores import key_wrapper_of, objects_of
 from tests.live.followed import Json
 from tests.live.mails import from_alaw, probes
 from tests.live.outages import ASKED, CALLER_HZ, DESTINATION_HZ, KEEPER, REPLIED, Field
 from tests.live.recordings import instant
 from tests.store.conversations import heard
 from tests.store.keeping import dump
-from worker.stores import key_wrapper_of, objects_of
 
 LOOKED_FOR = [piece for said in (ASKED, REPLIED) for piece in probes(said).values()]
 LOST_BY_ASTERISK = 1.05  # s that it has not written yet when it is killed: 32,768 bytes are 1.024 s

@@ -11,6 +11,7 @@ from devkit.audio import RATE, Samples
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from storage.records import CallRecord
+from tests.lateness import PATIENCE
 from tests.live.conversation import more_heard
 from tests.live.followed import Json
 from tests.live.recordings import Kept, instant, of_kind, recorded_ringing
@@ -62,7 +63,7 @@ class Conversation:
     async def record(self) -> CallRecord:
         return await self.service.record(self.number)
 
-    async def stored(self, seconds: float = 20) -> Stereo:
+    async def stored(self, seconds: float = 2 * PATIENCE) -> Stereo:
         """The recording as its owner has it, caller and destination, once it is sealed and stored."""
         con = await asyncpg.connect(self.service.house.run.database)
         try:
@@ -82,9 +83,9 @@ async def recorded(service: Service, folder: Path, **settings: str) -> Conversat
     """
     number, to = recorded_ringing(service, Answers(after=0.5, says=(DESTINATION_HZ,)), **settings)
     caller = await service.call(number, says=(BEFORE_HZ,))
-    await until(lambda: of_kind(service, number, "notice"), 10)
+    await until(lambda: of_kind(service, number, "notice"))
     caller.say(CALLER_HZ)
-    destination = await service.network.picked_up(to, seconds=10)
+    destination = await service.network.picked_up(to)
     await asyncio.gather(caller.hears(DESTINATION_HZ), destination.hears(CALLER_HZ))
     await until(lambda: of_kind(service, number, "rec_start"))
     (start,) = of_kind(service, number, "rec_start")

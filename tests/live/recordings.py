@@ -16,6 +16,7 @@ from devkit.audio import RATE, Samples
 from devkit.carrier import Behaviour
 from storage.parts import Frames, Line, lay
 from storage.spool import Spool
+from tests.lateness import PATIENCE
 from tests.live.agreed import PROMPTS, Route
 from tests.live.followed import Json
 from tests.live.service import House, Service
@@ -125,7 +126,7 @@ async def watched(folder: Path) -> AsyncIterator[set[str]]:
             seen.update(Path(path).name for change, path in changes if change is Change.added)
 
     task = asyncio.create_task(watch())
-    await asyncio.wait_for(watching.wait(), 5)
+    await asyncio.wait_for(watching.wait(), PATIENCE)
     yield seen
     await asyncio.sleep(0.2)  # what has come to be just now is told of later
     over.set()

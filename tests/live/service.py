@@ -22,6 +22,7 @@ from devkit.ports import reserve_ports
 from devkit.stack import Stack, Wish, stack
 from storage.calls import find
 from storage.records import CallRecord
+from tests.lateness import PATIENCE
 from tests.live.agreed import (
     Route,
     new_caller,
@@ -101,7 +102,7 @@ class House:
         write_numbers(draft, files)
         before = self.told("routing_in_force")
         draft.rename(self.routing / "numbers" / group)
-        assert eventually(lambda: self.told("routing_in_force") > before, 10), self.log()[-3:]
+        assert eventually(lambda: self.told("routing_in_force") > before), self.log()[-3:]
 
     def log(self, part: str = "engine") -> list[dict[str, Any]]:
         """What the engine (or the worker) has logged, every line."""
@@ -137,13 +138,13 @@ class Watched:
     began_at: int  # the line of the engine's log
     forgiven: set[str] = field(default_factory=set, kw_only=True)  # errors in it that the test is about
 
-    async def record(self, number: str, seconds: float = 10) -> CallRecord:
+    async def record(self, number: str, seconds: float = PATIENCE) -> CallRecord:
         """The record of the one call to `number`, once it is in PostgreSQL."""
         (record,) = await self.records(number, 1, seconds)
         return record
 
     async def records(
-        self, number: str | None, least: int, seconds: float = 10, *, since: datetime | None = None
+        self, number: str | None, least: int, seconds: float = PATIENCE, *, since: datetime | None = None
     ) -> list[CallRecord]:
         """The records of all calls to `number` (None: to any), once there are at least so many."""
         deadline = time.monotonic() + seconds
@@ -204,7 +205,7 @@ class Service(Watched):
         return arrival.cancelled
 
 
-async def until(happened: Callable[[], object], seconds: float = 5, *, every: float = 0.01) -> None:
+async def until(happened: Callable[[], object], seconds: float = PATIENCE, *, every: float = 0.01) -> None:
     """Wait until that is so; look so often. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from devkit.wire import Message
+from tests.lateness import PATIENCE
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -24,7 +25,7 @@ def media_of(text: str) -> tuple[str, int]:
     return "127.0.0.1", int(found[1])
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether `condition` comes true within `seconds`: a bounded wait for what has no event to wait for."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -57,7 +58,7 @@ class Agent:
         host, _, port = to.rpartition(":")
         self._socket.sendto(data.encode() if isinstance(data, str) else data, (host, int(port)))
 
-    def expect(self, wanted: Callable[[Message], bool], seconds: float = 3) -> Message:
+    def expect(self, wanted: Callable[[Message], bool], seconds: float = PATIENCE) -> Message:
         """The first message that is `wanted`, of those not yet taken and those to come in `seconds`."""
         deadline = time.monotonic() + seconds
         while (found := next(filter(wanted, self._waiting), None)) is None:
@@ -127,7 +128,7 @@ class Call:
         self.say(self.request("INVITE", body=SDP.format(port=port)))
         return self
 
-    def final(self, seconds: float = 3) -> int:
+    def final(self, seconds: float = PATIENCE) -> int:
         """The status of the INVITE's final response, acknowledged."""
         self.answer = self.agent.expect(lambda reply: self._status(reply) >= 200, seconds)
         status = self._status(self.answer)
@@ -165,7 +166,7 @@ class Ringing:
     media_port: int | None = None
 
     @classmethod
-    def wait(cls, agent: Agent, asterisk: str, number: str, seconds: float = 1) -> Self:
+    def wait(cls, agent: Agent, asterisk: str, number: str, seconds: float = PATIENCE) -> Self:
         """The next call for `number` that the Asterisk at `asterisk` places to `agent`."""
         invite = agent.expect(lambda m: m.method == "INVITE" and m.number == number, seconds)
         return cls(agent, asterisk, invite)

@@ -17,6 +17,7 @@ from engine.ari.events import UNUSED, Other, StasisEnd, StasisStart
 from engine.ari.link import NOTHING, marker, silence
 from engine.ari.operations import Reported
 from engine.causes import HANG_UPS, UNKNOWN_NUMBER, Cause, HangUp
+from tests.lateness import PATIENCE
 from tests.live.ari import left_in
 from tests.live.ears import CallServices, services_at
 from tests.live.sip import Agent, Call, eventually
@@ -169,7 +170,7 @@ async def doomed_engine(endpoint: Endpoint) -> AsyncIterator[asyncio.subprocess.
 
 async def says(process: asyncio.subprocess.Process, word: str) -> None:
     assert process.stdout is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while line := await process.stdout.readline():
             if line.decode().strip() == word:
                 return

@@ -9,6 +9,7 @@ import pytest
 
 from engine.ari.link import EventLink
 from process.connections import Limits
+from tests.lateness import PATIENCE
 from tests.live.ears import MARKER, Ear, url
 
 LOGIN = {"Authorization": aiohttp.encode_basic_auth("asterisk", "secret")}
@@ -31,7 +32,7 @@ async def strangers(link: EventLink, how_many: int) -> list[Stranger]:
 
 async def ended(reader: asyncio.StreamReader) -> None:
     with suppress(ConnectionError):
-        await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(reader.read(), PATIENCE)
 
 
 async def test_asterisk_gets_in_whoever_else_holds_connections(session: aiohttp.ClientSession) -> None:
@@ -63,7 +64,7 @@ async def test_who_does_not_show_the_password_in_time_is_ended(part: bytes) -> N
 async def test_asterisk_s_connection_lasts_longer_than_a_stranger_s(session: aiohttp.ClientSession) -> None:
     ear = Ear()
     async with (
-        ear.link(strangers=Limits(total=8, seconds=0.2)) as link,
+        ear.link(strangers=Limits(total=8, seconds=1)) as link,
         session.ws_connect(url(link)) as socket,
     ):
         await ear.hear("connected")

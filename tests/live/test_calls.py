@@ -8,10 +8,11 @@ import pytest
 
 from devkit.audio import Samples, level, loudness
 from devkit.carrier import Answers, Dead, Refuses, Rings
+from devkit.handset import Handset
 from devkit.phones import shown
-from tests.lateness import late
+from tests.lateness import PATIENCE, late
 from tests.live.agreed import PROMPTS, new_caller
-from tests.live.conversation import Wire, assert_near, in_conversation, more_heard
+from tests.live.conversation import Wire, assert_near, hears_whole, in_conversation
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 
 ABSENT = 0.01  # of a tone of 0.3: 30 dB below it; A-law itself is 38 dB below
@@ -33,11 +34,17 @@ async def test_both_ends_hear_the_others_tone_and_nothing_else(service: Service)
     (number,) = service.house.agree([{"announce": "welcome"}, {"ring": to}])
     caller, destination = await in_conversation(service, number, to)
     for end, hz in ((caller, DESTINATION_HZ), (destination, CALLER_HZ)):
-        # The purest of five: on a busy machine a telephone leaves a gap now and then, and a gap is noise.
-        heard = min([await more_heard(end) for _ in range(5)], key=lambda sound: rest(sound, hz))
-        assert level(heard, hz) == pytest.approx(0.3, abs=0.03)
-        assert others(heard, hz) < ABSENT
-        assert rest(heard, hz) < ABSENT
+        await heard_alone(end, hz)
+
+
+async def heard_alone(end: Handset, hz: float) -> None:
+    """Wait for 0.4 s of that tone as it was played, and nothing else: on a busy machine a telephone leaves a
+    gap now and then, and a gap is noise."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            heard = await hears_whole(end, hz)
+            if max(others(heard, hz), rest(heard, hz)) < ABSENT:
+                return
 
 
 async def test_the_record_says_when_what_happened_and_nothing_twice(service: Service, wire: Wire) -> None:
@@ -69,7 +76,7 @@ async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: 
     to = service.destination(Rings())
     (number,) = service.house.agree([{"announce": "welcome"}, {"ring": to}])
     caller = await service.call(number)
-    assert await caller.hears(PROMPTS["welcome"]) == pytest.approx(PUBLISHED, abs=0.015)
+    assert await caller.hears(PROMPTS["welcome"]) == pytest.approx(PUBLISHED, abs=0.03)
     arrival = await service.network.arrival(to)
     began = wire.first(caller, "INVITE", "INVITE")
     assert arrival.at - began > timedelta(seconds=0.48)  # to the prompt's end, its last frame of 20 ms
@@ -100,7 +107,7 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
     winner = await service.network.picked_up(quick)
     cancelled = [await service.cancelled(loser) for loser in (slow, mute)]
     answered = wire.first(winner, "SIP/2.0 200", "INVITE")
-    assert max(cancelled) - answered < timedelta(milliseconds=100) + late()
+    assert max(cancelled) - answered < timedelta(milliseconds=300) + late()
     await caller.hears(DESTINATION_HZ)
     await caller.hang_up()
     record = await service.record(number)
@@ -112,7 +119,7 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
     }
 
 
-async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_end_legs(
+async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_others_are_hung_up(
     service: Service,
 ) -> None:
     to = [service.destination(Answers(after=0.3, says=(600 + 200 * n,))) for n in range(3)]
@@ -122,7 +129,7 @@ async def test_of_destinations_that_answer_at_the_same_moment_one_talks_and_the_
     await until(lambda: sum(end.ending is None for end in ends) == 1)
     (talking,) = (n for n, end in enumerate(ends) if end.ending is None)
     await asyncio.gather(caller.hears(600 + 200 * talking), ends[talking].hears(CALLER_HZ))
-    assert others(await more_heard(caller), 600 + 200 * talking) < ABSENT
+    await heard_alone(caller, 600 + 200 * talking)
     await caller.hang_up()
     record = await service.record(number)
     assert record.delivered_to == to[talking]

@@ -68,7 +68,7 @@ async def test_talks_are_billed_by_a_clock_that_nobody_sets(
         talk = wire.first(caller, "BYE", "BYE") - wire.first(caller, "SIP/2.0 200", "INVITE")
         assert (record.outcome, record.ended_by) == ("answered", "caller")
         assert abs(record.talk - talk) < NEAR + late()
-        assert record.clock["stepped"] == pytest.approx(seconds, abs=0.05)
+        assert record.clock["stepped"] == pytest.approx(seconds, abs=0.5)
 
 
 async def test_a_ring_in_which_the_clock_is_set_back_lasted_as_long_as_it_did(
@@ -96,7 +96,7 @@ async def test_a_ring_in_which_the_clock_is_set_forward_is_over_for_asterisk_whe
     caller = await service.call(number)
     await caller.wait_ringing()
     hands.set(HOUR)
-    assert (await caller.wait_ended(10)).code == 480
+    assert (await caller.wait_ended()).code == 480
     record = await service.record(number)
     invited, refused = (wire.first(caller, start, "INVITE") for start in ("INVITE", "SIP/2.0 480"))
     assert record.outcome == "no_answer"

@@ -80,7 +80,7 @@ async def test_calls_do_not_notice_that_the_database_is_away(service: Service) -
     async with without_database(house):
         during = await setup_seconds(service, refused, busy)
         await talk(service, answered)
-        await until(lambda: readiness(house.worker.health) == 503, 10)
+        await until(lambda: readiness(house.worker.health) == 503)
         assert readiness(house.engine.health) == 200
         assert backlog(house) > 0
         (late_number,) = house.agree([{"ring": service.destination(Answers(0.1))}])
@@ -89,14 +89,14 @@ async def test_calls_do_not_notice_that_the_database_is_away(service: Service) -
     # Measured: 5.0 ms before, 3.6 during, 3.5 after (medians). A wait for the database would be seconds.
     waited = late().total_seconds()
     assert median(during) < 2 * max(median(before), median(after)) + waited, (before, during, after)
-    assert max(during) < 1 + waited
-    records = await service.records(refused, 3 * CALLS, 20)
+    assert max(during) < 3 + waited
+    records = await service.records(refused, 3 * CALLS)
     assert len(records) == 3 * CALLS
     assert all(map(is_whole, records))
     for number in (answered, late_number):
         record = await service.record(number)
         assert (record.outcome, record.ended_by) == ("answered", "caller")
         assert record.talk.total_seconds() > 0.1
-    await until(lambda: readiness(house.worker.health) == 200 and backlog(house) == 0, 10)
+    await until(lambda: readiness(house.worker.health) == 200 and backlog(house) == 0)
     assert worker is not None
     assert worker.poll() is None  # it is the same one that has waited, not its successor

@@ -27,10 +27,11 @@ from devkit.handset import PRESENT, Handset
 from devkit.mailbox import Mailbox, identity_of, taking_mail
 from devkit.phones import phones, shown
 from devkit.ports import reserve_ports
+from tests.lateness import PATIENCE
 from tests.tiers import heavy
 
 CALLER = "+3225551234"
-PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox"}
+PARTS = {"engine", "worker", "asterisk", "postgres", "mailbox", "portal"}
 
 
 @dataclass
@@ -77,7 +78,7 @@ def running_dev(routing: Path, state: Path, *more: str) -> Iterator[Dev]:
 
 def _until_stopped(process: "subprocess.Popen[str]", state: Path, said: TextIO) -> Iterator[Dev]:
     try:
-        eventually(lambda: (state / "endpoints.json").exists() or process.poll() is not None, 40)
+        eventually(lambda: (state / "endpoints.json").exists() or process.poll() is not None, 3 * PATIENCE)
         assert process.poll() is None, Path(said.name).read_text()
         yield Dev(process, state)
     finally:
@@ -89,7 +90,7 @@ def _until_stopped(process: "subprocess.Popen[str]", state: Path, said: TextIO) 
             process.communicate()
 
 
-def eventually(true: Callable[[], object], seconds: float) -> bool:
+def eventually(true: Callable[[], object], seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -111,7 +112,7 @@ def dev(routing: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev
         yield it
 
 
-async def records(database: str, count: int, seconds: float = 10) -> list[asyncpg.Record]:
+async def records(database: str, count: int, seconds: float = PATIENCE) -> list[asyncpg.Record]:
     """The call records, once there are `count` of them."""
     connection = await asyncpg.connect(database)
     try:
@@ -129,9 +130,9 @@ async def a_conversation(dev: Dev, carrier_port: int) -> AsyncIterator[Handset]:
     """A call to the open number, answered, both ends hearing each other; the caller's end of it."""
     async with phones() as telephones, carrier(telephones, TELEPHONES, port=carrier_port) as network:
         caller = await telephones.dial(OPEN, dev.endpoints()["sip"], shown(CALLER), says=(1000,))
-        destination = await network.picked_up(OFFICE, seconds=10)
-        heard = await caller.hears(600), await destination.hears(1000)
-        assert heard == pytest.approx((0.3, 0.3), abs=0.05)
+        destination = await network.picked_up(OFFICE)
+        for end, hz in ((caller, 600), (destination, 1000)):  # a frame that comes late is a gap: not this one
+            assert await end.hears(hz, least=0.25) == pytest.approx(0.3, abs=0.05)
         yield caller
         await caller.hang_up()
         await destination.wait_ended()
@@ -140,7 +141,7 @@ async def a_conversation(dev: Dev, carrier_port: int) -> AsyncIterator[Handset]:
 def test_the_endpoints_lead_to_living_things(dev: Dev) -> None:
     where = dev.endpoints()
     assert asyncio.run(records(where["database"], 0)) == []
-    with urlopen(where["metrics"], timeout=5) as reply:  # noqa: S310 - our own http address
+    with urlopen(where["metrics"], timeout=PATIENCE) as reply:  # noqa: S310 - our own http address
         assert b"calls_total" in reply.read()
     with urlopen(f"{where['mailbox']}/messages", timeout=5) as reply:  # noqa: S310 - our own http address
         assert json.load(reply) == []
@@ -157,7 +158,7 @@ def test_the_endpoints_are_for_our_eyes_only(dev: Dev) -> None:
 
 def test_a_second_dev_on_the_same_state_is_refused(dev: Dev, routing: Path) -> None:
     second = subprocess.run(
-        dev_command(routing, dev.state), capture_output=True, text=True, timeout=20, check=False
+        dev_command(routing, dev.state), capture_output=True, text=True, timeout=2 * PATIENCE, check=False
     )
     assert second.returncode == 1
     assert f"another callengine dev is using {dev.state}" in second.stderr
@@ -168,7 +169,7 @@ def test_a_second_dev_on_the_same_state_is_refused(dev: Dev, routing: Path) -> N
 def test_a_killed_part_comes_back_where_it_was(dev: Dev, part: str) -> None:
     before = dev.endpoints()
     os.kill(before["pids"][part], signal.SIGKILL)
-    assert eventually(lambda: dev.pids()[part] != before["pids"][part], 20)
+    assert eventually(lambda: dev.pids()[part] != before["pids"][part])
     after = dev.endpoints()
     assert alive(after["pids"][part])
     assert {key: after[key] for key in after if key != "pids"} == {
@@ -197,7 +198,7 @@ async def test_mail_goes_where_it_is_told_to(routing: Path, tmp_path: Path) -> N
             assert it.endpoints()["mailbox"] is None
             caller = await telephones.dial(CLOSED, it.endpoints()["sip"], shown(CALLER))
             await caller.wait_ended()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while not theirs.mails:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
@@ -215,7 +216,11 @@ def test_a_wrong_routing_folder_starts_nothing_and_says_what_is_wrong(tmp_path: 
         "number: +3280012399\nowner: nobody\ntimezone: Europe/Brussels\nroute:\n  - rings: +32470111221\n"
     )
     tried = subprocess.run(
-        dev_command(folder, tmp_path / "state"), capture_output=True, text=True, timeout=20, check=False
+        dev_command(folder, tmp_path / "state"),
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=False,
     )
     assert tried.returncode == 1
     assert f"{wrong}:5:" in tried.stderr

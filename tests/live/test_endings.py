@@ -13,7 +13,7 @@ from devkit.carrier import Answers, Behaviour, Dead, Refuses, Rings
 from devkit.handset import Handset
 from devkit.parts import end
 from storage.records import CallRecord
-from tests.lateness import late
+from tests.lateness import PATIENCE, late
 from tests.live.agreed import PROMPTS, Route, new_destination, new_number
 from tests.live.service import DESTINATION_HZ, House, Service, until
 from tests.live.sip import SDP, Agent, Call
@@ -260,7 +260,7 @@ async def test_who_does_not_answer_in_time_is_hung_up_and_the_silent_are_unreach
         {dead: "unreachable"},
         {dead: "unreachable", both: "no_answer"},
     ]
-    assert all(timedelta(seconds=4.9) < record.ring < timedelta(seconds=5.5) + late() for record in records)
+    assert all(timedelta(seconds=4.9) < record.ring < timedelta(seconds=7) + late() for record in records)
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ async def brief(service: Service) -> AsyncIterator[timedelta]:
     engine.environment = lambda: {**usual(), "CALLENGINE_LIMITS__MAX_CALL_MINUTES": "0.05"}
     for environment in (engine.environment, usual):
         engine.environment = environment
-        await end([engine], 5)
+        await end([engine], PATIENCE)
         await engine.start()
         if environment is not usual:
             yield timedelta(seconds=3)
@@ -287,6 +287,6 @@ async def test_the_longest_call_ends_for_both(
         assert not (await end_of_it.wait_ended()).by_us
     record = await service.record(numbers["limit"])
     assert told(record) == ("answered", "limit", 16)
-    assert abs(record.talk - brief) < timedelta(seconds=0.1) + late()
+    assert abs(record.talk - brief) < timedelta(seconds=0.5) + late()
     assert record.ended is not None
     assert record.ended < datetime.now(UTC)

@@ -93,7 +93,7 @@ async def test_calls_through_a_full_disk_and_restarts_have_whole_records(
             assert readiness(house.engine.health) == 200
             assert house.metric("journal_degraded") == 0
         if disk is not None:
-            await until(lambda: house.metric('disk_free_bytes{folder="cel"}') == 0, 10)
+            await until(lambda: house.metric('disk_free_bytes{folder="cel"}') == 0)
     monkeypatch.undo()
     await again(engine, signal.SIGTERM)
     await until(lambda: house.metric("journal_reserve_bytes") > SEGMENT)

@@ -5,10 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from devkit.audio import level
 from devkit.carrier import Announces, Answers, Mismatches, Refuses, Rings
 from tests.lateness import late
-from tests.live.conversation import Wire, assert_near, hear_each_other, in_conversation, more_heard
+from tests.live.conversation import (
+    Wire,
+    assert_near,
+    hear_each_other,
+    hears_whole,
+    in_conversation,
+    more_heard,
+)
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service
 
 ANNOUNCED_HZ = 700
@@ -66,11 +72,11 @@ async def test_each_leg_of_a_ring_has_its_own_instants_and_causes(service: Servi
     for to, leg in legs.items():
         assert_near(leg.began, (await service.network.arrival(to)).at)
         assert leg.ringing is not None
-        assert leg.ringing - leg.began < timedelta(milliseconds=100) + late()
+        assert leg.ringing - leg.began < timedelta(milliseconds=300) + late()
     assert_near(legs[rings].ended, cancelled)
     assert record.connected is not None
     assert record.answered is not None
-    assert record.connected - record.answered < timedelta(milliseconds=50) + late()
+    assert record.connected - record.answered < timedelta(milliseconds=200) + late()
 
 
 @pytest.mark.parametrize("who", ["caller", "destination"])
@@ -93,9 +99,8 @@ async def test_a_frozen_engine_changes_nothing_for_the_two(service: Service) -> 
     assert process is not None
     process.send_signal(19)  # SIGSTOP
     try:
-        heard = await asyncio.gather(more_heard(caller, 1.0), more_heard(destination, 1.0))
-        levels = [level(sound, hz) for sound, hz in zip(heard, (DESTINATION_HZ, CALLER_HZ), strict=True)]
-        assert levels == pytest.approx([0.3, 0.3], abs=0.03)
+        await asyncio.gather(more_heard(caller, 1.0), more_heard(destination, 1.0))
+        await asyncio.gather(hears_whole(caller, DESTINATION_HZ), hears_whole(destination, CALLER_HZ))
         await destination.hang_up()
         await caller.wait_ended()
     finally:

@@ -93,11 +93,11 @@ class Hostile:
     def caller(self) -> str:
         return NUMBERS[self.user] if self.name not in UNREADABLE else ""
 
-    def place(self, sip: str, seconds: float = 5) -> int:
+    def place(self, sip: str) -> int:
         """The status it is answered with."""
         with Agent() as telephone:
             sender = f'"{NAMES[self.name]}" <sip:{self.user}@127.0.0.1>'
-            return Call(telephone, sip, self.number, sender).invite().final(seconds)
+            return Call(telephone, sip, self.number, sender).invite().final()
 
 
 PAIRS = {"each": list(zip(NAMES, cycle(NUMBERS), strict=False)), "with each": list(product(NAMES, NUMBERS))}

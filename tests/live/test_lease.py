@@ -28,7 +28,7 @@ async def test_a_conversation_has_no_lease(service: Service) -> None:
     await caller.hang_up()
     caller_lease, longest = sorted(leases)
     assert caller_lease == 0
-    assert LONGEST - 5 < longest <= LONGEST  # of the destination's leg: Dial() ends the talk by it
+    assert LONGEST - 60 < longest <= LONGEST  # of the destination's leg: Dial() ends the talk by it
 
 
 @pytest.mark.parametrize("step", first_light("announce", "voicemail"))
@@ -44,8 +44,8 @@ async def test_a_prompt_may_be_longer_than_the_dialplan_waits_for_an_engine(
     caller = await service.call(number)
     await caller.hears(PROMPTS["long"])
     if step == "announce":
-        await hear_each_other(caller, await service.network.picked_up(to, seconds=seconds + 3))
+        await hear_each_other(caller, await service.network.picked_up(to))
     else:
-        await caller.hears(BEEP_HZ, seconds + 3)
+        await caller.hears(BEEP_HZ)
     await caller.hang_up()
     assert (await service.record(number)).outcome == ("answered" if step == "announce" else "voicemail")

@@ -20,7 +20,7 @@ from engine.call import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.lateness import late
-from tests.live.agreed import Route, new_destination, new_number
+from tests.live.agreed import PROMPTS, SECONDS, Route, new_destination, new_number
 from tests.live.followed import Json
 from tests.live.service import House, Service
 from tests.unit import fake_dial, fake_services, fakes
@@ -43,7 +43,8 @@ class Story:
     does: Mapping[str, Does] = field(default_factory=dict)
     hangs_up_after: float | None = None
     record: str = "off"
-    presses: Sequence[tuple[float, str]] = ()
+    presses: Sequence[tuple[float, str]] = ()  # on the fake line; the real caller presses at `hears`
+    hears: str = ""
 
 
 def answers(after: float = 0.3, talks: float = 0.4) -> Does:
@@ -76,7 +77,7 @@ MENU: Route = [
 STORIES = {
     "the destination hangs up": Story([{"announce": "welcome"}, {"ring": FIRST}], {FIRST: ANSWERS}),
     "the caller hangs up": Story([{"ring": FIRST}], {FIRST: answers(talks=60)}, 1.0),
-    "the caller gives up in a prompt": Story([{"announce": "welcome"}], {}, 0.25),
+    "the caller gives up in a prompt": Story([{"announce": "long"}], {}, 0.5),
     "the caller gives up while it rings": Story([{"ring": FIRST}], {FIRST: LATE}, 0.4),
     "busy, then the branch": Story([{"ring": BRANCH}], {FIRST: BUSY, SECOND: ANSWERS}),
     "busy, then the next step": Story([{"ring": FIRST}, {"ring": SECOND}], {FIRST: BUSY, SECOND: GONE}),
@@ -86,7 +87,7 @@ STORIES = {
     "who leaves when he is told": Story(
         [{"ring": FIRST}, {"ring": SECOND}], {FIRST: listens(0.6), SECOND: listens(2.2)}, record="announce"
     ),
-    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(1.2, "1")]),
+    "a key in the prompt": Story(MENU, {FIRST: ANSWERS}, presses=[(0.9, "1")], hears="sorry"),
     "no key": Story(MENU, {FIRST: ANSWERS}),
     "waits": Story(
         [{"wait": 1}, {"wait": {"seconds": 1, "music": "welcome"}}, {"ring": FIRST}], {FIRST: ANSWERS}
@@ -130,8 +131,9 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
     for to, does in story.does.items():
         service.network.behave(to, does.real)
     caller = await service.call(number)
-    for after, keys in story.presses:
-        await asyncio.sleep(after)  # as the story has it
+    if story.hears:
+        await caller.hears(PROMPTS[story.hears])
+    for _, keys in story.presses:
         await caller.press(keys)
     if story.hangs_up_after is not None:
         await asyncio.sleep(story.hangs_up_after)  # as the story has it
@@ -141,7 +143,11 @@ async def on_asterisk(service: Service, number: str, story: Story) -> tuple[Call
 
 
 def prompt(name: str) -> Prompt:
-    return announcement(name) if name in RECORDING_PROMPTS else Prompt(name, Path(f"{name}.wav"), 0.5, "")
+    return (
+        announcement(name)
+        if name in RECORDING_PROMPTS
+        else Prompt(name, Path(f"{name}.wav"), SECONDS.get(name, 0.5), "")
+    )
 
 
 def told(record: CallRecord) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from devkit.audio import RATE, correlation, level, levels, loudness, tone
 from devkit.carrier import Answers, Carrier, Dead, Refuses, Rings, carrier
 from devkit.handset import CallOver
 from devkit.phones import WITHHELD, Phones, phones, shown
+from tests.live.service import until
 
 CALLER = "+3225551234"
 TO = "+32470111222"
@@ -29,10 +30,10 @@ async def network(telephones: Phones) -> AsyncIterator[Carrier]:
 async def test_both_ends_hear_the_others_tone_and_nothing_else(telephones: Phones, network: Carrier) -> None:
     caller = await telephones.dial(TO, network.address, shown(CALLER), says=(1000,))
     callee = await network.picked_up(TO)
-    assert await caller.hears(600) == pytest.approx(0.3, abs=0.03)
-    assert await callee.hears(1000) == pytest.approx(0.3, abs=0.03)
-    assert caller.level(1000, 0.2) < 0.01
-    assert callee.level(600, 0.2) < 0.01
+    # On a busy machine a telephone leaves a gap now and then: the level is that of 0.2 s without one.
+    assert await caller.hears(600, least=0.27) == pytest.approx(0.3, abs=0.03)
+    assert await callee.hears(1000, least=0.27) == pytest.approx(0.3, abs=0.03)
+    await until(lambda: caller.level(1000, 0.2) < 0.01 and callee.level(600, 0.2) < 0.01)
 
 
 async def test_a_tone_can_be_changed_while_talking(telephones: Phones, network: Carrier) -> None:

@@ -18,6 +18,7 @@ from devkit.wire import Message
 from storage.marks import Marker
 from storage.parts import Line, lay
 from storage.spool import Spool
+from tests.lateness import late
 from tests.live.ari import ask
 from tests.live.recordings import sides
 from tests.live.sip import Agent, Call, Ringing, eventually, media_of
@@ -135,6 +136,11 @@ def set_up(asterisk: Asterisk, text: str) -> None:
     ask(asterisk.endpoint, "/asterisk/modules/pbx_config.so", "PUT")
 
 
+def near() -> float:
+    """Seconds by which a length may be off: the recorder has no clock, and the voices here are late."""
+    return NEAR + late().total_seconds()
+
+
 def apart(one: dict[str, str], other: dict[str, str]) -> float:
     return (int(other["at"]) - int(one["at"])) / 1000
 
@@ -147,9 +153,9 @@ def test_once_the_announcement_was_heard_both_sides_are_recorded_each_for_itself
     line = talk.hung_up().recorded()
     informed, begun, ended = (talk.happened(kind) for kind in ("INFORMED", "REC_START", "REC_END"))
     assert informed["result"] == "SUCCESS"
-    assert float(informed["ended"]) - float(informed["began"]) == pytest.approx(PROMPT_SECONDS, abs=NEAR)
+    assert float(informed["ended"]) - float(informed["began"]) == pytest.approx(PROMPT_SECONDS, abs=near())
     assert int(begun["at"]) / 1000 >= float(informed["ended"]) - 0.001
-    assert line.length / RATE == pytest.approx(apart(begun, ended), abs=NEAR)
+    assert line.length / RATE == pytest.approx(apart(begun, ended), abs=near())
     caller, destination = sides(line)
     assert level(caller[RATE // 2 :], CALLER) > HEARD
     assert level(destination[RATE // 2 :], DESTINATION) > HEARD
@@ -165,8 +171,7 @@ def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(services: CallServi
     begun, paused = talk.happened("REC_START"), talk.happened("REC_PAUSE")
     talk.destination.hz = talk.caller.hz = CARD
     before = talk.destination.packets
-    time.sleep(1)  # so long they talk
-    assert talk.destination.packets - before > 40  # of 50: they go on talking
+    assert eventually(lambda: talk.destination.packets - before >= 50)  # 1 s: they go on talking
     talk.destination.hz, talk.caller.hz = DESTINATION, CALLER
     talk.destination.press("*1")
     resumed = talk.happened("REC_RESUME")
@@ -174,7 +179,7 @@ def test_nothing_of_a_pause_is_recorded_and_the_time_is_kept(services: CallServi
     line = talk.hung_up().recorded()
     assert resumed["how"] == "key"
     assert talk.caller.keys == ""
-    assert line.length / RATE == pytest.approx(apart(begun, talk.happened("REC_END")), abs=NEAR)
+    assert line.length / RATE == pytest.approx(apart(begun, talk.happened("REC_END")), abs=near())
     quiet = [round(apart(begun, it) * RATE) for it in (paused, resumed)]
     for side, hz in zip(sides(line), (CALLER, DESTINATION), strict=True):
         assert level(side, CARD) < ABSENT
@@ -191,8 +196,8 @@ def test_time_in_which_neither_side_sends_is_silence_where_it_was(services: Call
     watch(talk, 1.5)
     line = talk.hung_up().recorded()
     lasted = apart(talk.happened("REC_START"), talk.happened("REC_END"))
-    assert line.missing == pytest.approx(1.5, abs=0.2)
-    assert line.length / RATE == pytest.approx(lasted, abs=0.2)
+    assert line.missing == pytest.approx(1.5, abs=0.1 + near())
+    assert line.length / RATE == pytest.approx(lasted, abs=0.1 + near())
     for side, hz in zip(sides(line), (CALLER, DESTINATION), strict=True):
         assert level(side[RATE // 2 : RATE], hz) > HEARD
         assert level(side[-RATE:], hz) > HEARD
@@ -234,7 +239,7 @@ def test_the_caller_stops_it_for_good_where_they_may(services: CallServices) -> 
     assert talk.told("REC_PAUSE") == talk.told("REC_END") == []
     (part,) = Spool(talk.asterisk.endpoint.recordings).read_parts(talk.audio_id)
     seconds = apart(talk.happened("REC_START"), stopped)
-    assert len(part.frames) / RATE == pytest.approx(seconds, abs=NEAR)
+    assert len(part.frames) / RATE == pytest.approx(seconds, abs=near())
 
 
 def test_where_the_caller_may_not_stop_it_their_keys_are_the_destination_s(services: CallServices) -> None:

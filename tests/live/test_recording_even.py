@@ -16,6 +16,7 @@ import pytest
 
 from devkit.audio import RATE, Samples
 from storage.parts import NAME
+from tests.lateness import late
 from tests.live import sip
 from tests.live.agreed import new_destination
 from tests.live.ari import left_in
@@ -45,9 +46,9 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     number = recorded_number(house, to := new_destination())
     with sip.Agent() as telephone, speakers() as said:
         call = sip.Call(telephone, house.run.sip, number, media_port=said.ports[0]).invite()
-        early = telephone.expect(lambda it: it.start.startswith("SIP/2.0 183"), 5)
+        early = telephone.expect(lambda it: it.start.startswith("SIP/2.0 183"))
         said.speak(0, sip.media_of(early.text)[1])
-        ringing = sip.Ringing.wait(carrier, house.run.sip, to, 10)
+        ringing = sip.Ringing.wait(carrier, house.run.sip, to)
         ringing.media_port = said.ports[1]
         ringing.ring()
         said.speak(1, sip.media_of(ringing.invite.text)[1])
@@ -66,8 +67,9 @@ def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     apart = max(farthest(*map(onsets, sides)), farthest(*map(onsets, reversed(sides))))
     told = f"{apart * WINDOW / RATE:.4f} s apart at most"
     print(f"of {talked:.3f} s: {short:.3f} s off its length, the sides {told}")
-    assert short <= SHORT
-    assert apart <= APART
+    slack = 0 if EXACT else late().total_seconds()
+    assert short <= SHORT + slack
+    assert apart <= APART + slack * RATE / WINDOW
     assert sip.eventually(lambda: left_in(house.endpoint) == [])
 
 

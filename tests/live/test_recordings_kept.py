@@ -42,7 +42,7 @@ def dev(routing: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev
         for n in (HELD, SHORTENED, UNWANTED):
             record_talk(Path(settings["asterisk"]["recordings"]), n)
         asyncio.run(drain(it, HELD, SHORTENED, UNWANTED))
-        assert eventually(lambda: states(it) == {"stored"}, 20)
+        assert eventually(lambda: states(it) == {"stored"})
         yield it
 
 
@@ -90,7 +90,7 @@ def test_sounds_lie_in_a_bucket_that_comes_back(dev: Dev, tmp_path: Path) -> Non
     assert dev.endpoints()["objects"].startswith("http://127.0.0.1:")
     before = dev.pids()["seaweed"]
     os.kill(before, signal.SIGKILL)
-    assert eventually(lambda: dev.pids()["seaweed"] != before, 20)
+    assert eventually(lambda: dev.pids()["seaweed"] != before)
     said(dev, "fetch", named(HELD), "--output", str(tmp_path / "fetched.flac"))
     left, right = heard((tmp_path / "fetched.flac").read_bytes()).T
     assert level_at(left, CALLER) - level_at(left, DESTINATION) > 60
@@ -115,7 +115,7 @@ def test_a_list_has_the_evidence_of_each(dev: Dev) -> None:
 
 def test_an_unwanted_one_is_destroyed_within_seconds(dev: Dev) -> None:
     assert "will be destroyed" in said(dev, "destroy", named(UNWANTED))
-    assert eventually(is_gone(dev, UNWANTED), 15)
+    assert eventually(is_gone(dev, UNWANTED))
     assert "is destroyed" in said(dev, "fetch", named(UNWANTED), code=1)
     assert "is destroyed" in said(dev, "destroy", named(UNWANTED), code=1)
 
@@ -142,9 +142,9 @@ def test_a_shortened_retention_acts_at_once_but_not_on_what_is_held(dev: Dev, ro
     assert "under a legal hold, court 12/2026" in said(dev, "destroy", named(HELD), code=1)
     owner = routing / "owners" / f"{OWNER}.yaml"
     owner.write_text(owner.read_text() + "keep_recordings: 1 hour\n")
-    assert eventually(is_gone(dev, SHORTENED), 20)
+    assert eventually(is_gone(dev, SHORTENED))
     assert listed(dev)[named(HELD)]["state"] == "stored"
     said(dev, "release", named(HELD), "--by", "C. Claes")
-    assert eventually(is_gone(dev, HELD), 15)
+    assert eventually(is_gone(dev, HELD))
     audited = callengine("audit", "--read", "--settings", str(dev.state / "callengine.toml"))
     assert audited.output.startswith("no findings"), audited.output

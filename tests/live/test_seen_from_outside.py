@@ -53,7 +53,7 @@ async def test_the_engine_is_not_ready_while_asterisk_is_gone(service: Service) 
         await until(lambda: house.metric("ari_connected") == 0)
     finally:
         await house.asterisk.start()
-    await until(lambda: readiness(house.engine.health) == 200, 10)
+    await until(lambda: readiness(house.engine.health) == 200)
     caller = await service.call(number)
     assert (await caller.wait_ended()).code == 486
 

@@ -1,11 +1,12 @@
 """Calls that Asterisk takes to their fallback by itself: each has its record, a true one, and one only."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from devkit.phones import WITHHELD
 from storage.records import CallRecord
+from tests.lateness import late
 from tests.live.agreed import new_caller, new_destination
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile, away
@@ -83,8 +84,8 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
     to = service.destination(Answers())
     number = await with_fallback(service, to)
     await engine.end()
-    caller = await service.call(number)  # Asterisk waits for 5 s: the engine has just been there
-    destination = await service.network.picked_up(to, seconds=8)
+    caller = await service.call(number)  # Asterisk waits: the engine has just been there
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await engine.start()
     await hear_each_other(caller, destination)
@@ -103,7 +104,9 @@ async def test_a_call_of_which_an_engine_heard_and_died_before_it_wrote_that_dow
     number = await with_fallback(service, to)
     engine.freeze()
     caller = await service.call(number)  # what Asterisk says of it is lost in the frozen engine
-    destination = await service.network.picked_up(to, seconds=8)
+    called = await service.network.arrival(to)
+    assert called.at - caller.began < timedelta(seconds=2) + late()
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await engine.end()
     await engine.start()
@@ -123,7 +126,7 @@ async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     caller = await service.call(number, WITHHELD["asserted and private"](new_caller()))
     await caller.wait_ringing()
     await engine.end()
-    destination = await service.network.picked_up(to, seconds=10)
+    destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     await destination.wait_ended()

@@ -10,7 +10,7 @@ async def test_destinations_ring_one_after_another_until_one_answers(service: Se
     to = [engaged, {"number": absent, "seconds": 5}, there]
     (number,) = service.house.agree([{"ring": {"to": to, "strategy": "in_order"}}])
     caller = await service.call(number)
-    destination = await service.network.picked_up(there, seconds=15)
+    destination = await service.network.picked_up(there)
     await hear_each_other(caller, destination)
     await caller.hang_up()
     record = await service.record(number)
@@ -24,7 +24,7 @@ async def test_destinations_ring_one_after_another_until_one_answers(service: Se
     assert second.ended is not None
     assert first.ended <= second.began
     assert second.ended <= third.began
-    assert 4.5 < (second.ended - second.began).total_seconds() < 6
+    assert 4.5 < (second.ended - second.began).total_seconds() < 9  # 25 unless it has `seconds`
     steps = [
         (entry["step"], entry["outcome"]) for entry in service.journal(number) if entry["kind"] == "step"
     ]

@@ -13,6 +13,7 @@ import pytest
 from devkit.audio import RATE, Samples, correlation
 from devkit.parts import Part, ended
 from storage.records import CallRecord
+from tests.lateness import PATIENCE
 from tests.live.agreed import new_number
 from tests.live.mails import (
     begin_message,
@@ -35,7 +36,7 @@ LOST_BY_ASTERISK = 2.1  # s: what it has not written yet when it is killed
 async def kill(part: Part) -> None:
     assert part.process is not None
     part.process.send_signal(signal.SIGKILL)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await ended(part.process)
 
 
@@ -77,10 +78,10 @@ async def test_a_worker_killed_at_random_loses_no_message_and_keeps_none(
     await asyncio.gather(*(later(k / 2, service, *call) for k, call in enumerate(texts.items())))
     await killing
     for number, said in texts.items():
-        found = await mail_to(house, owners[number], seconds=30)
+        found = await mail_to(house, owners[number], seconds=2 * PATIENCE)
         assert {mail.raw for mail in found} == {found[0].raw}, "a repeated mail is the same mail"
         assert correlation(said, found[0].sound) > 0.95
-        await settled(service, number, "destroyed/destroyed", seconds=30)
+        await settled(service, number, "destroyed/destroyed", seconds=2 * PATIENCE)
         assert traces(house, said, [found[0].files[0].get_content()], began) == []
     await callengine(house, "audit")
 
@@ -120,7 +121,7 @@ async def test_what_was_spoken_before_asterisk_was_killed_is_mailed(service: Ser
     await asyncio.sleep(spoken := 5)  # so much has been said
     async with killed(house.asterisk):
         pass
-    (mail,) = await mail_to(house, address, seconds=30)
+    (mail,) = await mail_to(house, address, seconds=2 * PATIENCE)
     assert len(mail.sound) / RATE >= spoken - LOST_BY_ASTERISK
     assert correlation(said[: len(mail.sound) - RATE // 2], mail.sound) > 0.95
     assert ended_as(await service.record(number)) == ("voicemail", "lost")

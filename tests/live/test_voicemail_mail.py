@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-import pytest
 
 from devkit.audio import RATE, correlation
 from devkit.carrier import Refuses
 from devkit.parts import ended
 from devkit.phones import WITHHELD, shown
 from dialplan.delivery import Format
+from tests.lateness import late
 from tests.live.agreed import new_caller
 from tests.live.mails import leave_message, mail_to, settled, speech, traces, write_owner
 from tests.live.service import House, Service, until
@@ -50,14 +50,12 @@ async def message_of_six_seconds(service: Service, chosen: Format) -> None:
     address = write_owner(service.house, f"hears-{chosen}", audio=chosen)
     (number,) = service.house.agree([{"voicemail": "welcome"}], owner=f"hears-{chosen}")
     await leave_message(service, number, said, shown(caller))
-    over = time.monotonic()
-    (mail,) = await mail_to(service.house, address)
-    assert time.monotonic() - over < 10
+    (mail,) = await mail_to(service.house, address)  # at the first attempt: the next is a minute later
     assert mail.tls == "TLSv1.3"
     (file,) = mail.files
     assert (file.get_content_type(), str(file.get_filename()).rpartition(".")[2]) == MAILED_AS[chosen]
     assert correlation(said, mail.sound) > 0.95
-    assert len(mail.sound) / RATE == pytest.approx(6.5, abs=0.6)
+    assert 6 < len(mail.sound) / RATE < 9 + late().total_seconds()
     assert f"tel:{caller}" in mail.text
     await settled(service, number, "destroyed/destroyed")
     assert traces(service.house, said, [file.get_content()], began) == []

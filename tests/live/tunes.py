@@ -30,7 +30,7 @@ async def replace_music(house: House, name: str, hz: Sequence[int]) -> None:
 async def _in_force(house: House, file: str, hz: Sequence[int]) -> None:
     before = house.told("routing_in_force")
     write(house.routing / "prompts" / file, hz)
-    await until(lambda: house.told("routing_in_force") > before, 30)
+    await until(lambda: house.told("routing_in_force") > before)
 
 
 def write(file: Path, hz: Sequence[int]) -> None:

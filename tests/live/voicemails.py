@@ -9,6 +9,7 @@ import numpy as np
 
 from devkit.audio import RATE, Samples, correlation, level, read_wav
 from devkit.handset import Handset
+from tests.lateness import PATIENCE
 from tests.live.agreed import PROMPTS
 from tests.live.followed import Json
 from tests.live.service import Service, until
@@ -61,7 +62,7 @@ async def after_the_beep(service: Service, number: str, spool: Spool) -> tuple[H
     """A caller who may speak now, and the id of the message."""
     before = len(service.journal(number))
     caller = await service.call(number, says=())
-    await caller.hears(BEEP_HZ, 15)
+    await caller.hears(BEEP_HZ)
     await until(lambda: "vm_start" in kinds(service.journal(number)[before:]))
     audio_id = str(service.journal(number)[-1]["audio"])
     await until(lambda: spool.holds(audio_id))
@@ -84,8 +85,9 @@ def of_call(entries: list[Json], audio_id: str) -> list[Json]:
 
 
 async def said(caller: Handset, seconds: float) -> None:
-    """Let so much of what the caller says be said."""
-    await asyncio.sleep(seconds + 0.1)  # 60 ms of it are ahead of the line
+    """Wait until the caller has said so much of the sound: the telephones of a busy machine are late."""
+    await until(lambda: caller.spoken >= seconds, seconds + PATIENCE)
+    await asyncio.sleep(0.1)  # its last packets are on their way
 
 
 def assert_heard(sound: Samples, file: Path) -> None:
@@ -123,6 +125,6 @@ async def leave(service: Service, number: str, spool: Spool, sound: Samples, key
     if keys:
         await said(caller, len(sound) / RATE)
         await caller.press(keys)
-    assert not (await caller.wait_ended(20)).by_us
-    await until(lambda: "call_end" in kinds(of_call(service.journal(number), audio_id)), 10)
+    assert not (await caller.wait_ended(2 * PATIENCE)).by_us
+    await until(lambda: "call_end" in kinds(of_call(service.journal(number), audio_id)))
     return Left(caller, of_call(service.journal(number), audio_id), spool.keep(audio_id))

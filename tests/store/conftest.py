@@ -47,8 +47,8 @@ def bare_database(server: Running) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def passwords(server: Running) -> dict[str, str]:
-    """Owner, worker and reader as docs/operating.md makes them: their names, and a password each."""
-    told = {f"callengine_{role}": secrets.token_hex(8) for role in ("owner", "worker", "reader")}
+    """The roles as docs/operating.md makes them: their names, and a password each."""
+    told = {f"callengine_{role}": secrets.token_hex(8) for role in ("owner", "worker", "reader", "portal")}
     for role, password in told.items():
         asyncio.run(administer(server.url, f"CREATE ROLE {role} LOGIN PASSWORD '{password}'"))
     return told
@@ -56,7 +56,7 @@ def passwords(server: Running) -> dict[str, str]:
 
 @pytest.fixture
 def roles(server: Running, passwords: dict[str, str]) -> Iterator[Mapping[str, str]]:
-    """The URLs of a database that has the schema, by role: superuser, owner, worker, reader."""
+    """The URLs of a database that has the schema, by role: superuser, owner, worker, reader, portal."""
     name = f"test_{next(numbers)}"
     asyncio.run(administer(server.url, f"CREATE DATABASE {name} OWNER callengine_owner TEMPLATE template0"))
     urls = {"superuser": server.url.removesuffix("callengine") + name}

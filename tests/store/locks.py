@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import asyncpg
 
+from tests.lateness import PATIENCE
+
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
@@ -15,7 +17,7 @@ async def lock_awaited(database: str, or_else: Callable[[], bool] = lambda: Fals
     # Not in a transaction: there pg_stat_activity stays as it was when it was first read.
     con = await asyncpg.connect(database)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not or_else() and not await con.fetchval(WAITING):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.01)
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from devkit.seaweed import Seaweed
 from storage.key_wrapper import KeyWrapper, new_master_key
+from tests.lateness import PATIENCE
 from tests.store.keeping import House, house_of
 from tests.store.test_objects import s3_of
 
@@ -32,7 +33,7 @@ class Keeping:
             yield worker
         finally:
             worker.terminate()
-            worker.wait(10)
+            worker.wait(PATIENCE)
 
     def environment(self) -> dict[str, str]:
         """Ours, without the variables of tests, which are no settings; and what it is told."""

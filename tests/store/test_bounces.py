@@ -13,6 +13,7 @@ from mailer.listener import Listener, ReportRules
 from mailer.outbox import claim, taken
 from mailer.post import Smarthost
 from mailer.relays import Relays
+from tests.lateness import PATIENCE
 from tests.store.posting import ADDRESSES, SENDER, TERMS, Office, message_id, office
 from tests.store.smtp import MailServer, mail_server
 from tests.unit.test_bounce import report
@@ -69,12 +70,10 @@ async def opened(database: str, rules: ReportRules = RULES) -> AsyncIterator[Hou
 
 
 async def until(so: Callable[[], bool]) -> None:
-    """Or 5 s."""
-    for _ in range(500):
-        if so():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
+    """Wait until it is so. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while not so():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
 
 
 async def test_a_mail_that_comes_back_goes_to_the_second_address(house: House) -> None:

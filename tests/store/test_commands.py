@@ -115,3 +115,82 @@ def test_migrate_says_what_it_did(bare_database: str) -> None:
     applied = [f"applied {migration.name}" for migration in migrations()]
     assert call("migrate", "--database", bare_database).splitlines() == applied
     assert "nothing to do" in call("migrate", "--database", bare_database)
+
+
+def ids(output: str) -> list[str]:
+    return [found["call_id"] for found in json.loads(output)]
+
+
+def export(database: str, cursor: Path, *options: str, code: int = 0) -> str:
+    return call(
+        "calls", "--database", database, "--format", "json", "--cursor", str(cursor), *options, code=code
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--ended-since", "2026-11-24T12:01:11Z"], [5, 6, 7, 8, 9]),
+        (["--ended-until", "2026-11-24T12:01:08Z"], [0, 1]),
+        (["--owner", "acme", "--since", "2026-11-24T12:00:09Z"], [9]),
+        (["--owner", "nobody"], []),
+        (["--outcome", "busy"], []),
+        (["--outcome", "answered", "--until", "2026-11-24T12:00:01Z"], [0]),
+        (["--caller", "+3225551234", "--until", "2026-11-24T12:00:01Z"], [0]),
+        (["--caller", "+3225551235"], []),
+    ],
+)
+def test_calls_are_selected_by_their_end_owner_caller_and_outcome(
+    filled: str, options: list[str], found: list[int]
+) -> None:
+    output = call("calls", "--database", filled, "--format", "json", *options)
+    assert ids(output) == [call_id(n) for n in found]
+
+
+async def keep_one(database: str, n: int, rev: int = 1) -> None:
+    con = await asyncpg.connect(database)
+    await store(con, [Revised(record_of(answered_call(n)), rev)])
+    await con.close()
+
+
+async def test_each_record_is_exported_once_even_one_that_is_committed_late(
+    filled: str, tmp_path: Path
+) -> None:
+    cursor = tmp_path / "cursor"
+    exported = [ids(await asyncio.to_thread(export, filled, cursor))]
+    con = await asyncpg.connect(filled)
+    async with con.transaction():
+        await store(con, [Revised(record_of(answered_call(20)), 1)])
+        await keep_one(filled, 21)
+        exported.append(ids(await asyncio.to_thread(export, filled, cursor)))
+    await con.close()
+    exported += [ids(await asyncio.to_thread(export, filled, cursor)) for _ in range(2)]
+    all_of_before = [call_id(n) for n in range(10)]
+    assert exported == [all_of_before, [], [call_id(20), call_id(21)], []]
+    await keep_one(filled, 3, rev=2)
+    assert ids(await asyncio.to_thread(export, filled, cursor)) == [call_id(3)]
+
+
+def test_an_export_that_fails_comes_again(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = tmp_path / "cursor"
+    with monkeypatch.context() as patched:
+        patched.setattr("cli.commands.calls.write_json", None)
+        assert isinstance(
+            CliRunner()
+            .invoke(main, ["calls", "--database", filled, "--format", "json", "--cursor", str(cursor)])
+            .exception,
+            TypeError,
+        )
+    assert not cursor.exists()
+    assert len(ids(export(filled, cursor))) == 10
+    assert ids(export(filled, cursor)) == []
+
+
+def test_a_cursor_of_another_database_is_refused(filled: str, tmp_path: Path) -> None:
+    cursor = tmp_path / "cursor"
+    cursor.write_text('{"database": "1/1", "position": "7"}')
+    assert "another database" in export(filled, cursor, code=1)
+    cursor.write_text("what is this")
+    assert "is not a cursor" in export(filled, cursor, code=1)

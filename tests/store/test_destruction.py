@@ -11,6 +11,7 @@ from devkit.seaweed import Seaweed
 from storage import destruction, rows
 from storage.encrypted_store import AudioDestroyed
 from storage.tombstones import Head, verify
+from tests.lateness import PATIENCE
 from tests.store.broken_store import Broken
 from tests.store.keeping import House, house_of
 from tests.store.locks import lock_awaited
@@ -114,7 +115,7 @@ async def test_a_hold_put_on_it_after_it_was_claimed_still_wins(
     destroying = asyncio.create_task(house.destroyer.destroy_next(house.con))
     await lock_awaited(database)
     await transaction.commit()
-    await asyncio.wait_for(destroying, 5)
+    await asyncio.wait_for(destroying, PATIENCE)
     await con.close()
     assert await house.state(audio_id(1)) == "stored"
     assert await house.con.fetchval(KEYS) == 1

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from journal.writer import Journal
 from storage.calls import find
 from storage.journal_position import position
 from storage.records import CallRecord
+from tests.lateness import PATIENCE
 from tests.store.calls import answered_call, changed, lost_call, record_of
 from tests.unit.journals import lay_out
 from worker.drainer import Drainer
@@ -59,16 +61,17 @@ async def draining(folder: Path, database: str) -> AsyncIterator[Drainer]:
         yield drainer
     finally:
         drainer.stop()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 async def until(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait up to 20 s."""
-    for _ in range(1000):
+    """Wait until it is so."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if await is_so():
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"not in 20 s: {what}")
+    raise AssertionError(f"not in {PATIENCE:.0f} s: {what}")
 
 
 async def drained(drainer: Drainer) -> None:
@@ -237,7 +240,7 @@ async def test_a_database_that_was_away_has_everything_when_it_is_back(
         await until(is_away, "the drainer has noticed")
         for n in range(1, 50):
             for entry in answered_call(n):
-                await asyncio.wait_for(journal.append(entry), 1)
+                await asyncio.wait_for(journal.append(entry), PATIENCE)
         assert drainer.backlog > 10_000
         again = await start_postgres(tmp_path / "postgres", tmp_path / "postgres.log", port=own_server.port)
         try:

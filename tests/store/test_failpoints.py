@@ -22,11 +22,14 @@ from devkit.children import free_port
 from devkit.postgres import Running
 from devkit.seaweed import Seaweed
 from storage.objects.directory import Directory
+from tests.lateness import PATIENCE
 from tests.store.conftest import administer, numbers
 from tests.store.nights import CUT_OFF, Night, hold_against_what_was_promised
 from tests.store.points import bare_transactions, points, stretch
 from tests.store.smtp import Received, mail_server
 from tests.store.sounds import audio_id
+from tests.store.test_backup_restored import OF_BACKUPS
+from tests.store.test_forget_killed import OF_ERASING
 from tests.store.test_objects import s3_of
 from tests.store.test_rotation_killed import OF_KEYS
 from tests.store.worker_process import until, working
@@ -83,7 +86,8 @@ def test_every_transaction_has_a_point_before_and_after_it() -> None:
 
 
 def test_every_point_is_killed_at_by_one_of_these_tests() -> None:
-    killed = [name for names in NIGHTS for name in names] + OF_BOUNCES + OF_BUCKETS + OF_KEYS
+    of_parts = OF_BOUNCES + OF_BUCKETS + OF_KEYS + OF_BACKUPS + OF_ERASING
+    killed = [name for names in NIGHTS for name in names] + of_parts
     assert sorted(killed) == points()
 
 
@@ -140,7 +144,7 @@ def report_about(mail: Received) -> bytes:
 def bring(mail: Received, port: int) -> bool:
     """Whether the report was taken; whoever brings it tries again if not."""
     try:
-        with smtplib.SMTP("127.0.0.1", port, timeout=5) as server:
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as server:
             server.sendmail("", [mail.sender], report_about(mail))
     except (OSError, smtplib.SMTPException):
         return False

@@ -15,6 +15,7 @@ from journal.reader import read
 from journal.recovery import recover
 from journal.segment import segments
 from journal.writer import Journal
+from tests.lateness import PATIENCE
 
 # Notes calls, ten at a time, and tells each that is durable, as an answer would be sent after it.
 ENGINE = """
@@ -59,7 +60,7 @@ def started(folder: Path) -> set[str]:
 @pytest.mark.parametrize("name", ["journal.before_sync", "journal.after_sync", "journal.after_roll"])
 def test_killed_at_a_point_it_keeps_what_it_called_durable(tmp_path: Path, name: str, nth: int) -> None:
     with start(tmp_path, f"{name}:{nth}") as engine:
-        told, _ = engine.communicate(timeout=20)
+        told, _ = engine.communicate(timeout=2 * PATIENCE)
     assert engine.returncode == -signal.SIGKILL
     assert set(told.split()) <= started(tmp_path)
 
@@ -77,7 +78,7 @@ def test_killed_at_any_time_it_keeps_what_it_called_durable(tmp_path: Path) -> N
 
 def test_the_next_engine_has_the_folder_at_once_and_finds_only_open_calls(tmp_path: Path) -> None:
     with start(tmp_path, "journal.before_sync:40") as engine:
-        engine.communicate(timeout=20)
+        engine.communicate(timeout=2 * PATIENCE)
     expected = {call: found.entries for call, found in recover(tmp_path).open_calls.items()}
 
     async def found() -> dict[str, list[Entry]]:

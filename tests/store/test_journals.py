@@ -12,6 +12,7 @@ from journal.identity import identity
 from journal.segment import segments
 from storage.key_wrapper import new_master_key
 from storage.nodes import NodeTaken
+from tests.lateness import PATIENCE
 from tests.store.calls import answered_call
 from tests.store.sounds import audio_id, record, voicemail_call
 from tests.store.test_drainer import ask, drain, drained, draining, kept, records, until, write
@@ -90,7 +91,7 @@ async def test_another_live_worker_with_the_nodes_name_is_refused_and_says_why(
         await drained(first)
         second = Drainer(tmp_path / "other", "here", database, first._kept)
         with pytest.raises(NodeTaken, match=r"node here: another worker .* its own name"):
-            await asyncio.wait_for(second.run(), 10)
+            await asyncio.wait_for(second.run(), PATIENCE)
         assert not second.has_node.is_set()
         assert await kept(database) == records([1])
         await write(tmp_path / "one", [answered_call(3)])  # the first is not disturbed by it

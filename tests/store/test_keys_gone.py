@@ -13,6 +13,7 @@ import pytest
 
 from devkit.postgres import Running, answers
 from storage.migrate import migrate
+from tests.lateness import PATIENCE
 from tests.store.attack import Attack
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, voicemail_call
@@ -80,7 +81,7 @@ async def test_postgresql_killed_at_any_time_of_a_rotation_no_key_is_lost_or_kep
             os.kill(one.con.get_server_pid(), signal.SIGKILL)  # PostgreSQL ends all others then, and recovers
             await asyncio.wait({rotating})
             assert rotating.exception() is None or isinstance(rotating.exception(), CONNECTION_LOST)
-        assert await answers(own_server, time.monotonic() + 20)
+        assert await answers(own_server, time.monotonic() + PATIENCE)
         async with house_of(own_server.url, house.folder, key_wrapper=house.key_wrapper) as after:
             for kept in KEPT:
                 await after.encrypted_store.fetch(after.con, kept)

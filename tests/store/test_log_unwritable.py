@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lateness import PATIENCE
+
 MANY = 30_000  # more than the queue and the pipe hold
 FEW = 3_000
 PROGRAM = """
@@ -64,7 +66,9 @@ def run(lines: int, stderr: int | None = None, *, closes_stderr: bool = False) -
     command = [sys.executable, "-c", PROGRAM, str(lines)]
     if closes_stderr:
         command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False, timeout=2 * PATIENCE
+    )
     return done.returncode, done.stdout
 
 

@@ -15,6 +15,7 @@ from mailer.answer import Accepted, Deferred
 from mailer.backoff import STEPS
 from mailer.outbox import CLAIM, claim, give_back, taken, write
 from mailer.post import Smarthost
+from tests.lateness import PATIENCE
 from tests.store.posting import TERMS, Transports, message_id, office, own
 from tests.store.smtp import Ways, mail_server
 
@@ -215,7 +216,7 @@ async def test_an_answer_waits_for_a_database_that_is_away(database: str) -> Non
             return None
 
         kept.ways.reply = reply
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert await it.outbox_worker.send_next(
                 it.pool
             )  # nothing after it: that may meet a cut connection too
@@ -255,7 +256,7 @@ async def test_a_hundred_thousand_do_not_slow_a_claim(
         )
         (plan,) = json.loads(told)
         assert full or "outbox_due" in told
-        assert plan["Execution Time"] < 200, "milliseconds"
+        assert plan["Execution Time"] < 500, "milliseconds"
 
 
 def test_the_deliveries_of_these_tests_are_those_of_the_product() -> None:

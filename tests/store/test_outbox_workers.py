@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from mailer.outbox import LOCK_OF_NODE, claim, give_all_back, taken
+from tests.lateness import PATIENCE
 from tests.store.posting import TERMS, Transports, message_id, office, own
 from tests.store.smtp import Ways, mail_server
 from tests.store.test_outbox import NOBODY
@@ -23,7 +24,7 @@ async def test_a_worker_that_starts_again_has_what_its_predecessor_had_in_hand(d
             assert await claim(new, replace(TERMS, node="elsewhere"))
             assert await claim(new, TERMS) is None
             await old.close()  # as killed
-            async with asyncio.timeout(5):  # PostgreSQL notices in its own time
+            async with asyncio.timeout(PATIENCE):  # PostgreSQL notices in its own time
                 await new.fetchval("SELECT pg_advisory_lock($1, hashtext('here'))", LOCK_OF_NODE)
             assert await give_all_back(new, "here")
             mine = await claim(new, TERMS)
@@ -44,7 +45,7 @@ async def test_a_courier_waits_for_the_end_of_its_predecessor_and_sends_what_tha
             await asyncio.sleep(0.5)  # in which nothing must happen
             assert kept.mails == []
             await killed.close()
-        await kept.has(1, 5)
+        await kept.has(1, PATIENCE)
         await stopped(sending)
         assert len(kept.mails) == 1
 
@@ -65,7 +66,7 @@ async def test_a_courier_that_failed_to_begin_is_not_its_own_predecessor(
     async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
         await it.leave(1)
         sending = [asyncio.create_task(it.outbox_worker.run(it.pool))]
-        await kept.has(1, 8)
+        await kept.has(1, PATIENCE)
         await stopped(sending)
     assert len(kept.mails) == 1
     assert tries[0]
@@ -77,7 +78,7 @@ async def test_eight_workers_send_two_hundred_mails_once_each(database: str) -> 
         for n in range(200):
             await it.leave(n, kind="missed")
         running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
-        await kept.has(200, 30)
+        await kept.has(200, PATIENCE)
         await stopped(running)
         assert len({mail.sender for mail in kept.mails}) == len(kept.mails) == 200
         assert kept.most <= 4, "connections to one domain"
@@ -100,7 +101,7 @@ async def test_two_couriers_of_two_nodes_share_the_work(database: str) -> None:
             for n in range(60):
                 await one.leave(n, kind="missed")
             running = [asyncio.create_task(it.outbox_worker.run(it.pool)) for it in (one, two)]
-            await kept.has(60, 30)
+            await kept.has(60, PATIENCE)
             await stopped(running)
     assert len({mail.sender for mail in kept.mails}) == len(kept.mails) == 60
 
@@ -111,10 +112,10 @@ async def test_stopped_in_the_middle_another_courier_brings_it(database: str) ->
         async with office(database, transport) as it:
             await it.leave(1)
             running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
-            await slow.hears("RCPT", 5)
+            await slow.hears("RCPT", PATIENCE)
             await stopped(running)
             transport.servers = {"acme.example": [own(quick)]}
             running = [asyncio.create_task(it.outbox_worker.run(it.pool))]
-            await quick.has(1, 5)
+            await quick.has(1, PATIENCE)
             await stopped(running)
     assert (len(slow.mails), len(quick.mails)) == (0, 1)

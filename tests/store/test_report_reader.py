@@ -45,7 +45,7 @@ async def test_a_hostile_report_ends_the_process_and_not_the_reader(reader: Repo
     async with beating() as heart:
         with pytest.raises(Hostile):
             await reader.read(BOMB, "")
-    assert heart.beats >= 10, "the loop went on, each 10 ms, while 0.2 s of CPU were used"
+    assert heart.beats >= 5, "the loop went on, each 10 ms, while 0.2 s of CPU were used"
     assert await process_of(reader) != first
 
 
@@ -76,10 +76,10 @@ async def test_a_process_that_somebody_else_has_killed_is_no_verdict_on_the_repo
 
 
 async def test_a_process_that_stands_still_is_given_up_and_is_no_verdict_either() -> None:
-    async with ReportReader(wait_seconds=3) as reader:
+    async with ReportReader(wait_seconds=10) as reader:
         stopped = await process_of(reader)
         os.kill(stopped, signal.SIGSTOP)
-        with pytest.raises(NotRead, match="no answer in 3 s"):
+        with pytest.raises(NotRead, match="no answer in 10 s"):
             await reader.read(report("failed"), "")
         with pytest.raises(ProcessLookupError):
             os.kill(stopped, 0)

@@ -137,7 +137,7 @@ async def test_no_table_is_forgotten_and_no_right_is_given_that_is_not_listed(
 def statements() -> Iterator[str]:
     """Every statement in the code that drains, seals, mails, destroys, rotates and audits."""
     for file in SOURCES:
-        if file.stem in {"migrate", "grants"}:  # the owner's
+        if file.stem in {"migrate", "grants", "restoration"}:  # the owner's
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):

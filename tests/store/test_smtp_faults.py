@@ -49,7 +49,7 @@ async def test_not_now_is_asked_again_in_a_minute(database: str, verb: str, answ
         await it.round()
         row = await it.row(told)
         assert answer[:3] in row["reply"]
-        assert timedelta(seconds=58) < row["wait"] < timedelta(seconds=75)  # a minute, and a fifth of chance
+        assert timedelta(seconds=45) < row["wait"] < timedelta(seconds=75)  # a minute, and a fifth of chance
         await it.later(minutes=7)
         await it.round()
         assert await it.results(told) == ["deferred", "accepted"]

@@ -7,6 +7,7 @@ import pytest
 
 from mailer.outbox_worker import DeliveryPolicy
 from mailer.smtp import Server
+from tests.lateness import PATIENCE
 from tests.store.posting import Transports, office, own, wav_of
 from tests.store.smtp import Ways, mail_server, mail_servers
 from tests.store.smtp_answers import MINUTES, first, ids, roads
@@ -22,7 +23,7 @@ async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str
         while gone < timedelta(hours=6):
             attempts += await it.round()
             wait = (await it.row(told))["wait"]
-            assert MINUTES[attempts - 1] * 0.99 < wait < MINUTES[attempts - 1] * 1.25
+            assert MINUTES[attempts - 1] * 0.9 < wait < MINUTES[attempts - 1] * 1.25
             await it.later(seconds=wait.total_seconds() + 1)
             gone += wait
         servers.servers = {"acme.example": [own(kept)]}
@@ -80,14 +81,14 @@ async def test_five_tarpits_hold_up_nobody_else(database: str) -> None:
             began = asyncio.get_running_loop().time()
             bringing = asyncio.create_task(it.outbox_worker.run(it.pool))
             try:
-                await good.has(1, 10)
+                await good.has(1, PATIENCE)
                 lasted = asyncio.get_running_loop().time() - began
             finally:
                 bringing.cancel()
                 await asyncio.wait({bringing})
             assert [tarpit.most for tarpit in tarpits] <= [4] * 5
     assert ids(good) == {f"<vm.{told}@provider.example>"}
-    assert lasted < 10
+    assert lasted < 30, "not the 60 s after which a tarpit is left"
 
 
 async def test_a_connection_is_kept_for_the_next_mail(database: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import Settings, load_settings
 from journal.entries import Entry
+from mailer.mail_settings import terms_of
 from storage.key_wrapper import new_master_key
 from tests.store.calls import changed
 from tests.store.posting import Transports, office, own
@@ -15,7 +16,6 @@ from tests.store.smtp import Ways, mail_server
 from tests.store.sounds import DELIVER, audio_id, record, voicemail_call
 from tests.store.test_drainer import write
 from tests.store.worker_process import until, working
-from worker.mail_settings import terms_of
 
 KEEP = timedelta(days=3)
 

@@ -13,13 +13,13 @@ from aiohttp import ClientSession, ClientTimeout
 from pydantic import SecretStr
 
 from config.settings import Settings
+from mailer.mail_settings import return_addresses_of
 from mailer.return_address import ReturnAddresses
 from tests.store.hostile import begun
 from tests.store.own_worker import keeping
 from tests.store.posting import message_id
 from tests.store.worker_process import until
 from tests.unit.test_bounce import report
-from worker.mail_settings import return_addresses_of
 
 IDLE = 1100
 SOFT_LIMIT = 1024  # of descriptors: what a service has that asks for no more

@@ -16,7 +16,8 @@ from pathlib import Path
 from config.settings import load_settings
 from journal import fault
 from process import log
-from worker import destruction, key_rotation, sealing, sweeping
+from tests.lateness import PATIENCE
+from worker import destruction, erasing, key_rotation, publishing, sealing, sweeping
 from worker.service import work
 
 START = multiprocessing.get_context("forkserver")
@@ -32,7 +33,8 @@ def run(environment: Mapping[str, str], output: Path) -> None:
     os.environ.update(environment)
     importlib.reload(fault)  # which reads its variable once, when imported
     sweeping.SWEEP_SECONDS = destruction.DESTROY_SECONDS = 0.2  # a test does not wait
-    sealing.SEAL_SECONDS = key_rotation.ROTATE_SECONDS = 0.2
+    erasing.LOOK_SECONDS = erasing.JOURNAL_SECONDS = 0.2
+    sealing.SEAL_SECONDS = key_rotation.ROTATE_SECONDS = publishing.PUBLISH_SECONDS = 0.2
     settings = load_settings()
     log.log_to_stderr(settings.log.level)
     asyncio.run(work(settings))
@@ -51,7 +53,7 @@ def working(environment: Mapping[str, str], output: Path, failpoint: str = "") -
         process.join(5)
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]], what: str, seconds: float = 2 * PATIENCE) -> None:
     """Wait until it is so. Raises AssertionError after so many seconds."""
     deadline = time.monotonic() + seconds
     while not await is_so():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from dialplan.prompt import Prompt
 from dialplan.result import Outcome
 from engine.call import CallJournal
 from engine.line import Attempt, Ended, HungUp, Recorder, Returned
@@ -13,6 +14,7 @@ from journal.entries import (
     EndedBy,
     Entry,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -39,19 +41,22 @@ class Answers:
     """A destination that answers after so many seconds and hangs up after so many more.
 
     `leaves`: or so soon after it has answered, if it hears meanwhile that the call is recorded.
+    `presses`: whether it presses 1 when it is asked.
     """
 
     after: float = 2
     talks: float = 60
     leaves: float | None = None
+    presses: bool = True
 
 
 @dataclass(frozen=True)
 class Says:
-    """A destination of which only an outcome comes."""
+    """A destination of which only an outcome comes. `refused`: of its network."""
 
     outcome: Outcome
     after: float = 1
+    refused: bool = False
 
 
 class CallerLine(Protocol):
@@ -81,6 +86,8 @@ class FakeDial:
     limit: int
     number: int = 0
     recorder: Recorder | None = None
+    asked: frozenset[str] = frozenset()
+    whispers: dict[str, Prompt] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # of the legs that have not ended
     attempts: list[Attempt] = field(default_factory=list)
     connected: bool = False
@@ -97,7 +104,7 @@ class FakeDial:
                 self._dial(number, does)
         try:
             taken = await self._first_answer()
-            if taken is not None and await self._hears_of_it(*taken):
+            if taken is not None and self._confirms(*taken) and await self._hears_of_it(*taken):
                 await self._talk(*taken)
         except HungUp as caller:
             if not caller.ended.lost:
@@ -122,8 +129,22 @@ class FakeDial:
                 self._end_legs(26, besides=number)
                 return number, does
             outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER
-            self._ended(number, outcome, CAUSES.get(outcome, 127))
+            self._ended(
+                number, outcome, CAUSES.get(outcome, 127), refused=isinstance(does, Says) and does.refused
+            )
         return None
+
+    def _confirms(self, number: str, does: Answers) -> bool:
+        """Whether the destination takes the call, if it is asked to press 1."""
+        if prompt := self.whispers.get(number):
+            self.line.heard.append(f"{number} hears {prompt.name}")
+        if number not in self.asked:
+            return True
+        leg = self.ids[number]
+        self._append(LegAsked(self._call, now(), leg, "key" if does.presses else "no_key"))
+        if not does.presses:
+            self._ended(number, Outcome.NO_ANSWER, 19)
+        return does.presses
 
     async def _hears_of_it(self, number: str, does: Answers) -> bool:
         """Whether the destination, which may hear that it will be recorded, still takes the call."""
@@ -171,9 +192,9 @@ class FakeDial:
         for number in [number for number in self.ids if number != besides]:
             self._ended(number, Outcome.TAKEN if self.connected else Outcome.NO_ANSWER, cause)
 
-    def _ended(self, number: str, outcome: Outcome, cause: int) -> None:
+    def _ended(self, number: str, outcome: Outcome, cause: int, *, refused: bool = False) -> None:
         leg = self.ids.pop(number)
-        self.attempts.append(Attempt(leg, number, outcome, cause, 0))
+        self.attempts.append(Attempt(leg, number, outcome, cause, 0, refused))
         self._append(LegEnded(self._call, now(), leg, outcome, cause))
 
     async def _until(self, seconds: float) -> None:

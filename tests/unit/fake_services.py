@@ -4,9 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
+from dialplan.result import Outcome
+from dialplan.step import Sort, StepPath
+from engine.breakers import Breakers
 from engine.call import CallJournal, CallTerms, begin
 from engine.call_limits import CallLimits
+from engine.destinations import Destinations
 from engine.handle import handle
 from journal.codec import encode
 from journal.entries import CallEnded, Entry
@@ -26,6 +31,9 @@ class FakeCallServices:
     full: str | None = None
     entries: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    shift: float = 0.0  # later than the loop's clock
+    attempts: list[tuple[str, Outcome]] = field(default_factory=list)
+    destinations: Destinations = field(default_factory=lambda: Destinations(Breakers(3)))
     limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -45,6 +53,7 @@ class FakeCallServices:
         self.entries.append(entry)
         if isinstance(entry, CallEnded):
             self.limits.leave(entry.call)
+            self.destinations.leave(entry.call)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
@@ -55,6 +64,22 @@ class FakeCallServices:
 
     def enter(self, key: str, call: str, most: int) -> bool:
         return self.limits.enter(key, call, most)
+
+    def attend(self, state: CallState) -> None:
+        self.destinations.attend(state)
+
+    def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
+        return self.destinations.sort(sort, state, self._time())
+
+    def attempted(self, to: str, outcome: Outcome) -> None:
+        self.attempts.append((to, outcome))
+        self.destinations.attempted(to, outcome, self._time())
+
+    def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
+        self.destinations.remember(state, path, self._time() + period.total_seconds())
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time() + self.shift
 
     def for_another_call(self) -> "FakeCallServices":
         """The same with a journal of its own; what the node counts is shared."""

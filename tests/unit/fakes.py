@@ -172,8 +172,12 @@ class FakeLine:
         self.heard.append("answered")
         return now()
 
-    async def record(self, name: str, limits: Limits, warning: Prompt | None) -> Recorded:
+    async def record(
+        self, name: str, limits: Limits, beep: Prompt | None, warning: Prompt | None
+    ) -> Recorded:
         how, after = self.message
+        if beep is not None:
+            await self.play(beep)
         self.heard.append(f"recorded as {name}, at most {limits.seconds} s")
         await asyncio.wait({self.ended}, timeout=after)
         if how is How.HANGUP:
@@ -189,6 +193,8 @@ class FakeLine:
         self.handed_over.append(connect)
         to = {one.number: self.destinations.get(one.number) for one in connect.to}
         dial = FakeDial(self, to, connect.seconds, connect.limit, connect.number, connect.recorder)
+        dial.whispers = dict(connect.whispers)
+        dial.asked = frozenset(one.number for one in connect.to if one.confirm and connect.question)
         self.dial = asyncio.create_task(dial.run())
         return await self.connecting(connect)
 

@@ -77,6 +77,9 @@ class Asterisk:
         self.values |= variables
         self._do("set_channel_vars")
 
+    async def get_channel_var(self, channel_id: str, variable: str) -> str:
+        raise Gone(404, "none")
+
     async def continue_in_dialplan(self, channel_id: str, **where: Any) -> None:
         assert channel_id == CALLER
         self.continued_in = where

@@ -49,9 +49,11 @@ ring = _step(
     "no_answer",
     "unreachable",
     to=st.lists(
-        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0]}), min_size=1, max_size=3
+        numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "max_calls": "3"}),
+        min_size=1,
+        max_size=3,
     ),
-    strategy=st.sampled_from(["all", "in_order", "random", "round_robin"]),
+    strategy=st.sampled_from(["all", "in_order", "random", "round_robin", "longest_idle", "sticky"]),
 )
 own_days = st.sampled_from([{}, {"2026-12-24": "09:00-12:30", "12-25": "closed", "05-01": "22:00-02:00"}])
 hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS), on=own_days)
@@ -86,6 +88,12 @@ def menus(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     return written.map(lambda menu: {"menu": menu})
 
 
+def switches(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
+    """One or two switches."""
+    branches = st.dictionaries(st.sampled_from(["closed", "strike"]), routes, min_size=1, max_size=2)
+    return branches.map(lambda written: {"switch": written})
+
+
 def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     """A sub-route, put in place."""
     return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
@@ -102,7 +110,9 @@ routes = st.recursive(
         | hangups
         | voicemails
         | waits
-        | st.one_of([branched(inner) for branched in (ring, hours, limit, callers, shares, uses, menus)])
+        | st.one_of(
+            [branched(inner) for branched in (ring, hours, limit, callers, shares, switches, uses, menus)]
+        )
     ),
     max_leaves=30,
 )

@@ -25,6 +25,7 @@ PACKAGES = (
     "storage",
     "mailer",
     "worker",
+    "portal",
     "cli",
     "devkit",
 )
@@ -90,7 +91,7 @@ def test_a_step_is_a_file_in_each_folder_and_a_line_in_each_registry_unless_it_o
     performed = {model.noun() for model in PERFORMERS}
     assert files("dialplan") == set(STEPS)
     assert files("engine") == performed
-    assert set(STEPS) - performed == {"callers", "hours", "share", "use"}
+    assert set(STEPS) - performed == {"callers", "hours", "share", "switch", "use"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from dialplan.result import Result
-from engine.call_limits import CallLimits
 from engine.call_services import REPORT_SECONDS, CallMetrics, NodeCallServices, log_entry
-from engine.counters import Counters
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.routing_store import RoutingStore
 from journal.entries import Answered, CallEnded, CallStarted, Entry, Heartbeat, LegStarted, MessageStarted
 from journal.writer import Journal
@@ -46,8 +45,7 @@ def services_with(journal: FakeJournal, metrics: EngineMetrics) -> NodeCallServi
         call_metrics=CallMetrics(metrics, {}),
         longest=timedelta(hours=4),
         recordings=Path("/"),
-        counters=Counters(Path("/nowhere/counters.json")),
-        limits=CallLimits({}),
+        memory=NodeMemory.of(Path("/nowhere"), {}, 3),
     )
 
 

@@ -17,15 +17,17 @@ from tests.unit.test_connect import CALL, HOME, OFFICE
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
-def attempt(outcome: Outcome, cause: int, sip: int) -> Attempt:
-    return Attempt(f"{CALL}-b7", OFFICE, outcome, cause, sip)
+def attempt(outcome: Outcome, cause: int, sip: int, *, refused: bool = False) -> Attempt:
+    return Attempt(f"{CALL}-b7", OFFICE, outcome, cause, sip, refused)
 
 
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
         ("Down:17:486", attempt(Outcome.BUSY, 17, 486)),
-        ("Down:21:603", attempt(Outcome.REJECTED, 21, 603)),
+        ("Down:21:603", attempt(Outcome.REJECTED, 21, 603, refused=True)),
+        ("Down:21:403", attempt(Outcome.REJECTED, 21, 403, refused=True)),
+        ("Ringing:21:603", attempt(Outcome.REJECTED, 21, 603)),  # by a person
         ("Down:1:404", attempt(Outcome.UNREACHABLE, 1, 404)),
         ("Ringing:58:488", attempt(Outcome.FAILED, 58, 488)),
         ("Ringing:0:180", attempt(Outcome.NO_ANSWER, 19, 180)),
@@ -40,6 +42,7 @@ def attempt(outcome: Outcome, cause: int, sip: int) -> Attempt:
         ("Ringing:26:180", attempt(Outcome.NO_ANSWER, 26, 180)),
         ("Down:127:0", attempt(Outcome.FAILED, 127, 0)),
         ("UpBUSY:16:200", attempt(Outcome.REJECTED, 16, 200)),  # left when it heard of the recording
+        ("UpCONGESTION:16:200", attempt(Outcome.NO_ANSWER, 19, 200)),  # answered, and did not press 1
     ],
 )
 def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:

@@ -23,6 +23,7 @@ from journal.entries import (
     HandedOver,
     Heartbeat,
     LegAnswered,
+    LegAsked,
     LegConnected,
     LegEnded,
     LegRang,
@@ -123,6 +124,7 @@ NEW: list[Entry] = [
     StepPerformed(CALL, "share", Outcome.DONE, ("route", 0, "share"), AT, "call 57"),
     HandedOver(CALL, AT, ("+3221112233", "+3221112244"), 20, RecorderTerms("a-rec1", 60, "flac", "announce")),
     FellBack(CALL, AT),
+    LegAsked(CALL, AT, LEG, "no_key"),
     LegConnected(CALL, AT, LEG),
     LegEnded(CALL, AT, LEG, Outcome.BUSY, 17, 486),
     Answered(CALL, AT),
@@ -164,7 +166,7 @@ def test_every_kind_of_entry_is_tried_here() -> None:
     }
     kinds = {it.__struct_config__.tag for it in structs if it.__name__[0] != "_"} - {None}
     assert {kind_of(entry) for entry in EVERY} == kinds
-    assert len(kinds) == 24
+    assert len(kinds) == 25
 
 
 @settings(deadline=None)

@@ -127,14 +127,19 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
                 {
                     "number": to,
                     "present": "caller",
+                    "present_if_refused": None,
                     "hours": None,
                     "seconds": None,
                     "percent": None,
                     "label": "",
+                    "max_calls": None,
+                    "whisper": None,
+                    "confirm": False,
                 }
                 for to in ("+32470111222", "+3221112233")
             ],
             "strategy": "all",
+            "remember": None,
             "seconds": 20,
             "music": None,
         },

@@ -83,6 +83,7 @@ def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
             "outcome": "",
             "cause": None,
             "sip": None,
+            "confirmation": None,
         }
     ]
     leg = replace(RECORD.legs[0], connected=NOON, sip=200)

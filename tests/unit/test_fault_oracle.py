@@ -171,6 +171,16 @@ def test_a_caller_does_not_wait_for_an_engine_that_is_known_to_be_away() -> None
     assert violated(replace(late, absences=(Absence("engine", "killed", 990.0, 1013.0),))) == {"V2"}
 
 
+def test_a_caller_waits_for_an_engine_that_died_for_two_seconds_and_longer_for_one_that_was_stopped() -> None:
+    leg = replace(SEEN.legs[0], began=1003.0, ringing=1003.1)
+    waits = replace(TRUE, calls=(replace(TALK, legs=(leg,)), MESSAGE))
+
+    def broken(how: str) -> bool:
+        return "V2" in violated(replace(waits, absences=(Absence("engine", how, 999.5, 1002.9),)))
+
+    assert [broken(how) for how in ("killed", "frozen", "stopped")] == [True, True, False]
+
+
 def test_a_caller_who_gives_up_early_needs_no_service() -> None:
     impatient = replace(
         SEEN,

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.explain import command as explain
-from cli.past_call import Known, PastStep, retrace
 from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
@@ -17,6 +16,7 @@ from dialplan.rehearse import rehearse
 from dialplan.result import Result
 from engine.call_limits import CallLimits
 from journal.entries import Entry
+from storage.retracing import Known, PastStep, retrace
 from tests.unit.fake_dial import Answers
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine

@@ -167,16 +167,19 @@ def test_a_wrong_owner_is_told_once_not_at_each_of_its_numbers(tmp_path: Path) -
     assert len(errors(tmp_path)) == 1
 
 
+NO_CACHE = Path("/nonexistent/cache")
+
+
 async def test_a_folder_read_in_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
-    here, there = load(good_folder(tmp_path), Policy()), await load_in_process(tmp_path, Policy())
-    assert dict(there.numbers) == here.numbers
+    here, there = load(good_folder(tmp_path), Policy()), await load_in_process(tmp_path, Policy(), NO_CACHE)
+    assert dict(there.numbers) == dict(here.numbers)
     assert (there.owners, there.prompts, there.digest) == (here.owners, here.prompts, here.digest)
 
 
 async def test_errors_come_back_from_the_process(tmp_path: Path) -> None:
     (good_folder(tmp_path) / "owners" / "acme.yaml").write_text("name: ACME\ncolour: blue\n")
     with pytest.raises(ConfigErrors) as wrong:
-        await load_in_process(tmp_path, Policy())
+        await load_in_process(tmp_path, Policy(), NO_CACHE)
     with pytest.raises(ConfigErrors) as same:
         load(tmp_path, Policy())
     assert wrong.value.errors == same.value.errors
@@ -184,7 +187,7 @@ async def test_errors_come_back_from_the_process(tmp_path: Path) -> None:
 
 async def test_the_allowed_countries_reach_the_process(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match="is in BE; if that is meant"):
-        await load_in_process(good_folder(tmp_path), Policy(frozenset({"NL"})))
+        await load_in_process(good_folder(tmp_path), Policy(frozenset({"NL"})), NO_CACHE)
 
 
 async def test_a_process_that_takes_too_long_is_given_up_and_gone(
@@ -199,14 +202,14 @@ async def test_a_process_that_takes_too_long_is_given_up_and_gone(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
     with pytest.raises(ConfigErrors, match=r"took more than 0\.001 s"):
-        await load_in_process(good_folder(tmp_path), Policy(), seconds=0.001)
+        await load_in_process(good_folder(tmp_path), Policy(), NO_CACHE, seconds=0.001)
     assert [child.returncode for child in children] == [-9]
 
 
 async def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ConfigErrors, match="the process reading it ended with 1"):
-        await load_in_process(good_folder(tmp_path), Policy())
+        await load_in_process(good_folder(tmp_path), Policy(), NO_CACHE)
 
 
 # What a number of the size that operators write costs.
@@ -259,7 +262,7 @@ def small_heap() -> Iterator[None]:
 
 @pytest.mark.usefixtures("small_heap")
 async def test_no_call_waits_while_many_numbers_are_read(many: Path) -> None:
-    reading = asyncio.create_task(load_in_process(many, Policy()))
+    reading = asyncio.create_task(load_in_process(many, Policy(), NO_CACHE))
     held_up = 0.0
     while not reading.done():
         began = time.process_time()  # of both threads, as one may hold up the other

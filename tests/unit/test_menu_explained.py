@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.explain import command as explain
-from cli.past_call import Known, PastStep, retrace
 from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
 from dialplan.result import Outcome
+from storage.retracing import Known, PastStep, retrace
 from tests.unit.fake_dial import now
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import service_number

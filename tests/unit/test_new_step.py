@@ -19,7 +19,6 @@ import dialplan.route
 import engine.steps
 from cli.commands.check import command as check_command
 from cli.commands.explain import command as explain_command
-from cli.past_call import Known, PastStep, retrace
 from dialplan.destination import Destination
 from dialplan.model import Model
 from dialplan.references import PromptSetting
@@ -30,6 +29,7 @@ from engine.call import Call
 from engine.steps import PERFORMERS
 from engine.steps.announce import say
 from journal.entries import StepPerformed
+from storage.retracing import Known, PastStep, retrace
 from tests.unit.fake_services import FakeCallServices, attend
 from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder

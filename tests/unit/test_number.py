@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from dialplan.destination import Destination
 from dialplan.model import check_e164
-from dialplan.number import Owner, RecordingPolicy, dial_key, read_period
+from dialplan.number import Owner, RecordingPolicy, dial_key
+from dialplan.period import read_period
 from tests.unit.routes import service_number
 
 

@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.commands.explain import command
-from cli.past_call import NOTE, Known, PastStep, retrace
+from cli.past_call import NOTE
 from config.load import load
 from config.policy import Policy
 from config.versions import Versions
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Outcome
 from storage.records import CallRecord, LegRecord
+from storage.retracing import Known, PastStep, retrace
 from tests.unit.folders import NUMBER, good_folder
 from tests.unit.routes import Raw, service_number
 

@@ -9,12 +9,12 @@ from pydantic import SecretStr, ValidationError
 
 from config.mail import Mail
 from config.settings import Settings, SettingsError
+from mailer.mail_settings import mail_sender_of, return_addresses_of, terms_of, transport_of
 from mailer.post import Direct
 from mailer.return_address import ReturnAddresses
 from mailer.smtp import Login, Server
 from storage.key_wrapper import new_master_key
 from worker.mail import MailJobs
-from worker.mail_settings import mail_sender_of, return_addresses_of, terms_of, transport_of
 from worker.metrics import WorkerMetrics
 
 MESSAGE = "018f0000-0000-7000-8000-00001a2b3c4d-vm1"

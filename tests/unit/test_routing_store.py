@@ -29,11 +29,8 @@ def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
     async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
         match module, arguments:
-            case "config.load", (folder, *countries):
-                try:
-                    return load.packed(load.load(Path(folder), Policy(frozenset(countries))))
-                except ConfigErrors as wrong:
-                    return wrong.errors
+            case "config.load", (folder, cache, *countries):
+                return load.answer(folder, cache, *countries)
             case "config.publish", (folder,):
                 return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
             case _:

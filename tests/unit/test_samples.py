@@ -39,13 +39,18 @@ def settings_of(step: str) -> set[str]:
             *Owner.model_fields,
             *STEPS,
             "present",
+            "present_if_refused",
             "label",
+            "confirm",
+            "max_calls",
+            "whisper",
             "percent",
             "outcomes",
             "from",
             "nth",
             "presses",
             "live",
+            "switch",
         }.union(*map(settings_of, STEPS))
     ),
 )

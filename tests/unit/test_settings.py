@@ -205,7 +205,7 @@ def test_the_example_holds_every_setting_and_its_default(tmp_path: Path) -> None
         line.removeprefix("# ") if " = " in line else line for line in example.splitlines()
     )
     settings = load_settings(written(tmp_path, uncommented))
-    examples = {name: getattr(settings, name) for name in ("node", "asterisk", "objects", "mail")}
+    examples = {name: getattr(settings, name) for name in ("node", "asterisk", "objects", "mail", "portal")}
     assert settings == load_settings().model_copy(update=examples)
     assert set(tomllib.loads(uncommented)) == set(Settings.model_fields)
 

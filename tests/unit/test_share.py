@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.commands.explain import command as explain
-from cli.past_call import retrace
 from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
@@ -21,6 +20,7 @@ from dialplan.result import Outcome, counted
 from dialplan.spread import spread
 from engine.counters import Counters
 from journal.entries import StepPerformed
+from storage.retracing import retrace
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine
 from tests.unit.folders import NUMBER, good_folder

@@ -38,10 +38,10 @@ absent            .         .        .         .           .            .       
 """
 AUDIO = """
                recorded  stored  absent  shredded  destroyed
-new               x         .       x        .         .
-recorded          .         x       x        x         .
-stored            .         .       .        x         .
-absent            .         .       .        x         .
+new               x         .       x        .         x
+recorded          .         x       x        x         x
+stored            .         .       .        x         x
+absent            .         .       .        x         x
 shredded          .         .       .        .         x
 destroyed         .         .       .        .         .
 """

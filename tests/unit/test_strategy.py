@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.explain import command as explain
-from cli.past_call import PastStep, retrace
 from dialplan.caller import UNKNOWN
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import Rehearsal, rehearse
 from dialplan.result import Outcome, Result, counted
 from dialplan.step import Facts, Turn
 from journal.entries import HandedOver, StepPerformed, Turned
+from storage.retracing import PastStep, retrace
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine

@@ -189,7 +189,7 @@ async def test_the_next_engine_knows_that_it_is_another_asterisk(tmp_path: Path)
     asterisk.started, asterisk.there, services = at(5), (CHANNEL,), services_of(*LEFT)
     async with serving(tmp_path, asterisk, services) as board:
         await asyncio.sleep(60)
-        assert [live.line.call_id for live in board._calls.present] == [call_id_of(CHANNEL, NODE, at(5))]
+        assert [live.line.call_id for live in board.calls.present] == [call_id_of(CHANNEL, NODE, at(5))]
     assert [(end.call, end.outcome) for end in services.of(CallEnded)] == [(CALL, "lost")]
 
 
@@ -203,7 +203,7 @@ async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_pat
     lines = [*(replace(it, at=it.at + timedelta(seconds=30)) for it in [FALLBACK, *TALK]), other]
     async with serving(tmp_path, asterisk, services, cel_lines=lines) as board:
         await asyncio.sleep(60)
-        assert [live.line.entered for live in board._calls.present] == [at(500)]
+        assert [live.line.entered for live in board.calls.present] == [at(500)]
     assert told(services)[0] == (CALL, at(30), "lost", at(44))
     assert {end.outcome for end in services.of(CallEnded)} == {"lost"}
 

@@ -95,7 +95,7 @@ async def test_a_call_after_the_clock_was_set_back_is_of_the_present_asterisk(tm
         hands.set = timedelta(hours=-1)
         early = cel("FALLBACK", CHANNEL, -3000, dialled=NUMBER, to=OFFICE)
         await board.take([early, *(cel(it.kind, it.channel, -2990, **it.extra) for it in TALK)])
-        assert [live.line.id for live in board._calls.present] == [CHANNEL]
+        assert [live.line.id for live in board.calls.present] == [CHANNEL]
         await board.take([cel(it.kind, it.channel, -2900, **it.extra) for it in GOODBYE])
         await asyncio.sleep(60)
     assert [end.outcome for end in services.of(CallEnded)] == ["answered"]

@@ -10,10 +10,9 @@ from structlog.testing import capture_logs
 from config.load import load
 from config.policy import Policy
 from dialplan.routing import Routing
-from engine.call_limits import CallLimits
 from engine.call_services import CallMetrics, NodeCallServices
-from engine.counters import Counters
 from engine.metrics import EngineMetrics
+from engine.node_memory import NodeMemory
 from engine.routing_store import RoutingStore
 from journal.writer import Journal
 from tests.unit.folders import NUMBER, good_folder
@@ -49,8 +48,7 @@ def services(store: Store) -> NodeCallServices:
         call_metrics=call_metrics,
         longest=timedelta(hours=4),
         recordings=Path("/"),
-        counters=Counters(Path("/nowhere/counters.json")),
-        limits=CallLimits({}),
+        memory=NodeMemory.of(Path("/nowhere"), {}, 3),
     )
 
 

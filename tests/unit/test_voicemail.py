@@ -37,17 +37,20 @@ pytestmark = pytest.mark.looptime
 
 ROUTE: list[Raw] = [{"voicemail": {"greeting": "closed", "seconds": "60"}}]
 AUDIO = "0199-call-vm1"
-# Every prompt takes two seconds but the beep, which takes none.
-SECONDS = {"beep": 0.0}
 
 
 def owner(**settings: Any) -> Owner:
     return Owner.model_validate({"name": "ACME", "language": "nl", "mail": "office@acme.example", **settings})
 
 
-def services_of(route: list[Raw] = ROUTE, *, full: str | None = None, **settings: Any) -> FakeCallServices:
+def services_of(
+    route: list[Raw] = ROUTE, *, full: str | None = None, beep: float = 0.0, **settings: Any
+) -> FakeCallServices:
+    """Every prompt takes two seconds but the beep, which takes none."""
+    seconds = {"beep": beep}
+
     def prompt(name: str) -> Prompt:
-        return Prompt(name, Path(f"{name}.wav"), SECONDS.get(name, 2.0), "")
+        return Prompt(name, Path(f"{name}.wav"), seconds.get(name, 2.0), "")
 
     return FakeCallServices(
         CallTerms(service_number(route, label="Shop"), owner(**settings), prompt), full=full
@@ -170,6 +173,13 @@ async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to() -> Non
     await attend(line, services)
     assert kinds(services) == ["CallStarted", "Answered", "MessageStarted", "MessageEnded", "CallEnded"]
     assert end(services) == ("voicemail", "lost")
+
+
+async def test_of_a_caller_who_hangs_up_during_the_beep_there_is_no_audio_to_wait_for() -> None:
+    line, services = FakeLine(hangs_up_after=2.5), services_of(beep=1.0)
+    await attend(line, services)
+    assert told(services, MessageStarted).at == after(3)
+    assert told(services, MessageEnded) == MessageEnded(line.call_id, after(2.5), AUDIO, "failed")
 
 
 # What the journal is told.

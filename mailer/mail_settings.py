@@ -47,12 +47,16 @@ def return_addresses_of(settings: Settings) -> ReturnAddresses:
 
 def mail_sender_of(mail: Mail, addresses: ReturnAddresses) -> MailSender:
     """Raises SettingsError when the certificate authorities cannot be read."""
+    return MailSender(post_of(mail), Sender(mail.sender, mail.sender_name), addresses, mail.require_tls)
+
+
+def post_of(mail: Mail) -> Post:
+    """Raises SettingsError when the certificate authorities cannot be read."""
     try:
         identity = SmtpIdentity(mail.hello or socket.getfqdn(), verifying(mail.authorities))
     except OSError as wrong:  # ssl.SSLError is one
         raise SettingsError([f"mail.authorities: {mail.authorities}: {wrong}"]) from None
-    sender = Sender(mail.sender, mail.sender_name)
-    return MailSender(Post(transport_of(mail), Sessions(identity)), sender, addresses, mail.require_tls)
+    return Post(transport_of(mail), Sessions(identity))
 
 
 def transport_of(mail: Mail) -> Transport:

@@ -1,0 +1,176 @@
+"""What earlier readings of routing folders found: an unchanged file is neither read nor parsed again.
+
+A file is recognised by size, inode and change time, its content by its SHA-256. What is known of a content
+holds in any folder: a version that is stored under another name is known too.
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from dialplan.caller_list import CallerList
+from dialplan.number import Owner
+
+# A file system's clock is coarse: a file that was changed just before it was read may change again unseen.
+YOUNG_NS = 2_000_000_000
+SOURCES = ("config", "dialplan")
+LIBRARIES = ("holidays", "phonenumbers", "pydantic", "tzdata")
+SPARE = 1000  # entries of earlier readings that are kept besides as many as the last one needed
+
+type Stamp = tuple[int, int, int]
+# What a number asked of its folder, and the argument: ("prompt", "welcome").
+type Question = tuple[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNumber:
+    """A number whose file is right: `packed`, a pickled ServiceNumber, and what its being right depends on.
+
+    `asked`: the references that were found. `contents`: path and SHA-256 of each sub-route and list that it
+    uses. `destinations`: their dial keys. `music`: the prompts that replace the ringing.
+    """
+
+    key: str
+    owner: str
+    fallback: str | None
+    music: tuple[str, ...]
+    packed: bytes
+    asked: tuple[Question, ...]
+    destinations: frozenset[str]
+    contents: frozenset[str]
+
+
+@dataclass(slots=True)
+class Known:
+    """`stamps`: the SHA-256 of each file, by path; everything else by SHA-256. `seconds`: of prompts."""
+
+    stamps: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    numbers: dict[str, KnownNumber] = field(default_factory=dict)
+    owners: dict[str, Owner] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    lists: dict[str, CallerList] = field(default_factory=dict)
+
+
+class Cache:
+    """What is known at the beginning of a reading (`before`), and what the reading needed of it or found."""
+
+    def __init__(self, before: Known | None = None) -> None:
+        self._before = before or Known()
+        self._now = Known()
+        self.changed = False
+
+    @classmethod
+    def of(cls, file: Path, rules: str) -> Self:
+        """Return what this file knows; nothing if it is missing, or another user could have written it.
+
+        `rules`: what else the results depend on. Another version of the software knows nothing.
+        """
+        try:
+            with file.open("rb") as opened:
+                stat = os.fstat(opened.fileno())
+                if stat.st_uid != os.geteuid() or stat.st_mode & 0o022 or opened.readline() != header(rules):
+                    return cls()
+                known = pickle.load(opened)  # noqa: S301 - written by this user; nobody else can write it
+        except Exception:  # noqa: BLE001 - whatever is wrong with the file, it is only a cache
+            return cls()
+        return cls(known if isinstance(known, Known) else None)
+
+    def write(self, file: Path, rules: str) -> None:
+        """Replace the file, if anything is new. If it cannot be written, the next reading takes longer."""
+        if not self.changed:
+            return
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+                opened.write(header(rules))
+                pickle.dump(self._merged(), opened)
+            draft.rename(file)
+        except OSError:
+            draft.unlink(missing_ok=True)
+
+    def sha256(self, file: Path) -> str | None:
+        """Return the SHA-256 of this file; None if the file must be read. Raises OSError."""
+        stamp, sha256 = self._before.stamps.get(str(file), (None, ""))
+        if stamp != _stamp(file.stat()):
+            return None
+        self._now.stamps[str(file)] = stamp, sha256
+        return sha256
+
+    def read(self, file: Path, most: int = -1) -> tuple[bytes, str]:
+        """Return the content of a file, at most so many bytes, and its SHA-256. Raises OSError."""
+        with file.open("rb") as opened:
+            stat = os.fstat(opened.fileno())
+            data = opened.read(most)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if stat.st_mtime_ns < time.time_ns() - YOUNG_NS:
+            self._now.stamps[str(file)] = _stamp(stat), sha256
+        self.changed = True
+        return data, sha256
+
+    def number(self, sha256: str) -> KnownNumber | None:
+        return self._found(self._before.numbers, self._now.numbers, sha256)
+
+    def add_number(self, sha256: str, number: KnownNumber) -> None:
+        self._now.numbers[sha256] = number
+
+    def owner(self, sha256: str, make: Callable[[], Owner | None]) -> Owner | None:
+        return self._known_or(self._before.owners, self._now.owners, sha256, make)
+
+    def seconds(self, sha256: str, make: Callable[[], float | None]) -> float | None:
+        return self._known_or(self._before.seconds, self._now.seconds, sha256, make)
+
+    def caller_list(self, sha256: str, make: Callable[[], CallerList | None]) -> CallerList | None:
+        return self._known_or(self._before.lists, self._now.lists, sha256, make)
+
+    def _known_or[T](
+        self, before: dict[str, T], now: dict[str, T], sha256: str, make: Callable[[], T | None]
+    ) -> T | None:
+        """Return what is known of a content; else make it, and note it unless it is None, which is wrong."""
+        if (found := self._found(before, now, sha256)) is not None:
+            return found
+        if (made := make()) is not None:
+            now[sha256] = made
+        return made
+
+    def _found[T](self, before: dict[str, T], now: dict[str, T], sha256: str) -> T | None:
+        if (found := before.get(sha256)) is not None:
+            now[sha256] = found
+        return found
+
+    def _merged(self) -> Known:
+        before, now = self._before, self._now
+        return Known(
+            _some_more(before.stamps, now.stamps),
+            _some_more(before.numbers, now.numbers),
+            _some_more(before.owners, now.owners),
+            _some_more(before.seconds, now.seconds),
+            _some_more(before.lists, now.lists),
+        )
+
+
+def _some_more[T](before: dict[str, T], now: dict[str, T]) -> dict[str, T]:
+    """The entries of now, behind the latest of before: of an older version, which may come back."""
+    rest = [(key, value) for key, value in before.items() if key not in now]
+    return dict(islice(rest, max(0, len(rest) - len(now) - SPARE), None)) | now
+
+
+def _stamp(stat: os.stat_result) -> Stamp:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def header(rules: str) -> bytes:
+    """Return the first line of the file: the software, and the rules."""
+    root = Path(__file__).parent.parent
+    files = [file for folder in SOURCES for file in sorted((root / folder).rglob("*.py"))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    libraries = " ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"{sys.version_info[:3]} {digest} {libraries} {rules}\n".encode()

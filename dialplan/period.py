@@ -1,0 +1,27 @@
+"""Periods, as operators write them: `30 days`."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+UNITS: Mapping[str, timedelta] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
+LONGEST = timedelta(days=3653)
+
+
+def read_period(written: object) -> timedelta:
+    """Parse `30 days`. Raises ValueError with the remedy."""
+    match = (
+        re.fullmatch(r"(\d{1,4}) (hour|day|week)s?", written, re.ASCII) if isinstance(written, str) else None
+    )
+    if not match:
+        raise ValueError("write a number and hours, days or weeks: 30 days")
+    period = int(match[1]) * UNITS[match[2]]
+    if not timedelta(0) < period <= LONGEST:
+        raise ValueError(
+            f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
+        )
+    return period

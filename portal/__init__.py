@@ -1,0 +1,1 @@
+"""The owners' portal: shows owners their calls, messages and recordings. It changes no call."""

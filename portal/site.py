@@ -1,0 +1,50 @@
+"""The portal's application: its routes, and what stands before them."""
+
+from importlib import resources
+
+from aiohttp import web
+
+from portal import accesses, call, calls, downloads, login, messages, my_data, numbers, overview, recordings
+from portal.guard import (
+    BODY_BYTES,
+    PUBLIC,
+    only_from_our_pages,
+    only_logged_in,
+    only_our_host,
+    protect,
+    told_in_words,
+)
+from portal.services import SERVICES, UNLIMITED, Services, Unlimited
+from portal.sound import Sounds
+
+STYLE = (resources.files("portal") / "static" / "portal.css").read_bytes()
+# Each has ROUTES, all of which need a login.
+PAGES = (overview, downloads, calls, call, messages, recordings, numbers, accesses, my_data)
+
+
+def application(services: Services, unlimited: Unlimited) -> web.Application:
+    """The application. Every route needs a login, but for those that are listed as public here.
+
+    `unlimited`: exempts a connection from the limits of the port, for an answer that takes long.
+    """
+    app = web.Application(
+        client_max_size=BODY_BYTES,
+        middlewares=[told_in_words, only_our_host, only_from_our_pages, only_logged_in],
+    )
+    app[SERVICES] = services
+    app[UNLIMITED] = unlimited
+    app[overview.RECENT] = overview.Recent()
+    app[recordings.SOUNDS] = Sounds(services.encrypted_store)
+    public = (*login.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
+    app[PUBLIC] = frozenset(str(route.kwargs["name"]) for route in public)
+    app.add_routes(public)
+    app.add_routes(login.ROUTES)
+    for module in PAGES:
+        app.add_routes(module.ROUTES)
+    app.on_response_prepare.append(protect)
+    return app
+
+
+async def style(_request: web.Request) -> web.Response:
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return web.Response(body=STYLE, content_type="text/css", headers=headers)

@@ -1,0 +1,147 @@
+"""Audio for a browser: fetched, decrypted and converted in memory, never on a disk; sent whole or in part.
+
+A player that seeks asks for many parts. What it has been given a moment ago is kept in memory, and one line
+of the access log stands for all parts of one listening.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+from aiohttp import hdrs, web
+
+from config.memory_file import in_memory
+from portal.services import UNLIMITED
+from storage.access import Access, Actor
+from storage.conversation import BLOCK, HOW, LOSSY
+from storage.encrypted_store import EncryptedStore
+from storage.owned.recordings import RecordingView
+
+FORMATS = ("wav", "flac", "mp3", "opus")
+TYPES: Mapping[str, str] = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+}
+AT_ONCE = 2  # recordings fetched or converted at the same time: each is in memory as a whole
+KEPT_SECONDS = 300.0
+KEPT_BYTES = 64 * 2**20
+CHUNK = 256 * 1024
+CHUNK_SECONDS = 30.0  # a client that reads slower than this is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was given to somebody, and when."""
+
+    data: bytes
+    at: float
+
+
+class Sounds:
+    """Returns the audio of recordings, and logs each access."""
+
+    def __init__(self, encrypted_store: EncryptedStore) -> None:
+        self._store = encrypted_store
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._kept: OrderedDict[tuple[str, str], Heard] = OrderedDict()
+
+    async def of(
+        self, con: asyncpg.Connection, recording: RecordingView, form: str, actor: Actor, what: Access
+    ) -> bytes:
+        """The recording in this format. Not in a transaction. Raises as EncryptedStore.fetch does."""
+        key = (recording.audio_id, actor.operator)
+        if what is Access.LISTEN and (data := self._recent(key)) is not None:
+            return data
+        async with self._turns:
+            data = await self._store.fetch(con, recording.audio_id, actor, what)
+            if form != recording.format:
+                data = await asyncio.to_thread(convert, data, form)
+        if what is Access.LISTEN:
+            self._keep(key, data)
+        return data
+
+    def _recent(self, key: tuple[str, str]) -> bytes | None:
+        self._tidy()
+        heard = self._kept.get(key)
+        return heard.data if heard else None
+
+    def _keep(self, key: tuple[str, str], data: bytes) -> None:
+        self._kept[key] = Heard(data, time.monotonic())
+        self._tidy()
+
+    def _tidy(self) -> None:
+        oldest = time.monotonic() - KEPT_SECONDS
+        while self._kept and (
+            next(iter(self._kept.values())).at < oldest
+            or sum(len(heard.data) for heard in self._kept.values()) > KEPT_BYTES
+        ):
+            self._kept.popitem(last=False)
+
+
+def convert(data: bytes, form: str) -> bytes:
+    """The same audio in another format. Blocks: call it in a thread."""
+    import soundfile  # noqa: PLC0415 - 0.35 s, needed only with a recording to convert
+
+    with in_memory(data) as source, in_memory() as made:
+        with soundfile.SoundFile(source.fileno(), closefd=False) as sound:
+            rate = 8000 if sound.samplerate == 48000 else sound.samplerate
+            step = sound.samplerate // rate  # Opus is always decoded at 48 kHz
+            how = HOW[form]
+            with soundfile.SoundFile(made.fileno(), "w", rate, sound.channels, closefd=False, **how) as out:
+                kind = "float32" if form in LOSSY else "int16"
+                for block in sound.blocks(BLOCK * step, dtype=kind):
+                    out.write(block[::step])
+        made.seek(0)
+        return made.read()
+
+
+async def send(request: web.Request, data: bytes, form: str, name: str, as_file: bool) -> web.StreamResponse:
+    """Answer with the audio, or with the part of it that was asked for (RFC 9110, 14.2)."""
+    request.app[UNLIMITED](request.transport)
+    start, stop, partial = asked_part(request, len(data))
+    headers = {
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CONTENT_TYPE: TYPES[form],
+        hdrs.CONTENT_LENGTH: str(stop - start),
+        hdrs.CACHE_CONTROL: "no-store",
+    }
+    if as_file:
+        headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
+    if partial:
+        headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{len(data)}"
+    response = web.StreamResponse(status=206 if partial else 200, headers=headers)
+    await response.prepare(request)
+    for at in range(start, stop, CHUNK):
+        await write(request, response, data[at : min(at + CHUNK, stop)])
+    await response.write_eof()
+    return response
+
+
+def asked_part(request: web.Request, size: int) -> tuple[int, int, bool]:
+    """Begin, end, and whether it is a part. Raises HTTPRequestRangeNotSatisfiable."""
+    try:
+        wanted = request.http_range
+    except ValueError:  # more than one range, or none that can be read: all of it may be sent
+        return 0, size, False
+    if wanted.start is None and wanted.stop is None:
+        return 0, size, False
+    start, stop, _ = wanted.indices(size)
+    if start >= stop:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
+    return start, stop, True
+
+
+async def write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Write to the client; end the connection if it does not read."""
+    try:
+        async with asyncio.timeout(CHUNK_SECONDS):
+            await response.write(data)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client does not read") from None

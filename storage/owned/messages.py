@@ -1,0 +1,124 @@
+"""An owner's messages, newest first, with what became of each at every address."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from storage.owned.calls import LONGEST_PAGE
+
+PAGE = """
+SELECT message.message_id, message.kind, message.call_id, message.number, message.caller, message.withheld,
+    message.began, message.state, message.why, audio.state AS sound, audio.seconds::float8 AS seconds,
+    audio.destroy_after, audio.hold IS NOT NULL AS held, tombstone.destroyed_at
+FROM message
+LEFT JOIN audio ON audio.audio_id = message.message_id
+LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
+WHERE message.owner = $1
+  AND ($2::text IS NULL OR message.message_id = $2)
+  AND ($3::timestamptz IS NULL OR (message.began, message.message_id) < ($3, $4::text))
+ORDER BY message.began DESC, message.message_id DESC
+LIMIT $5
+"""
+RECIPIENTS = """
+SELECT message_id, recipient, turn, next_at, attempts, accepted_at, final, refused_at, bounced_at
+FROM outbox WHERE message_id = ANY ($1) ORDER BY message_id, turn, recipient
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The mail to one address. `state`: waiting, accepted, arrived, refused or bounced."""
+
+    address: str
+    state: str
+    at: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message. `sound`: the state of its audio, empty for a missed call. `kept_until`: its deadline."""
+
+    message_id: str
+    kind: str
+    call_id: str
+    number: str
+    caller: str
+    withheld: bool
+    began: datetime
+    state: str
+    why: str
+    sound: str
+    seconds: float | None
+    kept_until: datetime | None
+    held: bool
+    destroyed: datetime | None
+    recipients: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last message of a page: the next page begins after it."""
+
+    began: datetime
+    message_id: str
+
+
+async def page(
+    con: asyncpg.Connection, owner: str, after: Cursor | None, size: int
+) -> tuple[list[MessageView], Cursor | None]:
+    """The next messages, at most `size`; and where the page after them begins, if there is one."""
+    size = min(size, LONGEST_PAGE)
+    place = (after.began, after.message_id) if after else (None, None)
+    rows = await con.fetch(PAGE, owner, None, *place, size + 1)
+    found = await _views(con, rows[:size])
+    last = rows[size - 1] if len(rows) > size else None
+    return found, Cursor(last["began"], last["message_id"]) if last else None
+
+
+async def get(con: asyncpg.Connection, owner: str, message_id: str) -> MessageView | None:
+    """One message; None when this owner has no such message."""
+    found = await _views(con, await con.fetch(PAGE, owner, message_id, None, None, 1))
+    return found[0] if found else None
+
+
+async def _views(con: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[MessageView]:
+    recipients: dict[str, list[Recipient]] = defaultdict(list)
+    for row in await con.fetch(RECIPIENTS, [row["message_id"] for row in rows]):
+        recipients[row["message_id"]].append(_recipient(row))
+    return [_view(row, recipients[row["message_id"]]) for row in rows]
+
+
+def _recipient(row: asyncpg.Record) -> Recipient:
+    if row["bounced_at"]:
+        state, at = "bounced", row["bounced_at"]
+    elif row["accepted_at"]:
+        state, at = "arrived" if row["final"] else "accepted", row["accepted_at"]
+    elif row["refused_at"]:
+        state, at = "refused", row["refused_at"]
+    else:
+        state, at = "waiting", row["next_at"]
+    return Recipient(row["recipient"], state, at, row["attempts"])
+
+
+def _view(row: asyncpg.Record, recipients: Sequence[Recipient]) -> MessageView:
+    return MessageView(
+        message_id=row["message_id"],
+        kind=row["kind"],
+        call_id=str(row["call_id"]),
+        number=row["number"],
+        caller="" if row["withheld"] else row["caller"] or "",
+        withheld=row["withheld"],
+        began=row["began"],
+        state=row["state"],
+        why=row["why"] or "",
+        sound=row["sound"] or "",
+        seconds=row["seconds"],
+        kept_until=None if row["destroyed_at"] else row["destroy_after"],
+        held=bool(row["held"]),
+        destroyed=row["destroyed_at"],
+        recipients=tuple(recipients),
+    )

@@ -1,0 +1,83 @@
+"""Floods from outside, and processes that were started twice: the service goes on as if nothing happened."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from urllib.parse import urlsplit
+
+from devkit.children import spawn
+from devkit.parts import Command, ended
+from tests.faults.field import Field
+from tests.live.sip import Agent, Call
+from tests.live.torture.attack import Watch, attack
+from tests.live.torture.messages import mutations
+
+SEED = 4475
+MUTATED = "+31777777777"  # not near any number that a telephone calls: a mutation of it is another one
+BATCH = 25
+LISTED = 120  # channels that may be there while the next messages are sent: those of the telephones as well
+HALF_OPEN, AT_ONCE = 400, 40  # calls; more than all lines
+CONNECTIONS = 300  # to each port
+ENDS_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def mutated(field: Field, count: int) -> AsyncIterator[None]:
+    """So many SIP messages, each damaged in one to four places."""
+    await asyncio.to_thread(field.house.write, {MUTATED: {"route": [{"hangup": "busy"}]}})
+    messages = mutations(SEED, count, target=field.house.endpoint.sip, number=MUTATED)
+    with field.absence("network", "hostile"), Watch.over(field.house.endpoint, LISTED) as watch:
+        await asyncio.to_thread(attack, watch, messages, BATCH)
+        yield
+
+
+@asynccontextmanager
+async def half_open(field: Field) -> AsyncIterator[None]:
+    """Calls to two numbers, more than there are lines, that nobody is behind: they end by their route."""
+    numbers = await asyncio.to_thread(field.house.agree, [{"wait": 15}], [{"wait": 15}])
+    with field.absence("network", "flood"), Agent() as agent:
+        for n in range(HALF_OPEN):
+            caller = f"<sip:+3225{n:06d}@caller.example>"
+            Call(agent, field.house.run.sip, numbers[n % 2], caller).invite()
+            if n % AT_ONCE == 0:
+                await asyncio.sleep(0.1)  # 400 calls/s: the socket of a busy Asterisk drops what is more
+        yield
+
+
+@asynccontextmanager
+async def idle_connections(field: Field) -> AsyncIterator[None]:
+    """Connections to every port of engine, worker and Asterisk that say nothing."""
+    endpoint, house = field.house.endpoint, field.house
+    ports = [endpoint.ari_port, int(endpoint.events_address.rpartition(":")[2])]
+    ports += [urlsplit(part.health).port or 0 for part in (house.engine, house.worker)]
+    with field.absence("network", "flood"), connected(ports):
+        yield
+
+
+@contextmanager
+def connected(ports: list[int]) -> Iterator[None]:
+    with ExitStack() as held:
+        for port in ports:
+            for _ in range(CONNECTIONS):
+                with suppress(OSError):  # it is refused: that is allowed
+                    held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=0.2))
+        yield
+
+
+@asynccontextmanager
+async def twice(field: Field, name: str) -> AsyncIterator[None]:
+    """A second engine or worker with the same settings, so of the same name: it has to end by itself."""
+    part = field.part(name)
+    assert isinstance(part, Command)
+    command = [sys.executable, "-P", "-m", "cli", *part.words]
+    second = spawn(command, part.log.with_suffix(".second"), env=part.environment(), farewell=signal.SIGKILL)
+    try:
+        async with asyncio.timeout(ENDS_SECONDS):
+            status = await ended(second)
+        assert status not in (0, -signal.SIGKILL), f"the second {name} ended with {status}"
+        yield
+    finally:
+        second.kill()

@@ -1,0 +1,27 @@
+"""The worker's job that publishes for each usable backup what was destroyed and held since."""
+
+import asyncpg
+import structlog
+
+from storage.backup.since import Publisher
+from storage.key_wrapper import KeyWrapper
+from storage.objects import Objects, ObjectsTrouble
+from worker.job import Job
+
+PUBLISH_SECONDS = 60.0
+log = structlog.get_logger()
+
+
+class Publishing:
+    """A restore does not know what was destroyed in the last PUBLISH_SECONDS before the database's loss."""
+
+    def __init__(self, objects: Objects, key_wrapper: KeyWrapper) -> None:
+        self.job = Job("publish", self._publish, PUBLISH_SECONDS)
+        self._publisher = Publisher(objects, key_wrapper)
+
+    async def _publish(self, con: asyncpg.Connection) -> bool:
+        try:
+            return await self._publisher.publish_next(con)
+        except ObjectsTrouble as trouble:
+            log.warning("destructions_not_published", error=str(trouble))
+            return False
