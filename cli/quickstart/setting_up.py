@@ -15,6 +15,11 @@ from config.settings import DEFAULT_FILE, load_settings
 
 FOLDER = DEFAULT_FILE.parent
 ASTERISK = Path("/etc/asterisk")
+ROLES = (
+    "callengine_worker",
+    "callengine_reader",
+    "callengine_portal",
+)  # a role that is absent gets no rights
 DATA = tuple(
     map(Path, ("/var/lib/callengine", "/var/log/asterisk/cel-custom", "/var/spool/asterisk/recording"))
 )
@@ -44,7 +49,7 @@ def set_up(wish: Wish, say: Say) -> None:
         made.database = True
         made.save()
         host.create_database(passwords)
-    asyncio.run(apply(owner_url(wish, passwords), "callengine_worker", "callengine_reader"))
+    asyncio.run(apply(owner_url(wish, passwords), *ROLES))
     say("writing Asterisk's configuration")
     host.lay_out(FOLDER / "asterisk.values")
     say("starting Asterisk, engine and worker")

@@ -17,7 +17,7 @@ from cli.quickstart.wish import Passwords, QuickstartError, Wish
 from config.load import load
 from config.policy import Policy
 from config.settings import Destinations, load_settings
-from worker.stores import key_wrapper_of
+from storage.stores import key_wrapper_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WISH = Wish(
