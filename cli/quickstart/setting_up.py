@@ -15,11 +15,7 @@ from config.settings import DEFAULT_FILE, load_settings
 
 FOLDER = DEFAULT_FILE.parent
 ASTERISK = Path("/etc/asterisk")
-ROLES = (
-    "callengine_worker",
-    "callengine_reader",
-    "callengine_portal",
-)  # a role that is absent gets no rights
+ROLES = ("callengine_worker", "callengine_reader", "callengine_portal")  # an absent one gets no rights
 DATA = tuple(
     map(Path, ("/var/lib/callengine", "/var/log/asterisk/cel-custom", "/var/spool/asterisk/recording"))
 )
