@@ -4,7 +4,7 @@
 # make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
 # make system  execute docs/operating.md on a booted Debian 13; needs root
 # make deb     build the packages for Debian 13 into dist/; LINT=1 checks them with lintian
-# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5)
+# make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5 ROUND=10m)
 # make check   check lint, format, types and import contracts
 # make fmt     format the code
 # make manual  write docs/routing.md and config/schemas/ from the models
@@ -64,8 +64,9 @@ faults: setup
 
 SOAK := 2h
 RATE := 5
+ROUND := 10m
 soak: setup
-	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE)
+	@$(BIN)/python -m tests.faults.soak --length $(SOAK) --rate $(RATE) --round $(ROUND)
 
 deb: setup
 	@scripts/make-deb.sh

@@ -1,19 +1,13 @@
 """A module of ours run as a process of its own: what is slow, or may crash, does not delay a call."""
 
 import asyncio
-import os
 import pickle
 import sys
 from typing import Any
 
+from config.reply import reply
 
-def reply(answer: object) -> None:
-    """In the child: write the answer. The parent may have been killed, and then needs none."""
-    try:
-        pickle.dump(answer, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os._exit(1)  # at its end the interpreter would write again, and report an error
+__all__ = ["ChildError", "answer_of", "reply"]
 
 
 class ChildError(Exception):

@@ -1,15 +1,18 @@
 """Copies of routing folders: the digest of their content, and a durable copy of a whole folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 from config.folder import list_files
-from config.reading import digest_of
 
 FSYNCS_AT_ONCE = 16  # ext4 commits them together: docs/decisions/011-routing-versions.md
+
+
+class FolderChangedError(Exception):
+    """The folder was changed between reading and copying it."""
 
 
 def content_digest(folder: Path) -> str:
@@ -26,6 +29,12 @@ def content_digest(folder: Path) -> str:
         raise
     except OSError:
         return ""
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """Return the digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path."""
+    lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(hashes.items()))
+    return sha256(lines.encode()).hexdigest()
 
 
 def sha256_of(file: Path) -> str:

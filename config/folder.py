@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.errors import NOWHERE, FileError
-from dialplan.model import NAME
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES, NAME
 
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")

@@ -1,6 +1,5 @@
 """Reading a routing folder file by file, and collecting every error."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from config.cache import Cache, KnownNumber
 from config.caller_lists import MAX_LIST_BYTES, read_list
+from config.copies import digest_of
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
 from config.prompts import MAX_BYTES as MAX_PROMPT_BYTES
 from config.prompts import measure
@@ -173,9 +173,3 @@ class Reading:
 
     def _key(self, file: Path) -> str:
         return str(file)[len(str(self.folder)) + 1 :]  # relative_to() takes 0.2 ms
-
-
-def digest_of(hashes: Mapping[str, str]) -> str:
-    """Return the digest (SHA-256, hex) of a routing folder, from the SHA-256 of each file by its path."""
-    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(hashes.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()

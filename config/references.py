@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from config.policy import Policy
-from dialplan.number import LANGUAGES, dial_key
+from dialplan.names import LANGUAGES
+from dialplan.number import dial_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
-"""Routing versions stored and read by a process of its own: thousands of files do not delay a call."""
+"""Routing versions stored and read by processes of their own: thousands of files do not delay a call."""
 
 import gc
 import sys
 from pathlib import Path
-from typing import Any
 
 from config.child import ChildError, answer_of, reply
+from config.copies import FolderChangedError
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.policy import Policy
-from config.versions import FolderChangedError, VersionError, Versions, Why
+from config.versions import VersionError, Versions, Why
 from dialplan.routing import Routing
 
-KEEP_SECONDS = 120.0  # 5,000 numbers take 1 s, on a slow disk 10
+STORE_SECONDS = 120.0  # 5,000 numbers take 1 s, on a slow disk 10
 READ_SECONDS = 30.0
 
 
@@ -19,7 +19,7 @@ async def store(versions: Versions, folder: Path, digest: str) -> None:
     """`Versions.store`. Raises OSError if it cannot be written, ConfigErrors if the folder has changed."""
     try:
         error = await answer_of(
-            "config.versioning", "keep", str(versions.root), digest, str(folder), seconds=KEEP_SECONDS
+            "config.version_files", str(versions.root), str(folder), digest, seconds=STORE_SECONDS
         )
     except ChildError as failure:
         raise OSError(f"the process that stores the version {failure}") from None
@@ -36,7 +36,7 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
     countries = sorted(policy.countries) if policy else ()
     try:
         answer = await answer_of(
-            "config.versioning", "read", str(versions.root), digest, *countries, seconds=READ_SECONDS
+            "config.versioning", str(versions.root), digest, *countries, seconds=READ_SECONDS
         )
     except ChildError as failure:
         raise VersionError(digest, Why.UNREADABLE, f"the process reading it {failure}") from None
@@ -48,14 +48,11 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
     raise answer
 
 
-def _answer(what: str, root: str, digest: str, *more: str) -> Any:
-    """Return the answer of the child: a version, an error, or None after `keep`."""
-    versions = Versions(Path(root))
+def _answer(root: str, digest: str, *countries: str) -> Routing | Exception:
+    """Return the answer of the child: a version, or an error."""
     try:
-        if what == "keep":
-            return versions.store(Path(more[0]), digest)
-        return versions.read(digest, Policy(frozenset(more)) if more else None)
-    except (VersionError, FolderChangedError, OSError) as error:
+        return Versions(Path(root)).read(digest, Policy(frozenset(countries)) if countries else None)
+    except (VersionError, OSError) as error:
         return error
 
 

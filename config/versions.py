@@ -18,15 +18,14 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from config.copies import content_digest, copy, sha256_of, sync
+from config import version_files
+from config.copies import content_digest, sha256_of, sync
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.load import load
 from config.policy import Policy
+from config.version_files import DRAFT, IN_FORCE
 from dialplan.routing import Routing
-
-IN_FORCE = "in-force"
-DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
 
 
 class Why(StrEnum):
@@ -43,10 +42,6 @@ class VersionError(Exception):
     def __init__(self, digest: str, why: Why, detail: str = "") -> None:
         super().__init__(digest, why, detail)  # all arguments: it is pickled by another process
         self.digest, self.why, self.detail = digest, why, detail
-
-
-class FolderChangedError(Exception):
-    """The folder was changed between reading and copying it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +117,10 @@ class Versions:
 
         Raises FolderChangedError if the folder has changed since, and OSError.
         """
-        if not self.root.is_dir():
-            self.root.mkdir(parents=True)
-            sync(self.root.parent)
-        place = self.root / digest
-        if place.is_dir() and content_digest(place) == digest:
-            return
-        draft = self.root / f"{DRAFT}-{digest}"
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            if copy(folder, draft, self.in_force) != digest:
-                raise FolderChangedError(folder)
-            self._remove(place)  # it is damaged
-            draft.rename(place)
-        except FileNotFoundError:  # a file of it was removed just now
-            raise FolderChangedError(folder) from None
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        sync(self.root)
+        version_files.store(self.root, folder, digest)
 
     def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
-        """Note that a stored version comes into force, and that the one before leaves. Raises OSError."""
+        """Record that a stored version comes into force, and that the one before leaves. Raises OSError."""
         before = self._read(digest)
         periods = before.periods if before else ()
         if before is None or not before.may_be_in_force:  # otherwise only the engine was away
@@ -196,7 +174,7 @@ class Versions:
             version for version in others if not version.may_be_in_force and version.last_in_force < before
         ]
         for version in old:
-            self._remove(self.root / version.digest)
+            version_files.remove(self.root / version.digest)
             (self.root / f"{version.digest}.json").unlink(missing_ok=True)
         return old
 
@@ -207,14 +185,6 @@ class Versions:
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
-
-    def _remove(self, place: Path) -> None:
-        """Remove it in one step for every reader: no reader sees a version that is half removed."""
-        if place.exists():
-            removed = self.root / f"{GONE}-{place.name}"
-            shutil.rmtree(removed, ignore_errors=True)
-            place.rename(removed)
-            shutil.rmtree(removed, ignore_errors=True)
 
     def _write(self, version: Version) -> None:
         draft = self.root / f"{DRAFT}-{version.digest}.json"

@@ -37,20 +37,20 @@ DestinationNumber = Annotated[
 class Destination(Model):
     """A number to ring: `+3221112233`, or with settings of its own.
 
-        number: +3221112233
         label: reception                what `explain` calls it
-        present: service_number         which number it is shown: caller (default; withheld stays withheld),
-                                        service_number or anonymous
-        present_if_refused: anonymous   what it is shown in a second try, where its network refuses the first
-                                        (403, 603 or 608 before it rings), as some refuse foreign numbers
+        number: +3221112233
+        present: service_number         the number it is shown: caller, service_number or anonymous
+        present_if_refused: anonymous   the one it is shown in a second try, see below
         hours: mon-fri 09:00-17:00      when it is rung, as in the step `hours`; not on holidays
         seconds: 10                     how long, where destinations ring one after another
         percent: 50                     its part of the calls, with `strategy: percent`
-        max_calls: 2                    how many calls of this node may ring or talk there at once; a further
-                                        one leaves it out, as busy
-        whisper: for-sales              a prompt that it hears when it has answered, before it talks with the
-                                        caller: for which of its numbers the call is, say
+        max_calls: 2                    how many calls may ring or talk there at once, on this node
+        whisper: for-sales              a prompt that it hears first, before it talks with the caller
         confirm: true                   it is asked to press 1 to take the call
+
+    It is shown the caller's number unless `present` says otherwise; a withheld number stays withheld. Some
+    networks refuse foreign numbers, with 403, 603 or 608 before it rings: then it is rung again, and shown
+    what `present_if_refused` says. A call for which there is no room (`max_calls`) leaves it out, as busy.
 
     With `confirm`, a mobile's voicemail, which answers and greets, never takes a call. It is asked three
     times in some 15 seconds, in the owner's language; without the key the call goes on, as `no_answer`, and

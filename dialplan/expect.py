@@ -89,8 +89,8 @@ class Expect(Model):
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Press, ...] = ()
-    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed)] = ()
-    switch: Annotated[tuple[Name, ...], BeforeValidator(listed)] = ()
+    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed, E164 | tuple[E164, ...])] = ()
+    switch: Annotated[tuple[Name, ...], BeforeValidator(listed, Name | tuple[Name, ...])] = ()
     hears: tuple[Name, ...] | None = None
     rings: tuple[E164, ...] | None = None
     ends: Result | None = None

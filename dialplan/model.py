@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+from dialplan.names import NAME
 
 
 class Written:

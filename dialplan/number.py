@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -26,15 +26,13 @@ from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Label, Model, Name, Written, listed
-from dialplan.period import read_period
+from dialplan.names import Language
+from dialplan.period import Period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
 from dialplan.steps import Steps, visit
 from dialplan.walk import walk
-
-Language = Literal["nl", "fr", "de", "es", "en"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class RecordingPolicy(StrEnum):
@@ -136,15 +134,7 @@ class Owner(Model):
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
-    keep_recordings: Annotated[
-        timedelta,
-        PlainValidator(read_period),
-        Written(
-            description="a time such as 30 days",
-            type="string",
-            pattern="^[0-9]{1,4} (hour|day|week)s?$",
-        ),
-    ] = timedelta(days=30)
+    keep_recordings: Period = timedelta(days=30)
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False
@@ -257,12 +247,15 @@ class ServiceNumber(Model):
         asked = self.record.asks
         return RecordingPolicy.ANNOUNCE.announcement if asked else self.announcement(owner)
 
-    def delivery(self, owner: Owner, path: tuple[str, ...] = ()) -> Delivery:
-        """Return how a message about a call to this number reaches its owner. `path`: the keys pressed."""
+    def delivery(self, owner: Owner, path: tuple[str, ...] = (), language: str = "") -> Delivery:
+        """Return how a message about a call to this number reaches its owner.
+
+        `path`: the keys pressed; `language`: that which the caller chose, if any.
+        """
         return Delivery(
             to=owner.mail,
             then=owner.mail_then,
-            language=owner.language,
+            language=language or owner.language,
             audio=owner.audio,
             zone=self.zone.key,
             require_tls=owner.require_tls,

@@ -3,6 +3,11 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import PlainValidator
+
+from dialplan.model import Written
 
 UNITS: Mapping[str, timedelta] = {
     "hour": timedelta(hours=1),
@@ -25,3 +30,10 @@ def read_period(written: object) -> timedelta:
             f"`{written}` is out of bounds; write something from 1 hour to 3653 days (ten years)"
         )
     return period
+
+
+Period = Annotated[
+    timedelta,
+    PlainValidator(read_period),
+    Written(description="a time such as 30 days", type="string", pattern="^[0-9]{1,4} (hour|day|week)s?$"),
+]

@@ -13,8 +13,14 @@ class Outcome(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
+    CONGESTED = "congested"
     REJECTED = "rejected"
     FAILED = "failed"
+
+    @property
+    def result(self) -> "Result":
+        """The result of a call of which nothing else came. Raises ValueError: DONE and TAKEN."""
+        return Result.UNREACHABLE if self is Outcome.CONGESTED else Result(self)
 
 
 COUNT = "call "
@@ -74,7 +80,14 @@ def final(verdict: Verdict) -> Verdict:
 OPEN = Verdict(Result.NO_ANSWER)
 
 # Of several destinations that rang at once: one that rang, and may call back, outranks a busy one.
-_WEIGHT = [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.FAILED]
+_WEIGHT = [
+    Outcome.NO_ANSWER,
+    Outcome.BUSY,
+    Outcome.REJECTED,
+    Outcome.CONGESTED,
+    Outcome.UNREACHABLE,
+    Outcome.FAILED,
+]
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:

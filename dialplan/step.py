@@ -46,10 +46,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A decision of the route: nothing is performed, but `explain` and the journal contain the reason."""
+    """A decision of the route: nothing is performed, but `explain` and the journal contain the reason.
+
+    `language`: that of the call from now on, if the caller has chosen one.
+    """
 
     step: str
     why: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

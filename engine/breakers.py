@@ -18,6 +18,8 @@ FIRST_SECONDS, LONGEST_SECONDS = 30.0, 900.0
 # A call that is to try the destination may never come to it: then another one does, after so long.
 TRY_SECONDS = 60.0
 MOST_BREAKERS = 100_000
+# A network says 503, congested, of a telephone system that is down as well.
+GONE = (Outcome.UNREACHABLE, Outcome.CONGESTED)
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Breakers:
         """Count the outcome of an attempt. FAILED says nothing of the destination: it may be our network."""
         if outcome is Outcome.FAILED:
             return
-        if outcome is not Outcome.UNREACHABLE:
+        if outcome not in GONE:
             self.reached(to)
         elif self._most and len(self._breakers) < MOST_BREAKERS:
             self._unreachable(to, now)

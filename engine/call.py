@@ -1,19 +1,18 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery
-from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
-from dialplan.step import NO_LISTS, Draw, Facts, Sort, StepModel, StepPath, Turn
+from dialplan.step import Draw, Sort, StepModel, StepPath, Turn
 from engine.call_limits import step_key
+from engine.call_terms import CallTerms
 from engine.causes import Cause
-from engine.line import Connect, How, Line, Recorded, Recorder, Returned
+from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
 from engine.recorder_terms import recorder_terms
 from journal.entries import (
@@ -32,36 +31,6 @@ from journal.entries import (
 )
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
-
-
-@dataclass(frozen=True, slots=True)
-class CallTerms:
-    """The terms of a number when the call came in: a reload does not change those of a live call.
-
-    `routing`: the digest of the routing version that contains them; `lists`: its lists of callers.
-    `switches`: the names of those that are on now, for the number or its owner. `unreachable`: destinations
-    that the call leaves out.
-    """
-
-    number: ServiceNumber
-    owner: Owner
-    prompt: Callable[[str], Prompt | None]
-    longest: timedelta = timedelta(hours=4)
-    routing: str = ""
-    lists: Mapping[str, CallerList] = NO_LISTS
-    switches: tuple[str, ...] = ()
-    unreachable: tuple[str, ...] = ()
-
-    def facts(self, line: Line, state: CallState) -> Facts:
-        """Return everything that the route may depend on. `state` has what was fixed at the call's start."""
-        return self.number.facts(
-            line.entered,
-            line.caller,
-            self.lists,
-            call_id=line.call_id,
-            switches=state.switches,
-            unreachable=state.unreachable,
-        )
 
 
 class CallServices(Protocol):
@@ -89,6 +58,9 @@ class CallServices(Protocol):
 
     def enter(self, key: str, call: str, most: int) -> bool:
         """Add a call at a step that limits calls; return False if the limit is reached."""
+
+    def may_call(self, state: CallState, path: StepPath, most: int, seconds: float) -> bool:
+        """Count a call of this caller; return False if there were `most` in the last `seconds` already."""
 
     def attend(self, state: CallState) -> None:
         """Follow the state of a live call."""
@@ -174,10 +146,18 @@ class Call:
     @property
     def delivery(self) -> Delivery:
         """How a message of this call reaches the owner, and which keys the caller pressed before."""
-        return self.terms.number.delivery(self.terms.owner, self.state.keys)
+        return self.terms.number.delivery(self.terms.owner, self.state.keys, self.state.language)
+
+    def prompt(self, name: str) -> tuple[Prompt | None, str]:
+        """Return the prompt of this name that the caller hears, and its language."""
+        language, owner = self.state.language, self.terms.owner.language
+        prompt_in = self.terms.prompt_in if language else None
+        if prompt_in and (prompt := prompt_in(name, language)):
+            return prompt, language
+        return self.terms.prompt(name), owner
 
     def turned(self, turn: Turn) -> None:
-        self._append(Turned(self._id, turn.step, turn.why, now()))
+        self._append(Turned(self._id, turn.step, turn.why, now(), turn.language))
 
     def performed(self, step: StepModel | Draw, answer: Answer) -> None:
         outcome, choice = (Outcome.DONE, str(answer)) if isinstance(answer, Choice) else (answer, "")
@@ -222,16 +202,6 @@ class Call:
         """Note why the call is not recorded. `result`: failed, or skipped if it was not even tried."""
         policy = self.terms.number.record.value
         return self._append(CallerNotified(self._id, now(), result, policy, why))
-
-    def recorder(self) -> Recorder | None:
-        """Return how the conversation is recorded; None if the caller was not notified, or refused."""
-        if not self.state.consent.caller_may_be_recorded:
-            return None
-        number, owner = self.terms.number, self.terms.owner
-        prompt = None if owner.destinations_know else self.terms.prompt(number.statement(owner))
-        if prompt is None and not owner.destinations_know:
-            return None
-        return Recorder(self.recording_id, prompt, owner.caller_may_stop)
 
     def hand_over(self, connect: Connect) -> Awaitable[None]:
         """Note that from now on the call may ring and talk without an engine."""

@@ -19,7 +19,7 @@ from dialplan.number import international
 from dialplan.result import Outcome
 from dialplan.routing import Routing
 from dialplan.step import Sort, StepPath
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from engine.metrics import EngineMetrics
 from engine.node_memory import NodeMemory
 from engine.routing_store import RoutingStore
@@ -110,6 +110,7 @@ class NodeCallServices:
             routing.lists,
             self._memory.switches.on(number.number, number.owner, datetime.now(UTC)),
             self._memory.left_out(number),
+            routing.prompt,
         )
 
     async def why_no_message(self) -> str | None:
@@ -137,6 +138,9 @@ class NodeCallServices:
 
     def enter(self, key: str, call: str, most: int) -> bool:
         return self._memory.limits.enter(key, call, most)
+
+    def may_call(self, state: CallState, path: StepPath, most: int, seconds: float) -> bool:
+        return self._memory.rates.may_call(state, path, most, seconds, monotonic())
 
     def attend(self, state: CallState) -> None:
         self._memory.destinations.attend(state)

@@ -40,10 +40,10 @@ async def announce_recording(call: Call) -> None:
 
 async def _announce(call: Call) -> bool:
     number, owner = call.terms.number, call.terms.owner
-    prompt = call.terms.prompt(number.announcement(owner))
+    prompt, language = call.prompt(number.announcement(owner))
     if prompt is None:
         return False
-    notice = await call.line.announce_recording(Announcement(number.record, prompt, owner.language))
+    notice = await call.line.announce_recording(Announcement(number.record, prompt, language))
     if notice is not None:
         call.caller_notified(notice)
     return notice is not None

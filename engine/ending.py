@@ -85,4 +85,4 @@ def _without_engine(state: CallState, at: datetime) -> Ending:
         return Ending(at, Result.ABANDONED, "caller", Cause.NORMAL)
     tried = [leg for leg in state.legs.values() if leg.began >= (state.fell_back or at) and leg.outcome]
     outcome = tried[-1].outcome if tried else Outcome.UNREACHABLE
-    return Ending(at, Result(outcome or Outcome.UNREACHABLE), "engine", left.cause if left else 0)
+    return Ending(at, (outcome or Outcome.UNREACHABLE).result, "engine", left.cause if left else 0)

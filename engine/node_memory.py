@@ -9,6 +9,7 @@ from typing import Self
 from dialplan.number import ServiceNumber
 from engine.breakers import Breakers
 from engine.call_limits import CallLimits
+from engine.caller_rates import CallerRates
 from engine.counters import Counters
 from engine.destinations import Destinations
 from engine.switches import FILE, Switches
@@ -17,12 +18,13 @@ from journal.entries import Entry
 
 @dataclass(frozen=True, slots=True)
 class NodeMemory:
-    """Counts of calls at steps, calls beyond steps that limit them, switches, and destinations."""
+    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers."""
 
     counters: Counters
     limits: CallLimits
     switches: Switches
     destinations: Destinations
+    rates: CallerRates
 
     @classmethod
     def of(cls, state: Path, unfinished: Mapping[str, Sequence[Entry]], unreachable_in_a_row: int) -> Self:
@@ -30,7 +32,13 @@ class NodeMemory:
         switches = Switches(state / FILE)
         switches.read()
         counters = Counters(state / "counters.json")
-        return cls(counters, CallLimits(unfinished), switches, Destinations(Breakers(unreachable_in_a_row)))
+        return cls(
+            counters,
+            CallLimits(unfinished),
+            switches,
+            Destinations(Breakers(unreachable_in_a_row)),
+            CallerRates(),
+        )
 
     def left_out(self, number: ServiceNumber) -> tuple[str, ...]:
         """Return the destinations of this number that a call which comes in now leaves out."""

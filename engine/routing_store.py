@@ -149,6 +149,8 @@ class RoutingStore:
     async def _put_folder_into_force(self, folder: Path) -> None:
         """Raises ConfigErrors; OSError if the folder cannot be stored and another version is in force."""
         async with self._changing:
+            if not self._stored and self.in_force.digest and await self._is_stored_now(folder):
+                return
             routing = await load_in_process(folder, self._policy, self._versions.cache)
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
@@ -157,6 +159,17 @@ class RoutingStore:
             elif not self._stored:
                 await self._store(folder, routing)
             self.refused = False
+
+    async def _is_stored_now(self, folder: Path) -> bool:
+        """Store the version in force if the folder still is that version: less work than to read it again."""
+        try:
+            await versioning.store(self._versions, folder, self.in_force.digest)
+            await self._enter(self.in_force)
+            await asyncio.to_thread(self._versions.remove_snapshot)
+        except (ConfigErrors, OSError):
+            return False
+        self.refused = False
+        return True
 
     async def _store(self, folder: Path, routing: Routing) -> None:
         try:

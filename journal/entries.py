@@ -60,11 +60,15 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
 
 
 class Turned(_Step, frozen=True, tag="turn", gc=False):
-    """The route chose a branch: at `step`, for the reason `why`, which `callengine explain` shows."""
+    """The route chose a branch: at `step`, for the reason `why`, which `callengine explain` shows.
+
+    `language`: that of the call from now on, if the caller has chosen one.
+    """
 
     step: str
     why: str
     at: datetime | None = None
+    language: str = ""
 
 
 class StepPerformed(_Step, frozen=True, tag="step", gc=False):

@@ -38,6 +38,7 @@ from journal.entries import (
     RecordingStarted,
     RecordingStopped,
     StepPerformed,
+    Turned,
 )
 from journal.values import ClockStep, Connected, Consent, Leg, LegEntry, Message, Recording, RecordingEntry
 
@@ -71,6 +72,7 @@ class CallState:
     routing: str = ""
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    language: str = ""  # that which the caller chose; "": the owner's
     missed: Mapping[str, Any] | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
@@ -193,7 +195,9 @@ class CallState:
                 self._apply_clock_step(entry)
             case CallStarted():
                 self._apply_start(entry)
-            # The others, Turned and Heartbeat, change nothing.
+            case Turned() if entry.language:
+                self.language = entry.language
+            # The others change nothing.
 
     def _apply_leg(self, entry: LegEntry) -> None:
         leg = self.legs.get(entry.leg)

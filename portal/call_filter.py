@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from multidict import MultiMapping
 
-from dialplan.number import LANGUAGES, ServiceNumber
+from dialplan.names import LANGUAGES
+from dialplan.number import ServiceNumber
 from portal.guard import field
 from portal.texts import texts
 from portal.wording import GROUPS

@@ -10,7 +10,8 @@ from ipaddress import ip_network
 
 from aiohttp import web
 
-from dialplan.number import LANGUAGES, check_mail
+from dialplan.names import LANGUAGES
+from dialplan.number import check_mail
 from portal.guard import field, form
 from portal.link_mail import LinkMail
 from portal.pages import page

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from portal import wording
 from portal.services import SERVICES
 from portal.texts import texts

@@ -1,6 +1,7 @@
 """The portal's port: how many connections, how long, and how large a request may be."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,10 @@ from process.health import CannotServe
 LIMITS = Limits(total=500, seconds=30.0)
 SHUTDOWN_SECONDS = 1.0
 LINE_BYTES = 4096  # of the first line of a request, and of each field of its head
+# aiohttp would log requests that it cannot read, with what is in them.
+SILENT = logging.getLogger("portal.silent")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 LINGER_SECONDS = 2.0  # for the rest of a request that was refused
 
 
@@ -25,6 +30,7 @@ async def serving(services: Services) -> AsyncIterator[str]:
     runner = web.AppRunner(
         application(services, door.exempt),
         access_log=None,
+        logger=SILENT,
         shutdown_timeout=SHUTDOWN_SECONDS,
         max_line_size=LINE_BYTES,
         max_field_size=LINE_BYTES,

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 
 DEFAULT = "en"
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from aiohttp import web
 
-from dialplan.number import LANGUAGES, Owner
+from dialplan.names import LANGUAGES
+from dialplan.number import Owner
 from portal.routing import addresses_of
 from portal.secrets import is_token
 from portal.services import SERVICES, Services

@@ -15,14 +15,16 @@ def command(settings: Path | None) -> None:
     Live calls stay up then, and the next engine takes them over. The routing folder is watched; SIGHUP
     reloads it at once. [http] of the settings has the address of /metrics, /live and /ready.
     """
-    from config.errors import ConfigErrors
-    from config.settings import SettingsError, load_settings
-    from engine.ari.errors import PortTaken
-    from engine.service import serve
-    from journal.writer import JournalInUse
-    from process.log import log_to_stderr
-    from process.loop import run
-    from process.no_core import forbid_core_dumps
+    from process.loop import run, uncollected
+
+    with uncollected():
+        from config.errors import ConfigErrors
+        from config.settings import SettingsError, load_settings
+        from engine.ari.errors import PortTaken
+        from engine.service import serve
+        from journal.writer import JournalInUse
+        from process.log import log_to_stderr
+        from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()
     try:

@@ -11,6 +11,7 @@ from dialplan.steps.hangup import Hangup
 from dialplan.steps.hours import Hours
 from dialplan.steps.limit import Limit
 from dialplan.steps.menu import Menu
+from dialplan.steps.rate import Rate
 from dialplan.steps.ring import Ring
 from dialplan.steps.share import Share
 from dialplan.steps.switch import Switch
@@ -21,4 +22,4 @@ from dialplan.steps.wait import Wait
 # To be imported from here, so that the registry is filled.
 __all__ = ["STEPS", "Steps", "visit"]
 
-register(Announce, Callers, Hangup, Hours, Limit, Menu, Ring, Share, Switch, Use, Voicemail, Wait)
+register(Announce, Callers, Hangup, Hours, Limit, Menu, Rate, Ring, Share, Switch, Use, Voicemail, Wait)

@@ -3,12 +3,13 @@
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from dialplan.names import Language
 from dialplan.references import PromptSetting
 from dialplan.result import Answer, Choice, Verdict, final
 from dialplan.route import Branch, Steps
-from dialplan.step import Case, Facts, Plan, StepModel
+from dialplan.step import Case, Facts, Plan, StepModel, Turn
 from dialplan.walk import walk
 
 BACK, END = "*", "#"
@@ -17,9 +18,7 @@ INVALID, TIMEOUT = Choice("invalid"), Choice("timeout")
 MOST_ROUNDS = 10
 
 
-def _check_keys(keys: dict[str, Steps]) -> dict[str, Steps]:
-    if not keys:
-        raise ValueError("there are no keys; write at least one, as in  keys: {1: [...], 2: [...]}")
+def _check_keys[T](keys: dict[str, T]) -> dict[str, T]:
     for key in keys:
         if not re.fullmatch(r"[0-9]{1,8}|[*#]", key, re.ASCII):
             raise ValueError(f"`{key}` is not a key; write 0 to 9, several digits as in 101, '*' or '#'")
@@ -37,6 +36,7 @@ class Menu(StepModel):
               1: [...]
               2: [...]
               101: [...]            of several digits: # ends them, or 3 s without another key
+            languages: {3: nl, 4: fr}       keys that only choose a language: nl, fr, de, es or en
             seconds: 5              to think after the prompt, 1 to 20
             tries: 3                how often the prompt is heard, 1 to 5
             invalid: [...]          steps after the last try, where the caller pressed something else
@@ -47,6 +47,10 @@ class Menu(StepModel):
     one is in, and in the outermost plays it again, unless `keys` has steps for it. Keys pressed before the
     first menu do not count; in later ones a caller who knows them may be ahead of the prompt.
 
+    A language holds for the rest of the call: prompts, the greeting of a voicemail, and its mail. The route
+    goes on with the next step then. A prompt that is not there in this language (prompts/fr/welcome.wav) is
+    played as before; destinations hear the owner's language.
+
     Without `answer` the call stays unanswered, and the caller pays nothing; but not every network sends keys
     then. With it the caller's charging begins here: `answered` in the call record.
     """
@@ -56,8 +60,11 @@ class Menu(StepModel):
 
     step: Literal["menu"] = "menu"
     prompt: PromptSetting
-    keys: Annotated[
-        dict[str, Steps], AfterValidator(_check_keys), Field(exclude=True, examples=["{1: [...], 2: [...]}"])
+    keys: Annotated[dict[str, Steps], AfterValidator(_check_keys), Field(exclude=True, default_factory=dict)]
+    languages: Annotated[
+        dict[str, Language],
+        AfterValidator(_check_keys),
+        Field(default_factory=dict, validate_default=True),
     ]
     seconds: Annotated[int, Field(ge=1, le=20)] = 5
     tries: Annotated[int, Field(ge=1, le=5)] = 3
@@ -65,10 +72,24 @@ class Menu(StepModel):
     timeout: Branch = None
     answer: bool = False
 
+    @field_validator("languages")
+    @classmethod
+    def _go_with_keys(cls, languages: dict[str, Language], info: ValidationInfo) -> dict[str, Language]:
+        keys = info.data.get("keys")
+        if keys == {} and not languages:
+            raise ValueError("there are no keys; write at least one, as in  keys: {1: [...], 2: [...]}")
+        if both := sorted(set(languages) & set(keys or {})):
+            raise ValueError(f"`{both[0]}` is in `keys` too; let it stand in one of the two")
+        _check_keys(dict.fromkeys([*(keys or {}), *languages]))
+        return languages
+
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
         for _ in range(MOST_ROUNDS):
             answer = yield self
-            if answer == BACK and BACK not in self.keys:
+            if isinstance(answer, Choice) and (language := self.languages.get(answer)):
+                yield Turn(self.step, f"from now on in {language}", language)
+                return so_far
+            if answer == BACK and BACK not in self._entries:
                 if self._is_inner:
                     return Verdict(so_far.result, final=True, back=True)
                 continue
@@ -82,18 +103,19 @@ class Menu(StepModel):
 
     def entered(self, pressed: str) -> Choice | None:
         """Return the choice that these keys make, pressed in this order; None while more may follow."""
-        if pressed == BACK and BACK not in self.keys:
+        entries = self._entries
+        if pressed == BACK and BACK not in entries:
             return Choice(BACK)
-        entry = pressed if END in self.keys else pressed.removesuffix(END)
-        if entry == pressed and any(key != entry and key.startswith(entry) for key in self.keys):
+        entry = pressed if END in entries else pressed.removesuffix(END)
+        if entry == pressed and any(key != entry and key.startswith(entry) for key in entries):
             return None
-        return Choice(entry) if entry in self.keys else INVALID
+        return Choice(entry) if entry in entries else INVALID
 
     def ended(self, pressed: str) -> Choice:
         """Return the choice that these keys make if no other follows; `pressed` may be empty."""
         if not pressed:
             return TIMEOUT
-        return Choice(pressed) if pressed in self.keys else INVALID
+        return Choice(pressed) if pressed in self._entries else INVALID
 
     def supposed(self, case: Case) -> Answer:
         pressed = case.presses.pop(0) if case.presses else TIMEOUT
@@ -101,7 +123,12 @@ class Menu(StepModel):
 
     @property
     def summary(self) -> str:
-        return f"{self.prompt}, keys {' '.join(self.keys)}"
+        return f"{self.prompt}, keys {' '.join(self._entries)}"
+
+    @property
+    def _entries(self) -> tuple[str, ...]:
+        """What the caller may enter."""
+        return (*self.keys, *self.languages)
 
     @property
     def _is_inner(self) -> bool:

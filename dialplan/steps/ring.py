@@ -4,11 +4,11 @@ from collections.abc import Collection, Generator, Sequence
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialplan.destination import Destination
 from dialplan.model import LIST, at_least_one, listed
-from dialplan.period import read_period
+from dialplan.period import Period
 from dialplan.references import MusicSetting
 from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
@@ -30,21 +30,22 @@ def _check_count(to: tuple[Destination, ...]) -> tuple[Destination, ...]:
 class Ring(StepModel):
     """Ring one or more destinations; the first to answer gets the call.
 
-        - ring: +3221112233                     with the usual 25 seconds
+        - ring: +3221112233             with the usual 25 seconds
         - ring:
             to: [+32470111222, {number: +3221112233, present: service_number}]      1 to 10
-            strategy: in_order                  all (at once), in_order, random, percent, round_robin,
-                                                longest_idle or sticky
-            remember: 7 days                    of `sticky`: for how long; 7 days
-            seconds: 20                         5 to 120; one after another, each of them so long
-            music: waiting                      instead of ringing: prompts/waiting.mp3, again and again
-            busy: [...]                         steps when busy, or rejected
-            no_answer: [...]                    steps when nobody answered in time
-            unreachable: [...]                  steps when switched off, gone, or the attempt failed
+            strategy: sticky            all, in_order, random, percent, round_robin, longest_idle or sticky
+            remember: 7 days            of `sticky`: for how long a caller is remembered; 7 days
+            seconds: 20                 5 to 120; one after another, each of them so long
+            music: waiting              instead of ringing: prompts/waiting.mp3, again and again
+            busy: [...]                 steps when busy, or rejected
+            rejected: [...]             steps when a person or a network declined; otherwise those of `busy`
+            no_answer: [...]            steps when nobody answered in time
+            unreachable: [...]          steps when switched off, gone, or the attempt failed
+            congested: [...]            steps when a network is overloaded (503); otherwise as unreachable
 
     A branch, once taken, is the rest of the route. Without one, the route goes on with the next step.
 
-    All strategies but `all` ring one destination after another, until one answers: `in_order` as written,
+    `all` rings all at once; the others one after another, until one answers: `in_order` as written,
     `random` by chance, `round_robin` beginning with the one after that of the call before, `longest_idle`
     with the one that has had no conversation for longest, `sticky` with the one that talked with this caller
     last. A caller without a number is never remembered, and a restart of the engine forgets all callers.
@@ -78,11 +79,13 @@ class Ring(StepModel):
     ]
     seconds: Annotated[int, Field(ge=5, le=120)] = 25
     strategy: Annotated[Strategy, Field(validate_default=True)] = Strategy.ALL
-    remember: Annotated[timedelta, PlainValidator(read_period)] | None = None
+    remember: Period | None = None
     music: MusicSetting | None = None
     busy: Branch = None
+    rejected: Branch = None
     no_answer: Branch = None
     unreachable: Branch = None
+    congested: Branch = None
 
     @field_validator("remember")
     @classmethod
@@ -117,7 +120,7 @@ class Ring(StepModel):
             if answer is Outcome.TAKEN:
                 return final(Verdict(Result.ANSWERED))
         outcome = together(outcomes)
-        verdict = Verdict(Result(outcome))
+        verdict = Verdict(outcome.result)
         branch = self._branch(outcome)
         return verdict if branch is None else final((yield from walk(branch, facts, verdict)))
 
@@ -151,10 +154,14 @@ class Ring(StepModel):
 
     def _branch(self, outcome: Outcome) -> Steps | None:
         match outcome:
-            case Outcome.BUSY | Outcome.REJECTED:
+            case Outcome.BUSY:
                 return self.busy
+            case Outcome.REJECTED:
+                return self.busy if self.rejected is None else self.rejected
             case Outcome.NO_ANSWER:
                 return self.no_answer
+            case Outcome.CONGESTED:
+                return self.unreachable if self.congested is None else self.congested
             case Outcome.UNREACHABLE | Outcome.FAILED:
                 return self.unreachable
             case _:

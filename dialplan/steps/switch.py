@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from dialplan.model import NAME
+from dialplan.names import NAME
 from dialplan.result import Result, Verdict, final
 from dialplan.route import Steps
 from dialplan.step import Facts, Plan, StepModel, Turn

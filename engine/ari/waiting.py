@@ -16,6 +16,7 @@ from engine.ari.errors import AriError
 WAIT_SECONDS = 1.8
 # While an engine that was stopped in order is expected back, as at a deploy: a restart takes 3 s.
 RETURN_SECONDS = 5.0
+LEAVE_SECONDS = 1.5
 RENEWALS = 8  # at most, one with each sign of life
 LEASE = "TIMEOUT(absolute)"
 
@@ -47,8 +48,10 @@ class Waiting:
         await self._let_wait(client, late, WAIT_SECONDS)
 
     async def leave(self, client: Client) -> None:
-        """Let them all wait for the next engine."""
-        await self._let_wait(client, self._channels, RETURN_SECONDS)
+        """Let them all wait for the next engine. A frozen Asterisk does not delay the end of this one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._let_wait(client, self._channels, RETURN_SECONDS)
 
     async def _let_wait(self, client: Client, channels: Iterable[str], seconds: float) -> None:
         self._renewing.update(channels)

@@ -10,6 +10,7 @@ from engine.steps.announce import announce
 from engine.steps.hangup import hangup
 from engine.steps.limit import limit
 from engine.steps.menu import menu
+from engine.steps.rate import rate
 from engine.steps.ring import ring
 from engine.steps.voicemail import voicemail
 from engine.steps.wait import wait
@@ -28,7 +29,7 @@ def register(*performers: Performer[Any]) -> None:
         PERFORMERS[get_type_hints(performer)["step"]] = performer
 
 
-register(announce, hangup, limit, menu, ring, voicemail, wait)
+register(announce, hangup, limit, menu, rate, ring, voicemail, wait)
 
 
 async def perform(step: StepModel, call: Call) -> Answer:

@@ -18,7 +18,7 @@ async def announce(step: Announce, call: Call) -> Outcome:
 
 async def say(name: str, call: Call) -> datetime | None:
     """Play the prompt of this name; return when it ended, or None if it failed."""
-    prompt = call.terms.prompt(name)
+    prompt, _ = call.prompt(name)
     ended = await call.line.play(prompt) if prompt else None
     if ended is None:
         log.error("prompt_failed", prompt=name)

@@ -19,7 +19,7 @@ async def menu(step: Menu, call: Call) -> Choice:
     if step.answer and call.state.answered is None:
         await call.journal.written()
         await call.mark_answered(await call.line.answer(), to=MENU)
-    prompt = call.terms.prompt(step.prompt)
+    prompt, _ = call.prompt(step.prompt)
     if prompt is None:
         log.error("prompt_failed", prompt=step.prompt)
     performed = call.state.performed

@@ -6,7 +6,7 @@ from dialplan.second_try import again
 from dialplan.steps.ring import Ring
 from engine.call import Call
 from engine.consent import announce_recording
-from engine.line import Connect, HungUp, Returned
+from engine.line import Connect, HungUp, Recorder, Returned
 
 
 async def ring(step: Ring, call: Call) -> Answer:
@@ -43,11 +43,22 @@ def connect_of(step: Ring, call: Call) -> Connect:
         seconds=step.seconds,
         limit=max(int(call.talk_left.total_seconds()), 1),
         answered=state.answered is not None,
-        recorder=call.recorder(),
-        music=call.terms.prompt(step.music) if step.music else None,
+        recorder=recorder_of(call),
+        music=call.prompt(step.music)[0] if step.music else None,
         whispers=whispers(step, call),
         question=call.terms.prompt(CONFIRM) if any(to.confirm for to in step.to) else None,
     )
+
+
+def recorder_of(call: Call) -> Recorder | None:
+    """Return how the conversation is recorded; None if the caller was not notified, or refused."""
+    if not call.state.consent.caller_may_be_recorded:
+        return None
+    number, owner = call.terms.number, call.terms.owner
+    prompt = None if owner.destinations_know else call.terms.prompt(number.statement(owner))
+    if prompt is None and not owner.destinations_know:
+        return None
+    return Recorder(call.recording_id, prompt, owner.caller_may_stop)
 
 
 def whispers(step: Ring, call: Call) -> dict[str, Prompt]:

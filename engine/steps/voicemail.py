@@ -53,7 +53,7 @@ async def take_message(step: Voicemail, call: Call) -> Recorded:
         greeted = await greet(step, call)
     elif recorded := await call.line.rejoin(call.message_id, limits):
         return recorded
-    beep = call.terms.prompt(BEEP)
+    beep, _ = call.prompt(BEEP)
     if not begun:  # our clock agrees with Asterisk's: engine.checks
         beeped = timedelta(seconds=beep.seconds if beep else 0)
         await call.message_begins((greeted or datetime.now(UTC)) + beeped)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.faults.columns import HELD_PHASES, Held
 from tests.faults.field import open_field
 from tests.faults.matrix import Cell, run
-from tests.faults.page import PAGE, rewrite, table
+from tests.faults.page import PAGE, rewrite
 from tests.faults.rows import ROWS, Row
 
 
@@ -48,7 +48,7 @@ async def all_cells(
     folder: Path, rows: Sequence[Row], phases: Sequence[Held | None], cells: list[Cell], *, write: bool
 ) -> None:
     """Add each cell to `cells`, and write the table anew: a run that is ended has what it came to."""
-    when, of = datetime.now(UTC).date().isoformat(), commit()
+    of = f"{datetime.now(UTC).date().isoformat()} {commit()}"
     async with open_field(folder) as field:
         for row in rows:
             if row.on_disk and field.disk is None:
@@ -58,7 +58,7 @@ async def all_cells(
                 cells.append(cell := await run(field, [row], phase))
                 report(cell)
                 if write:
-                    PAGE.write_text(rewrite(PAGE.read_text(), table(cells, when, of)))
+                    PAGE.write_text(rewrite(PAGE.read_text(), cells, of))
 
 
 def report(cell: Cell) -> None:

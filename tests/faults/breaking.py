@@ -22,6 +22,7 @@ from tests.store.smtp import Ways
 ENDS = 10.0  # s
 BETWEEN_ROTATIONS = 0.4  # s
 SLOW = 1.5  # s by which each answer of a slow object store is late
+LOST_SECONDS = 1.0  # of a database that fails over
 
 
 # Processes.
@@ -130,6 +131,33 @@ async def store_slow(field: Field) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def store_lies(field: Field) -> AsyncIterator[None]:
+    """What is fetched from the object store differs by a bit from what is stored."""
+    with field.absence("objects", "wrong bytes"):
+        field.to_store.lies = True
+        yield
+        field.to_store.heal()
+
+
+@asynccontextmanager
+async def failed_over(field: Field) -> AsyncIterator[None]:
+    """Another PostgreSQL takes over, to which the last second did not come."""
+    files, aside = field.folder / "apart" / "postgres", field.folder / "standby"
+    postgres = field.part("postgres")
+    with field.absence("postgres", "stopped"):
+        await finish(postgres, signal.SIGINT)
+        await asyncio.to_thread(shutil.copytree, files, aside)
+        await postgres.start()
+    with field.absence("postgres", "failed over"):
+        await asyncio.sleep(LOST_SECONDS)
+        await finish(postgres, signal.SIGKILL)
+        await asyncio.to_thread(shutil.rmtree, files)
+        aside.rename(files)
+        await postgres.start()
+    yield
+
+
+@asynccontextmanager
 async def mail_does(field: Field, how: str, ways: Ways) -> AsyncIterator[None]:
     """The mail server behaves so towards every connection that is made while the block runs."""
     with field.absence("mail", how):
@@ -139,6 +167,14 @@ async def mail_does(field: Field, how: str, ways: Ways) -> AsyncIterator[None]:
 
 
 # Disks.
+
+
+@asynccontextmanager
+async def disk_slow(field: Field) -> AsyncIterator[None]:
+    """Each fdatasync of the journal takes a second."""
+    with field.absence("disk", "slow"):
+        async with failing(field, "engine", "journal.before_sync:1+:sleep=1"):
+            yield
 
 
 @asynccontextmanager

@@ -3,15 +3,17 @@
 import asyncio
 import signal
 import socket
+import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from itertools import count
 from urllib.parse import urlsplit
 
 from devkit.children import spawn
 from devkit.parts import Command, ended
 from tests.faults.field import Field
-from tests.live.sip import Agent, Call
+from tests.live.sip import Agent, Call, media_of
 from tests.live.torture.attack import Watch, attack
 from tests.live.torture.messages import mutations
 
@@ -22,6 +24,7 @@ LISTED = 120  # channels that may be there while the next messages are sent: tho
 HALF_OPEN, AT_ONCE = 400, 40  # calls; more than all lines
 CONNECTIONS = 300  # to each port
 ENDS_SECONDS = 20.0
+MENU = {"menu": {"prompt": "long", "answer": "true", "keys": {"0": [{"hangup": "busy"}]}}}
 
 
 @asynccontextmanager
@@ -45,6 +48,33 @@ async def half_open(field: Field) -> AsyncIterator[None]:
             if n % AT_ONCE == 0:
                 await asyncio.sleep(0.1)  # 400 calls/s: the socket of a busy Asterisk drops what is more
         yield
+
+
+@asynccontextmanager
+async def keys(field: Field) -> AsyncIterator[None]:
+    """A caller in a menu who presses a key every millisecond."""
+    (number,) = await asyncio.to_thread(field.house.agree, [MENU, {"wait": 8}])
+    with field.absence("network", "flood"), Agent() as agent:
+        call = Call(agent, field.house.run.sip, number).invite()
+        assert await asyncio.to_thread(call.final) == 200
+        assert call.answer is not None
+        pressing = asyncio.create_task(press(agent, ":".join(map(str, media_of(call.answer.text)))))
+        yield
+        pressing.cancel()
+        await asyncio.wait({pressing})
+        if not any(message.method == "BYE" for message in agent.heard):
+            await asyncio.to_thread(call.hang_up)
+
+
+async def press(agent: Agent, to: str) -> None:
+    for n in count():
+        # RTP with an RFC 4733 event: every packet is another key, and its end.
+        event = struct.pack(
+            "!BBHIIBBH", 0x80, 0x80 | 101, n & 0xFFFF, n * 160 & 0xFFFFFFFF, 1, n % 9, 0x8A, 800
+        )
+        agent.send(event, to)
+        if n % 10 == 0:
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

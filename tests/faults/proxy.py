@@ -5,15 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 CHUNK = 1 << 16
+SMALL = 4096  # bytes: heads of answers, lists, errors
 
 
 class Proxy:
-    """Passes TCP connections on to a port of loopback. `slow`: seconds by which each chunk is late."""
+    """Passes TCP connections on to a port of loopback.
+
+    `slow`: seconds by which each chunk is late. `lies`: one bit of each large answer is another.
+    """
 
     def __init__(self, to: int) -> None:
         self.to = to
         self.port = 0
         self.slow = 0.0
+        self.lies = False
         self._refusing = False
         self._passing = asyncio.Event()
         self._passing.set()
@@ -37,7 +42,7 @@ class Proxy:
         """Pass on again. What was swallowed is lost with its connection."""
         if not self._passing.is_set():
             self.cut()
-        self._refusing, self.slow = False, 0.0
+        self._refusing, self.lies, self.slow = False, False, 0.0
         self._passing.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,10 +74,14 @@ class Proxy:
         with suppress(OSError, ExceptionGroup):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(here, to_there))
-                group.create_task(self._pump(there, to_here))
+                group.create_task(self._pump(there, to_here, answers=True))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
         while data := await reader.read(CHUNK):
+            if answers and self.lies and len(data) > SMALL:
+                data = data[:-1] + bytes([data[-1] ^ 1])
             if self.slow:
                 await asyncio.sleep(self.slow)
             await self._passing.wait()

@@ -13,6 +13,8 @@ from tests.faults.breaking import (
     cel_rotated,
     disk_full,
     disk_read_only,
+    disk_slow,
+    failed_over,
     failing,
     frozen,
     killed,
@@ -20,12 +22,13 @@ from tests.faults.breaking import (
     mail_does,
     refused,
     stopped,
+    store_lies,
     store_slow,
     swallowed,
 )
 from tests.faults.field import Field
 from tests.faults.flipping import cel_bit_flipped, journal_bit_flipped, object_bit_flipped
-from tests.faults.flooding import half_open, idle_connections, mutated, twice
+from tests.faults.flooding import half_open, idle_connections, keys, mutated, twice
 from tests.store.smtp import Ways
 
 Fault = Callable[[Field], AbstractAsyncContextManager[None]]
@@ -88,6 +91,8 @@ ROWS: tuple[Row, ...] = (
     Row("the object store is away", of(refused, "objects"), small=True),
     Row("the object store is a black hole", of(swallowed, "objects"), seconds=8.0),
     Row("the object store is slow", store_slow, seconds=6.0),
+    Row("the object store sends wrong bytes", store_lies, seconds=6.0),
+    Row("the database fails over, and lacks its last second", failed_over),
     Row("the mail server is away", of(refused, "mail")),
     Row("the mail server is a black hole", of(swallowed, "mail")),
     *(Row(f"SMTP: reset after {verb}", of(mail_does, verb, ways)) for verb, ways in RESETS.items()),
@@ -95,6 +100,7 @@ ROWS: tuple[Row, ...] = (
     Row("SMTP: greylisting", of(mail_does, "greylisting", Ways(reply=greylisted))),
     Row("disk of journal and CEL: full", disk_full, on_disk=True, small=True),
     Row("disk of the engine's state: read-only", disk_read_only, on_disk=True),
+    Row("disk of the journal: each fsync takes 1 s", disk_slow, seconds=6.0),
     Row("journal: fsync fails", of(failing, "engine", "journal.before_sync:20:raise")),
     Row("journal: every allocation fails", of(failing, "engine", "journal.before_allocation:1+:full")),
     Row("object: fsync of an upload fails", of(failing, "worker", "object.after_upload:1:raise")),
@@ -104,6 +110,7 @@ ROWS: tuple[Row, ...] = (
     Row("log: nobody reads the engine's", log_unread),
     Row("flood: half-open calls to two numbers", half_open),
     Row("flood: 2,000 mutated SIP messages", of(mutated, 2_000), seconds=1.0),
+    Row("flood: 1,000 keys a second", keys, seconds=4.0),
     Row("flood: idle connections on every port", idle_connections, seconds=6.0),
     Row("a second engine", of(twice, "engine"), seconds=1.0),
     Row("a second worker under the same name", of(twice, "worker"), seconds=1.0),

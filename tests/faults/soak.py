@@ -19,7 +19,6 @@ from tests.faults.field import Field, open_field
 from tests.faults.matrix import Cell, run
 from tests.faults.rows import ROWS
 
-ROUND_SECONDS = 600.0
 SECONDS_OF_A_CALL = 6.0  # of all kinds of calls together, on an average
 SAMPLE_SECONDS = 10.0
 WARM_UP = 0.2  # of a process's life, which do not count: caches fill
@@ -89,7 +88,9 @@ async def sampling(field: Field, lives: Lives, every: float = SAMPLE_SECONDS) ->
         await asyncio.wait({task})
 
 
-async def soak(folder: Path, seconds: float, rate: float, dice: random.Random) -> tuple[list[Cell], Lives]:
+async def soak(
+    folder: Path, seconds: float, rate: float, each: float, dice: random.Random
+) -> tuple[list[Cell], Lives]:
     """Rounds of calls, with one fault in the middle of each; the last round has what is left of the time."""
     cells: list[Cell] = []
     lives = Lives()
@@ -97,7 +98,7 @@ async def soak(folder: Path, seconds: float, rate: float, dice: random.Random) -
     async with open_field(folder) as field, sampling(field, lives):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 or not cells:
-            length = max(min(ROUND_SECONDS, left), 30.0)
+            length = max(min(each, left), 30.0)
             row = dice.choice([row for row in ROWS if field.disk is not None or not row.on_disk])
             cell = await run(field, [row], None, lines, length)
             cells.append(cell)
@@ -126,12 +127,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--length", type=duration, default="2h", help="30s, 10m, 2h, 1d")
     parser.add_argument("--rate", type=float, default=5.0, help="calls a second")
+    parser.add_argument("--round", type=duration, default="10m", help="time from fault to fault")
     parser.add_argument("--seed", type=int, default=None, help="which faults: that of an earlier soak")
     asked = parser.parse_args()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     print("seed", seed)
     with tempfile.TemporaryDirectory(prefix="callengine-soak-") as folder:
-        soaking = soak(Path(folder), asked.length, asked.rate, random.Random(seed))
+        soaking = soak(Path(folder), asked.length, asked.rate, asked.round, random.Random(seed))
         cells, lives = asyncio.run(soaking)
     broken = sum(bool(cell.violations) for cell in cells)
     print(f"{sum(cell.calls for cell in cells)} calls, {len(cells)} faults, {broken} rounds with a violation")

@@ -12,6 +12,7 @@ Route = Sequence[Mapping[str, Any]]
 
 # The tone that each prompt is, in Hz, half a second of it; no caller and no destination says one of these.
 PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760, "confirm": 1480}
+FRENCH_WELCOME = 1180
 SECONDS = {"long": 2.0}
 READY = 25
 RECORDED = "name: ACME\nlanguage: en\nrecording_notice: long\n"
@@ -38,6 +39,8 @@ def write_owner(routing: Path) -> None:
     for name in ("owners", "numbers", "prompts"):
         (routing / name).mkdir(parents=True)
     (routing / "owners" / "acme.yaml").write_text("name: ACME\nlanguage: en\nmail: office@acme.example\n")
+    (routing / "prompts" / "fr").mkdir()
+    write_wav(routing / "prompts" / "fr" / "welcome.wav", tone((FRENCH_WELCOME,), round(0.5 * RATE)))
     for name, hz in PROMPTS.items():
         write_wav(routing / "prompts" / f"{name}.wav", tone((hz,), round(SECONDS.get(name, 0.5) * RATE)))
 

@@ -1,8 +1,11 @@
 """`confirm` and `whisper`: a voicemail that answers does not take the call, a person who presses 1 does."""
 
+import pytest
+
 from devkit.carrier import Answers
 from tests.live.agreed import PROMPTS
 from tests.live.conversation import hear_each_other
+from tests.live.fragile import Fragile
 from tests.live.service import Service, until
 
 
@@ -62,3 +65,35 @@ async def test_a_caller_who_gives_up_while_the_destination_is_asked_pays_nothing
     assert (record.outcome, record.answered, record.ended_by) == ("abandoned", None, "caller")
     (leg,) = record.legs
     assert (leg.outcome, leg.connected) == ("no_answer", None)
+
+
+async def test_it_works_while_no_engine_is_there(service: Service, engine: Fragile) -> None:
+    there = service.destination(Answers())
+    (number,) = service.house.agree([{"ring": {"to": {"number": there, "confirm": True}}}])
+    caller = await service.call(number)
+    destination = await service.network.picked_up(there)
+    await engine.end()
+    await destination.hears(PROMPTS["confirm"])
+    await destination.press("1")
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    await engine.start()
+    record = await service.record(number)
+    assert [(leg.outcome, leg.confirmation) for leg in record.legs] == [("taken", "key")]
+
+
+@pytest.mark.heavy
+async def test_a_recorded_call_is_recorded_once_the_destination_has_confirmed(service: Service) -> None:
+    there = service.destination(Answers())
+    route = [{"ring": {"to": {"number": there, "confirm": True}}}]
+    (number,) = service.house.agree(route, record="announce")
+    caller = await service.call(number)
+    destination = await service.network.picked_up(there, seconds=15)
+    await destination.hears(PROMPTS["confirm"])
+    await destination.press("1")
+    await hear_each_other(caller, destination)
+    await caller.hang_up()
+    record = await service.record(number)
+    assert record.recording_id
+    kinds = [entry["kind"] for entry in service.journal(number)]
+    assert kinds.index("leg_asked") < kinds.index("informed") < kinds.index("rec_start")

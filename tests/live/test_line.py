@@ -16,7 +16,7 @@ from dialplan.number import Owner
 from dialplan.prompt import RECORDING_PROMPTS, Prompt
 from dialplan.result import Outcome
 from dialplan.routing import BUILT_IN
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from journal.codec import encode
 from storage.records import CallRecord, call_record
 from tests.lateness import late

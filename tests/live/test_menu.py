@@ -8,7 +8,7 @@ import pytest
 from devkit.audio import RATE, level, levels
 from devkit.carrier import Answers
 from devkit.handset import PRESENT
-from tests.live.agreed import PROMPTS, Route
+from tests.live.agreed import FRENCH_WELCOME, PROMPTS, Route
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.service import Service, until
 
@@ -84,3 +84,19 @@ async def test_a_caller_who_leaves_an_answered_menu_has_abandoned_the_call(servi
     assert (record.outcome, record.ended_by, record.delivered_to) == ("abandoned", "caller", "")
     assert record.answered is not None
     await until(lambda: not service.errors())
+
+
+async def test_a_language_that_the_caller_chooses_is_that_of_the_next_prompt(service: Service) -> None:
+    route: Route = [
+        {"menu": {"prompt": "closed", "languages": {"1": "nl", "2": "fr"}}},
+        {"announce": "welcome"},
+        {"hangup": "busy"},
+    ]
+    (number,) = service.house.agree(route)
+    caller = await service.call(number)
+    await caller.hears(PROMPTS["closed"])
+    await caller.press("2")
+    await caller.hears(FRENCH_WELCOME)
+    await caller.wait_ended()
+    record = await service.record(number)
+    assert (record.outcome, record.choices) == ("busy", ("2",))

@@ -163,13 +163,13 @@ async def street_of(roles: Mapping[str, str], folder: Path, **portal: Any) -> As
     write_routing(state)
     async with mail_server() as mail:
         with reserve_ports(1) as ports:
-            url = f"http://127.0.0.1:{ports[0]}"
+            url = f"http://127.0.0.1:{ports[0]}"  # where it is; settings may say another, as behind a proxy
             settings = Settings(
                 state=state,
                 master_key=key,
                 objects={"directory": folder / "objects"},
                 mail={"sender": "portal@provider.example", "smarthost": "localhost", "port": mail.port},
-                portal={"url": url, "port": ports[0], "database": roles["portal"], **portal},
+                portal={"url": url, "port": ports[0], "database": roles["portal"]} | portal,
             )
             con = await asyncpg.connect(roles["worker"])
             async with opened(settings) as services, serving(services):

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Tree
 
 import pytest
 
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from storage.calls import find
 from storage.export import as_cells, as_object
 from tests.store.calls import answered_call, call_id

@@ -9,8 +9,10 @@ from datetime import timedelta
 from dialplan.result import Outcome
 from dialplan.step import Sort, StepPath
 from engine.breakers import Breakers
-from engine.call import CallJournal, CallTerms, begin
+from engine.call import CallJournal, begin
 from engine.call_limits import CallLimits
+from engine.call_terms import CallTerms
+from engine.caller_rates import CallerRates
 from engine.destinations import Destinations
 from engine.handle import handle
 from journal.codec import encode
@@ -34,6 +36,7 @@ class FakeCallServices:
     shift: float = 0.0  # later than the loop's clock
     attempts: list[tuple[str, Outcome]] = field(default_factory=list)
     destinations: Destinations = field(default_factory=lambda: Destinations(Breakers(3)))
+    rates: CallerRates = field(default_factory=CallerRates)
     limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -64,6 +67,9 @@ class FakeCallServices:
 
     def enter(self, key: str, call: str, most: int) -> bool:
         return self.limits.enter(key, call, most)
+
+    def may_call(self, state: CallState, path: StepPath, most: int, seconds: float) -> bool:
+        return self.rates.may_call(state, path, most, seconds, self._time())
 
     def attend(self, state: CallState) -> None:
         self.destinations.attend(state)

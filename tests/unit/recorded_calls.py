@@ -7,7 +7,7 @@ from typing import Any
 
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from engine.line import Recorder
 from journal.entries import CallerNotified
 from tests.unit.fake_dial import START, Answers

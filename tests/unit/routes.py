@@ -46,8 +46,10 @@ def _step(name: str, *branches: str, **settings: st.SearchStrategy[Any]) -> Call
 ring = _step(
     "ring",
     "busy",
+    "rejected",
     "no_answer",
     "unreachable",
+    "congested",
     to=st.lists(
         numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "max_calls": "3"}),
         min_size=1,
@@ -57,6 +59,7 @@ ring = _step(
 )
 own_days = st.sampled_from([{}, {"2026-12-24": "09:00-12:30", "12-25": "closed", "05-01": "22:00-02:00"}])
 hours = _step("hours", "closed", "holiday", open=st.sampled_from(OPENINGS), on=own_days)
+rate = _step("rate", "full", calls=st.sampled_from(["1", "5"]))
 limit = _step("limit", "full", calls=st.sampled_from(["1", "5"]))
 kinds = st.sampled_from(["withheld", "unknown", "+3247", "BE", "mobile", "NL fixed", {"list": "nuisance"}])
 blocks = st.sampled_from(["reject", "busy", "voicemail", {"message": "closed"}])
@@ -111,7 +114,10 @@ routes = st.recursive(
         | voicemails
         | waits
         | st.one_of(
-            [branched(inner) for branched in (ring, hours, limit, callers, shares, switches, uses, menus)]
+            [
+                branched(inner)
+                for branched in (ring, hours, limit, rate, callers, shares, switches, uses, menus)
+            ]
         )
     ),
     max_leaves=30,

@@ -8,7 +8,7 @@ from typing import Any
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from journal.entries import StepPerformed
 from journal.state import CallState
 from tests.unit.fake_dial import Answers, Says

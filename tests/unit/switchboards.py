@@ -16,7 +16,7 @@ from engine.ari.left import Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.state import AppInfo, AsteriskInfo, ChannelInfo
 from engine.ari.switchboard import Switchboard
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from engine.handle import handle
 from journal.cel import CelEvent
 from journal.entries import CallStarted, Entry, HandedOver, Heartbeat, LegStarted
@@ -60,13 +60,14 @@ class Asterisk:
     def __init__(self, *there: str, left: Sequence[str] = (), started: datetime = AT) -> None:
         self.there, self.left, self.started = there, left, started
         self.commands: list[str] = []
+        self.globals: list[tuple[str, str]] = []
         self.board: Switchboard
         self.applications = self.channels = self.events = self.asterisk = self.playbacks = self
 
     async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
         return AsteriskInfo("22.10.1", self.started)
 
-    async def filter(self, app: str, disallowed: Sequence[str]) -> None: ...
+    async def filter(self, app: str, disallowed: Sequence[str], allowed: Sequence[str] = ()) -> None: ...
 
     async def get(self, what: str) -> AppInfo | ChannelInfo:
         if what == "engine":
@@ -79,7 +80,8 @@ class Asterisk:
     async def user_event(self, name: str, application: str) -> None:
         self.board.on_event(ChannelUserevent(at(100), name))
 
-    async def set_global_var(self, variable: str, value: str) -> None: ...
+    async def set_global_var(self, variable: str, value: str) -> None:
+        self.globals.append((variable, value))
 
     async def set_channel_vars(self, channel_id: str, variables: Mapping[str, Any]) -> None:
         self.commands.append("set_channel_vars")

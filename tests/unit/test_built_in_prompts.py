@@ -9,7 +9,7 @@ from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
 from config.prompts import built_in
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from dialplan.prompt import VOICEMAIL_PROMPTS, Prompt
 from dialplan.routing import BUILT_IN, Routing
 from tests.unit.folders import NUMBER, good_folder, write_prompt

@@ -20,7 +20,7 @@ from dialplan.caller_kind import CallerKind, read_word
 from dialplan.caller_list import MOST_NUMBERS, CallerList
 from dialplan.rehearse import rehearse
 from dialplan.result import Result
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from journal.entries import CallStarted, Turned
 from tests.unit.fake_services import FakeCallServices, attend
 from tests.unit.fakes import FakeLine

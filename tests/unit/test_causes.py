@@ -14,7 +14,7 @@ from engine.causes import HANG_UPS, Cause, HangUp, leg_outcome
         (1, Outcome.UNREACHABLE),  # 404, 604
         (22, Outcome.UNREACHABLE),  # 410
         (28, Outcome.UNREACHABLE),  # 484
-        (34, Outcome.UNREACHABLE),  # 503
+        (34, Outcome.CONGESTED),  # 503
         (38, Outcome.UNREACHABLE),  # 500
         (102, Outcome.UNREACHABLE),  # 504
         (27, Outcome.UNREACHABLE),  # 502

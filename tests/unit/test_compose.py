@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplan.delivery import Delivery, Format
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from mailer.audio import LADDER, NAMED, Attachment, Codec, checksum, encode
 from mailer.compose import Message, Sender, Unbuildable, compose, compose_plainly, file_name
 

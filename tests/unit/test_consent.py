@@ -9,7 +9,8 @@ import pytest
 from config.errors import ConfigErrors
 from config.load import load
 from config.policy import Policy
-from dialplan.number import LANGUAGES, Owner, RecordingPolicy
+from dialplan.names import LANGUAGES
+from dialplan.number import Owner, RecordingPolicy
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.result import Outcome
 from engine.ari.keys import MOST_WAITING, Keys

@@ -1,6 +1,9 @@
 """`longest_idle`, `sticky` and `max_calls`: rings that depend on where calls are and were."""
 
+import asyncio
+import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from dialplan.result import Choice, Outcome
 from dialplan.step import By, Sort, Turn, chosen
 from engine.breakers import Breakers
 from engine.destinations import MOST_REMEMBERED, Destinations
-from journal.entries import HandedOver, StepPerformed
+from journal.entries import CallEnded, HandedOver, LegEnded, LegStarted, StepPerformed
 from storage.retracing import retrace
 from tests.unit.cel_events import CALL, LEG_ONE, TALKING, after, at, started
 from tests.unit.fake_dial import Answers, Says
@@ -197,3 +200,33 @@ def test_an_answer_that_is_none_leaves_the_order_as_written() -> None:
     assert chosen(Outcome.FAILED) is None
     assert chosen(Choice("to")) == ()
     assert chosen(Choice(f"room {A}")) == (A,)
+
+
+@pytest.mark.looptime
+async def test_with_200_calls_at_once_no_destination_has_more_than_it_may_have() -> None:
+    route = [ring("in_order", limited(A, 3), limited(B, 2), no_answer=[{"announce": "on"}])]
+    services = FakeCallServices(terms_of(route))
+    journals = []
+
+    async def call(n: int) -> None:
+        await asyncio.sleep(n * 0.13)
+        does: list[Answers | Says] = [Answers(talks=5 + n % 7), Says(Outcome.NO_ANSWER, 1 + n % 5)]
+        line = FakeLine({A: does[n % 2], B: does[n % 3 == 0]}, call_id=f"0199-{n}")
+        mine = services.for_another_call()
+        await attend(line, mine)
+        journals.append(mine)
+
+    await asyncio.gather(*(call(n) for n in range(200)))
+    for to, most in ((A, 3), (B, 2)):
+        changes = sorted(change for mine in journals for change in attempts_at(to, mine))
+        live = list(itertools.accumulate(step for _, step in changes))
+        assert max(live) == most
+    busy = [entry for mine in journals for entry in mine.of(CallEnded) if entry.outcome == "busy"]
+    assert busy
+
+
+def attempts_at(to: str, services: FakeCallServices) -> list[tuple[datetime, int]]:
+    """When a leg at this destination began (1) and ended (-1)."""
+    began = {entry.leg: entry.at for entry in services.of(LegStarted) if entry.to == to}
+    ended = {entry.leg: entry.at for entry in services.of(LegEnded) if entry.leg in began}
+    return [*((at, 1) for at in began.values()), *((at, -1) for at in ended.values())]

@@ -13,7 +13,7 @@ from journal.cel_calls import CelCall
 from tests.faults.matrix import Cell
 from tests.faults.observed import Absence, AudioSeen, Left, MailSeen, Observed, Stored
 from tests.faults.oracle import judge
-from tests.faults.page import BEGIN, END, rewrite, table
+from tests.faults.page import BEGIN, END, rewrite
 from tests.faults.voices import KNOWN, is_heard_in, voices_of
 from tests.live.mails import from_alaw
 from tests.live.traffic.media import FRAME, NAME
@@ -232,14 +232,25 @@ def test_the_table_stands_between_its_markers() -> None:
         replace(CELL, phase="mail sent", reached=True),
         replace(CELL, violations={"V3": ["twice"]}),
     ]
-    text = table(cells, "2026-11-28", "abc")
-    assert "3 runs, 36 calls, 1 with a violation" in text
-    assert "| the engine: kill -9 |  | 9 |" in text
-    assert "holds" in text
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert rewrite(page, text) == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
+    page = rewrite(f"before\n{BEGIN}\nnot run\n{END}\nafter\n", cells, "2026-11-28 abc")
+    assert page.startswith(f"before\n{BEGIN}\n")
+    assert page.endswith(f"\n{END}\nafter\n")
+    assert "not run" not in page
+    assert "| the engine: kill -9 |  | 9 |" in page
+    assert "| 36 | 0.4 s | V3 | 2026-11-28 abc |" in page
+    assert "holds" in page
     with pytest.raises(ValueError, match="lacks"):
-        rewrite("no markers", text)
+        rewrite("no markers", cells, "")
+
+
+def test_rows_that_are_run_later_join_those_of_before() -> None:
+    page = rewrite(f"{BEGIN}\n{END}", [replace(CELL, rows=("Asterisk: kill -9",))], "monday")
+    page = rewrite(page, [replace(CELL, violations={"V3": ["twice"]})], "tuesday")
+    page = rewrite(page, [CELL], "wednesday")
+    lines = [line for line in page.splitlines() if line.startswith(("| the engine", "| Asterisk"))]
+    assert [line.split(" | ")[0] for line in lines] == ["| the engine: kill -9", "| Asterisk: kill -9"]
+    assert [line.split(" | ")[-1] for line in lines] == ["wednesday |", "monday |"]
+    assert "V3" not in page
 
 
 def test_a_record_belongs_to_the_call_that_began_when_it_began() -> None:

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from dialplan.result import Result
-from engine.ari.errors import Unavailable
+from engine.ari.errors import Gone, Unavailable
 from engine.ari.events import ChannelDestroyed
 from engine.ari.line import ASKED_SECONDS, GIVEN_UP_SECONDS, REPORTED_SECONDS
-from engine.line import Ended
+from engine.line import Ended, HungUp
 from tests.unit.handed_over import LAST_KNOWN, TO_TWO, Caller, at, channel, end, hung_up, loop_time
 
 pytestmark = pytest.mark.looptime
@@ -66,6 +66,24 @@ async def test_the_end_is_what_cel_tells_within_moments(caller: Caller) -> None:
     asyncio.get_running_loop().call_later(0.01, caller.line.on_cel_end, at(3.001))
     assert await caller.line.over() == Ended(at(3), 16)
     assert caller.asterisk.commands == []
+
+
+async def test_a_caller_whom_asterisk_no_longer_has_ended_when_it_died_and_not_when_that_was_noticed(
+    caller: Caller,
+) -> None:
+    """Asterisk has died and is back; a step's command comes before its restart has been noticed."""
+    with pytest.raises(HungUp):
+        await caller.line.command(gone())
+    assert not caller.line.ended.done()
+    over = asyncio.create_task(caller.line.over())
+    await asyncio.sleep(1)
+    caller.line.lose(at(3))
+    caller.line.on_cel_end(at(3))
+    assert await over == Ended(at(3), 127, lost=True)
+
+
+async def gone() -> None:
+    raise Gone(404, "no such channel")
 
 
 async def test_while_its_channel_exists_a_call_is_not_over(caller: Caller) -> None:

@@ -47,7 +47,13 @@ def test_explain_prints_what_was_pressed(tmp_path: Path) -> None:
     assert "  3  menu      welcome, keys 1 2 -> 1\n  4  hangup    busy\n" in printed
     assert "not used: --press 7; there are fewer menus than that" in printed
     data = json.loads(CliRunner().invoke(explain, [str(tmp_path), "+3270012345", "--format", "json"]).output)
-    assert data["path"][0]["settings"] == {"prompt": "welcome", "seconds": 5, "tries": 3, "answer": False}
+    assert data["path"][0]["settings"] == {
+        "prompt": "welcome",
+        "languages": {},
+        "seconds": 5,
+        "tries": 3,
+        "answer": False,
+    }
     assert data["path"][0]["outcome"] == "timeout"
 
 

@@ -14,7 +14,7 @@ from dialplan.result import Outcome
 from dialplan.routing import Routing
 from engine.ari.client import Client
 from engine.ari.errors import Unavailable
-from engine.call import CallTerms
+from engine.call_terms import CallTerms
 from engine.music import INCLUDED_BY, NAME, RELOADED_BY, MusicClasses, is_included
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fake_services import FakeCallServices, attend

@@ -23,7 +23,6 @@ SHARED = {
     "--until": options.until_option(),
     "--format": options.format_option(*options.FORMATS),
 }
-
 # Not a period to look at: when a switch goes off by itself.
 OTHERWISE = {("switch", "--until")}
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import pickle
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +16,7 @@ from config.versions import Versions
 from engine import routing_store, routing_watch
 from engine.routing_store import RoutingStore
 from tests.unit.folders import NUMBER, good_folder, write_prompt
+from tests.unit.in_process import answer_of
 
 HISTORY = timedelta(days=90)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -25,17 +24,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processes of the store's own (0.5 s each) are functions here, but where a test is about them."""
-
-    async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
-        match module, arguments:
-            case "config.load", (folder, cache, *countries):
-                return load.answer(folder, cache, *countries)
-            case "config.publish", (folder,):
-                return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
-            case _:
-                return versioning._answer(*arguments)
-
+    """The processes of the store's own are functions here, but where a test is about them."""
     if "processes" not in request.fixturenames:
         for asking in (load, publish, versioning):
             monkeypatch.setattr(asking, "answer_of", answer_of)
@@ -289,3 +278,15 @@ async def test_the_watch_takes_a_change_and_removes_old_versions_now_and_then(
     assert old not in {version.digest for version in versions.all()}
     watching.cancel()
     await asyncio.wait([watching])
+
+
+async def test_the_next_engine_does_not_read_an_unchanged_folder_again(
+    store: RoutingStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.open()
+    following = again(store)
+    await following.open()
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(routing_store, "load_in_process", None)
+        assert await following.reload()
+    await replaced(following, folder, "Second")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from config.copies import content_digest
+from config.copies import FolderChangedError, content_digest
 from config.load import load
 from config.policy import Policy
 from config.versions import (
-    FolderChangedError,
     Period,
     Version,
     VersionError,

@@ -204,3 +204,29 @@ def test_a_past_call_rang_in_the_order_that_its_record_has() -> None:
         (C, BUSY),
         (A, BUSY),
     ]
+
+
+# The branches of a ring.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "branches", "hears"),
+    [
+        (Outcome.REJECTED, ["busy", "rejected"], "rejected"),
+        (Outcome.REJECTED, ["busy"], "busy"),
+        (Outcome.BUSY, ["busy", "rejected"], "busy"),
+        (Outcome.CONGESTED, ["unreachable", "congested"], "congested"),
+        (Outcome.CONGESTED, ["unreachable"], "unreachable"),
+        (Outcome.UNREACHABLE, ["unreachable", "congested"], "unreachable"),
+        (Outcome.FAILED, ["unreachable", "congested"], "unreachable"),
+    ],
+)
+def test_a_branch_of_its_own_goes_before_the_wider_one(
+    outcome: Outcome, branches: list[str], hears: str
+) -> None:
+    settings = {branch: [{"announce": branch}] for branch in branches}
+    assert walked([ring("all", A, **settings)], outcome).hears == (hears,)
+
+
+def test_a_congested_call_is_unreachable_in_its_record() -> None:
+    assert walked([ring("all", A)], Outcome.CONGESTED).result is Result.UNREACHABLE

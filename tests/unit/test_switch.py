@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from cli.commands.explain import command as explain
 from cli.commands.switch import command as switch
 from cli.commands.switches import command as switches
-from config.versions import IN_FORCE
+from config.version_files import IN_FORCE
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.step import Turn

@@ -250,3 +250,21 @@ async def test_a_caller_who_gives_up_before_any_engine_wrote_it_down_has_a_recor
         outcomes
     )
     assert [end.at for end in services.of(CallEnded)] == [at(3)] * len(outcomes)
+
+
+async def test_an_engine_that_stops_is_expected_back_and_says_nothing_after_that(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    async with serving(tmp_path, asterisk, services_of()) as board:
+        alive = asterisk.globals[-1]
+        async with board.closing():
+            await asyncio.sleep(5)
+        assert alive == ("ENGINE_ALIVE", str(int(at(100).timestamp())))
+        assert asterisk.globals[-1] == ("ENGINE_ALIVE", str(int(at(105).timestamp())))
+
+
+async def test_a_caller_for_whom_the_engine_does_nothing_waits_on_while_it_lives(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    async with serving(tmp_path, asterisk, services_of()) as board:
+        board.exchange.waiting.add(CHANNEL)
+        await asyncio.sleep(1.2)
+        assert asterisk.commands == ["set_channel_vars"]

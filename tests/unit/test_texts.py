@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dialplan.number import LANGUAGES
+from dialplan.names import LANGUAGES
 from dialplan.result import Result
 from mailer.wording import caller_number, full_instant, length, local_number, phrases, short_instant
 

@@ -15,8 +15,8 @@ from dialplan.number import Owner
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome, Result, Verdict
 from dialplan.steps.voicemail import Voicemail
-from engine.call import CallTerms
 from engine.call_services import log_entry
+from engine.call_terms import CallTerms
 from engine.line import How, Recorded
 from journal.entries import (
     Answered,

@@ -1,0 +1,65 @@
+"""The files of routing versions: written whole, removed whole. As a process: store a version.
+
+This module imports no model: the process that stores a version starts in 0.1 s of CPU instead of 0.4.
+"""
+
+import gc
+import shutil
+import sys
+from pathlib import Path
+
+from config.copies import FolderChangedError, content_digest, copy, sync
+from config.reply import reply
+
+IN_FORCE = "in-force"
+DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
+
+
+def store(root: Path, folder: Path, digest: str) -> None:
+    """Store a folder that was read as `digest`, unless that version is stored already.
+
+    Raises FolderChangedError if the folder has changed since, and OSError.
+    """
+    if not root.is_dir():
+        root.mkdir(parents=True)
+        sync(root.parent)
+    place = root / digest
+    if place.is_dir() and content_digest(place) == digest:
+        if content_digest(folder) != digest:
+            raise FolderChangedError(folder)
+        return
+    draft = root / f"{DRAFT}-{digest}"
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        if copy(folder, draft, root / IN_FORCE) != digest:
+            raise FolderChangedError(folder)
+        remove(place)  # it is damaged
+        draft.rename(place)
+    except FileNotFoundError:  # a file of it was removed just now
+        raise FolderChangedError(folder) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    sync(root)
+
+
+def remove(place: Path) -> None:
+    """Remove a version in one step for every reader: no reader sees one that is half removed."""
+    if place.exists():
+        removed = place.with_name(f"{GONE}-{place.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        place.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
+
+
+def _answer(root: str, folder: str, digest: str) -> Exception | None:
+    """Return the answer of the child: an error, or None once the version is stored."""
+    try:
+        store(Path(root), Path(folder), digest)
+    except (FolderChangedError, OSError) as error:
+        return error
+    return None
+
+
+if __name__ == "__main__":
+    gc.disable()  # it lives for a moment, and produces no garbage
+    reply(_answer(*sys.argv[1:]))
