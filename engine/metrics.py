@@ -65,6 +65,7 @@ class EngineMetrics(Metrics):
             "disk_free_bytes", "Bytes free for this folder: state, recordings or cel", ["folder"]
         )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
+        self.trunk_up = self.gauge("trunk_up", "1 while the carrier answers Asterisk's OPTIONS", ["trunk"])
         self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
         self.routing_reload_failed = self.gauge(

@@ -44,7 +44,7 @@ class Parts:
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
         degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
-        return [*degraded, *self.disk.warnings]
+        return [*degraded, *self.disk.warnings, *self.surroundings.trunk_states.warnings]
 
     def health(self) -> AbstractAsyncContextManager[str]:
         """Serve /metrics, /live and /ready."""
@@ -75,6 +75,8 @@ class Parts:
         """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        for trunk in self.surroundings.trunk_states.trunks:
+            metrics.trunk_up.labels(trunk).set_function(partial(self.surroundings.trunk_states.is_up, trunk))
         metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)
         metrics.journal_degraded.set_function(lambda: journal.degraded)
