@@ -102,6 +102,9 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     metavar="NUMBER",
     help="This destination could not be reached lately; several times for several. Default: none.",
 )
+@click.option(
+    "--tree", "as_tree", is_flag=True, help="Print the whole route, with a mark at the steps taken."
+)
 @format_option("text", "json")
 @state_option()
 @settings_option()
@@ -118,6 +121,7 @@ def command(
     presses: Sequence[str],
     switches: Sequence[str],
     unreachable: Sequence[str],
+    as_tree: bool,
     form: str,
     state: Path | None,
     settings: Path | None,
@@ -142,6 +146,11 @@ def command(
         case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
+        if as_tree and form == "text":
+            from cli.route_tree import lines, tree_of
+
+            click.echo("\n".join(explanation.tree(lines(tree_of(folder, number), explanation.taken))))
+            return
     click.echo(shown(explanation.data()) if form == "json" else explanation.text())
 
 
