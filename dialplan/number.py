@@ -27,7 +27,7 @@ from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
 from dialplan.model import E164, Label, Model, Name, Written, listed
 from dialplan.names import Language
-from dialplan.period import Period
+from dialplan.period import Anonymising, Period
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
@@ -119,6 +119,7 @@ class Owner(Model):
     missed_calls: mail                   a mail for a call without an answer and without a message; or off
     require_tls: true                    no mail without encryption and a verified server
     keep_recordings: 30 days             hours, days or weeks
+    anonymise_after: 180 days            then numbers of callers and destinations lose their last digits
     recordings: flac                     wav, flac, mp3 or opus
     recording_notice: we-record          a prompt of the owner; otherwise callengine's
     destinations_know: true              destinations agreed once and for all: only the caller hears it
@@ -135,6 +136,7 @@ class Owner(Model):
     missed_calls: Literal["off", "mail"] = "off"
     require_tls: bool = False
     keep_recordings: Period = timedelta(days=30)
+    anonymise_after: Anonymising | None = None
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False

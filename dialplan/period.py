@@ -15,6 +15,7 @@ UNITS: Mapping[str, timedelta] = {
     "week": timedelta(weeks=1),
 }
 LONGEST = timedelta(days=3653)
+SHORTEST_ANONYMISING = timedelta(days=7)
 
 
 def read_period(written: object) -> timedelta:
@@ -32,8 +33,25 @@ def read_period(written: object) -> timedelta:
     return period
 
 
+def read_anonymising(written: object) -> timedelta:
+    """Parse `180 days`, of 7 days or more: a later correction of a record would bring its numbers back.
+
+    Raises ValueError with the remedy.
+    """
+    period = read_period(written)
+    if period < SHORTEST_ANONYMISING:
+        raise ValueError(f"`{written}` is too short; write 7 days or more")
+    return period
+
+
+PATTERN = "^[0-9]{1,4} (hour|day|week)s?$"
 Period = Annotated[
     timedelta,
     PlainValidator(read_period),
-    Written(description="a time such as 30 days", type="string", pattern="^[0-9]{1,4} (hour|day|week)s?$"),
+    Written(description="a time such as 30 days", type="string", pattern=PATTERN),
+]
+Anonymising = Annotated[
+    timedelta,
+    PlainValidator(read_anonymising),
+    Written(description="a time of 7 days or more", type="string", pattern=PATTERN),
 ]

@@ -11,6 +11,7 @@ from portal.link_mail import LinkMailer
 from portal.routing import RoutingInForce
 from portal.secrets import Secrets
 from portal.services import Services
+from storage.api_tokens import TokenHashes
 from storage.encrypted_store import EncryptedStore
 from storage.owned.tenant import connect
 from storage.stores import key_wrapper_of, objects_of
@@ -37,6 +38,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             secrets=Secrets(settings.master_key.get_secret_value()),
             links=links,
             encrypted_store=EncryptedStore(objects, key_wrapper),
+            tokens=TokenHashes(settings.master_key.get_secret_value()),
         )
     finally:
         await links.close()

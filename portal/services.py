@@ -12,6 +12,7 @@ from config.portal import Portal
 from portal.link_mail import LinkMailer
 from portal.routing import RoutingInForce
 from portal.secrets import Secrets
+from storage.api_tokens import TokenHashes
 from storage.encrypted_store import EncryptedStore
 
 
@@ -25,6 +26,7 @@ class Services:
     secrets: Secrets
     links: LinkMailer
     encrypted_store: EncryptedStore
+    tokens: TokenHashes
 
     @property
     def is_secure(self) -> bool:

@@ -5,6 +5,7 @@ from importlib import resources
 from aiohttp import web
 
 from portal import accesses, call, calls, downloads, login, messages, my_data, numbers, overview, recordings
+from portal.api.door import add_api, api
 from portal.guard import (
     BODY_BYTES,
     PUBLIC,
@@ -29,7 +30,7 @@ def application(services: Services, unlimited: Unlimited) -> web.Application:
     """
     app = web.Application(
         client_max_size=BODY_BYTES,
-        middlewares=[told_in_words, only_our_host, only_from_our_pages, only_logged_in],
+        middlewares=[api, told_in_words, only_our_host, only_from_our_pages, only_logged_in],
     )
     app[SERVICES] = services
     app[UNLIMITED] = unlimited
@@ -41,6 +42,7 @@ def application(services: Services, unlimited: Unlimited) -> web.Application:
     app.add_routes(login.ROUTES)
     for module in PAGES:
         app.add_routes(module.ROUTES)
+    add_api(app)
     app.on_response_prepare.append(protect)
     return app
 

@@ -47,6 +47,8 @@ class Access(StrEnum):
     DOWNLOAD = "download"
     EXPORT = "export"
     CHANGE = "change"
+    DISCLOSE = "disclose"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)

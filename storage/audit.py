@@ -121,7 +121,7 @@ class Auditor:
         """
         async for finding in self._of_chain(con, earlier):
             yield finding
-        for rule in (*RULES, *RULES_OF_KEYS, *audit_erasures.RULES):
+        for rule in (*RULES, *RULES_OF_KEYS, *audit_erasures.RULES, audit_erasures.DISCLOSURES):
             for row in await con.fetch(rule.query):
                 yield Finding(rule.kind, rule.what.format(row[0]), rule.remedy)
         for finding in [*await groups(con, self.key_wrapper), *await wal(con)]:

@@ -25,6 +25,14 @@ RULES = (
         "somebody has changed the database: check who has the right to",
     ),
 )
+DISCLOSURES = Rule(
+    "disclosure",
+    """SELECT disclosure_id FROM disclosure_export LEFT JOIN access
+       ON what = 'disclose' AND starts_with(detail, 'disclosure ' || disclosure_id || ':')
+       WHERE seq IS NULL""",
+    "the export of disclosure {} is not in the access log",
+    "somebody has changed the database: check who has the right to",
+)
 ERASED = "SELECT seq, caller_hash, until FROM erasure_certificate ORDER BY until"
 # Calls that a certificate names as held keep their number.
 CALLERS = """

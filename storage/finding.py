@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`kind`: chain, kept, missing, orphan, overdue, waiting, held, endless, dead letter, residue,
-    erasure, backup.
+    erasure, disclosure, backup.
     """
 
     kind: str

@@ -15,18 +15,22 @@ import asyncpg
 
 WORKER = {
     "public.access": "SELECT, INSERT",
+    "public.api_token": "SELECT, INSERT, UPDATE",
     "public.attempt": "SELECT, INSERT",
     "public.audio": "SELECT, INSERT, UPDATE",
     "public.backup": "SELECT, INSERT, UPDATE, DELETE",
     "public.call": "SELECT, INSERT, UPDATE",
     "public.dead_letter": "SELECT, INSERT, UPDATE, DELETE",
+    "public.disclosure": "SELECT, INSERT",
+    "public.disclosure_export": "SELECT, INSERT",
+    "public.disclosure_number": "SELECT, INSERT, UPDATE, DELETE",
     "public.drained": "SELECT, INSERT, UPDATE",
     "public.erased_call": "SELECT, INSERT, DELETE",
     "public.erased_journal": "SELECT, INSERT, UPDATE, DELETE",
     "public.erasure": "SELECT, INSERT, UPDATE",
     "public.erasure_certificate": "SELECT, INSERT",
     "public.journal": "SELECT, INSERT, UPDATE",
-    "public.leg": "SELECT, INSERT, DELETE",
+    "public.leg": "SELECT, INSERT, UPDATE, DELETE",
     "public.legal_hold": "SELECT, INSERT, UPDATE",
     "public.message": "SELECT, INSERT, UPDATE",
     "public.migration": "SELECT",
@@ -52,6 +56,7 @@ WORKER_FUNCTIONS = (
 READER = {"public.call": "SELECT", "public.leg": "SELECT"}
 PORTAL = {
     "public.access": "SELECT, INSERT",
+    "public.api_token": "SELECT, UPDATE (used_at)",
     "public.attempt": "SELECT",
     "public.audio": "SELECT, UPDATE (destroy_after, reason, next_at)",
     "public.call": "SELECT",

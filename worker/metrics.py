@@ -28,6 +28,9 @@ class WorkerMetrics(Metrics):
             "Age of the oldest destroyed key whose epoch key is not overwritten yet",
         )
         self.erasures = self.gauge("erasures", "Callers whose erasure is not finished")
+        self.calls_to_anonymise = self.gauge(
+            "calls_to_anonymise", "Calls older than their owner's `anonymise_after` that still have numbers"
+        )
         self.backup_age_seconds = self.gauge(
             "backup_age_seconds", "Age of the newest complete backup; infinite while there is none"
         )

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +44,7 @@ def command(
 
     Not erased: mails that owners have received, exported files, lists in the routing folder, backups.
     """
+    from cli.caller_number import given_number, number_keys
     from cli.database import database_errors, settings_in
 
     values = settings_in(settings, state)
@@ -57,29 +56,8 @@ def command(
             return
         if not (reason and reason.strip()):
             raise click.UsageError("write why: --reason 'request 2026-17'")
-        caller = number_of(sys.stdin.readline() if number == "-" else str(number))
-        asyncio.run(forget(values, number_keys(values), caller, reason.strip(), wait=wait, form=form))
-
-
-def number_of(text: str) -> str:
-    """Raises ClickException; the message does not have the text, which may be logged."""
-    if not re.fullmatch(r"\+[0-9]{7,15}", text.strip(), re.ASCII):
-        raise click.ClickException("that is not a number; write it with + and country code: +32470123456")
-    return text.strip()
-
-
-def number_keys(settings: "Settings") -> "NumberKeys":
-    """Raises ClickException without a master key."""
-    from config.settings import SettingsError
-    from worker.erasing import keys_of
-
-    try:
-        found = keys_of(settings)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    if found is None:
-        raise click.ClickException("master_key is not set: it hashes the number in the certificate")
-    return found
+        caller, keys = given_number(str(number)), number_keys(values)
+        asyncio.run(forget(values, keys, caller, reason.strip(), wait=wait, form=form))
 
 
 async def forget(

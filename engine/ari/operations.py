@@ -88,6 +88,13 @@ class Asterisk(Resource):
         await self._post("/asterisk/variable", variable=variable, value=value)
 
 
+class Endpoints(Resource):
+    async def get_state(self, tech: str, resource: str) -> str:
+        """Return online, offline or unknown. Raises Gone if there is no such endpoint."""
+        reply = await self._get("/endpoints/{tech}/{resource}", tech=tech, resource=resource)
+        return str(reply["state"])
+
+
 class Channels(Resource):
     """A command on a channel that has hung up raises Gone or Conflict, whichever comes first."""
 

@@ -54,7 +54,8 @@ class Page:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
         async with asyncio.timeout(SECONDS):
-            return await answer
+            done: dict[str, Any] = await answer
+            return done
 
     async def size(self, width: int, height: int = 900) -> None:
         await self.do(

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def street(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Stre
     """Each owner has calls, a recording of two seconds, and a message."""
     async with street_of(roles, tmp_path) as found:
         house = found.house
-        theirs = {"owner": "bakery", "number": "+3280012345"}
+        theirs: dict[str, Any] = {"owner": "bakery", "number": "+3280012345"}
         for n in (40, 80):
             record_talk(house.spool.folder, n, 2.0)
             record(house.spool.folder, n + 1)

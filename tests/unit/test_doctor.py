@@ -20,8 +20,9 @@ from cli.doctor.examination import Check, examine
 from cli.doctor.finding import Finding, Level
 from cli.doctor.scene import Reply, Scene
 from cli.doctor.table import CHECKS
+from config.asterisk import Asterisk
 from config.load import load
-from config.settings import Asterisk, Settings
+from config.settings import Settings
 from engine.fallback import NAME, render
 
 Words = dict[str, str]

@@ -54,6 +54,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "mailer/outbox.py: give_back",
     ),
     "one statement, repeated at the next attempt or the next look": (
+        "storage/api_tokens.py: find",
         "storage/journal_position.py: store_head",
         "storage/recordings.py: store_measurements",
         "storage/retentions.py: shorten",
@@ -62,6 +63,11 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "a statement or transaction of an operator's command: complete or not at all, as the operator sees": (
         "storage/access.py: add",
+        "storage/api_tokens.py: create",
+        "storage/api_tokens.py: revoke",
+        "storage/disclosures.py: _log",
+        "storage/disclosures.py: ask",
+        "storage/disclosures.py: export",
         "storage/erasure_request.py: ask",
         "storage/export_cursor.py: ExportCursor.write",
         "storage/grants.py: _grant",
@@ -78,6 +84,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/migrate.py: _apply",
         "storage/migrate.py: migrate",
         "storage/recordings.py: destroy",
+        "storage/owner_locks.py: lock",
+        "storage/owner_locks.py: unlock",
         "storage/recordings.py: hold",
         "storage/recordings.py: release",
         "mailer/overview.py: release",

@@ -34,6 +34,7 @@ KEYS_AND_SEALED = {
         "directory",
         "s3",
         "erased_number",
+        "api_tokens",
         "backup",
         "logins",
     ),

@@ -1,0 +1,202 @@
+"""callengine owners: list and show owners, invite them to the portal, lock them out of it."""
+
+import asyncio
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.options import format_option, settings_option, state_option
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from dialplan.number import Owner
+
+COLUMNS = (
+    "owner",
+    "name",
+    "language",
+    "mail",
+    "keep_recordings",
+    "anonymise_after",
+    "logged_in",
+    "tokens",
+    "locked",
+)
+
+
+@click.group()
+def command() -> None:
+    """List and show owners, invite them to the portal, lock them out of it, and let them in again."""
+
+
+@command.command("list")
+@format_option("csv", "json")
+@state_option()
+@settings_option()
+def list_(*, form: str, state: Path | None, settings: Path | None) -> None:
+    """List the owners in force on this host: settings, logins, tokens, and who is locked."""
+    rows = asked(state, settings, summaries)
+    if form == "json":
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from storage.export import as_cell
+
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([as_cell(row[column]) for column in COLUMNS] for row in rows)
+
+
+@command.command()
+@click.argument("owner")
+@format_option("text", "json")
+@state_option()
+@settings_option()
+def show(*, owner: str, form: str, state: Path | None, settings: Path | None) -> None:
+    """Show OWNER: each setting in force, where the operator's file differs from it, and logins and tokens."""
+    told = asked(state, settings, lambda values: shown(values, owner))
+    if form == "json":
+        click.echo(json.dumps(told, indent=1))
+        return
+    for name, value in told["in_force"].items():
+        click.echo(f"{name}: {value}")
+    for name, value in told["file_differs"].items():
+        click.echo(f"not in force yet: {name}: {value}")
+    for name in ("logged_in", "tokens", "locked"):
+        click.echo(f"{name}: {told[name]}")
+
+
+@command.command()
+@click.argument("owner")
+@state_option()
+@settings_option()
+def invite(*, owner: str, state: Path | None, settings: Path | None) -> None:
+    """Mail OWNER, at each address of the file, where the portal is and how to log in."""
+    from cli.inviting import invite as send
+
+    values, owners = force(state, settings)
+    for address, answer in asyncio.run(send(values, existing(owners, owner))):
+        click.echo(f"{address}: {answer}")
+
+
+@command.command()
+@click.argument("owner")
+@click.option("--reason", required=True, help="The reason, which `owners list` shows.")
+@state_option()
+@settings_option()
+def lock(*, owner: str, reason: str, state: Path | None, settings: Path | None) -> None:
+    """Lock OWNER out of portal and API: every login ends, and no token counts."""
+
+    async def locked(values: "Settings") -> None:
+        from cli.database import connected
+        from storage import owner_locks
+
+        async with connected(values.database.get_secret_value()) as con:
+            await owner_locks.lock(con, owner, reason.strip())
+
+    existing(force(state, settings)[1], owner)
+    asked(state, settings, locked)
+    click.echo(f"{owner} is locked; callengine owners unlock {owner} lets them in again")
+
+
+@command.command()
+@click.argument("owner")
+@state_option()
+@settings_option()
+def unlock(*, owner: str, state: Path | None, settings: Path | None) -> None:
+    """Let OWNER in again; logins have to be made anew, tokens count again."""
+
+    async def unlocked(values: "Settings") -> bool:
+        from cli.database import connected
+        from storage import owner_locks
+
+        async with connected(values.database.get_secret_value()) as con:
+            return await owner_locks.unlock(con, owner)
+
+    if not asked(state, settings, unlocked):
+        raise click.ClickException(f"{owner} is not locked")
+    click.echo(f"{owner} is not locked any more")
+
+
+def asked(state: Path | None, settings: Path | None, work: Any) -> Any:
+    """The result of this work with the settings. Raises ClickException for errors of the database."""
+    from cli.database import database_errors, settings_in
+
+    values = settings_in(settings, state)
+    with database_errors():
+        return asyncio.run(work(values))
+
+
+def force(state: Path | None, settings: Path | None) -> "tuple[Settings, Mapping[str, Owner]]":
+    from cli.database import settings_in
+    from cli.owners import owners_in_force
+
+    values = settings_in(settings, state)
+    return values, owners_in_force(values)
+
+
+def existing(owners: "Mapping[str, Owner]", name: str) -> "Owner":
+    """Raises ClickException."""
+    if name not in owners:
+        raise click.ClickException(f"there is no owner {name}; callengine owners list shows them")
+    return owners[name]
+
+
+async def summaries(settings: "Settings") -> list[dict[str, Any]]:
+    """A row for each owner."""
+    from cli.database import connected
+    from cli.owners import owners_in_force
+    from storage import owner_locks
+
+    owners = owners_in_force(settings)
+    async with connected(settings.database.get_secret_value()) as con:
+        portal = await owner_locks.overview(con)
+    rows = []
+    for name, owner in sorted(owners.items()):
+        values = settings_of(owner)
+        row = {column: values[column] for column in COLUMNS if column in values}
+        rows.append({"owner": name, **row, **portal.get(name, owner_locks.NOTHING)})
+    return rows
+
+
+async def shown(settings: "Settings", name: str) -> dict[str, Any]:
+    from cli.database import connected
+    from cli.owners import owner_in_folder, owners_in_force
+    from storage import owner_locks
+
+    in_force = settings_of(existing(owners_in_force(settings), name))
+    written = owner_in_folder(settings.routing, name)
+    file = settings_of(written) if written else in_force
+    async with connected(settings.database.get_secret_value()) as con:
+        portal = await owner_locks.overview(con)
+    return {
+        "owner": name,
+        "in_force": in_force,
+        "file_differs": {key: value for key, value in file.items() if value != in_force[key]},
+        **portal.get(name, owner_locks.NOTHING),
+    }
+
+
+def settings_of(owner: "Owner") -> dict[str, str]:
+    """Every setting as text."""
+    return {name: text_of(getattr(owner, name)) for name in type(owner).model_fields}
+
+
+def text_of(value: Any) -> str:
+    from datetime import timedelta
+
+    match value:
+        case None | ():
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case timedelta():
+            hours = int(value.total_seconds() // 3600)
+            return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+        case tuple():
+            return ", ".join(map(str, value))
+    return str(value)
