@@ -49,7 +49,14 @@ class Parts:
     def health(self) -> AbstractAsyncContextManager[str]:
         """Serve /metrics, /live and /ready."""
         http = self.settings.http
-        return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
+        arguments = (self.metrics, self.troubles, self.warnings)
+        return health(http.host, http.engine_port, *arguments, facts=self.facts)
+
+    def facts(self) -> dict[str, object]:
+        """Return what /ready says of the routing in force."""
+        store = self.surroundings.routing_store
+        since = store.since and store.since.isoformat(timespec="seconds")
+        return {"routing": {"version": store.in_force.digest, "since": since, "refused": store.refused}}
 
     def overview(self) -> dict[str, Any]:
         """Return what `callengine top` shows besides the live calls."""
@@ -77,6 +84,7 @@ class Parts:
         metrics.cel_headroom_bytes.set_function(lambda: self.switchboard.cel.headroom)
         metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
         metrics.routing_reload_failed.set_function(lambda: store.refused)
+        metrics.routing_since.set_function(lambda: (store.in_force.digest, store.since))
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
         metrics.switches_on.set_function(self.memory.switches.count)
         metrics.destinations_left_out.set_function(self.memory.destinations.breakers.count)

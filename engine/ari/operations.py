@@ -103,6 +103,12 @@ class Channels(Resource):
         reply = await self._get("/channels/{channelId}", channelId=channel_id)
         return state.channel_info(reply) if reply is not None else None
 
+    async def originate(self, endpoint: str, *, context: str, extension: str, priority: int) -> None:
+        """Call this endpoint; once it has answered, it goes on in the dialplan."""
+        await self._post(
+            "/channels", endpoint=endpoint, context=context, extension=extension, priority=str(priority)
+        )
+
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
         """`reason_code`: a Q.850 cause; the network of an unanswered caller gets a SIP answer for it."""
         await self._delete("/channels/{channelId}", channelId=channel_id, reason_code=reason_code)
