@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -44,12 +44,16 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Of the numbers `spellings`, of calls that came in until `until` and are neither live nor `spared`."""
+    """Of the numbers `spellings`, of calls that came in until `until` and are neither live nor `spared`.
+
+    `clean`: closed segments that were seen to have none of them, and are not read again; `find` adds to it.
+    """
 
     spellings: Collection[str]
     until: datetime
     live: Collection[str]
     spared: Collection[str]
+    clean: set[str] = field(default_factory=set)
 
     @property
     def _pattern(self) -> re.Pattern[bytes]:
@@ -64,6 +68,8 @@ class Redaction:
         patches: list[Patch] = []
         left = 0
         for path in segments(directory):
+            if path.name in self.clean:
+                continue
             with suppress(FileNotFoundError):  # swept meanwhile
                 found = self._in_segment(path, reached_in(path, drained))
                 patches += found.patches
@@ -84,6 +90,8 @@ class Redaction:
         """`reached`: the byte up to which it is in the database; None: all of it."""
         content = path.read_bytes()
         if not self._pattern.search(content):
+            if reached is None:
+                self.clean.add(path.name)
             return Found([], 0)
         patches, left, whole = [], 0, []
         for record in records(path):

@@ -48,6 +48,7 @@ class Access(StrEnum):
     EXPORT = "export"
     CHANGE = "change"
     DISCLOSE = "disclose"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)

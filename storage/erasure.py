@@ -115,6 +115,14 @@ UPDATE erasure SET certified = $2, finished_at = CASE WHEN $2 = '{}'::text[] THE
     sealed = CASE WHEN $2 = '{}'::text[] THEN NULL ELSE sealed END
 WHERE erasure_id = $1
 """
+# In the name of the operator who asked for it: the worker only does it.
+TELL_OWNERS = """
+INSERT INTO access (what, operator, host, owner, detail)
+SELECT 'forget', erasure.operator, erasure.host, call.owner,
+    'a caller was erased from ' || count(*) || ' calls: certificate ' || $2::bigint
+FROM erasure JOIN erased_call USING (erasure_id) JOIN call USING (call_id)
+WHERE erasure_id = $1 GROUP BY erasure.operator, erasure.host, call.owner
+"""
 FORGET_CALLS = "DELETE FROM erased_call WHERE erasure_id = $1"
 
 
@@ -233,6 +241,7 @@ async def certify(con: asyncpg.Connection, erasure: Erasure, spelled: Sequence[s
         certificate = Certificate(**columns, issued_at=row["now"], held=held)
         seq = await add_certificate(con, certificate)
         await con.execute(CERTIFIED, erasure.erasure_id, held)
+        await con.execute(TELL_OWNERS, erasure.erasure_id, seq)
         if not held:
             await con.execute(FORGET_CALLS, erasure.erasure_id)
     point("erase.after_certificate")

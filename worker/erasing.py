@@ -19,7 +19,7 @@ from worker.job import Job
 from worker.metrics import WorkerMetrics
 
 LOOK_SECONDS = 2.0
-JOURNAL_SECONDS = 15.0  # between two looks through the whole journal, while a call of the caller lives
+JOURNAL_SECONDS = 5.0  # between two looks through the whole journal, while a call of the caller lives
 log = structlog.get_logger()
 
 
@@ -36,6 +36,7 @@ class Erasing:
         self._drainer = drainer
         self._metrics = metrics
         self._next_look: dict[int, float] = {}
+        self._clean: dict[int, set[str]] = {}
 
     async def _look(self, con: asyncpg.Connection) -> bool:
         troubles = []
@@ -59,6 +60,7 @@ class Erasing:
         if row["certified"] is not None or not await self._is_in_no_file(con, one, row):
             return
         seq = await erasure.certify(con, one, spelled)
+        self._clean.pop(one.erasure_id, None)
         log.info("erasure_certified", erasure=one.erasure_id, certificate=seq)
 
     async def _clean_journal(self, con: asyncpg.Connection, one: Erasure, spelled: list[str]) -> None:
@@ -69,7 +71,8 @@ class Erasing:
             return
         self._next_look[one.erasure_id] = time.monotonic() + JOURNAL_SECONDS
         spared = await erasure.held_calls(con, one, spelled)
-        redaction = Redaction(frozenset(spelled), one.until, live, spared)
+        clean = self._clean.setdefault(one.erasure_id, set())
+        redaction = Redaction(frozenset(spelled), one.until, live, spared, clean)
         found = await asyncio.to_thread(redaction.find, self._journal, self._drainer.drained)
         # On the loop, as the drainer reads: so it never reads a record that is half written.
         apply(found.patches)

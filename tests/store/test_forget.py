@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -11,13 +11,20 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
-from devkit.postgres import Running
 from storage import erasure_request, recordings
 from storage.audit import Auditor
 from storage.recordings import Hold
 from tests.store.calls import answered_call, call_id
 from tests.store.conversations import recording_id
-from tests.store.forgetting import CALLER, OTHER, Forgetting, calls_of, forgetting, now_call
+from tests.store.forgetting import (
+    OTHER,
+    Forgetting,
+    Searched,
+    calls_of,
+    forgetting,
+    now_call,
+    searched_server,
+)
 from tests.store.worker_process import until, working
 from tests.tiers import first_light
 
@@ -26,17 +33,21 @@ LETTER = '[{"kind":"call_start","call":"?","at":"2026-11-24T12:00:00Z","caller":
 HOLD = Hold("a dispute", "court 12/2026", "A. Peeters", "B. Janssens", date(2999, 1, 1))
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searched]:
+    with searched_server(tmp_path_factory.mktemp("searched")) as running:
+        yield running
+
+
 @pytest.fixture
-async def here(own_server: Running, tmp_path: Path) -> AsyncIterator[Forgetting]:
-    async with forgetting(own_server.url, tmp_path) as found:
-        await found.house.con.execute("ALTER SYSTEM SET wal_recycle = off")
-        await found.house.con.execute("SELECT pg_reload_conf()")
+async def here(server: Searched, tmp_path: Path) -> AsyncIterator[Forgetting]:
+    async with forgetting(server, tmp_path) as found:
         yield found
 
 
 async def ask(here: Forgetting) -> int:
     return await erasure_request.ask(
-        here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17"
+        here.house.con, here.keys.hash(here.caller), here.keys.seal(here.caller), "request 17"
     )
 
 
@@ -56,17 +67,17 @@ async def test_no_file_has_the_number_no_total_has_changed_and_the_next_call_is_
     con = here.house.con
     others = [answered_call(count + n, caller=OTHER) for n in range(20)]
     with working(here.told, here.house.folder / "log"):
-        await here.note(*calls_of(here.house.spool.folder, count), *others)
+        await here.note(*calls_of(here.house.spool.folder, count, here.caller), *others)
         await here.drained(count + 20)
         await here.sealed(7)
         before = await here.totals()
-        assert {"journal", "postgres"} <= {path.partition("/")[0] for path in await here.hits()}
+        assert {"journal", "postgres"} <= {path.split("/")[1] for path in await here.hits()}
         erasure_id = await ask(here)
         await here.certified()
         assert await here.hits() == []
         assert await here.totals() == before
         kept = "SELECT count(*) FROM call WHERE caller = $1"
-        assert (await con.fetchval(kept, CALLER), await con.fetchval(kept, OTHER)) == (0, 20)
+        assert (await con.fetchval(kept, here.caller), await con.fetchval(kept, OTHER)) == (0, 20)
         states = await con.fetch("SELECT DISTINCT state, reason FROM audio")
         assert [tuple(row) for row in states] == [("destroyed", "erasure")]
         assert await here.house.names() == here.house.spooled() == []
@@ -78,16 +89,19 @@ async def test_no_file_has_the_number_no_total_has_changed_and_the_next_call_is_
             count,
             7,
         )
-        assert certificate["caller_hash"] == here.keys.hash(CALLER)
-        await here.note(now_call(count + 50))
+        assert certificate["caller_hash"] == here.keys.hash(here.caller)
+        line = await con.fetchrow("SELECT what, owner, detail FROM access")
+        assert line is not None
+        assert tuple(line) == ("forget", "acme", f"a caller was erased from {count} calls: certificate 1")
+        await here.note(now_call(count + 50, here.caller))
         await here.drained(count + 21)
-        assert await con.fetchval(kept, CALLER) == 1
+        assert await con.fetchval(kept, here.caller) == 1
         assert await findings(here) == []
 
 
 async def test_a_journal_that_is_drained_again_does_not_bring_the_number_back(here: Forgetting) -> None:
     with working(here.told, here.house.folder / "log"):
-        await here.note(*calls_of(here.house.spool.folder, 20))
+        await here.note(*calls_of(here.house.spool.folder, 20, here.caller))
         await here.drained(20)
         await here.sealed(7)
         await ask(here)
@@ -101,7 +115,7 @@ async def test_a_journal_that_is_drained_again_does_not_bring_the_number_back(he
 
 
 async def test_a_call_that_lives_is_erased_when_it_has_ended(here: Forgetting) -> None:
-    entries = now_call(1)
+    entries = now_call(1, here.caller)
     with working(here.told, here.house.folder / "log"):
         await here.note(entries[:3], answered_call(2))
         await here.drained(1)
@@ -122,7 +136,7 @@ async def test_a_call_that_lives_is_erased_when_it_has_ended(here: Forgetting) -
 async def test_what_a_legal_hold_keeps_is_named_and_is_erased_when_the_hold_ends(here: Forgetting) -> None:
     con, held = here.house.con, recording_id(5)
     with working(here.told, here.house.folder / "log"):
-        await here.note(*calls_of(here.house.spool.folder, 10))
+        await here.note(*calls_of(here.house.spool.folder, 10, here.caller))
         await here.drained(10)
         await here.sealed(7)
         await recordings.hold(con, held, HOLD)
@@ -130,7 +144,7 @@ async def test_what_a_legal_hold_keeps_is_named_and_is_erased_when_the_hold_ends
         await here.certified()
         assert await con.fetchval("SELECT held FROM erasure_certificate") == [held]
         assert await con.fetchval("SELECT state FROM audio WHERE audio_id = $1", held) == "stored"
-        rows = await con.fetch("SELECT call_id::text FROM call WHERE caller = $1", CALLER)
+        rows = await con.fetch("SELECT call_id::text FROM call WHERE caller = $1", here.caller)
         assert [row["call_id"] for row in rows] == [call_id(5)]
         assert f"  waits: {held} is under a legal hold\n" in await asyncio.to_thread(run, here, "--status")
         assert await findings(here) == []
@@ -145,12 +159,12 @@ async def test_what_a_legal_hold_keeps_is_named_and_is_erased_when_the_hold_ends
 
 async def test_a_dead_letter_loses_the_number_too(here: Forgetting) -> None:
     con = here.house.con
-    start, *rest, end = answered_call(1, caller=CALLER)
+    start, *rest, end = answered_call(1, caller=here.caller)
     with working(here.told, here.house.folder / "log"):
         await here.note([start, *rest, end])
         await here.drained(1)
         add = "INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES ($1, 1, 'there', '', $2)"
-        await con.execute(add, call_id(9), LETTER % CALLER)
+        await con.execute(add, call_id(9), LETTER % here.caller)
         await ask(here)
         await here.certified()
         assert await here.hits() == []
@@ -159,12 +173,12 @@ async def test_a_dead_letter_loses_the_number_too(here: Forgetting) -> None:
 
 async def test_the_audit_finds_a_changed_certificate_and_a_number_that_came_back(here: Forgetting) -> None:
     with working(here.told, here.house.folder / "log"):
-        await here.note(*calls_of(here.house.spool.folder, 8))
+        await here.note(*calls_of(here.house.spool.folder, 8, here.caller))
         await here.drained(8)
         await here.sealed(7)
         await ask(here)
         await here.certified()
-    await here.house.con.execute("UPDATE call SET caller = $1", CALLER.removeprefix("+"))
+    await here.house.con.execute("UPDATE call SET caller = $1", here.caller.removeprefix("+"))
     (back,) = await findings(here)
     assert back.startswith("erasure: the number of certificate 1 is in a record of before")
     await here.house.con.execute("UPDATE call SET caller = NULL")
@@ -177,21 +191,21 @@ async def test_the_audit_finds_a_changed_certificate_and_a_number_that_came_back
 
 async def test_the_command_asks_waits_and_prints_no_number(here: Forgetting) -> None:
     with working(here.told, here.house.folder / "log"):
-        await here.note(*calls_of(here.house.spool.folder, 8))
+        await here.note(*calls_of(here.house.spool.folder, 8, here.caller))
         await here.drained(8)
         await here.sealed(7)
         checkpoints = asyncio.create_task(here.certified())
         shown = await asyncio.to_thread(
-            run, here, "-", "--reason", "request 17", "--wait", given=f"{CALLER}\n"
+            run, here, "-", "--reason", "request 17", "--wait", given=f"{here.caller}\n"
         )
         await checkpoints
     assert "erasure 1 has begun" in shown
     assert "request 17; erased from 8 calls, 4 messages, 0 dead letters" in shown
-    assert CALLER.removeprefix("+32") not in shown
+    assert here.caller.removeprefix("+32") not in shown
     listed = json.loads(await asyncio.to_thread(run, here, "--status", "--format", "json"))
     assert [(row["erasure_id"], row["waits"], "sealed" in row) for row in listed] == [(1, [], False)]
     assert "+ and country code" in run(here, "0470 99 88 77", "--reason", "x", code=1)
-    assert "--reason" in run(here, CALLER, code=2)
+    assert "--reason" in run(here, here.caller, code=2)
     assert "write a NUMBER, or --status" in run(here, code=2)
 
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from devkit.postgres import Running
 from storage import erasure_request
-from tests.store.forgetting import CALLER, Forgetting, calls_of, forgetting
+from tests.store.forgetting import Forgetting, Searched, calls_of, forgetting, searched_server
 from tests.store.points import ROOT, points_in, stretch
 from tests.store.worker_process import until, working
 from tests.tiers import mostly_heavy
@@ -20,11 +19,15 @@ ADD_LETTER = "INSERT INTO dead_letter (call_id, rev, node, why, entries) VALUES 
 OF_JOURNAL = points_in(ROOT / "journal/redaction.py")
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searched]:
+    with searched_server(tmp_path_factory.mktemp("searched")) as running:
+        yield running
+
+
 @pytest.fixture
-async def here(own_server: Running, tmp_path: Path) -> AsyncIterator[Forgetting]:
-    async with forgetting(own_server.url, tmp_path) as found:
-        await found.house.con.execute("ALTER SYSTEM SET wal_recycle = off")
-        await found.house.con.execute("SELECT pg_reload_conf()")
+async def here(server: Searched, tmp_path: Path) -> AsyncIterator[Forgetting]:
+    async with forgetting(server, tmp_path) as found:
         yield found
 
 
@@ -32,12 +35,14 @@ async def here(own_server: Running, tmp_path: Path) -> AsyncIterator[Forgetting]
 async def test_killed_while_it_erases_the_next_worker_finishes(here: Forgetting, name: str) -> None:
     log = here.house.folder / "log"
     with working(here.told, log):
-        await here.note(*calls_of(here.house.spool.folder, 12))
+        await here.note(*calls_of(here.house.spool.folder, 12, here.caller))
         await here.drained(12)
         await here.sealed(7)
-    await here.house.con.execute(ADD_LETTER, LETTER % CALLER)
+    await here.house.con.execute(ADD_LETTER, LETTER % here.caller)
     before = await here.totals()
-    await erasure_request.ask(here.house.con, here.keys.hash(CALLER), here.keys.seal(CALLER), "request 17")
+    await erasure_request.ask(
+        here.house.con, here.keys.hash(here.caller), here.keys.seal(here.caller), "request 17"
+    )
     with working(here.told, log, name) as worker:
 
         async def is_dead() -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.__main__ import COMMANDS
+from config.asterisk import Asterisk
 from config.complaint import names as settings_names
-from config.settings import Asterisk, Settings
+from config.settings import Settings
 from engine.metrics import EngineMetrics
 from worker.metrics import WorkerMetrics
 

@@ -85,6 +85,19 @@ async def test_a_call_in_a_checkpoint_loses_its_number(tmp_path: Path) -> None:
     assert (call.unreadable, len(call.entries)) == (0, len(rest) + 1)
 
 
+async def test_a_closed_segment_without_the_number_is_read_once(tmp_path: Path) -> None:
+    await journal_of(tmp_path, answered_call(1))
+    await journal_of(tmp_path, answered_call(2, caller=CALLER))
+    first, last = segments(tmp_path)
+    looking = redaction()
+    apply(looking.find(tmp_path, ALL).patches)
+    assert looking.clean == {first.name}
+    assert looking.find(tmp_path, ALL) == ([], 0)
+    assert looking.clean == {first.name, last.name}
+    first.write_bytes(b"?")
+    assert looking.find(tmp_path, ALL) == ([], 0)
+
+
 async def test_damaged_bytes_and_their_copies_lose_it_too(tmp_path: Path) -> None:
     await journal_of(tmp_path, answered_call(1, caller=CALLER), answered_call(2))
     (path,) = segments(tmp_path)
