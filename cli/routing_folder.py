@@ -1,15 +1,18 @@
 """Read a routing folder for a command: by the settings' rules; or print every error and exit with 1."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from cli.exit_status import ExitStatus, end_with
+from config.cache import Cache
 from config.errors import ConfigErrors
-from config.load import load
+from config.load import load, load_with_hashes, rules_of
 from config.policy import Policy
-from config.settings import SettingsError, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from dialplan.routing import Routing
 
 
@@ -21,6 +24,29 @@ def read_or_exit(folder: Path, settings: Path | None) -> Routing:
         raise click.ClickException(str(error)) from None
     except ConfigErrors as errors:
         _print_and_exit(errors)
+
+
+def read_changed_or_exit(folder: Path, settings: Settings) -> tuple[str, Mapping[str, str]]:
+    """Read what changed in a folder since this user read it; return its digest and its files' SHA-256.
+
+    Print its errors and exit with 1, as read_or_exit() does.
+    """
+    policy = Policy(settings.destinations.countries)
+    file, rules = _cache_file(), rules_of(policy)
+    cache = Cache.of(file, rules)
+    try:
+        routing, hashes = load_with_hashes(folder, policy, cache)
+    except ConfigErrors as errors:
+        _print_and_exit(errors)
+    finally:
+        cache.write(file, rules)
+    return routing.digest, hashes
+
+
+def _cache_file() -> Path:
+    """This user's: root must not unpickle what another user wrote."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "callengine" / "routing"
 
 
 def _print_and_exit(errors: ConfigErrors) -> NoReturn:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from dialplan.caller_list import CallerList
 from dialplan.number import Owner
@@ -30,8 +30,7 @@ type Stamp = tuple[int, int, int]
 type Question = tuple[str, str | tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownNumber:
+class KnownNumber(NamedTuple):
     """A number whose file is right: `packed`, a pickled ServiceNumber, and what its being right depends on.
 
     `asked`: the references that were found. `contents`: path and SHA-256 of each sub-route and list that it
@@ -99,10 +98,11 @@ class Cache:
 
     def sha256(self, file: Path) -> str | None:
         """Return the SHA-256 of this file; None if the file must be read. Raises OSError."""
-        stamp, sha256 = self._before.stamps.get(str(file), (None, ""))
+        name = str(file)
+        stamp, sha256 = self._now.stamps.get(name) or self._before.stamps.get(name) or (None, "")
         if stamp != _stamp(file.stat()):
             return None
-        self._now.stamps[str(file)] = stamp, sha256
+        self._now.stamps[name] = stamp, sha256
         return sha256
 
     def read(self, file: Path, most: int = -1) -> tuple[bytes, str]:
@@ -134,7 +134,7 @@ class Cache:
     def _known_or[T](
         self, before: dict[str, T], now: dict[str, T], sha256: str, make: Callable[[], T | None]
     ) -> T | None:
-        """Return what is known of a content; else make it, and note it unless it is None, which is wrong."""
+        """Return what is known of a content; else make it, and store it unless it is None, which is wrong."""
         if (found := self._found(before, now, sha256)) is not None:
             return found
         if (made := make()) is not None:

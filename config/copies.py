@@ -1,10 +1,12 @@
 """Copies of routing folders: the digest of their content, and a durable copy of a whole folder."""
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from config.folder import list_files
 
@@ -41,31 +43,90 @@ def sha256_of(file: Path) -> str:
     return sha256(file.read_bytes()).hexdigest()
 
 
-def copy(folder: Path, draft: Path, previous: Path) -> str:
+class StoredFile(NamedTuple):
+    """What a stored version knows of one of its files, which is never changed."""
+
+    sha256: str
+    size: int
+    changed_ns: int
+
+
+type Manifest = Mapping[str, StoredFile]
+
+
+def unknown(_: str) -> None:
+    """Of no file the SHA-256 is known: all are read."""
+
+
+def copy(
+    folder: Path, draft: Path, previous: Path, manifest: Manifest, known: Callable[[str], str | None]
+) -> Manifest:
     """Copy the files of a routing folder durably; files that `previous` has too are linked to it.
 
-    Return the digest of the copy. Raises OSError.
+    `manifest`: that of `previous`. A file is not read if `known` returns the SHA-256 that it has there.
+    Return the manifest of the copy. Raises OSError.
     """
-    files = list_files(folder)
-    for part in ("owners", "numbers"):
+    names = [str(file)[len(str(folder)) + 1 :] for file in list_files(folder).all]
+    for part in {"owners", "numbers", *map(os.path.dirname, names)}:
         (draft / part).mkdir(parents=True, exist_ok=True)
-    hashes, written = {}, []
-    for file in files.all:
-        name = file.relative_to(folder)
-        place, data = draft / name, file.read_bytes()
-        hashes[name.as_posix()] = sha256(data).hexdigest()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not _linked(data, place, previous / name):
+    written, stored = [], {}
+    for name in names:
+        before = manifest.get(name)
+        if (
+            before
+            and known(name) == before.sha256
+            and _linked(f"{previous}/{name}", f"{draft}/{name}", before)
+        ):
+            stored[name] = before
+            continue
+        data, place = (folder / name).read_bytes(), draft / name
+        if not _linked_if_equal(data, place, previous / name):
             place.write_bytes(data)
             place.chmod(0o440)
             written.append(place)
+        stat = place.stat()
+        stored[name] = StoredFile(sha256(data).hexdigest(), stat.st_size, stat.st_mtime_ns)
+    _make_durable(draft, written)
+    return stored
+
+
+def _make_durable(draft: Path, written: list[Path]) -> None:
+    """Sync what was written. If root wrote it, give it to the owner of the versions: the engine reads it."""
+    folders = list(_folders(draft))
+    if os.geteuid() == 0:
+        owner = draft.parent.stat()
+        for path in (*written, *folders):
+            os.chown(path, owner.st_uid, owner.st_gid)
     with ThreadPoolExecutor(FSYNCS_AT_ONCE) as pool:
         list(pool.map(sync, written))
-        list(pool.map(sync, _folders(draft)))
-    return digest_of(hashes)
+        list(pool.map(sync, folders))
 
 
-def _linked(data: bytes, place: Path, previous: Path) -> bool:
+def digest_of_manifest(manifest: Manifest) -> str:
+    return digest_of({name: stored.sha256 for name, stored in manifest.items()})
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Return the manifest in this file; an empty one if it cannot be used."""
+    try:
+        return {name: StoredFile(*stored) for name, stored in json.loads(file.read_bytes()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _linked(previous: str, place: str, known: StoredFile) -> bool:
+    """Link `place` to a file of the version before, unless that was touched since it was stored."""
+    try:
+        stat = os.stat(previous)
+        if (stat.st_size, stat.st_mtime_ns) != (known.size, known.changed_ns):
+            return False
+        os.link(previous, place)
+    except OSError:
+        return False
+    return True
+
+
+def _linked_if_equal(data: bytes, place: Path, previous: Path) -> bool:
     """Link `place` to the same content at `previous`; return False if it differs, or cannot be linked."""
     try:
         if previous.read_bytes() != data:

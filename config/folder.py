@@ -16,6 +16,7 @@ from dialplan.names import LANGUAGES, NAME
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
 LIST = (".txt",)
+FILE_NAME = re.compile(NAME, re.ASCII)
 # The folders in a routing folder.
 PARTS = ("owners", "numbers", "prompts", "callers", "routes")
 
@@ -65,15 +66,14 @@ def list_files(folder: Path) -> Files:
 def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
     """The usable files in this folder and its subfolders."""
     for entry in _entries(folder, refuse):
-        path = Path(entry.path)
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(path, suffixes, refuse)
-        elif what := _objection(entry, path, suffixes):
-            refuse(path, what)
+            yield from _files(Path(entry.path), suffixes, refuse)
+        elif what := _objection(entry, suffixes):
+            refuse(Path(entry.path), what)
         else:
-            yield path
+            yield Path(entry.path)
 
 
 def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
@@ -87,15 +87,16 @@ def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEn
         return []
 
 
-def _objection(entry: os.DirEntry[str], path: Path, suffixes: tuple[str, ...]) -> str | None:
+def _objection(entry: os.DirEntry[str], suffixes: tuple[str, ...]) -> str | None:
     if entry.is_symlink():
         return "is a symbolic link; put the file itself here"
     if not entry.is_file():
         return "is not a file; remove it"
-    if path.suffix not in suffixes:
-        return _wrong_suffix(path, suffixes)
-    if not re.fullmatch(NAME, path.stem, re.ASCII):
-        return f"its name is not a word of a-z, 0-9, - and _; rename it, as in  main{path.suffix}"
+    stem, suffix = os.path.splitext(entry.name)  # of thousands of files: a Path takes 30 us
+    if suffix not in suffixes:
+        return _wrong_suffix(Path(entry.name), suffixes)
+    if not FILE_NAME.fullmatch(stem):
+        return f"its name is not a word of a-z, 0-9, - and _; rename it, as in  main{suffix}"
     return None
 
 

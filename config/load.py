@@ -21,12 +21,22 @@ from dialplan.number import Owner
 from dialplan.routing import BUILT_IN, Routing
 
 
-def load(folder: Path, policy: Policy | None, cache: Cache | None = None) -> Routing:
+def load(folder: Path, policy: Policy | None) -> Routing:
     """Return the routing in this folder. Raises ConfigErrors with all errors.
 
     Without a policy the folder is a version that was accepted before: its routes are not checked again,
     because a country that was removed from the settings, or a new holiday, must not affect a call that has
-    begun. `cache`: what is known of the files already, under the same policy.
+    begun.
+    """
+    return load_with_hashes(folder, policy)[0]
+
+
+def load_with_hashes(
+    folder: Path, policy: Policy | None, cache: Cache | None = None
+) -> tuple[Routing, Mapping[str, str]]:
+    """Return the routing, and the SHA-256 of each file by its path in the folder. Raises ConfigErrors.
+
+    `cache`: what is known of the files already, under the same policy.
     """
     files = list_files(folder)
     reading = Reading(folder, list(files.errors), cache=cache or Cache())
@@ -52,7 +62,7 @@ def load(folder: Path, policy: Policy | None, cache: Cache | None = None) -> Rou
         fallbacks={number.key: number.fallback for number in numbers if number.fallback},
         lists=lists,
     )
-    return replace(routing, music=frozenset(_music(numbers, routing)))
+    return replace(routing, music=frozenset(_music(numbers, routing))), reading.hashes
 
 
 def _targets(files: Files, reading: Reading, owners: Mapping[str, Owner], keys: frozenset[str]) -> Folder:
@@ -101,12 +111,17 @@ async def load_in_process(folder: Path, policy: Policy, cache: Path, seconds: fl
 
 def load_cached(folder: Path, policy: Policy, file: Path) -> Routing:
     """`load` with the cache in this file, which is written again. Raises ConfigErrors."""
-    rules = " ".join(sorted(policy.countries))
+    rules = rules_of(policy)
     cache = Cache.of(file, rules)
     try:
-        return load(folder, policy, cache)
+        return load_with_hashes(folder, policy, cache)[0]
     finally:
         cache.write(file, rules)
+
+
+def rules_of(policy: Policy) -> str:
+    """Return what a cache depends on besides the software."""
+    return " ".join(sorted(policy.countries))
 
 
 def answer(folder: str, cache: str, *countries: str) -> Routing | tuple[FileError, ...]:

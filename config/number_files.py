@@ -115,7 +115,7 @@ class NumberFiles:
 
 @dataclass(slots=True)
 class Asking:
-    """References that notes what it was asked: `dialplan.references.References` for one file."""
+    """References that store what they were asked: `dialplan.references.References` for one file."""
 
     references: NumberReferences
     asked: set[Question] = field(default_factory=set)

@@ -70,7 +70,7 @@ class Reading:
         return self.cache.number(sha256) if sha256 else None
 
     def add_number(self, file: Path, number: KnownNumber) -> None:
-        """Note that a number is right, for later readings."""
+        """Store that a number is right, for later readings."""
         self.cache.add_number(self.hashes[self._key(file)], number)
 
     def texts(self, files: Iterable[Path]) -> list[Text]:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableError
 
+from config.asterisk import Asterisk
 from config.complaint import PREFIX, complaint, how_to_set, unknown_variables
 from config.countries import EUROPE
 from config.credentials import credentials_folder
@@ -42,14 +43,6 @@ class SettingsError(Exception):
     def __init__(self, errors: list[str]) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
-
-
-def _check_trunk(text: str) -> str:
-    if not re.fullmatch(r"PJSIP/\{number\}@[A-Za-z0-9_-]+(\{n\})?", text, re.ASCII):
-        raise ValueError(
-            "write PJSIP/{number}@ and the name of the endpoint in pjsip.conf: PJSIP/{number}@trunk{n}"
-        )
-    return text
 
 
 def _check_url(text: str) -> str:
@@ -86,29 +79,6 @@ class Ari(Model):
     )
     events_password: SecretStr = Field(
         SecretStr(""), description="Its password; better as a credential, see above"
-    )
-
-
-class Asterisk(Model):
-    """Asterisk's own configuration, as far as the engine needs it."""
-
-    etc_dir: Path | None = Field(
-        None,
-        examples=["/etc/asterisk"],
-        description="Asterisk's configuration folder, for fallback.conf and music.conf. Unset: no files",
-    )
-    recordings: Path = Field(
-        Path("/var/spool/asterisk/recording"),
-        description="Folder of Asterisk's recordings; the worker must be allowed to delete there",
-    )
-    cel: Path = Field(
-        Path("/var/log/asterisk/cel-custom/Master.csv"),
-        description="The file of cel_custom.conf, from which call records come. The engine rotates it",
-    )
-    trunk: Annotated[str, AfterValidator(_check_trunk)] = Field(
-        "PJSIP/{number}@trunk",
-        examples=["PJSIP/{number}@trunk{n}"],
-        description="How a destination is dialled; {n} is 0 to 9, for ten endpoints as in our pjsip.conf",
     )
 
 
@@ -194,6 +164,11 @@ class Settings(BaseSettings):
         le=45,
         description="How long a destroyed key may be readable in PostgreSQL's files: then the key that wraps "
         "all others is replaced, and overwritten. 0: at once",
+    )
+    trunk_passwords: dict[str, SecretStr] = Field(
+        {},
+        description="Passwords of further carriers, by the names of their files; better as credentials: "
+        "trunk_passwords__NAME",
     )
     country: str = Field(
         "",

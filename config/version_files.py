@@ -4,21 +4,33 @@ This module imports no model: the process that stores a version starts in 0.1 s 
 """
 
 import gc
+import json
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from config.copies import FolderChangedError, content_digest, copy, sync
+from config.copies import (
+    FolderChangedError,
+    content_digest,
+    copy,
+    digest_of_manifest,
+    read_manifest,
+    sync,
+    unknown,
+)
 from config.reply import reply
 
 IN_FORCE = "in-force"
 DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
 
 
-def store(root: Path, folder: Path, digest: str) -> None:
+def store(root: Path, folder: Path, digest: str, known: Callable[[str], str | None] = unknown) -> None:
     """Store a folder that was read as `digest`, unless that version is stored already.
 
-    Raises FolderChangedError if the folder has changed since, and OSError.
+    `known`: the SHA-256 of a file, by its path in the folder; such a file is not read if the version in force
+    has it. Raises FolderChangedError if the folder has changed since, and OSError.
     """
     if not root.is_dir():
         root.mkdir(parents=True)
@@ -31,15 +43,36 @@ def store(root: Path, folder: Path, digest: str) -> None:
     draft = root / f"{DRAFT}-{digest}"
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        if copy(folder, draft, root / IN_FORCE) != digest:
+        before = read_manifest(root / f"{in_force_digest(root)}.files")
+        manifest = copy(folder, draft, root / IN_FORCE, before, known)
+        if digest_of_manifest(manifest) != digest:
             raise FolderChangedError(folder)
         remove(place)  # it is damaged
+        replace(root / f"{digest}.files", json.dumps(manifest))
         draft.rename(place)
     except FileNotFoundError:  # a file of it was removed just now
         raise FolderChangedError(folder) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     sync(root)
+
+
+def in_force_digest(root: Path) -> str:
+    """Return the version that is, or was last, in force; empty before the first one."""
+    try:
+        return os.readlink(root / IN_FORCE)
+    except OSError:
+        return ""
+
+
+def replace(file: Path, text: str) -> None:
+    """Write this file beside the versions whole, or not at all."""
+    draft = file.with_name(f"{DRAFT}-{file.name}")
+    with draft.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.rename(file)
 
 
 def remove(place: Path) -> None:

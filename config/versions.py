@@ -2,6 +2,7 @@
 
     ROOT/<digest>/       the routing folder as it was accepted, never changed afterwards
     ROOT/<digest>.json   when it was in force, and the SHA-256 of each of its prompts
+    ROOT/<digest>.files  the SHA-256 of each of its files
     ROOT/in-force        a symbolic link to the version that is, or was last, in force
 
 A version is whole or absent: its files are on the disk before it gets its name. A file that did not change
@@ -12,14 +13,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from config import version_files
-from config.copies import content_digest, sha256_of, sync
+from config.copies import Manifest, content_digest, read_manifest, sha256_of, sync, unknown
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.load import load
@@ -112,15 +113,31 @@ class Versions:
         """Whether this version was stored; it may be damaged since."""
         return (self.root / digest).is_dir()
 
-    def store(self, folder: Path, digest: str) -> None:
+    def is_at(self, folder: Path, digest: str) -> bool:
+        """Whether this folder is, perhaps by a symbolic link, the stored version itself."""
+        return folder.resolve() == (self.root / digest).resolve()
+
+    def contains(self, folder: Path) -> bool:
+        """Whether this folder is a stored version, or claims to be one."""
+        return folder.resolve().parent == self.root.resolve()
+
+    def manifest(self, digest: str) -> Manifest:
+        """Return the files of a stored version; nothing if that is not known."""
+        return read_manifest(self.root / f"{digest}.files")
+
+    def store(self, folder: Path, digest: str, known: Callable[[str], str | None] = unknown) -> None:
         """Store a folder that was read as `digest`, unless that version is stored already.
 
-        Raises FolderChangedError if the folder has changed since, and OSError.
+        `known`: the SHA-256 of a file, by its path in the folder; such a file is not read if the version
+        before has it. Raises FolderChangedError if the folder has changed since, and OSError.
         """
-        version_files.store(self.root, folder, digest)
+        version_files.store(self.root, folder, digest, known)
 
-    def enter(self, digest: str, prompts: Collection[str], now: datetime) -> None:
-        """Record that a stored version comes into force, and that the one before leaves. Raises OSError."""
+    def enter(self, digest: str, prompts: Collection[str], now: datetime) -> datetime:
+        """Record that a stored version comes into force, and that the one before leaves. Raises OSError.
+
+        Return since when it has been in force: longer than `now` if only the engine was away.
+        """
         before = self._read(digest)
         periods = before.periods if before else ()
         if before is None or not before.may_be_in_force:  # otherwise only the engine was away
@@ -132,6 +149,11 @@ class Versions:
         draft.symlink_to(digest)
         draft.rename(self.in_force)
         sync(self.root)
+        return periods[-1].since
+
+    def in_force_digest(self) -> str:
+        """Return the version that is, or was last, in force; empty before the first one."""
+        return version_files.in_force_digest(self.root)
 
     def _leave(self, now: datetime) -> None:
         for version in self.all():
@@ -175,7 +197,8 @@ class Versions:
         ]
         for version in old:
             version_files.remove(self.root / version.digest)
-            (self.root / f"{version.digest}.json").unlink(missing_ok=True)
+            for suffix in ("json", "files"):
+                (self.root / f"{version.digest}.{suffix}").unlink(missing_ok=True)
         return old
 
     def tidy(self) -> None:
@@ -187,12 +210,7 @@ class Versions:
                 place.unlink(missing_ok=True)
 
     def _write(self, version: Version) -> None:
-        draft = self.root / f"{DRAFT}-{version.digest}.json"
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(version.as_json())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self.root / f"{version.digest}.json")
+        version_files.replace(self.root / f"{version.digest}.json", version.as_json())
 
     def _read(self, digest: str) -> Version | None:
         """Return a version as its file describes it; None if the file is lost or damaged."""

@@ -124,6 +124,7 @@ class Case:
 
 # The answers of a step that limits calls.
 WITHIN_LIMIT, OVER_LIMIT = Choice("within limit"), Choice("over limit")
+WITHIN_OWNERS_LIMIT = Choice("within the owner's limit")
 
 # Values of these types refer to nothing; most settings have one of them.
 PLAIN = (str, int, float, bool, type(None))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from dialplan.step import WITHIN_LIMIT, StepPath
+from dialplan.step import WITHIN_LIMIT, WITHIN_OWNERS_LIMIT, StepPath
 from journal.entries import CallStarted, Entry, StepPerformed
 
 
@@ -12,8 +12,16 @@ def step_key(number: str, path: StepPath) -> str:
     return f"{number}:{'.'.join(map(str, path))}"
 
 
+def owner_key(owner: str) -> str:
+    """Return the key under which the calls of all numbers of an owner are counted."""
+    return f"owner:{owner}"
+
+
 class CallLimits:
-    """The calls beyond each step, by `step_key`. `unfinished`: those that an earlier engine has left."""
+    """The calls beyond steps, by `step_key` or `owner_key`.
+
+    `unfinished`: those that an earlier engine has left.
+    """
 
     def __init__(self, unfinished: Mapping[str, Sequence[Entry]]) -> None:
         self._calls: dict[str, set[str]] = defaultdict(set)  # by step
@@ -44,10 +52,12 @@ class CallLimits:
 
 def _passed(entries: Iterable[Entry]) -> Iterable[str]:
     """Yield the keys of the steps that a call has passed, from its journal."""
-    number = ""
+    number = owner = ""
     for entry in entries:
         match entry:
             case CallStarted():
-                number = entry.number
+                number, owner = entry.number, entry.owner
             case StepPerformed() if entry.choice == WITHIN_LIMIT:
                 yield step_key(number, entry.path)
+            case StepPerformed() if entry.choice == WITHIN_OWNERS_LIMIT:
+                yield owner_key(owner)

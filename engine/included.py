@@ -11,8 +11,10 @@ from engine.ari.client import Client
 class IncludedFile:
     """`module`: the Asterisk module that reads the file."""
 
-    def __init__(self, path: Path, module: str, client: Client) -> None:
+    def __init__(self, path: Path, module: str, client: Client, mode: int | None = None) -> None:
+        """`mode`: of the file, if it has secrets; otherwise the process's umask decides."""
         self.path = path
+        self._mode = mode
         self._module = module
         self._client = client
         self._reload_due = True  # Asterisk may not have read the file
@@ -25,7 +27,7 @@ class IncludedFile:
         variables survive a reload. Raises OSError, AriError: the next publish then tries again.
         """
         async with self._publishing:
-            text, changed = await asyncio.to_thread(replace, self.path, update)
+            text, changed = await asyncio.to_thread(replace, self.path, update, self._mode)
             self._reload_due |= changed
             if self._reload_due and text:
                 await self._client.asterisk.reload_module(self._module)
@@ -33,12 +35,13 @@ class IncludedFile:
             return text
 
 
-def replace(path: Path, update: Callable[[str], str]) -> tuple[str, bool]:
+def replace(path: Path, update: Callable[[str], str], mode: int | None = None) -> tuple[str, bool]:
     """Replace the text in one step; return the text, and whether it changed."""
     old = path.read_text("utf-8", errors="replace") if path.exists() else ""
     text = update(old)
     if text != old:
         draft = path.with_suffix(".draft")
+        draft.touch(mode or 0o666)
         draft.write_text(text, "utf-8")
         os.replace(draft, path)
     return text, text != old

@@ -1,5 +1,11 @@
 """The engine's metrics: calls, journal, Asterisk, routing."""
 
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
 from dialplan.result import Result
 from process.metrics import Metrics
 
@@ -9,6 +15,28 @@ SETUP_BUCKETS = (0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 # Why a call was not taken: too many calls on the trunk, or to the number; forwarded too often; too many calls
 # of its caller ring at the number already.
 REFUSED = ("trunk", "number", "hops", "loop")
+
+
+class RoutingVersion(Collector):
+    """The version in force is a label, the instant since when the value: one series at a time."""
+
+    def __init__(self) -> None:
+        self._in_force: Callable[[], tuple[str, datetime | None]] = lambda: ("", None)
+
+    def set_function(self, in_force: Callable[[], tuple[str, datetime | None]]) -> None:
+        """Read the digest, and since when it is in force, when it is scraped."""
+        self._in_force = in_force
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "callengine_routing_since_seconds",
+            "Since when the routing version is in force, by the beginning of its digest (Unix time)",
+            labels=["version"],
+        )
+        digest, since = self._in_force()
+        if since is not None:
+            family.add_metric([digest[:12]], since.timestamp())
+        yield family
 
 
 class EngineMetrics(Metrics):
@@ -37,12 +65,15 @@ class EngineMetrics(Metrics):
             "disk_free_bytes", "Bytes free for this folder: state, recordings or cel", ["folder"]
         )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
+        self.trunk_up = self.gauge("trunk_up", "1 while the carrier answers Asterisk's OPTIONS", ["trunk"])
         self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
         self.routing_reload_failed = self.gauge(
             "routing_reload_failed",
             "1 while the routing folder has errors and its last good state is in force",
         )
+        self.routing_since = RoutingVersion()
+        self.registry.register(self.routing_since)
         self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
         self.destinations_left_out = self.gauge(
             "destinations_left_out", "Destinations that could not be reached several times in a row"

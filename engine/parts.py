@@ -44,12 +44,19 @@ class Parts:
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
         degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
-        return [*degraded, *self.disk.warnings]
+        return [*degraded, *self.disk.warnings, *self.surroundings.trunk_states.warnings]
 
     def health(self) -> AbstractAsyncContextManager[str]:
         """Serve /metrics, /live and /ready."""
         http = self.settings.http
-        return health(http.host, http.engine_port, self.metrics, self.troubles, self.warnings)
+        arguments = (self.metrics, self.troubles, self.warnings)
+        return health(http.host, http.engine_port, *arguments, facts=self.facts)
+
+    def facts(self) -> dict[str, object]:
+        """Return what /ready says of the routing in force."""
+        store = self.surroundings.routing_store
+        since = store.since and store.since.isoformat(timespec="seconds")
+        return {"routing": {"version": store.in_force.digest, "since": since, "refused": store.refused}}
 
     def overview(self) -> dict[str, Any]:
         """Return what `callengine top` shows besides the live calls."""
@@ -68,6 +75,8 @@ class Parts:
         """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
+        for trunk in self.surroundings.trunk_states.trunks:
+            metrics.trunk_up.labels(trunk).set_function(partial(self.surroundings.trunk_states.is_up, trunk))
         metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)
         metrics.journal_degraded.set_function(lambda: journal.degraded)
@@ -75,6 +84,7 @@ class Parts:
         metrics.cel_headroom_bytes.set_function(lambda: self.switchboard.cel.headroom)
         metrics.routing_numbers.set_function(lambda: len(store.in_force.numbers))
         metrics.routing_reload_failed.set_function(lambda: store.refused)
+        metrics.routing_since.set_function(lambda: (store.in_force.digest, store.since))
         metrics.calls_unreadable.set_function(lambda: self.switchboard.unreadable)
         metrics.switches_on.set_function(self.memory.switches.count)
         metrics.destinations_left_out.set_function(self.memory.destinations.breakers.count)

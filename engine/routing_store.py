@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from config import versioning
-from config.errors import ConfigErrors
+from config.errors import NOWHERE, ConfigErrors, FileError
 from config.load import load_in_process
 from config.policy import Policy
 from config.publish import prune, publish
@@ -46,6 +46,9 @@ class RoutingStore:
         prepare: Callable[[Routing], Awaitable[None]] | None = None,
     ) -> None:
         self.in_force = Routing({}, {}, {}, "", {})
+        self.since: datetime | None = None  # when that version came into force
+        self._entered: datetime | None = None
+        self._place: Path | None = None  # what the folder's path led to when it was read
         self.refused = False
         self._folder = folder
         self._versions = versions
@@ -98,7 +101,8 @@ class RoutingStore:
         """
         due = asyncio.get_running_loop().time() + FORGET_SECONDS
         async for folder_changed in passes(self._folder):
-            if folder_changed and await self.reload():
+            is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
+            if not is_read and await self.reload():
                 await changed()
             if asyncio.get_running_loop().time() >= due:
                 due += FORGET_SECONDS
@@ -151,7 +155,8 @@ class RoutingStore:
         async with self._changing:
             if not self._stored and self.in_force.digest and await self._is_stored_now(folder):
                 return
-            routing = await load_in_process(folder, self._policy, self._versions.cache)
+            place, routing = await self._read_folder(folder)
+            self._refuse_damaged(place, routing.digest)
             if routing.digest != self.in_force.digest:
                 prompts = await publish(routing.prompts, self._prompts)
                 await self._store(folder, routing)
@@ -159,6 +164,28 @@ class RoutingStore:
             elif not self._stored:
                 await self._store(folder, routing)
             self.refused = False
+
+    async def _read_folder(self, folder: Path) -> tuple[Path, Routing]:
+        """Return what a folder is, behind symbolic links, and the routing in it. Raises ConfigErrors.
+
+        A link that was switched meanwhile is read again.
+        """
+        self._place = None
+        while self._place != (place := await asyncio.to_thread(folder.resolve)):
+            self._place = place
+            routing = await load_in_process(folder, self._policy, self._versions.cache)
+        return place, routing
+
+    def _leads_elsewhere(self) -> bool:
+        """Whether the path leads to another folder than was read: a link was switched there and back."""
+        place = self._folder.resolve()
+        return place != self._place and place.is_dir()
+
+    def _refuse_damaged(self, place: Path, digest: str) -> None:
+        """Raise ConfigErrors if a stored version has other files than those that were stored."""
+        if self._versions.contains(place) and not self._versions.is_at(place, digest):
+            what = "this stored version was changed; apply the routing folder again"
+            raise ConfigErrors([FileError(place, NOWHERE, "", what)])
 
     async def _is_stored_now(self, folder: Path) -> bool:
         """Store the version in force if the folder still is that version: less work than to read it again."""
@@ -178,18 +205,21 @@ class RoutingStore:
                 await self._enter(routing)
                 self._stored = False  # check that it is whole once calls are taken: saves a second
                 return
-            await versioning.store(self._versions, folder, routing.digest)
+            if not await asyncio.to_thread(self._versions.is_at, folder, routing.digest):
+                await versioning.store(self._versions, folder, routing.digest)
             await self._enter(routing)
             await asyncio.to_thread(self._versions.remove_snapshot)
         except OSError as error:
             if self.in_force.digest not in ("", routing.digest):
                 raise
             self._stored = False  # callers are answered nevertheless; the next pass tries again
+            self._entered = datetime.now(UTC)
             report_not_stored(error)
 
     async def _enter(self, routing: Routing) -> None:
         named = {prompt.sha256 for prompt in routing.prompts.values()}
-        await asyncio.to_thread(self._versions.enter, routing.digest, named, datetime.now(UTC))
+        enter = self._versions.enter
+        self._entered = await asyncio.to_thread(enter, routing.digest, named, datetime.now(UTC))
         self._stored = True
 
     async def _replace(self, routing: Routing) -> None:
@@ -199,7 +229,7 @@ class RoutingStore:
         self._put_into_force(routing)
 
     def _put_into_force(self, routing: Routing) -> None:
-        self.in_force = routing
+        self.in_force, self.since = routing, self._entered
         self._older.pop(routing.digest, None)
         log.info(
             "routing_in_force",

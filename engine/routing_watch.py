@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 # Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
 QUIET_MS = 300
-LOOK_MS = 1000
-POLLS = 60  # comparisons without inotify, until inotify is tried again
+LOOK_MS = 250
+POLLS = 240  # comparisons without inotify, until inotify is tried again
 
 PARTS = ("", *FOLDERS)
 

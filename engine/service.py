@@ -40,6 +40,7 @@ async def serve(settings: Settings) -> None:
             keep_serving(parts.health),
             watch_loop(parts.metrics),
             parts.disk.run(),
+            surroundings.trunk_states.run(),
             parts.memory.switches.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),

@@ -6,12 +6,15 @@ from typing import Self
 
 from config.policy import Policy
 from config.settings import Settings
+from config.trunks import Trunks
 from config.versions import Versions
 from engine.ari.client import Client
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
+from engine.trunk_files import FIRST, TrunkFile, order, read_trunks
+from engine.trunk_states import TrunkStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class Surroundings:
     routing_store: RoutingStore
     fallbacks: FallbackTable
     music: MusicClasses
+    trunk_file: TrunkFile
+    trunks: Trunks | None
+    trunk_states: TrunkStates
 
     @classmethod
     def of(cls, settings: Settings, client: Client) -> Self:
@@ -35,8 +41,13 @@ class Surroundings:
             timedelta(days=settings.history_days),
             prepare=music.publish,
         )
-        fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
-        return cls(client, routing_store, fallbacks, music)
+        trunks = read_trunks(settings.asterisk.trunks)
+        following = None if trunks is None else order(trunks)
+        fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country, following)
+        passwords = {name: secret.get_secret_value() for name, secret in settings.trunk_passwords.items()}
+        trunk_file = TrunkFile(settings.asterisk.etc_dir, client, passwords)
+        states = TrunkStates((FIRST, *(trunks.names if trunks else ())), client.endpoints)
+        return cls(client, routing_store, fallbacks, music, trunk_file, trunks, states)
 
     async def inspect(self) -> list[str]:
         """Return why this Asterisk is unfit for calls, each with the remedy."""
@@ -44,5 +55,7 @@ class Surroundings:
 
     async def renew(self) -> None:
         """Give Asterisk the fallbacks and the music of the version in force."""
+        if self.trunks is not None:
+            await self.trunk_file.publish(self.trunks)
         await self.fallbacks.publish(self.routing_store.in_force)
         await self.music.publish(self.routing_store.in_force)

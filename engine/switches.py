@@ -20,7 +20,9 @@ log = structlog.get_logger()
 
 FILE = "switches.jsonl"
 LOOK_SECONDS = 0.25
-MOST_BYTES = 20_000_000  # 100,000 lines, read in under a second
+MOST_BYTES = 20_000_000  # the last 100,000 lines, read in under a second
+# What a line raises that is not one: JSON nested too deep, or an instant out of bounds, included.
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 type Key = tuple[str, str]  # target and name
 type Stamp = tuple[int, int, int] | None
@@ -121,7 +123,8 @@ class Switches:
 def read_all(file: Path) -> list[Switched]:
     """Return all lines, in order, without those that cannot be read, which are logged. Raises OSError."""
     with file.open("rb") as opened:
-        lines = opened.read(MOST_BYTES).decode("utf-8", errors="replace").splitlines()
+        opened.seek(max(0, os.fstat(opened.fileno()).st_size - MOST_BYTES))
+        lines = opened.read().decode("utf-8", errors="replace").splitlines()
     return list(_readable(file, lines))
 
 
@@ -129,7 +132,7 @@ def _readable(file: Path, lines: Iterable[str]) -> Iterator[Switched]:
     for place, line in enumerate(lines, start=1):
         try:
             yield Switched.of_line(line)
-        except (ValueError, KeyError, TypeError):
+        except DAMAGED:
             log.warning("switches_unreadable", file=str(file), why=f"line {place} is damaged")
 
 

@@ -121,10 +121,11 @@ class FellBack(_Entry, frozen=True, tag="fallback", gc=False):
 
 
 class LegStarted(_Entry, frozen=True, tag="leg_start", gc=False):
-    """A destination is dialled."""
+    """A destination is dialled. `trunk`: by which carrier; "" in older journals."""
 
     leg: str
     to: str
+    trunk: str = ""
 
 
 class LegRang(_Entry, frozen=True, tag="leg_ringing", gc=False):

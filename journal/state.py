@@ -206,7 +206,7 @@ class CallState:
             if isinstance(entry, LegConnected) and (self.connected is None or entry.at < self.connected.at):
                 self.connected = Connected(entry.at, entry.leg)
         elif isinstance(entry, LegStarted):
-            self.legs[entry.leg] = Leg(entry.leg, entry.to, entry.at)
+            self.legs[entry.leg] = Leg(entry.leg, entry.to, entry.at, trunk=entry.trunk)
 
     def _apply_instant(self, entry: Answered | CallerLeft | CallEnded) -> None:
         match entry:

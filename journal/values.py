@@ -34,6 +34,7 @@ RecordingEntry = RecordingStarted | RecordingPaused | RecordingResumed | Recordi
 class Leg(Struct, frozen=True, gc=False):
     """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status, 0 if unknown.
 
+    `trunk`: the carrier; "" in older journals.
     `confirmation`: key, no_key or left, where it was asked to press 1; "" where it was not.
     """
 
@@ -47,6 +48,7 @@ class Leg(Struct, frozen=True, gc=False):
     outcome: Outcome | None = None
     cause: int | None = None
     sip: int = 0
+    trunk: str = ""
     confirmation: str = ""
 
     def after(self, entry: LegEntry) -> "Leg":

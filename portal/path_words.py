@@ -29,6 +29,8 @@ REASONS: Sequence[tuple[str, re.Pattern[str]]] = [
     ("caller_other", re.compile(r"the caller is in none of the groups")),
     ("share", re.compile(r"call (?P<nth>\d+) of each \d+: branch (?P<branch>\d+), .*?(?P<percent>\d+) %")),
     ("sub_route", re.compile(r"the steps of routes/(?P<name>.+)\.yaml")),
+    ("switch_on", re.compile(r"`(?P<name>.+)` is on")),
+    ("switch_off", re.compile(r"none is on of: (?P<names>.+)")),
     ("by_chance", re.compile(r"by chance: (?P<names>.+)")),
     ("in_turn", re.compile(r"in turn: (?P<names>.+)")),
     ("without", re.compile(r"without (?P<name>\S+): (?P<why>.+)")),
@@ -113,6 +115,8 @@ def branch_name(step: StepModel, name: str, language: str) -> str:
     last = name.rsplit(maxsplit=1)[-1] if name else ""
     if name.startswith("keys "):
         return str(words["branches"]["key"]).format(key=last)
+    if step.step == "switch":
+        return str(words["branches"]["switch"]).format(name=last)
     found = re.fullmatch(r"(groups|parts) (\d+) (then|block)", name)
     if found:
         return described_part(step, found[1], int(found[2]), language)
@@ -133,7 +137,7 @@ def described(step: StepModel, language: str) -> tuple[str, str]:
     texts_of_it = step.summary
     if step.destinations:
         texts_of_it = ", ".join(str(to) for to in step.destinations)
-    elif step.step in ("callers", "share", "hours"):
+    elif step.step in ("callers", "share", "hours", "switch"):
         texts_of_it = ""
     elif step.prompts:
         texts_of_it = ", ".join(step.prompts)

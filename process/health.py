@@ -1,7 +1,7 @@
 """The HTTP server of a process: /metrics, /live and /ready. It has no login, so use loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
@@ -32,15 +32,18 @@ async def health(
     ready: Reasons,
     warnings: Reasons = list,
     *,
+    facts: Callable[[], Mapping[str, object]] = dict,
     limits: Limits = LIMITS,
 ) -> AsyncIterator[str]:
     """Serve while the block runs; yield the address, `http://127.0.0.1:9460`. Port 0 takes a free one.
 
     `ready` returns the reasons, in sentences, why this process cannot work now; with any, /ready answers 503
-    and lists them. `warnings` are only listed. /live answers 200 as long as the event loop runs. Raises
-    CannotServe.
+    and lists them. `warnings` and `facts` are only listed. /live answers 200 as long as the event loop runs.
+    Raises CannotServe.
     """
-    runner = web.AppRunner(_app(metrics, ready, warnings), access_log=None, shutdown_timeout=CLOSE_SECONDS)
+    runner = web.AppRunner(
+        _app(metrics, ready, warnings, facts), access_log=None, shutdown_timeout=CLOSE_SECONDS
+    )
     await runner.setup()
     door = Door("health", cast("web.Server", runner.server), limits)
     try:
@@ -79,7 +82,9 @@ async def _listen(door: Door, host: str, port: int) -> asyncio.Server:
         ) from error
 
 
-def _app(metrics: Metrics, ready: Reasons, warnings: Reasons) -> web.Application:
+def _app(
+    metrics: Metrics, ready: Reasons, warnings: Reasons, facts: Callable[[], Mapping[str, object]]
+) -> web.Application:
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -88,7 +93,7 @@ def _app(metrics: Metrics, ready: Reasons, warnings: Reasons) -> web.Application
 
     async def show_ready(_: web.Request) -> web.Response:
         reasons = ready()
-        answer = {"ready": not reasons, "reasons": reasons, "warnings": warnings()}
+        answer = {"ready": not reasons, "reasons": reasons, "warnings": warnings(), **facts()}
         return web.json_response(answer, status=503 if reasons else 200)
 
     async def close(_: web.Request, response: web.StreamResponse) -> None:

@@ -123,8 +123,7 @@ pack() { # NAME VERSION ROOT
     find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
   sed -e "s/@VERSION@/$2/; s/@ARCHITECTURE@/$ARCHITECTURE/g; s/@SIZE@/$(du -sk --apparent-size --exclude DEBIAN "$3" | cut -f1)/" \
     "$SOURCE/packaging/$1/control" >"$debian/control"
-  # One thread: with several, the bytes would depend on their number.
-  dpkg-deb --build --root-owner-group --threads-max=1 -Zzstd -z9 "$3" "$DEST/$1_$2_$ARCHITECTURE.deb" >&2
+  dpkg-deb --build --root-owner-group -Zgzip -z6 "$3" "$DEST/$1_$2_$ARCHITECTURE.deb" >&2
 }
 
 take_source

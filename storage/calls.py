@@ -50,10 +50,10 @@ WHERE call.rev < later.rev AND call.began <> later.began
 KEEP_LEGS = """
 INSERT INTO leg
     (call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
-     confirmation)
+    confirmation, trunk)
 SELECT
     call_id, place, leg_id, destination, began, ringing, answered, connected, ended, outcome, cause, sip,
-    confirmation
+    confirmation, trunk
 FROM json_populate_recordset(NULL::leg, $1)
 WHERE call_id = ANY($2)
 """
@@ -206,6 +206,7 @@ def leg_rows(record: CallRecord) -> list[dict[str, Any]]:
             "outcome": leg.outcome,
             "cause": leg.cause,
             "sip": leg.sip or None,
+            "trunk": leg.trunk or None,
             "confirmation": leg.confirmation or None,
         }
         for place, leg in enumerate(record.legs, start=1)
@@ -252,6 +253,7 @@ def as_leg(row: asyncpg.Record) -> LegRecord:
         outcome=row["outcome"],
         cause=row["cause"],
         sip=row["sip"] or 0,
+        trunk=row["trunk"] or "",
         confirmation=row["confirmation"] or "",
     )
 

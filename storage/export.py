@@ -57,7 +57,8 @@ def as_object(record: CallRecord) -> dict[str, Any]:
 
 def leg_as_object(leg: LegRecord) -> dict[str, Any]:
     columns = {column: as_json(getattr(leg, column)) for column in LEG_COLUMNS}
-    return columns | {"sip": leg.sip or None, "confirmation": leg.confirmation or None}
+    more = {"sip": leg.sip or None, "trunk": leg.trunk, "confirmation": leg.confirmation or None}
+    return columns | more
 
 
 def value_of(record: CallRecord, column: str) -> Value:

@@ -27,8 +27,9 @@ VOICEMAIL = "voicemail"  # `delivered_to` when the caller left a message instead
 class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
-    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `confirmation`: key, no_key or left,
-    where the destination was asked to press 1 to take the call; "" where it was not.
+    `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `trunk`: the carrier, "" if unknown.
+    `confirmation`: key, no_key or left, where the destination was asked to press 1 to take the call; "" where
+    it was not.
     """
 
     leg_id: str
@@ -41,6 +42,7 @@ class LegRecord:
     outcome: str = ""
     cause: int | None = None
     sip: int = 0
+    trunk: str = ""
     confirmation: str = ""
 
 
@@ -251,6 +253,7 @@ def leg_record(leg: Leg) -> LegRecord:
         outcome=leg.outcome or "",
         cause=leg.cause,
         sip=leg.sip,
+        trunk=leg.trunk,
         confirmation=leg.confirmation,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 
 import aiohttp
@@ -42,11 +43,20 @@ async def metrics(scene: Scene) -> list[Finding]:
     """Nothing waits or is lost, according to the metrics."""
     pages = [await scene.fetch(f"{address}/metrics") for address in (scene.engine, scene.worker)]
     values = values_of("\n".join(page.text for page in pages))
-    return [
+    beyond = [
         Finding(f"{name} is {values[name]:g}", remedy)
         for name, most, remedy in LIMITS
         if values.get(name, 0) > most
     ]
+    return [*beyond, *of_backup(values.get("callengine_backup_age_seconds", 0))]
+
+
+def of_backup(age: float) -> list[Finding]:
+    """`age`: seconds since the last backup, infinite if there is none."""
+    if age <= BACKUP_SECONDS:
+        return []
+    what = f"the last backup is {age / 3600:.0f} hours old" if math.isfinite(age) else "there is no backup"
+    return [warning(what, "callengine backup, every night (docs/operating.md, Backup)")]
 
 
 LIMITS = (
@@ -58,7 +68,6 @@ LIMITS = (
     ("callengine_destructions_overdue", 0, "the worker's log says why"),
     ("callengine_drain_backlog_bytes", BACKLOG_BYTES, "the worker's log: is the database away?"),
     ("callengine_routing_reload_failed", 0, "callengine check FOLDER"),
-    ("callengine_backup_age_seconds", BACKUP_SECONDS, "callengine backup, every night"),
 )
 
 

@@ -16,10 +16,13 @@ class Limit(StepModel):
         - limit: 5
         - limit:
             calls: 5                    1 to 10,000
+            of: owner                   step, or owner: the calls of all numbers of the owner together
             full: [...]                 steps of a call that is one too many; they are the rest of its route
 
     A call counts from this step to its end, whatever it comes to: also while it rings, talks or leaves a
-    message. Calls that live through a restart of the engine go on counting. Each node counts by itself.
+    message. Calls that live through a restart of the engine go on counting. Each node counts by itself. With
+    `of: owner` the calls that are beyond any such step of the owner's numbers count; each step compares them
+    with its own `calls`. How many calls a destination may have: `max_calls` of the destination, in `ring`.
     """
 
     alone: ClassVar = "calls"
@@ -27,6 +30,7 @@ class Limit(StepModel):
 
     step: Literal["limit"] = "limit"
     calls: Annotated[int, Field(ge=1, le=10_000, examples=["5"])]
+    of: Literal["step", "owner"] = "step"
     full: Branch = None
 
     def plan(self, facts: Facts, so_far: Verdict) -> Plan:
@@ -40,4 +44,4 @@ class Limit(StepModel):
 
     @property
     def summary(self) -> str:
-        return f"at most {self.calls} calls at once"
+        return f"at most {self.calls} calls{' of the owner' if self.of == 'owner' else ''} at once"

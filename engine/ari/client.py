@@ -6,7 +6,7 @@ from typing import Self
 
 from engine.ari.errors import NotReady, Unavailable
 from engine.ari.http import Http
-from engine.ari.operations import Applications, Asterisk, Channels, Events, Playbacks, Recordings
+from engine.ari.operations import Applications, Asterisk, Channels, Endpoints, Events, Playbacks, Recordings
 from engine.ari.state import AsteriskInfo
 
 READY_POLL_SECONDS = 0.1
@@ -21,6 +21,7 @@ class Client:
         self.applications = Applications(self._http)
         self.asterisk = Asterisk(self._http)
         self.channels = Channels(self._http)
+        self.endpoints = Endpoints(self._http)
         self.events = Events(self._http)
         self.playbacks = Playbacks(self._http)
         self.recordings = Recordings(self._http)

@@ -1,5 +1,6 @@
 """The contract with extensions.conf: the variables that [connect] reads, and the arguments of [back]."""
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
@@ -131,6 +132,12 @@ def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str
     if len(numbers) == 1:
         return numbers[0]
     return ring[started][1] if started < len(ring) else ""
+
+
+def trunk_of(name: str) -> str:
+    """Return the trunk of this channel: `beta` of PJSIP/beta3-0000a1f2; "" if it is none's."""
+    match = re.fullmatch(r"PJSIP/([a-z-]*[a-z])[0-9]?-[0-9a-f]+", name, re.ASCII)
+    return match[1] if match else ""
 
 
 def _cause(cause: int, *, cancelled: bool) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from dialplan.result import Outcome
-from engine.ari.connect import CONTEXT, attempts, destination
+from engine.ari.connect import CONTEXT, attempts, destination, trunk_of
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
@@ -56,7 +56,7 @@ def entries_of(
     match event.kind:
         case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
             to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
-            yield LegStarted(state.call_id, event.at, _leg(event, state), to)
+            yield LegStarted(state.call_id, event.at, _leg(event, state), to, trunk_of(event.name))
             yield from new_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))

@@ -88,6 +88,13 @@ class Asterisk(Resource):
         await self._post("/asterisk/variable", variable=variable, value=value)
 
 
+class Endpoints(Resource):
+    async def get_state(self, tech: str, resource: str) -> str:
+        """Return online, offline or unknown. Raises Gone if there is no such endpoint."""
+        reply = await self._get("/endpoints/{tech}/{resource}", tech=tech, resource=resource)
+        return str(reply["state"])
+
+
 class Channels(Resource):
     """A command on a channel that has hung up raises Gone or Conflict, whichever comes first."""
 
@@ -95,6 +102,12 @@ class Channels(Resource):
         """Return None for a ghost: a channel that exists, but has no valid JSON. Hang it up."""
         reply = await self._get("/channels/{channelId}", channelId=channel_id)
         return state.channel_info(reply) if reply is not None else None
+
+    async def originate(self, endpoint: str, *, context: str, extension: str, priority: int) -> None:
+        """Call this endpoint; once it has answered, it goes on in the dialplan."""
+        await self._post(
+            "/channels", endpoint=endpoint, context=context, extension=extension, priority=str(priority)
+        )
 
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
         """`reason_code`: a Q.850 cause; the network of an unanswered caller gets a SIP answer for it."""

@@ -20,9 +20,9 @@ from storage.tombstones import NOTHING, Head, misfit
 
 IN_USE = "SELECT to_regclass('public.migration') IS NOT NULL OR to_regnamespace('keys') IS NOT NULL"
 LAST = "SELECT seq, hash FROM tombstone ORDER BY seq DESC LIMIT 1"
-NEXT_ACCESS = """
-SELECT setval(pg_get_serial_sequence('public.access', 'seq'),
-    coalesce((SELECT max(seq) FROM public.access), 0) + 1)
+IDENTITIES = """
+SELECT quote_ident(table_name) AS name, quote_ident(column_name) AS key FROM information_schema.columns
+WHERE table_schema = 'public' AND is_identity = 'YES'
 """
 ADD_TOMBSTONE = """
 INSERT INTO tombstone (audio_id, kind, owner, began, destroy_after, destroyed_at, reason, method, versions,
@@ -152,7 +152,11 @@ async def load(con: asyncpg.Connection, archive: Archive) -> None:
                 await con.copy_to_table(
                     name, schema_name="public", columns=table.columns, source=cast("BinaryIO", source)
                 )
-    await con.execute(NEXT_ACCESS)
+    for name, key in await con.fetch(IDENTITIES):
+        highest = f"coalesce((SELECT max({key}) FROM public.{name}), 0)"  # noqa: S608 - from the catalogue
+        await con.execute(
+            f"SELECT setval(pg_get_serial_sequence('public.{name}', '{key}'), {highest} + 1, false)"
+        )
 
 
 async def destroy_again(con: asyncpg.Connection, later: since.Since) -> int:

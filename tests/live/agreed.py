@@ -14,7 +14,7 @@ Route = Sequence[Mapping[str, Any]]
 PROMPTS = {"welcome": 880, "closed": 440, "sorry": 1320, "long": 760, "confirm": 1480}
 FRENCH_WELCOME = 1180
 SECONDS = {"long": 2.0}
-READY = 25
+READY = 40
 RECORDED = "name: ACME\nlanguage: en\nrecording_notice: long\n"
 
 # A test asks for numbers that nobody else has: what it finds under them is its own.

@@ -12,6 +12,7 @@ from tests.live.conversation import Wire, overheard
 from tests.live.fragile import Fragile
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
+from tests.live.voicemails import VOICEMAILS, Spool
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,6 +75,21 @@ async def engine(service: Service) -> AsyncIterator[Fragile]:
     fragile = Fragile(service.house.engine)
     yield fragile
     await fragile.start()
+
+
+@pytest.fixture
+def spool(house: House, tmp_path: Path) -> Iterator[Spool]:
+    """Where Asterisk records messages; what a test keeps of them is gone afterwards."""
+    yield Spool(house.endpoint.recordings, tmp_path)
+    for link in tmp_path.glob("*.wav"):
+        link.unlink()
+
+
+@pytest.fixture(scope="session")
+def voicemails(house: House) -> dict[str, str]:
+    """Service numbers by what their voicemail is like."""
+    numbers = house.agree(*([{"voicemail": settings}] for settings in VOICEMAILS.values()))
+    return dict(zip(VOICEMAILS, numbers, strict=True))
 
 
 @pytest.fixture

@@ -64,14 +64,23 @@ class Wire(logging.Handler):
         text = record.getMessage().partition("\n")[2]
         self._seen.append((datetime.fromtimestamp(record.created, UTC), Message.read(text.encode())))
 
-    def first(self, call: Handset, start: str, cseq: str) -> datetime:
-        """When the first message of this call that begins so was sent or came."""
+    async def first(self, call: Handset, start: str, cseq: str) -> datetime:
+        """When the first message of this call that begins so was sent or came, once it has been reported."""
+        await until(lambda: self._instant(call, start, cseq))
+        at = self._instant(call, start, cseq)
+        assert at is not None
+        return at
+
+    def _instant(self, call: Handset, start: str, cseq: str) -> datetime | None:
         return next(
-            at
-            for at, message in self._seen
-            if message.start.startswith(start)
-            and message.one("cseq").endswith(cseq)
-            and message.one("call-id") == call.call_id
+            (
+                at
+                for at, message in self._seen
+                if message.start.startswith(start)
+                and message.one("cseq").endswith(cseq)
+                and message.one("call-id") == call.call_id
+            ),
+            None,
         )
 
 

@@ -98,5 +98,5 @@ async def services_at(endpoint: Endpoint) -> AsyncIterator[CallServices]:
         asyncio.timeout(2 * PATIENCE),
     ):
         await connected.wait()
-        await client.asterisk.set_global_var("ENGINE_ALIVE", str(int(time.time())))
+        await client.asterisk.set_global_var("ENGINE_ALIVE", str(int(time.time() + PATIENCE)))
         yield CallServices(client, dispatcher, events, calls, endpoint.app)

@@ -63,15 +63,19 @@ class Conversation:
     async def record(self) -> CallRecord:
         return await self.service.record(self.number)
 
-    async def stored(self, seconds: float = 2 * PATIENCE) -> Stereo:
-        """The recording as its owner has it, caller and destination, once it is sealed and stored."""
+    async def comes_to(self, state: str, seconds: float = 2 * PATIENCE) -> None:
+        """Wait until the recording is `stored`, or `destroyed`."""
         con = await asyncpg.connect(self.service.house.run.database)
         try:
             async with asyncio.timeout(seconds):
-                while await con.fetchval(STATE, self.kept.audio_id) != "stored":  # noqa: ASYNC110 - no event
+                while await con.fetchval(STATE, self.kept.audio_id) != state:  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.05)
         finally:
             await con.close()
+
+    async def stored(self, seconds: float = 2 * PATIENCE) -> Stereo:
+        """The recording as its owner has it, caller and destination, once it is sealed and stored."""
+        await self.comes_to("stored", seconds)
         words = ("recordings", "fetch", self.kept.audio_id, "--output", "-")
         return heard(await callengine(self.service.house, *words))
 

@@ -60,16 +60,16 @@ async def test_the_record_says_when_what_happened_and_nothing_twice(service: Ser
     assert (record.outcome, record.ended_by, record.cause) == ("answered", "caller", 16)
     assert (record.caller, record.withheld, record.owner) == (who, False, "acme")
     assert record.delivered_to == to
-    assert_near(record.began, wire.first(caller, "INVITE", "INVITE"))
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+    assert_near(record.began, await wire.first(caller, "INVITE", "INVITE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(caller, "BYE", "BYE"))
     (leg,) = record.legs
     assert (leg.to, leg.outcome, leg.cause) == (to, "taken", 16)
-    assert_near(leg.began, wire.first(destination, "INVITE", "INVITE"))
-    assert_near(leg.ringing, wire.first(destination, "SIP/2.0 180", "INVITE"))
-    assert_near(leg.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(leg.ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(leg.began, await wire.first(destination, "INVITE", "INVITE"))
+    assert_near(leg.ringing, await wire.first(destination, "SIP/2.0 180", "INVITE"))
+    assert_near(leg.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(leg.ended, await wire.first(destination, "BYE", "BYE"))
 
 
 async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: Service, wire: Wire) -> None:
@@ -78,7 +78,7 @@ async def test_a_prompt_is_heard_before_the_answer_and_answers_nothing(service: 
     caller = await service.call(number)
     assert await caller.hears(PROMPTS["welcome"]) == pytest.approx(PUBLISHED, abs=0.03)
     arrival = await service.network.arrival(to)
-    began = wire.first(caller, "INVITE", "INVITE")
+    began = await wire.first(caller, "INVITE", "INVITE")
     assert arrival.at - began > timedelta(seconds=0.48)  # to the prompt's end, its last frame of 20 ms
     assert caller.answered is None
     await caller.hang_up()
@@ -106,7 +106,7 @@ async def test_of_three_destinations_the_first_to_answer_wins_and_the_others_are
     caller = await service.call(number)
     winner = await service.network.picked_up(quick)
     cancelled = [await service.cancelled(loser) for loser in (slow, mute)]
-    answered = wire.first(winner, "SIP/2.0 200", "INVITE")
+    answered = await wire.first(winner, "SIP/2.0 200", "INVITE")
     assert max(cancelled) - answered < timedelta(milliseconds=300) + late()
     await caller.hears(DESTINATION_HZ)
     await caller.hang_up()

@@ -65,7 +65,7 @@ async def test_talks_are_billed_by_a_clock_that_nobody_sets(
         await caller.wait_ended()
     for number, (caller, _) in zip(numbers, pairs, strict=True):
         record = await service.record(number)
-        talk = wire.first(caller, "BYE", "BYE") - wire.first(caller, "SIP/2.0 200", "INVITE")
+        talk = await wire.first(caller, "BYE", "BYE") - await wire.first(caller, "SIP/2.0 200", "INVITE")
         assert (record.outcome, record.ended_by) == ("answered", "caller")
         assert abs(record.talk - talk) < NEAR + late()
         assert record.clock["stepped"] == pytest.approx(seconds, abs=0.5)
@@ -81,7 +81,7 @@ async def test_a_ring_in_which_the_clock_is_set_back_lasted_as_long_as_it_did(
     await caller.wait_answered()
     await caller.hang_up()
     record = await service.record(number)
-    invited, answered = (wire.first(caller, start, "INVITE") for start in ("INVITE", "SIP/2.0 200"))
+    invited, answered = [await wire.first(caller, start, "INVITE") for start in ("INVITE", "SIP/2.0 200")]
     assert record.outcome == "answered"
     assert abs(record.ring - (answered - invited)) < NEAR + late()
     assert record.talk < timedelta(seconds=5)
@@ -98,6 +98,6 @@ async def test_a_ring_in_which_the_clock_is_set_forward_is_over_for_asterisk_whe
     hands.set(HOUR)
     assert (await caller.wait_ended()).code == 480
     record = await service.record(number)
-    invited, refused = (wire.first(caller, start, "INVITE") for start in ("INVITE", "SIP/2.0 480"))
+    invited, refused = [await wire.first(caller, start, "INVITE") for start in ("INVITE", "SIP/2.0 480")]
     assert record.outcome == "no_answer"
     assert record.ring < refused - invited + NEAR + late()

@@ -89,8 +89,8 @@ async def test_who_hangs_up_meanwhile_is_billed_to_the_instant(
     records = {record.caller: record for record in await service.records(number, talks)}
     assert {(record.outcome, record.ended_by) for record in records.values()} == {("answered", "caller")}
     for who, caller in zip(whom, callers, strict=True):
-        assert_true(records[who].answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-        assert_true(records[who].ended, wire.first(caller, "BYE", "BYE"))
+        assert_true(records[who].answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+        assert_true(records[who].ended, await wire.first(caller, "BYE", "BYE"))
     assert len(records) == talks
 
 

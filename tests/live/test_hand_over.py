@@ -88,8 +88,8 @@ async def test_who_hangs_up_is_in_the_record_to_the_instant(service: Service, wi
     await asyncio.gather(caller.wait_ended(), destination.wait_ended())
     record = await service.record(number)
     assert (record.outcome, record.ended_by, record.cause) == ("answered", who, 16)
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(first, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(first, "BYE", "BYE"))
 
 
 async def test_a_frozen_engine_changes_nothing_for_the_two(service: Service) -> None:

@@ -37,7 +37,7 @@ async def test_the_first_key_ends_the_prompt_and_leads_into_its_branch(
     ending = await caller.wait_ended()
     record = await service.record(number)
     if answer:
-        assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+        assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
         assert record.talk > timedelta(0)
     else:
         assert (record.answered, ending.code) == (None, 480)

@@ -48,7 +48,7 @@ async def test_music_is_heard_before_the_answer_again_and_again_and_not_after_it
     caller = await service.call(number)
     await caller.hears(TUNE[2])
     assert caller.answered is None
-    wire.first(caller, "SIP/2.0 183", "INVITE")
+    await wire.first(caller, "SIP/2.0 183", "INVITE")
     destination = await service.network.picked_up(to)
     await hear_each_other(caller, destination)
     before = caller.heard
@@ -58,7 +58,7 @@ async def test_music_is_heard_before_the_answer_again_and_again_and_not_after_it
     await caller.hang_up()
     record = await service.record(number)
     assert (record.outcome, record.ended_by) == ("answered", "caller")
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
     (leg,) = record.legs
     assert leg.ringing is not None
 
@@ -144,7 +144,7 @@ async def test_where_asterisk_cannot_be_told_the_music_it_rings(service: Service
         caller, _ = await in_conversation(service, number, to)
     finally:
         draft.rmdir()
-    wire.first(caller, "SIP/2.0 180", "INVITE")
+    await wire.first(caller, "SIP/2.0 180", "INVITE")
     assert heard_tones(caller.heard, UNKNOWN_TUNE) == []
     await caller.hang_up()
     assert told("music_missing") == missing + 1

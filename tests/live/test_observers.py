@@ -16,7 +16,7 @@ from devkit.audio import RATE, tone
 from devkit.carrier import Answers
 from devkit.parts import Command, ended, is_ready
 from tests.lateness import PATIENCE
-from tests.live.recordings import of_kind, recorded_number
+from tests.live.recordings import of_kind, recorded_ringing
 from tests.live.service import DESTINATION_HZ, House, Service, until
 from tests.tiers import first_light
 
@@ -92,9 +92,10 @@ async def leave_a_message(service: Service, number: str) -> None:
 async def test_calls_messages_and_recordings_do_not_notice_the_log(
     service: Service, log: Callable[[], AbstractContextManager[int]]
 ) -> None:
-    house, to = service.house, service.destination(Answers(0.2))
-    ring, message = house.agree([{"ring": to}], [{"voicemail": {"greeting": "closed"}}])
-    recorded = recorded_number(house, service.destination(Answers(0.2)))
+    house = service.house
+    ring, _ = service.ringing(Answers(0.2))
+    recorded, _ = recorded_ringing(service, Answers(0.2))
+    (message,) = house.agree([{"voicemail": {"greeting": "closed"}}])
     with log() as stderr:
         async with engine_logging_to(house, stderr) as engine:
             for _ in range(CALLS):

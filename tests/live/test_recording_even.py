@@ -18,9 +18,8 @@ from devkit.audio import RATE, Samples
 from storage.parts import NAME
 from tests.lateness import late
 from tests.live import sip
-from tests.live.agreed import new_destination
 from tests.live.ari import left_in
-from tests.live.recordings import Kept, recorded_number
+from tests.live.recordings import Kept
 from tests.live.service import House
 from tests.live.speakers import speakers
 
@@ -43,7 +42,7 @@ def carrier(house: House) -> Iterator[sip.Agent]:
 def test_both_sides_are_as_long_as_the_talk_and_side_by_side_to_the_end(
     house: House, carrier: sip.Agent, tmp_path: Path
 ) -> None:
-    number = recorded_number(house, to := new_destination())
+    number, to = house.ready_recorded.pop()
     with sip.Agent() as telephone, speakers() as said:
         call = sip.Call(telephone, house.run.sip, number, media_port=said.ports[0]).invite()
         early = telephone.expect(lambda it: it.start.startswith("SIP/2.0 183"))

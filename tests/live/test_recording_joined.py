@@ -11,10 +11,16 @@ from devkit.audio import levels, tone, write_wav
 from devkit.carrier import Answers
 from devkit.handset import Handset
 from tests.lateness import late
-from tests.live.agreed import new_destination
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile
-from tests.live.recordings import NOTICE_HZ, of_kind, recorded_number, recorded_route, watched
+from tests.live.recordings import (
+    NOTICE_HZ,
+    of_kind,
+    recorded_number,
+    recorded_ringing,
+    recorded_route,
+    watched,
+)
 from tests.live.service import CALLER_HZ, DESTINATION_HZ, Service, until
 from tests.tiers import first_light
 
@@ -47,8 +53,8 @@ async def test_who_answers_hears_it_alone_and_whole_before_the_caller_is_answere
     (leg,) = (leg for leg in record.legs if leg.to == to)
     assert (informed["leg"], informed["result"]) == (leg.leg_id, "heard")
     assert record.notice["joined"][0]["announcement"] == "long"
-    assert_near(leg.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(leg.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
     assert_near(record.answered, datetime.fromisoformat(informed["ended"]))
 
 
@@ -129,9 +135,7 @@ async def test_where_it_cannot_be_played_to_who_answers_nobody_is_recorded_and_b
 async def test_who_was_hearing_it_when_the_engine_ended_hears_it_whole_from_the_next(
     service: Service, engine: Fragile, how: signal.Signals
 ) -> None:
-    house, to = service.house, new_destination()
-    service.network.behave(to, Answers(says=(DESTINATION_HZ,)))
-    number = recorded_number(house, to)
+    number, to = recorded_ringing(service, Answers(says=(DESTINATION_HZ,)))
     caller = await service.call(number)
     destination = await service.network.picked_up(to)
     await destination.hears(NOTICE_HZ)

@@ -9,11 +9,10 @@ import pytest
 from devkit.audio import FULL, RATE, levels
 from devkit.carrier import Answers
 from tests.lateness import late
-from tests.live.agreed import new_destination
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.recorded import ABSENT, CALLER_HZ, DESTINATION_HZ, PRESENT, Conversation, length, recorded
-from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_number
+from tests.live.recordings import NOTICE_HZ, Kept, instant, of_kind, recorded_ringing
 from tests.live.service import Service, until
 from tests.tiers import first_light
 
@@ -74,9 +73,7 @@ async def test_a_recording_that_begins_without_an_engine_is_the_owner_s_like_any
     service: Service, engine: Fragile, tmp_path: Path, hangs_up: str
 ) -> None:
     """The engine is killed while the destination hears the announcement."""
-    to = new_destination()
-    service.network.behave(to, Answers(says=(DESTINATION_HZ,)))
-    number = recorded_number(service.house, to)
+    number, to = recorded_ringing(service, Answers(says=(DESTINATION_HZ,)))
     caller = await service.call(number, says=(CALLER_HZ,))
     destination = await service.network.picked_up(to)
     await destination.hears(NOTICE_HZ)

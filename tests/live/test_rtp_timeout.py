@@ -50,7 +50,7 @@ async def test_a_caller_without_sound_is_hung_up_by_the_network(service: Service
         await asyncio.to_thread(agent.expect, lambda message: message.method == "BYE")
     record = await service.record(number)
     assert (record.outcome, record.ended_by, record.cause) == ("answered", "network", 44)
-    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(record.ended, await wire.first(destination, "BYE", "BYE"))
 
 
 @pytest.fixture

@@ -29,13 +29,38 @@ def told(record: CallRecord) -> tuple[str, str, str, list[str]]:
 async def test_each_call_of_an_outage_is_recorded_as_it_was(
     service: Service, engine: Fragile, wire: Wire
 ) -> None:
-    network, to = service.network, new_destination()
+    to = new_destination()
     number = await with_fallback(service, to)
     await engine.end()
     await away(service)
+    first, second = await calls_of_an_outage(service, number, to)
+    await engine.start()
+    records = await service.records(number, 4)
+    assert [told(record) for record in records] == [
+        ("answered", "caller", to, ["taken"]),
+        ("answered", "destination", to, ["taken"]),
+        ("busy", "engine", "", ["busy"]),
+        ("abandoned", "caller", "", ["no_answer"]),
+    ]
+    for record, (caller, _) in zip(records, (first, second), strict=False):
+        assert_near(record.began, caller.began)
+        assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(records[0].ended, await wire.first(first[0], "BYE", "BYE"))
+    assert_near(records[1].ended, await wire.first(second[1], "BYE", "BYE"))
+    assert {(record.owner, record.caller, record.withheld) for record in records} == {("acme", "", False)}
 
+    await engine.end()  # read again, they are the same calls
+    await engine.start()
+    service.network.behave(TO, Refuses(486))
+    await (await service.call(number)).wait_ended()
+    assert len(await service.records(number, 5)) == 5
+
+
+async def calls_of_an_outage(service: Service, number: str, to: str) -> list[tuple[Handset, Handset]]:
+    """One ended by the caller, one by the destination, one to a busy line, one given up; the first two."""
+    network = service.network
     network.behave(to, Answers())
-    first, second = [await answered(service, number, to, n) for n in (1, 2)]
+    talks = first, second = [await answered(service, number, to, n) for n in (1, 2)]
     await first[0].hang_up()
     await first[1].wait_ended()
     await second[1].hang_up()
@@ -47,27 +72,7 @@ async def test_each_call_of_an_outage_is_recorded_as_it_was(
     await impatient.wait_ringing()
     await impatient.hang_up()
     await impatient.wait_ended()
-
-    await engine.start()
-    records = await service.records(number, 4)
-    assert [told(record) for record in records] == [
-        ("answered", "caller", to, ["taken"]),
-        ("answered", "destination", to, ["taken"]),
-        ("busy", "engine", "", ["busy"]),
-        ("abandoned", "caller", "", ["no_answer"]),
-    ]
-    for record, (caller, _) in zip(records, (first, second), strict=False):
-        assert_near(record.began, caller.began)
-        assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert_near(records[0].ended, wire.first(first[0], "BYE", "BYE"))
-    assert_near(records[1].ended, wire.first(second[1], "BYE", "BYE"))
-    assert {(record.owner, record.caller, record.withheld) for record in records} == {("acme", "", False)}
-
-    await engine.end()  # read again, they are the same calls
-    await engine.start()
-    network.behave(TO, Refuses(486))
-    await (await service.call(number)).wait_ended()
-    assert len(await service.records(number, 5)) == 5
+    return talks
 
 
 async def answered(service: Service, number: str, to: str, count: int) -> tuple[Handset, Handset]:
@@ -93,8 +98,8 @@ async def test_a_call_that_waited_for_an_engine_in_vain_and_outlasts_its_absence
     await caller.wait_ended()
     record = await service.record(number)
     assert told(record) == ("answered", "destination", to, ["taken"])
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(destination, "BYE", "BYE"))
 
 
 async def test_a_call_of_which_an_engine_heard_and_died_before_it_wrote_that_down_began_when_it_came(
@@ -151,7 +156,7 @@ async def test_a_talk_at_the_fallback_in_which_asterisk_dies_has_a_record(
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("lost", "lost", to, ["taken"])
-    assert_near(record.answered, wire.first(caller, "SIP/2.0 200", "INVITE"))
+    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
     assert record.answered is not None
     assert record.ended is not None
     assert record.answered <= record.ended < died

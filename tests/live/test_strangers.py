@@ -17,7 +17,7 @@ STRANGER, CARRIER = "127.0.0.9", "127.0.0.1"
 
 
 def lines(asterisk: Asterisk) -> list[str]:
-    return (asterisk.endpoint.log / "security").read_text().splitlines()
+    return asterisk.endpoint.log.with_name("security").read_text().splitlines()
 
 
 def refused(asterisk: Asterisk, call_ids: Sequence[str]) -> list[str]:

@@ -56,8 +56,8 @@ async def test_a_conversation_goes_on_and_ends_in_the_hands_of_the_next_engine(
     await destination.wait_ended()
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(caller, "BYE", "BYE"))
 
 
 async def test_a_conversation_outlives_two_engines(
@@ -73,8 +73,8 @@ async def test_a_conversation_outlives_two_engines(
     await caller.wait_ended()
     record = await service.record(number)
     assert told(record) == ("answered", "destination", ["taken"])
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(destination, "BYE", "BYE"))
 
 
 @pytest.mark.parametrize("who", ["caller", "destination"])
@@ -91,8 +91,8 @@ async def test_who_hung_up_while_no_engine_was_there_ended_the_call_at_that_mome
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("answered", who, ["taken"])
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(first, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(first, "BYE", "BYE"))
 
 
 async def test_a_call_that_ended_whole_while_no_engine_was_there_has_its_exact_record(
@@ -106,8 +106,8 @@ async def test_a_call_that_ended_whole_while_no_engine_was_there_has_its_exact_r
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
-    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
-    assert_near(record.legs[0].ended, wire.first(destination, "BYE", "BYE"))
+    assert_near(record.ended, await wire.first(caller, "BYE", "BYE"))
+    assert_near(record.legs[0].ended, await wire.first(destination, "BYE", "BYE"))
 
 
 @ENDS
@@ -125,8 +125,8 @@ async def test_it_rings_on_and_is_answered_without_an_engine(
     await caller.hang_up()
     record = await service.record(number)
     assert told(record) == ("answered", "caller", ["taken"])
-    assert_near(record.answered, wire.first(destination, "SIP/2.0 200", "INVITE"))
-    assert_near(record.ended, wire.first(caller, "BYE", "BYE"))
+    assert_near(record.answered, await wire.first(destination, "SIP/2.0 200", "INVITE"))
+    assert_near(record.ended, await wire.first(caller, "BYE", "BYE"))
 
 
 @pytest.mark.alone  # the caller waits 5 s for the next engine, which starts later beside three other services
@@ -206,7 +206,7 @@ async def test_who_gives_up_while_no_engine_is_there_gave_up_at_that_moment(
     await engine.start()
     record = await service.record(number)
     assert told(record) == ("abandoned", "caller", ["no_answer"])
-    assert_near(record.ended, wire.first(caller, "CANCEL", "CANCEL"))
+    assert_near(record.ended, await wire.first(caller, "CANCEL", "CANCEL"))
 
 
 async def test_who_calls_during_a_restart_waits_for_the_next_engine(

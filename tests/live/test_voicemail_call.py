@@ -4,19 +4,15 @@ The worker takes the sound away as soon as the call is over; a second link to th
 """
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 
 from devkit.audio import RATE, level, levels, read_wav
 from tests.lateness import late
 from tests.live.agreed import PROMPTS
 from tests.live.conversation import more_heard
-from tests.live.service import House, Service, until
+from tests.live.service import Service, until
 from tests.live.voicemails import (
     ABSENT,
     BEEP_HZ,
@@ -33,31 +29,10 @@ from tests.live.voicemails import (
 )
 
 
-@pytest.fixture
-def spool(house: House, tmp_path: Path) -> Iterator[Spool]:
-    yield Spool(house.endpoint.recordings, tmp_path)
-    for link in tmp_path.glob("*.wav"):
-        link.unlink()
-
-
-@pytest.fixture(scope="module")
-def numbers(house: House) -> dict[str, str]:
-    """Service numbers by what their voicemail is like."""
-    routes: dict[str, dict[str, Any]] = {
-        "spoken": {"greeting": "closed"},
-        "closed": {"greeting": "closed"},
-        "usual": {},
-        "restless": {"greeting": "closed", "silence": 2},
-        "short": {"greeting": "closed", "seconds": 10},
-        "wordy": {"greeting": "long"},
-    }
-    return dict(zip(routes, house.agree(*([{"voicemail": it}] for it in routes.values())), strict=True))
-
-
 async def test_six_seconds_are_recorded_as_they_are_spoken(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    number, sound = numbers["spoken"], babble(6)
+    number, sound = voicemails["spoken"], babble(6)
     caller, audio_id = await after_the_beep(service, number, spool)
     assert caller.answered is not None
     caller.play(sound)
@@ -76,9 +51,9 @@ async def test_six_seconds_are_recorded_as_they_are_spoken(
 
 
 async def test_the_caller_hears_the_greeting_then_the_beep_then_nothing(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    caller, _ = await after_the_beep(service, numbers["closed"], spool)
+    caller, _ = await after_the_beep(service, voicemails["closed"], spool)
     await more_heard(caller, 1)
     await caller.hang_up()
     greeting, beep = (np.array(levels(caller.heard, hz)) > 0.1 for hz in (GREETING_HZ, BEEP_HZ))
@@ -88,13 +63,13 @@ async def test_the_caller_hears_the_greeting_then_the_beep_then_nothing(
 
 
 async def test_whatever_ends_a_message_the_caller_is_told_goodbye(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
     spoken = babble(12)
     key, silence, limit = await asyncio.gather(
-        leave(service, numbers["usual"], spool, spoken[: 2 * RATE], keys="#"),
-        leave(service, numbers["restless"], spool, spoken[: 2 * RATE]),
-        leave(service, numbers["short"], spool, spoken),
+        leave(service, voicemails["usual"], spool, spoken[: 2 * RATE], keys="#"),
+        leave(service, voicemails["restless"], spool, spoken[: 2 * RATE]),
+        leave(service, voicemails["short"], spool, spoken),
     )
     assert key.ends == ("key", "engine", "voicemail")
     assert silence.ends == ("silence", "engine", "voicemail")
@@ -106,9 +81,9 @@ async def test_whatever_ends_a_message_the_caller_is_told_goodbye(
 
 
 async def test_the_limit_is_announced_to_the_caller_and_not_in_the_message(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    caller, audio_id = await after_the_beep(service, numbers["short"], spool)
+    caller, audio_id = await after_the_beep(service, voicemails["short"], spool)
     caller.say(500)
     await more_heard(caller, 7)
     await caller.hang_up()
@@ -121,9 +96,9 @@ async def test_the_limit_is_announced_to_the_caller_and_not_in_the_message(
 
 
 async def test_who_hangs_up_in_the_greeting_leaves_no_message(
-    service: Service, numbers: dict[str, str]
+    service: Service, voicemails: dict[str, str]
 ) -> None:
-    number = numbers["wordy"]
+    number = voicemails["wordy"]
     before = len(await service.records(number, 0))
     caller = await service.call(number)
     await caller.hears(PROMPTS["long"])
@@ -138,10 +113,10 @@ async def test_who_hangs_up_in_the_greeting_leaves_no_message(
 
 
 async def test_who_cannot_leave_a_message_is_told_so_and_is_not_answered(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
     service.forgiven |= {"message_declined", "disk_troubled"}
-    number, away = numbers["usual"], spool.folder.with_name("away")
+    number, away = voicemails["usual"], spool.folder.with_name("away")
     before = len(service.journal(number))
     spool.folder.rename(away)
     try:

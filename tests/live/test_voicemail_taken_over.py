@@ -2,10 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,28 +27,7 @@ from tests.live.voicemails import (
 )
 from tests.tiers import first_light
 
-
-@pytest.fixture
-def spool(house: House, tmp_path: Path) -> Iterator[Spool]:
-    yield Spool(house.endpoint.recordings, tmp_path)
-    for link in tmp_path.glob("*.wav"):
-        link.unlink()
-
-
-@pytest.fixture(scope="module")
-def numbers(house: House) -> dict[str, str]:
-    """Service numbers by what their voicemail is like."""
-    routes: dict[str, dict[str, Any]] = {
-        "spoken": {"greeting": "closed"},
-        "closed": {"greeting": "closed"},
-        "usual": {},
-        "restless": {"greeting": "closed", "silence": 2},
-        "short": {"greeting": "closed", "seconds": 10},
-        "wordy": {"greeting": "long"},
-    }
-    return dict(zip(routes, house.agree(*([{"voicemail": it}] for it in routes.values())), strict=True))
-
-
+WHOLE = ["call_start", "answered", "vm_start", "vm_end", "call_end"]
 ENDS = pytest.mark.parametrize("how", first_light(signal.SIGKILL, signal.SIGTERM), ids=["killed", "stopped"])
 
 
@@ -84,9 +61,9 @@ async def breaking_at(house: House, failpoint: str) -> AsyncIterator[None]:
 
 
 async def test_a_message_has_begun_on_the_disk_before_it_is_recorded(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    number, sound = numbers["closed"], babble(2)
+    number, sound = voicemails["closed"], babble(2)
     before = len(service.journal(number))
     async with breaking_at(service.house, "voicemail.before_record"):
         caller = await service.call(number, says=())
@@ -101,14 +78,14 @@ async def test_a_message_has_begun_on_the_disk_before_it_is_recorded(
     await caller.hang_up()
     await until(lambda: kinds(service.journal(number)[before:])[-1] == "call_end")
     entries = service.journal(number)[before:]
-    assert kinds(entries) == ["call_start", "answered", "vm_start", "vm_end", "call_end"]
+    assert kinds(entries) == WHOLE
     assert_heard(sound, spool.keep(audio_id))
 
 
 async def test_a_caller_who_hears_the_beep_is_recorded_though_the_engine_dies_in_it(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    number, sound = numbers["closed"], babble(2)
+    number, sound = voicemails["closed"], babble(2)
     caller = await service.call(number, says=())
     await caller.hears(BEEP_HZ, 10)  # half of it
     await end(service.house.engine, signal.SIGKILL)
@@ -126,13 +103,13 @@ async def test_a_caller_who_hears_the_beep_is_recorded_though_the_engine_dies_in
 
 @ENDS
 async def test_every_caller_is_served_to_the_end_by_the_next_engine(
-    service: Service, numbers: dict[str, str], spool: Spool, how: signal.Signals
+    service: Service, voicemails: dict[str, str], spool: Spool, how: signal.Signals
 ) -> None:
     """One is in the greeting when the engine ends; one hangs up, one presses `#`, one speaks on meanwhile."""
-    house, spoken, number = service.house, babble(30), numbers["closed"]
+    house, spoken, number = service.house, babble(30), voicemails["closed"]
     audible = [await after_the_beep(service, number, spool) for _ in range(3)]
     (leaving, _), (pressing, _), (patient, _) = audible
-    greeted = await service.call(numbers["wordy"], says=())
+    greeted = await service.call(voicemails["wordy"], says=())
     await greeted.hears(PROMPTS["long"])
     for caller, _ in audible:
         caller.play(spoken)
@@ -143,29 +120,19 @@ async def test_every_caller_is_served_to_the_end_by_the_next_engine(
     await asyncio.sleep(0.3)  # a key is pressed for 100 ms
     await house.engine.start()
     await asyncio.gather(greeted.hears(BEEP_HZ), pressing.wait_ended())
-    await until(lambda: kinds(service.journal(numbers["wordy"]))[-1] == "vm_start")
+    await until(lambda: kinds(service.journal(voicemails["wordy"]))[-1] == "vm_start")
     await asyncio.gather(greeted.hang_up(), patient.press("#"))
     await asyncio.gather(greeted.wait_ended(), patient.wait_ended())
-    await until(service.is_empty)
-    await until(lambda: all(has_ended(service, each) for each in (number, numbers["wordy"])))
-    entries = {audio_id: of_call(service.journal(number), audio_id) for _, audio_id in audible}
-    ends = [Left(caller, entries[audio_id], spool.keep(audio_id)) for caller, audio_id in audible]
-    assert [left.ends for left in ends] == [
-        ("hangup", "caller", "voicemail"),
-        ("key", "engine", "voicemail"),
-        ("key", "engine", "voicemail"),
-    ]
+    await until(lambda: all(has_ended(service, each) for each in (number, voicemails["wordy"])))
+    entries = service.journal(number)
+    ends = [Left(caller, of_call(entries, audio_id), spool.keep(audio_id)) for caller, audio_id in audible]
+    by_key = ("key", "engine", "voicemail")
+    assert [left.ends for left in ends] == [("hangup", "caller", "voicemail"), by_key, by_key]
     for left in ends:
         assert_heard(spoken[: 3 * RATE], left.file)
     for left in ends[1:]:
         assert_told(left.caller, "goodbye")
-    assert kinds(service.journal(numbers["wordy"]))[-5:] == [
-        "call_start",
-        "answered",
-        "vm_start",
-        "vm_end",
-        "call_end",
-    ]
+    assert kinds(service.journal(voicemails["wordy"]))[-5:] == WHOLE
 
 
 def has_ended(service: Service, number: str) -> bool:
@@ -175,9 +142,9 @@ def has_ended(service: Service, number: str) -> bool:
 
 
 async def test_a_message_is_not_lost_with_the_asterisk_it_was_spoken_to(
-    service: Service, numbers: dict[str, str], spool: Spool
+    service: Service, voicemails: dict[str, str], spool: Spool
 ) -> None:
-    number = numbers["closed"]
+    number = voicemails["closed"]
     before = len(service.journal(number))
     caller, audio_id = await after_the_beep(service, number, spool)
     caller.play(babble(4))

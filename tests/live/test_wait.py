@@ -18,8 +18,8 @@ async def test_a_caller_waits_with_ringing_then_with_music_and_pays_nothing(
     (number,) = service.house.agree([*waits, {"ring": to}])
     caller = await service.call(number)
     await caller.wait_ringing()
-    began = wire.first(caller, "INVITE", "INVITE")
-    assert wire.first(caller, "SIP/2.0 180", "INVITE") - began < timedelta(seconds=1) + late()
+    began = await wire.first(caller, "INVITE", "INVITE")
+    assert await wire.first(caller, "SIP/2.0 180", "INVITE") - began < timedelta(seconds=1) + late()
     await caller.hears(PROMPTS["welcome"])
     assert caller.answered is None
     arrival = await service.network.arrival(to)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,14 @@ from tests.live.service import Service, until
 GREETING_HZ, BEEP_HZ = PROMPTS["closed"], 1000
 VOICES = Path(__file__).resolve().parents[2] / "config" / "voices"
 ABSENT = 0.01
+VOICEMAILS: dict[str, dict[str, Any]] = {
+    "spoken": {"greeting": "closed"},
+    "closed": {"greeting": "closed"},
+    "usual": {},
+    "restless": {"greeting": "closed", "silence": 2},
+    "short": {"greeting": "closed", "seconds": 10},
+    "wordy": {"greeting": "long"},
+}
 
 
 def babble(seconds: float) -> Samples:

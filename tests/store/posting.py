@@ -49,22 +49,24 @@ def spoken(seconds: float) -> bytes:
 WAV = spoken(1)
 
 
+DELIVERY: dict[str, Any] = {
+    "then": None,
+    "language": "en",
+    "audio": "mp3",
+    "zone": "Europe/Brussels",
+    "require_tls": False,
+    "label": "",
+    "path": [],
+}
+
+
 async def leave_message(
     con: asyncpg.Connection, n: int, *, to: Sequence[str] = ("office@acme.example",), **more: Any
 ) -> str:
     """A message that has been sealed and is to be mailed; `more`: columns of its row, or of its delivery."""
     kind = more.pop("kind", "voicemail")
     told = message_id(n, "missed" if kind == "missed" else "vm1")
-    deliver = {
-        "to": list(to),
-        "then": None,
-        "language": "en",
-        "audio": "mp3",
-        "zone": "Europe/Brussels",
-        "require_tls": False,
-        "label": "",
-        "path": [],
-    }
+    deliver = {**DELIVERY, "to": list(to)}
     deliver |= {key: more.pop(key) for key in list(more) if key in deliver}
     caller = more.pop("caller", "+32470111222")
     assert not more

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.__main__ import main
-from storage import recordings
+from storage import grants, recordings
 from storage.audit import Auditor
+from storage.backup.contents import LEFT_OUT, TABLES
 from storage.backup.since import Publisher
 from storage.calls import find
 from storage.encrypted_store import AudioDestroyed
@@ -161,6 +162,12 @@ async def test_the_file_has_no_key_and_opens_nothing_once_it_is_revoked(place: P
 def archive_keys(file: Path) -> str:
     with zipfile.ZipFile(file) as archive:
         return archive.read("keys.jsonl").decode()
+
+
+def test_no_table_is_forgotten() -> None:
+    assert {f"public.{name}" for name in {*TABLES, *LEFT_OUT}} == {
+        name for name in grants.WORKER if name.startswith("public.")
+    }
 
 
 async def other_key(place: Place) -> dict[str, str]:

@@ -146,8 +146,11 @@ def test_every_table_with_rows_of_owners_has_a_policy() -> None:
     assert {table.removeprefix("public.") for table in set(PORTAL) - of_nobody} == set(OWN_ROWS)
 
 
-async def test_a_connection_that_is_returned_forgets_its_owner(street: Street) -> None:
-    pool = await connect(street.services.pool._connect_args[0], 1, 5)  # type: ignore[attr-defined] # one connection, used again
+async def test_a_connection_that_is_returned_forgets_its_owner(
+    street: Street, roles: Mapping[str, str]
+) -> None:
+    assert street.house
+    pool = await connect(roles["portal"], 1, 5)  # one connection, used again
     async with owned(pool, "acme") as con:
         assert await con.fetchval("SELECT count(*) FROM call") == 3
     async with nobodys(pool) as con:

@@ -59,9 +59,8 @@ def test_asterisk_runs_beside_the_systems_libraries_as_a_user_of_its_own(with_as
     assert unit["ActiveState"] == "active"
     assert with_asterisk.run(f"ps -p {unit['MainPID']} -o user=") == "asterisk\n"
     assert re.search("^Asterisk 22[.]", with_asterisk.run("asterisk -rx 'core show version'"), re.M)
-    ours = with_asterisk.run("dpkg-query --show --showformat '${Package}\n' '*asterisk*' libssl3t64 libc6")
-    assert ours.split() == ["callengine-asterisk", "libc6", "libssl3t64"]
-    assert "deb13" in with_asterisk.run("dpkg-query --show --showformat '${Version}' libssl3t64 libc6")
+    libc = with_asterisk.run("dpkg-query --show --showformat '${Version}' libc6")
+    assert libc.startswith("2.41-"), "Debian 13's own"
     files = with_asterisk.run("stat -c '%U:%G %a' /etc/asterisk/*.conf | sort -u").splitlines()
     assert files == ["root:asterisk 640"]
 

@@ -1,10 +1,23 @@
-"""The packages purged, last of all: what belongs to owners and callers stays."""
+"""The packages purged, last of all: what belongs to owners and callers stays. Then a quickstart."""
 
 import pytest
 
 from tests.system.guest import Guest
+from tests.system.house import CARRIER_PORT, MAIL, SENDER, SIP, TALKED
 
 pytestmark = [pytest.mark.timeout(900)]
+QUICKSTART = (
+    f"callengine quickstart --yes --sip {SIP} --carrier 127.0.0.1:{CARRIER_PORT} --carrier-address 127.0.0.1"
+    f" --number {TALKED} --owner ACME --owner-mail {MAIL} --sender {SENDER} --smarthost 127.0.0.1"
+    " --qualify-seconds 0"
+)
+DROP = """
+psql -q <<'END'
+DROP DATABASE callengine WITH (FORCE);
+DROP ROLE callengine_owner, callengine_worker, callengine_reader;
+END
+"""
+EXISTS = "psql -qtAc \"SELECT rolname FROM pg_roles WHERE rolname LIKE 'callengine%'\""
 # Credentials, routing, journal; Asterisk's configuration, and CEL.
 KEPT = (
     "/etc/callengine/credentials/master_key",
@@ -29,3 +42,29 @@ def test_a_purge_removes_the_program_and_keeps_the_data_unless_it_is_told_to_rem
     production.run("cd /srv/packages/now && apt-get -qq install ./*.deb", seconds=120)
     production.run("CALLENGINE_PURGE=data apt-get -qq purge callengine callengine-asterisk", seconds=120)
     assert production.attempt(kept).stdout == ""
+
+
+def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest) -> None:
+    """After the purge: the packages again, on a host that has only the database of before."""
+    production.run("cd /srv/packages/now && apt-get -qq install ./*.deb", seconds=120)
+    refused = production.attempt(QUICKSTART)
+    assert "/root/callengine-owner exists: this host has been set up before" in refused.stderr
+    refused = production.attempt(f"rm /root/callengine-owner && {QUICKSTART}")
+    assert "PostgreSQL has callengine, callengine_owner" in refused.stderr
+    assert production.attempt("ls /etc/callengine/quickstart.json").returncode != 0
+    production.run(DROP, user="postgres")
+
+    shown = production.run(QUICKSTART, seconds=200)
+    assert "the test call was answered: voicemail" in shown
+    assert production.run("callengine calls --format json | jq length") == "1\n"
+    looked = production.run("callengine doctor --without clock --without mx --without spf")
+    assert "error" not in looked
+    again = production.attempt(QUICKSTART)
+    assert "quickstart --undo first" in again.stderr
+
+    production.run("callengine quickstart --undo --yes", seconds=60)
+    assert production.run(EXISTS, user="postgres") == ""
+    folders = "/etc/asterisk /etc/callengine/credentials /var/lib/callengine"
+    assert production.run(f"ls -A {folders}").split() == [f"{folder}:" for folder in folders.split()]
+    assert production.attempt("ls /root/callengine-owner").returncode != 0
+    assert production.run("systemctl is-active callengine-engine || true") == "inactive\n"

@@ -9,8 +9,26 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from engine.ari import cel_file, cel_reader
 from engine.ari.cel_reader import CelReader
 from journal.cel import CelEvent
+from tests.lateness import PATIENCE
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the reader look, save and try again all the time."""
+    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
+    monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
+    monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(cel_file, "SETTLED_SECONDS", 0.1)
+
+
+def cel_below(folder: Path) -> Path:
+    """Where Asterisk writes, in a folder of its own that is there."""
+    (folder / "cel").mkdir(mode=0o700)
+    return folder / "cel" / "Master.csv"
 
 
 def line(number: int) -> str:
@@ -59,7 +77,7 @@ def kept(cel: Path) -> Path:
 
 
 async def until(happened: Callable[[], bool], seen: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, seen()
         await asyncio.sleep(0.002)
@@ -71,7 +89,7 @@ async def reading(cel: Path, **options: float) -> AsyncIterator[Taker]:
     taker = Taker(cel, **options)
     work = asyncio.create_task(taker.reader.run())
     try:
-        await asyncio.wait_for(taker.reader.drained(), 5)
+        await asyncio.wait_for(taker.reader.drained(), PATIENCE)
         yield taker
     finally:
         work.cancel()

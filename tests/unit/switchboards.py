@@ -1,7 +1,7 @@
 """A switchboard with a fake Asterisk, and a call as CEL tells it, for tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -145,12 +145,21 @@ async def serving(
         clock=clock,
     )
     asterisk.board = board
-    reading = asyncio.create_task(board.cel.run() if reads else board.take(cel_lines))
+    async with connected(board, board.cel.run() if reads else board.take(cel_lines), awaited=not reads):
+        yield board
+
+
+@asynccontextmanager
+async def connected(
+    board: Switchboard, reader: Coroutine[Any, Any, None], *, awaited: bool
+) -> AsyncIterator[None]:
+    """Asterisk is connected during the block; `awaited`: what the reader reads has been taken before it."""
+    reading = asyncio.create_task(reader)
     board.on_connect()
     await ready(board)
-    if not reads:
+    if awaited:
         await reading
-    yield board
+    yield
     board.on_disconnect()
     await board.detach()
     reading.cancel()

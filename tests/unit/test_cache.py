@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from config import cache as caches
-from config import reading
+from config import yaml_text
 from config.cache import Cache, header
 from config.errors import ConfigErrors
 from config.load import load, load_cached
 from config.policy import Policy
 from config.yaml_text import Document
-from config.yaml_text import read as read_yaml
 from tests.unit.folders import NUMBER, OWNER, good_folder
 
 SECOND = """\
@@ -77,13 +76,12 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the YAML files that are parsed."""
     sizes: list[int] = []
-    original = read_yaml
 
     def noted(data: bytes) -> Document:
         sizes.append(len(data))
-        return original(data)
+        return yaml_text.read(data)
 
-    monkeypatch.setattr(reading, "read", noted)
+    monkeypatch.setattr("config.reading.read", noted)
     return sizes
 
 

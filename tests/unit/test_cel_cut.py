@@ -6,22 +6,17 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from engine.ari import cel_file, cel_reader
-from tests.unit.cel_files import append, line, lines, reading, renamed, taken, until, write
+from tests.unit.cel_files import append, cel_below, hurry, line, lines, reading, renamed, taken, until, write
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(cel_file, "SETTLED_SECONDS", 0.1)
+    hurry(monkeypatch)
 
 
 @pytest.fixture
 def cel(tmp_path: Path) -> Path:
-    (tmp_path / "cel").mkdir()
-    return tmp_path / "cel" / "Master.csv"
+    return cel_below(tmp_path)
 
 
 # Cut and damaged lines.

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from engine.ari import cel_file, cel_reader, cel_watch
+from engine.ari import cel_reader, cel_watch
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_reader import CelReader
 from journal.cel import CelEvent
 from tests.unit.cel_files import (
     append,
+    cel_below,
+    hurry,
     kept,
     line,
     lines,
@@ -32,16 +34,12 @@ from tests.unit.cel_files import (
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(cel_file, "SETTLED_SECONDS", 0.1)
+    hurry(monkeypatch)
 
 
 @pytest.fixture
 def cel(tmp_path: Path) -> Path:
-    (tmp_path / "cel").mkdir()
-    return tmp_path / "cel" / "Master.csv"
+    return cel_below(tmp_path)
 
 
 async def test_each_line_is_taken_as_it_comes(cel: Path) -> None:

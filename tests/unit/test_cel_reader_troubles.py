@@ -8,23 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from engine.ari import cel_reader, cel_room, cel_watch
+from engine.ari import cel_room, cel_watch
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_source import Source
-from tests.unit.cel_files import Taker, lines, reading, until, write
+from tests.unit.cel_files import Taker, cel_below, hurry, lines, reading, until, write
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_EVERYWHERE_SECONDS", "SAVE_SECONDS", "RETRY_SECONDS"):
-        monkeypatch.setattr(cel_reader, name, 0.01)
+    hurry(monkeypatch)
     monkeypatch.setattr(cel_room, "RETRY_SECONDS", 0.0)
 
 
 @pytest.fixture
 def cel(tmp_path: Path) -> Path:
-    (tmp_path / "cel").mkdir(mode=0o700)
-    return tmp_path / "cel" / "Master.csv"
+    return cel_below(tmp_path)
 
 
 async def test_a_thread_that_dies_ends_the_reader_loudly(cel: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.ari import cel_file, cel_reader
+from engine.ari import cel_file
 from engine.ari.cel_marks import Marks
 from engine.ari.cel_source import GzipSource
 from tests.unit.cel_files import (
+    cel_below,
     copied_and_truncated,
     copied_truncated_and_gzipped,
     gzipped,
+    hurry,
     kept,
     line,
     lines,
@@ -33,16 +35,12 @@ from tests.unit.cel_files import (
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
-    monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(cel_file, "SETTLED_SECONDS", 0.1)
+    hurry(monkeypatch)
 
 
 @pytest.fixture
 def cel(tmp_path: Path) -> Path:
-    (tmp_path / "cel").mkdir()
-    return tmp_path / "cel" / "Master.csv"
+    return cel_below(tmp_path)
 
 
 ROTATIONS = [

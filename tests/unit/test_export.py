@@ -83,6 +83,7 @@ def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
             "outcome": "",
             "cause": None,
             "sip": None,
+            "trunk": "",
             "confirmation": None,
         }
     ]

@@ -56,7 +56,7 @@ from tests.unit.cel_events import (
 @pytest.mark.parametrize(
     ("before", "one", "entries"),
     [
-        ([], LEG_ONE, [LegStarted(CALL, at(0.1), LEG, OFFICE)]),
+        ([], LEG_ONE, [LegStarted(CALL, at(0.1), LEG, OFFICE, "trunk")]),
         ([LEG_ONE], event("ANSWER", ONE, 5), [LegAnswered(CALL, at(5), LEG)]),
         ([LEG_ONE], event("ANSWER", CALLER, 5), [Answered(CALL, at(5))]),
         ([LEG_ONE], event("BRIDGE_ENTER", ONE, 5), [LegConnected(CALL, at(5), LEG)]),

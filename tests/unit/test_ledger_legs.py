@@ -72,7 +72,7 @@ def test_of_several_legs_the_time_to_ringing_says_nothing_and_their_dial_events_
 
 def test_a_leg_whose_dial_event_came_first_rang_as_soon_as_it_is_known() -> None:
     assert read(started(), [LEG_ONE], {LEG: at(0.2)}) == [
-        LegStarted(CALL, at(0.1), LEG, OFFICE),
+        LegStarted(CALL, at(0.1), LEG, OFFICE, "trunk"),
         LegRang(CALL, at(0.2), LEG),
     ]
 

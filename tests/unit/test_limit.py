@@ -99,6 +99,26 @@ def test_a_call_counts_once_at_each_step_and_leaves_them_all() -> None:
     assert limits.enter("other", "c", 1)
 
 
+@pytest.mark.looptime
+async def test_the_calls_of_an_owner_count_together_also_those_that_live_through_a_crash() -> None:
+    route: list[Raw] = [{"limit": {"calls": "1", "of": "owner"}}, {"ring": OFFICE}]
+    first = FakeCallServices(terms_of(route))
+    line = caller(1)
+    await leave_after(5, line, first)  # it talks
+    other_number = terms_of(route, number="+3270099999")
+    unfinished: dict[str, list[Entry]] = {line.call_id: first.entries}
+    again = FakeCallServices(other_number, limits=CallLimits(unfinished))
+    lines = [caller(2), FakeLine({OFFICE: Answers()}, call_id="0199-3")]
+    await attend(lines[0], again.for_another_call())
+    again.limits.leave(line.call_id)
+    await attend(lines[1], again.for_another_call())
+    assert have_talked(lines) == [False, True]
+    strangers = FakeCallServices(terms_of(route, owner="another"), limits=CallLimits(unfinished))
+    third = caller(4)
+    await attend(third, strangers)
+    assert have_talked([third]) == [True]
+
+
 def test_a_limit_that_was_made_lower_lets_the_others_in_when_enough_have_left() -> None:
     limits = CallLimits({})
     assert [limits.enter(KEY, call, 3) for call in "abc"] == [True] * 3

@@ -4,7 +4,6 @@
 settings, as a menu will.
 """
 
-import asyncio
 import json
 import pickle
 from collections.abc import Iterator
@@ -62,10 +61,10 @@ class Pause(StepModel):
 
 
 async def pause(step: Pause, call: Call) -> Outcome:
-    """Wait, after the prompt."""
+    """Let the caller wait, after the prompt."""
     if step.prompt:
         await say(step.prompt, call)
-    await asyncio.sleep(step.seconds)
+    await call.line.wait(step.seconds, None)
     return Outcome.DONE
 
 
@@ -219,7 +218,7 @@ async def test_the_walk_performs_a_new_step() -> None:
         terms_of([{"pause": {"seconds": "2", "prompt": "welcome"}}, {"announce": "closed"}])
     )
     state = await attend(line, services)
-    assert line.heard == ["welcome", "closed", "hung up: no_answer"]
+    assert line.heard == ["welcome", "waits with ringing", "closed", "hung up: no_answer"]
     paused, announced = services.of(StepPerformed)
     assert (paused.step, paused.outcome, paused.path) == ("pause", Outcome.DONE, ("route", 0, "pause"))
     assert paused.at is not None

@@ -67,7 +67,9 @@ def test_its_metrics_and_who_has_logged_in_can_still_be_read() -> None:
     assert shown.stdout == "True True\nTrue\n", shown.stderr
 
 
-@pytest.mark.parametrize("words", [("run",), ("work",), ("audit",), ("recordings", "list")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("run",), ("work",), ("portal",), ("audit",), ("recordings", "list")], ids=" ".join
+)
 def test_a_command_forbids_it_before_it_reads_a_secret(words: tuple[str, ...]) -> None:
     shown = told(COMMAND, *words)
     assert shown.stdout == "(0, 0) 0\n", shown.stderr

@@ -133,12 +133,21 @@ def test_the_latest_line_of_a_switch_counts_and_all_are_kept(tmp_path: Path) -> 
 
 def test_a_damaged_line_costs_itself_also_one_that_a_power_cut_has_cut(tmp_path: Path) -> None:
     file = tmp_path / FILE
-    file.write_text('[]\n{"at": "x"}\n\n' + ON.as_line() + ON.as_line()[:40])
+    deep = "[" * 100_000
+    file.write_text(f'[]\n{{"at": "x"}}\n\n{deep}\n' + ON.as_line() + ON.as_line()[:40])
     write(file, replace(ON, name="closed"))
     with capture_logs() as logs:
         assert read(file).on(TARGET, "acme", NOW) == ("closed", "strike")
-    assert [line["event"] for line in logs] == ["switches_unreadable"] * 4
+    assert [line["event"] for line in logs] == ["switches_unreadable"] * 5
     assert TARGET not in f"{logs}"
+
+
+def test_of_a_huge_file_the_latest_lines_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / FILE
+    write(file, replace(ON, until=None))
+    write(file, ON)
+    monkeypatch.setattr("engine.switches.MOST_BYTES", len(ON.as_line()) + 5)
+    assert read(file).on(TARGET, "acme", NOW) == ("strike",)
 
 
 def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ async def test_a_line_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None
     async with serving(tmp_path, Asterisk(), services) as board:
         await comes_in(board)
         await board.take([cel("REC_START", LEG), cel("HANGUP", CHANNEL, 1, hangupcause=[]), TALK[0]])
-    assert services.of(LegStarted) == [LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE)]
+    assert services.of(LegStarted) == [LegStarted(CALL, at(0.1), leg_id_of(CALL, LEG), OFFICE, "trunk")]
 
 
 async def test_lines_of_calls_that_are_over_are_nobodys(tmp_path: Path) -> None:

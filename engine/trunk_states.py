@@ -1,0 +1,60 @@
+"""Whether each carrier answers, as Asterisk sees it: a metric, a warning on /ready, a line in the log."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from engine.ari.errors import AriError
+
+LOOK_SECONDS = 5.0
+OFFLINE = "offline"  # of an endpoint whose only contact does not answer OPTIONS
+log = structlog.get_logger()
+
+
+class EndpointQueries(Protocol):
+    """Implemented by engine.ari.client.Client.endpoints."""
+
+    async def get_state(self, tech: str, resource: str) -> str: ...
+
+
+class TrunkStates:
+    """`trunks`: an endpoint of each trunk, by the trunk's name, in their order."""
+
+    def __init__(self, trunks: Sequence[str], endpoints: EndpointQueries) -> None:
+        self.trunks = trunks
+        self._endpoints = endpoints
+        self.down: set[str] = set()
+
+    def is_up(self, name: str) -> bool:
+        return name not in self.down
+
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            f"trunk {name} does not answer: calls take the next one, if any" for name in sorted(self.down)
+        ]
+
+    async def run(self) -> None:
+        """Look until cancelled. While Asterisk is away, the last states stay."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look once at each."""
+        for name in self.trunks:
+            await self._look(name)
+
+    async def _look(self, name: str) -> None:
+        try:
+            is_up = await self._endpoints.get_state("PJSIP", f"{name}0") != OFFLINE
+        except (AriError, TimeoutError):
+            return
+        if not is_up and name not in self.down:
+            log.error("trunk_down", trunk=name)
+            self.down.add(name)
+        elif is_up and name in self.down:
+            log.warning("trunk_up", trunk=name)
+            self.down.discard(name)
