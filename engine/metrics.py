@@ -74,10 +74,7 @@ class EngineMetrics(Metrics):
         )
         self.routing_since = RoutingVersion()
         self.registry.register(self.routing_since)
-        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
-        self.destinations_left_out = self.gauge(
-            "destinations_left_out", "Destinations that could not be reached several times in a row"
-        )
+        self._of_routes()
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
             "Calls of the engine before that this one could not read, since its start",
@@ -91,6 +88,12 @@ class EngineMetrics(Metrics):
         return {
             sample.labels["why"]: sample.value for sample in family.samples if sample.name.endswith("_total")
         }
+
+    def _of_routes(self) -> None:
+        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
+        self.destinations_left_out = self.gauge(
+            "destinations_left_out", "Destinations that could not be reached several times in a row"
+        )
 
     def _begin_series(self) -> None:
         """Begin them at 0: rate() does not see the first event of a series that begins with it."""
