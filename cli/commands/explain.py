@@ -128,7 +128,8 @@ def command(
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    The walk is the same as a live call's; only the outcomes of the steps are supposed.
+    NUMBER may be written as a trunk sends it: +3270012345, 003270012345, or 070012345 in national form. The
+    walk is the same as a live call's; only the outcomes of the steps are supposed.
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
     outcomes of its steps are derived from its record: attempts, message and result.
@@ -149,7 +150,8 @@ def command(
         if as_tree and form == "text":
             from cli.route_tree import lines, tree_of
 
-            click.echo("\n".join(explanation.tree(lines(tree_of(folder, number), explanation.taken))))
+            route = tree_of(folder, explanation.number.number)
+            click.echo("\n".join(explanation.tree(lines(route, explanation.taken))))
             return
     click.echo(shown(explanation.data()) if form == "json" else explanation.text())
 
