@@ -1,6 +1,6 @@
 """The path of a supposed call, as text for people and as data for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from dialplan.number import Owner, RecordingPolicy, ServiceNumber
 from dialplan.rehearse import Rehearsal
 from dialplan.result import Answer
-from dialplan.step import Facts, StepModel, Turn
+from dialplan.step import Facts, StepModel, StepPath, Turn
 from engine.causes import HANG_UPS
 
 
@@ -35,6 +35,17 @@ class Explanation:
             yield f"not used: --outcome {' '.join(self.call.unused)}; the call rings less often than that"
         if self.call.unused_presses:
             yield f"not used: --press {' '.join(self.call.unused_presses)}; there are fewer menus than that"
+
+    @property
+    def taken(self) -> frozenset[StepPath]:
+        """The paths of the steps that are performed."""
+        return frozenset(step.path for step, _ in self.call.steps)
+
+    def tree(self, route: Iterable[str]) -> Iterator[str]:
+        """The lines of the whole route, between the heading and the result."""
+        yield from heading(self.number, self.owner, self.facts)
+        yield from ("", *route, "")
+        yield f"{self.call.result}: the caller's network is answered SIP {HANG_UPS[self.call.result].sip}"
 
     def data(self) -> dict[str, Any]:
         """Turns and steps are named as in the journal: kind, step, why or outcome."""
