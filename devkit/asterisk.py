@@ -107,7 +107,7 @@ class Asterisk:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait_until_ready(self, seconds: float = 20) -> None:
+    def wait_until_ready(self, seconds: float = 40) -> None:
         """Wait until ARI answers (0.2-0.5 s), else raise AsteriskTrouble with the end of the log."""
         deadline = time.monotonic() + seconds
         while not _ari_answers(self.endpoint):
@@ -121,7 +121,7 @@ class Asterisk:
     def cli(self, command: str) -> str:
         """The output of Asterisk's console for `command`."""
         line = [*self._tree.command, "-C", str(self.endpoint.etc / "asterisk.conf"), "-rx", command]
-        return subprocess.run(line, check=True, capture_output=True, text=True, timeout=10).stdout
+        return subprocess.run(line, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def restart(self) -> None:
         """Start it again at the same addresses after it has ended; call wait_until_ready() before use."""

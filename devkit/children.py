@@ -44,7 +44,7 @@ def stop(child: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, s
         child.wait(seconds)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.wait(seconds)
+        child.wait(30)  # a busy machine takes its time to end a killed process
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import asyncpg
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +20,8 @@ from devkit.handset import CallOver
 from devkit.phones import phones
 from devkit.scenes import SCENES, Stage
 from devkit.stack import Stack, Wish, stack
+from portal.secrets import new_token
+from storage.owned.logins import add_link
 
 COLUMNS = ("number", "caller", "outcome", "delivered_to", "ring_seconds", "talk_seconds", "ended_by")
 
@@ -106,6 +109,17 @@ async def listed_until(
     return objects
 
 
+async def login_link(run: Stack) -> str:
+    """A link that logs in to the portal as the demo's owner, for 15 minutes, in any browser."""
+    link = new_token()
+    con = await asyncpg.connect(run.database, timeout=10)
+    try:
+        await add_link(con, link, numbers.OWNER_NAME, numbers.OWNER_MAIL)
+    finally:
+        await con.close(timeout=5)
+    return f"{run.portal}/login/{link}"
+
+
 async def stay(stage: Stage) -> None:
     """Wait for calls of a softphone until Ctrl-C."""
     stage.console.print("\nThe demo stays up: call from a softphone on this machine, without an account.")
@@ -120,5 +134,9 @@ async def stay(stage: Stage) -> None:
     ):
         stage.console.print(f"  sip:{number}@{stage.run.sip}   {what}", highlight=False)
     stage.console.print(f"Mails can be read and played at {stage.run.mailbox}", highlight=False)
+    stage.console.print(
+        "The owner's calls, messages and recordings, by a link that is valid once:", highlight=False
+    )
+    stage.console.print(f"  {await login_link(stage.run)}", highlight=False)
     stage.console.print("Ctrl-C ends the demo and removes everything.")
     await stage.run.keep_running()

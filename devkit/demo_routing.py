@@ -34,7 +34,8 @@ CHIME, LOW_CHIME, CHOICE = (
 )  # Hz: the prompts, so that the demo can recognise which one is played
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-OWNER = "name: Demo Ltd\nlanguage: en\nmail: office@demo.example\nmissed_calls: mail\n"
+OWNER_NAME, OWNER_MAIL = "demo", "office@demo.example"
+OWNER = f"name: Demo Ltd\nlanguage: en\nmail: {OWNER_MAIL}\nmissed_calls: mail\n"
 NUMBER = "number: {number}\nowner: demo\ntimezone: Europe/Brussels\nroute:\n{route}"
 ROUTES = {
     OPEN: f"""\

@@ -58,7 +58,7 @@ async def start_postgres(
     `port` None: a free one. `durable=False`: without fsync, for tests. Raises PostgresError.
     """
     make_cluster(folder, log, durable=durable)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30  # 0.3 s on an idle machine
     while True:
         with ExitStack() as stopping:
             running = launch(folder, log, port or free_port(), durable=durable)
@@ -145,7 +145,7 @@ async def answers(running: Running, deadline: float) -> bool:
     """Whether the server answers before it dies or the deadline (of the monotonic clock) passes."""
     while running.process.poll() is None and time.monotonic() < deadline:
         try:
-            connection = await asyncpg.connect(maintenance(running.url), timeout=2)
+            connection = await asyncpg.connect(maintenance(running.url), timeout=5)
         except (OSError, TimeoutError, asyncpg.PostgresError):
             await asyncio.sleep(0.02)
             continue

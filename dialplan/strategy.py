@@ -26,12 +26,12 @@ class Strategy(StrEnum):
 
 def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:
     """Raise ValueError if the settings of the destinations do not fit the strategy."""
-    if strategy is Strategy.ALL and any(one.seconds for one in to):
+    if strategy is Strategy.ALL and any(destination.seconds for destination in to):
         raise ValueError(
             "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
             "or one `seconds` for the ring"
         )
-    if strategy is Strategy.ALL and len(to) > 1 and any(one.confirm for one in to):
+    if strategy is Strategy.ALL and len(to) > 1 and any(destination.confirm for destination in to):
         raise ValueError(
             "`confirm` is not possible where several ring at once: a voicemail that answers first would end "
             "the ringing of the others; write  strategy: in_order"
@@ -39,9 +39,9 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
     if strategy is Strategy.PERCENT:
         _check_percents(to)
         return
-    if any(one.percent for one in to):
+    if any(destination.percent for destination in to):
         raise ValueError("`percent` of a destination means nothing here; write  strategy: percent")
-    ringing = sum(one.seconds or seconds for one in to)
+    ringing = sum(destination.seconds or seconds for destination in to)
     if strategy is not Strategy.ALL and ringing > LONGEST_RINGING:
         raise ValueError(
             f"they ring for {ringing} seconds one after another; make it {LONGEST_RINGING} at most"
@@ -49,37 +49,37 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
 
 
 def _check_percents(to: Sequence[Destination]) -> None:
-    if not all(one.percent for one in to):
+    if not all(destination.percent for destination in to):
         raise ValueError("a destination has no part of the calls; write  percent: 50  at each of them")
-    if any(one.hours for one in to):
+    if any(destination.hours for destination in to):
         raise ValueError(
             "`hours` of a destination would make the percentages wrong; write a step `hours` before"
         )
-    check_percents([one.percent or 0 for one in to])
+    check_percents([destination.percent or 0 for destination in to])
 
 
 def ordered(
     strategy: Strategy, to: Sequence[Destination], facts: Facts, path: StepPath
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """Return the destinations in the order in which they ring one after another; a `Turn` says why."""
+    """Return the destinations in the order in which they ring; a `Turn` gives the reason."""
     match strategy:
         case Strategy.RANDOM:
-            shuffled = sorted(to, key=lambda one: chance(facts.call_id, path, one.number))
+            shuffled = sorted(to, key=lambda destination: chance(facts.call_id, path, destination.number))
             yield Turn("ring", f"by chance: {_named(shuffled)}")
             return shuffled
         case Strategy.PERCENT:
             count = drawn((yield Draw("ring", path, WHOLE)), WHOLE)
-            its = to[spread(tuple(one.percent or 0 for one in to))[count]]
-            yield Turn("ring", f"call {count + 1} of each {WHOLE}: {its.summary}, {its.percent} %")
-            return (its,)
+            target = to[spread(tuple(destination.percent or 0 for destination in to))[count]]
+            yield Turn("ring", f"call {count + 1} of each {WHOLE}: {target.summary}, {target.percent} %")
+            return (target,)
         case Strategy.ROUND_ROBIN:
             first = drawn((yield Draw("ring", path, len(to))), len(to))
-            turned = (*to[first:], *to[:first])
-            yield Turn("ring", f"in turn: {_named(turned)}")
-            return turned
+            rotated = (*to[first:], *to[:first])
+            yield Turn("ring", f"in turn: {_named(rotated)}")
+            return rotated
         case Strategy.LONGEST_IDLE:
             numbers = chosen((yield Sort("ring", path, len(to), By.IDLE, numbers_of(to))))
-            idle = sorted(to, key=lambda one: numbers.index(one.number)) if numbers else to
+            idle = sorted(to, key=lambda destination: numbers.index(destination.number)) if numbers else to
             yield Turn("ring", f"longest without a conversation first: {_named(idle)}")
             return idle
         case Strategy.STICKY:
@@ -90,34 +90,36 @@ def ordered(
 def _known_first(
     to: Sequence[Destination], facts: Facts, path: StepPath
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """Return them beginning with the one that talked with this caller last."""
+    """Return the destinations, first the one that last talked with this caller."""
     if facts.caller.number is None:
         yield Turn("ring", "as written: the caller has no number")
         return to
     numbers = chosen((yield Sort("ring", path, len(to), By.CALLER, numbers_of(to))))
-    known = [one for one in to if one.number in (numbers or ())]
+    known = [destination for destination in to if destination.number in (numbers or ())]
     first = f"{_named(known)} first, which talked with this caller" if known else "as written: a new caller"
     yield Turn("ring", first)
-    return (*known, *(one for one in to if one not in known))
+    return (*known, *(destination for destination in to if destination not in known))
 
 
 def numbers_of(to: Sequence[Destination]) -> tuple[str, ...]:
-    return tuple(one.number for one in to)
+    return tuple(destination.number for destination in to)
 
 
 def with_room(
     to: Sequence[Destination], path: StepPath
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
     """Return the destinations that have room for another call; a `Turn` names each of the others."""
-    most = tuple(one.max_calls or 0 for one in to)
+    most = tuple(destination.max_calls or 0 for destination in to)
     if not any(most):
         return to
     numbers = chosen((yield Sort("ring", path, len(to), By.ROOM, numbers_of(to), most)))
-    there = to if numbers is None else [one for one in to if one.number in numbers]
-    for one in to:
-        if one not in there:
-            yield Turn("ring", f"without {one.summary}: as many calls as it may have")
-    return there
+    available = (
+        to if numbers is None else [destination for destination in to if destination.number in numbers]
+    )
+    for destination in to:
+        if destination not in available:
+            yield Turn("ring", f"without {destination.summary}: as many calls as it may have")
+    return available
 
 
 def chance(call_id: str, path: StepPath, number: str) -> str:
@@ -132,28 +134,28 @@ def are_open(
     to: Sequence[Destination], facts: Facts
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
     """Return the destinations that ring at this hour; a `Turn` gives the reason for each of the others."""
-    there = []
-    for one in to:
-        moment = one.hours.at(facts.now, facts.zone, facts.calendar) if one.hours else None
+    open_now = []
+    for destination in to:
+        moment = destination.hours.at(facts.now, facts.zone, facts.calendar) if destination.hours else None
         if moment is None or moment.open:
-            there.append(one)
+            open_now.append(destination)
         else:
-            yield Turn("ring", f"without {one.summary}: {moment.why}")
-    return there
+            yield Turn("ring", f"without {destination.summary}: {moment.why}")
+    return open_now
 
 
 def are_reachable(
     to: Sequence[Destination], facts: Facts
 ) -> Generator[StepModel | Turn | Draw, Answer, Sequence[Destination]]:
-    """Return the destinations without those that could not be reached lately; all of them if none is left."""
-    there = [one for one in to if one.number not in facts.unreachable]
-    if not there or len(there) == len(to):
+    """Return the destinations without those that could not be reached lately; all if none would be left."""
+    reachable = [destination for destination in to if destination.number not in facts.unreachable]
+    if not reachable or len(reachable) == len(to):
         return to
-    for one in to:
-        if one not in there:
-            yield Turn("ring", f"without {one.summary}: not reachable lately")
-    return there
+    for destination in to:
+        if destination not in reachable:
+            yield Turn("ring", f"without {destination.summary}: not reachable lately")
+    return reachable
 
 
 def _named(to: Sequence[Destination]) -> str:
-    return ", ".join(one.summary for one in to)
+    return ", ".join(destination.summary for destination in to)

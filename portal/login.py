@@ -110,9 +110,8 @@ def known_spelling(services: Services, owners: Sequence[str], address: str) -> s
 async def show_link(request: web.Request) -> web.StreamResponse:
     """A button that uses the link. Opening the page changes nothing."""
     services, link = request.app[SERVICES], request.match_info["link"]
-    browser = request.cookies.get(cookie_name(services, BROWSER), "")
     async with nobodys(services.pool) as con:
-        owners = await owners_of_link(con, link, browser) if is_token(browser) else []
+        owners = await owners_of_link(con, link, browser_of(request, services))
     named = [(name, found.name) for name in owners if (found := services.routing.owner(name))]
     return page(request, "link.html", link=link, owners=named, status=200 if named else 410)
 
@@ -122,9 +121,8 @@ async def use(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     fields = await form(request)
     link, owner = field(fields, "link"), field(fields, "owner")
-    browser = request.cookies.get(cookie_name(services, BROWSER), "")
-    session = new_token()
-    known = is_token(link) and is_token(browser) and services.routing.owner(owner) is not None
+    browser, session = browser_of(request, services), new_token()
+    known = is_token(link) and services.routing.owner(owner) is not None
     async with owned(services.pool, owner) as con:
         address = await use_link(con, link, browser, owner, session) if known else None
         if address is None:
@@ -134,6 +132,12 @@ async def use(request: web.Request) -> web.StreamResponse:
     begin(response, services, session)
     forget(response, services, cookie_name(services, BROWSER))
     raise response
+
+
+def browser_of(request: web.Request, services: Services) -> str:
+    """The secret of the browser that asked for a link; "" if it has not."""
+    cookie = request.cookies.get(cookie_name(services, BROWSER), "")
+    return cookie if is_token(cookie) else ""
 
 
 async def logout(request: web.Request) -> web.StreamResponse:

@@ -33,9 +33,9 @@ async def serve(settings: Settings) -> None:
         url = await held.enter_async_context(
             health(http.host, http.portal_port, metrics, lambda: troubles.troubles)
         )
+        jobs = await held.enter_async_context(asyncio.TaskGroup())  # one that fails ends the process
         for job in (services.routing.keep_reading(), sweep(services.pool), watch_loop(metrics)):
-            task = asyncio.create_task(job)
-            held.callback(task.cancel)
+            held.callback(jobs.create_task(job).cancel)
         log.info("portal_started", address=address, health=url)
         await stop.wait()
     log.info("portal_stopped")

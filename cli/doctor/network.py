@@ -14,6 +14,7 @@ from cli.doctor.scene import Scene
 USERS = ("asterisk", "callengine", "postgres")
 TABLES = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
 LISTEN, UNCONNECTED = "0A", "07"
+EPHEMERAL = "32768 60999"  # the kernel's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,25 @@ async def strangers(scene: Scene) -> list[Finding]:
     return [
         of_open(listener, owners[listener.uid])
         for listener in listeners(scene.proc)
-        if listener.is_open and listener.uid in owners and not is_telephony(listener, owners, scene)
+        if listener.is_open
+        and listener.uid in owners
+        and not is_question(listener, scene.proc)
+        and not is_telephony(listener, owners, scene)
     ]
 
 
 def of_open(listener: Listener, user: str) -> Finding:
     what = f"{listener.protocol} port {listener.port} of user {user} is open on {listener.address}"
     return Finding(what, "bind it to 127.0.0.1, or to a network of your own")
+
+
+def is_question(listener: Listener, proc: Path) -> bool:
+    """Whether this is a UDP socket from which something was asked: a port that the kernel chose.
+
+    Asterisk's resolver keeps one open for each family.
+    """
+    lowest, highest = map(int, (read(proc / "sys/net/ipv4/ip_local_port_range") or EPHEMERAL).split())
+    return listener.protocol == "udp" and lowest <= listener.port <= highest
 
 
 def is_telephony(listener: Listener, owners: dict[int, str], scene: Scene) -> bool:

@@ -107,11 +107,11 @@ class Ring(StepModel):
             return Verdict(Result.CLOSED)
         outcomes = []
         for ring in rings:
-            there = yield from with_room(ring.to, self.path)
-            if not there:
+            available = yield from with_room(ring.to, self.path)
+            if not available:
                 outcomes.append(Outcome.BUSY)
                 continue
-            tried = ring if len(there) == len(ring.to) else ring._of(*there)
+            tried = ring if len(available) == len(ring.to) else ring._of(*available)
             answer = yield tried
             outcomes += outcomes_in(answer)
             if refused := refused_by(answer):
@@ -126,14 +126,18 @@ class Ring(StepModel):
 
     def _rings(self, facts: Facts) -> Generator[StepModel | Turn | Draw, Answer, "Sequence[Ring]"]:
         """What is rung, one after another: this step itself, or its destinations as steps of their own."""
-        if self.strategy is Strategy.ALL and not facts.unreachable and not any(one.hours for one in self.to):
+        if (
+            self.strategy is Strategy.ALL
+            and not facts.unreachable
+            and not any(destination.hours for destination in self.to)
+        ):
             return (self,)
         ordered_to = yield from ordered(self.strategy, self.to, facts, self.path)
         open_to = yield from are_open(ordered_to, facts)
-        there = yield from are_reachable(open_to, facts)
+        reachable = yield from are_reachable(open_to, facts)
         if self.strategy is Strategy.ALL:
-            return (self._of(*there),) if there else ()
-        return tuple(self._of(one) for one in there)
+            return (self._of(*reachable),) if reachable else ()
+        return tuple(self._of(destination) for destination in reachable)
 
     def _of(self, *to: Destination) -> "Ring":
         """This step with these destinations alone, rung at once."""
@@ -144,7 +148,9 @@ class Ring(StepModel):
 
     def _again(self, refused: Collection[str]) -> "Ring":
         """This step with these destinations alone, each shown another number."""
-        to = [one.with_second_presentation() for one in self.to if one.number in refused]
+        to = [
+            destination.with_second_presentation() for destination in self.to if destination.number in refused
+        ]
         return self._of(*to)
 
     @property

@@ -28,10 +28,10 @@ async def ring(step: Ring, call: Call) -> Answer:
         return Outcome.TAKEN
     outcome = call.tried(connect, returned)
     retriable = {to.number for to in step.to if to.present_if_refused}
-    refused = [one.to for one in returned.attempts if one.refused and one.to in retriable]
+    refused = [attempt.to for attempt in returned.attempts if attempt.refused and attempt.to in retriable]
     if not refused:
         return outcome
-    return again([one.outcome for one in returned.attempts if one.to not in refused], refused)
+    return again([attempt.outcome for attempt in returned.attempts if attempt.to not in refused], refused)
 
 
 def connect_of(step: Ring, call: Call) -> Connect:

@@ -13,6 +13,7 @@ import asyncpg
 
 LINK_LIFE = timedelta(minutes=15)
 LONGEST_SESSION = timedelta(days=30)
+ANY_BROWSER = b""  # no SHA-256 is empty
 # How many links may be requested: by one network for one address, for an address, by a network.
 SAME_BOTH, SAME_ADDRESS, SAME_SOURCE = 3, 12, 20
 WINDOW, ADDRESS_WINDOW = timedelta(minutes=15), timedelta(hours=1)
@@ -36,11 +37,13 @@ VALUES ($1, $2, $3, $4, $5, $6, now() + $7)
 # A link that cannot be used any more, or in another browser, is as one that never was.
 LOOK = """
 SELECT owners FROM portal_login
-WHERE link_hash = $1 AND browser_hash = $2 AND used_at IS NULL AND expires_at > now() AND owners <> '{}'
+WHERE link_hash = $1 AND browser_hash = ANY ($2) AND used_at IS NULL AND expires_at > now()
+    AND owners <> '{}'
 """
 USE = """
 UPDATE portal_login SET used_at = now()
-WHERE link_hash = $1 AND browser_hash = $2 AND used_at IS NULL AND expires_at > now() AND $3 = ANY (owners)
+WHERE link_hash = $1 AND browser_hash = ANY ($2) AND used_at IS NULL AND expires_at > now()
+    AND $3 = ANY (owners)
 RETURNING address
 """
 BEGIN = """
@@ -97,7 +100,7 @@ async def request_link(con: asyncpg.Connection, asked: LinkRequest) -> bool:
 
 async def owners_of_link(con: asyncpg.Connection, link: str, browser: str) -> list[str]:
     """The owners that this link may log in to, in this browser; none if it is not valid."""
-    return await con.fetchval(LOOK, digest(link), digest(browser)) or []
+    return await con.fetchval(LOOK, digest(link), hashes_of(browser)) or []
 
 
 async def use_link(con: asyncpg.Connection, link: str, browser: str, owner: str, session: str) -> str | None:
@@ -106,10 +109,20 @@ async def use_link(con: asyncpg.Connection, link: str, browser: str, owner: str,
     async with con.transaction():
         if await con.fetchval(IS_LOCKED, owner):
             return None
-        address: str | None = await con.fetchval(USE, digest(link), digest(browser), owner)
+        address: str | None = await con.fetchval(USE, digest(link), hashes_of(browser), owner)
         if address is not None:
             await con.execute(BEGIN, digest(session), owner, address, LONGEST_SESSION)
     return address
+
+
+async def add_link(con: asyncpg.Connection, link: str, owner: str, address: str) -> None:
+    """Store a link for this address that counts in any browser, once, for LINK_LIFE."""
+    await con.execute(ADD_LINK, digest(link), ANY_BROWSER, b"", b"", [owner], address, LINK_LIFE)
+
+
+def hashes_of(browser: str) -> list[bytes]:
+    """What a link may have stored that counts in this browser; "" is a browser that has not asked."""
+    return [ANY_BROWSER, *([digest(browser)] if browser else [])]
 
 
 async def find_session(con: asyncpg.Connection, session: str, idle: timedelta) -> Session | None:

@@ -53,6 +53,7 @@ async def test_a_destination_that_hangs_up_when_it_is_asked_has_not_taken_the_ca
     assert [(leg.outcome, leg.confirmation) for leg in record.legs] == [("no_answer", "left")]
 
 
+@pytest.mark.heavy
 async def test_a_caller_who_gives_up_while_the_destination_is_asked_pays_nothing(service: Service) -> None:
     there = service.destination(Answers())
     (number,) = service.house.agree([{"ring": {"to": {"number": there, "confirm": True}}}])
@@ -67,6 +68,7 @@ async def test_a_caller_who_gives_up_while_the_destination_is_asked_pays_nothing
     assert (leg.outcome, leg.connected) == ("no_answer", None)
 
 
+@pytest.mark.heavy
 async def test_it_works_while_no_engine_is_there(service: Service, engine: Fragile) -> None:
     there = service.destination(Answers())
     (number,) = service.house.agree([{"ring": {"to": {"number": there, "confirm": True}}}])

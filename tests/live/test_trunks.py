@@ -129,7 +129,7 @@ async def test_the_second_carrier_takes_a_call_that_the_first_refuses_and_the_re
     await caller.wait_ended()
     record = await service.record(number)
     assert (record.outcome, record.delivered_to) == ("answered", to)
-    assert legs(record) == [("trunk", "unreachable", 34), ("beta", "taken", 16)]
+    assert legs(record) == [("trunk", "congested", 34), ("beta", "taken", 16)]
     assert first.calls == 1
 
 
@@ -137,7 +137,7 @@ async def test_a_destination_that_is_busy_is_not_tried_again_elsewhere(service: 
     number, to = service.ringing(Refuses(486))
     assert (await (await service.call(number)).wait_ended()).code == 486
     record = await service.record(number)
-    assert legs(record) == [("trunk", "unreachable", 34), ("beta", "busy", 17)]
+    assert legs(record) == [("trunk", "congested", 34), ("beta", "busy", 17)]
     assert len([arrival for arrival in service.network.arrivals if arrival.number == to]) == 1
 
 
@@ -152,7 +152,7 @@ async def test_the_fallback_without_an_engine_fails_over_too(service: Service) -
         await run(service, "drain", "--off")
     await caller.hang_up()
     await caller.wait_ended()
-    assert legs(await service.record(number)) == [("trunk", "unreachable", 34), ("beta", "taken", 16)]
+    assert legs(await service.record(number)) == [("trunk", "congested", 34), ("beta", "taken", 16)]
 
 
 async def test_a_carrier_that_does_not_answer_is_seen(service: Service) -> None:

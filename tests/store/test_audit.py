@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 
 from storage.audit import Auditor
+from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.tombstones import Head, verify
 from tests.store.keeping import House, house_of
 from tests.store.sounds import audio_id, record, voicemail_call
 
+MASTER_KEY = new_master_key()
 KEPT, GONE = 1, 2  # one message is stored, another destroyed
 
 
 @pytest.fixture
 async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(database, tmp_path) as found:
+    async with house_of(database, tmp_path, key_wrapper=KeyWrapper(MASTER_KEY)) as found:
         for n in (KEPT, GONE):
             record(found.spool.folder, n)
         await found.drain(voicemail_call(KEPT), voicemail_call(GONE))
@@ -171,6 +173,7 @@ def audited(house: House, database: str, *options: str) -> "subprocess.Completed
     settings = {
         "CALLENGINE_STATE": str(house.folder),
         "CALLENGINE_DATABASE": database,
+        "CALLENGINE_MASTER_KEY": MASTER_KEY,
         "CALLENGINE_ASTERISK__RECORDINGS": str(house.spool.folder),
     }
     command = [sys.executable, "-m", "cli", "audit", *options]

@@ -136,7 +136,7 @@ def export(database: str, cursor: Path, *options: str, code: int = 0) -> str:
         (["--owner", "nobody"], []),
         (["--outcome", "busy"], []),
         (["--outcome", "answered", "--until", "2026-11-24T12:00:01Z"], [0]),
-        (["--caller", "+3225551234", "--until", "2026-11-24T12:00:01Z"], [0]),
+        (["--caller", "+32470111222", "--until", "2026-11-24T12:00:01Z"], [0]),
         (["--caller", "+3225551235"], []),
     ],
 )

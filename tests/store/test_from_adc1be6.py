@@ -43,7 +43,7 @@ TOLD = {
 }
 # What later versions know of a call, and adc1be6 did not store. Its tests wrote other evidence than its
 # engine: what that wrote is in `demo`.
-SINCE = {"connected", "routing", "clock", "sip", "notice"}
+SINCE = {"connected", "routing", "clock", "sip", "notice", "stored_in"}
 OPEN = {call_id(n) for n in (14, 15, 16)}
 NOT_DRAINED = {call_id(n) for n in (18, 19)}  # they ended while the worker was stopped
 

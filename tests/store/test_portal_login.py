@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from portal.secrets import new_token
+from storage.owned.logins import add_link
 from tests.store.portal import (
     ACME,
     OFFICE,
@@ -69,6 +71,17 @@ async def test_a_link_counts_once_in_its_browser_and_for_15_minutes(street: Stre
     fields = fields_of((await late.get(await street.link(late, OFFICE))).text)
     await street.house.con.execute(SHIFT.format("portal_login", "expires_at", "expires_at"))
     assert (await late.post("/login/use", fields)).status == 410
+
+
+async def test_a_link_of_the_operator_counts_in_any_browser_once(street: Street) -> None:
+    link = new_token()
+    await add_link(street.house.con, link, ACME, OFFICE)
+    first, second = street.browser(), street.browser()
+    pages = [await browser.get(f"/login/{link}") for browser in (first, second)]
+    assert [page.status for page in pages] == [200, 200]
+    assert (await first.post("/login/use", fields_of(pages[0].text))).place == "/"
+    assert (await second.post("/login/use", fields_of(pages[1].text))).status == 410
+    assert "ACME Dentists" in (await first.get("/calls")).text
 
 
 async def test_a_link_does_not_log_in_to_another_owner(street: Street) -> None:

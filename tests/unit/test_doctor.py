@@ -309,13 +309,17 @@ async def test_no_carrier_at_all_is_found(scene: Scene) -> None:
 
 SOCKETS = {
     "tcp": ["0100007F:1F98 00000000:0000 0A 123", "00000000:1F98 00000000:0000 0A 123"],
-    "udp": ["0A0200C0:13C4 00000000:0000 07 123", "00000000:4E20 00000000:0000 07 123"],
+    "udp": [
+        "0A0200C0:13C4 00000000:0000 07 123",
+        "00000000:ED64 00000000:0000 07 123",
+        "00000000:4E20 00000000:0000 07 123",
+    ],
     "tcp6": ["00000000000000000000000001000000:1538 00000000000000000000000000000000:0000 0A 124"],
     "udp6": ["00000000000000000000000000000000:0FA0 00000000000000000000000000000000:0000 07 999"],
 }
 
 
-async def test_a_port_that_strangers_reach_is_found_except_sip_rtp_and_those_of_others(
+async def test_a_port_that_strangers_reach_is_found_except_sip_rtp_questions_and_those_of_others(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     etc = scene.settings.asterisk.etc_dir

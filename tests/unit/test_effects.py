@@ -92,6 +92,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "mailer/overview.py: retry",
     ),
     "a login: one statement or transaction; after a kill the owner asks for another link": (
+        "storage/owned/logins.py: add_link",
         "storage/owned/logins.py: end_session",
         "storage/owned/logins.py: end_sessions_of",
         "storage/owned/logins.py: find_session",

@@ -1,0 +1,121 @@
+"""A million calls of one owner: pages, filters, counts and downloads stay quick, and small in memory."""
+
+import asyncio
+import resource
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from storage.owned import calls, statistics
+from storage.owned.calls import CallFilter
+from storage.owned.tenant import connect, owned
+from tests.store.conftest import execute
+from tests.store.portal import OFFICE, street_of
+
+MANY, FEW = 1_000_000, 20_000
+USERS = 50
+P95_SECONDS = 0.15  # on an idle machine
+FILL = """
+INSERT INTO call (call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds,
+    talk_seconds, delivered_to, outcome, ended_by, cause, node, rev)
+SELECT gen_random_uuid(), '+327001234' || n % 5, 'acme',
+    CASE WHEN n % 10 > 0 THEN '+3247' || (1000000 + n % 5000) END,
+    n % 10 = 0, at, at, at, at + interval '1 minute', 5, 60, '+3221112233',
+    (ARRAY['answered', 'answered', 'busy', 'abandoned', 'voicemail', 'closed', 'no_answer'])[1 + n % 7],
+    'caller', 16, 'here', n
+FROM (SELECT n, now() - interval '90 days' * n / {many} AS at FROM generate_series(1, {many}) AS n) AS made
+"""
+FILTERS = [
+    CallFilter(),
+    CallFilter(number="+3270012343"),
+    CallFilter(outcomes=("busy", "no_answer")),
+    CallFilter(callers=("+32471001234", "0471001234")),
+    CallFilter(callers=("+32479999999",)),
+    CallFilter(withheld=True),
+    CallFilter(number="+3270012341", outcomes=("voicemail",), withheld=True),
+    CallFilter(since=datetime.now(UTC) - timedelta(days=60), until=datetime.now(UTC) - timedelta(days=59)),
+]
+
+
+@pytest.mark.parametrize("many", [FEW, pytest.param(MANY, marks=[pytest.mark.heavy, pytest.mark.alone])])
+async def test_any_filters_first_page_is_quick_for_many_users_at_once(
+    roles: Mapping[str, str], many: int
+) -> None:
+    await execute(roles["superuser"], FILL.format(many=many))
+    await execute(roles["superuser"], "VACUUM ANALYZE call")
+    pool = await connect(roles["portal"], 10, 60)
+    took: dict[CallFilter, list[float]] = {wanted: [] for wanted in FILTERS}
+
+    async def user() -> None:
+        for wanted in FILTERS:
+            began = time.perf_counter()
+            async with owned(pool, "acme") as con:
+                await calls.page(con, "acme", wanted, None, 50)
+            took[wanted].append(time.perf_counter() - began)
+            await asyncio.sleep(1)  # a person reads the page before asking for the next one
+
+    try:
+        await asyncio.gather(*(user() for _ in range(USERS)))
+        all_of_them = sorted(second for some in took.values() for second in some)
+        for wanted, some in took.items():
+            print(f"{sorted(some)[int(0.95 * len(some))] * 1000:6.1f} ms  {wanted}")
+        async with owned(pool, "acme") as con:
+            began = time.perf_counter()
+            now = datetime.now(UTC)
+            counted = await statistics.count(con, "acme", now - timedelta(days=30), now, "Europe/Brussels")
+            print(f"{(time.perf_counter() - began) * 1000:6.1f} ms  30 days, {counted.total} calls")
+        assert counted.total == pytest.approx(many / 3, rel=0.02)
+        assert all_of_them[int(0.95 * len(all_of_them))] < P95_SECONDS * (1 if many == MANY else 20)
+    finally:
+        await pool.close()
+
+
+async def test_a_pages_plan_reads_an_index_and_no_more_rows_than_it_shows(roles: Mapping[str, str]) -> None:
+    await execute(roles["superuser"], FILL.format(many=FEW // 10))
+    await execute(roles["superuser"], FILL.format(many=FEW).replace("'acme'", "'bakery'"))
+    await execute(roles["superuser"], "VACUUM ANALYZE call")
+    pool = await connect(roles["portal"], 1, 60)
+    async with owned(pool, "acme") as con:
+        for wanted in FILTERS:
+            plan = await explained(con, wanted)
+            assert "call_of_owner" in plan, plan
+            assert "Seq Scan" not in plan, plan
+            assert ("call_of_owner_by_caller" in plan) is (wanted.callers is not None), plan
+    await pool.close()
+
+
+async def explained(con: asyncpg.Connection, wanted: CallFilter) -> str:
+    statement = f"EXPLAIN {calls.PAGE}"
+    rows = await con.fetch(statement, *calls.parameters("acme", wanted, None), 51)
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.heavy
+async def test_a_download_of_a_million_calls_takes_no_more_memory_than_one_of_few(
+    roles: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with street_of(roles, tmp_path) as street:
+        browser = await street.logged_in(OFFICE)
+        await execute(roles["superuser"], FILL.format(many=FEW))
+        await length_of(street.url, browser.cookies, "xlsx")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        await execute(roles["superuser"], FILL.format(many=MANY))
+        for form in ("csv", "json", "xlsx"):
+            assert await length_of(street.url, browser.cookies, form) > 20_000_000
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < 50_000, f"{grown} kB more"
+
+
+async def length_of(url: str, cookies: Mapping[str, str], form: str) -> int:
+    """The size of the download, which is read and dropped as it comes."""
+    async with (
+        aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+        session.get(f"{url}/calls/calls.{form}", timeout=aiohttp.ClientTimeout(total=600)) as reply,
+    ):
+        assert reply.status == 200
+        return sum([len(chunk) async for chunk in reply.content.iter_chunked(65536)])
