@@ -67,13 +67,7 @@ class EngineMetrics(Metrics):
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
         self.trunk_up = self.gauge("trunk_up", "1 while the carrier answers Asterisk's OPTIONS", ["trunk"])
         self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
-        self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
-        self.routing_reload_failed = self.gauge(
-            "routing_reload_failed",
-            "1 while the routing folder has errors and its last good state is in force",
-        )
-        self.routing_since = RoutingVersion()
-        self.registry.register(self.routing_since)
+        self._begin_routing()
         self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
         self.destinations_left_out = self.gauge(
             "destinations_left_out", "Destinations that could not be reached several times in a row"
@@ -84,6 +78,15 @@ class EngineMetrics(Metrics):
         )
         self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set since the start")
         self._begin_series()
+
+    def _begin_routing(self) -> None:
+        self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
+        self.routing_reload_failed = self.gauge(
+            "routing_reload_failed",
+            "1 while the routing folder has errors and its last good state is in force",
+        )
+        self.routing_since = RoutingVersion()
+        self.registry.register(self.routing_since)
 
     def refused_counts(self) -> dict[str, float]:
         """How many calls were not taken since the start, by reason."""

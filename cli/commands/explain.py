@@ -19,6 +19,7 @@ from dialplan.step import Case
 
 if TYPE_CHECKING:
     from cli.past_call import PastExplanation
+    from cli.supposed_call import Supposed
     from config.settings import Settings
     from dialplan.routing import Routing
     from storage.records import CallRecord
@@ -128,8 +129,7 @@ def command(
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    NUMBER may be written as a trunk sends it: +3270012345, 003270012345, or 070012345 in national form. The
-    walk is the same as a live call's; only the outcomes of the steps are supposed.
+    The walk is the same as a live call's; only outcomes are supposed. NUMBER may be in national form.
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
     outcomes of its steps are derived from its record: attempts, message and result.
@@ -138,22 +138,29 @@ def command(
     if call_id is not None:
         if folder is not None:
             raise click.UsageError("write --call ID, or FOLDER and NUMBER")
-        explanation: Explanation | PastExplanation = explain_past(call_id, file)
+        text = in_form(explain_past(call_id, file), form)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        from cli.supposed_call import Supposed, explain_supposed
+        from cli.supposed_call import Supposed
 
-        case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
+        case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
-        explanation = explain_supposed(folder, number, call, file)
-        if as_tree and form == "text":
-            from cli.route_tree import lines, tree_of
+        text = supposed_text(folder, number, call, file, "tree" if as_tree and form == "text" else form)
+    click.echo(text)
 
-            route = tree_of(folder, explanation.number.number)
-            click.echo("\n".join(explanation.tree(lines(route, explanation.taken))))
-            return
-    click.echo(shown(explanation.data()) if form == "json" else explanation.text())
+
+def supposed_text(folder: Path, number: str, call: "Supposed", file: Path | None, form: str) -> str:
+    """Return the explanation of a supposed call as text, tree or json. Raises ClickException."""
+    from cli.route_tree import tree_text
+    from cli.supposed_call import explain_supposed
+
+    explanation = explain_supposed(folder, number, call, file)
+    return tree_text(folder, explanation) if form == "tree" else in_form(explanation, form)
+
+
+def in_form(explanation: "Explanation | PastExplanation", form: str) -> str:
+    return shown(explanation.data()) if form == "json" else explanation.text()
 
 
 def shown(data: dict[str, Any]) -> str:
