@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from cli.explanation import Explanation
 from cli.outline import inline, is_steps
 from config.folder import list_files
 from config.yaml_text import read
@@ -88,12 +87,6 @@ def _of_entry(entry: Any, at: StepPath) -> Iterator[tuple[str, tuple[Node, ...]]
 
 def _has_branch(entry: Any) -> bool:
     return isinstance(entry, dict) and any(map(is_steps, entry.values()))
-
-
-def tree_text(folder: Path, explanation: Explanation) -> str:
-    """Return the whole route of a supposed call, with a mark at the steps that it takes."""
-    route = tree_of(folder, explanation.number.number)
-    return "\n".join(explanation.tree(lines(route, explanation.taken)))
 
 
 def lines(steps: tuple[Node, ...], taken: Set[StepPath], depth: int = 0) -> Iterator[str]:

@@ -9,13 +9,11 @@ from cli.options import settings_option, state_option
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--reason", help="The reason, which `callengine versions` shows.")
+@click.option("--reason", default="", help="Why: `callengine versions` shows it.")
 @click.option("--dry-run", is_flag=True, help="Check, show what is different, and change nothing.")
 @state_option()
 @settings_option()
-def command(
-    *, folder: Path, reason: str | None, dry_run: bool, state: Path | None, settings: Path | None
-) -> None:
+def command(*, folder: Path, reason: str, dry_run: bool, state: Path | None, settings: Path | None) -> None:
     """Put the routing FOLDER live, if it has no error, after showing what is different to what is live.
 
     Only what changed is read. The folder is copied to a version, to which the routing folder of the settings,
@@ -48,4 +46,4 @@ def command(
         raise click.ClickException(f"{folder} was changed meanwhile; apply it again") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be written ({error.strerror})") from None
-    activate(effective, digest, reason=reason or "", source=str(folder.absolute()))
+    activate(effective, digest, reason=reason, source=str(folder.absolute()))

@@ -19,7 +19,6 @@ from dialplan.step import Case
 
 if TYPE_CHECKING:
     from cli.past_call import PastExplanation
-    from cli.supposed_call import Supposed
     from config.settings import Settings
     from dialplan.routing import Routing
     from storage.records import CallRecord
@@ -129,38 +128,39 @@ def command(
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    The walk is the same as a live call's; only outcomes are supposed. NUMBER may be in national form.
+    NUMBER may be written as a trunk sends it: +3270012345, 003270012345, or 070012345 in national form. The
+    walk is the same as a live call's; only the outcomes of the steps are supposed.
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
     outcomes of its steps are derived from its record: attempts, message and result.
     """
     file = settings_file(settings, state)
+    if call_id is not None and folder is not None:
+        raise click.UsageError("write --call ID, or FOLDER and NUMBER")
     if call_id is not None:
-        if folder is not None:
-            raise click.UsageError("write --call ID, or FOLDER and NUMBER")
-        text = in_form(explain_past(call_id, file), form)
+        explanation: Explanation | PastExplanation = explain_past(call_id, file)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
-        from cli.supposed_call import Supposed
+        from cli.supposed_call import Supposed, explain_supposed
 
         case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
-        text = supposed_text(folder, number, call, file, "tree" if as_tree and form == "text" else form)
-    click.echo(text)
+        explanation = explain_supposed(folder, number, call, file)
+    whole = folder if as_tree else None
+    click.echo(shown(explanation.data()) if form == "json" else text_of(explanation, whole))
 
 
-def supposed_text(folder: Path, number: str, call: "Supposed", file: Path | None, form: str) -> str:
-    """Return the explanation of a supposed call as text, tree or json. Raises ClickException."""
-    from cli.route_tree import tree_text
-    from cli.supposed_call import explain_supposed
+def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) -> str:
+    """`whole`: the folder of a route that is printed as a whole, with a mark at the steps taken."""
+    from cli.explanation import Explanation
 
-    explanation = explain_supposed(folder, number, call, file)
-    return tree_text(folder, explanation) if form == "tree" else in_form(explanation, form)
+    if whole is None or not isinstance(explanation, Explanation):
+        return explanation.text()
+    from cli.route_tree import lines, tree_of
 
-
-def in_form(explanation: "Explanation | PastExplanation", form: str) -> str:
-    return shown(explanation.data()) if form == "json" else explanation.text()
+    route = tree_of(whole, explanation.number.number)
+    return "\n".join(explanation.tree(lines(route, explanation.taken)))
 
 
 def shown(data: dict[str, Any]) -> str:

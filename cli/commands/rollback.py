@@ -9,10 +9,10 @@ from cli.options import settings_option, state_option
 
 @click.command()
 @click.argument("version")
-@click.option("--reason", help="The reason, which `callengine versions` shows.")
+@click.option("--reason", default="", help="Why: `callengine versions` shows it.")
 @state_option()
 @settings_option()
-def command(*, version: str, reason: str | None, state: Path | None, settings: Path | None) -> None:
+def command(*, version: str, reason: str, state: Path | None, settings: Path | None) -> None:
     """Put the stored routing VERSION live again, named by the beginning of its digest: `callengine versions`.
 
     What is different is shown. Live calls keep the version that they began with.
@@ -34,4 +34,4 @@ def command(*, version: str, reason: str | None, state: Path | None, settings: P
     for line in shown(changes):
         click.echo(line)
     click.echo(f"{short(live) or 'nothing'} -> {short(digest)}: {counted(changes)}")
-    activate(effective, digest, reason=reason or "")
+    activate(effective, digest, reason=reason)
