@@ -1,7 +1,6 @@
 """Put a routing version live, and wait until the engine has it in force."""
 
 import json
-import socket
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from config.copies import sha256_of
 from config.folder import list_files
 from config.settings import Settings
 from config.versions import Versions
-from storage.access import operator
+from storage.access import this_process
 
 WAIT_SECONDS = 15.0
 LOOK_SECONDS = 0.02
@@ -37,7 +36,8 @@ def check_settings(settings: Settings) -> None:
 def activate(settings: Settings, digest: str, *, reason: str, source: str = "") -> None:
     """Put this stored version live, and say when the engine has it in force. Raises ClickException."""
     versions = Versions(settings.routing_versions)
-    applied = Applied(datetime.now(UTC), digest, operator(), socket.gethostname(), reason, source)
+    actor = this_process()
+    applied = Applied(datetime.now(UTC), digest, actor.operator, actor.host, reason, source)
     began = time.monotonic()
     try:
         put_live(settings.routing, versions, applied)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    metavar="FILE|FOLDER",
+    metavar="FILE",
     help="Where to write it; in a folder, it gets a name with its time.",
 )
 @click.option(

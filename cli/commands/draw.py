@@ -12,7 +12,7 @@ from cli.options import settings_option
 @click.argument("number")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
     help="The SVG file to write, which browsers show.",

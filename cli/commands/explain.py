@@ -128,8 +128,7 @@ def command(
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    NUMBER may be written as a trunk sends it: +3270012345, 003270012345, or 070012345 in national form. The
-    walk is the same as a live call's; only the outcomes of the steps are supposed.
+    The walk is that of a live call; only outcomes are supposed. NUMBER may be in national form (070012345).
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
     outcomes of its steps are derived from its record: attempts, message and result.

@@ -39,7 +39,7 @@ from dialplan.step import Case
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
     help="The WAV file to write: 8 kHz, 16 bit, mono.",

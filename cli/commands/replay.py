@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 3660),
     default=7,
     show_default=True,
-    metavar="N",
-    help="Calls that began in the last N days.",
+    help="Calls that began in the last days, so many.",
 )
 @number_option()
 @format_option("text", "json")
