@@ -19,7 +19,7 @@ async def test_a_voicemail_that_answers_never_takes_the_call_and_a_person_does_b
     ]
     (number,) = service.house.agree([{"ring": {"to": to, "strategy": "in_order"}}])
     caller = await service.call(number)
-    destination = await service.network.picked_up(person, seconds=20)
+    destination = await service.network.picked_up(person)
     await destination.hears(PROMPTS["closed"])
     await destination.hears(PROMPTS["confirm"])
     assert caller.answered is None
@@ -61,7 +61,7 @@ async def test_a_caller_who_gives_up_while_the_destination_is_asked_pays_nothing
     destination = await service.network.picked_up(there)
     await destination.hears(PROMPTS["confirm"])
     await caller.hang_up()
-    await until(lambda: destination.ending, 10)
+    await until(lambda: destination.ending)
     record = await service.record(number)
     assert (record.outcome, record.answered, record.ended_by) == ("abandoned", None, "caller")
     (leg,) = record.legs
@@ -90,7 +90,7 @@ async def test_a_recorded_call_is_recorded_once_the_destination_has_confirmed(se
     route = [{"ring": {"to": {"number": there, "confirm": True}}}]
     (number,) = service.house.agree(route, record="announce")
     caller = await service.call(number)
-    destination = await service.network.picked_up(there, seconds=15)
+    destination = await service.network.picked_up(there)
     await destination.hears(PROMPTS["confirm"])
     await destination.press("1")
     await hear_each_other(caller, destination)

@@ -20,6 +20,7 @@ from portal.opening import opened
 from portal.server import serving
 from portal.services import Services
 from storage.key_wrapper import KeyWrapper, new_master_key
+from tests.lateness import PATIENCE
 from tests.store.keeping import House
 from tests.store.smtp import MailServer, mail_server
 
@@ -130,7 +131,7 @@ class Street:
         """Ask for a link; return its path as the mail has it."""
         before = len(self.mail.mails)
         assert (await browser.post("/login", {"address": address})).status == 200
-        await self.mail.has(before + 1, 20)
+        await self.mail.has(before + 1, PATIENCE)
         found = re.search(rf"{self.url}(/login/[A-Za-z0-9_-]{{43}})", body_of(self.mail.mails[-1].content))
         assert found
         return found[1]

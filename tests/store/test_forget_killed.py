@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage import erasure_request
+from tests.lateness import PATIENCE
 from tests.store.forgetting import Forgetting, Searched, calls_of, forgetting, searched_server
 from tests.store.points import ROOT, points_in, stretch
 from tests.store.worker_process import until, working
@@ -50,7 +51,7 @@ async def test_killed_while_it_erases_the_next_worker_finishes(here: Forgetting,
             return worker.exitcode is not None
 
         await until(is_dead, f"killed at {name}")
-        await asyncio.to_thread(worker.join, 5)
+        await asyncio.to_thread(worker.join, PATIENCE)
         assert worker.exitcode == -signal.SIGKILL
     with working(here.told, log):
         await here.certified()

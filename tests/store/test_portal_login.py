@@ -8,6 +8,7 @@ import pytest
 
 from portal.secrets import new_token
 from storage.owned.logins import add_link
+from tests.lateness import PATIENCE
 from tests.store.portal import (
     ACME,
     OFFICE,
@@ -43,7 +44,7 @@ async def test_the_answer_is_the_same_whether_an_address_is_known_or_not(street:
     second = await unknown.post("/login", {"address": "nobody@acme.example"})
     assert (first.status, first.text) == (second.status, second.text)
     assert set(first.headers) == set(second.headers)
-    await street.mail.has(1, 20)
+    await street.mail.has(1, PATIENCE)
     assert [mail.recipients for mail in street.mail.mails] == [(OFFICE,)]
 
 
@@ -114,7 +115,7 @@ async def test_links_are_limited_by_address_and_the_answer_does_not_say_so(stree
     browser = street.browser()
     answers = [await browser.post("/login", {"address": OFFICE}) for _ in range(6)]
     assert {answer.text for answer in answers} == {answers[0].text}
-    await street.mail.has(3, 20)
+    await street.mail.has(3, PATIENCE)
     assert await street.house.con.fetchval("SELECT count(*) FROM portal_login") == 3
     assert len(street.mail.mails) == 3
 
