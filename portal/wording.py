@@ -87,7 +87,7 @@ def group(outcome: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "instant": instant,
     "day": day,
-    "length": length,
+    "duration": length,
     "decimal": decimal,
     "whole": whole,
     "caller": caller,

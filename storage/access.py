@@ -49,6 +49,7 @@ class Access(StrEnum):
     CHANGE = "change"
     DISCLOSE = "disclose"
     FORGET = "forget"
+    ANONYMISE = "anonymise"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import asyncpg
 
 from dialplan.anonymous import country_and_prefix
 from journal.fault import point
+from storage.access import this_process
 
 BATCH = 500  # calls in a transaction
 
@@ -35,6 +36,13 @@ SHORTEN_MESSAGES = """
 UPDATE message SET caller = call.caller FROM call
 WHERE message.call_id = call.call_id AND call.call_id = ANY($1) AND message.caller IS NOT NULL
 """
+# A line a day for each owner, however many calls there were: the worker does it again and again.
+TELL_OWNER = """
+INSERT INTO access (what, operator, host, owner, detail)
+SELECT 'anonymise', $1, $2, $3, 'calls older than ' || $4::bigint || ' days, by the worker'
+WHERE NOT EXISTS (
+    SELECT FROM access WHERE what = 'anonymise' AND owner = $3 AND at > now() - interval '1 day')
+"""
 COUNT = """
 SELECT count(*) FROM call JOIN unnest($1::text[], $2::interval[]) AS owners (owner, period) USING (owner)
 WHERE began < now() - period AND anonymised_at IS NULL
@@ -58,6 +66,9 @@ async def anonymise_next(con: asyncpg.Connection, owner: str, after: timedelta) 
             [country_and_prefix(leg["destination"]) for leg in legs],
         )
         await con.execute(SHORTEN_MESSAGES, call_ids)
+        if rows:
+            worker = this_process()
+            await con.execute(TELL_OWNER, worker.operator, worker.host, owner, after.days)
         point("anonymise.before_commit")
     point("anonymise.after_rows")
     return len(rows)

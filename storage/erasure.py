@@ -32,10 +32,11 @@ SELECT erasure_id, caller_hash, sealed, until FROM erasure WHERE finished_at IS 
 """
 COUNT = "SELECT count(*) FROM erasure WHERE finished_at IS NULL"
 
+# The record counts as changed (`stored_in`): a program that exports what is new gets it without the number.
 # $1 the erasure, $2 the spellings of the number, $3 until when, $4 how many
 ERASE = """
 WITH erased AS (
-    UPDATE call SET caller = NULL WHERE call_id IN (
+    UPDATE call SET caller = NULL, stored_in = pg_current_xact_id() WHERE call_id IN (
         SELECT call_id FROM call
         WHERE caller = ANY($2) AND began <= $3
             AND NOT EXISTS (SELECT FROM audio WHERE audio.call_id = call.call_id AND hold IS NOT NULL)

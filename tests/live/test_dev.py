@@ -22,12 +22,13 @@ import pytest
 
 from devkit.carrier import carrier
 from devkit.children import alive, wait_dead
-from devkit.demo_routing import CLOSED, OFFICE, OPEN, TELEPHONES, write_routing
+from devkit.demo_routing import CLOSED, OFFICE, OPEN, OWNER_MAIL, TELEPHONES, write_routing
 from devkit.handset import PRESENT, Handset
 from devkit.mailbox import Mailbox, identity_of, taking_mail
 from devkit.phones import phones, shown
 from devkit.ports import reserve_ports
 from tests.lateness import PATIENCE, late
+from tests.live.visiting import Visit
 from tests.tiers import heavy
 
 CALLER = "+3225551234"
@@ -163,6 +164,18 @@ def test_a_second_dev_on_the_same_state_is_refused(dev: Dev, routing: Path) -> N
     assert second.returncode == 1
     assert f"another callengine dev is using {dev.state}" in second.stderr
     assert dev.endpoints()["pids"]
+
+
+async def test_an_owner_logs_in_by_mail_and_sees_the_call_that_just_came(dev: Dev) -> None:
+    async with phones() as telephones:
+        caller = await telephones.dial(CLOSED, dev.endpoints()["sip"], shown(CALLER))
+        await caller.wait_ended()
+    visit = await asyncio.to_thread(Visit, dev.endpoints(), OWNER_MAIL)
+    assert "Demo Ltd" in visit.first
+    (place,) = (await asyncio.to_thread(visit.has, "/calls", 'href="(/calls/[0-9a-f-]{36})"')).groups()
+    call = await asyncio.to_thread(visit.read, place)
+    assert "Opening hours</strong> closed at" in call
+    assert "+32 2 555 12 34" in call
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))

@@ -55,6 +55,9 @@ async def test_callers_and_destinations_lose_their_last_digits_and_no_total_chan
     assert await house.con.fetchval("SELECT caller FROM message") == "+32470"
     assert await house.con.fetch(TOTALS) == before
     assert "0111222" not in await house.dump()
+    line = await house.con.fetchrow("SELECT what, owner, detail FROM access")
+    assert line is not None
+    assert tuple(line) == ("anonymise", "acme", "calls older than 7 days, by the worker")
 
 
 async def test_twice_is_once_and_a_younger_call_or_another_owner_is_left_alone(house: House) -> None:
@@ -75,6 +78,7 @@ async def test_many_calls_are_done_in_batches(house: House) -> None:
     await house.drain(*(answered_call(n) for n in range(BATCH + 10)))
     await age(house)
     assert [await anonymise_next(house.con, "acme", AFTER) for _ in range(3)] == [BATCH, 10, 0]
+    assert await house.con.fetchval("SELECT count(*) FROM access") == 1
 
 
 @pytest.mark.parametrize("name", first_light(*stretch("anonymise")))

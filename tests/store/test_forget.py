@@ -28,6 +28,10 @@ from tests.store.forgetting import (
 from tests.store.worker_process import until, working
 from tests.tiers import first_light
 
+CHANGED_LATER = """
+SELECT min(stored_in::text::bigint) FILTER (WHERE caller IS NULL) > max(stored_in::text::bigint)
+    FILTER (WHERE caller IS NOT NULL) FROM call
+"""
 LETTER = '[{"kind":"call_start","call":"?","at":"2026-11-24T12:00:00Z","caller":"%s"}]'
 LETTER = '[{"kind":"call_start","call":"?","at":"2026-11-24T12:00:00Z","caller":"%s"}]'
 HOLD = Hold("a dispute", "court 12/2026", "A. Peeters", "B. Janssens", date(2999, 1, 1))
@@ -78,6 +82,7 @@ async def test_no_file_has_the_number_no_total_has_changed_and_the_next_call_is_
         assert await here.totals() == before
         kept = "SELECT count(*) FROM call WHERE caller = $1"
         assert (await con.fetchval(kept, here.caller), await con.fetchval(kept, OTHER)) == (0, 20)
+        assert await con.fetchval(CHANGED_LATER)
         states = await con.fetch("SELECT DISTINCT state, reason FROM audio")
         assert [tuple(row) for row in states] == [("destroyed", "erasure")]
         assert await here.house.names() == here.house.spooled() == []

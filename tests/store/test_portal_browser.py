@@ -1,6 +1,7 @@
 """The portal in a real browser: Debian's Chromium. Heavy; without a fetched browser it is skipped.
 
-scripts/fetch-chromium.sh brings the browser. SCREENSHOTS=FOLDER keeps a picture of each page.
+scripts/fetch-chromium.sh brings the browser. SCREENSHOTS=FOLDER keeps a picture of each page. AXE=FILE is
+axe.min.js of axe-core (in the wheel axe-playwright-python): each page is then looked at for barriers, too.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ pytestmark = [
 ]
 PAGES = ("/", "/calls", "/messages", "/recordings", "/numbers", "/accesses", "/data")
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+SERIOUS = """axe.run().then(found => found.violations
+    .filter(it => ['serious', 'critical'].includes(it.impact))
+    .map(it => it.id + ': ' + it.nodes.map(node => node.html + ' ' + node.failureSummary).join(' | ')))"""
 ENDED = """new Promise(resolve => {
     const sound = document.querySelector('audio');
     sound.onerror = () => resolve('error ' + sound.error.code);
@@ -96,10 +100,20 @@ async def test_every_page_fits_breaks_no_rule_and_can_be_reached(
             await page.open(f"{street.url}{path}")
             assert await page.run("document.documentElement.lang") == language
             assert await page.run(FITS), (path, await page.run("document.documentElement.scrollWidth"))
+            assert await barriers(page) == [], path
             await picture(page, f"{language}-{width}-{path.strip('/').replace('/', '-') or 'overview'}")
         await page.click("nav form button")
         assert await page.run("location.pathname") == "/login"
         assert [it for it in page.messages if "Clear-Site-Data" not in it] == []
+
+
+async def barriers(page: Page) -> list[str]:
+    """What axe-core finds serious or critical; nothing without AXE."""
+    if not (file := os.environ.get("AXE")):
+        return []
+    await page.run(f"{await asyncio.to_thread(Path(file).read_text)};0")
+    found = await page.run(SERIOUS)
+    return [str(it) for it in found]
 
 
 async def picture(page: Page, name: str) -> None:

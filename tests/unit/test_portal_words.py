@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jinja2
 import pytest
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from portal.place import instant_text, read_number, read_place
 from portal.plots import ceiling, stacked
 from portal.secrets import Secrets, is_token, new_token
 from portal.texts import preferred, texts
-from portal.wording import GROUP_OF, GROUPS, instant, length
+from portal.wording import FILTERS, GROUP_OF, GROUPS, instant, length
 from portal.xlsx import Workbook
 from storage.access import Access
 from storage.key_wrapper import SealBroken, new_master_key
@@ -172,3 +173,7 @@ def test_instants_and_lengths_are_said_as_people_do() -> None:
     assert instant(at, BRUSSELS, "nl") == "24 nov 2026, 14:05:07"
     assert instant(None, BRUSSELS, "nl") == ""
     assert [length(seconds) for seconds in (None, 0, 0.3, 61, 3723)] == ["", "", "0:01", "1:01", "1:02:03"]
+
+
+def test_no_filter_of_ours_replaces_one_of_jinja() -> None:
+    assert set(FILTERS) & set(jinja2.Environment().filters) == set()  # noqa: S701 - nothing is rendered

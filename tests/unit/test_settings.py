@@ -57,6 +57,17 @@ def test_environment_wins_over_credential_wins_over_file(
     assert ari.events_password.get_secret_value() == "environment"
 
 
+def test_the_password_of_a_carrier_is_a_credential_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "trunk_passwords__beta").write_text("secret\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    settings = load_settings()
+    assert settings.trunk_passwords["beta"].get_secret_value() == "secret"
+    assert "secret" not in repr(settings)
+
+
 def test_roots_commands_read_the_credentials_beside_the_settings_file(tmp_path: Path) -> None:
     path = written(tmp_path, 'node = "here"\n')
     (tmp_path / "credentials").mkdir()
