@@ -67,11 +67,7 @@ class EngineMetrics(Metrics):
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
         self.trunk_up = self.gauge("trunk_up", "1 while the carrier answers Asterisk's OPTIONS", ["trunk"])
         self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
-        self._add_routing()
-        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
-        self.destinations_left_out = self.gauge(
-            "destinations_left_out", "Destinations that could not be reached several times in a row"
-        )
+        self._begin_routing()
         self.calls_unreadable = self.gauge(
             "calls_unreadable",
             "Calls of the engine before that this one could not read, since its start",
@@ -79,7 +75,7 @@ class EngineMetrics(Metrics):
         self.clock_steps = self.gauge("clock_steps", "How often the wall clock was set since the start")
         self._begin_series()
 
-    def _add_routing(self) -> None:
+    def _begin_routing(self) -> None:
         self.routing_numbers = self.gauge("routing_numbers", "Service numbers in force")
         self.routing_reload_failed = self.gauge(
             "routing_reload_failed",
@@ -87,6 +83,10 @@ class EngineMetrics(Metrics):
         )
         self.routing_since = RoutingVersion()
         self.registry.register(self.routing_since)
+        self.switches_on = self.gauge("switches_on", "Switches that operators have put on")
+        self.destinations_left_out = self.gauge(
+            "destinations_left_out", "Destinations that could not be reached several times in a row"
+        )
 
     def refused_counts(self) -> dict[str, float]:
         """How many calls were not taken since the start, by reason."""

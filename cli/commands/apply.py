@@ -9,7 +9,7 @@ from cli.options import settings_option, state_option
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--reason", default="", metavar="TEXT", help="Why: `callengine versions` shows it.")
+@click.option("--reason", default="", help="Why: `callengine versions` shows it.")
 @click.option("--dry-run", is_flag=True, help="Check, show what is different, and change nothing.")
 @state_option()
 @settings_option()

@@ -134,24 +134,31 @@ def command(
     outcomes of its steps are derived from its record: attempts, message and result.
     """
     file = settings_file(settings, state)
+    if call_id is not None and folder is not None:
+        raise click.UsageError("write --call ID, or FOLDER and NUMBER")
     if call_id is not None:
-        if folder is not None:
-            raise click.UsageError("write --call ID, or FOLDER and NUMBER")
         explanation: Explanation | PastExplanation = explain_past(call_id, file)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
         from cli.supposed_call import Supposed, explain_supposed
 
-        case = Case([Outcome(outcome) for outcome in outcomes], nth, live, list(presses))
+        case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
-        if as_tree and form == "text":
-            from cli.route_tree import lines, tree_of
+    whole = (folder, number) if as_tree and folder and number else None
+    click.echo(shown(explanation.data()) if form == "json" else text_of(explanation, whole))
 
-            click.echo("\n".join(explanation.tree(lines(tree_of(folder, number), explanation.taken))))
-            return
-    click.echo(shown(explanation.data()) if form == "json" else explanation.text())
+
+def text_of(explanation: "Explanation | PastExplanation", whole: tuple[Path, str] | None) -> str:
+    """`whole`: folder and number of a route that is printed as a whole, with a mark at the steps taken."""
+    from cli.explanation import Explanation
+
+    if whole is None or not isinstance(explanation, Explanation):
+        return explanation.text()
+    from cli.route_tree import lines, tree_of
+
+    return "\n".join(explanation.tree(lines(tree_of(*whole), explanation.taken)))
 
 
 def shown(data: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ ASKED = {
     help="Rung before a message is taken. Default: none.",
 )
 @click.option("--database", metavar="URL", default="local", show_default=True,
-              help="local: PostgreSQL on this host. Else the URL of an empty database's owner.")  # fmt: skip
+              help="URL of an empty database's owner; local means PostgreSQL on this host.")  # fmt: skip
 @click.option("--timezone", default="Europe/Brussels", show_default=True, help="Time zone of the number.")
 @click.option("--language", default="en", show_default=True, help="Language of the owner: nl, fr, de or en.")
 @click.option("--qualify-seconds", default="30", show_default=True,

@@ -9,7 +9,7 @@ from cli.options import settings_option, state_option
 
 @click.command()
 @click.argument("version")
-@click.option("--reason", default="", metavar="TEXT", help="Why: `callengine versions` shows it.")
+@click.option("--reason", default="", help="Why: `callengine versions` shows it.")
 @state_option()
 @settings_option()
 def command(*, version: str, reason: str, state: Path | None, settings: Path | None) -> None:

@@ -112,5 +112,5 @@ def test_a_door_only_reads_the_access_log() -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "storage.access"
         for alias in node.names
     }
-    assert imported <= {"Looked", "find", "Actor", "operator", "this_process"}
+    assert imported <= {"Looked", "find", "Actor", "this_process", "operator"}
     assert imported, "callengine recordings accesses reads it"
