@@ -200,7 +200,7 @@ async def test_the_commands_of_the_guide_make_these_roles(own_server: Running) -
         for role in ("owner", "worker", "reader")
     )
     told = await asyncio.to_thread(run, "migrate", "--database", owner)
-    assert told.count("rights given to") == 2
+    assert told.count("rights given to") == 3
     assert await not_refused(worker, NOT_THE_WORKER) == []
     await execute(worker, "SELECT pg_switch_wal()")
     await execute(worker, "SELECT pg_ls_waldir()")
