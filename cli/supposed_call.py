@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cli.dialled import dialled_or_fail
 from cli.explanation import Explanation
 from cli.routing_folder import read_or_exit
 from dialplan.caller import Caller
@@ -40,8 +41,7 @@ class Supposed:
 def explain_supposed(folder: Path, number: str, call: Supposed, settings: Path | None) -> Explanation:
     """Explain a supposed call. Raises ClickException; for a wrong folder, print its errors and exit."""
     routing = read_or_exit(folder, settings)
-    if (dialled := routing.number(number)) is None:
-        raise click.ClickException(f"{number} is not a number of {folder}; a call to it is answered 404")
+    dialled = dialled_or_fail(routing, folder, number, settings)
     facts, case = call.facts(dialled, routing.lists), call.case
     rehearsal = rehearse(dialled, facts, case.outcomes, nth=case.nth, presses=case.presses, live=case.live)
     return Explanation(dialled, routing.owner(dialled), facts, rehearsal)

@@ -8,6 +8,7 @@ from pathlib import Path
 from config.cache import KnownNumber, Question
 from config.errors import FileError
 from config.policy import Policy
+from config.reachable import unreachable
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences
 from config.sub_routes import SubRoutes
@@ -98,6 +99,8 @@ class NumberFiles:
             return None
         if policy is not None:
             self.reading.errors += _violations(text, number, lists)
+            wrong = unreachable(number.route, ("route",))
+            self.reading.errors += (text.error(at, what) for at, what in wrong)
         known = _known(number, asking, self._contents_of(text, asking))
         if asking and len(self.reading.errors) == errors_before and not self.sub_routes.errors:
             self.reading.add_number(text.file, known)

@@ -129,6 +129,7 @@ async def stay(stage: Stage) -> None:
         (numbers.NOBODY, "rings 5 s, nobody answers"),
         (numbers.CLOSED, "closed today"),
         (numbers.VOICEMAIL, "records a message, and mails it"),
+        (numbers.MENU, "a menu: 1 the office, 2 a colleague"),
         (numbers.RECORDED, "announces the recording to both; answered"),
     ):
         stage.console.print(f"  sip:{number}@{stage.run.sip}   {what}", highlight=False)

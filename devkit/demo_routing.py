@@ -14,6 +14,7 @@ NOBODY = "+3280012303"
 CLOSED = "+3280012304"
 VOICEMAIL = "+3280012305"
 RECORDED = "+3280012306"
+MENU = "+3280012307"
 
 OFFICE = "+32470111221"
 COLLEAGUE = "+32470111222"
@@ -26,9 +27,10 @@ TELEPHONES: dict[str, Behaviour] = {
     ENGAGED: Refuses(486),
     ABSENT: Rings(),
 }
-CHIME, LOW_CHIME = (
+CHIME, LOW_CHIME, CHOICE = (
     (880, 660),
     (440, 330),
+    (700, 520),
 )  # Hz: the prompts, so that the demo can recognise which one is played
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -64,6 +66,15 @@ ROUTES = {
   - ring: {OFFICE}
 record: announce
 """,
+    MENU: f"""\
+  - menu:
+      prompt: choose
+      answer: true
+      keys:
+        1: [ring: {OFFICE}]
+        2: [ring: {COLLEAGUE}]
+  - hangup: rejected
+""",
 }
 
 
@@ -78,6 +89,7 @@ def write_routing(folder: Path, today: date) -> None:
         (folder / "numbers" / f"n{number.removeprefix('+')}.yaml").write_text(text)
     write_wav(folder / "prompts" / "welcome.wav", chime(CHIME))
     write_wav(folder / "prompts" / "closed.wav", chime(LOW_CHIME))
+    write_wav(folder / "prompts" / "choose.wav", chime(CHOICE))
 
 
 def chime(hz: tuple[int, int]) -> Samples:

@@ -180,6 +180,15 @@ async def closed(stage: Stage) -> None:
     stage.show(f"the caller's call ends: {await caller.wait_ended()}")
 
 
+async def chooses(stage: Stage) -> None:
+    coming = asyncio.create_task(stage.reaches(numbers.COLLEAGUE))
+    caller = await stage.call(numbers.MENU, shown(CALLER))
+    await caller.hears(numbers.CHOICE[0])
+    await caller.press("2")
+    stage.show("the caller hears the menu and presses 2, which ends the prompt")
+    await stage.talk(caller, await coming, 800)
+
+
 async def leaves_a_message(stage: Stage) -> None:
     caller = await stage.call(numbers.VOICEMAIL, shown(CALLER), says=())
     await caller.hears(BEEP_HZ, 10)
@@ -210,6 +219,7 @@ SCENES: Sequence[tuple[str, Callable[[Stage], Awaitable[None]]]] = (
     ("Nobody answers", nobody_answers),
     ("The caller gives up", gives_up),
     ("A withheld caller", withheld),
+    ("A menu: the caller presses 2", chooses),
     ("Announced, and recorded", recorded),
     ("Closed at this hour", closed),
     ("Nobody there: a message", leaves_a_message),

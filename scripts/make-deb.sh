@@ -65,12 +65,13 @@ stage_callengine() { # ROOT
   local share=$1/usr/share units=$1/usr/lib/systemd/system
   stage_environment "$1"
   mkdir -p "$share"/{man/man1,bash-completion/completions,callengine,doc/callengine} "$units" "$1"/usr/lib/{sysusers,tmpfiles}.d "$1/etc/callengine"
-  install -m 644 -t "$units" "$SOURCE"/systemd/callengine-{engine,worker,audit}.service "$SOURCE/systemd/callengine-audit.timer"
+  install -m 644 -t "$units" "$SOURCE"/systemd/callengine-{engine,worker,portal,audit}.service "$SOURCE/systemd/callengine-audit.timer"
   install -m 644 "$SOURCE/systemd/callengine.sysusers" "$1/usr/lib/sysusers.d/callengine.conf"
   install -m 644 "$SOURCE/systemd/callengine.tmpfiles" "$1/usr/lib/tmpfiles.d/callengine.conf"
   install -m 644 "$SOURCE/packaging/callengine/callengine.toml" "$1/etc/callengine/callengine.toml"
   cp -r "$SOURCE/asterisk" "$share/callengine/asterisk"
   rm "$share/callengine/asterisk/fetch-asterisk.sh"
+  cp -r "$SOURCE/ops" "$share/callengine/ops"
   cp -r "$SOURCE/config/samples" "$share/doc/callengine/examples"
   (cd "$SOURCE" && "$BIN/python" -m scripts.man_pages "$VERSION" "$share/man/man1")
   gzip -9n "$share"/man/man1/*

@@ -23,14 +23,15 @@ def command(*, folder: Path, number: str, out: Path, settings: Path | None) -> N
 
     The folder is checked first, as `callengine check` does.
     """
+    from cli.dialled import dialled_or_fail
     from cli.picture import svg
     from cli.route_tree import tree_of
     from cli.routing_folder import read_or_exit
 
     routing = read_or_exit(folder, settings)
-    steps = tree_of(folder, number)
-    dialled = routing.number(number)
-    title = f"{dialled.number} of {routing.owner(dialled).name}" if dialled else number
+    dialled = dialled_or_fail(routing, folder, number, settings)
+    steps = tree_of(folder, dialled.number)
+    title = f"{dialled.number} of {routing.owner(dialled).name}"
     try:
         out.write_text(svg(title, steps), "utf-8")
     except OSError as error:

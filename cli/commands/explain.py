@@ -128,7 +128,8 @@ def command(
 ) -> None:
     """Print the path of a call to NUMBER by the routing FOLDER: each turn with its reason, each step.
 
-    The walk is the same as a live call's; only the outcomes of the steps are supposed.
+    NUMBER may be written as a trunk sends it: +3270012345, 003270012345, or 070012345 in national form. The
+    walk is the same as a live call's; only the outcomes of the steps are supposed.
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
     outcomes of its steps are derived from its record: attempts, message and result.
@@ -146,19 +147,20 @@ def command(
         case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
-    whole = (folder, number) if as_tree and folder and number else None
+    whole = folder if as_tree else None
     click.echo(shown(explanation.data()) if form == "json" else text_of(explanation, whole))
 
 
-def text_of(explanation: "Explanation | PastExplanation", whole: tuple[Path, str] | None) -> str:
-    """`whole`: folder and number of a route that is printed as a whole, with a mark at the steps taken."""
+def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) -> str:
+    """`whole`: the folder of a route that is printed as a whole, with a mark at the steps taken."""
     from cli.explanation import Explanation
 
     if whole is None or not isinstance(explanation, Explanation):
         return explanation.text()
     from cli.route_tree import lines, tree_of
 
-    return "\n".join(explanation.tree(lines(tree_of(*whole), explanation.taken)))
+    route = tree_of(whole, explanation.number.number)
+    return "\n".join(explanation.tree(lines(route, explanation.taken)))
 
 
 def shown(data: dict[str, Any]) -> str:

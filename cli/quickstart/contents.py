@@ -38,11 +38,13 @@ def files_of(wish: Wish, passwords: Passwords, root: Path = Path("/")) -> dict[P
     folder = root / "etc/callengine"
     credentials, routing = folder / "credentials", folder / "routing"
     worker = url_of("callengine_worker", passwords.worker) if wish.database == LOCAL else wish.database
+    portal = url_of("callengine_portal", passwords.portal) if wish.database == LOCAL else wish.database
     return {
         folder / "callengine.toml": Written(settings_text(wish)),
         credentials / "ari__password": Written(f"{passwords.ari}\n", SECRET),
         credentials / "ari__events_password": Written(f"{passwords.events}\n", SECRET),
         credentials / "database": Written(f"{worker}\n", SECRET),
+        credentials / "portal__database": Written(f"{portal}\n", SECRET),
         credentials / "master_key": Written(f"{passwords.master_key}\n", SECRET),
         root / "root/callengine-owner": Written(f"{owner_url(wish, passwords)}\n", SECRET),
         folder / "asterisk.values": Written(values_text(wish)),

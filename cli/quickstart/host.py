@@ -1,6 +1,7 @@
 """What a quickstart does to the host: psql, lay-out.sh, systemctl."""
 
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 from cli.quickstart.wish import Passwords, QuickstartError
@@ -13,10 +14,11 @@ SECONDS = 120
 CREATE = """
 CREATE ROLE callengine_owner LOGIN PASSWORD '{owner}';
 CREATE ROLE callengine_worker LOGIN PASSWORD '{worker}';
+CREATE ROLE callengine_portal LOGIN PASSWORD '{portal}';
 CREATE ROLE callengine_reader LOGIN PASSWORD '{reader}';
 CREATE DATABASE callengine OWNER callengine_owner;
 REVOKE ALL ON DATABASE callengine FROM PUBLIC;
-GRANT CONNECT ON DATABASE callengine TO callengine_worker, callengine_reader;
+GRANT CONNECT ON DATABASE callengine TO callengine_worker, callengine_reader, callengine_portal;
 ALTER SYSTEM SET wal_recycle = off;
 ALTER SYSTEM SET log_parameter_max_length = 0;
 SELECT pg_reload_conf();
@@ -25,7 +27,7 @@ GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO callengine_worker;
 """
 DROP = """
 DROP DATABASE IF EXISTS callengine WITH (FORCE);
-DROP ROLE IF EXISTS callengine_owner, callengine_worker, callengine_reader;
+DROP ROLE IF EXISTS callengine_owner, callengine_worker, callengine_reader, callengine_portal;
 ALTER SYSTEM RESET wal_recycle;
 ALTER SYSTEM RESET log_parameter_max_length;
 SELECT pg_reload_conf();
@@ -45,7 +47,7 @@ def refuse_existing_database() -> None:
 
 
 def create_database(passwords: Passwords) -> None:
-    psql(CREATE.format(owner=passwords.owner, worker=passwords.worker, reader=passwords.reader))
+    psql(CREATE.format_map(asdict(passwords)))
 
 
 def drop_database() -> None:

@@ -27,7 +27,7 @@ def plan(wish: Wish) -> list[str]:
     """What `set_up` would do, line by line; passwords are not shown."""
     files = files_of(wish, Passwords.new())
     written = [f"write {path}\n{content.shown}" for path, content in files.items()]
-    roles = "create the roles callengine_owner, _worker and _reader, and the database callengine"
+    roles = "create the roles callengine_owner, _worker, _portal, _reader, and the database callengine"
     database = roles if wish.database == LOCAL else "use the database of --database, with one role"
     rest = ["create the schema", f"write {ASTERISK}/*.conf", f"enable and start {', '.join(host.UNITS)}"]
     return [*written, database, *rest, f"call {wish.number}, and wait for its record"]

@@ -64,6 +64,7 @@ class Passwords:
 
     owner: str
     worker: str
+    portal: str
     reader: str
     ari: str
     events: str
@@ -71,5 +72,5 @@ class Passwords:
 
     @classmethod
     def new(cls) -> "Passwords":
-        owner, worker, reader, ari, events = (secrets.token_hex(24) for _ in range(5))
-        return cls(owner, worker, reader, ari, events, new_master_key())
+        names = ("owner", "worker", "portal", "reader", "ari", "events")
+        return cls(**{name: secrets.token_hex(24) for name in names}, master_key=new_master_key())

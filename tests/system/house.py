@@ -3,7 +3,7 @@
 from tests.system.guest import Guest
 
 PASSWORD = "5ecret-0f-the-datab4se"
-DATABASE_PASSWORDS = ("owner", "worker", "reader")
+DATABASE_PASSWORDS = ("owner", "worker", "portal", "reader")
 SIP, CARRIER_PORT, BOUNCES_PORT = "127.0.0.1:5060", 5070, 2525
 # The guide's examples of asterisk.values, and what is true here.
 VALUES = {

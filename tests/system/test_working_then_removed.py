@@ -14,7 +14,7 @@ QUICKSTART = (
 DROP = """
 psql -q <<'END'
 DROP DATABASE callengine WITH (FORCE);
-DROP ROLE callengine_owner, callengine_worker, callengine_reader;
+DROP ROLE callengine_owner, callengine_worker, callengine_portal, callengine_reader;
 END
 """
 EXISTS = "psql -qtAc \"SELECT rolname FROM pg_roles WHERE rolname LIKE 'callengine%'\""

@@ -161,7 +161,7 @@ def test_an_outcome_too_many_is_pointed_out() -> None:
     assert "not used: --outcome taken; the call rings less often than that" in told
 
 
-@pytest.mark.parametrize("number", ["003270012345", "3270012345"])
+@pytest.mark.parametrize("number", ["003270012345", "3270012345", "070012345"])
 def test_a_number_is_found_however_it_is_written(number: str) -> None:
     assert explain(number=number).exit_code == 0
 

@@ -43,4 +43,4 @@ def test_a_wrong_folder_is_refused_with_place_and_remedy(case: Path, tmp_path: P
 
 
 def test_there_are_enough_wrong_folders() -> None:
-    assert len(CASES) >= 25
+    assert len(CASES) >= 80
