@@ -61,11 +61,11 @@ def test_the_password_of_a_carrier_is_a_credential_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "credentials").mkdir()
-    (tmp_path / "credentials" / "trunk_passwords__beta").write_text("secret\n")
+    (tmp_path / "credentials" / "trunk_passwords__beta").write_text("trombone\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     settings = load_settings()
-    assert settings.trunk_passwords["beta"].get_secret_value() == "secret"
-    assert "secret" not in repr(settings)
+    assert settings.trunk_passwords["beta"].get_secret_value() == "trombone"
+    assert "trombone" not in repr(settings)
 
 
 def test_roots_commands_read_the_credentials_beside_the_settings_file(tmp_path: Path) -> None:
