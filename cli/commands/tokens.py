@@ -41,9 +41,7 @@ def command() -> None:
 @click.option("--name", required=True, help="The program that will use it, for lists and the access log.")
 @click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True,
               help="What it may read; may be repeated. `audio`: recordings themselves.")  # fmt: skip
-@click.option(
-    "--days", type=click.IntRange(1, 3660), help="It expires after so many days. Default: never."
-)
+@click.option("--days", type=click.IntRange(1, 3660), help="It expires after so many days. Default: never.")
 @state_option()
 @settings_option()
 def create(
