@@ -113,7 +113,10 @@ def test_a_database_that_is_away_is_one_sentence_without_its_password() -> None:
 
 def test_migrate_says_what_it_did(bare_database: str) -> None:
     applied = [f"applied {migration.name}" for migration in migrations()]
-    assert call("migrate", "--database", bare_database).splitlines() == applied
+    told = call("migrate", "--database", bare_database).splitlines()
+    assert [
+        line for line in told if not line.startswith("rights given to ")
+    ] == applied  # other tests make roles
     assert "nothing to do" in call("migrate", "--database", bare_database)
 
 
