@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 180  # of the drawing, in its own units
-LEFT, BOTTOM, TOP = 44, 22, 8
+LEFT, BOTTOM, TOP = 44, 22, 16
 GAP = 0.25  # of a column
 
 
