@@ -32,11 +32,20 @@ OF_MESSAGES: Mapping[message_states.Event, Act] = {
     message_states.Event.MISSED_GIVEN_UP: lambda con, it: message_states.given_up(con, it, "missed"),
     message_states.Event.DESTROYED: message_states.destroyed,
 }
+
+
+async def restore_destroyed(con: asyncpg.Connection, audio_id: str) -> bool:
+    before = await states(con, "audio")
+    await audio_states.restore_destroyed(con, [audio_id])
+    return await states(con, "audio") != before
+
+
 OF_AUDIO: Mapping[audio_states.Event, Act] = {
     audio_states.Event.STORED: lambda con, it: audio_states.store(con, it, Stored(2.5, 40_044, "a", "b")),
     audio_states.Event.ABSENT: lambda con, it: audio_states.declare_absent(con, it, "silent", 2.5),
     audio_states.Event.SHREDDED: audio_states.shred,
     audio_states.Event.DESTROYED: audio_states.destroy,
+    audio_states.Event.DESTROYED_SINCE: restore_destroyed,
 }
 
 
