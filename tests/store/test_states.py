@@ -17,6 +17,10 @@ from tests.store.calls import NOON, call_id
 from tests.store.sounds import DELIVER
 
 Act = Callable[[asyncpg.Connection, str], Awaitable[object]]
+TOMBSTONE = """
+INSERT INTO tombstone (seq, audio_id, kind, owner, began, destroyed_at, reason, method, versions, prev, hash)
+VALUES (1, $1, 'message', 'acme', now(), now(), 'delivered', 'key+object', 1, '', '')
+"""
 ID, ANOTHER = f"{call_id(1)}-vm1", f"{call_id(1)}-vm2"
 
 OF_MESSAGES: Mapping[message_states.Event, Act] = {
@@ -35,6 +39,7 @@ OF_MESSAGES: Mapping[message_states.Event, Act] = {
 
 
 async def restore_destroyed(con: asyncpg.Connection, audio_id: str) -> bool:
+    await con.execute(f"{TOMBSTONE} ON CONFLICT DO NOTHING", audio_id)
     before = await states(con, "audio")
     await audio_states.restore_destroyed(con, [audio_id])
     return await states(con, "audio") != before
@@ -144,14 +149,7 @@ async def test_audio_begins_recorded_or_as_an_orphan_and_only_once(con: asyncpg.
 
 
 async def test_audio_that_has_a_tombstone_does_not_come_back(con: asyncpg.Connection) -> None:
-    await con.execute(
-        """
-        INSERT INTO tombstone
-            (seq, audio_id, kind, owner, began, destroyed_at, reason, method, versions, prev, hash)
-        VALUES (1, $1, 'message', 'acme', now(), now(), 'delivered', 'key+object', 1, '', '')
-        """,
-        ID,
-    )
+    await con.execute(TOMBSTONE, ID)
     assert await audio_states.add(con, [audio(ID)]) == []
     assert await states(con, "audio") == {}
 
