@@ -16,7 +16,7 @@ log = structlog.get_logger()
 class EndpointQueries(Protocol):
     """Implemented by engine.ari.client.Client.endpoints."""
 
-    async def get_state(self, tech: str, resource: str) -> str: ...
+    async def get(self, tech: str, resource: str) -> str: ...
 
 
 class TrunkStates:
@@ -49,7 +49,7 @@ class TrunkStates:
 
     async def _look(self, name: str) -> None:
         try:
-            is_up = await self._endpoints.get_state("PJSIP", f"{name}0") != OFFLINE
+            is_up = await self._endpoints.get("PJSIP", f"{name}0") != OFFLINE
         except (AriError, TimeoutError):
             return
         if not is_up and name not in self.down:

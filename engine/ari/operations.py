@@ -89,7 +89,7 @@ class Asterisk(Resource):
 
 
 class Endpoints(Resource):
-    async def get_state(self, tech: str, resource: str) -> str:
+    async def get(self, tech: str, resource: str) -> str:
         """Return online, offline or unknown. Raises Gone if there is no such endpoint."""
         reply = await self._get("/endpoints/{tech}/{resource}", tech=tech, resource=resource)
         return str(reply["state"])

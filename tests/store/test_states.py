@@ -17,6 +17,10 @@ from tests.store.calls import NOON, call_id
 from tests.store.sounds import DELIVER
 
 Act = Callable[[asyncpg.Connection, str], Awaitable[object]]
+TOMBSTONE = """
+INSERT INTO tombstone (seq, audio_id, kind, owner, began, destroyed_at, reason, method, versions, prev, hash)
+VALUES (1, $1, 'message', 'acme', now(), now(), 'delivered', 'key+object', 1, '', '')
+"""
 ID, ANOTHER = f"{call_id(1)}-vm1", f"{call_id(1)}-vm2"
 
 OF_MESSAGES: Mapping[message_states.Event, Act] = {
@@ -32,11 +36,21 @@ OF_MESSAGES: Mapping[message_states.Event, Act] = {
     message_states.Event.MISSED_GIVEN_UP: lambda con, it: message_states.given_up(con, it, "missed"),
     message_states.Event.DESTROYED: message_states.destroyed,
 }
+
+
+async def restore_destroyed(con: asyncpg.Connection, audio_id: str) -> bool:
+    await con.execute(f"{TOMBSTONE} ON CONFLICT DO NOTHING", audio_id)
+    before = await states(con, "audio")
+    await audio_states.restore_destroyed(con, [audio_id])
+    return await states(con, "audio") != before
+
+
 OF_AUDIO: Mapping[audio_states.Event, Act] = {
     audio_states.Event.STORED: lambda con, it: audio_states.store(con, it, Stored(2.5, 40_044, "a", "b")),
     audio_states.Event.ABSENT: lambda con, it: audio_states.declare_absent(con, it, "silent", 2.5),
     audio_states.Event.SHREDDED: audio_states.shred,
     audio_states.Event.DESTROYED: audio_states.destroy,
+    audio_states.Event.DESTROYED_SINCE: restore_destroyed,
 }
 
 
@@ -135,14 +149,7 @@ async def test_audio_begins_recorded_or_as_an_orphan_and_only_once(con: asyncpg.
 
 
 async def test_audio_that_has_a_tombstone_does_not_come_back(con: asyncpg.Connection) -> None:
-    await con.execute(
-        """
-        INSERT INTO tombstone
-            (seq, audio_id, kind, owner, began, destroyed_at, reason, method, versions, prev, hash)
-        VALUES (1, $1, 'message', 'acme', now(), now(), 'delivered', 'key+object', 1, '', '')
-        """,
-        ID,
-    )
+    await con.execute(TOMBSTONE, ID)
     assert await audio_states.add(con, [audio(ID)]) == []
     assert await states(con, "audio") == {}
 

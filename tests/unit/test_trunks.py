@@ -124,7 +124,7 @@ class Endpoints:
     def __init__(self) -> None:
         self.states = {"trunk0": "online", "beta0": "offline"}
 
-    async def get_state(self, _tech: str, resource: str) -> str:
+    async def get(self, _tech: str, resource: str) -> str:
         return self.states[resource]
 
 
