@@ -71,6 +71,7 @@ async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
 async def test_the_doctor_names_what_an_update_has_left_to_do_and_then_finds_nothing(
     production: Guest, names: None
 ) -> None:
+    production.run(blocks("Backup")[0].text)
     blamed = "callengine doctor --without clock --format json | jq -r '.findings[].check'"
     assert production.run(blamed) == "versions\n", production.run("callengine doctor || true")
     production.run("systemctl restart callengine-asterisk")
