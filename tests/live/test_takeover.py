@@ -139,6 +139,7 @@ async def test_a_ring_that_nobody_took_leads_on_under_the_next_engine(
     (number,) = service.house.agree([{"ring": engaged}, {"ring": next_one}])
     caller = await service.call(number)
     await caller.wait_ringing()
+    await until(lambda: "connect" in [it["kind"] for it in service.journal(number)])
     await engine.end(how)
     async with seems_alive(service):
         starting = asyncio.create_task(engine.start())

@@ -73,7 +73,7 @@ async def test_the_doctor_names_what_an_update_has_left_to_do_and_then_finds_not
 ) -> None:
     production.run(blocks("Backup")[0].text)
     blamed = "callengine doctor --without clock --format json | jq -r '.findings[].check'"
-    assert production.run(blamed) == "versions\n", production.run("callengine doctor || true")
+    await production.until(f'test "$({blamed})" = versions')  # the worker counts backups now and then
     production.run("systemctl restart callengine-asterisk")
     await production.until(READY)
     assert "no findings" in await production.until("callengine doctor --without clock")
