@@ -144,10 +144,11 @@ def latest_of(lines: Iterable[Switched]) -> dict[Key, Switched]:
 def write(file: Path, switched: Switched) -> None:
     """Add a line; it is on the disk when this returns. Raises OSError.
 
-    The file belongs to the owner of its folder, also if root writes it.
+    The file belongs to the owner of its folder, also if root writes it. A link is refused: the folder's owner
+    could have it lead root to any file.
     """
     is_new = not file.exists()
-    with file.open("ab+") as opened:
+    with open(file, "ab+", opener=_without_links) as opened:
         fcntl.flock(opened, fcntl.LOCK_EX)
         size = opened.seek(0, os.SEEK_END)
         if size and _last_byte(opened.fileno(), size) != b"\n":  # a power cut has cut a line
@@ -161,6 +162,10 @@ def write(file: Path, switched: Switched) -> None:
                 os.fchown(opened.fileno(), folder.st_uid, folder.st_gid)
     if is_new:
         _sync_folder(file.parent)
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
 def _last_byte(descriptor: int, size: int) -> bytes:

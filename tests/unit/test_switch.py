@@ -250,6 +250,13 @@ def test_without_a_readable_routing_it_is_put_on_unchecked(state: Path) -> None:
     assert "not checked" in reply.output
 
 
+def test_a_link_in_place_of_the_file_is_refused(state: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (state / FILE).symlink_to(elsewhere)
+    assert run(state, "acme", "strike", "--until", soon(hours=1), "--reason", "x").exit_code != 0
+    assert not elsewhere.exists()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 def test_a_file_that_root_makes_belongs_to_the_owner_of_the_folder(state: Path) -> None:
     os.chown(state, 12345, 23456)
