@@ -22,7 +22,7 @@ from tests.faults.observed import Absence
 from tests.faults.proxy import Proxy, proxy
 from tests.live.agreed import write_owner
 from tests.live.service import House
-from tests.live.small_disk import may_mount, small_disk
+from tests.live.small_disk import SIZE, may_mount, small_disk
 from tests.store.smtp import MailServer, mail_server
 
 SEGMENT = 4 << 20
@@ -75,8 +75,8 @@ class Field:
 
 
 @asynccontextmanager
-async def open_field(folder: Path) -> AsyncIterator[Field]:
-    """A service that keeps everything below `folder`; it ends with the block."""
+async def open_field(folder: Path, disk_size: str = SIZE) -> AsyncIterator[Field]:
+    """A service that keeps everything below `folder`; it ends with the block. `disk_size`: as of tmpfs."""
     routing, state, apart = folder / "routing", folder / "state", folder / "apart"
     write_owner(routing)
     async with AsyncExitStack() as held:
@@ -96,7 +96,7 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
         disk = folder / "disk" if may_mount() else None
         if disk is not None:
             parts = [state / "journal", state / "asterisk" / "log" / "cel-custom"]
-            held.enter_context(small_disk(disk, parts))
+            held.enter_context(small_disk(disk, parts, disk_size))
         database = postgres.url.replace(f":{postgres.running.port}/", f":{to_database.port}/")
         carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{to_mail.port}"
         wish = Wish(routing, state, carrier, database=database, smtp=smtp)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.faults.columns import Held, held
-from tests.faults.damage import Damage
 from tests.faults.field import Field
 from tests.faults.observe import AWAY, database, observe, settle
 from tests.faults.observed import Observed
@@ -18,7 +17,7 @@ from tests.faults.oracle import judge
 from tests.faults.rows import Row
 from tests.live.sinks import canary
 from tests.live.sip import Agent, Call
-from tests.live.traffic.run import traffic
+from tests.live.traffic.run import Agreed, agree, traffic
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.summary import hit
 
@@ -51,19 +50,25 @@ class Cell:
 
 
 async def run(
-    field: Field, rows: Sequence[Row], phase: Held | None = None, lines: int = LINES, length: float = 0.0
+    field: Field,
+    rows: Sequence[Row],
+    phase: Held | None = None,
+    lines: Sequence[Agreed] | None = None,
+    length: float = 0.0,
 ) -> Cell:
     """Let calls go on, these faults strike one after the other, and look at what is left of all.
 
-    `length`: so many seconds of calls at least, half of them before the first fault.
+    `lines`: new ones without it. `length`: so many seconds of calls at least, half of them before the first
+    fault.
     """
     began, at = datetime.now(UTC), time.monotonic()
     field.absences.clear()
-    field.damage = Damage()
+    field.damage = field.damage.next()
     field.mail.mails.clear()
     seed, withheld = str(random.randrange(10**6)), canary()
     reached: bool | None = None
     number = withheld_number(field)
+    lines = lines or agree(field.house, LINES)
     async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
         await asyncio.sleep(max(BEFORE, length / 2))
         for row in rows:

@@ -32,6 +32,11 @@ class Absence:
         """Whether any of this time is within that span."""
         return self.since < until and since < self.until
 
+    @property
+    def is_standstill(self) -> bool:
+        """Whether Asterisk did nothing, and went on afterwards as if no time had passed."""
+        return (self.part, self.how) == ("asterisk", "frozen")
+
 
 @dataclass(frozen=True)
 class MailSeen:
@@ -121,6 +126,11 @@ class Observed:
         ended = (call.ended or call.began) + 0.05
         frozen = self.of("asterisk", "frozen")
         return next((it for it in frozen if it.touches(call.began, ended)), None)
+
+    def frozen_seconds(self, since: float, until: float) -> float:
+        """For how long Asterisk stood still in that time."""
+        spans = [(max(it.since, since), min(it.until, until)) for it in self.of("asterisk", "frozen")]
+        return sum(max(end - begin, 0.0) for begin, end in spans)
 
     def came(self, call: Seen) -> float:
         """When Asterisk had the call: one that stood still sees its INVITE when it runs again."""

@@ -181,8 +181,8 @@ def _recorded_seconds(it: Observed, call: Seen) -> float:
     lost, ended = SLACK, float("inf")
     if (death := it.death(call)) is not None:
         lost, ended = SLACK + LOST_OF_RECORDING, death.since
-    spans = [span for phase, span in phases(call) if phase == "recorded"]
-    return sum(max(min(until, ended) - since, 0.0) for since, until in spans) - lost
+    spans = [(since, min(until, ended)) for phase, (since, until) in phases(call) if phase == "recorded"]
+    return sum(max(until - since - it.frozen_seconds(since, until), 0.0) for since, until in spans) - lost
 
 
 def announced(it: Observed) -> Iterator[str]:

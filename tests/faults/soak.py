@@ -17,12 +17,19 @@ from pathlib import Path
 
 from tests.faults.field import Field, open_field
 from tests.faults.matrix import Cell, run
+from tests.faults.observe import database
 from tests.faults.rows import ROWS
+from tests.live.traffic.run import agree
 
-SECONDS_OF_A_CALL = 6.0  # of all kinds of calls together, on an average
+SECONDS_OF_A_CALL = 6.5  # of all kinds of calls together, on an average
 SAMPLE_SECONDS = 10.0
 WARM_UP = 0.2  # of a process's life, which do not count: caches fill
+DISK = "1g"  # for the journal and CEL of hours
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+# Recordings of earlier rounds come to their deadline, so that the object store always holds as much.
+DUE = "UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state = 'stored'"
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,8 @@ async def soak(
     """Rounds of calls, with one fault in the middle of each; the last round has what is left of the time."""
     cells: list[Cell] = []
     lives = Lives()
-    lines = max(round(rate * SECONDS_OF_A_CALL), 1)
-    async with open_field(folder) as field, sampling(field, lives):
+    async with open_field(folder, DISK) as field, sampling(field, lives):
+        lines = agree(field.house, max(round(rate * SECONDS_OF_A_CALL), 1))
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 or not cells:
             length = max(min(each, left), 30.0)
@@ -103,6 +110,8 @@ async def soak(
             cell = await run(field, [row], None, lines, length)
             cells.append(cell)
             tell(cell)
+            async with database(field) as con:
+                await con.execute(DUE)
     return cells, lives
 
 
