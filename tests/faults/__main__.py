@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.columns import HELD_PHASES, Held
 from tests.faults.field import open_field
-from tests.faults.matrix import Cell, run
+from tests.faults.matrix import Cell, run_and_mend
 from tests.faults.page import PAGE, rewrite
 from tests.faults.rows import ROWS, Row
 
@@ -55,7 +55,7 @@ async def all_cells(
                 print(f"{row.name}: left out, no file system can be mounted here")
                 continue
             for phase in phases:
-                cells.append(cell := await run(field, [row], phase))
+                cells.append(cell := await run_and_mend(field, [row], phase))
                 report(cell)
                 if write:
                     PAGE.write_text(rewrite(PAGE.read_text(), cells, of))

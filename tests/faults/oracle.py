@@ -89,12 +89,14 @@ def _first_sign(call: Seen) -> float | None:
 
 
 def _patience(it: Observed, call: Seen) -> tuple[float, str]:
+    span = (call.began - AT_ONCE, call.began + RETURNS)
+    if any(away.touches(*span) for away in it.of("disk")):
+        return RETURNS + it.late, "the engine's disk hung"
     for away in it.of("engine", *KNOWN_AWAY):
         if away.since + KNOWN_AWAY[away.how] < call.began and call.began + AT_ONCE < away.until:
             return AT_ONCE + it.late, "the engine was known to be away"
-    slow = [*it.of("engine", "stopped"), *it.of("disk")]
-    if any(away.touches(call.began - AT_ONCE, call.began + RETURNS) for away in slow):
-        return RETURNS + it.late, "the engine was expected back, or its disk hung"
+    if any(away.touches(*span) for away in it.of("engine", "stopped")):
+        return RETURNS + it.late, "the engine was expected back"
     return SOON + it.late, "the engine was there, or had just gone"
 
 

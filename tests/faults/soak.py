@@ -10,14 +10,13 @@ import random
 import re
 import tempfile
 import time
-import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.field import Field, open_field
-from tests.faults.matrix import Cell, run
+from tests.faults.matrix import Cell, run_and_mend
 from tests.faults.observe import database
 from tests.faults.rows import ROWS
 from tests.live.traffic.run import agree
@@ -109,15 +108,15 @@ class Wish:
 
 @dataclass
 class Soaked:
-    """What came of it. `aborted`: rounds in which the harness itself failed."""
+    """What came of it."""
 
     cells: list[Cell] = field(default_factory=list)
-    aborted: int = 0
     lives: Lives = field(default_factory=Lives)
 
     @property
     def broken(self) -> int:
-        return self.aborted + sum(bool(cell.violations) for cell in self.cells)
+        """Rounds with a violation."""
+        return sum(bool(cell.violations) for cell in self.cells)
 
 
 async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
@@ -128,15 +127,9 @@ async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
         end = time.monotonic() + wish.seconds
         while (left := end - time.monotonic()) > 0:
             row = dice.choice([row for row in ROWS if field.disk is not None or not row.on_disk])
-            try:
-                cell = await run(field, [row], None, lines, length=max(min(wish.each, left), SHORTEST))
-            except Exception:  # noqa: BLE001 - the hours before it count; the next round shows what still works
-                it.aborted += 1
-                print(f"{row.name}: broken off", traceback.format_exc(), sep="\n", flush=True)
-                await field.mend()
-            else:
-                it.cells.append(cell)
-                tell(cell)
+            cell = await run_and_mend(field, [row], None, lines, length=max(min(wish.each, left), SHORTEST))
+            it.cells.append(cell)
+            tell(cell)
             print(*it.lives.growth(), sep="\n", flush=True)
             async with database(field) as con:
                 await con.execute(DUE)
@@ -171,8 +164,8 @@ def main() -> None:
     it = Soaked()
     with tempfile.TemporaryDirectory(prefix="callengine-soak-") as folder:
         asyncio.run(soak(it, Path(folder), Wish(asked.length, asked.rate, asked.round, seed)))
-    calls, faults = sum(cell.calls for cell in it.cells), len(it.cells) + it.aborted
-    print(f"{calls} calls, {faults} faults, {it.broken} rounds with a violation, {it.aborted} broken off")
+    calls = sum(cell.calls for cell in it.cells)
+    print(f"{calls} calls, {len(it.cells)} faults, {it.broken} rounds with a violation")
     print(*it.lives.growth(), sep="\n")
     raise SystemExit(1 if it.broken else 0)
 
