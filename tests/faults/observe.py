@@ -43,8 +43,8 @@ SETTLES = 60.0  # s
 SEPARATORS = b" ./()-"
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 UNSETTLED = """
-SELECT (SELECT count(*) FROM audio WHERE state NOT IN ('stored', 'destroyed')
-            OR (state = 'stored' AND (kind = 'message' OR destroy_after < now())))
+SELECT (SELECT count(*) FROM audio WHERE audio_id <> ALL($1) AND (state NOT IN ('stored', 'destroyed')
+            OR (state = 'stored' AND (kind = 'message' OR destroy_after < now()))))
      + (SELECT count(*) FROM outbox WHERE accepted_at IS NULL AND refused_at IS NULL)
 """
 # Pauses after an attempt that came to nothing are cut short: it is as if that time had passed.
@@ -91,7 +91,7 @@ async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:
         await con.execute(NO_PAUSES)
         records = {record.call_id for record in await records_of(con, numbers, began)}
         dead = await dead_letters(con)
-        return calls <= records | dead and not await con.fetchval(UNSETTLED) and not spooled(field)
+        return calls <= records | dead and not await con.fetchval(UNSETTLED, field.damage.ids) and not spooled(field)
 
 
 def journalled_starts(field: Field, numbers: Set[str]) -> set[str]:
