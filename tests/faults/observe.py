@@ -91,7 +91,8 @@ async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:
         await con.execute(NO_PAUSES)
         records = {record.call_id for record in await records_of(con, numbers, began)}
         dead = await dead_letters(con)
-        return calls <= records | dead and not await con.fetchval(UNSETTLED, field.damage.ids) and not spooled(field)
+        unsettled = await con.fetchval(UNSETTLED, field.damage.ids)
+    return calls <= records | dead and not unsettled and not spooled(field)
 
 
 def journalled_starts(field: Field, numbers: Set[str]) -> set[str]:
