@@ -46,6 +46,7 @@ class Seen:
     legs: tuple[LegSeen, ...]
     voices: tuple[int, int] = (0, 0)  # names of the two telephones (media.py); 0: there was no second one
     spoken: float = 0.0  # s that the caller said after the beep
+    shares: tuple[float, float] = (1.0, 1.0)  # of the talk in which they spoke: less on a busy machine
 
     @property
     def announcement(self) -> Span | None:
