@@ -17,6 +17,7 @@ from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
 from journal.cel import CelEvent
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallerLeft,
     EndedBy,
@@ -60,8 +61,8 @@ def entries_of(
             yield from new_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
-        case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
-            yield Answered(state.call_id, event.at)
+        case "ANSWER" if state.answered is None:
+            yield Answered(state.call_id, event.at, "" if event.context == CONTEXT else BY_ENGINE)
         case "ASKED" if not of_caller:
             yield LegAsked(state.call_id, event.at, _leg(event, state), _confirmation(event))
         case "BRIDGE_ENTER" if not of_caller:
