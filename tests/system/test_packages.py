@@ -29,17 +29,17 @@ sed -i 's/^maxload.*/maxload = 0/' /etc/asterisk/asterisk.conf
 READY = "curl -sf http://127.0.0.1:9460/ready && curl -sf http://127.0.0.1:9461/ready"
 
 
-def test_the_same_commit_gives_the_same_bytes(packages: Packages) -> None:
+def test_the_same_commit_gives_the_same_bytes(versions: Packages) -> None:
     digests = [
         [(package.name, hashlib.sha256(package.read_bytes()).hexdigest()) for package in built]
-        for built in (packages.now, packages.again)
+        for built in (versions.now, versions.again)
     ]
     assert [name.partition("_")[0] for name, _ in digests[0]] == sorted(NAMES, reverse=True)
     assert digests[0] == digests[1]
 
 
 async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
-    production: Guest, telephones: Phones, network: Carrier, packages: Packages
+    production: Guest, telephones: Phones, network: Carrier, versions: Packages
 ) -> None:
     await production.until(READY)
     caller = await telephones.dial(UPDATED, SIP, shown(CALLER), says=(CALLER_HZ,))
@@ -52,7 +52,7 @@ async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
         if step == "killed":
             production.run("systemctl kill --signal=KILL callengine-engine callengine-worker")
         else:
-            await install(production, packages, step)
+            await install(production, versions, step)
         await production.until(
             f"test $(systemctl show -P MainPID callengine-engine) != {before} && {READY}", 60
         )
