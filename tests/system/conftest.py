@@ -52,7 +52,7 @@ def guest(packages: Packages) -> Iterator[Guest]:
 @pytest.fixture(scope="session")
 def installed(guest: Guest) -> Guest:
     """After "Installing": both packages, settings, credentials."""
-    install, settings, credentials = blocks("Installing")
+    install, _, settings, credentials = blocks("Installing")
     guest.run(f"cd /srv/packages/now\n{install.text}", seconds=300)
     guest.run(
         filled_in(settings, {"voicemail@provider.example": SENDER, "smtp.provider.example": "127.0.0.1"})

@@ -100,6 +100,7 @@ async def install(guest: Guest, packages: Packages, version: str) -> None:
     """Install this version as "Updating" says; it is there afterwards."""
     command = blocks("Updating")[0].text.replace("install", "install --allow-downgrades")
     await asyncio.to_thread(guest.run, f"cd /srv/packages/{version}\n{command}", seconds=300)
+    assert "up to date" in guest.run(blocks("Updating")[1].text)
     wanted = [version_of(package) for package in getattr(packages, version)]
     there = guest.run("dpkg-query --show --showformat '${Version}\n' callengine callengine-asterisk").split()
     assert sorted(there) == sorted(wanted)

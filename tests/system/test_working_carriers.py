@@ -11,7 +11,7 @@ from tests.system.test_packages import READY
 from tests.system.test_working import CALLER, CALLER_HZ, OFFICE_HZ, record_of
 
 pytestmark = [pytest.mark.timeout(900)]
-BETA_PORT = CARRIER_PORT + 1
+BETA, BETA_PORT = "/etc/callengine/trunks/beta.yaml", CARRIER_PORT + 1
 
 
 async def test_while_the_first_carrier_is_down_calls_go_out_by_the_second(
@@ -19,11 +19,7 @@ async def test_while_the_first_carrier_is_down_calls_go_out_by_the_second(
 ) -> None:
     (example,) = blocks("Several carriers", "yaml")
     here = {"sip.beta.example:5060": f"127.0.0.1:{BETA_PORT}", "198.51.100.7": "127.0.0.3"}
-    production.run("mkdir -p /etc/callengine/trunks")
-    production.write("/etc/callengine/trunks/beta.yaml", filled_in(example, here))
-    production.run(
-        "sed -i 's|^# trunks = .*|trunks = \"/etc/callengine/trunks\"|' /etc/callengine/callengine.toml"
-    )
+    production.write(BETA, filled_in(example, here))
     assert "beta" in production.run("callengine trunks")
     production.run("systemctl restart callengine-engine")
     await production.until(READY)
@@ -35,5 +31,5 @@ async def test_while_the_first_carrier_is_down_calls_go_out_by_the_second(
         record = await record_of(production, SECOND)
     assert (record["outcome"], record["delivered_to"]) == ("answered", OFFICE)
     assert record["legs"][-1]["trunk"] == "beta"
-    production.run("rm /etc/callengine/trunks/beta.yaml && systemctl restart callengine-engine")
+    production.run(f"rm {BETA} && systemctl restart callengine-engine")
     await production.until(READY)

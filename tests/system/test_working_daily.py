@@ -13,7 +13,7 @@ from tests.system.test_working import CALLER_HZ, OFFICE_HZ, record_of
 
 pytestmark = [pytest.mark.timeout(900)]
 READY = "curl -sf http://127.0.0.1:9460/ready && curl -sf http://127.0.0.1:9461/ready"
-PORTAL = '\n[portal]\nurl = "https://portal.provider.example"\n'
+PORTAL = "sed -i 's|^# url = \"https://portal|url = \"https://portal|' /etc/callengine/callengine.toml"
 
 
 async def talk(telephones: Phones, carrier: Carrier, number: str, caller: str) -> None:
@@ -72,7 +72,7 @@ async def test_calls_are_disclosed_by_two_persons(production: Guest) -> None:
 
 
 async def test_an_owner_is_invited_locked_out_and_gets_a_token(production: Guest) -> None:
-    production.run(f"cat >> /etc/callengine/callengine.toml <<'END'\n{PORTAL}END")
+    production.run(PORTAL)
     (block,) = blocks("Owners and their access")
     said = production.run(filled_in(block, {"revoke 3": "revoke 1"}))
     assert "accepted by" in said

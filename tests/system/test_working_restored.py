@@ -1,4 +1,4 @@
-"""The database is lost: the guide's backup is restored, the journals bring the calls since, the audit agrees."""
+"""The database is lost: the backup is restored as the guide says, and journals bring the calls since."""
 
 import re
 
@@ -27,9 +27,8 @@ async def test_records_and_recordings_are_back_with_the_calls_since_the_backup(
     record = await record_of(production, RESTORED)
 
     production.run("psql -qc 'DROP DATABASE callengine WITH (FORCE)'", user="postgres")
-    empty = (
-        f"runuser -u postgres -- psql -v ON_ERROR_STOP=1 postgres <<'END OF SQL'\n{database()}\nEND OF SQL"
-    )
+    psql = "runuser -u postgres -- psql -v ON_ERROR_STOP=1 postgres"
+    empty = f"{psql} <<'END OF SQL'\n{database()}\nEND OF SQL"
     text = filled_in(restore, {f"{BACKUPS}/callengine-ID.backup": file})
     *steps, audit = re.sub("^# now create .*$", lambda _: empty, text, flags=re.MULTILINE).splitlines()
     said = production.run("\n".join(steps), seconds=120)
