@@ -95,6 +95,7 @@ def settings_text(wish: Wish) -> str:
         "[asterisk]",
         'etc_dir = "/etc/asterisk"',
         'trunk = "PJSIP/{number}@trunk{n}"',
+        *(['trunks = "/etc/callengine/trunks"'] if wish.login else []),
         "",
         "[mail]",
         *(f"{name} = {json.dumps(value)}" for name, value in mail.items()),

@@ -20,6 +20,7 @@ async def test_while_the_first_carrier_is_down_calls_go_out_by_the_second(
     (example,) = blocks("Several carriers", "yaml")
     here = {"sip.beta.example:5060": f"127.0.0.1:{BETA_PORT}", "198.51.100.7": "127.0.0.3"}
     production.write(BETA, filled_in(example, here))
+    production.run("sed -i 's|^# trunks = |trunks = |' /etc/callengine/callengine.toml")
     assert "beta" in production.run("callengine trunks")
     production.run("systemctl restart callengine-engine")
     await production.until(READY)

@@ -1,6 +1,8 @@
 """What operators do every day, by the shell blocks of the guide: each is executed as it stands."""
 
 import re
+import secrets
+import socket
 
 import pytest
 
@@ -33,6 +35,7 @@ async def test_recordings_are_listed_fetched_held_released_and_destroyed(
     stored = f"callengine recordings list --number {KEPT} --format json | jq -e '.[0].state == \"stored\"'"
     await production.until(stored)
     (block,) = blocks("Recordings")
+    production.run("rm -f call.flac")
     said = production.run(filled_in(block, {" ID": f" {recording}"}))
     assert [what for what in ("fetch", "hold", "release", "destroy") if what not in said] == []
     assert production.run("head -c 4 /root/call.flac") == "fLaC"
@@ -106,3 +109,37 @@ async def test_a_caller_is_erased_and_a_certificate_is_issued(production: Guest)
     assert DAILY_CALLER not in production.run("callengine calls --format json")
     assert OFFICE in production.run("callengine calls --format json")
     assert "finished" in production.run("callengine forget --status")
+
+
+async def test_a_rotated_log_of_strangers_goes_on_and_fail2ban_reads_both_files(production: Guest) -> None:
+    production.run("apt-get -qq install logrotate fail2ban", seconds=300)
+    folder, ops = "/var/log/asterisk", "/usr/share/callengine/ops/fail2ban/filter.d"
+    for file in ("security.1", "security"):
+        stranger(production)
+        await production.until(f"grep -q RemoteAddress {folder}/security")
+        if file == "security.1":
+            production.run("logrotate --force /etc/logrotate.d/callengine-asterisk")
+            production.run(f"test ! -s {folder}/security")
+    for file in ("security.1", "security"):
+        found = production.run(f"fail2ban-regex {folder}/{file} {ops}/callengine.conf")
+        assert "1 matched" in found, found
+    production.run("logrotate --force /etc/logrotate.d/callengine-asterisk")
+    assert production.run(f"ls {folder} | grep -c 'security\\.1\\.[0-9]' || true") == "0\n"
+
+
+def stranger(guest: Guest) -> None:
+    """A request from an address that is not the carrier's."""
+    host, port = SIP.split(":")
+    lines = [
+        f"OPTIONS sip:{host} SIP/2.0",
+        f"Via: SIP/2.0/UDP 127.0.0.2:5999;branch=z9hG4bK{secrets.token_hex(8)}",
+        "From: <sip:x@127.0.0.2>;tag=1",
+        f"To: <sip:{host}>",
+        f"Call-ID: {secrets.token_hex(8)}",
+        "CSeq: 1 OPTIONS",
+        "Max-Forwards: 70",
+        "Content-Length: 0",
+    ]
+    with guest.network(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.2", 0))
+        sender.sendto("\r\n".join([*lines, "", ""]).encode(), (host, int(port)))

@@ -36,6 +36,7 @@ def test_a_registration_is_a_trunk_file_and_a_credential_of_the_engine(tmp_path:
     assert trunk.addresses == (WISH.carrier_address,)
     password = files[folder / "credentials/trunk_passwords__trunk"]
     assert (password.text, password.mode) == ("of-the-carrier\n", SECRET)
+    assert 'trunks = "/etc/callengine/trunks"\n' in files[folder / "callengine.toml"].text
     drop_in = files[tmp_path / "etc/systemd/system/callengine-engine.service.d/quickstart-login.conf"]
     assert "LoadCredential=trunk_passwords__trunk:/etc/callengine/credentials/trunk_pass" in drop_in.text
 
