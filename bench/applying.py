@@ -40,7 +40,7 @@ route:
   - hours:
       open: mon-fri 09:00-12:30 13:30-17:30
       closed:
-        - announce: welcome
+        - ring: +3221112233
   - ring:
       to: [+3247{to:07}, +3221112233]
       seconds: 20
