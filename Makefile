@@ -89,7 +89,7 @@ fmt: .venv/ready
 
 manual: .venv/ready
 	@$(BIN)/callengine schema --markdown > docs/routing.md.new && mv docs/routing.md.new docs/routing.md
-	@for files in numbers owners routes; do \
+	@for files in numbers owners routes trunks; do \
 	    $(BIN)/callengine schema $$files > config/schemas/$$files.new && mv config/schemas/$$files.new config/schemas/$$files.json; \
 	done
 

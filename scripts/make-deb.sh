@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8 TZ=UTC
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 DEST=$(realpath -m "${1:-$HERE/dist}")
 ARCHITECTURE=$(dpkg --print-architecture)
-ASTERISK_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22
+ASTERISK_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22-2
 BIN=$HERE/.venv/bin
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
