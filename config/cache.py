@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from dialplan.caller_list import CallerList
+from dialplan.event_calendar import EventCalendar
 from dialplan.number import Owner
 
 # A file system's clock is coarse: a file that was changed just before it was read may change again unseen.
 YOUNG_NS = 2_000_000_000
 SOURCES = ("config", "dialplan")
-LIBRARIES = ("holidays", "phonenumbers", "pydantic", "tzdata")
+LIBRARIES = ("holidays", "icalendar", "phonenumbers", "pydantic", "recurring-ical-events", "tzdata")
 SPARE = 1000  # entries of earlier readings that are kept besides as many as the last one needed
 
 type Stamp = tuple[int, int, int]
@@ -56,6 +57,7 @@ class Known:
     owners: dict[str, Owner] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     lists: dict[str, CallerList] = field(default_factory=dict)
+    calendars: dict[str, EventCalendar] = field(default_factory=dict)
 
 
 class Cache:
@@ -131,6 +133,9 @@ class Cache:
     def caller_list(self, sha256: str, make: Callable[[], CallerList | None]) -> CallerList | None:
         return self._known_or(self._before.lists, self._now.lists, sha256, make)
 
+    def calendar(self, sha256: str, make: Callable[[], EventCalendar | None]) -> EventCalendar | None:
+        return self._known_or(self._before.calendars, self._now.calendars, sha256, make)
+
     def _known_or[T](
         self, before: dict[str, T], now: dict[str, T], sha256: str, make: Callable[[], T | None]
     ) -> T | None:
@@ -154,6 +159,7 @@ class Cache:
             _some_more(before.owners, now.owners),
             _some_more(before.seconds, now.seconds),
             _some_more(before.lists, now.lists),
+            _some_more(before.calendars, now.calendars),
         )
 
 

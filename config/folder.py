@@ -1,7 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
 A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
-routes/**/*.yaml sub-routes.
+routes/**/*.yaml sub-routes, calendars/**/*.ics calendars of events.
 """
 
 import os
@@ -16,9 +16,10 @@ from dialplan.names import LANGUAGES, NAME
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
 LIST = (".txt",)
+CALENDAR = (".ics",)
 FILE_NAME = re.compile(NAME, re.ASCII)
 # The folders in a routing folder.
-PARTS = ("owners", "numbers", "prompts", "callers", "routes")
+PARTS = ("owners", "numbers", "prompts", "callers", "routes", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Files:
     errors: tuple[FileError, ...]
     callers: tuple[Path, ...] = ()
     routes: tuple[Path, ...] = ()
+    calendars: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file whose content counts."""
-        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes, *self.calendars)
 
 
 def list_files(folder: Path) -> Files:
@@ -60,7 +62,16 @@ def list_files(folder: Path) -> Files:
     _refuse_twice(prompts, refuse)
     callers = sorted(_files(folder / "callers", LIST, refuse), key=str)
     routes = sorted(_files(folder / "routes", YAML, refuse), key=str)
-    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
+    calendars = sorted(_files(folder / "calendars", CALENDAR, refuse), key=str)
+    return Files(
+        tuple(owners),
+        tuple(numbers),
+        tuple(prompts),
+        tuple(errors),
+        tuple(callers),
+        tuple(routes),
+        tuple(calendars),
+    )
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
