@@ -12,19 +12,21 @@ from engine.call_limits import CallLimits
 from engine.caller_rates import CallerRates
 from engine.counters import Counters
 from engine.destinations import Destinations
+from engine.pins import Pins
 from engine.switches import FILE, Switches
 from journal.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class NodeMemory:
-    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers."""
+    """Counts of calls at steps, calls beyond steps that limit them, switches, PINs, destinations, callers."""
 
     counters: Counters
     limits: CallLimits
     switches: Switches
     destinations: Destinations
     rates: CallerRates
+    pins: Pins
 
     @classmethod
     def of(cls, state: Path, unfinished: Mapping[str, Sequence[Entry]], unreachable_in_a_row: int) -> Self:
@@ -38,6 +40,7 @@ class NodeMemory:
             switches,
             Destinations(Breakers(unreachable_in_a_row)),
             CallerRates(),
+            Pins(state),
         )
 
     def left_out(self, number: ServiceNumber) -> tuple[str, ...]:
