@@ -42,6 +42,7 @@ async def serve(settings: Settings) -> None:
             parts.disk.run(),
             surroundings.trunk_states.run(),
             parts.memory.switches.watch(),
+            parts.memory.owners.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from mailer.settling import lock, spared
+from mailer.settling import Locked, lock, spared
 from storage import access, message_states
-from storage.access import Access
+from storage.access import Access, Actor
 from storage.destruction import schedule_destruction
 
 FIND = """
@@ -44,6 +44,19 @@ UPDATE outbox SET next_at = now(), first_at = now(), lease_until = NULL, leased_
     accepted_at = NULL, final = NULL, refused_at = NULL, bounced_at = NULL
 WHERE message_id = $1
 """
+
+
+# One more address for a message, besides those agreed when the call came in (turn 1) and the second one (2).
+READDRESS = """
+INSERT INTO outbox (message_id, recipient, turn, domain, dated)
+SELECT $1, $2, 3, lower(split_part($2, '@', 2)), coalesce(min(dated), now()) FROM outbox WHERE message_id = $1
+ON CONFLICT (message_id, recipient) DO NOTHING RETURNING recipient
+"""
+BY_OWNER = """
+SELECT count(*) FROM access
+WHERE audio_id = $1 AND what = 'retry' AND actor = 'owner' AND at > now() - interval '1 day'
+"""
+MOST_BY_OWNER = 5  # of one message, in a day
 
 
 class NotNow(Exception):
@@ -125,22 +138,39 @@ async def _recipients_of(
     return recipients
 
 
-async def retry(con: asyncpg.Connection, message_id: str) -> None:
-    """Send a message now; an undeliverable one starts again. Raises LookupError, NotNow."""
+async def retry(
+    con: asyncpg.Connection, message_id: str, actor: Actor | None = None, *, to: str | None = None
+) -> None:
+    """Send a message now; an undeliverable one starts again. Raises LookupError, NotNow.
+
+    `to`: one more address, which gets it instead of those that did not take it. `actor` None: who runs this
+    process; an owner may do it MOST_BY_OWNER times a day.
+    """
     async with con.transaction():
         message = await lock(con, message_id)
-        if message.state in ("waiting", "bounced"):
-            await con.execute(HURRY, message_id)
-        elif message.state != "undeliverable":
+        if actor and await con.fetchval(BY_OWNER, message_id) >= MOST_BY_OWNER:
+            raise NotNow(f"it was sent again {MOST_BY_OWNER} times today")
+        if message.state not in ("waiting", "bounced", "undeliverable"):
             raise NotNow(
                 f"it is {message.state}; only a message that is waiting, bounced or undeliverable can be sent"
             )
-        elif not await spared(con, message):
+        if message.state == "undeliverable" and not await spared(con, message):
             raise NotNow("its audio has been destroyed")
-        else:
-            await con.execute(BEGIN_ANEW, message_id)
-            await message_states.retried(con, message_id)
-        await access.add(con, message_id, Access.RETRY)
+        await _send_again(con, message, to)
+        await access.add(con, message_id, Access.RETRY, actor, detail=to)
+
+
+async def _send_again(con: asyncpg.Connection, message: Locked, to: str | None) -> None:
+    """In a transaction that has locked the message. Raises NotNow."""
+    if to is not None:
+        if await con.fetchval(READDRESS, message.message_id, to) is None:
+            raise NotNow(f"it goes to {to} already")
+    elif message.state == "undeliverable":
+        await con.execute(BEGIN_ANEW, message.message_id)
+    else:
+        await con.execute(HURRY, message.message_id)
+    if message.state == "undeliverable":
+        await message_states.retried(con, message.message_id)
 
 
 async def release(con: asyncpg.Connection, message_id: str) -> None:

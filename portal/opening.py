@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from config.owner_changes import FILE, OwnerChanges
 from config.settings import Settings, SettingsError
 from config.versions import Versions
 from mailer.compose import Sender
@@ -34,7 +35,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             portal=settings.portal,
             pool=pool,
-            routing=RoutingInForce(Versions(settings.routing_versions)),
+            routing=RoutingInForce(Versions(settings.routing_versions), OwnerChanges(settings.state / FILE)),
             secrets=Secrets(settings.master_key.get_secret_value()),
             links=links,
             encrypted_store=EncryptedStore(objects, key_wrapper),

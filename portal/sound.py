@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import asyncpg
 from aiohttp import hdrs, web
@@ -18,7 +19,6 @@ from portal.services import UNLIMITED
 from storage.access import Access, Actor
 from storage.conversation import BLOCK, HOW, LOSSY
 from storage.encrypted_store import EncryptedStore
-from storage.owned.recordings import RecordingView
 
 FORMATS = ("wav", "flac", "mp3", "opus")
 TYPES: Mapping[str, str] = {
@@ -34,6 +34,16 @@ CHUNK = 256 * 1024
 CHUNK_SECONDS = 30.0  # a client that reads slower than this is given up
 
 
+class Audio(Protocol):
+    """A recording or a message. `format`: in which it is stored."""
+
+    @property
+    def audio_id(self) -> str: ...
+
+    @property
+    def format(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was given to somebody, and when."""
@@ -43,23 +53,21 @@ class Heard:
 
 
 class Sounds:
-    """Returns the audio of recordings, and logs each access."""
+    """Returns the audio of recordings and messages, and logs each access."""
 
     def __init__(self, encrypted_store: EncryptedStore) -> None:
         self._store = encrypted_store
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._kept: OrderedDict[tuple[str, str], Heard] = OrderedDict()
 
-    async def of(
-        self, con: asyncpg.Connection, recording: RecordingView, form: str, actor: Actor, what: Access
-    ) -> bytes:
-        """The recording in this format. Not in a transaction. Raises as EncryptedStore.fetch does."""
-        key = (recording.audio_id, actor.operator)
+    async def of(self, con: asyncpg.Connection, audio: Audio, form: str, actor: Actor, what: Access) -> bytes:
+        """The audio in this format. Not in a transaction. Raises as EncryptedStore.fetch does."""
+        key = (audio.audio_id, actor.operator)
         if what is Access.LISTEN and (data := self._recent(key)) is not None:
             return data
         async with self._turns:
-            data = await self._store.fetch(con, recording.audio_id, actor, what)
-            if form != recording.format:
+            data = await self._store.fetch(con, audio.audio_id, actor, what)
+            if form != audio.format:
                 data = await asyncio.to_thread(convert, data, form)
         if what is Access.LISTEN:
             self._keep(key, data)

@@ -22,6 +22,7 @@ from worker.erasing import Erasing
 from worker.job import Job, Work, keep_running
 from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
+from worker.owner_changes import owner_changes_job
 from worker.reconciling import LOOK_SECONDS, Reconciling
 
 GRACE_SECONDS = 1.0
@@ -43,7 +44,7 @@ async def work(settings: Settings) -> None:
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
     reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     erasing = Erasing(settings, drainer, metrics)
-    callers = [erasing.job, anonymising_job(settings, metrics)]
+    callers = [erasing.job, anonymising_job(settings, metrics), owner_changes_job(settings)]
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = stop_requested()

@@ -8,8 +8,8 @@ from portal.api import shapes, views
 from portal.api.asked import Asked, place
 from portal.api.problem import Problem, not_there
 from portal.api.queries import AudioQuery, Page, Query
+from portal.hearing import SOUNDS
 from portal.place import instant_text
-from portal.recordings import SOUNDS
 from portal.sound import send
 from storage.access import Access
 from storage.encrypted_store import AudioDamaged, AudioDestroyed

@@ -57,6 +57,20 @@ class MessageView:
     held: bool
     destroyed: datetime | None
     recipients: tuple[Recipient, ...]
+    format: str = "wav"  # in which its audio is stored
+
+    @property
+    def audio_id(self) -> str:
+        return self.message_id
+
+    @property
+    def can_be_heard(self) -> bool:
+        return self.sound == "stored"
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether another try or another address makes sense."""
+        return self.state in ("waiting", "bounced", "undeliverable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import aiohttp
 import asyncpg
 
 from config.copies import content_digest
+from config.owner_changes import FILE
 from config.settings import Settings
 from config.versions import Versions
 from devkit.ports import reserve_ports
@@ -23,6 +24,7 @@ from storage.key_wrapper import KeyWrapper, new_master_key
 from tests.lateness import PATIENCE
 from tests.store.keeping import House
 from tests.store.smtp import MailServer, mail_server
+from worker.owner_changes import OwnerChangesFile
 
 ACME, BAKERY = "acme", "bakery"
 OFFICE, OVEN = "office@acme.example", "oven@bakery.example"
@@ -126,6 +128,11 @@ class Street:
         browser = Browser(self.url, aiohttp.ClientSession(cookie_jar=jar))
         self.browsers.append(browser)
         return browser
+
+    async def spread(self) -> None:
+        """What worker and portal do within seconds: owners' changes come into force."""
+        await OwnerChangesFile(self.state / FILE).look(self.house.con)
+        await self.services.routing.look()
 
     async def link(self, browser: Browser, address: str) -> str:
         """Ask for a link; return its path as the mail has it."""

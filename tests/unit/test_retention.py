@@ -35,11 +35,11 @@ def accept(versions: Versions, folder: Path, keep: str) -> None:
 
 def test_each_version_is_read_once_and_a_way_back_is_a_change_too(folder: Path, versions: Versions) -> None:
     retention = Retention("here", versions.in_force)
-    assert retention._changed() is None
+    assert retention._changed({}) is None
     for keep, days in (("30 days", 30), ("10 days", 10), ("30 days", 30)):
         accept(versions, folder, keep)
-        assert retention._changed() == {"acme": timedelta(days=days)}
-        assert retention._changed() is None
+        assert retention._changed({}) == {"acme": timedelta(days=days)}
+        assert retention._changed({}) is None
 
 
 def test_a_damaged_version_shortens_no_retention(folder: Path, versions: Versions) -> None:
@@ -49,6 +49,6 @@ def test_a_damaged_version_shortens_no_retention(folder: Path, versions: Version
     owner.write_text(OWNER.partition("keep")[0])  # still an owner, whose recordings live for 30 days
     retention = Retention("here", versions.in_force)
     with capture_logs() as logs:
-        assert retention._changed() is None
-        assert retention._changed() is None
+        assert retention._changed({}) is None
+        assert retention._changed({}) is None
     assert [entry["event"] for entry in logs] == ["routing_version_unusable"]
