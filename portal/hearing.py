@@ -34,12 +34,12 @@ async def give(request: web.Request, audio: Heard, form: str, what: Access) -> w
     visitor = request[VISITOR]
     try:
         async with database(request) as con:
-            data = await request.app[SOUNDS].of(con, audio, form, visitor.actor, what)
+            source = await request.app[SOUNDS].of(con, audio, form, visitor.actor, what)
     except AudioDestroyed:
         raise web.HTTPNotFound(text="this has been destroyed\n") from None
     except (AudioDamaged, ObjectsTrouble):
         raise web.HTTPServiceUnavailable(text="this cannot be read at the moment\n") from None
-    return await send(request, data, form, file_name(audio, visitor, form), what is Access.DOWNLOAD)
+    return await send(request, source, form, file_name(audio, visitor, form), what is Access.DOWNLOAD)
 
 
 def file_name(audio: Heard, visitor: Visitor, form: str) -> str:

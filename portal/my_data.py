@@ -79,6 +79,7 @@ def ground_of(request: web.Request) -> Owner:
     return ground or request[VISITOR].owner
 
 
+PUBLIC_ROUTES = addresses.PUBLIC_ROUTES
 ROUTES = (
     web.get("/data", show_data, name="data"),
     web.post("/data", change, name="change_data"),

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from portal import (
     accesses,
-    addresses,
     call,
     calls,
     downloads,
@@ -49,7 +48,7 @@ def application(services: Services, unlimited: Unlimited) -> web.Application:
     app[UNLIMITED] = unlimited
     app[overview.RECENT] = overview.Recent()
     app[SOUNDS] = Sounds(services.encrypted_store)
-    public = (*login.PUBLIC_ROUTES, *addresses.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
+    public = (*login.PUBLIC_ROUTES, *my_data.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
     app[PUBLIC] = frozenset(str(route.kwargs["name"]) for route in public)
     app.add_routes(public)
     app.add_routes(login.ROUTES)

@@ -32,6 +32,9 @@ INSERT INTO owner_address (link_hash, owner, address, setting, asked_by, expires
     ('1', 'acme', 'of acme', 'mail', 'a', now()), ('2', 'bakery', 'of bakery', 'mail', 'b', now());
 INSERT INTO owner_notice (owner, recipient, what, address, language, require_tls) VALUES
     ('acme', 'of acme', 'added', 'a', 'nl', false), ('bakery', 'of bakery', 'added', 'b', 'nl', false);
+INSERT INTO owner_switch (owner, number, name, until, put_by, reason) VALUES
+    ('acme', '+3270012345', 'of acme', now(), 'a', ''),
+    ('bakery', '+3280012345', 'of bakery', now(), 'b', '');
 """
 OWNER = Actor(OFFICE, "portal", "owner")
 
@@ -152,7 +155,7 @@ async def test_every_table_of_owners_shows_an_owner_only_their_rows_and_nobody_n
                 told += "".join(row[0] for row in await asked.fetch(f"SELECT t::text FROM {table} t"))  # noqa: S608
         assert [call_id(n) in told for n in ours] == [True] * 3
         assert [call_id(n) in told for n in theirs] == [False] * 3
-        assert (told.count("of acme"), told.count("of bakery")) == ((3, 0) if owner == "acme" else (0, 3))
+        assert (told.count("of acme"), told.count("of bakery")) == ((4, 0) if owner == "acme" else (0, 4))
 
 
 def test_every_table_with_rows_of_owners_has_a_policy() -> None:
