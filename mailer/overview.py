@@ -12,14 +12,9 @@ from mailer.settling import Locked, lock, spared
 from storage import access, message_states
 from storage.access import Access, Actor
 from storage.destruction import schedule_destruction
+from storage.owned.messages import MESSAGES, state_of, values_of
 
-FIND = """
-SELECT message.message_id, message.kind, message.call_id, message.owner, message.number, message.caller,
-    message.withheld, message.began, message.state, message.why, audio.state AS sound, audio.seconds,
-    audio.destroy_after, audio.hold, tombstone.destroyed_at
-FROM message
-LEFT JOIN audio ON audio.audio_id = message.message_id
-LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
+FIND = f"""{MESSAGES}
 WHERE ($1::text IS NULL OR message.owner = $1)
   AND ($2::text IS NULL OR message.state = $2)
   AND ($3::timestamptz IS NULL OR message.began >= $3)
@@ -234,35 +229,10 @@ def _attempt(row: asyncpg.Record) -> Attempt:
 
 
 def _recipient(row: asyncpg.Record, attempts: Sequence[Attempt]) -> RecipientView:
-    state = _state(row)
+    state = state_of(row)
     next_at = row["next_at"] if state == "waiting" else None
     return RecipientView(row["recipient"], state, next_at, tuple(attempts))
 
 
-def _state(row: asyncpg.Record) -> str:
-    if row["bounced_at"]:
-        return "bounced"
-    if row["accepted_at"]:
-        return "arrived" if row["final"] else "accepted"
-    return "refused" if row["refused_at"] else "waiting"
-
-
 def _overview(row: asyncpg.Record, recipients: Sequence[RecipientView]) -> Overview:
-    return Overview(
-        message_id=row["message_id"],
-        kind=row["kind"],
-        call_id=str(row["call_id"]),
-        owner=row["owner"],
-        number=row["number"],
-        caller=row["caller"] or "",
-        withheld=row["withheld"],
-        began=row["began"],
-        state=row["state"],
-        why=row["why"] or "",
-        sound=row["sound"] or "",
-        seconds=None if row["seconds"] is None else float(row["seconds"]),
-        kept_until=None if row["destroyed_at"] else row["destroy_after"],
-        held=row["hold"] is not None,
-        destroyed=row["destroyed_at"],
-        recipients=tuple(recipients),
-    )
+    return Overview(**values_of(row), owner=row["owner"], recipients=tuple(recipients))
