@@ -55,6 +55,7 @@ WORKER_FUNCTIONS = (
     "keys.begin_epoch(bigint)",
     "keys.end_epoch(bigint)",
     "public.rewrite_callers(text)",
+    "public.destroy_records(uuid[])",
 )
 READER = {"public.call": "SELECT", "public.leg": "SELECT"}
 PORTAL = {

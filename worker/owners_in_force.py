@@ -4,9 +4,11 @@ their own changes.
 So the engine alone decides what is in force, and a folder that would not go live destroys nothing.
 """
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncpg
 import structlog
 
 from config.copies import content_digest
@@ -14,6 +16,7 @@ from config.errors import ConfigErrors
 from config.owner_changes import AllChanges, OwnerChanges
 from config.owners import owners_in
 from dialplan.number import Owner
+from storage.owner_changes import all_changes
 
 log = structlog.get_logger()
 
@@ -28,10 +31,16 @@ class OwnersInForce:
         self._changes: AllChanges | None = None
         self._applied = OwnerChanges()
 
-    def changed(self, changes: AllChanges) -> Mapping[str, Owner] | None:
-        """The owners in force; None when they are the same as last time. Blocks.
+    async def look(self, con: asyncpg.Connection) -> Mapping[str, Owner] | None:
+        """The owners in force, with what they have changed; None when they are the same as last time.
 
-        `changes`: the owners' own, from the database. A damaged version is ignored: an owner's truncated file
+        Their changes come from the database, never from the file of this node: a file that is missing could
+        shorten a retention. Raises asyncpg's errors.
+        """
+        return await asyncio.to_thread(self.changed, await all_changes(con))
+
+    def changed(self, changes: AllChanges) -> Mapping[str, Owner] | None:
+        """The same with these changes. Blocks. A damaged version is ignored: an owner's truncated file
         could shorten a retention.
         """
         if not self._read() and changes == self._changes:

@@ -24,6 +24,7 @@ COLUMNS = (
     "mail",
     "keep_recordings",
     "anonymise_after",
+    "keep_records",
     "logged_in",
     "tokens",
     "locked",

@@ -77,6 +77,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/grants.py: _restrict",
         "storage/grants.py: grant",
         "storage/backup/archive.py: written",
+        "storage/backup/erasures.py: repeat",
         "storage/backup/own_key.py: make",
         "storage/backup/own_key.py: revoke_older",
         "storage/backup/restoration.py: destroy_again",
