@@ -18,7 +18,7 @@ from portal.pages import page
 from portal.routing import addresses_of
 from portal.secrets import is_token, new_token
 from portal.services import SERVICES
-from portal.visitor import VISITOR, database
+from portal.visitor import VISITOR, Visitor, database
 from storage.access import Actor
 from storage.owned import settings
 from storage.owned.settings import Notice, Pending
@@ -60,19 +60,32 @@ async def add(request: web.Request) -> web.StreamResponse:
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
-    """Remove an address, and tell all, also this one. The last of `mail` stays: messages go there."""
+    """Remove an address, and tell all, also this one. The last of `mail` stays: messages go there.
+
+    One that has not been confirmed was never used: nobody is told.
+    """
     visitor, address = request[VISITOR], field(await form(request), "address")
     ground = request.app[SERVICES].routing.ground(visitor.name) or visitor.owner
     async with database(request) as con, settings.alone(con, visitor.name) as changes:
-        owner = valid(ground, changes)
-        mail = [one for one in owner.mail if one != address]
-        then = owner.mail_then if owner.mail_then != address else None
-        if address not in addresses_of(owner) or not mail:
-            raise web.HTTPSeeOther("/data?refused=mail")
-        values = {"mail": mail, "mail_then": then}
-        if not await store(con, visitor.name, ground, values, visitor.actor):
-            await tell(con, visitor.name, owner, "removed", address)
-    raise web.HTTPSeeOther("/data")
+        # Nothing is raised in here: that would undo it.
+        done = await settings.withdraw(con, visitor.name, address) or await _removed(
+            con, visitor, ground, valid(ground, changes), address
+        )
+    raise web.HTTPSeeOther("/data" if done else "/data?refused=mail")
+
+
+async def _removed(
+    con: asyncpg.Connection, visitor: Visitor, ground: Owner, owner: Owner, address: str
+) -> bool:
+    """False if this is no address of the owner, or the last one."""
+    mail = [one for one in owner.mail if one != address]
+    if address not in addresses_of(owner) or not mail:
+        return False
+    values = {"mail": mail, "mail_then": owner.mail_then if owner.mail_then != address else None}
+    if await store(con, visitor.name, ground, values, visitor.actor):
+        return False
+    await tell(con, visitor.name, owner, "removed", address)
+    return True
 
 
 async def show_link(request: web.Request) -> web.StreamResponse:
@@ -97,7 +110,9 @@ async def confirm(request: web.Request) -> web.StreamResponse:
     async with owned(services.pool, name) as con, settings.alone(con, name) as changes:
         found = await settings.find_address(con, name, link)
         owner = valid(ground, changes)
-        if found is None or await accept(con, name, ground, owner, found):
+        if found is None or found.asked_by not in addresses_of(owner):
+            return page(request, "confirm.html", status=410, **gone)
+        if await accept(con, name, ground, owner, found):
             return page(request, "confirm.html", status=410, **gone)
         await settings.use_address(con, name, link)
     return page(request, "confirm.html", **gone | {"done": True, "owner": owner, "address": found.address})

@@ -40,9 +40,10 @@ VALUES ($1, $2, $3, $4, $5, now() + $6)
 LOOK = """
 SELECT address, setting, asked_by FROM owner_address
 WHERE owner = $1 AND link_hash = $2 AND used_at IS NULL AND expires_at > now()
+    AND NOT EXISTS (SELECT FROM portal_lock WHERE portal_lock.owner = owner_address.owner)
 """
 USE = "UPDATE owner_address SET used_at = now() WHERE owner = $1 AND link_hash = $2"
-DROP = "DELETE FROM owner_address WHERE owner = $1 AND address = $2 AND used_at IS NULL"
+DROP = "DELETE FROM owner_address WHERE owner = $1 AND address = $2 AND used_at IS NULL RETURNING address"
 SWEEP = "DELETE FROM owner_address WHERE owner = $1 AND created_at < now() - $2::interval"
 NOTIFY = """
 INSERT INTO owner_notice (owner, recipient, what, address, language, require_tls)
@@ -139,6 +140,11 @@ async def request_address(con: asyncpg.Connection, owner: str, link: str, wanted
         told = (wanted.address, wanted.setting, wanted.asked_by, LINK_LIFE)
         await con.execute(REQUEST, digest(link), owner, *told)
     return True
+
+
+async def withdraw(con: asyncpg.Connection, owner: str, address: str) -> bool:
+    """Drop the link for an address that has not been confirmed; False if there is none."""
+    return await con.fetchval(DROP, owner, address) is not None
 
 
 async def find_address(con: asyncpg.Connection, owner: str, link: str) -> Pending | None:

@@ -138,6 +138,30 @@ async def test_a_link_of_one_owner_means_nothing_for_another(street: Street) -> 
     assert (await street.browser().post("/confirm/use", {"owner": "bakery", "link": link})).status == 410
 
 
+async def test_a_link_ends_when_it_is_withdrawn_or_who_asked_is_gone_or_the_owner_is_locked(
+    street: Street, all_rows: asyncpg.Connection
+) -> None:
+    office, other = await street.logged_in(OFFICE), street.browser()
+    await confirmed(other, await asked(street, office))
+    await street.spread()
+    desk = await street.logged_in(NEW)
+    withdrawn = await asked(street, desk, "one@acme.example")
+    assert (await desk.send("/data/addresses/remove", address="one@acme.example")).place == "/data"
+    of_desk = await asked(street, desk, "two@acme.example")
+    of_office = await asked(street, office, "three@acme.example")
+    assert (await office.send("/data/addresses/remove", address=NEW)).place == "/data"
+    await all_rows.execute("INSERT INTO portal_lock (owner, reason, locked_by) VALUES ('acme', '', '')")
+    for path in (withdrawn, of_desk, of_office):
+        link = path.rpartition("/")[2]
+        assert (await other.post("/confirm/use", {"owner": ACME, "link": link})).status == 410
+    await all_rows.execute("DELETE FROM portal_lock")
+    link = of_desk.rpartition("/")[2]
+    assert (await other.post("/confirm/use", {"owner": ACME, "link": link})).status == 410
+    assert await confirmed(other, of_office) == 200
+    await street.spread()
+    assert mail_of(street)[0] == (OFFICE, "three@acme.example")
+
+
 async def test_an_address_is_removed_and_both_are_told_and_its_logins_end(street: Street) -> None:
     office = await street.logged_in(OFFICE)
     await confirmed(street.browser(), await asked(street, office))
