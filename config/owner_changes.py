@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +26,38 @@ MOST_BYTES = 20_000_000
 type AllChanges = Mapping[str, Changes]  # by the owner's name
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The changes, and what they made of an owner, with the owner of the file."""
+
+    changes: AllChanges
+    applied: dict[str, tuple[Owner, Owner]]
+
+
 class OwnerChanges:
     """The changes in `file`, which may be missing; without a file, those that `use` is given."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._changes: AllChanges = {}
+        self._known = _Known({}, {})
         self._stamp: tuple[int, int, int] | None = None
-        self._applied: dict[str, tuple[Owner, Owner]] = {}
 
     def use(self, changes: AllChanges) -> None:
-        self._changes, self._applied = changes, {}
+        self._known = _Known(changes, {})  # at once: another thread may be applying those of before
 
     def apply(self, name: str, owner: Owner) -> Owner:
         """Return this owner of a routing as it is in force, with the owner's own changes.
 
         Changes that the operator's file does not allow any more are ignored, and logged once.
         """
-        changes = self._changes.get(name)
+        known = self._known
+        changes = known.changes.get(name)
         if not changes:
             return owner
-        ground, applied = self._applied.get(name, (None, owner))
+        ground, applied = known.applied.get(name, (None, owner))
         if ground is not owner:
             applied = self._changed(name, owner, changes)
-            self._applied[name] = (owner, applied)
+            known.applied[name] = (owner, applied)
         return applied
 
     def apply_all(self, owners: Mapping[str, Owner]) -> dict[str, Owner]:

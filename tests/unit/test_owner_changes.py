@@ -1,7 +1,9 @@
 """What an owner changes of their own settings, over the operator's file."""
 
 import os
+import re
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,13 @@ def test_changes_lie_over_the_file_and_change_nothing_else() -> None:
 def test_what_an_owner_may_not_change_stays_as_the_file_has_it() -> None:
     assert changed(OWNER, {"require_tls": True, "caller_may_stop": True, "anonymise_after": None}) == OWNER
     assert set(CHANGEABLE) < set(Owner.model_fields)
+
+
+def test_the_table_takes_every_setting_that_an_owner_may_change() -> None:
+    text = (resources.files("storage") / "migrations" / "028_owner_changes.sql").read_text("utf-8")
+    check = re.search(r"setting IN \(([^)]*)\)", text)
+    assert check
+    assert set(re.findall("'([a-z_]+)'", check[1])) == set(CHANGEABLE)
 
 
 @pytest.mark.parametrize(
