@@ -7,14 +7,13 @@ from time import monotonic
 from typing import Self
 
 from config.owner_changes import OwnerChanges, changes_in
-from config.switches import FILE
 from dialplan.number import ServiceNumber
 from engine.breakers import Breakers
 from engine.call_limits import CallLimits
 from engine.caller_rates import CallerRates
 from engine.counters import Counters
 from engine.destinations import Destinations
-from engine.switches import Switches
+from engine.switches import FILE, Switches
 from journal.entries import Entry
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from config.switches import Key, Stamp, Switched, latest_of, read_all, stamp_of
+from config.switches import FILE, Key, Stamp, Switched, latest_of, read_all, stamp_of, write
+
+__all__ = ["FILE", "Switched", "Switches", "write"]
 
 log = structlog.get_logger()
 
