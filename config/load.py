@@ -5,6 +5,7 @@ import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from config.cache import Cache, KnownNumber, software
@@ -19,6 +20,7 @@ from config.reading import Reading
 from config.references import Folder, by_language
 from config.sub_routes import SubRoutes
 from dialplan.lists import Lists
+from dialplan.names import LANGUAGES
 from dialplan.number import Owner
 from dialplan.routing import BUILT_IN, Routing
 
@@ -84,10 +86,13 @@ def _targets(files: Files, reading: Reading, owners: Mapping[str, Owner], keys: 
 
 
 def _music(numbers: Iterable[KnownNumber], routing: Routing) -> Iterator[str]:
-    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own."""
+    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own.
+
+    An owner may choose another language at any time.
+    """
     for number in numbers:
-        for name in number.music:
-            if prompt := routing.prompt(name, routing.owners[number.owner].language):
+        for name, language in product(number.music, LANGUAGES):
+            if prompt := routing.prompt(name, language):
                 yield prompt.sha256
 
 
