@@ -20,8 +20,8 @@ from journal.entries import Entry
 
 @dataclass(frozen=True, slots=True)
 class NodeMemory:
-    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers, PINs, and
-    what owners have changed of their settings."""
+    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers, PINs,
+    and what owners have changed of their settings."""
 
     counters: Counters
     limits: CallLimits
