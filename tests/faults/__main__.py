@@ -90,8 +90,13 @@ def report(cell: Cell) -> None:
 
 
 def commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    """The commit; `-dirty` if any file but the page, which this writes, differs from it."""
+    name = git("describe", "--always")
+    return f"{name}-dirty" if git("status", "--porcelain", "--", ":!" + str(PAGE)) else name
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
