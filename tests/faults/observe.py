@@ -24,7 +24,7 @@ from storage.audit import Auditor
 from storage.calls import find
 from storage.encrypted_store import AudioDestroyed, EncryptedStore
 from storage.objects import ObjectsTrouble
-from storage.reconciliation import Sources, reconcile
+from storage.reconciliation import Difference, Sources, reconcile
 from storage.records import CallRecord
 from storage.spool import Spool
 from storage.stores import key_wrapper_of, objects_of
@@ -143,14 +143,12 @@ async def observe(
         )
 
 
-async def differences(field: Field, con: asyncpg.Connection, began: datetime) -> list[str]:
+async def differences(field: Field, con: asyncpg.Connection, began: datetime) -> list[Difference]:
     """What `callengine reconcile` finds of this time, but for calls that damage has hit."""
     settings = load_settings(field.house.state / "callengine.toml")
     sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
     found = await reconcile(con, sources, began, datetime.now(UTC))
-    return [
-        str(it) for it in found.differences if not is_damaged(field.damage, it.number, it.began.timestamp())
-    ]
+    return [it for it in found.differences if not is_damaged(field.damage, it.number, it.began.timestamp())]
 
 
 async def records_of(con: asyncpg.Connection, numbers: Set[str], began: datetime) -> list[CallRecord]:
