@@ -105,6 +105,12 @@ async def dead_letters(con: asyncpg.Connection) -> set[str]:
     return {row["call_id"] for row in await con.fetch("SELECT call_id FROM dead_letter")}
 
 
+async def known_calls(con: asyncpg.Connection) -> set[str]:
+    """The calls that have a record or a dead letter."""
+    rows = await con.fetch("SELECT call_id::text FROM call")
+    return {row["call_id"] for row in rows} | await dead_letters(con)
+
+
 def spooled(field: Field) -> list[str]:
     """The files in the spool, but for those of damaged calls, which wait for a person."""
     names = sorted(path.name for path in field.house.endpoint.recordings.iterdir())
@@ -136,7 +142,7 @@ async def observe(
                 left=await left(field, con),
                 withheld=await places_of(field, withheld),
                 differences=await differences(field, con, began),
-                unreported=unreported(field.damage, await dead_letters(con), records, found),
+                unreported=unreported(field.damage, await known_calls(con), found),
                 late=max(report.late for report in reports),
                 now=time.time(),
             ),
