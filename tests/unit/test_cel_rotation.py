@@ -126,6 +126,18 @@ async def test_a_copy_of_what_was_taken_is_not_taken_again(cel: Path) -> None:
     assert await taken(cel) == []
 
 
+async def test_a_copy_that_is_found_once_more_was_taken_is_not_taken_again(cel: Path) -> None:
+    write(cel, 1, 2)
+    shutil.copyfile(cel, cel.with_name("Master.csv.bak"))
+    old = cel.stat().st_mtime - 60
+    os.utime(cel.with_name("Master.csv.bak"), (old, old))
+    copy = cel.with_name("Master.csv.bak").rename(cel.parent.parent / "elsewhere")
+    write(cel, 3)
+    assert await taken(cel) == [1, 2, 3]
+    copy.rename(cel.with_name("Master.csv.bak"))
+    assert await taken(cel) == []
+
+
 async def test_of_a_damaged_gzip_file_everything_before_the_damage_is_taken(cel: Path) -> None:
     write(cel, *range(2000))
     renamed_and_gzipped(cel)
