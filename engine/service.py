@@ -41,6 +41,7 @@ async def serve(settings: Settings) -> None:
             watch_loop(parts.metrics),
             parts.disk.run(),
             surroundings.trunk_states.run(),
+            surroundings.trunks.watch(surroundings.renew_trunks),
             parts.memory.switches.watch(),
             parts.memory.owners.watch(),
             switchboard.watch(),
