@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.names import LANGUAGES
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.prompt import Prompt
@@ -25,7 +25,7 @@ class Routing:
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, if any: what Asterisk dials when the engine is away
     music: frozenset[str] = frozenset()
-    lists: Mapping[str, CallerList] = field(default_factory=dict)
+    lists: Lists = field(default_factory=dict)
 
     @property
     def own_prompts(self) -> list[Prompt]:

@@ -13,20 +13,22 @@ from engine.call_limits import CallLimits
 from engine.caller_rates import CallerRates
 from engine.counters import Counters
 from engine.destinations import Destinations
+from engine.pins import Pins
 from engine.switches import FILE, Switches
 from journal.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class NodeMemory:
-    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers, and what
-    owners have changed of their settings."""
+    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers, PINs,
+    and what owners have changed of their settings."""
 
     counters: Counters
     limits: CallLimits
     switches: Switches
     destinations: Destinations
     rates: CallerRates
+    pins: Pins
     owners: OwnerChanges
 
     @classmethod
@@ -41,6 +43,7 @@ class NodeMemory:
             switches,
             Destinations(Breakers(unreachable_in_a_row)),
             CallerRates(),
+            Pins(state),
             changes_in(state),
         )
 

@@ -33,6 +33,16 @@ class Switches:
         on = {one.name for one in self._latest.values() if one.target in (number, owner) and one.is_on(now)}
         return tuple(sorted(on))
 
+    def put(self, target: str, name: str, until: datetime, by: str) -> bool:
+        """Put a switch on until then, or off if it is on; return whether it is on. Blocks. Raises OSError."""
+        self.read()
+        now = datetime.now(UTC)
+        latest = self._latest.get((target, name))
+        is_on = latest is not None and latest.is_on(now)
+        write(self._file, Switched(now, target, name, None if is_on else until, by, "by a call with the PIN"))
+        self.read()
+        return not is_on
+
     def count(self) -> int:
         """Return how many are on now."""
         now = datetime.now(UTC)
