@@ -51,7 +51,7 @@ def test_the_owners_language_wins(tmp_path: Path) -> None:
     assert (dutch.seconds, french.seconds) == (0.2, 0.1)
 
 
-def test_music_is_the_prompt_in_each_language_that_an_owner_may_choose(tmp_path: Path) -> None:
+def test_music_is_the_prompt_in_every_language_that_an_owner_may_choose(tmp_path: Path) -> None:
     good_folder(tmp_path)
     (tmp_path / "owners" / "zenith.yaml").write_text("name: Zenith\nlanguage: fr\n")
     for index, name in enumerate(("waiting", "nl/waiting", "fr/waiting", "welcome"), start=1):
