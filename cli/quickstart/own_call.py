@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from engine.ari.client import Client
-from engine.trunk_files import ENDPOINTS, RELOADED_BY
+from engine.trunk_files import RELOADED_BY
+from engine.trunk_sections import ENDPOINTS
 
 NAME = "quickstart.conf"
 ENDPOINT = "quickstart"

@@ -46,8 +46,9 @@ def test_the_same_commit_gives_the_same_bytes(versions: Packages) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.timeout(1900)
 def test_lintian_finds_no_error_in_either(guest: Guest) -> None:
-    guest.run(LINT, seconds=850)
+    guest.run(LINT, seconds=1800)
 
 
 async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
