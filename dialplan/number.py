@@ -1,7 +1,7 @@
 """A service number and its owner, as the operator writes them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
@@ -21,10 +21,10 @@ from pydantic import (
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
-from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
+from dialplan.lists import Lists
 from dialplan.model import E164, Label, Model, Name, Written, listed
 from dialplan.names import Language
 from dialplan.period import Anonymising, Period, PeriodOfRecords
@@ -220,7 +220,7 @@ class ServiceNumber(Model):
         self,
         now: datetime,
         caller: Caller,
-        lists: Mapping[str, CallerList] = NO_LISTS,
+        lists: Lists = NO_LISTS,
         *,
         call_id: str = "",
         switches: Collection[str] = (),

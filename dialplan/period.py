@@ -34,6 +34,13 @@ def read_period(written: object) -> timedelta:
     return period
 
 
+def written_period(period: timedelta) -> str:
+    """Return the period as read_period reads it: `30 days`, or `12 hours`."""
+    unit = "hour" if period % UNITS["day"] else "day"
+    count = period // UNITS[unit]
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def read_anonymising(written: object) -> timedelta:
     """Parse `180 days`, of 7 days or more: a later correction of a record would bring its numbers back.
 

@@ -1,6 +1,5 @@
 """The worker's job that destroys call records whose retention is over, some hundred at a time."""
 
-import asyncio
 from datetime import timedelta
 
 import asyncpg
@@ -41,7 +40,7 @@ class RecordRetention:
 
     async def look(self, con: asyncpg.Connection) -> bool:
         """Destroy a batch; whether there may be more. Raises asyncpg's errors."""
-        owners = await asyncio.to_thread(self._owners.changed)
+        owners = await self._owners.look(con)
         if owners is not None:
             await retentions.store(con, self._node, retentions.of(owners))
             self._knows_owners = True

@@ -1,6 +1,5 @@
 """The worker's job that applies an owner's shortened retention to recordings that exist already."""
 
-import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -34,7 +33,7 @@ class Retention:
         A shortened one is applied again and again: a recording of a call that was live then is stored later.
         Raises asyncpg's errors.
         """
-        owners = await asyncio.to_thread(self._owners.changed)
+        owners = await self._owners.look(con)
         if owners is not None:
             await retentions.store(con, self._node, retentions.of(owners))
         shortened = await retentions.shorten(con, self._node)

@@ -37,7 +37,7 @@ def accept(versions: Versions, folder: Path, keep: str) -> None:
 
 def changed(owners: OwnersInForce) -> dict[str, Retention] | None:
     """What the worker stores; None: nothing new."""
-    found = owners.changed()
+    found = owners.changed({})
     return None if found is None else retentions.of(found)
 
 
