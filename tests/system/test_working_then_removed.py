@@ -10,7 +10,7 @@ from tests.system.guest import Guest
 from tests.system.guide import blocks, filled_in
 from tests.system.house import CARRIER_PORT, MAIL, SENDER, SIP, TALKED
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 HERE = {
     "192.0.2.10:5060": SIP,
     "sip.carrier.example:5060": f"127.0.0.1:{CARRIER_PORT}",
