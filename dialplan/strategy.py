@@ -36,6 +36,9 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
             "`confirm` is not possible where several ring at once: a voicemail that answers first would end "
             "the ringing of the others; write  strategy: in_order"
         )
+    numbers = numbers_of(to)
+    if strategy is Strategy.ALL and (twice := next((it for it in numbers if numbers.count(it) > 1), None)):
+        raise ValueError(f"{twice} would ring twice at once; write it once, or  strategy: in_order")
     if strategy is Strategy.PERCENT:
         _check_percents(to)
         return
