@@ -56,7 +56,8 @@ def moment_of(text: str, visitor: Visitor) -> tuple[datetime, bool]:
 def view_of(number: ServiceNumber, at: datetime, lists: object, language: str) -> NumberView:
     facts = number.facts(at.astimezone(UTC), UNKNOWN, lists)  # type: ignore[arg-type]
     call = rehearse(number, facts)
-    return NumberView(number, route(number.route, language), list(lines(call.path, language)), call.result)
+    path = list(lines(call.path, language, facts))
+    return NumberView(number, route(number.route, language), path, call.result)
 
 
 ROUTES = (web.get("/numbers", show_numbers, name="numbers"),)

@@ -14,6 +14,7 @@ from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
 from dialplan.caller import UNKNOWN, Caller
 from dialplan.expect import check_press, read_caller
+from dialplan.names import LANGUAGES
 from dialplan.result import Outcome
 from dialplan.step import Case
 
@@ -103,6 +104,11 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     help="This destination could not be reached lately; several times for several. Default: none.",
 )
 @click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="The language of a past call's path. Default: the owner's.",
+)
+@click.option(
     "--tree", "as_tree", is_flag=True, help="Print the whole route, with a mark at the steps taken."
 )
 @format_option("text", "json")
@@ -121,6 +127,7 @@ def command(
     presses: Sequence[str],
     switches: Sequence[str],
     unreachable: Sequence[str],
+    language: str | None,
     as_tree: bool,
     form: str,
     state: Path | None,
@@ -131,13 +138,14 @@ def command(
     The walk is that of a live call; only outcomes are supposed. NUMBER may be in national form (070012345).
 
     With --call ID, print the path that a past call took, by the routing version that it began under. The
-    outcomes of its steps are derived from its record: attempts, message and result.
+    outcomes of its steps are derived from its record: attempts, message and result. Reasons and outcomes are
+    in the owner's language, as in the portal.
     """
     file = settings_file(settings, state)
     if call_id is not None and folder is not None:
         raise click.UsageError("write --call ID, or FOLDER and NUMBER")
     if call_id is not None:
-        explanation: Explanation | PastExplanation = explain_past(call_id, file)
+        explanation: Explanation | PastExplanation = explain_past(call_id, file, language)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
@@ -166,7 +174,7 @@ def shown(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
-def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
+def explain_past(call_id: UUID, file: Path | None, language: str | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
     from cli.past_call import explained
@@ -178,7 +186,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return explained(record, number, routing)
+    return explained(record, number, routing, language)
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

@@ -1,7 +1,7 @@
 """Random calls on the fake line: `explain` and `explain --call` print the path that the live call took."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import looptime
@@ -46,21 +46,38 @@ keys = st.lists(st.tuples(st.floats(0, 60), st.sampled_from(["1", "2", "0", "12"
 switched = st.lists(st.sampled_from(["closed", "strike"]), unique=True, max_size=1)
 
 
-def live(
-    route: list[Raw],
-    caller: Caller,
-    does: Sequence[Answers | Says],
-    pressed: list[tuple[float, str]],
-    on: list[str],
-) -> tuple[FakeCallServices, CallState, ServiceNumber, Facts]:
-    """A call on the fake line from its first ring to its end: its journal, its state, its number and facts."""
-    terms = replace(terms_of(route, holidays=["BE"]), lists=LISTS)
-    terms = replace(terms, switches=tuple(name for name in on if name in terms.number.switches))
+@dataclass(frozen=True)
+class Case:
+    """`does`: what destinations do; `pressed`: keys, each after so many seconds; `on`: the switches."""
+
+    route: list[Raw]
+    moment: datetime
+    caller: Caller
+    does: list[Answers | Says]
+    pressed: list[tuple[float, str]]
+    on: list[str]
+
+
+cases = st.builds(
+    Case,
+    routes,
+    moments,
+    st.sampled_from(CALLERS),
+    st.lists(st.sampled_from(BEHAVIOUR), min_size=1),
+    keys,
+    switched,
+)
+
+
+def live(case: Case) -> tuple[FakeCallServices, CallState, ServiceNumber, Facts]:
+    """A call on the fake line: its journal, its state, its number and facts."""
+    terms = replace(terms_of(case.route, holidays=["BE"]), lists=LISTS)
+    terms = replace(terms, switches=tuple(name for name in case.on if name in terms.number.switches))
     numbers = [to.number for _, step in visit(terms.number.route) for to in step.destinations]
-    where = {number: does[int(number[-3:]) % len(does)] for number in numbers}
+    where = {number: case.does[int(number[-3:]) % len(case.does)] for number in numbers}
 
     async def call() -> tuple[FakeCallServices, CallState, Facts]:
-        line = FakeLine(where, caller=caller, presses=sorted(pressed))
+        line = FakeLine(where, caller=case.caller, presses=sorted(case.pressed))
         services, state = await called(line, terms)
         return services, state, terms.facts(line, state)
 
@@ -104,25 +121,11 @@ def explained(number: ServiceNumber, facts: Facts, services: FakeCallServices) -
 
 
 @settings(deadline=None)
-@given(
-    routes,
-    moments,
-    st.sampled_from(CALLERS),
-    st.lists(st.sampled_from(BEHAVIOUR), min_size=1),
-    keys,
-    switched,
-)
-def test_explain_prints_the_path_of_the_live_call(
-    route: list[Raw],
-    moment: datetime,
-    caller: Caller,
-    does: list[Answers | Says],
-    pressed: list[tuple[float, str]],
-    on: list[str],
-) -> None:
+@given(cases)
+def test_explain_prints_the_path_of_the_live_call(case: Case) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(fake_dial, "START", moment)
-        services, state, number, facts = live(route, caller, does, pressed, on)
+        patched.setattr(fake_dial, "START", case.moment)
+        services, state, number, facts = live(case)
     path, on_paper = lived(services), explained(number, facts, services)
     before = printed(on_paper.path)
     assert before[: len(path)] == path
