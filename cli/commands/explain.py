@@ -3,17 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
+from cli.call_options import call_options
 from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
-from dialplan.caller import UNKNOWN, Caller
-from dialplan.expect import check_press, read_caller
+from dialplan.caller import Caller
 from dialplan.names import LANGUAGES
 from dialplan.result import Outcome
 from dialplan.step import Case
@@ -24,50 +24,12 @@ if TYPE_CHECKING:
     from dialplan.routing import Routing
     from storage.records import CallRecord
 
-RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
-
-
-def _read_from(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Caller:
-    try:
-        return UNKNOWN if text is None else read_caller(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime:
-    try:
-        return datetime.now(UTC) if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
-
-
-def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Sequence[str]:
-    try:
-        return [check_press(text) for text in texts]
-    except ValueError as wrong:
-        raise click.BadParameter(str(wrong)) from None
-
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.argument("number", required=False)
 @click.option("--call", "call_id", metavar="ID", type=click.UUID, help="Explain this past call instead.")
-@click.option(
-    "--at",
-    callback=_read_at,
-    metavar="TIME",
-    help="When: 2026-12-25 10:00 in the number's time zone. Default: now.",
-)
-@click.option(
-    "--from", "caller", callback=_read_from, metavar="CALLER", help="The caller: a number, or withheld."
-)
-@click.option(
-    "--outcome",
-    "outcomes",
-    multiple=True,
-    type=click.Choice(RING_OUTCOMES),
-    help="The outcome of the first ring, of the second, and so on. Default: taken.",
-)
+@call_options
 @click.option(
     "--nth",
     type=click.IntRange(min=1),
@@ -81,14 +43,6 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     default=0,
     metavar="N",
     help="N calls are within each limit already. Default: none.",
-)
-@click.option(
-    "--press",
-    "presses",
-    multiple=True,
-    callback=_read_presses,
-    metavar="KEYS",
-    help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
 )
 @click.option(
     "--switch",
@@ -160,8 +114,6 @@ def command(
 
 def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) -> str:
     """`whole`: the folder of a route that is printed as a whole, with a mark at the steps taken."""
-    from cli.explanation import Explanation
-
     if whole is None or not isinstance(explanation, Explanation):
         return explanation.text()
     from cli.route_tree import lines, tree_of
