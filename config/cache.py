@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from dialplan.caller_list import CallerList
+from dialplan.event_calendar import EventCalendar
 from dialplan.number import Owner
 
 # A file system's clock is coarse: a file that was changed just before it was read may change again unseen.
 YOUNG_NS = 2_000_000_000
 SOURCES = ("config", "dialplan")
-LIBRARIES = ("holidays", "phonenumbers", "pydantic", "tzdata")
+LIBRARIES = ("holidays", "icalendar", "phonenumbers", "pydantic", "recurring-ical-events", "tzdata")
 SPARE = 1000  # entries of earlier readings that are kept besides as many as the last one needed
 
 type Stamp = tuple[int, int, int, int]
@@ -60,10 +61,11 @@ class Known:
     owners: dict[str, Owner] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     lists: dict[str, CallerList] = field(default_factory=dict)
+    calendars: dict[str, EventCalendar] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[dict[Any, Any], ...]:
-        return self.stamps, self.numbers, self.owners, self.seconds, self.lists
+        return self.stamps, self.numbers, self.owners, self.seconds, self.lists, self.calendars
 
     def add(self, other: Self) -> None:
         for part, more in zip(self.parts, other.parts, strict=True):
@@ -151,6 +153,9 @@ class Cache:
 
     def caller_list(self, sha256: str, make: Callable[[], CallerList | None]) -> CallerList | None:
         return self._known_or(self._before.lists, self._now.lists, sha256, make)
+
+    def calendar(self, sha256: str, make: Callable[[], EventCalendar | None]) -> EventCalendar | None:
+        return self._known_or(self._before.calendars, self._now.calendars, sha256, make)
 
     def _known_or[T](
         self, before: dict[str, T], now: dict[str, T], sha256: str, make: Callable[[], T | None]

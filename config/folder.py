@@ -1,7 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
 A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
-routes/**/*.yaml sub-routes.
+routes/**/*.yaml sub-routes, calendars/**/*.ics calendars of events.
 """
 
 import os
@@ -16,9 +16,10 @@ from dialplan.names import LANGUAGES, NAME
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
 LIST = (".txt",)
+CALENDAR = (".ics",)
 FILE_NAME = re.compile(NAME, re.ASCII)
 # The folders in a routing folder.
-PARTS = ("owners", "numbers", "prompts", "callers", "routes")
+PARTS = ("owners", "numbers", "prompts", "callers", "routes", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Files:
     errors: tuple[FileError, ...]
     callers: tuple[Path, ...] = ()
     routes: tuple[Path, ...] = ()
+    calendars: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file whose content counts."""
-        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes, *self.calendars)
 
 
 def list_files(folder: Path) -> Files:
@@ -63,7 +65,8 @@ def list_files(folder: Path) -> Files:
     _refuse_twice(prompts, refuse)
     callers = sorted_files("callers", LIST)
     routes = sorted_files("routes", YAML)
-    return Files(owners, numbers, tuple(prompts), tuple(errors), callers, routes)
+    calendars = sorted_files("calendars", CALENDAR)
+    return Files(owners, numbers, tuple(prompts), tuple(errors), callers, routes, calendars)
 
 
 def _files(folder: str, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[str]:

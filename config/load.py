@@ -5,6 +5,7 @@ import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from config.cache import Cache, KnownNumber, software
@@ -18,6 +19,8 @@ from config.prompts import built_in
 from config.reading import Reading
 from config.references import Folder, by_language
 from config.sub_routes import SubRoutes
+from dialplan.lists import Lists
+from dialplan.names import LANGUAGES
 from dialplan.number import Owner
 from dialplan.routing import BUILT_IN, Routing
 
@@ -44,13 +47,14 @@ def load_with_hashes(
     owners = reading.owners(files.owners)
     sub_routes = SubRoutes({text.file.stem: text for text in reading.texts(files.routes)})
     prompts = reading.prompts(files.prompts)
-    lists = reading.caller_lists(files.callers)
+    lists: Lists = {**reading.caller_lists(files.callers), **reading.calendars(files.calendars)}
     number_files = NumberFiles(reading, sub_routes)
     number_files.open(files.numbers)
     sub_routes.check(reading)
     reading.errors += _twice(files.owners, "owner")
     reading.errors += _twice(files.callers, "list")
     reading.errors += _twice(files.routes, "sub-route")
+    reading.errors += _twice(files.calendars, "calendar")
     reading.errors += number_files.twice()
     numbers = list(number_files.checked(_targets(files, reading, owners, number_files.keys), policy, lists))
     if reading.errors:
@@ -77,14 +81,18 @@ def _targets(files: Files, reading: Reading, owners: Mapping[str, Owner], keys: 
         built_in=by_language(name.removeprefix(BUILT_IN) for name in built_in()),
         keys=keys,
         lists=frozenset(file.stem for file in files.callers),
+        calendars=frozenset(file.stem for file in files.calendars),
     )
 
 
 def _music(numbers: Iterable[KnownNumber], routing: Routing) -> Iterator[str]:
-    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own."""
+    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own.
+
+    An owner may choose another language at any time.
+    """
     for number in numbers:
-        for name in number.music:
-            if prompt := routing.prompt(name, routing.owners[number.owner].language):
+        for name, language in product(number.music, LANGUAGES):
+            if prompt := routing.prompt(name, language):
                 yield prompt.sha256
 
 
