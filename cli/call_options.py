@@ -10,6 +10,7 @@ import click
 from cli.options import Decorator
 from dialplan.caller import UNKNOWN, Caller
 from dialplan.expect import check_press, read_caller
+from dialplan.names import LANGUAGES
 from dialplan.result import Outcome
 
 RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
@@ -18,6 +19,14 @@ RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.
 def call_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --at, --from (as `caller`), --outcome and --press, both several times."""
     return reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), command)
+
+
+def language_option() -> Decorator:
+    return click.option(
+        "--language",
+        type=click.Choice(LANGUAGES),
+        help="The language of a past call's path. Default: the owner's.",
+    )
 
 
 def _read_from(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Caller:

@@ -33,9 +33,6 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
             "or one `seconds` for the ring"
         )
     _check_delays(strategy, to, seconds)
-    numbers = numbers_of(to)
-    if strategy is Strategy.ALL and (twice := next((it for it in numbers if numbers.count(it) > 1), None)):
-        raise ValueError(f"{twice} would ring twice at once; write it once, or  strategy: in_order")
     if strategy is Strategy.PERCENT:
         _check_percents(to)
         return
@@ -45,6 +42,15 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
         raise ValueError(
             f"they ring for {ringing} seconds one after another; make it {LONGEST_RINGING} at most"
         )
+
+
+def rung_twice(strategy: Strategy, to: Sequence[Destination]) -> str | None:
+    """Return that a destination would ring twice at once, and the remedy."""
+    numbers = numbers_of(to)
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if strategy is not Strategy.ALL or twice is None:
+        return None
+    return f"{twice} would ring twice at once; write it once, or  strategy: in_order"
 
 
 def longest_ringing(strategy: Strategy, to: Sequence[Destination], seconds: int) -> int:

@@ -5,16 +5,15 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
-from cli.call_options import call_options
+from cli.call_options import call_options, language_option
 from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
 from dialplan.caller import Caller
-from dialplan.names import LANGUAGES
 from dialplan.result import Outcome
 from dialplan.step import Case
 
@@ -57,11 +56,7 @@ if TYPE_CHECKING:
     metavar="NUMBER",
     help="This destination could not be reached lately; several times for several. Default: none.",
 )
-@click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    help="The language of a past call's path. Default: the owner's.",
-)
+@language_option()
 @click.option(
     "--tree", "as_tree", is_flag=True, help="Print the whole route, with a mark at the steps taken."
 )
@@ -91,9 +86,8 @@ def command(
 
     The walk is that of a live call; only outcomes are supposed. NUMBER may be in national form (070012345).
 
-    With --call ID, print the path that a past call took, by the routing version that it began under. The
-    outcomes of its steps are derived from its record: attempts, message and result. Reasons and outcomes are
-    in the owner's language, as in the portal.
+    With --call ID, print the path that a past call took, by the routing version that it began under, in its
+    owner's language. The outcomes of its steps are derived from its attempts, message and result.
     """
     file = settings_file(settings, state)
     if call_id is not None and folder is not None:
@@ -108,22 +102,19 @@ def command(
         case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
-    whole = folder if as_tree else None
-    click.echo(shown(explanation.data()) if form == "json" else text_of(explanation, whole))
+    click.echo(shown(explanation, form, folder if as_tree else None))
 
 
-def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) -> str:
+def shown(explanation: "Explanation | PastExplanation", form: str, whole: Path | None) -> str:
     """`whole`: the folder of a route that is printed as a whole, with a mark at the steps taken."""
+    if form == "json":
+        return json.dumps(explanation.data(), ensure_ascii=False, indent=2)
     if whole is None or not isinstance(explanation, Explanation):
         return explanation.text()
     from cli.route_tree import lines, tree_of
 
     route = tree_of(whole, explanation.number.number)
     return "\n".join(explanation.tree(lines(route, explanation.taken)))
-
-
-def shown(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, indent=2)
 
 
 def explain_past(call_id: UUID, file: Path | None, language: str | None) -> "PastExplanation":
