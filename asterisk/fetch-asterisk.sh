@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetch Asterisk 22 and its libraries from Debian's archive into a folder, without touching the system.
 #
-#   fetch-asterisk.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/asterisk-22   SUITES: "forky sid"
+#   fetch-asterisk.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/asterisk-22-2   SUITES: "forky sid"
 #
 # Works as root and as an ordinary user; needs only apt-get, dpkg-deb and Debian's archive keyring.
 # DEST/asterisk runs it, with the libraries beside it. 23 packages, 33 MB to download, about 5 s. Every package is
@@ -15,12 +15,13 @@ WHAT=asterisk
 FLOOR=22.10.1      # variables with report_events need 22.10.0; 22.10.1 closes an authorisation hole in ARI
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../scripts/debian-archive.sh"
-DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22}")
+DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22-2}")
 SUITES=${2:-forky sid}
 WANT="asterisk asterisk-modules asterisk-core-sounds-en-gsm"
 # The packages that the modules of etc/modules.conf need, according to the loader: 85 files instead of 160 packages.
 LIBS="libc6 libssl3t64 libstdc++6 libgcc-s1 libxml2-16 libsqlite3-0 libjansson4 libedit2 libtinfo6 libbsd0
-  libmd0 liburiparser1 libuuid1 libxslt1.1 libsystemd0 libcap2 libcrypt1 zlib1g libgsm1 libzstd1"
+  libmd0 liburiparser1 libuuid1 libxslt1.1 libsystemd0 libcap2 libcrypt1 zlib1g libgsm1 libzstd1
+  libsrtp2-1 libnss3 libnspr4 libopus0"
 
 at_least_floor() { # VERSION
   [ "$(printf '%s\n' "$FLOOR" "$1" | sort -V | head -n 1)" = "$FLOOR" ]

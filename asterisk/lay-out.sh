@@ -22,7 +22,7 @@ read_values() {
   local name text
   while IFS='=' read -r name text || [ -n "$name" ]; do
     case $name in '' | '#'*) continue ;; esac
-    [[ $name =~ ^[A-Z_]+$ ]] || fail "$VALUES: '$name' is not a name; asterisk/README.md lists them"
+    [[ $name =~ ^[A-Z0-9_]+$ ]] || fail "$VALUES: '$name' is not a name; asterisk/README.md lists them"
     grep -rqE "@$name@" "$HERE/etc" || fail "$VALUES: there is no blank $name; asterisk/README.md lists them"
     value[$name]=$text
   done <"$VALUES"
@@ -36,7 +36,7 @@ default() { # NAME VALUE
 }
 
 add_defaults() {
-  local cap
+  local cap name
   default TRUNK_CAP 200
   cap=${value[TRUNK_CAP]}
   default NUMBER_CAP $((cap * 9 / 10))
@@ -51,6 +51,12 @@ add_defaults() {
   default ARI_PORT 8088
   default EVENTS_ADDRESS 127.0.0.1:8089
   default NODE "$(hostname)"
+  default EXTERNAL_ADDRESS ""
+  default LOCAL_NET 127.0.0.0/8
+  default TLS_AUTHORITIES /etc/ssl/certs/ca-certificates.crt
+  for name in CERTIFICATE KEY; do
+    [ -z "${value[TLS_ADDRESS]:-}" ] || [ -n "${value[TLS_$name]:-}" ] || fail "$VALUES: TLS_ADDRESS needs TLS_$name, a file in PEM"
+  done
   default ARI_PASSWORD "$(password ari__password)"
   default EVENTS_PASSWORD "$(password ari__events_password)"
   default TREE_DIRECTORIES "$(tree_directories)"
@@ -80,16 +86,30 @@ substitutions() {
   done
 }
 
+# A transport is laid out if its address has a value.
+is_wanted() { # FILE
+  local address
+  case $(basename "$1") in transport-*) ;; *) return 0 ;; esac
+  address=$(sed -nE 's/^bind = @([A-Z0-9_]+)@$/\1/p' "$1")
+  [ -n "${value[$address]:-}" ]
+}
+
 write_files() {
   local file name draft
+  count=0
   for file in "$HERE"/etc/*.conf; do
     name=$DEST/$(basename "$file")
     draft=$name.draft
+    if ! is_wanted "$file"; then
+      if [ -f "$name" ]; then mv "$name" "$name.before"; fi
+      continue
+    fi
     sed "$(substitutions)" "$file" >"$draft"
-    if grep -nE '@[A-Z_]+@' "$draft" >&2; then fail "$name would have blanks left, see above"; fi
+    if grep -nE '@[A-Z0-9_]+@' "$draft" >&2; then fail "$name would have blanks left, see above"; fi
     chown root:asterisk "$draft"
     if [ -f "$name" ] && ! cmp -s "$name" "$draft"; then mv "$name" "$name.before"; fi
     mv "$draft" "$name"
+    count=$((count + 1))
   done
 }
 
@@ -97,4 +117,4 @@ read_values
 add_defaults
 [ -d "$DEST" ] || fail "$DEST is missing: systemd-tmpfiles --create callengine.conf makes it"
 write_files
-echo "$DEST: $(ls "$HERE"/etc | wc -l) files for ${value[SIP_ADDRESS]}, carrier ${value[CARRIER]}"
+echo "$DEST: $count files for ${value[SIP_ADDRESS]}, carrier ${value[CARRIER]}"

@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from config.documentation import documentation, written_name
+from config.trunk import Trunk
 from dialplan.model import Model
 from dialplan.number import Owner, ServiceNumber
 from dialplan.step import StepModel
@@ -22,7 +23,12 @@ from dialplan.steps import STEPS
 from dialplan.sub_route import SubRoute
 
 # The kinds of files, by the folder that they are in.
-KINDS: Mapping[str, type[Model]] = {"numbers": ServiceNumber, "owners": Owner, "routes": SubRoute}
+KINDS: Mapping[str, type[Model]] = {
+    "numbers": ServiceNumber,
+    "owners": Owner,
+    "routes": SubRoute,
+    "trunks": Trunk,
+}
 SHIPPED = Path(__file__).with_name("schemas")
 REFERENCE = re.compile('"#/[$]defs/([A-Za-z]+)"')
 

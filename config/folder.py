@@ -55,46 +55,41 @@ def list_files(folder: Path) -> Files:
             refuse(
                 folder / part, f"this folder is missing; make it, with a .yaml file for each of the {part}"
             )
-    owners = sorted(_files(folder / "owners", YAML, refuse), key=str)
-    numbers = sorted(_files(folder / "numbers", YAML, refuse), key=str)
-    prompts = sorted(_files(folder / "prompts", SOUND, refuse), key=str)
-    prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
+
+    def sorted_files(part: str, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
+        return tuple(map(Path, sorted(_files(f"{folder}/{part}", suffixes, refuse))))
+
+    owners = sorted_files("owners", YAML)
+    numbers = sorted_files("numbers", YAML)
+    prompts = [it for it in sorted_files("prompts", SOUND) if _in_place(it, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
-    callers = sorted(_files(folder / "callers", LIST, refuse), key=str)
-    routes = sorted(_files(folder / "routes", YAML, refuse), key=str)
-    calendars = sorted(_files(folder / "calendars", CALENDAR, refuse), key=str)
-    return Files(
-        tuple(owners),
-        tuple(numbers),
-        tuple(prompts),
-        tuple(errors),
-        tuple(callers),
-        tuple(routes),
-        tuple(calendars),
-    )
+    callers = sorted_files("callers", LIST)
+    routes = sorted_files("routes", YAML)
+    calendars = sorted_files("calendars", CALENDAR)
+    return Files(owners, numbers, tuple(prompts), tuple(errors), callers, routes, calendars)
 
 
-def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
-    """The usable files in this folder and its subfolders."""
+def _files(folder: str, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[str]:
+    """The usable files in this folder and its subfolders. As text: thousands of them are sorted faster."""
     for entry in _entries(folder, refuse):
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), suffixes, refuse)
+            yield from _files(entry.path, suffixes, refuse)
         elif what := _objection(entry, suffixes):
             refuse(Path(entry.path), what)
         else:
-            yield Path(entry.path)
+            yield entry.path
 
 
-def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
+def _entries(folder: str, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except FileNotFoundError:
         return []
     except OSError as error:
-        refuse(folder, f"cannot be read ({error.strerror}); check its owner and mode")
+        refuse(Path(folder), f"cannot be read ({error.strerror}); check its owner and mode")
         return []
 
 

@@ -1,13 +1,15 @@
 """The routing folder as one value, or all its errors."""
 
 import gc
+import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
-from config.cache import Cache, KnownNumber
-from config.child import ChildError, answer_of, reply
+from config.cache import Cache, KnownNumber, software
+from config.child import Child, ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import Files, list_files
 from config.number_files import NumberFiles
@@ -18,6 +20,7 @@ from config.reading import Reading
 from config.references import Folder, by_language
 from config.sub_routes import SubRoutes
 from dialplan.lists import Lists
+from dialplan.names import LANGUAGES
 from dialplan.number import Owner
 from dialplan.routing import BUILT_IN, Routing
 
@@ -83,10 +86,13 @@ def _targets(files: Files, reading: Reading, owners: Mapping[str, Owner], keys: 
 
 
 def _music(numbers: Iterable[KnownNumber], routing: Routing) -> Iterator[str]:
-    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own."""
+    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own.
+
+    An owner may choose another language at any time.
+    """
     for number in numbers:
-        for name in number.music:
-            if prompt := routing.prompt(name, routing.owners[number.owner].language):
+        for name, language in product(number.music, LANGUAGES):
+            if prompt := routing.prompt(name, language):
                 yield prompt.sha256
 
 
@@ -97,14 +103,17 @@ def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
             yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
 
 
-async def load_in_process(folder: Path, policy: Policy, cache: Path, seconds: float = 120) -> Routing:
+async def load_in_process(
+    folder: Path, policy: Policy, cache: Path, seconds: float = 120, child: Child | None = None
+) -> Routing:
     """`load` in a process of its own, so that no call waits for it; it is killed if it takes too long.
 
-    `cache`: the file of what is known already. Raises ConfigErrors, also if the process did not end.
+    `cache`: the file of what is known already. `child`: a process of this module that was started before.
+    Raises ConfigErrors, also if the process did not end.
     """
     try:
-        arguments = (str(folder), str(cache), *policy.countries)
-        routing = await answer_of("config.load", *arguments, seconds=seconds)
+        arguments = pickle.dumps((str(folder), str(cache), *policy.countries))
+        routing = await answer_of("config.load", stdin=arguments, seconds=seconds, child=child)
     except ChildError as error:
         raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
     if isinstance(routing, Routing):
@@ -137,4 +146,6 @@ def answer(folder: str, cache: str, *countries: str) -> Routing | tuple[FileErro
 
 if __name__ == "__main__":
     gc.disable()  # it lives for a second, and produces no garbage
-    reply(answer(*sys.argv[1:]))
+    software()
+    if arguments := sys.stdin.buffer.read():  # nothing: it is not needed any more
+        reply(answer(*pickle.loads(arguments)))  # noqa: S301 - our parent's

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -73,6 +73,7 @@ class Options:
     `number_cap`: concurrent calls to one number; 0 means nine tenths of `cap`.
     `qualify_seconds`: 0 for a carrier that does not answer OPTIONS.
     `events_address`, `sip`: HOST:PORT where engine and Asterisk listen; a free port if not given.
+    `values`: of further blanks of the templates, such as TLS_ADDRESS.
     """
 
     carrier: str
@@ -82,6 +83,7 @@ class Options:
     node: str = "dev"
     events_address: str | None = None
     sip: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class Asterisk:
@@ -228,6 +230,9 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "SAME_CALLER": 10,
         "RTP_START": endpoint.rtp_ports.start,
         "RTP_END": endpoint.rtp_ports.stop - 1,
+        "EXTERNAL_ADDRESS": "",
+        "LOCAL_NET": "127.0.0.0/8",
+        **options.values,
     }
 
 
@@ -239,12 +244,19 @@ def _lay_out(state: Path, endpoint: Endpoint, values: dict[str, object]) -> None
     endpoint.recordings.mkdir(exist_ok=True)
     (state / "log" / "cel-custom").mkdir(0o700, exist_ok=True)  # without it cel_custom writes nothing
     for template in TEMPLATES.glob("*.conf"):
-        (endpoint.etc / template.name).write_text(render(template.read_text(), values))
+        if is_wanted(text := template.read_text(), values):
+            (endpoint.etc / template.name).write_text(render(text, values))
+
+
+def is_wanted(template: str, values: Mapping[str, object]) -> bool:
+    """Whether this is not the template of a transport that nobody wants: one whose address has no value."""
+    address = re.search(r"^bind = @([A-Z0-9]+_ADDRESS)@$", template, re.MULTILINE)
+    return address is None or address[1] in values
 
 
 def render(template: str, values: dict[str, object]) -> str:
     """Replace @NAME@, but not ${NAME}, which is Asterisk's. Raises KeyError for a name without a value."""
-    return re.sub(r"@([A-Z_]+)@", lambda name: str(values[name[1]]), template)
+    return re.sub(r"@([A-Z0-9_]+)@", lambda name: str(values[name[1]]), template)
 
 
 def _ari_answers(endpoint: Endpoint) -> bool:

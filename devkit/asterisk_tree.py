@@ -23,7 +23,7 @@ class Tree:
         if installed := os.environ.get("ASTERISK_BIN"):
             return cls(None, (installed,))
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cls.unpacked(cache / "callengine" / "asterisk-22")
+        return cls.unpacked(cache / "callengine" / "asterisk-22-2")
 
     @classmethod
     def unpacked(cls, folder: Path) -> Self:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devkit.asterisk import Options
@@ -36,8 +36,8 @@ class StateTaken(Exception):
 @dataclass(frozen=True)
 class Wish:
     """The options of a run. `carrier`, `sip`: HOST:PORT. `database`, `smtp`: the URL of a database and the
-    HOST:PORT of a mail server that replace ours. `cap`: concurrent calls, `number_cap`: to one number (see
-    devkit.asterisk.Options). `s3`: audio in a bucket of the embedded store. `portal`: with the owners'."""
+    HOST:PORT of a mail server that replace ours. `cap`, `number_cap`, `values`: see devkit.asterisk.Options.
+    `s3`: audio in a bucket of the embedded store. `portal`: with the owners'."""
 
     routing: Path
     state: Path
@@ -49,6 +49,7 @@ class Wish:
     number_cap: int = 0
     s3: bool = False
     portal: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -60,7 +61,7 @@ class Stack:
         logs = wish.state / "log"
         self._postgres = None if wish.database else Postgres(wish.state)
         self._bucket = Bucket(wish.state) if wish.s3 else None
-        options = Options(carrier=wish.carrier, sip=wish.sip, cap=wish.cap, number_cap=wish.number_cap)
+        options = Options(wish.carrier, wish.cap, wish.number_cap, sip=wish.sip, values=wish.values)
         self._asterisk = Asterisk(wish.state, options)
         self._ports = ports
         web = [f"http://{LOOPBACK}:{port}" for port in ports]

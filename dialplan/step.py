@@ -208,6 +208,11 @@ class StepModel(Model, ABC):
         return self.values_of(Destination)
 
     @property
+    def ringing(self) -> int:
+        """For how many seconds, at most, the caller hears ringing, or music instead, at this step."""
+        return 0
+
+    @property
     def switches(self) -> tuple[str, ...]:
         """The names of the switches that it depends on."""
         return ()

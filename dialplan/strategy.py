@@ -38,11 +38,16 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
         return
     if any(destination.percent for destination in to):
         raise ValueError("`percent` of a destination means nothing here; write  strategy: percent")
-    ringing = sum(destination.seconds or seconds for destination in to)
-    if strategy is not Strategy.ALL and ringing > LONGEST_RINGING:
+    if (ringing := longest_ringing(strategy, to, seconds)) > LONGEST_RINGING:
         raise ValueError(
             f"they ring for {ringing} seconds one after another; make it {LONGEST_RINGING} at most"
         )
+
+
+def longest_ringing(strategy: Strategy, to: Sequence[Destination], seconds: int) -> int:
+    """Return for how many seconds the destinations ring, if none of them answers."""
+    each = [destination.seconds or seconds for destination in to]
+    return max(each) if strategy in (Strategy.ALL, Strategy.PERCENT) else sum(each)
 
 
 def _check_delays(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:

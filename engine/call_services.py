@@ -100,7 +100,7 @@ class NodeCallServices:
         number = routing.number(international(dialled))
         if number is None:
             return None
-        owner = routing.owner(number)
+        owner = self._memory.owners.apply(number.owner, routing.owner(number))
         return CallTerms(
             number,
             owner,

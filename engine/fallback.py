@@ -21,24 +21,23 @@ RELOADED_BY = "pbx_config.so"
 class FallbackTable:
     """The file in Asterisk's configuration folder `etc` that extensions.conf includes. No `etc`: no file.
 
-    `country`: the calling code of numbers that the trunk dials in national form, or empty. `next_trunks`:
-    which trunk [connect] tries after which, if that one fails; None: as before.
+    `country`: the calling code of numbers that the trunk dials in national form, or empty.
     """
 
-    def __init__(
-        self, etc: Path | None, client: Client, country: str, next_trunks: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, etc: Path | None, client: Client, country: str) -> None:
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client) if etc else None
         self._country = country
-        self._next_trunks = next_trunks
 
-    async def publish(self, routing: Routing) -> None:
-        """Give Asterisk the fallbacks."""
+    async def publish(self, routing: Routing, trunks: Mapping[str, str] | None) -> None:
+        """Give Asterisk the fallbacks, and what [connect] does for each carrier (engine.trunk_terms).
+
+        `trunks` None: as before.
+        """
         if self._file is None:
             return
         table = with_national(routing.fallbacks, self._country)
         try:
-            await self._file.publish(lambda old: render(table, old, self._next_trunks))
+            await self._file.publish(lambda old: render(table, old, trunks))
         except (OSError, AriError) as error:
             log.warning("fallback_not_published", error=str(error))
 
@@ -53,15 +52,15 @@ def with_national(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
     return {**national, **fallbacks}
 
 
-def render(table: Mapping[str, str], old: str, next_trunks: Mapping[str, str] | None = None) -> str:
-    """Return the file: one global variable for each number, and for each trunk that has a next one.
+def render(table: Mapping[str, str], old: str, trunks: Mapping[str, str] | None = None) -> str:
+    """Return the file: one global variable for each number, and those of the carriers; None: as in `old`.
 
     Asterisk keeps a global variable whose line is removed: so the line stays, with an empty value.
     """
     removed = re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE)
     values = {**dict.fromkeys(removed, ""), **table}
-    former = dict(re.findall(r"^NEXT_([a-z-]+)=(.*)$", old, re.MULTILINE))
-    trunks = former if next_trunks is None else {**dict.fromkeys(former, ""), **next_trunks}
-    lines = [f"NEXT_{name}={to}" for name, to in sorted(trunks.items())]
+    former = dict(re.findall(r"^((?:NEXT|TERMS)_[a-z-]+|COUNTRY)=(.*)$", old, re.MULTILINE))
+    present = former if trunks is None else {**dict.fromkeys(former, ""), **trunks}
+    lines = [f"{name}={value}" for name, value in sorted(present.items())]
     lines += [f"FB_{key}={to}" for key, to in sorted(values.items())]
     return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *lines, ""])

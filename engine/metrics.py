@@ -1,6 +1,6 @@
 """The engine's metrics: calls, journal, Asterisk, routing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client.metrics_core import GaugeMetricFamily
@@ -39,6 +39,25 @@ class RoutingVersion(Collector):
         yield family
 
 
+class TrunkUp(Collector):
+    """A carrier is a label: that of a carrier whose file is removed ends."""
+
+    def __init__(self) -> None:
+        self._up: Callable[[], Mapping[str, bool]] = dict
+
+    def set_function(self, up: Callable[[], Mapping[str, bool]]) -> None:
+        """Read whether each carrier answers, when it is scraped."""
+        self._up = up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "callengine_trunk_up", "1 while the carrier answers Asterisk's OPTIONS", labels=["trunk"]
+        )
+        for trunk, is_up in self._up().items():
+            family.add_metric([trunk], float(is_up))
+        yield family
+
+
 class EngineMetrics(Metrics):
     """What the engine reports of calls, journal, Asterisk and routing."""
 
@@ -65,7 +84,11 @@ class EngineMetrics(Metrics):
             "disk_free_bytes", "Bytes free for this folder: state, recordings or cel", ["folder"]
         )
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
-        self.trunk_up = self.gauge("trunk_up", "1 while the carrier answers Asterisk's OPTIONS", ["trunk"])
+        self.trunk_up = TrunkUp()
+        self.registry.register(self.trunk_up)
+        self.trunks_refused = self.gauge(
+            "trunks_refused", "1 while a file of a carrier is wrong and the former carriers are in force"
+        )
         self.drained = self.gauge("drained", "1 while new calls go to their fallback: callengine drain")
         self._begin_routing()
         self.calls_unreadable = self.gauge(

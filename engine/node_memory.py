@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
+from config.owner_changes import OwnerChanges, changes_in
 from dialplan.number import ServiceNumber
 from engine.breakers import Breakers
 from engine.call_limits import CallLimits
@@ -19,7 +20,8 @@ from journal.entries import Entry
 
 @dataclass(frozen=True, slots=True)
 class NodeMemory:
-    """Counts of calls at steps, calls beyond steps that limit them, switches, PINs, destinations, callers."""
+    """Counts of calls at steps, calls beyond steps that limit them, switches, destinations, callers, PINs,
+    and what owners have changed of their settings."""
 
     counters: Counters
     limits: CallLimits
@@ -27,6 +29,7 @@ class NodeMemory:
     destinations: Destinations
     rates: CallerRates
     pins: Pins
+    owners: OwnerChanges
 
     @classmethod
     def of(cls, state: Path, unfinished: Mapping[str, Sequence[Entry]], unreachable_in_a_row: int) -> Self:
@@ -41,6 +44,7 @@ class NodeMemory:
             Destinations(Breakers(unreachable_in_a_row)),
             CallerRates(),
             Pins(state),
+            changes_in(state),
         )
 
     def left_out(self, number: ServiceNumber) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class Parts:
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
         degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
-        return [*degraded, *self.disk.warnings, *self.surroundings.trunk_states.warnings]
+        trunks = [*self.surroundings.trunks.warnings, *self.surroundings.trunk_states.warnings]
+        return [*degraded, *self.disk.warnings, *trunks]
 
     def health(self) -> AbstractAsyncContextManager[str]:
         """Serve /metrics, /live and /ready."""
@@ -53,10 +54,11 @@ class Parts:
         return health(http.host, http.engine_port, *arguments, facts=self.facts)
 
     def facts(self) -> dict[str, object]:
-        """Return what /ready says of the routing in force."""
+        """Return what /ready says of the routing in force and of the carriers."""
         store = self.surroundings.routing_store
         since = store.since and store.since.isoformat(timespec="seconds")
-        return {"routing": {"version": store.in_force.digest, "since": since, "refused": store.refused}}
+        routing = {"version": store.in_force.digest, "since": since, "refused": store.refused}
+        return {"routing": routing, "trunks": self.surroundings.trunk_states.up}
 
     def overview(self) -> dict[str, Any]:
         """Return what `callengine top` shows besides the live calls."""
@@ -75,8 +77,8 @@ class Parts:
         """Give the gauges their sources, which are read when they are scraped: no call is delayed."""
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
-        for trunk in self.surroundings.trunk_states.trunks:
-            metrics.trunk_up.labels(trunk).set_function(partial(self.surroundings.trunk_states.is_up, trunk))
+        metrics.trunk_up.set_function(lambda: self.surroundings.trunk_states.up)
+        metrics.trunks_refused.set_function(lambda: bool(self.surroundings.trunks.errors))
         metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)
         metrics.journal_degraded.set_function(lambda: journal.degraded)

@@ -6,15 +6,15 @@ from typing import Self
 
 from config.policy import Policy
 from config.settings import Settings
-from config.trunks import Trunks
 from config.versions import Versions
 from engine.ari.client import Client
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.music import MusicClasses
 from engine.routing_store import RoutingStore
-from engine.trunk_files import FIRST, TrunkFile, order, read_trunks
+from engine.trunk_files import TrunkFiles
 from engine.trunk_states import TrunkStates
+from engine.trunk_terms import variables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Surroundings:
     routing_store: RoutingStore
     fallbacks: FallbackTable
     music: MusicClasses
-    trunk_file: TrunkFile
-    trunks: Trunks | None
+    trunks: TrunkFiles
     trunk_states: TrunkStates
+    country: str
 
     @classmethod
     def of(cls, settings: Settings, client: Client) -> Self:
@@ -41,21 +41,25 @@ class Surroundings:
             timedelta(days=settings.history_days),
             prepare=music.publish,
         )
-        trunks = read_trunks(settings.asterisk.trunks)
-        following = None if trunks is None else order(trunks)
-        fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country, following)
+        fallbacks = FallbackTable(settings.asterisk.etc_dir, client, settings.country)
         passwords = {name: secret.get_secret_value() for name, secret in settings.trunk_passwords.items()}
-        trunk_file = TrunkFile(settings.asterisk.etc_dir, client, passwords)
-        states = TrunkStates((FIRST, *(trunks.names if trunks else ())), client.endpoints)
-        return cls(client, routing_store, fallbacks, music, trunk_file, trunks, states)
+        trunks = TrunkFiles(settings.asterisk.trunks, settings.asterisk.etc_dir, client, passwords)
+        trunks.read()
+        states = TrunkStates(lambda: trunks.names, client.endpoints)
+        return cls(client, routing_store, fallbacks, music, trunks, states, settings.country)
 
     async def inspect(self) -> list[str]:
         """Return why this Asterisk is unfit for calls, each with the remedy."""
         return refusals(await examine(self.client.asterisk))
 
     async def renew(self) -> None:
-        """Give Asterisk the fallbacks and the music of the version in force."""
-        if self.trunks is not None:
-            await self.trunk_file.publish(self.trunks)
-        await self.fallbacks.publish(self.routing_store.in_force)
+        """Give Asterisk the carriers, and the fallbacks and the music of the version in force."""
+        await self.renew_trunks()
         await self.music.publish(self.routing_store.in_force)
+
+    async def renew_trunks(self) -> None:
+        """Give Asterisk the carriers before it is told to dial them."""
+        await self.trunks.publish()
+        in_force = self.trunks.in_force
+        variables = None if in_force is None else variables_of(in_force, self.country)
+        await self.fallbacks.publish(self.routing_store.in_force, variables)

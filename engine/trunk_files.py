@@ -1,37 +1,87 @@
-"""The further carriers for Asterisk: `trunks.conf`, which pjsip.conf includes, and the order of trunks."""
+"""The carriers in force: read from the folder of trunks, and given to Asterisk, again at each change."""
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
 
 from config.errors import ConfigErrors
-from config.trunks import Transport, Trunk, Trunks, load_trunks
+from config.trunks import NO_TRUNKS, Trunks, files_of, load_trunks
 from engine.ari.client import Client
 from engine.ari.errors import AriError
 from engine.included import IncludedFile
+from engine.trunk_sections import render
 
 log = structlog.get_logger()
 
 NAME = "trunks.conf"
 RELOADED_BY = "res_pjsip.so"
-HEAD = "; Written by callengine from the files of `trunks` at its start.\n"
-FIRST = "trunk"  # that of pjsip.conf itself
-ENDPOINTS = range(10)
+LOOK_SECONDS = 0.5
+
+# (name, inode, bytes, time of change) of each file: two equal ones in a row, and nobody is writing any more.
+type Stamps = tuple[tuple[str, int, int, int], ...]
 
 
-class TrunkFile:
-    """The file in Asterisk's configuration folder `etc`. No `etc`: no file."""
+class TrunkFiles:
+    """`folder`: None for no carrier but that of pjsip.conf. `etc`: the folder of trunks.conf; None: no file.
 
-    def __init__(self, etc: Path | None, client: Client, passwords: Mapping[str, str]) -> None:
+    `in_force` is None until the folder was read without an error: then Asterisk keeps what it has.
+    """
+
+    def __init__(
+        self, folder: Path | None, etc: Path | None, client: Client, passwords: Mapping[str, str]
+    ) -> None:
+        self.in_force: Trunks | None = None
+        self.errors: list[str] = []
+        self._folder = folder
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client, mode=0o640) if etc else None
         self._passwords = passwords
+        self._read: Stamps | None = None
 
-    async def publish(self, trunks: Trunks) -> None:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all carriers in force, in the order in which they are tried."""
+        return (self.in_force or NO_TRUNKS).names
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the files are not in force as they are."""
+        if not self.errors:
+            return []
+        return [
+            f"{self.errors[0]}; the former carriers stay: `callengine trunks` lists {len(self.errors)} errors"
+        ]
+
+    def read(self) -> bool:
+        """Read the folder; return whether other carriers are in force now. Errors are logged."""
+        self._read = stamps_of(self._folder)
+        try:
+            trunks = load_trunks(self._folder)
+        except ConfigErrors as errors:
+            self._refuse([str(error) for error in errors.errors])
+            return False
+        self.errors = []
+        if trunks == self.in_force:
+            return False
+        self.in_force = trunks
+        for name, trunk in trunks.by_name.items():
+            if trunk.user and not self._passwords.get(name):
+                log.warning("trunk_password_missing", trunk=name, hint=f"credential trunk_passwords__{name}")
+        return True
+
+    def _refuse(self, errors: list[str]) -> None:
+        for error in errors:
+            log.error("trunk_refused", error=error)
+        self.errors = errors
+
+    async def publish(self) -> None:
         """Give Asterisk the carriers. If that fails, the former ones stay."""
+        trunks = self.in_force
+        if trunks is None:
+            return
         if self._file is None:
-            if trunks.names:
+            if trunks.by_name:
                 log.warning("trunks_not_published", error="asterisk.etc_dir is not set")
             return
         try:
@@ -39,70 +89,24 @@ class TrunkFile:
         except (OSError, AriError) as error:
             log.warning("trunks_not_published", error=str(error))
 
+    async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Read the folder again whenever a file in it has changed, until cancelled."""
+        before = self._read
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = await asyncio.to_thread(stamps_of, self._folder)
+            if now == before and now != self._read and await asyncio.to_thread(self.read):
+                log.info("trunks_in_force", trunks=list(self.names))
+                await changed()
+            before = now
 
-def read_trunks(folder: Path | None) -> Trunks | None:
-    """The trunks of this folder; None if a file is wrong: then Asterisk keeps the former ones."""
+
+def stamps_of(folder: Path | None) -> Stamps:
+    """The files of carriers as they are now; none if there is no such folder."""
+    if folder is None:
+        return ()
     try:
-        return load_trunks(folder)
-    except ConfigErrors as errors:
-        for error in errors.errors:
-            log.error("trunk_refused", error=str(error))  # noqa: TRY400 - each is a whole sentence
-        return None
-
-
-def order(trunks: Trunks) -> dict[str, str]:
-    """Which trunk is tried after which: that of pjsip.conf is the first one."""
-    names = (FIRST, *trunks.names)
-    return dict(pairwise(names))
-
-
-def render(trunks: Trunks, passwords: Mapping[str, str], old: str) -> str:
-    """The text of the file; "" as long as there is none and no trunk."""
-    if not trunks.names and not old:
-        return ""
-    sections = [line for name, trunk in trunks.by_name.items() for line in _lines(name, trunk, passwords)]
-    return "\n".join([HEAD, *sections, ""])
-
-
-def _lines(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[str]:
-    yield f"[{name}_all](!,out)"
-    yield f"aors = {name}"
-    yield f"transport = {trunk.transport}"
-    yield "disallow = all"
-    yield f"allow = {','.join(trunk.codecs)}"
-    yield f"media_encryption = {'sdes' if trunk.srtp else 'no'}"
-    yield f"rtp_timeout = {trunk.rtp_timeout}"
-    if trunk.user:
-        yield f"outbound_auth = {name}"
-    yield from (f"[{name}{n}]({name}_all)" for n in ("", *ENDPOINTS))  # without a digit: the fallback's
-    yield f"[{name}]"
-    yield "type = aor"
-    yield f"contact = {contact(trunk)}"
-    yield f"qualify_frequency = {trunk.qualify_seconds}"
-    if trunk.user:
-        yield from _login(name, trunk, passwords.get(name, ""))
-    for address in trunk.addresses:  # of whatever Call-ID: pjsip.conf chooses the endpoint by that
-        for n in ENDPOINTS:
-            yield f"[from{n}](+type=endpoint)"
-            yield f"permit = {address}"
-
-
-def _login(name: str, trunk: Trunk, password: str) -> Iterator[str]:
-    yield f"[{name}]"
-    yield "type = auth"
-    yield "auth_type = userpass"
-    yield f"username = {trunk.user}"
-    yield f"password = {password}"
-    if trunk.registration:
-        yield f"[{name}]"
-        yield "type = registration"
-        yield f"outbound_auth = {name}"
-        yield f"server_uri = {contact(trunk)}"
-        yield f"client_uri = {contact(trunk).replace('sip:', f'sip:{trunk.user}@', 1)}"
-        yield f"transport = {trunk.transport}"
-
-
-def contact(trunk: Trunk) -> str:
-    """The SIP URI of the carrier."""
-    parameter = "" if trunk.transport is Transport.UDP else f"\\;transport={trunk.transport}"
-    return f"sip:{trunk.host}{parameter}"
+        stats = [(file.name, file.stat()) for file in files_of(folder)]
+    except OSError:  # removed just now, or there is no folder
+        return ()
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

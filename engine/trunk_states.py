@@ -1,7 +1,7 @@
 """Whether each carrier answers, as Asterisk sees it: a metric, a warning on /ready, a line in the log."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -20,20 +20,24 @@ class EndpointQueries(Protocol):
 
 
 class TrunkStates:
-    """`trunks`: an endpoint of each trunk, by the trunk's name, in their order."""
+    """`trunks`: returns the names of the carriers in force, in their order."""
 
-    def __init__(self, trunks: Sequence[str], endpoints: EndpointQueries) -> None:
-        self.trunks = trunks
+    def __init__(self, trunks: Callable[[], Sequence[str]], endpoints: EndpointQueries) -> None:
+        self._trunks = trunks
         self._endpoints = endpoints
         self.down: set[str] = set()
 
-    def is_up(self, name: str) -> bool:
-        return name not in self.down
+    @property
+    def up(self) -> dict[str, bool]:
+        """Whether each carrier answers; one that nobody asks does."""
+        return {name: name not in self.down for name in self._trunks()}
 
     @property
     def warnings(self) -> list[str]:
         return [
-            f"trunk {name} does not answer: calls take the next one, if any" for name in sorted(self.down)
+            f"trunk {name} does not answer: calls take the next one, if any"
+            for name, is_up in sorted(self.up.items())
+            if not is_up
         ]
 
     async def run(self) -> None:
@@ -44,7 +48,9 @@ class TrunkStates:
 
     async def look(self) -> None:
         """Look once at each."""
-        for name in self.trunks:
+        names = self._trunks()
+        self.down.intersection_update(names)  # one that was removed and comes back begins anew
+        for name in names:
             await self._look(name)
 
     async def _look(self, name: str) -> None:

@@ -2,17 +2,17 @@
 
 import click
 
-FILES = ("numbers", "owners", "routes")
+FILES = ("numbers", "owners", "routes", "trunks")
 
 
 @click.command()
 @click.argument("files", type=click.Choice(FILES), default="numbers")
 @click.option("--markdown", is_flag=True, help="Print the manual of all routing files instead.")
 def command(files: str, markdown: bool) -> None:
-    """Print the JSON Schema of the FILES in a folder of the routing folder: numbers, owners or routes.
+    """Print the JSON Schema of the FILES in a folder of the routing folder, or of carriers (trunks).
 
     An editor completes settings and marks errors with it: docs/routing.md says how. A schema sees one file;
-    `callengine check` reads the whole folder.
+    `callengine check` reads the whole folder, `callengine trunks` that of the carriers.
     """
     if markdown:
         from config.manual import manual

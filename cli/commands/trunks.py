@@ -1,11 +1,15 @@
-"""callengine trunks: check the files of further carriers, and list them."""
+"""callengine trunks: check the files of carriers, and list them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.exit_status import ExitStatus, end_with
 from cli.options import settings_option, state_option
+
+if TYPE_CHECKING:
+    from config.trunk import Trunk
 
 
 @click.command()
@@ -13,10 +17,10 @@ from cli.options import settings_option, state_option
 @state_option()
 @settings_option()
 def command(*, folder: Path | None, state: Path | None, settings: Path | None) -> None:
-    """Check the files of further carriers in FOLDER, and list them in the order in which they are tried.
+    """Check the files of carriers in FOLDER, and list the carriers in the order in which they are tried.
 
     Without FOLDER: those of `[asterisk] trunks` in the settings. Every error at once; the exit status is 1 if
-    there is any. A new or changed file goes live when the engine restarts.
+    there is any. A running engine takes a new or changed file within seconds.
     """
     from cli.database import settings_in
     from config.errors import ConfigErrors
@@ -27,7 +31,11 @@ def command(*, folder: Path | None, state: Path | None, settings: Path | None) -
     except ConfigErrors as errors:
         click.echo(str(errors))
         end_with(ExitStatus.FAILED)
-    click.echo("1  trunk  (pjsip.conf)")
-    for place, (name, trunk) in enumerate(trunks.by_name.items(), start=2):
-        media = "SRTP" if trunk.srtp else "RTP"
-        click.echo(f"{place}  {name}  {trunk.host}, {trunk.transport}, {media}, {' '.join(trunk.codecs)}")
+    for place, name in enumerate(trunks.names, start=1):
+        trunk = trunks.by_name.get(name)
+        click.echo(f"{place}  {name}  {described(trunk) if trunk else '(pjsip.conf)'}")
+
+
+def described(trunk: "Trunk") -> str:
+    media = "SRTP" if trunk.srtp else "RTP"
+    return f"{trunk.host}, {trunk.socket}, {media}, {' '.join(trunk.codecs)}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.doctor.carriers import sip_files
 from cli.doctor.finding import Finding
 from cli.doctor.scene import Scene
 
@@ -64,7 +65,7 @@ def is_telephony(listener: Listener, owners: dict[int, str], scene: Scene) -> bo
     etc = scene.settings.asterisk.etc_dir
     if owners[listener.uid] != "asterisk" or etc is None:
         return False
-    if listener.port in sip_ports(etc / "pjsip.conf"):
+    if any(listener.port in sip_ports(file) for file in sip_files(etc)):
         return True
     first, last = rtp_ports(etc / "rtp.conf")
     return listener.protocol == "udp" and first <= listener.port <= last

@@ -1,6 +1,6 @@
 """The checks, in the order in which they are reported."""
 
-from cli.doctor import clock, files, mail, network, processes, stored, telephony, units
+from cli.doctor import carriers, clock, files, mail, network, processes, stored, telephony, units
 from cli.doctor.examination import Check
 
 CHECKS = (
@@ -28,6 +28,11 @@ CHECKS = (
     Check("limits", telephony.limits, "no load average refuses calls"),
     Check("priority", units.priority, "Asterisk has real-time priority", installed=True),
     Check("trunk", telephony.trunk, "the carrier answers", installed=True),
+    Check("carriers", carriers.carriers, "Asterisk has what the carriers' files need"),
+    Check(
+        "registrations", carriers.registrations, "carriers have accepted our registrations", installed=True
+    ),
+    Check("certificates", carriers.certificates, "certificates of SIP over TLS are valid"),
     Check("ports", network.strangers, "only SIP and RTP are open to strangers", installed=True),
     Check("sender", mail.sender, "mails have a sender, and bounces arrive"),
     Check("mx", mail.mx, "the sender's domain accepts mail", installed=True),

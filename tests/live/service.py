@@ -213,11 +213,13 @@ async def until(happened: Callable[[], object], seconds: float = PATIENCE, *, ev
 
 
 @contextmanager
-def open_house(folder: Path, trunk: Callable[[int], str] | None = None) -> Iterator[House]:
+def open_house(
+    folder: Path, trunk: Callable[[int], str] | None = None, values: Mapping[str, str] | None = None
+) -> Iterator[House]:
     """A running service that keeps everything below `folder`.
 
     `trunk`: gets the port of the telephones' carrier before anything starts, and returns where the first
-    trunk leads instead.
+    trunk leads instead. `values`: of blanks in Asterisk's configuration.
     """
     routing = folder / "routing"
     write_owner(routing)
@@ -225,7 +227,8 @@ def open_house(folder: Path, trunk: Callable[[int], str] | None = None) -> Itera
     with ExitStack() as held:
         port = held.enter_context(reserve_ports(1))[0]
         loop = held.enter_context(asyncio.Runner())
-        wish = Wish(routing, folder / "state", trunk(port) if trunk else f"{LOOPBACK}:{port}")
+        carrier = trunk(port) if trunk else f"{LOOPBACK}:{port}"
+        wish = Wish(routing, folder / "state", carrier, values=values or {})
         running = stack(wish, lambda _line: None)
         run = loop.run(entered(running))
         held.callback(lambda: loop.run(left(running)))

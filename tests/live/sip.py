@@ -38,11 +38,11 @@ def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool
 class Agent:
     """One UDP socket on loopback, and everything it has heard."""
 
-    def __init__(self, port: int = 0) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", port))
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((host, port))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.address = f"{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         self.heard: list[Message] = []
         self._waiting: list[Message] = []
 
@@ -56,7 +56,8 @@ class Agent:
 
     def send(self, data: bytes | str, to: str) -> None:
         host, _, port = to.rpartition(":")
-        self._socket.sendto(data.encode() if isinstance(data, str) else data, (host, int(port)))
+        encoded = data.encode() if isinstance(data, str) else data
+        self._socket.sendto(encoded, (host.strip("[]"), int(port)))
 
     def expect(self, wanted: Callable[[Message], bool], seconds: float = PATIENCE) -> Message:
         """The first message that is `wanted`, of those not yet taken and those to come in `seconds`."""

@@ -11,7 +11,9 @@ from config.trunks import load_trunks
 from devkit.asterisk import Options, start_asterisk
 from devkit.carrier import Answers, Refuses
 from devkit.phones import LOOPBACK
-from engine import fallback, trunk_files
+from engine import fallback
+from engine.trunk_sections import render
+from engine.trunk_terms import variables_of
 from storage.records import CallRecord
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
@@ -106,8 +108,8 @@ def test_asterisk_alone_tries_the_next_carrier_by_the_cause(tmp_path: Path) -> N
         asterisk = held.enter_context(start_asterisk(tmp_path, Options(first.address)))
         asterisk.wait_until_ready()
         trunks = load_trunks(tmp_path / "trunks")
-        (asterisk.endpoint.etc / "trunks.conf").write_text(trunk_files.render(trunks, {}, ""))
-        table = fallback.render({"3270012345": "+3221112233"}, "", trunk_files.order(trunks))
+        (asterisk.endpoint.etc / "trunks.conf").write_text(render(trunks, {}, ""))
+        table = fallback.render({"3270012345": "+3221112233"}, "", variables_of(trunks, ""))
         (asterisk.endpoint.etc / "fallback.conf").write_text(table)
         for module in ("res_pjsip.so", "pbx_config.so"):
             ask(asterisk.endpoint, f"/asterisk/modules/{module}", "PUT")

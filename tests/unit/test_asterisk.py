@@ -13,7 +13,7 @@ ASTERISK = Path(__file__).parents[2] / "asterisk"
 
 
 def blanks(text: str) -> set[str]:
-    return set(re.findall(r"@([A-Z_]+)@", text))
+    return set(re.findall(r"@([A-Z0-9_]+)@", text))
 
 
 def test_every_blank_of_the_configuration_is_explained_and_no_other() -> None:

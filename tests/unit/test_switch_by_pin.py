@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from cli.commands.pin import command
+from config.switches import read_all
 from engine import pins
 from engine.pins import Pins, objection
-from engine.switches import FILE, Switches, read_all
+from engine.switches import FILE, Switches
 from journal.entries import Answered, StepPerformed
 from tests.unit.fake_services import FakeCallServices, attend
 from tests.unit.fakes import FakeLine

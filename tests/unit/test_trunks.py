@@ -11,8 +11,9 @@ from config.trunks import NO_TRUNKS, load_trunks
 from engine import fallback
 from engine.ari.connect import trunk_of
 from engine.included import replace
-from engine.trunk_files import order, read_trunks, render
+from engine.trunk_sections import render
 from engine.trunk_states import TrunkStates
+from engine.trunk_terms import variables_of
 
 BETA = """
 host: sip.beta.example:5061
@@ -41,9 +42,9 @@ def test_trunks_are_tried_in_order_after_that_of_pjsip_conf(tmp_path: Path) -> N
     trunks = load_trunks(
         folder(tmp_path, alpha="host: a.example\norder: 3", beta="host: b.example\norder: 2")
     )
-    assert trunks.names == ("beta", "alpha")
-    assert order(trunks) == {"trunk": "beta", "beta": "alpha"}
-    assert order(NO_TRUNKS) == {}
+    assert trunks.names == ("trunk", "beta", "alpha")
+    assert variables_of(trunks, "32") == {"NEXT_trunk": "beta", "NEXT_beta": "alpha"}
+    assert variables_of(NO_TRUNKS, "32") == {}
     assert load_trunks(tmp_path / "none") == NO_TRUNKS
 
 
@@ -60,6 +61,14 @@ def test_trunks_are_tried_in_order_after_that_of_pjsip_conf(tmp_path: Path) -> N
         ("host: a.example\ncodecs: [gsm]", "gsm"),
         ("host: a.example\ncolour: red", "colour"),
         ("order: 1", "host"),
+        ("host: a.example\nnumbers: national", "write the `country`"),
+        ("host: a.example\nnumbers: local", "local"),
+        ("host: a.example\ncountry: '032'", "the calling code without a +"),
+        ("host: a.example\nidentity_number: '+3225550000'", "write the `identity` that has it"),
+        ("host: a.example\ncontact: '+3225550000'", "`contact` is that of a registration"),
+        ("host: a.example\nipv6: true\ntransport: tls", "with `ipv6` write `transport: udp`"),
+        ("host: a.example\ndomain: 'a b'", "write a name such as"),
+        ("host: a.example\ncalls: -1", "calls"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, why: str) -> None:
@@ -68,7 +77,7 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, why: 
     assert str(tmp_path / "beta.yaml") in found
 
 
-@pytest.mark.parametrize("name", ["trunk", "from", "beta2", "Beta", "a.b"])
+@pytest.mark.parametrize("name", ["from", "beta2", "Beta", "a.b"])
 def test_a_name_that_asterisk_needs_itself_is_refused(tmp_path: Path, name: str) -> None:
     assert "cannot be a trunk's" in errors(tmp_path, **{name: "host: a.example"})
 
@@ -97,14 +106,10 @@ def test_the_file_is_not_open_to_others_at_any_moment(tmp_path: Path) -> None:
 
 
 def test_the_order_of_trunks_is_with_the_fallbacks_and_a_removed_one_is_emptied() -> None:
-    first = fallback.render({}, "", {"trunk": "beta", "beta": "gamma"})
+    first = fallback.render({}, "", {"NEXT_trunk": "beta", "NEXT_beta": "gamma"})
     assert "NEXT_trunk=beta" in first
-    assert "NEXT_beta=\n" in fallback.render({}, first, {"trunk": "beta"})
+    assert "NEXT_beta=\n" in fallback.render({}, first, {"NEXT_trunk": "beta"})
     assert "NEXT_beta=gamma" in fallback.render({}, first)
-
-
-def test_a_wrong_file_leaves_what_asterisk_has(tmp_path: Path) -> None:
-    assert read_trunks(folder(tmp_path, beta="hosts: a.example")) is None
 
 
 @pytest.mark.parametrize(
@@ -130,9 +135,10 @@ class Endpoints:
 
 async def test_a_trunk_that_is_down_is_a_warning_until_it_is_back() -> None:
     endpoints = Endpoints()
-    states = TrunkStates(("trunk", "beta"), endpoints)
+    names = ["trunk", "beta"]
+    states = TrunkStates(lambda: names, endpoints)
     await states.look()
-    assert (states.is_up("trunk"), states.is_up("beta")) == (True, False)
+    assert states.up == {"trunk": True, "beta": False}
     assert states.warnings == ["trunk beta does not answer: calls take the next one, if any"]
     endpoints.states["beta0"] = "unknown"
     await states.look()

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Fetch baresip, a SIP telephone that the tests call with, from Debian's archive into a folder, without touching the system.
+#
+#   fetch-baresip.sh [DEST] [SUITES]     DEST: ~/.cache/callengine/baresip-1   SUITES: "forky sid"
+#
+# Environment: DEBIAN_MIRROR (instead of the machine's own archive).
+set -euo pipefail
+umask 022
+
+WHAT=baresip
+. "$(dirname "${BASH_SOURCE[0]}")/debian-archive.sh"
+DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/baresip-1}")
+SUITES=${2:-forky sid}
+# The packages that baresip and the MODULES need, according to the loader; its package also names those of all other modules.
+CHOSEN="baresip-core libre1 librem1 libc6 libssl3t64 zlib1g libzstd1 libopus0 libsndfile1 libflac14 libogg0 libvorbis0a libvorbisenc2
+  libmpg123-0t64 libmp3lame0"
+MODULES="account ausine ctrl_tcp g711 menu opus sndfile srtp"
+
+complete() {
+  local module=() name
+  for name in $MODULES; do module+=("$WORK/tree/usr/lib/baresip/modules/$name.so"); done
+  [ -z "$(strays_of "$WORK/tree/usr/bin/baresip" "${module[@]}")" ]
+}
+
+fetch_chosen() {
+  (cd "$WORK/debs" && apt download $CHOSEN) && unpack "$WORK/debs" && complete
+}
+
+fetch_closure() {
+  say "the short list of libraries does not fit this release; fetching everything baresip names"
+  download_closure baresip-core && unpack "$WORK/debs" && complete
+}
+
+fetch_into_work() {
+  local suite ring archive
+  ring=$(keyring); archive=$(mirror)
+  for suite in $SUITES; do
+    read_lists "$suite" "$ring" "$archive" || continue
+    say "fetching baresip and its libraries"
+    fetch_chosen || fetch_closure || continue
+    return
+  done
+  fail "no suite of '$SUITES' gave a signed baresip; is the network up? Another archive: DEBIAN_MIRROR=..."
+}
+
+command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "this needs Debian's apt-get and dpkg-deb"
+bring "$DEST"

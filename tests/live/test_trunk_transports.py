@@ -1,0 +1,121 @@
+"""Calls with a carrier over UDP, TCP, and TLS with SRTP: baresip of Debian's archive at both ends.
+
+Needs a download of 5 MB the first time (scripts/fetch-baresip.sh), so these tests are heavy.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devkit.audio import RATE, level
+from tests.live.agreed import new_destination
+from tests.live.baresip_telephone import Telephone, Wanted, telephone
+from tests.live.carriers import Trunking, trunking
+from tests.live.service import CALLER_HZ, DESTINATION_HZ, Watched, watching
+from tests.tiers import heavy
+
+LOUDNESS = 0.3  # of the telephones' tones
+TRANSPORTS = ("udp", "tcp", "tls")
+
+pytestmark = heavy
+
+
+@pytest.fixture(scope="module")
+def carriers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trunking]:
+    with trunking(tmp_path_factory.mktemp("transports")) as running:
+        yield running
+
+
+@pytest.fixture
+async def watched(carriers: Trunking) -> AsyncIterator[Watched]:
+    async with watching(carriers.house) as seen:
+        yield seen
+
+
+def wanted(carriers: Trunking, hz: int, transport: str, *, answers: bool = False) -> Wanted:
+    made = carriers.certificates
+    return Wanted(hz, transport, transport == "tls", answers, made.chain, made.authorities)
+
+
+def trunk_of(destination: Telephone, transport: str) -> dict[str, Any]:
+    """The file of the carrier that this telephone is."""
+    srtp = transport == "tls"
+    return {"host": destination.address, "transport": transport, "srtp": srtp, "qualify_seconds": 0}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_both_hear_each_other_over_each_transport(
+    carriers: Trunking, watched: Watched, tmp_path: Path, transport: str
+) -> None:
+    """TLS means SRTP here: each telephone refuses a call without."""
+    (number,) = carriers.house.agree([{"ring": (to := new_destination())}])
+    async with (
+        telephone(tmp_path / "caller", wanted(carriers, CALLER_HZ, transport)) as caller,
+        telephone(tmp_path / "to", wanted(carriers, DESTINATION_HZ, transport, answers=True)) as destination,
+    ):
+        await carriers.have(trunk=trunk_of(destination, transport))
+        await talk(caller, destination, carriers.uri(number, transport))
+        encrypted = [event["param"] for event in caller.events + destination.events if is_encrypted(event)]
+        assert len(encrypted) == (2 if transport == "tls" else 0), encrypted
+    record = await watched.record(number)
+    assert (record.outcome, record.delivered_to, record.ended_by) == ("answered", to, "caller")
+    assert [leg.trunk for leg in record.legs] == ["trunk"]
+
+
+async def talk(caller: Telephone, destination: Telephone, uri: str) -> None:
+    """A call of two seconds, in which each has heard the other, and nothing else."""
+    await caller.dial(uri)
+    await destination.happened("CALL_ESTABLISHED")
+    await caller.happened("CALL_ESTABLISHED")
+    await asyncio.gather(caller.hears(2), destination.hears(2))
+    await caller.hang_up()
+    await destination.happened("CALL_CLOSED")
+    heard = {"caller": await caller.heard(), "destination": await destination.heard()}
+    levels = {
+        "caller": (level(heard["caller"][-RATE:], DESTINATION_HZ), level(heard["caller"][-RATE:], CALLER_HZ)),
+        "destination": (
+            level(heard["destination"][-RATE:], CALLER_HZ),
+            level(heard["destination"][-RATE:], DESTINATION_HZ),
+        ),
+    }
+    for of_other, of_own in levels.values():
+        assert abs(of_other - LOUDNESS) < 0.03, levels
+        assert of_own < 0.01, levels
+
+
+def is_encrypted(event: dict[str, str]) -> bool:
+    return event["type"] == "CALL_MENC" and "AES" in event["param"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_keys_lead_into_a_menu_and_a_held_call_goes_on(
+    carriers: Trunking, watched: Watched, tmp_path: Path, transport: str
+) -> None:
+    """Keys are telephone events (RFC 4733). Hold and resume are INVITEs in the call, by the caller."""
+    route = [{"menu": {"prompt": "long", "keys": {"12": [{"ring": (to := new_destination())}]}}}]
+    (number,) = carriers.house.agree(route)
+    async with (
+        telephone(tmp_path / "caller", wanted(carriers, CALLER_HZ, transport)) as caller,
+        telephone(tmp_path / "to", wanted(carriers, DESTINATION_HZ, transport, answers=True)) as destination,
+    ):
+        await carriers.have(trunk=trunk_of(destination, transport))
+        await caller.dial(carriers.uri(number, transport))
+        await caller.hears(0.5)
+        await caller.press("12")
+        await destination.happened("CALL_ESTABLISHED")
+        await destination.hears(1)
+        await caller.hold()
+        await caller.happened("CALL_REMOTE_SDP", 2)
+        await caller.resume()
+        await caller.happened("CALL_REMOTE_SDP", 3)
+        await asyncio.gather(caller.hears(2), destination.hears(2))
+        await destination.hang_up()
+        await caller.happened("CALL_CLOSED")
+        for one, hz in ((caller, DESTINATION_HZ), (destination, CALLER_HZ)):
+            assert abs(level((await one.heard())[-RATE:], hz) - LOUDNESS) < 0.03
+    record = await watched.record(number)
+    assert (record.outcome, record.delivered_to, record.ended_by) == ("answered", to, "destination")
+    assert record.choices == ("12",)
