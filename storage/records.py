@@ -28,8 +28,7 @@ class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
     `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `trunk`: the carrier, "" if unknown.
-    `confirmation`: key, no_key or left, where the destination was asked to press 1 to take the call; "" where
-    it was not.
+    `confirmation`: key, no_key or left, where the destination was asked to press 1; "" where it was not.
     """
 
     leg_id: str
@@ -200,7 +199,7 @@ def clock(state: CallState, record: CallRecord) -> Mapping[str, float]:
 
 def messages(state: CallState) -> tuple[MessageRecord, ...]:
     """The mails to the owner about this ended call."""
-    left_out = tuple(
+    left_out = (
         MessageRecord(left_out_id(state.call_id, n), "left_out", entry.deliver, entry.at)
         for n, entry in enumerate(state.left_out, start=1)
         if entry.deliver is not None
