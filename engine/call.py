@@ -19,6 +19,7 @@ from journal.entries import (
     Answered,
     CallerNotified,
     CallStarted,
+    DestinationLeftOut,
     Entry,
     HandedOver,
     LegEnded,
@@ -68,8 +69,14 @@ class CallServices(Protocol):
     def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
         """Return those of the destinations that fit, in order."""
 
-    def attempted(self, to: str, outcome: Outcome) -> None:
-        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
+    def attempted(self, to: str, outcome: Outcome) -> int:
+        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over.
+
+        Return after how many attempts in a row the destination is left out from now on, else 0.
+        """
+
+    def may_report(self, to: str) -> bool:
+        """Whether the owner may be told that this destination is left out: not again within some hours."""
 
     async def is_pin(self, pin: str, number: str, owner: str) -> bool:
         """Whether this is the PIN by which the switches of a number, or of its owner, may be put on."""
@@ -220,7 +227,8 @@ class Call:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
         for attempt in returned.attempts:
-            self.services.attempted(attempt.to, attempt.outcome)
+            if in_a_row := self.services.attempted(attempt.to, attempt.outcome):
+                self._left_out(attempt.to, in_a_row)
         dialled = {attempt.to for attempt in returned.attempts}
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
@@ -229,6 +237,13 @@ class Call:
                 self._append(LegEnded(self._id, returned.at, leg, Outcome.FAILED, cause))
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
+
+    def _left_out(self, to: str, in_a_row: int) -> None:
+        """Note that calls leave this destination out from now on, and where the mail about it goes."""
+        owner = self.terms.owner
+        mailed = owner.unreachable == "mail" and owner.mail and self.services.may_report(to)
+        deliver = self.terms.number.delivery(owner, (to, str(in_a_row))).as_json() if mailed else None
+        self._append(DestinationLeftOut(self._id, now(), to, in_a_row, deliver))
 
     @property
     def talk_left(self) -> timedelta:
