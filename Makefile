@@ -2,7 +2,7 @@
 # make test    run the tests: fast ones first, then those with real PostgreSQL, Asterisk and SIP
 # make heavy   run the long tests: every failpoint, floods, kill loops, large numbers
 # make faults  break one part after the other under real calls: hours; writes a table into docs/reliability.md (FAULTS=--help)
-# make system  execute docs/operating.md on a booted Debian 13; needs root
+# make system  execute docs/operating.md on a booted Debian 13; needs root (FIRST=1: up to the first calls, as CI does)
 # make deb     build the packages for Debian 13 into dist/; LINT=1 checks them with lintian
 # make soak    place calls for hours, with a fault every ten minutes (SOAK=2h RATE=5 ROUND=10m)
 # make check   check lint, format, types and import contracts
@@ -71,10 +71,11 @@ soak: setup
 deb: setup
 	@scripts/make-deb.sh
 
-# Not part of `make test`: it installs a system.
+# Not part of `make test`: it installs a system. With FIRST=1 only what an installation needs until it has served calls.
 system: setup
+	@scripts/boot-debian.sh --check
 	@scripts/fetch-debian.sh
-	@$(BIN)/pytest tests/system
+	@$(BIN)/pytest $(if $(FIRST),tests/system/test_guide.py tests/system/test_working.py,tests/system)
 
 check: .venv/ready
 	@$(BIN)/ruff check .

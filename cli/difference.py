@@ -12,7 +12,7 @@ from config.yaml_text import UnreadableError, read
 # The parts of a folder whose files are YAML, and what one of them is.
 NOUNS: Mapping[str, str] = {"numbers": "number", "owners": "owner", "routes": "sub-route"}
 MOST_SHOWN = 50
-OTHERS: Mapping[str, str] = {"prompts": "prompt", "callers": "list of callers"}
+OTHERS: Mapping[str, str] = {"prompts": "prompt", "callers": "list of callers", "calendars": "calendar"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from config.errors import ConfigErrors
+from config.owner_changes import changes_in
 from config.owners import owners_in
 from config.settings import Settings
 from config.versions import Versions
@@ -13,7 +14,12 @@ from dialplan.number import Owner
 
 
 def owners_in_force(settings: Settings) -> Mapping[str, Owner]:
-    """By name. Raises ClickException where no routing is in force on this host."""
+    """By name, with the owners' own changes. Raises ClickException where no routing is in force here."""
+    return changes_in(settings.state).apply_all(grounds_in_force(settings))
+
+
+def grounds_in_force(settings: Settings) -> Mapping[str, Owner]:
+    """By name, as the operator's files have them. Raises ClickException."""
     in_force = Versions(settings.routing_versions).in_force
     try:
         return owners_in(in_force.resolve(strict=True))

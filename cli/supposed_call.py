@@ -1,6 +1,6 @@
 """A supposed call, for `callengine explain`: what is supposed of it, and the path that it would take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from cli.dialled import dialled_or_fail
 from cli.explanation import Explanation
 from cli.routing_folder import read_or_exit
 from dialplan.caller import Caller
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.number import ServiceNumber
 from dialplan.rehearse import rehearse
 from dialplan.step import Case, Facts
@@ -27,7 +27,7 @@ class Supposed:
     switches: Sequence[str] = ()
     unreachable: Sequence[str] = ()
 
-    def facts(self, number: ServiceNumber, lists: Mapping[str, CallerList]) -> Facts:
+    def facts(self, number: ServiceNumber, lists: Lists) -> Facts:
         """Raises ClickException: the route does not have such a switch."""
         if unknown := [name for name in self.switches if name not in number.switches]:
             known = ", ".join(number.switches) or "none"

@@ -1,7 +1,10 @@
 """What earlier readings of routing folders found: an unchanged file is neither read nor parsed again.
 
-A file is recognised by size, inode and change time, its content by its SHA-256. What is known of a content
-holds in any folder: a version that is stored under another name is known too.
+A file is recognised by device, inode, size and change time, its content by its SHA-256. Both hold in any
+folder: a version that is stored under another name is known too.
+
+The file of the cache grows by what each reading found, and is written anew when most of it is of no use any
+more.
 """
 
 import hashlib
@@ -9,23 +12,25 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from dialplan.caller_list import CallerList
+from dialplan.event_calendar import EventCalendar
 from dialplan.number import Owner
 
 # A file system's clock is coarse: a file that was changed just before it was read may change again unseen.
 YOUNG_NS = 2_000_000_000
 SOURCES = ("config", "dialplan")
-LIBRARIES = ("holidays", "phonenumbers", "pydantic", "tzdata")
+LIBRARIES = ("holidays", "icalendar", "phonenumbers", "pydantic", "recurring-ical-events", "tzdata")
 SPARE = 1000  # entries of earlier readings that are kept besides as many as the last one needed
 
-type Stamp = tuple[int, int, int]
+type Stamp = tuple[int, int, int, int]
 # What a number asked of its folder, and the argument: ("prompt", "welcome").
 type Question = tuple[str, str | tuple[str, ...]]
 
@@ -49,22 +54,31 @@ class KnownNumber(NamedTuple):
 
 @dataclass(slots=True)
 class Known:
-    """`stamps`: the SHA-256 of each file, by path; everything else by SHA-256. `seconds`: of prompts."""
+    """`stamps`: the SHA-256 of each file; everything else by SHA-256. `seconds`: of prompts."""
 
-    stamps: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    stamps: dict[Stamp, str] = field(default_factory=dict)
     numbers: dict[str, KnownNumber] = field(default_factory=dict)
     owners: dict[str, Owner] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     lists: dict[str, CallerList] = field(default_factory=dict)
+    calendars: dict[str, EventCalendar] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[dict[Any, Any], ...]:
+        return self.stamps, self.numbers, self.owners, self.seconds, self.lists, self.calendars
+
+    def add(self, other: Self) -> None:
+        for part, more in zip(self.parts, other.parts, strict=True):
+            part.update(more)
 
 
 class Cache:
     """What is known at the beginning of a reading (`before`), and what the reading needed of it or found."""
 
     def __init__(self, before: Known | None = None) -> None:
+        self._is_new = before is None  # there is no file to which something can be added
         self._before = before or Known()
         self._now = Known()
-        self.changed = False
 
     @classmethod
     def of(cls, file: Path, rules: str) -> Self:
@@ -75,35 +89,45 @@ class Cache:
         try:
             with file.open("rb") as opened:
                 stat = os.fstat(opened.fileno())
-                if stat.st_uid != os.geteuid() or stat.st_mode & 0o022 or opened.readline() != header(rules):
+                if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
                     return cls()
-                known = pickle.load(opened)  # noqa: S301 - written by this user; nobody else can write it
+                known = Known()
+                while line := opened.readline():
+                    if line != header(rules):  # another process has begun the file anew, or added to it
+                        return cls()
+                    known.add(pickle.load(opened))  # noqa: S301 - written by this user alone
         except Exception:  # noqa: BLE001 - whatever is wrong with the file, it is only a cache
             return cls()
-        return cls(known if isinstance(known, Known) else None)
+        return cls(known)
 
     def write(self, file: Path, rules: str) -> None:
-        """Replace the file, if anything is new. If it cannot be written, the next reading takes longer."""
-        if not self.changed:
+        """Add what is new to the file. If it cannot be written, the next reading takes longer."""
+        new = Known(*map(_missing, self._before.parts, self._now.parts))
+        if not any(new.parts):
             return
+        try:
+            if self._is_new or any(map(_is_useless, self._before.parts, self._now.parts)):
+                self._replace(file, rules)
+            else:
+                with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as opened:
+                    opened.write(header(rules) + pickle.dumps(new))
+        except OSError:
+            file.unlink(missing_ok=True)  # it may be half written
+
+    def _replace(self, file: Path, rules: str) -> None:
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
                 opened.write(header(rules))
-                pickle.dump(self._merged(), opened)
+                pickle.dump(Known(*map(_some_more, self._before.parts, self._now.parts)), opened)
             draft.rename(file)
-        except OSError:
+        finally:
             draft.unlink(missing_ok=True)
 
     def sha256(self, file: Path) -> str | None:
         """Return the SHA-256 of this file; None if the file must be read. Raises OSError."""
-        name = str(file)
-        stamp, sha256 = self._now.stamps.get(name) or self._before.stamps.get(name) or (None, "")
-        if stamp != _stamp(file.stat()):
-            return None
-        self._now.stamps[name] = stamp, sha256
-        return sha256
+        return self._found(self._before.stamps, self._now.stamps, _stamp(os.stat(file)))
 
     def read(self, file: Path, most: int = -1) -> tuple[bytes, str]:
         """Return the content of a file, at most so many bytes, and its SHA-256. Raises OSError."""
@@ -112,8 +136,7 @@ class Cache:
             data = opened.read(most)
         sha256 = hashlib.sha256(data).hexdigest()
         if stat.st_mtime_ns < time.time_ns() - YOUNG_NS:
-            self._now.stamps[str(file)] = _stamp(stat), sha256
-        self.changed = True
+            self._now.stamps[_stamp(stat)] = sha256
         return data, sha256
 
     def number(self, sha256: str) -> KnownNumber | None:
@@ -131,6 +154,9 @@ class Cache:
     def caller_list(self, sha256: str, make: Callable[[], CallerList | None]) -> CallerList | None:
         return self._known_or(self._before.lists, self._now.lists, sha256, make)
 
+    def calendar(self, sha256: str, make: Callable[[], EventCalendar | None]) -> EventCalendar | None:
+        return self._known_or(self._before.calendars, self._now.calendars, sha256, make)
+
     def _known_or[T](
         self, before: dict[str, T], now: dict[str, T], sha256: str, make: Callable[[], T | None]
     ) -> T | None:
@@ -141,36 +167,44 @@ class Cache:
             now[sha256] = made
         return made
 
-    def _found[T](self, before: dict[str, T], now: dict[str, T], sha256: str) -> T | None:
-        if (found := before.get(sha256)) is not None:
-            now[sha256] = found
+    def _found[K, T](self, before: dict[K, T], now: dict[K, T], key: K) -> T | None:
+        if (found := now.get(key)) is None and (found := before.get(key)) is not None:
+            now[key] = found
         return found
 
-    def _merged(self) -> Known:
-        before, now = self._before, self._now
-        return Known(
-            _some_more(before.stamps, now.stamps),
-            _some_more(before.numbers, now.numbers),
-            _some_more(before.owners, now.owners),
-            _some_more(before.seconds, now.seconds),
-            _some_more(before.lists, now.lists),
-        )
+
+def _missing[K, T](before: dict[K, T], now: dict[K, T]) -> dict[K, T]:
+    """The entries of now that are not those of before."""
+    return {
+        key: value for key, value in now.items() if (known := before.get(key)) is not value and known != value
+    }
 
 
-def _some_more[T](before: dict[str, T], now: dict[str, T]) -> dict[str, T]:
+def _is_useless(before: Collection[object], now: Collection[object]) -> bool:
+    """Whether most of before was not needed now."""
+    return len(before) >= 2 * (len(now) + SPARE)
+
+
+def _some_more[K, T](before: dict[K, T], now: dict[K, T]) -> dict[K, T]:
     """The entries of now, behind the latest of before: of an older version, which may come back."""
     rest = [(key, value) for key, value in before.items() if key not in now]
     return dict(islice(rest, max(0, len(rest) - len(now) - SPARE), None)) | now
 
 
 def _stamp(stat: os.stat_result) -> Stamp:
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def header(rules: str) -> bytes:
     """Return the first line of the file: the software, and the rules."""
+    return f"{software()} {rules}\n".encode()
+
+
+@cache
+def software() -> str:
+    """Return what identifies this software, as it was when this process began, and the libraries it uses."""
     root = Path(__file__).parent.parent
     files = [file for folder in SOURCES for file in sorted((root / folder).rglob("*.py"))]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     libraries = " ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"{sys.version_info[:3]} {digest} {libraries} {rules}\n".encode()
+    return f"{sys.version_info[:3]} {digest} {libraries}"

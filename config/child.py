@@ -3,36 +3,75 @@
 import asyncio
 import pickle
 import sys
-from typing import Any
+from asyncio.subprocess import Process
+from typing import Any, BinaryIO, Self
 
+from config.memory_file import in_memory
 from config.reply import reply
 
-__all__ = ["ChildError", "answer_of", "reply"]
+__all__ = ["Child", "ChildError", "answer_of", "reply"]
 
 
 class ChildError(Exception):
     """The process did not answer. Its text says why, and continues the words "the process"."""
 
 
-async def answer_of(module: str, *arguments: str, stdin: bytes = b"", seconds: float) -> Any:
+class Child:
+    """A process that has started, perhaps long before it gets its standard input, and answers once."""
+
+    def __init__(self, process: Process, answer: BinaryIO) -> None:
+        self._process = process
+        self._answer = answer
+
+    @classmethod
+    async def started(cls, module: str, *arguments: str) -> Self:
+        """Run `python -m module`. It answers into memory: 20 MB through a pipe hold up the event loop."""
+        answer = in_memory()
+        command = (sys.executable, "-P", "-m", module, *arguments)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=answer
+            )
+        except BaseException:
+            answer.close()
+            raise
+        return cls(process, answer)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.returncode is None
+
+    async def answer(self, stdin: bytes, seconds: float) -> Any:
+        """Return what the process pickles to its standard output.
+
+        It is killed if it takes longer than `seconds`. Raises ChildError.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._process.communicate(stdin)
+            if self._process.returncode:
+                raise ChildError(f"ended with {self._process.returncode}; see its log above")
+            self._answer.seek(0)
+            return await asyncio.to_thread(pickle.load, self._answer)  # our own child's
+        except TimeoutError:
+            raise ChildError(f"took more than {seconds:g} s and was given up; try again") from None
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        self._answer.close()
+        if self.is_running:
+            self._process.kill()
+            await self._process.wait()
+
+
+async def answer_of(
+    module: str, *arguments: str, stdin: bytes = b"", seconds: float, child: Child | None = None
+) -> Any:
     """Run `python -m module` with this standard input; return what it pickles to its standard output.
 
-    It is killed if it takes longer than `seconds`. Raises ChildError.
+    It is killed if it takes longer than `seconds`. `child`: one that was started before. Raises ChildError.
     """
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            answer, _ = await child.communicate(stdin)
-    except TimeoutError:
-        raise ChildError(f"took more than {seconds:g} s and was given up; try again") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode:
-        raise ChildError(f"ended with {child.returncode}; see its log above")
-    return await asyncio.to_thread(pickle.loads, answer)  # our own child's
+    if child is None or not child.is_running:
+        child = await Child.started(module, *arguments)
+    return await child.answer(stdin, seconds)

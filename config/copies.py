@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -54,27 +54,25 @@ class StoredFile(NamedTuple):
 type Manifest = Mapping[str, StoredFile]
 
 
-def unknown(_: str) -> None:
-    """Of no file the SHA-256 is known: all are read."""
-
-
 def copy(
-    folder: Path, draft: Path, previous: Path, manifest: Manifest, known: Callable[[str], str | None]
+    folder: Path, draft: Path, previous: Path, manifest: Manifest, known: Mapping[str, str] | None
 ) -> Manifest:
     """Copy the files of a routing folder durably; files that `previous` has too are linked to it.
 
-    `manifest`: that of `previous`. A file is not read if `known` returns the SHA-256 that it has there.
-    Return the manifest of the copy. Raises OSError.
+    `manifest`: that of `previous`. `known`: the SHA-256 of each file to copy, which is not read if it has
+    that SHA-256 in `previous`; without it, all files of the folder are. Return the manifest of the copy.
+    Raises OSError.
     """
-    names = [str(file)[len(str(folder)) + 1 :] for file in list_files(folder).all]
-    for part in {"owners", "numbers", *map(os.path.dirname, names)}:
+    names = known or [str(file)[len(str(folder)) + 1 :] for file in list_files(folder).all]
+    known = known or {}
+    for part in {"owners", "numbers", *(name.rpartition("/")[0] for name in names)}:
         (draft / part).mkdir(parents=True, exist_ok=True)
     written, stored = [], {}
     for name in names:
         before = manifest.get(name)
         if (
             before
-            and known(name) == before.sha256
+            and known.get(name) == before.sha256
             and _linked(f"{previous}/{name}", f"{draft}/{name}", before)
         ):
             stored[name] = before

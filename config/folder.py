@@ -1,7 +1,7 @@
 """Which files of a routing folder are read: owners/**/*.yaml, numbers/**/*.yaml, prompts/[language/]*.wav.
 
 A prompt may be an .mp3, .flac or .ogg as well. callers/**/*.txt are lists of callers' numbers,
-routes/**/*.yaml sub-routes.
+routes/**/*.yaml sub-routes, calendars/**/*.ics calendars of events.
 """
 
 import os
@@ -16,9 +16,10 @@ from dialplan.names import LANGUAGES, NAME
 YAML = (".yaml",)
 SOUND = (".wav", ".mp3", ".flac", ".ogg")
 LIST = (".txt",)
+CALENDAR = (".ics",)
 FILE_NAME = re.compile(NAME, re.ASCII)
 # The folders in a routing folder.
-PARTS = ("owners", "numbers", "prompts", "callers", "routes")
+PARTS = ("owners", "numbers", "prompts", "callers", "routes", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Files:
     errors: tuple[FileError, ...]
     callers: tuple[Path, ...] = ()
     routes: tuple[Path, ...] = ()
+    calendars: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file whose content counts."""
-        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes)
+        return (*self.owners, *self.numbers, *self.prompts, *self.callers, *self.routes, *self.calendars)
 
 
 def list_files(folder: Path) -> Files:
@@ -53,37 +55,41 @@ def list_files(folder: Path) -> Files:
             refuse(
                 folder / part, f"this folder is missing; make it, with a .yaml file for each of the {part}"
             )
-    owners = sorted(_files(folder / "owners", YAML, refuse), key=str)
-    numbers = sorted(_files(folder / "numbers", YAML, refuse), key=str)
-    prompts = sorted(_files(folder / "prompts", SOUND, refuse), key=str)
-    prompts = [prompt for prompt in prompts if _in_place(prompt, folder / "prompts", refuse)]
+
+    def sorted_files(part: str, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
+        return tuple(map(Path, sorted(_files(f"{folder}/{part}", suffixes, refuse))))
+
+    owners = sorted_files("owners", YAML)
+    numbers = sorted_files("numbers", YAML)
+    prompts = [it for it in sorted_files("prompts", SOUND) if _in_place(it, folder / "prompts", refuse)]
     _refuse_twice(prompts, refuse)
-    callers = sorted(_files(folder / "callers", LIST, refuse), key=str)
-    routes = sorted(_files(folder / "routes", YAML, refuse), key=str)
-    return Files(tuple(owners), tuple(numbers), tuple(prompts), tuple(errors), tuple(callers), tuple(routes))
+    callers = sorted_files("callers", LIST)
+    routes = sorted_files("routes", YAML)
+    calendars = sorted_files("calendars", CALENDAR)
+    return Files(owners, numbers, tuple(prompts), tuple(errors), callers, routes, calendars)
 
 
-def _files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[Path]:
-    """The usable files in this folder and its subfolders."""
+def _files(folder: str, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[str]:
+    """The usable files in this folder and its subfolders. As text: thousands of them are sorted faster."""
     for entry in _entries(folder, refuse):
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), suffixes, refuse)
+            yield from _files(entry.path, suffixes, refuse)
         elif what := _objection(entry, suffixes):
             refuse(Path(entry.path), what)
         else:
-            yield Path(entry.path)
+            yield entry.path
 
 
-def _entries(folder: Path, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
+def _entries(folder: str, refuse: Callable[[Path, str], None]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except FileNotFoundError:
         return []
     except OSError as error:
-        refuse(folder, f"cannot be read ({error.strerror}); check its owner and mode")
+        refuse(Path(folder), f"cannot be read ({error.strerror}); check its owner and mode")
         return []
 
 

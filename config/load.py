@@ -1,13 +1,15 @@
 """The routing folder as one value, or all its errors."""
 
 import gc
+import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
-from config.cache import Cache, KnownNumber
-from config.child import ChildError, answer_of, reply
+from config.cache import Cache, KnownNumber, software
+from config.child import Child, ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import Files, list_files
 from config.number_files import NumberFiles
@@ -17,6 +19,8 @@ from config.prompts import built_in
 from config.reading import Reading
 from config.references import Folder, by_language
 from config.sub_routes import SubRoutes
+from dialplan.lists import Lists
+from dialplan.names import LANGUAGES
 from dialplan.number import Owner
 from dialplan.routing import BUILT_IN, Routing
 
@@ -43,13 +47,14 @@ def load_with_hashes(
     owners = reading.owners(files.owners)
     sub_routes = SubRoutes({text.file.stem: text for text in reading.texts(files.routes)})
     prompts = reading.prompts(files.prompts)
-    lists = reading.caller_lists(files.callers)
+    lists: Lists = {**reading.caller_lists(files.callers), **reading.calendars(files.calendars)}
     number_files = NumberFiles(reading, sub_routes)
     number_files.open(files.numbers)
     sub_routes.check(reading)
     reading.errors += _twice(files.owners, "owner")
     reading.errors += _twice(files.callers, "list")
     reading.errors += _twice(files.routes, "sub-route")
+    reading.errors += _twice(files.calendars, "calendar")
     reading.errors += number_files.twice()
     numbers = list(number_files.checked(_targets(files, reading, owners, number_files.keys), policy, lists))
     if reading.errors:
@@ -76,14 +81,18 @@ def _targets(files: Files, reading: Reading, owners: Mapping[str, Owner], keys: 
         built_in=by_language(name.removeprefix(BUILT_IN) for name in built_in()),
         keys=keys,
         lists=frozenset(file.stem for file in files.callers),
+        calendars=frozenset(file.stem for file in files.calendars),
     )
 
 
 def _music(numbers: Iterable[KnownNumber], routing: Routing) -> Iterator[str]:
-    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own."""
+    """The SHA-256 of each prompt that is played instead of ringing, in each language that has its own.
+
+    An owner may choose another language at any time.
+    """
     for number in numbers:
-        for name in number.music:
-            if prompt := routing.prompt(name, routing.owners[number.owner].language):
+        for name, language in product(number.music, LANGUAGES):
+            if prompt := routing.prompt(name, language):
                 yield prompt.sha256
 
 
@@ -94,14 +103,17 @@ def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
             yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
 
 
-async def load_in_process(folder: Path, policy: Policy, cache: Path, seconds: float = 120) -> Routing:
+async def load_in_process(
+    folder: Path, policy: Policy, cache: Path, seconds: float = 120, child: Child | None = None
+) -> Routing:
     """`load` in a process of its own, so that no call waits for it; it is killed if it takes too long.
 
-    `cache`: the file of what is known already. Raises ConfigErrors, also if the process did not end.
+    `cache`: the file of what is known already. `child`: a process of this module that was started before.
+    Raises ConfigErrors, also if the process did not end.
     """
     try:
-        arguments = (str(folder), str(cache), *policy.countries)
-        routing = await answer_of("config.load", *arguments, seconds=seconds)
+        arguments = pickle.dumps((str(folder), str(cache), *policy.countries))
+        routing = await answer_of("config.load", stdin=arguments, seconds=seconds, child=child)
     except ChildError as error:
         raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
     if isinstance(routing, Routing):
@@ -134,4 +146,6 @@ def answer(folder: str, cache: str, *countries: str) -> Routing | tuple[FileErro
 
 if __name__ == "__main__":
     gc.disable()  # it lives for a second, and produces no garbage
-    reply(answer(*sys.argv[1:]))
+    software()
+    if arguments := sys.stdin.buffer.read():  # nothing: it is not needed any more
+        reply(answer(*pickle.loads(arguments)))  # noqa: S301 - our parent's

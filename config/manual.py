@@ -29,6 +29,7 @@ with file, line and remedy. Complete folders: [config/samples](../config/samples
 | `routes/**/*.yaml` | steps that several numbers `use`: [below](#a-sub-route) |
 | `prompts/[LANGUAGE/]*.wav` | what callers hear, or .mp3, .flac, .ogg; the owner's language is preferred |
 | `callers/**/*.txt` | lists of callers' numbers, one a line, at most 100,000; remarks behind a `#` |
+| `calendars/**/*.ics` | calendars of events (iCalendar), such as closing days: the step [hours](#hours) |
 
 A file name is a word of `a-z`, `0-9`, `-` and `_`. Names that begin with a dot are ignored.
 

@@ -1,7 +1,7 @@
 """The files of numbers: those that are known from earlier readings, and those that are parsed and checked."""
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,17 @@ from config.policy import Policy
 from config.reachable import unreachable
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences
+from config.ringing import rings_too_long
 from config.sub_routes import SubRoutes
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.number import ServiceNumber, dial_key
 from dialplan.references import MusicName
 from dialplan.rehearse import disagreements
 from dialplan.steps import visit
 
-OTHERS = ("routes/", "callers/")
+# The folders of what a number looks up, by the question that its file raises.
+LISTS = {"caller_list": "callers/", "calendar": "calendars/"}
+OTHERS = ("routes/", *LISTS.values())
 
 
 @dataclass(slots=True)
@@ -61,9 +64,7 @@ class NumberFiles:
                 text = self.texts.get(file) or next(iter(self.reading.texts([file])))
                 yield text.error(("number",), f"+{key} is also in {other}; remove one of the two")
 
-    def checked(
-        self, folder: Folder, policy: Policy | None, lists: Mapping[str, CallerList]
-    ) -> Iterator[KnownNumber]:
+    def checked(self, folder: Folder, policy: Policy | None, lists: Lists) -> Iterator[KnownNumber]:
         """The numbers that are right. Errors of the others are collected.
 
         Without a policy the folder is a version that was accepted before: references are not checked again.
@@ -89,9 +90,7 @@ class NumberFiles:
             getattr(references, kind)(argument) is None for kind, argument in known.asked
         )
 
-    def _of_text(
-        self, text: Text, folder: Folder, policy: Policy | None, lists: Mapping[str, CallerList]
-    ) -> KnownNumber | None:
+    def _of_text(self, text: Text, folder: Folder, policy: Policy | None, lists: Lists) -> KnownNumber | None:
         errors_before = len(self.reading.errors)
         asking = Asking(NumberReferences(folder, policy, _owner(text))) if policy else None
         number = self.reading.model(text, ServiceNumber, asking)
@@ -99,7 +98,7 @@ class NumberFiles:
             return None
         if policy is not None:
             self.reading.errors += _violations(text, number, lists)
-            wrong = unreachable(number.route, ("route",))
+            wrong = (*unreachable(number.route, ("route",)), *rings_too_long(number.route, ("route",)))
             self.reading.errors += (text.error(at, what) for at, what in wrong)
         known = _known(number, asking, self._contents_of(text, asking))
         if asking and len(self.reading.errors) == errors_before and not self.sub_routes.errors:
@@ -107,12 +106,12 @@ class NumberFiles:
         return known
 
     def _contents_of(self, text: Text, asking: "Asking | None") -> frozenset[str]:
-        """The sub-routes and lists on which this number may depend."""
-        lists = asking is not None and any(kind == "caller_list" for kind, _ in asking.asked)
+        """The sub-routes, lists and calendars on which this number may depend."""
+        asked = {LISTS[kind] for kind, _ in asking.asked if kind in LISTS} if asking else set()
         return frozenset(
             it
             for it in self.contents
-            if (text.used and it.startswith("routes/")) or (lists and it.startswith("callers/"))
+            if (text.used and it.startswith("routes/")) or it.startswith(tuple(asked))
         )
 
 
@@ -152,6 +151,10 @@ class Asking:
         self.asked.add(("caller_list", name))
         return self.references.caller_list(name)
 
+    def calendar(self, name: str) -> str | None:
+        self.asked.add(("calendar", name))
+        return self.references.calendar(name)
+
 
 def _known(number: ServiceNumber, asking: Asking | None, contents: frozenset[str]) -> KnownNumber:
     music = {name for _, step in visit(number.route) for name in step.values_of(MusicName)}
@@ -167,7 +170,7 @@ def _known(number: ServiceNumber, asking: Asking | None, contents: frozenset[str
     )
 
 
-def _violations(text: Text, number: ServiceNumber, lists: Mapping[str, CallerList]) -> Iterator[FileError]:
+def _violations(text: Text, number: ServiceNumber, lists: Lists) -> Iterator[FileError]:
     """The keys of `expect` that the route violates."""
     for index, expect in enumerate(number.expect):
         for key, what in disagreements(number, expect, lists):

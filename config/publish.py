@@ -4,6 +4,7 @@ A published file is named by the content of its source and the version of the co
 a live call hears what was checked, and Asterisk gets no comma or space of a folder's name.
 """
 
+import asyncio
 import hashlib
 import os
 import pickle
@@ -26,10 +27,13 @@ async def publish(prompts: Mapping[str, Prompt], folder: Path) -> dict[str, Prom
 
     Raises ConfigErrors.
     """
-    missing = [prompt for prompt in prompts.values() if not _place(prompt, folder).exists()]
-    if missing:
+    if missing := await asyncio.to_thread(_missing, prompts, folder):
         await _publish_in_process(missing, folder)
     return {name: replace(prompt, path=_place(prompt, folder)) for name, prompt in prompts.items()}
+
+
+def _missing(prompts: Mapping[str, Prompt], folder: Path) -> list[Prompt]:
+    return [prompt for prompt in prompts.values() if not _place(prompt, folder).exists()]
 
 
 def _place(prompt: Prompt, folder: Path) -> Path:

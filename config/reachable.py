@@ -22,13 +22,13 @@ def unreachable(steps: Sequence[StepModel], at: At) -> Iterator[tuple[At, str]]:
             yield here, f"no call comes here: `{steps[place - 1].step}` ends every call; remove one of them"
             return
         for inner, value in values_in(vars(step), here):
-            if _is_steps(value):
+            if is_steps(value):
                 yield from unreachable(value, inner)
 
 
 def always_ends(step: StepModel) -> bool:
     """Whether a call ends with this step, whatever its outcome is. A step with branches may go on."""
-    if step.chooses or step.destinations or any(_is_steps(value) for _, value in values_in(vars(step))):
+    if step.chooses or step.destinations or any(is_steps(value) for _, value in values_in(vars(step))):
         return False
     return all(_ends(step, outcome) for outcome in (Outcome.DONE, Outcome.FAILED))
 
@@ -44,5 +44,5 @@ def _ends(step: StepModel, outcome: Outcome) -> bool:
     return False
 
 
-def _is_steps(value: object) -> TypeGuard[tuple[StepModel, ...]]:
+def is_steps(value: object) -> TypeGuard[tuple[StepModel, ...]]:
     return isinstance(value, tuple) and bool(value) and all(isinstance(it, StepModel) for it in value)

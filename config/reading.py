@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from config.cache import Cache, KnownNumber
+from config.calendars import MAX_CALENDAR_BYTES, read_calendar
 from config.caller_lists import MAX_LIST_BYTES, read_list
 from config.copies import digest_of
 from config.errors import NOWHERE, At, FileError, UnplayableError, spoken
@@ -15,6 +16,8 @@ from config.prompts import measure
 from config.wording import objections
 from config.yaml_text import MAX_BYTES, Document, UnreadableError, read
 from dialplan.caller_list import CallerList
+from dialplan.event_calendar import EventCalendar
+from dialplan.lists import calendar_key
 from dialplan.model import Model
 from dialplan.number import Owner
 from dialplan.prompt import Prompt
@@ -96,6 +99,21 @@ class Reading:
     def caller_lists(self, files: Iterable[Path]) -> dict[str, CallerList]:
         """The lists of callers' numbers in these files, by name. Errors are kept."""
         return {file.stem: listed for file in files if (listed := self._caller_list(file)) is not None}
+
+    def calendars(self, files: Iterable[Path]) -> dict[str, EventCalendar]:
+        """The calendars in these files, by `NAME.ics`. Errors are kept."""
+        read = ((calendar_key(file.stem), self._calendar(file)) for file in files)
+        return {key: calendar for key, calendar in read if calendar is not None}
+
+    def _calendar(self, file: Path) -> EventCalendar | None:
+        sha256 = self._sha256(file, MAX_CALENDAR_BYTES + 1)
+        return self.cache.calendar(sha256, lambda: self._read_calendar(file)) if sha256 else None
+
+    def _read_calendar(self, file: Path) -> EventCalendar | None:
+        data = self._data(file, MAX_CALENDAR_BYTES + 1)
+        calendar, errors = read_calendar(data) if data is not None else (None, [])
+        self.errors += (FileError(file, place, "", what) for place, what in errors)
+        return calendar
 
     def _owner(self, file: Path) -> Owner | None:
         sha256 = self._sha256(file)

@@ -26,6 +26,7 @@ class Folder:
     built_in: Mapping[str, Set[str]]
     keys: Set[str]
     lists: Set[str] = frozenset()
+    calendars: Set[str] = frozenset()
 
 
 def by_language(prompts: Iterable[str]) -> Mapping[str, Set[str]]:
@@ -90,6 +91,12 @@ class NumberReferences:
             return None
         remedy = _near(name, self.folder.lists) or f"put the file at callers/{name}.txt"
         return f"there is no list of callers `{name}`; {remedy}"
+
+    def calendar(self, name: str) -> str | None:
+        if name in self.folder.calendars:
+            return None
+        remedy = _near(name, self.folder.calendars) or f"put the file at calendars/{name}.ics"
+        return f"there is no calendar `{name}`; {remedy}"
 
     @property
     def _language(self) -> str:

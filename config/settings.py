@@ -148,6 +148,13 @@ class Settings(BaseSettings):
         description="How long a routing version is kept after it was last in force, for `callengine explain "
         "--call`; longer while a call that began under it lives",
     )
+    keep_records_days: int | None = Field(
+        None,
+        ge=30,
+        le=3653,
+        examples=[400],
+        description="How long call records are kept, of owners without `keep_records`. Unset: for ever",
+    )
     database: SecretStr = Field(
         SecretStr("postgresql:///callengine"),
         description="PostgreSQL: postgresql://USER:PASSWORD@HOST/NAME; better as a credential, see above",

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.copies import (
@@ -18,7 +18,6 @@ from config.copies import (
     digest_of_manifest,
     read_manifest,
     sync,
-    unknown,
 )
 from config.reply import reply
 
@@ -26,11 +25,11 @@ IN_FORCE = "in-force"
 DRAFT, GONE = ".draft", ".gone"  # prefixes of a version that is being written, or removed
 
 
-def store(root: Path, folder: Path, digest: str, known: Callable[[str], str | None] = unknown) -> None:
+def store(root: Path, folder: Path, digest: str, known: Mapping[str, str] | None = None) -> None:
     """Store a folder that was read as `digest`, unless that version is stored already.
 
-    `known`: the SHA-256 of a file, by its path in the folder; such a file is not read if the version in force
-    has it. Raises FolderChangedError if the folder has changed since, and OSError.
+    `known`: the SHA-256 of all its files, by path in the folder; a file that the version in force has is not
+    read. Raises FolderChangedError if the folder has changed since, and OSError.
     """
     if not root.is_dir():
         root.mkdir(parents=True)

@@ -13,14 +13,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from config import version_files
-from config.copies import Manifest, content_digest, read_manifest, sha256_of, sync, unknown
+from config.copies import Manifest, content_digest, read_manifest, sha256_of, sync
 from config.errors import ConfigErrors
 from config.folder import list_files
 from config.load import load
@@ -125,11 +125,11 @@ class Versions:
         """Return the files of a stored version; nothing if that is not known."""
         return read_manifest(self.root / f"{digest}.files")
 
-    def store(self, folder: Path, digest: str, known: Callable[[str], str | None] = unknown) -> None:
+    def store(self, folder: Path, digest: str, known: Mapping[str, str] | None = None) -> None:
         """Store a folder that was read as `digest`, unless that version is stored already.
 
-        `known`: the SHA-256 of a file, by its path in the folder; such a file is not read if the version
-        before has it. Raises FolderChangedError if the folder has changed since, and OSError.
+        `known`: the SHA-256 of all its files, by path in the folder; a file that the version before has is
+        not read. Raises FolderChangedError if the folder has changed since, and OSError.
         """
         version_files.store(self.root, folder, digest, known)
 
@@ -156,19 +156,22 @@ class Versions:
         return version_files.in_force_digest(self.root)
 
     def _leave(self, now: datetime) -> None:
-        for version in self.all():
-            if version.may_be_in_force:
+        for digest in self._digests():
+            version = self._read(digest)
+            if version and version.may_be_in_force:
                 *ended, last = version.periods
                 self._write(Version(version.digest, (*ended, Period(last.since, now)), version.prompts))
 
     def all(self) -> list[Version]:
         """Return every stored version, the latest in force first."""
+        versions = [self._read(digest) or self._of_files(digest) for digest in self._digests()]
+        return sorted(versions, key=lambda version: version.entered, reverse=True)
+
+    def _digests(self) -> list[str]:
         try:
-            digests = [entry.name for entry in os.scandir(self.root) if is_digest(entry.name)]
+            return [entry.name for entry in os.scandir(self.root) if is_digest(entry.name)]
         except FileNotFoundError:
             return []
-        versions = [self._read(digest) or self._of_files(digest) for digest in digests]
-        return sorted(versions, key=lambda version: version.entered, reverse=True)
 
     def read(self, digest: str, policy: Policy | None = None) -> Routing:
         """Return a stored version, after comparing its files with its digest. With a policy, check it again.

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainValidator, model_validator
 
 from dialplan.caller import Caller, Presentation
 from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.model import TEXT, Model, Written, listed
 from dialplan.references import CallerListSetting
 
@@ -111,13 +112,13 @@ class CallerKind(Model):
             raise ValueError("write one kind of callers, such as withheld, BE mobile or {list: NAME}")
         return self
 
-    def fits(self, caller: Caller, lists: Mapping[str, CallerList]) -> bool:
+    def fits(self, caller: Caller, lists: Lists) -> bool:
         """Whether this caller is of the kind. `lists`: those of the routing version."""
         digits = international_digits(caller)
         if self.word is not None:
             return self.word.fits(caller, digits)
         known = lists.get(self.list or "")
-        return bool(digits) and known is not None and digits in known
+        return bool(digits) and isinstance(known, CallerList) and digits in known
 
     def __str__(self) -> str:
         """The kind as a reason names it. Reasons are logged, and a caller's number must not be."""

@@ -43,6 +43,7 @@ class Destination(Model):
         present_if_refused: anonymous   the one it is shown in a second try, see below
         hours: mon-fri 09:00-17:00      when it is rung, as in the step `hours`; not on holidays
         seconds: 10                     how long, where destinations ring one after another
+        delay: 10                       it rings so many seconds later than the others, where all ring at once
         percent: 50                     its part of the calls, with `strategy: percent`
         max_calls: 2                    how many calls may ring or talk there at once, on this node
         whisper: for-sales              a prompt that it hears first, before it talks with the caller
@@ -55,8 +56,11 @@ class Destination(Model):
     With `confirm`, a mobile's voicemail, which answers and greets, never takes a call. It is asked three
     times in some 15 seconds, in the owner's language; without the key the call goes on, as `no_answer`, and
     `confirmation` of the leg in the call record says so. The caller hears ringing meanwhile, and pays
-    nothing. Destinations have to ring one after another for it. A prompt of the owner called `confirm`
-    replaces the built-in request.
+    nothing. Where all ring at once, the others go on ringing meanwhile; the first that presses 1, or answers
+    without being asked, gets the call. A prompt of the owner called `confirm` replaces the built-in request.
+
+    A destination with a `delay` rings until the others stop; it is left alone if one of them takes the call
+    before.
     """
 
     alone: ClassVar = "number"
@@ -66,6 +70,7 @@ class Destination(Model):
     present_if_refused: Present | None = None
     hours: Opening | None = None
     seconds: Annotated[int, Field(ge=5, le=120)] | None = None
+    delay: Annotated[int, Field(ge=1, le=115)] | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     label: Label = ""
     max_calls: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -94,6 +99,7 @@ class Destination(Model):
         """The number, its label, and what differs from an ordinary destination."""
         named = f"{self.label} {self}" if self.label else str(self)
         notes = [] if self.present is Present.CALLER else [f"{self.present} shown"]
+        notes += [f"{self.delay} s later"] if self.delay else []
         notes += [f"hears {self.whisper}"] if self.whisper else []
         notes += ["asked to press 1"] if self.confirm else []
         return f"{named} ({', '.join(notes)})" if notes else named

@@ -1,7 +1,7 @@
 """A service number and its owner, as the operator writes them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
@@ -21,13 +21,13 @@ from pydantic import (
 
 from dialplan.calendar import Calendar, Holidays
 from dialplan.caller import Caller
-from dialplan.caller_list import CallerList
 from dialplan.delivery import Delivery, Format
 from dialplan.destination import DestinationNumber
 from dialplan.expect import Expect
+from dialplan.lists import Lists
 from dialplan.model import E164, Label, Model, Name, Written, listed
 from dialplan.names import Language
-from dialplan.period import Anonymising, Period
+from dialplan.period import Anonymising, Period, PeriodOfRecords
 from dialplan.prompt import RECORDING_PROMPTS
 from dialplan.references import OwnerName, references, refuse
 from dialplan.step import NO_LISTS, Facts, Plan
@@ -120,6 +120,7 @@ class Owner(Model):
     require_tls: true                    no mail without encryption and a verified server
     keep_recordings: 30 days             hours, days or weeks
     anonymise_after: 180 days            then numbers of callers and destinations lose their last digits
+    keep_records: 400 days               then call records are destroyed; otherwise as the settings say
     recordings: flac                     wav, flac, mp3 or opus
     recording_notice: we-record          a prompt of the owner; otherwise callengine's
     destinations_know: true              destinations agreed once and for all: only the caller hears it
@@ -137,6 +138,7 @@ class Owner(Model):
     require_tls: bool = False
     keep_recordings: Period = timedelta(days=30)
     anonymise_after: Anonymising | None = None
+    keep_records: PeriodOfRecords | None = None
     recordings: Literal["wav", "flac", "mp3", "opus"] = "flac"
     recording_notice: Name | None = None
     destinations_know: bool = False
@@ -218,7 +220,7 @@ class ServiceNumber(Model):
         self,
         now: datetime,
         caller: Caller,
-        lists: Mapping[str, CallerList] = NO_LISTS,
+        lists: Lists = NO_LISTS,
         *,
         call_id: str = "",
         switches: Collection[str] = (),

@@ -16,6 +16,7 @@ UNITS: Mapping[str, timedelta] = {
 }
 LONGEST = timedelta(days=3653)
 SHORTEST_ANONYMISING = timedelta(days=7)
+SHORTEST_OF_RECORDS = timedelta(days=30)  # storage/migrations/025_keeping.sql has it too
 
 
 def read_period(written: object) -> timedelta:
@@ -33,6 +34,13 @@ def read_period(written: object) -> timedelta:
     return period
 
 
+def written_period(period: timedelta) -> str:
+    """Return the period as read_period reads it: `30 days`, or `12 hours`."""
+    unit = "hour" if period % UNITS["day"] else "day"
+    count = period // UNITS[unit]
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def read_anonymising(written: object) -> timedelta:
     """Parse `180 days`, of 7 days or more: a later correction of a record would bring its numbers back.
 
@@ -41,6 +49,17 @@ def read_anonymising(written: object) -> timedelta:
     period = read_period(written)
     if period < SHORTEST_ANONYMISING:
         raise ValueError(f"`{written}` is too short; write 7 days or more")
+    return period
+
+
+def read_period_of_records(written: object) -> timedelta:
+    """Parse `400 days`, of 30 days or more: a record is destroyed for good, and has to be billed before.
+
+    Raises ValueError with the remedy.
+    """
+    period = read_period(written)
+    if period < SHORTEST_OF_RECORDS:
+        raise ValueError(f"`{written}` is too short; write 30 days or more")
     return period
 
 
@@ -54,4 +73,9 @@ Anonymising = Annotated[
     timedelta,
     PlainValidator(read_anonymising),
     Written(description="a time of 7 days or more", type="string", pattern=PATTERN),
+]
+PeriodOfRecords = Annotated[
+    timedelta,
+    PlainValidator(read_period_of_records),
+    Written(description="a time of 30 days or more", type="string", pattern=PATTERN),
 ]

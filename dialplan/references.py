@@ -31,6 +31,9 @@ class References(Protocol):
     def caller_list(self, name: str) -> str | None:
         """A list of callers' numbers, a file in callers/."""
 
+    def calendar(self, name: str) -> str | None:
+        """A calendar of events, a file in calendars/."""
+
 
 class PromptName(str):
     """The name of a prompt. A type of its own, which identifies prompts among the settings of a step."""
@@ -99,6 +102,12 @@ def check_caller_list(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def check_calendar(name: str, info: ValidationInfo) -> str:
+    if known := references(info):
+        refuse(known.calendar(name))
+    return name
+
+
 OwnerName = Annotated[
     Name,
     AfterValidator(check_owner),
@@ -131,4 +140,11 @@ CallerListSetting = Annotated[
     AfterValidator(check_caller_list),
     Written(description="the name of a file in callers/"),
     Field(examples=["nuisance, the name of a file in callers/"]),
+]
+# The type of every setting that names a calendar of events.
+CalendarSetting = Annotated[
+    Name,
+    AfterValidator(check_calendar),
+    Written(description="the name of a file in calendars/"),
+    Field(examples=["closing-days, the name of a file in calendars/"]),
 ]

@@ -1,11 +1,11 @@
 """Rehearse a call: the walk of a live call, with supposed outcomes of the steps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
-from dialplan.caller_list import CallerList
 from dialplan.expect import Expect
+from dialplan.lists import Lists
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Outcome, Result, counted
 from dialplan.step import NO_LISTS, By, Case, Draw, Facts, Sort, StepModel, Turn
@@ -79,7 +79,7 @@ def _sorted(sort: Sort, case: Case) -> Iterator[str]:
 
 
 def disagreements(
-    number: ServiceNumber, expect: Expect, lists: Mapping[str, CallerList] = NO_LISTS
+    number: ServiceNumber, expect: Expect, lists: Lists = NO_LISTS
 ) -> Iterator[tuple[str, str]]:
     """The keys of `expect` that the route violates, each with the expected and the actual value."""
     now = expect.at.replace(tzinfo=number.zone).astimezone(UTC)

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationInfo
 
 from dialplan.model import LIST, Written, at_least_one
-from dialplan.step import StepModel
+from dialplan.step import StepModel, visit
+
+__all__ = ["STEPS", "Branch", "Steps", "register", "visit"]
 
 # The steps that a route may be made of, by name. `dialplan.steps` registers them.
 STEPS: dict[str, type[StepModel]] = {}

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
+from dialplan.names import LANGUAGES
 from dialplan.number import Owner, ServiceNumber, dial_key
 from dialplan.prompt import Prompt
 
@@ -24,7 +25,7 @@ class Routing:
     digest: str
     fallbacks: Mapping[str, str]  # by dial key, if any: what Asterisk dials when the engine is away
     music: frozenset[str] = frozenset()
-    lists: Mapping[str, CallerList] = field(default_factory=dict)
+    lists: Lists = field(default_factory=dict)
 
     @property
     def own_prompts(self) -> list[Prompt]:
@@ -44,6 +45,12 @@ class Routing:
         return self.owners[number.owner]
 
     def prompt(self, name: str, language: str) -> Prompt | None:
-        """Return the prompt in this language, else the prompt for all languages, else the built-in one."""
-        keys = (f"{language}/{name}", name, f"{BUILT_IN}{language}/{name}", f"{BUILT_IN}{name}")
+        """Return the prompt in this language, else the prompt for all languages, else the built-in one.
+
+        Last, the prompt in any language: an owner may have chosen one in which it was not recorded.
+        """
+        keys = (
+            *(f"{language}/{name}", name, f"{BUILT_IN}{language}/{name}", f"{BUILT_IN}{name}"),
+            *(f"{other}/{name}" for other in LANGUAGES),
+        )
         return next((self.prompts[key] for key in keys if key in self.prompts), None)

@@ -1,7 +1,7 @@
 """The base of every step: its settings, what they refer to, and its part of the walk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +13,9 @@ from pydantic import PrivateAttr, ValidationInfo, field_validator
 
 from dialplan.calendar import Calendar
 from dialplan.caller import Caller
-from dialplan.caller_list import CallerList
 from dialplan.destination import Destination
+from dialplan.event_calendar import EventCalendar
+from dialplan.lists import Lists, calendar_key
 from dialplan.model import Model
 from dialplan.references import PromptName, references, refuse
 from dialplan.result import Answer, Choice, Outcome, Verdict
@@ -22,14 +23,15 @@ from dialplan.result import Answer, Choice, Outcome, Verdict
 # Where a step is in its number's file: ("route", 1, "hours", "closed", 0, "voicemail").
 type StepPath = tuple[str | int, ...]
 
-NO_LISTS: Mapping[str, CallerList] = MappingProxyType({})
+NO_LISTS: Lists = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a route may depend on, fixed when the call comes in. `now` is aware (UTC).
 
-    `lists`: callers' numbers by the name of the list. `call_id`: the source of chance; "" in a rehearsal.
+    `lists`: callers' numbers by the name of the list, calendars by that of the file. `call_id`: the source of
+    chance; "" in a rehearsal.
     `switches`: the names of those that are on for this number or its owner. `unreachable`: destinations that
     could not be reached lately, to be left out where there are others.
     """
@@ -38,10 +40,15 @@ class Facts:
     caller: Caller
     zone: ZoneInfo
     calendar: Calendar
-    lists: Mapping[str, CallerList] = NO_LISTS
+    lists: Lists = NO_LISTS
     call_id: str = ""
     switches: Collection[str] = ()
     unreachable: Collection[str] = ()
+
+    def event(self, calendar: str) -> str | None:
+        """Return the name of an event of this calendar that lasts now; None if there is none."""
+        known = self.lists.get(calendar_key(calendar))
+        return known.event(self.now, self.zone) if isinstance(known, EventCalendar) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,7 @@ class StepModel(Model, ABC):
     | `Destination`, alone or in a tuple | a number to ring | `check` checks it; `expect: rings` counts it |
     | `Branch` | steps of its own | they are checked, found, and have a path |
     | `CallerListSetting` | a list of callers' numbers | `check` reports it missing |
+    | `CalendarSetting` | a calendar of events | `check` reports it missing |
     """
 
     # The setting whose value may be written alone: `announce: welcome`.
@@ -198,6 +206,11 @@ class StepModel(Model, ABC):
     def destinations(self) -> tuple[Destination, ...]:
         """The numbers that it rings, which give its outcome. Without any, a rehearsal supposes `done`."""
         return self.values_of(Destination)
+
+    @property
+    def ringing(self) -> int:
+        """For how many seconds, at most, the caller hears ringing, or music instead, at this step."""
+        return 0
 
     @property
     def switches(self) -> tuple[str, ...]:

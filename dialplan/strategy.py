@@ -9,6 +9,7 @@ from dialplan.result import Answer
 from dialplan.spread import WHOLE, check_percents, spread
 from dialplan.step import By, Draw, Facts, Sort, StepModel, StepPath, Turn, chosen, drawn
 
+LEAST_RINGING = 5  # seconds of a destination that rings later than the others
 LONGEST_RINGING = 300  # seconds in which destinations ring one after another
 
 
@@ -31,20 +32,36 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
             "`seconds` of a destination means nothing where all ring at once; write  strategy: in_order, "
             "or one `seconds` for the ring"
         )
-    if strategy is Strategy.ALL and len(to) > 1 and any(destination.confirm for destination in to):
-        raise ValueError(
-            "`confirm` is not possible where several ring at once: a voicemail that answers first would end "
-            "the ringing of the others; write  strategy: in_order"
-        )
+    _check_delays(strategy, to, seconds)
     if strategy is Strategy.PERCENT:
         _check_percents(to)
         return
     if any(destination.percent for destination in to):
         raise ValueError("`percent` of a destination means nothing here; write  strategy: percent")
-    ringing = sum(destination.seconds or seconds for destination in to)
-    if strategy is not Strategy.ALL and ringing > LONGEST_RINGING:
+    if (ringing := longest_ringing(strategy, to, seconds)) > LONGEST_RINGING:
         raise ValueError(
             f"they ring for {ringing} seconds one after another; make it {LONGEST_RINGING} at most"
+        )
+
+
+def longest_ringing(strategy: Strategy, to: Sequence[Destination], seconds: int) -> int:
+    """Return for how many seconds the destinations ring, if none of them answers."""
+    each = [destination.seconds or seconds for destination in to]
+    return max(each) if strategy in (Strategy.ALL, Strategy.PERCENT) else sum(each)
+
+
+def _check_delays(strategy: Strategy, to: Sequence[Destination], seconds: int) -> None:
+    longest = max(destination.delay or 0 for destination in to)
+    if longest and strategy is not Strategy.ALL:
+        raise ValueError(
+            "`delay` means nothing where destinations ring one after another; write  strategy: all"
+        )
+    if longest and all(destination.delay for destination in to):
+        raise ValueError("each destination has a `delay`, so none would ring at first; leave one without it")
+    if longest + LEAST_RINGING > seconds:
+        raise ValueError(
+            f"a destination with  delay: {longest}  would ring for {max(seconds - longest, 0)} of {seconds} "
+            f"seconds; write  seconds: {longest + LEAST_RINGING}  or more, or a shorter delay"
         )
 
 

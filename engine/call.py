@@ -71,6 +71,12 @@ class CallServices(Protocol):
     def attempted(self, to: str, outcome: Outcome) -> None:
         """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
 
+    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
+        """Whether this is the PIN by which the switches of a number, or of its owner, may be put on."""
+
+    async def put_switch(self, target: str, name: str, hours: int, call_id: str) -> bool | None:
+        """Put a switch on for so long, or off if it is on. Return whether it is on; None if that failed."""
+
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         """Remember for so long which destination talked with this caller."""
 

@@ -100,7 +100,7 @@ class NodeCallServices:
         number = routing.number(international(dialled))
         if number is None:
             return None
-        owner = routing.owner(number)
+        owner = self._memory.owners.apply(number.owner, routing.owner(number))
         return CallTerms(
             number,
             owner,
@@ -153,6 +153,21 @@ class NodeCallServices:
 
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         self._memory.destinations.remember(state, path, monotonic() + period.total_seconds())
+
+    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
+        try:
+            return await asyncio.to_thread(self._memory.pins.is_right, pin, number, owner)
+        except OSError as error:
+            log.warning("pins_unreadable", file=str(error.filename), why=type(error).__name__)
+            return False
+
+    async def put_switch(self, target: str, name: str, hours: int, call_id: str) -> bool | None:
+        until = datetime.now(UTC) + timedelta(hours=hours)
+        try:
+            return await asyncio.to_thread(self._memory.switches.put, target, name, until, f"call {call_id}")
+        except OSError as error:
+            log.exception("switch_not_put", target=target, name=name, why=str(error))
+            return None
 
     def report(self) -> None:
         """Count and log the entries appended since the last time. A failure costs the line of one entry."""

@@ -1,10 +1,10 @@
 """The terms of a number that apply to a live call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.number import Owner, ServiceNumber
 from dialplan.prompt import Prompt
 from dialplan.step import NO_LISTS, Facts
@@ -26,7 +26,7 @@ class CallTerms:
     prompt: Callable[[str], Prompt | None]
     longest: timedelta = timedelta(hours=4)
     routing: str = ""
-    lists: Mapping[str, CallerList] = NO_LISTS
+    lists: Lists = NO_LISTS
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
     prompt_in: Callable[[str, str], Prompt | None] | None = None

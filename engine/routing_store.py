@@ -14,11 +14,12 @@ import structlog
 
 from config import versioning
 from config.errors import NOWHERE, ConfigErrors, FileError
-from config.load import load_in_process
 from config.policy import Policy
 from config.publish import prune, publish
+from config.reader import FolderReader
 from config.versions import VersionError, Versions, Why
 from dialplan.routing import Routing
+from engine.routing_reports import report, report_not_stored, report_unusable
 from engine.routing_watch import passes
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class RoutingStore:
         self._versions = versions
         self._prompts = prompts
         self._policy = policy
+        self._reader = FolderReader(policy, versions.cache)
         self._history = history
         self._prepare = prepare
         self._stored = False  # the version in force is on the disk
@@ -100,13 +102,17 @@ class RoutingStore:
         removed.
         """
         due = asyncio.get_running_loop().time() + FORGET_SECONDS
-        async for folder_changed in passes(self._folder):
-            is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
-            if not is_read and await self.reload():
-                await changed()
-            if asyncio.get_running_loop().time() >= due:
-                due += FORGET_SECONDS
-                await self._tidy(live())
+        try:
+            async for folder_changed in passes(self._folder):
+                is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
+                if not is_read and await self.reload():
+                    await changed()
+                await self._reader.get_ready()
+                if asyncio.get_running_loop().time() >= due:
+                    due += FORGET_SECONDS
+                    await self._tidy(live())
+        finally:
+            await self._reader.close()
 
     async def version(self, digest: str) -> Routing | None:
         """Return the version with this digest, for a call that began under it; None if it is not available.
@@ -173,7 +179,7 @@ class RoutingStore:
         self._place = None
         while self._place != (place := await asyncio.to_thread(folder.resolve)):
             self._place = place
-            routing = await load_in_process(folder, self._policy, self._versions.cache)
+            routing = await self._reader.read(folder)
         return place, routing
 
     def _leads_elsewhere(self) -> bool:
@@ -277,20 +283,3 @@ class RoutingStore:
         stored = {sha256 for version in self._versions.all() for sha256 in version.prompts}
         used = {prompt.sha256 for prompt in self.in_force.prompts.values()}
         prune(self._prompts, stored | used)
-
-
-def report(errors: ConfigErrors) -> None:
-    """Log every error of a refused folder, one line each."""
-    for error in errors.errors:
-        where = f"{error.file}:{error.place.line}:{error.place.column}"
-        log.error("routing_refused", file=where, path=error.at, what=error.what)
-
-
-def report_unusable(error: VersionError) -> None:
-    """Log that a stored version is damaged, or cannot be read by this software."""
-    if error.why is not Why.GONE:
-        log.error("routing_version_unusable", digest=error.digest, why=error.why, detail=error.detail)
-
-
-def report_not_stored(error: OSError) -> None:
-    log.error("routing_version_unkept", why=str(error), hint="check disk and modes of the state folder")

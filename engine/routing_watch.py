@@ -1,10 +1,11 @@
 """Watching the routing folder, even if it is replaced as a whole, by a rename or by another symbolic link.
 
 inotify watches the folder that a path led to, not the path. When the path leads to another folder, inotify
-reports nothing; so the folder that the path leads to is compared every second.
+reports nothing; so the folder that the path leads to is compared ten times a second.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -19,8 +20,8 @@ log = structlog.get_logger()
 
 # Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
 QUIET_MS = 300
-LOOK_MS = 250
-POLLS = 240  # comparisons without inotify, until inotify is tried again
+LOOK_MS = 100
+POLLS = 600  # comparisons without inotify, until inotify is tried again
 
 PARTS = ("", *FOLDERS)
 
@@ -29,7 +30,7 @@ type Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 async def passes(folder: Path) -> AsyncGenerator[bool]:
-    """Yield once a second, and at each change: whether the folder must be read again. True at first."""
+    """Yield ten times a second, and at each change: whether the folder must be read again. True at first."""
     missing = False
     while True:
         if await asyncio.to_thread(folder.is_dir):
@@ -52,14 +53,18 @@ async def passes(folder: Path) -> AsyncGenerator[bool]:
 async def _watched(folder: Path) -> AsyncGenerator[bool]:
     """Like `passes`, until the folder is another one, or has changes that inotify did not report."""
     before: Stamps | None = None
+    folders = await asyncio.to_thread(_folders, folder)
+    # Not recursive: watchfiles would look for the folders, and hold up the loop for 25 ms with 10,000 files.
     changes = watchfiles.awatch(
-        folder, debounce=QUIET_MS, step=50, rust_timeout=LOOK_MS, yield_on_timeout=True
+        *folders, recursive=False, debounce=QUIET_MS, step=50, rust_timeout=LOOK_MS, yield_on_timeout=True
     )
     try:
         async with aclosing(changes):
             async for changed in changes:
                 now = await asyncio.to_thread(_stamps, folder)
-                if before is not None and _is_replaced(folder, changed, before, now):
+                others = await asyncio.to_thread(_has_others, folder, folders, changed, first=before is None)
+                if others or (before is not None and _is_replaced(folder, changed, before, now)):
+                    yield False  # the reader sees a link that was switched before the new watch begins
                     return
                 # True at first too: changes before the watch began are not reported.
                 yield bool(changed) or before is None
@@ -85,6 +90,22 @@ async def _polled(folder: Path) -> AsyncGenerator[bool]:
         yield now != before
         before = now
         await asyncio.sleep(LOOK_MS / 1000)
+
+
+def _folders(folder: Path) -> list[str]:
+    """The folder, and all folders in it whose files count."""
+    found = []
+    for path, names, _ in os.walk(folder):
+        names[:] = [name for name in names if not name.startswith(".")]
+        found.append(path)
+    return sorted(found)
+
+
+def _has_others(folder: Path, watched: list[str], changed: set[FileChange], *, first: bool) -> bool:
+    """Whether there may be a folder that is not watched. `first`: it may have no event, being older."""
+    if first and _folders(folder) != watched:
+        return True
+    return any(Path(path).is_dir() for _, path in changed)
 
 
 def _is_replaced(folder: Path, changed: set[FileChange], before: Stamps, now: Stamps) -> bool:

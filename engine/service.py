@@ -43,6 +43,7 @@ async def serve(settings: Settings) -> None:
             surroundings.trunk_states.run(),
             surroundings.trunks.watch(surroundings.renew_trunks),
             parts.memory.switches.watch(),
+            parts.memory.owners.watch(),
             switchboard.watch(),
             surroundings.routing_store.watch(surroundings.renew, parts.live_versions),
             reload_on_sighup(surroundings),

@@ -52,19 +52,24 @@ class Leg(Struct, frozen=True, gc=False):
     confirmation: str = ""
 
     def after(self, entry: LegEntry) -> "Leg":
-        """The first ringing, answer and connection count, and the last end."""
+        """The first ringing, answer and connection count, and the last end and destination."""
         match entry:
+            case LegStarted():
+                changes: dict[str, Any] = {"to": entry.to}
             case LegRang() if self.ringing is None:
-                return replace(self, ringing=entry.at)
+                changes = {"ringing": entry.at}
             case LegAnswered() if self.answered is None:
-                return replace(self, answered=entry.at)
+                changes = {"answered": entry.at}
             case LegAsked():
-                return replace(self, confirmation=entry.result)
+                changes = {"confirmation": entry.result}
             case LegConnected() if self.connected is None:
-                return replace(self, connected=entry.at)
+                changes = {"connected": entry.at}
             case LegEnded():
-                return replace(self, ended=entry.at, outcome=entry.outcome, cause=entry.cause, sip=entry.sip)
-        return self
+                changes = {"ended": entry.at, "outcome": entry.outcome}
+                changes |= {"cause": entry.cause, "sip": entry.sip}
+            case _:
+                return self
+        return replace(self, **changes)
 
 
 class Connected(NamedTuple):

@@ -208,8 +208,13 @@ async def give_all_back(con: asyncpg.Connection, node: str) -> bool:
     """
     if not await con.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_OF_NODE, node):
         return False
-    await con.execute(GIVE_ALL_BACK, node)
+    await give_lost_back(con, node)
     return True
+
+
+async def give_lost_back(con: asyncpg.Connection, node: str) -> None:
+    """Release all claims of this node: nobody works under them."""
+    await con.execute(GIVE_ALL_BACK, node)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ import structlog
 
 from mailer.answer import Answer, Deferred
 from mailer.mail_sender import MailSender
-from mailer.outbox import Claim, Terms, claim, give_all_back, result_of, taken, write
+from mailer.outbox import Claim, Terms, claim, give_all_back, give_lost_back, result_of, taken, write
 from mailer.tls import Level
 from storage.away import AWAY, retry
 
@@ -61,6 +61,9 @@ class OutboxWorker:
         self._policy = policy
         self._on_result = on_result
         self._attempts: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
+        self._at_work = 0  # claims that we know of
+        self._is_claim_lost = False  # perhaps: the database was away
         self._live: Counter[str] = Counter()
         self._slow: Counter[str] = Counter()
         self._turns: dict[str, asyncio.Semaphore] = {}
@@ -130,7 +133,7 @@ class OutboxWorker:
                 continue
             attempt = asyncio.create_task(self._attempt(pool, claimed))
             self._attempts.add(attempt)
-            attempt.add_done_callback(self._attempts.discard)
+            attempt.add_done_callback(self._end)
             await self._watch(attempt, claimed.domain)
             while len(self._attempts) >= MOST:
                 await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
@@ -143,12 +146,23 @@ class OutboxWorker:
             attempt.add_done_callback(lambda _: less(self._slow, domain))
 
     async def _claimed(self, pool: asyncpg.Pool) -> Claim | None:
+        """Claim a mail. A claim whose answer did not arrive is given back, as soon as no other is known."""
         try:
-            async with taken(pool) as con:
-                return await claim(con, self._terms, self._full())
+            async with self._claiming, taken(pool) as con:
+                if self._is_claim_lost and not self._at_work:
+                    await give_lost_back(con, self._terms.node)
+                    self._is_claim_lost = False
+                claimed = await claim(con, self._terms, self._full())
         except AWAY as error:
+            self._is_claim_lost = True
             log.debug("outbox_not_read", error=type(error).__name__)
             return None
+        self._at_work += claimed is not None
+        return claimed
+
+    def _end(self, attempt: asyncio.Task[None]) -> None:
+        self._attempts.discard(attempt)
+        self._at_work -= 1
 
     def _full(self) -> list[str]:
         """Domains that get no further attempt now: at their limit, or with a slow attempt running."""

@@ -8,18 +8,13 @@ from typing import Any
 
 import asyncpg
 
-from mailer.settling import lock, spared
+from mailer.settling import Locked, lock, spared
 from storage import access, message_states
-from storage.access import Access
+from storage.access import Access, Actor
 from storage.destruction import schedule_destruction
+from storage.owned.messages import MESSAGES, state_of, values_of
 
-FIND = """
-SELECT message.message_id, message.kind, message.call_id, message.owner, message.number, message.caller,
-    message.withheld, message.began, message.state, message.why, audio.state AS sound, audio.seconds,
-    audio.destroy_after, audio.hold, tombstone.destroyed_at
-FROM message
-LEFT JOIN audio ON audio.audio_id = message.message_id
-LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
+FIND = f"""{MESSAGES}
 WHERE ($1::text IS NULL OR message.owner = $1)
   AND ($2::text IS NULL OR message.state = $2)
   AND ($3::timestamptz IS NULL OR message.began >= $3)
@@ -44,6 +39,19 @@ UPDATE outbox SET next_at = now(), first_at = now(), lease_until = NULL, leased_
     accepted_at = NULL, final = NULL, refused_at = NULL, bounced_at = NULL
 WHERE message_id = $1
 """
+
+
+# One more address for a message, besides those agreed when the call came in (turn 1) and the second one (2).
+READDRESS = """
+INSERT INTO outbox (message_id, recipient, turn, domain, dated)
+SELECT $1, $2, 3, lower(split_part($2, '@', 2)), coalesce(min(dated), now()) FROM outbox WHERE message_id = $1
+ON CONFLICT (message_id, recipient) DO NOTHING RETURNING recipient
+"""
+BY_OWNER = """
+SELECT count(*) FROM access
+WHERE audio_id = $1 AND what = 'retry' AND actor = 'owner' AND at > now() - interval '1 day'
+"""
+MOST_BY_OWNER = 5  # of one message, in a day
 
 
 class NotNow(Exception):
@@ -125,22 +133,39 @@ async def _recipients_of(
     return recipients
 
 
-async def retry(con: asyncpg.Connection, message_id: str) -> None:
-    """Send a message now; an undeliverable one starts again. Raises LookupError, NotNow."""
+async def retry(
+    con: asyncpg.Connection, message_id: str, actor: Actor | None = None, *, to: str | None = None
+) -> None:
+    """Send a message now; an undeliverable one starts again. Raises LookupError, NotNow.
+
+    `to`: one more address, which gets it instead of those that did not take it. `actor` None: who runs this
+    process; an owner may do it MOST_BY_OWNER times a day.
+    """
     async with con.transaction():
         message = await lock(con, message_id)
-        if message.state in ("waiting", "bounced"):
-            await con.execute(HURRY, message_id)
-        elif message.state != "undeliverable":
+        if actor and await con.fetchval(BY_OWNER, message_id) >= MOST_BY_OWNER:
+            raise NotNow(f"it was sent again {MOST_BY_OWNER} times today")
+        if message.state not in ("waiting", "bounced", "undeliverable"):
             raise NotNow(
                 f"it is {message.state}; only a message that is waiting, bounced or undeliverable can be sent"
             )
-        elif not await spared(con, message):
+        if message.state == "undeliverable" and not await spared(con, message):
             raise NotNow("its audio has been destroyed")
-        else:
-            await con.execute(BEGIN_ANEW, message_id)
-            await message_states.retried(con, message_id)
-        await access.add(con, message_id, Access.RETRY)
+        await _send_again(con, message, to)
+        await access.add(con, message_id, Access.RETRY, actor, detail=to)
+
+
+async def _send_again(con: asyncpg.Connection, message: Locked, to: str | None) -> None:
+    """In a transaction that has locked the message. Raises NotNow."""
+    if to is not None:
+        if await con.fetchval(READDRESS, message.message_id, to) is None:
+            raise NotNow(f"it goes to {to} already")
+    elif message.state == "undeliverable":
+        await con.execute(BEGIN_ANEW, message.message_id)
+    else:
+        await con.execute(HURRY, message.message_id)
+    if message.state == "undeliverable":
+        await message_states.retried(con, message.message_id)
 
 
 async def release(con: asyncpg.Connection, message_id: str) -> None:
@@ -204,35 +229,10 @@ def _attempt(row: asyncpg.Record) -> Attempt:
 
 
 def _recipient(row: asyncpg.Record, attempts: Sequence[Attempt]) -> RecipientView:
-    state = _state(row)
+    state = state_of(row)
     next_at = row["next_at"] if state == "waiting" else None
     return RecipientView(row["recipient"], state, next_at, tuple(attempts))
 
 
-def _state(row: asyncpg.Record) -> str:
-    if row["bounced_at"]:
-        return "bounced"
-    if row["accepted_at"]:
-        return "arrived" if row["final"] else "accepted"
-    return "refused" if row["refused_at"] else "waiting"
-
-
 def _overview(row: asyncpg.Record, recipients: Sequence[RecipientView]) -> Overview:
-    return Overview(
-        message_id=row["message_id"],
-        kind=row["kind"],
-        call_id=str(row["call_id"]),
-        owner=row["owner"],
-        number=row["number"],
-        caller=row["caller"] or "",
-        withheld=row["withheld"],
-        began=row["began"],
-        state=row["state"],
-        why=row["why"] or "",
-        sound=row["sound"] or "",
-        seconds=None if row["seconds"] is None else float(row["seconds"]),
-        kept_until=None if row["destroyed_at"] else row["destroy_after"],
-        held=row["hold"] is not None,
-        destroyed=row["destroyed_at"],
-        recipients=tuple(recipients),
-    )
+    return Overview(**values_of(row), owner=row["owner"], recipients=tuple(recipients))

@@ -1,5 +1,6 @@
-"""The mail with the link for a login: composed, and sent in the background, so that no answer tells whether
-an address is known. The link is in no log, no table and no spool: a portal that is stopped forgets it."""
+"""The mail with a link, for a login or for a new address: composed, and sent in the background, so that no
+answer tells whether an address is known. The link is in no log, no table and no spool: a portal that is
+stopped forgets it."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +28,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class LinkMail:
-    """`to`: an address of an owner's file. `require_tls`: the owner wants no mail without it."""
+    """`to`: an address of an owner. `require_tls`: the owner wants no mail without it. `text`: its words, a
+    section of `texts/`; `owner`: the name of the owner in them."""
 
     to: str
     url: str
@@ -35,6 +37,8 @@ class LinkMail:
     title: str
     require_tls: bool = False
     tls_seen: bool = False
+    text: str = "mail"
+    owner: str = ""
 
 
 class LinkMailer:
@@ -86,7 +90,7 @@ class LinkMailer:
 
 def compose(mail: LinkMail, sender: Sender, now: Callable[[], datetime]) -> bytes:
     """The mail: text alone, so that the whole address can be seen before it is followed."""
-    words = texts(mail.language)["mail"]
+    words = texts(mail.language)[mail.text]
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(mail.title, addr_spec=sender.address)
     message["To"] = Address(addr_spec=mail.to)
@@ -95,5 +99,7 @@ def compose(mail: LinkMail, sender: Sender, now: Callable[[], datetime]) -> byte
     message["Message-ID"] = make_msgid(domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses absence notices
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(words["body"].format(url=mail.url, title=mail.title), cte="quoted-printable")
+    message.set_content(
+        words["body"].format(url=mail.url, title=mail.title, owner=mail.owner), cte="quoted-printable"
+    )
     return message.as_bytes()

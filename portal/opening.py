@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from config.owner_changes import FILE, OwnerChanges
 from config.settings import Settings, SettingsError
+from config.switches import FILE as SWITCHES
 from config.versions import Versions
 from mailer.compose import Sender
 from mailer.mail_settings import post_of
@@ -11,6 +13,7 @@ from portal.link_mail import LinkMailer
 from portal.routing import RoutingInForce
 from portal.secrets import Secrets
 from portal.services import Services
+from portal.switches import SwitchFile
 from storage.api_tokens import TokenHashes
 from storage.encrypted_store import EncryptedStore
 from storage.owned.tenant import connect
@@ -34,11 +37,12 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             portal=settings.portal,
             pool=pool,
-            routing=RoutingInForce(Versions(settings.routing_versions)),
+            routing=RoutingInForce(Versions(settings.routing_versions), OwnerChanges(settings.state / FILE)),
             secrets=Secrets(settings.master_key.get_secret_value()),
             links=links,
             encrypted_store=EncryptedStore(objects, key_wrapper),
             tokens=TokenHashes(settings.master_key.get_secret_value()),
+            switches=SwitchFile(settings.state / SWITCHES),
         )
     finally:
         await links.close()

@@ -22,6 +22,7 @@ OWN = "(?P<own>, on a day with hours of its own)?"
 REASONS: Sequence[tuple[str, re.Pattern[str]]] = [
     ("open", re.compile(rf"open: {DAY} (?P<time>\S+) is in (?P<span>.+)")),
     ("holiday", re.compile(rf"holiday: (?P<name>.+?){OWN}; (?P<next>.+)")),
+    ("event", re.compile(r"closed: (?P<name>.+), in the calendar (?P<calendar>[a-z0-9_-]+)")),
     ("closed", re.compile(rf"closed: {DAY} (?P<time>\S+?){OWN}; (?P<next>.+)")),
     ("opens", re.compile(rf"opens {DAY} (?P<date>\S+) (?P<time>\S+)")),
     ("opens_not", re.compile(r"opens on none of the next (?P<days>\d+) days")),

@@ -3,20 +3,18 @@
 from aiohttp import web
 
 from portal.guard import field, form
+from portal.hearing import give
 from portal.pages import page
 from portal.place import instant_text, read_place
-from portal.sound import FORMATS, Sounds, send
-from portal.visitor import VISITOR, Visitor, database
+from portal.sound import FORMATS
+from portal.visitor import VISITOR, database
 from storage import recordings as store
 from storage.access import Access
-from storage.encrypted_store import AudioDamaged, AudioDestroyed
-from storage.objects import ObjectsTrouble
 from storage.owned import accesses, recordings
 from storage.owned.recordings import Cursor, RecordingView
 
 PAGE = 50
 ACCESSES = 100
-SOUNDS = web.AppKey("sounds", Sounds)
 
 
 async def show_recordings(request: web.Request) -> web.StreamResponse:
@@ -45,28 +43,12 @@ async def show_recording(request: web.Request) -> web.StreamResponse:
 async def play(request: web.Request) -> web.StreamResponse:
     """The recording as it is stored, whole or the part that the player asks for."""
     recording = await its_recording(request)
-    return await _sound(request, recording, recording.format, Access.LISTEN)
+    return await give(request, recording, recording.format, Access.LISTEN)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """The recording as a file of one of FORMATS."""
-    return await _sound(request, await its_recording(request), request.match_info["format"], Access.DOWNLOAD)
-
-
-async def _sound(
-    request: web.Request, recording: RecordingView, form: str, what: Access
-) -> web.StreamResponse:
-    if not recording.can_be_heard:
-        raise web.HTTPNotFound(text="this recording cannot be heard\n")
-    visitor = request[VISITOR]
-    try:
-        async with database(request) as con:
-            data = await request.app[SOUNDS].of(con, recording, form, visitor.actor, what)
-    except AudioDestroyed:
-        raise web.HTTPNotFound(text="this recording has been destroyed\n") from None
-    except (AudioDamaged, ObjectsTrouble):
-        raise web.HTTPServiceUnavailable(text="this recording cannot be read at the moment\n") from None
-    return await send(request, data, form, file_name(recording, visitor, form), what is Access.DOWNLOAD)
+    return await give(request, await its_recording(request), request.match_info["format"], Access.DOWNLOAD)
 
 
 async def ask_to_destroy(request: web.Request) -> web.StreamResponse:
@@ -95,12 +77,6 @@ async def its_recording(request: web.Request) -> RecordingView:
     if found is None:
         raise web.HTTPNotFound(text="there is no such recording\n")
     return found
-
-
-def file_name(recording: RecordingView, visitor: Visitor, form: str) -> str:
-    """recording-20261124-140507-1a2b3c4d.flac: it contains nothing of the caller."""
-    local = recording.began.astimezone(visitor.zone)
-    return f"recording-{local:%Y%m%d-%H%M%S}-{recording.call_id[-8:]}.{form}"
 
 
 ID = "{recording:[0-9a-f-]{36}-[a-z0-9]{1,12}}"

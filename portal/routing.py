@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from config.owner_changes import OwnerChanges
 from config.versioning import read
 from config.versions import VersionError, Versions, is_digest
 from dialplan.number import Owner, ServiceNumber
@@ -23,10 +24,14 @@ log = structlog.get_logger()
 
 
 class RoutingInForce:
-    """The owners and their numbers. `troubles`: why there are none, or why they are not the latest."""
+    """The owners, with their own changes, and their numbers.
 
-    def __init__(self, versions: Versions) -> None:
+    `troubles`: why there are none, or why they are not the latest.
+    """
+
+    def __init__(self, versions: Versions, changes: OwnerChanges) -> None:
         self._versions = versions
+        self._changes = changes
         self._routing: Routing | None = None
         self._unreadable = ""
         self._earlier: dict[str, Routing] = {}
@@ -41,7 +46,9 @@ class RoutingInForce:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Read the version in force, unless it is known."""
+        """Read the version in force, and the owners' changes, unless they are known."""
+        if await asyncio.to_thread(self._changes.read) and self._routing is not None:
+            self._by_address = by_address(self._owners(self._routing))
         digest = self._digest()
         if self._routing is not None and digest == self._routing.digest:
             self.troubles = []
@@ -72,7 +79,16 @@ class RoutingInForce:
         return self._earlier.get(digest)
 
     def owner(self, name: str) -> Owner | None:
+        """The owner as it is in force."""
+        ground = self.ground(name)
+        return self._changes.apply(name, ground) if ground else None
+
+    def ground(self, name: str) -> Owner | None:
+        """The owner of the operator's file, without the owner's own changes."""
         return self._routing.owners.get(name) if self._routing else None
+
+    def _owners(self, routing: Routing) -> Mapping[str, Owner]:
+        return self._changes.apply_all(routing.owners)
 
     def owners_of(self, address: str) -> Sequence[str]:
         """The owners with this mail address, by name; case does not count."""
@@ -103,13 +119,19 @@ class RoutingInForce:
         by_owner: dict[str, list[ServiceNumber]] = {}
         for number in routing.numbers.values():
             by_owner.setdefault(number.owner, []).append(number)
-        by_address: dict[str, list[str]] = {}
-        for name, owner in sorted(routing.owners.items()):
-            for address in addresses_of(owner):
-                by_address.setdefault(address.casefold(), []).append(name)
         self._by_owner = {name: sorted(some, key=lambda it: it.number) for name, some in by_owner.items()}
-        self._by_address, self._routing, self.troubles = by_address, routing, []
+        self._by_address = by_address(self._owners(routing))
+        self._routing, self.troubles = routing, []
         log.info("portal_routing_read", owners=len(routing.owners), numbers=len(routing.numbers))
+
+
+def by_address(owners: Mapping[str, Owner]) -> Mapping[str, Sequence[str]]:
+    """The names of the owners with each mail address, in order; case does not count."""
+    found: dict[str, list[str]] = {}
+    for name, owner in sorted(owners.items()):
+        for address in addresses_of(owner):
+            found.setdefault(address.casefold(), []).append(name)
+    return found
 
 
 def addresses_of(owner: Owner) -> Sequence[str]:

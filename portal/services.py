@@ -12,6 +12,7 @@ from config.portal import Portal
 from portal.link_mail import LinkMailer
 from portal.routing import RoutingInForce
 from portal.secrets import Secrets
+from portal.switches import SwitchFile
 from storage.api_tokens import TokenHashes
 from storage.encrypted_store import EncryptedStore
 
@@ -27,6 +28,7 @@ class Services:
     links: LinkMailer
     encrypted_store: EncryptedStore
     tokens: TokenHashes
+    switches: SwitchFile
 
     @property
     def is_secure(self) -> bool:

@@ -4,7 +4,18 @@ from importlib import resources
 
 from aiohttp import web
 
-from portal import accesses, call, calls, downloads, login, messages, my_data, numbers, overview, recordings
+from portal import (
+    accesses,
+    call,
+    calls,
+    downloads,
+    login,
+    messages,
+    my_data,
+    numbers,
+    overview,
+    recordings,
+)
 from portal.api.door import add_api, api
 from portal.guard import (
     BODY_BYTES,
@@ -15,6 +26,7 @@ from portal.guard import (
     protect,
     told_in_words,
 )
+from portal.hearing import SOUNDS
 from portal.services import SERVICES, UNLIMITED, Services, Unlimited
 from portal.sound import Sounds
 
@@ -35,8 +47,8 @@ def application(services: Services, unlimited: Unlimited) -> web.Application:
     app[SERVICES] = services
     app[UNLIMITED] = unlimited
     app[overview.RECENT] = overview.Recent()
-    app[recordings.SOUNDS] = Sounds(services.encrypted_store)
-    public = (*login.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
+    app[SOUNDS] = Sounds(services.encrypted_store)
+    public = (*login.PUBLIC_ROUTES, *my_data.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
     app[PUBLIC] = frozenset(str(route.kwargs["name"]) for route in public)
     app.add_routes(public)
     app.add_routes(login.ROUTES)

@@ -1,14 +1,16 @@
-"""Audio for a browser: fetched, decrypted and converted in memory, never on a disk; sent whole or in part.
+"""Audio for a browser: decrypted in parts, never on a disk; sent whole or in part.
 
-A player that seeks asks for many parts. What it has been given a moment ago is kept in memory, and one line
-of the access log stands for all parts of one listening.
+As it is stored, hours of it take a megabyte of memory. Another format is made in memory as a whole. A player
+that seeks asks for many parts: what was opened a moment ago is kept open, and one line of the access log
+stands for all parts of one listening.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO, Protocol
 
 import asyncpg
 from aiohttp import hdrs, web
@@ -18,7 +20,6 @@ from portal.services import UNLIMITED
 from storage.access import Access, Actor
 from storage.conversation import BLOCK, HOW, LOSSY
 from storage.encrypted_store import EncryptedStore
-from storage.owned.recordings import RecordingView
 
 FORMATS = ("wav", "flac", "mp3", "opus")
 TYPES: Mapping[str, str] = {
@@ -27,67 +28,101 @@ TYPES: Mapping[str, str] = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
 }
-AT_ONCE = 2  # recordings fetched or converted at the same time: each is in memory as a whole
+AT_ONCE = 2  # recordings opened or converted at the same time
 KEPT_SECONDS = 300.0
-KEPT_BYTES = 64 * 2**20
+MOST_KEPT = 1000  # open ones: each is a key and some digests
 CHUNK = 256 * 1024
 CHUNK_SECONDS = 30.0  # a client that reads slower than this is given up
 
 
+class Audio(Protocol):
+    """A recording or a message. `format`: in which it is stored."""
+
+    @property
+    def audio_id(self) -> str: ...
+
+    @property
+    def format(self) -> str: ...
+
+
+class Source(Protocol):
+    """Audio in the format that was asked for. `size`: in bytes."""
+
+    @property
+    def size(self) -> int: ...
+
+    def parts(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` to `stop`, some at a time."""
+
+
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What was given to somebody, and when."""
+class Converted:
+    """Audio that was made in memory."""
 
     data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    async def parts(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        for at in range(start, stop, CHUNK):
+            yield self.data[at : min(at + CHUNK, stop)]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was opened for somebody, and when."""
+
+    source: Source
     at: float
 
 
 class Sounds:
-    """Returns the audio of recordings, and logs each access."""
+    """Returns the audio of recordings and messages, and logs each access."""
 
     def __init__(self, encrypted_store: EncryptedStore) -> None:
         self._store = encrypted_store
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._kept: OrderedDict[tuple[str, str], Heard] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Opened] = OrderedDict()
 
     async def of(
-        self, con: asyncpg.Connection, recording: RecordingView, form: str, actor: Actor, what: Access
-    ) -> bytes:
-        """The recording in this format. Not in a transaction. Raises as EncryptedStore.fetch does."""
-        key = (recording.audio_id, actor.operator)
-        if what is Access.LISTEN and (data := self._recent(key)) is not None:
-            return data
+        self, con: asyncpg.Connection, audio: Audio, form: str, actor: Actor, what: Access
+    ) -> Source:
+        """The audio in this format. Not in a transaction. Raises as EncryptedStore.open does."""
+        key = (audio.audio_id, actor.operator)
+        if what is Access.LISTEN and (source := self._recent(key)) is not None:
+            return source
         async with self._turns:
-            data = await self._store.fetch(con, recording.audio_id, actor, what)
-            if form != recording.format:
-                data = await asyncio.to_thread(convert, data, form)
+            source = await self._store.open(con, audio.audio_id, actor, what)
+            if form != audio.format:
+                return await converted(source, form)
         if what is Access.LISTEN:
-            self._keep(key, data)
-        return data
+            self._kept[key] = Opened(source, time.monotonic())
+        return source
 
-    def _recent(self, key: tuple[str, str]) -> bytes | None:
-        self._tidy()
-        heard = self._kept.get(key)
-        return heard.data if heard else None
-
-    def _keep(self, key: tuple[str, str], data: bytes) -> None:
-        self._kept[key] = Heard(data, time.monotonic())
-        self._tidy()
-
-    def _tidy(self) -> None:
+    def _recent(self, key: tuple[str, str]) -> Source | None:
         oldest = time.monotonic() - KEPT_SECONDS
-        while self._kept and (
-            next(iter(self._kept.values())).at < oldest
-            or sum(len(heard.data) for heard in self._kept.values()) > KEPT_BYTES
-        ):
+        while self._kept and (next(iter(self._kept.values())).at < oldest or len(self._kept) > MOST_KEPT):
             self._kept.popitem(last=False)
+        opened = self._kept.get(key)
+        return opened.source if opened else None
 
 
-def convert(data: bytes, form: str) -> bytes:
+async def converted(source: Source, form: str) -> Converted:
+    """The same audio in another format."""
+    with in_memory() as file:
+        async for part in source.parts(0, source.size):
+            file.write(part)
+        file.seek(0)
+        return Converted(await asyncio.to_thread(convert, file, form))
+
+
+def convert(source: BinaryIO, form: str) -> bytes:
     """The same audio in another format. Blocks: call it in a thread."""
     import soundfile  # noqa: PLC0415 - 0.35 s, needed only with a recording to convert
 
-    with in_memory(data) as source, in_memory() as made:
+    with in_memory() as made:
         with soundfile.SoundFile(source.fileno(), closefd=False) as sound:
             rate = 8000 if sound.samplerate == 48000 else sound.samplerate
             step = sound.samplerate // rate  # Opus is always decoded at 48 kHz
@@ -100,10 +135,12 @@ def convert(data: bytes, form: str) -> bytes:
         return made.read()
 
 
-async def send(request: web.Request, data: bytes, form: str, name: str, as_file: bool) -> web.StreamResponse:
+async def send(
+    request: web.Request, source: Source, form: str, name: str, as_file: bool
+) -> web.StreamResponse:
     """Answer with the audio, or with the part of it that was asked for (RFC 9110, 14.2)."""
     request.app[UNLIMITED](request.transport)
-    start, stop, partial = asked_part(request, len(data))
+    start, stop, partial = asked_part(request, source.size)
     headers = {
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CONTENT_TYPE: TYPES[form],
@@ -113,11 +150,12 @@ async def send(request: web.Request, data: bytes, form: str, name: str, as_file:
     if as_file:
         headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
     if partial:
-        headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{len(data)}"
+        headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{source.size}"
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
     await response.prepare(request)
-    for at in range(start, stop, CHUNK):
-        await write(request, response, data[at : min(at + CHUNK, stop)])
+    async for part in source.parts(start, stop):
+        for at in range(0, len(part), CHUNK):
+            await write(request, response, part[at : at + CHUNK])
     await response.write_eof()
     return response
 

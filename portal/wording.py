@@ -84,11 +84,19 @@ def group(outcome: str) -> str:
     return GROUP_OF.get(outcome, "missed")
 
 
+def detail(text: str, language: str) -> str:
+    """The detail of a line of the access log, with the settings named as the owner sees them."""
+    names = texts(language)["settings"]
+    parts = (part.partition(": ") for part in text.split("; "))
+    return "; ".join(f"{names.get(name, name)}{colon}{rest}" for name, colon, rest in parts)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "instant": instant,
     "day": day,
     "duration": length,
     "decimal": decimal,
+    "detail": detail,
     "whole": whole,
     "caller": caller,
     "group": group,

@@ -2,6 +2,7 @@
 # Boot the Debian of fetch-debian.sh with its own systemd, and wait until it ends.
 #
 #   boot-debian.sh IMAGE SCRATCH [FROM:TO]...
+#   boot-debian.sh --check      whether this machine can do it; if not, print why
 #
 # IMAGE stays unchanged; the booted system writes to SCRATCH, a folder on a disk. It can read each FROM at TO.
 # SCRATCH/pid is the process id of its systemd, for nsenter.
@@ -75,7 +76,25 @@ make_devices() {
   ln -s /proc/self/fd/2 dev/stderr
 }
 
+check() {
+  local tried
+  if [ "$(id -u)" != 0 ]; then
+    echo "only root can boot a system in namespaces"
+  elif ! tried=$(unshare --mount --fork --pid --uts --ipc --net --cgroup -- bash -euc '
+      mount -t tmpfs tmpfs /tmp
+      mkdir /tmp/{groups,lower,upper,work,root}
+      mount -t cgroup2 cgroup2 /tmp/groups
+      mkdir "/tmp/groups/callengine-check-$$" && rmdir "/tmp/groups/callengine-check-$$"
+      mount -t overlay overlay -o lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work /tmp/root' 2>&1); then
+    echo "this machine refuses namespaces, control groups or overlays: ${tried//$'\n'/; }"
+  else
+    return 0
+  fi
+  return 1
+}
+
 case ${1:?IMAGE is missing} in
+  --check) check ;;
   --outside) shift; outside "$@" ;;
   --inside) shift; inside "$@" ;;
   *) exec unshare --mount -- "$0" --outside "$@" ;;

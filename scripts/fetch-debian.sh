@@ -22,7 +22,7 @@ SUITE=trixie          # Debian 13
 ARCHITECTURE=$(dpkg --print-architecture)
 BARE=(systemd systemd-sysv dbus passwd adduser iproute2 procps ca-certificates debian-archive-keyring tzdata)
 # A production host may have database and mail server elsewhere; the tests have them, and their tools, in the same Debian.
-BESIDE=(postgresql postfix curl jq)
+BESIDE=(postgresql postfix curl jq logrotate fail2ban lintian)
 mapfile -t NEEDED < <(sed -nE 's/^Depends: //p' "$HERE"/packaging/*/control | sed 's/([^)]*)//g' | tr -d ' ' | tr ',' '\n' | sort -u)
 
 wanted() { # the contents of DEST; when they change, DEST is made anew

@@ -102,6 +102,11 @@ def operator() -> str:
     return name(user) if logged_in in (None, user) else f"{name(logged_in)} as {name(user)}"
 
 
+def person(operator: str) -> str:
+    """Who logged in: `alice` of `alice as root`. Two persons have two logins."""
+    return operator.partition(" as ")[0]
+
+
 def login() -> int | None:
     """The user id that logged in to this session, from the kernel; None when no login started it."""
     try:

@@ -51,6 +51,7 @@ class Scope(StrEnum):
     NUMBERS = "numbers"
     ACCESSES = "accesses"
     STATISTICS = "statistics"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)

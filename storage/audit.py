@@ -13,7 +13,7 @@ import asyncpg
 from storage import audit_erasures
 from storage.audit_keys import RULES as RULES_OF_KEYS
 from storage.audit_keys import groups, wal
-from storage.backup.audit import of_backups
+from storage.backup.audit import of_backups, of_erasures
 from storage.backup.own_key import PREFIX
 from storage.encrypted_store import digest, object_name
 from storage.erased_number import NumberKeys
@@ -130,6 +130,9 @@ class Auditor:
             yield finding
         async for finding in of_backups(con, self.objects, self.key_wrapper):
             yield finding
+        if self.key_wrapper and self.number_keys:
+            async for finding in of_erasures(con, self.objects, self.key_wrapper, self.number_keys):
+                yield finding
         rows = {row["audio_id"]: row for row in await con.fetch(STATES)}
         async for finding in self._of_objects(con, rows):
             yield finding

@@ -13,7 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from storage import access
-from storage.access import Access, this_process
+from storage.access import Access, person, this_process
 from storage.calls import LEGS_OF, as_leg, as_record
 from storage.erased_number import NumberKeys, spellings
 from storage.records import CallRecord
@@ -134,6 +134,11 @@ def number_of(row: asyncpg.Record, by: str, keys: NumberKeys) -> str:
         raise NotDisclosed(f"disclosure {disclosure_id} was exported already; ask for it again")
     if by.casefold() == row["by_one"].casefold():
         raise NotDisclosed(f"{row['by_one']} has asked for it: another person has to approve it")
+    if person(this_process().operator) == person(row["operator"]):
+        raise NotDisclosed(
+            f"the login {person(row['operator'])} has asked for it: another person has to approve it, who "
+            "has logged in as another user (sudo and su keep the login)"
+        )
     if row["sealed"] is None:
         raise NotDisclosed(f"disclosure {disclosure_id} is older than seven days; ask for it again")
     number = keys.open(row["sealed"])

@@ -11,6 +11,7 @@ from storage import access, keyring
 from storage.access import Access, Actor
 from storage.key_wrapper import KeyWrapper, SealBroken, open_sealed, seal
 from storage.objects import ObjectExists, ObjectMissing, Objects, ObjectsTrouble
+from storage.sealed_audio import SealedAudio, checked
 
 WANTED = "SELECT kind, sha256 FROM audio WHERE audio_id = $1"
 
@@ -74,6 +75,18 @@ class EncryptedStore:
         await access.add(con, audio_id, what, actor)
         return plain
 
+    async def open(self, con: asyncpg.Connection, audio_id: str, actor: Actor, what: Access) -> SealedAudio:
+        """As `fetch`, but the audio is returned in parts, when they are asked for."""
+        if con.is_in_transaction():
+            raise RuntimeError("open audio outside of a transaction: a rollback would delete the access line")
+        kind, sha256, key = await self._wanted(con, audio_id)
+        try:
+            audio = await checked(self.objects, object_name(kind, audio_id), audio_id, key, sha256)
+        except (ObjectMissing, SealBroken) as error:
+            raise AudioDamaged(f"{audio_id}: {error!r}") from error
+        await access.add(con, audio_id, what, actor)
+        return audio
+
     async def fetch_for_mail(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """Return the plain audio to the outbox worker alone: each of its attempts is in the table `attempt`.
 
@@ -82,20 +95,28 @@ class EncryptedStore:
         return await self._open(con, audio_id)
 
     async def _open(self, con: asyncpg.Connection, audio_id: str) -> bytes:
+        kind, sha256, key = await self._wanted(con, audio_id)
+        try:
+            sealed = await self.objects.get(object_name(kind, audio_id))
+            wav = await asyncio.to_thread(open_sealed, key, audio_id, sealed)
+        except (ObjectMissing, SealBroken) as error:
+            raise AudioDamaged(f"{audio_id}: {error!r}") from error
+        if digest(wav) != sha256:
+            raise AudioDamaged(f"{audio_id} is not the audio that was stored")
+        return wav
+
+    async def _wanted(self, con: asyncpg.Connection, audio_id: str) -> tuple[str, str, bytes]:
+        """Its kind, the SHA-256 of the plain audio, and its key. Raises AudioDestroyed, AudioDamaged."""
         row = await con.fetchrow(WANTED, audio_id)
         if row is None or row["sha256"] is None:
             raise AudioDestroyed(audio_id)
         try:
             key = await keyring.find(con, self.key_wrapper, audio_id)
-            if key is None:
-                raise AudioDestroyed(audio_id)
-            sealed = await self.objects.get(object_name(row["kind"], audio_id))
-            wav = await asyncio.to_thread(open_sealed, key, audio_id, sealed)
-        except (ObjectMissing, SealBroken) as error:
+        except SealBroken as error:
             raise AudioDamaged(f"{audio_id}: {error!r}") from error
-        if digest(wav) != row["sha256"]:
-            raise AudioDamaged(f"{audio_id} is not the audio that was stored")
-        return wav
+        if key is None:
+            raise AudioDestroyed(audio_id)
+        return row["kind"], row["sha256"], key
 
     async def _key(self, con: asyncpg.Connection, audio_id: str) -> bytes:
         """Its key; made and stored the first time."""

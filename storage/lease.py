@@ -67,5 +67,5 @@ async def release(con: asyncpg.Connection, audio: Audio) -> None:
 
 
 async def release_all(con: asyncpg.Connection, node: str) -> None:
-    """Give up the leases of an earlier worker of this node, which is gone."""
+    """Give up all leases of this node's worker, or of an earlier one that is gone."""
     await con.execute(RELEASE_ALL, node)

@@ -1,16 +1,23 @@
-"""Owners' retentions: what was shortened applies to recordings that exist already."""
+"""Owners' retentions: of recordings, where what was shortened applies to those that exist, and of records."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
 
+from dialplan.number import Owner
+
 STORE = """
-INSERT INTO retention (node, owner, keep_seconds) SELECT $1, * FROM unnest($2::text[], $3::bigint[])
+INSERT INTO retention (node, owner, keep_seconds, records_seconds)
+SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[])
 ON CONFLICT (node, owner) DO UPDATE SET
     keep_seconds = EXCLUDED.keep_seconds,
-    shortened_at = CASE WHEN EXCLUDED.keep_seconds < retention.keep_seconds THEN now() END
-WHERE retention.keep_seconds <> EXCLUDED.keep_seconds
+    records_seconds = EXCLUDED.records_seconds,
+    shortened_at = CASE WHEN EXCLUDED.keep_seconds < retention.keep_seconds THEN now()
+        WHEN EXCLUDED.keep_seconds = retention.keep_seconds THEN retention.shortened_at END
+WHERE (retention.keep_seconds, retention.records_seconds)
+    IS DISTINCT FROM (EXCLUDED.keep_seconds, EXCLUDED.records_seconds)
 """
 
 # For two days, because a call that began before may last 12 h, and be drained even later.
@@ -27,10 +34,24 @@ RETURNING audio.audio_id
 """
 
 
-async def store(con: asyncpg.Connection, node: str, retentions: Mapping[str, timedelta]) -> None:
-    """Store the retention of each owner as it is now on this node."""
-    seconds = [int(retention.total_seconds()) for retention in retentions.values()]
-    await con.execute(STORE, node, list(retentions), seconds)
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long an owner's recordings are kept, and call records; None: as the settings say."""
+
+    recordings: timedelta
+    records: timedelta | None = None
+
+
+def of(owners: Mapping[str, Owner]) -> dict[str, Retention]:
+    """The retentions of these owners."""
+    return {name: Retention(owner.keep_recordings, owner.keep_records) for name, owner in owners.items()}
+
+
+async def store(con: asyncpg.Connection, node: str, retentions: Mapping[str, Retention]) -> None:
+    """Store the retentions of each owner as they are now on this node."""
+    recordings = [int(each.recordings.total_seconds()) for each in retentions.values()]
+    records = [each.records and int(each.records.total_seconds()) for each in retentions.values()]
+    await con.execute(STORE, node, list(retentions), recordings, records)
 
 
 async def shorten(con: asyncpg.Connection, node: str) -> list[str]:

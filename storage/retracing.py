@@ -5,13 +5,12 @@ is derived from these; that a prompt was heard is supposed.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.caller_list import CallerList
+from dialplan.lists import Lists
 from dialplan.number import ServiceNumber
 from dialplan.result import Answer, Choice, Outcome, Result, together
 from dialplan.second_try import AGAIN
@@ -51,9 +50,7 @@ class Retraced:
     result: Result | None
 
 
-def retrace(
-    record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS
-) -> Retraced:
+def retrace(record: CallRecord, number: ServiceNumber, lists: Lists = NO_LISTS) -> Retraced:
     """Walk the route of the version that the call began under, with the record's outcomes and choices."""
     legs, choices = list(record.legs), list(record.choices)
     path: list[Turn | PastStep] = []
@@ -79,7 +76,7 @@ def retrace(
         return Retraced(tuple(path), over.value.result)
 
 
-def facts_of(record: CallRecord, number: ServiceNumber, lists: Mapping[str, CallerList] = NO_LISTS) -> Facts:
+def facts_of(record: CallRecord, number: ServiceNumber, lists: Lists = NO_LISTS) -> Facts:
     """The facts at the time of the call."""
     caller = Caller(Presentation.SHOWN, record.caller) if record.caller else UNKNOWN
     who = WITHHELD if record.withheld else caller

@@ -1,6 +1,5 @@
 """The worker's job that anonymises the calls of owners who want that, some hundred at a time."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -33,7 +32,7 @@ class Anonymising:
 
     async def _look(self, con: asyncpg.Connection) -> bool:
         """Anonymise a batch of each owner; whether there may be more. Raises asyncpg's errors."""
-        owners = await asyncio.to_thread(self._owners.changed)
+        owners = await self._owners.look(con)
         if owners is not None:
             periods = {name: owner.anonymise_after for name, owner in owners.items()}
             self._periods = {name: period for name, period in periods.items() if period is not None}

@@ -14,7 +14,7 @@ from worker.counting import Counting
 from worker.destruction import Destruction
 from worker.job import Work
 from worker.key_jobs import KeyJobs
-from worker.leases import EarlierLeases
+from worker.leases import Leases
 from worker.marking import Marking
 from worker.metrics import WorkerMetrics
 from worker.retention import retention_job
@@ -39,8 +39,8 @@ class AudioJobs:
         posted: Callable[[], None] = lambda: None,
     ) -> None:
         self.objects = objects_of(settings)
-        spool, earlier = Spool(settings.asterisk.recordings), EarlierLeases(settings.node)
-        self._destruction = Destruction(settings.node, spool, self.objects, earlier)
+        spool, leases = Spool(settings.asterisk.recordings), Leases(settings.node)
+        self._destruction = Destruction(settings.node, spool, self.objects, leases)
         self._sweeping = Sweeping(settings.node, spool, open_calls)
         self.destroying = self._destruction.destroying
         self.jobs: list[Work] = [
@@ -54,7 +54,7 @@ class AudioJobs:
         self._encrypted_store: EncryptedStore | None = None
         if key_wrapper := key_wrapper_of(settings):
             self._encrypted_store = store = EncryptedStore(self.objects, key_wrapper)
-            self._sealing = Sealing(settings, spool, store, earlier, (posted, self.destroying.wake))
+            self._sealing = Sealing(settings, spool, store, leases, (posted, self.destroying.wake))
             rotation = timedelta(minutes=settings.key_rotation_minutes)
             self._keys = KeyJobs(self.objects, key_wrapper, rotation)
             self.jobs += [self._sealing.job, *self._keys.jobs]

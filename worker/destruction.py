@@ -9,7 +9,7 @@ from storage.destruction import Destroyer
 from storage.objects import Objects
 from storage.spool import Spool
 from worker.job import Job
-from worker.leases import EarlierLeases
+from worker.leases import Leases
 
 DESTROY_SECONDS = 2.0
 CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock, which may be wrong
@@ -20,21 +20,22 @@ log = structlog.get_logger()
 class Destruction:
     """`troubles`: why nothing is destroyed."""
 
-    def __init__(self, node: str, spool: Spool, objects: Objects, earlier: EarlierLeases) -> None:
+    def __init__(self, node: str, spool: Spool, objects: Objects, leases: Leases) -> None:
         self.destroying = Job("destroy", self._destroy, DESTROY_SECONDS)
         self.shredding = Job("shred", self._shred, DESTROY_SECONDS)
         self.troubles: list[str] = []
         self._destroyer = Destroyer(node, spool, objects)
-        self._earlier = earlier
+        self._leases = leases
 
     async def _destroy(self, con: asyncpg.Connection) -> bool:
-        return await self._clocks_agree(con) and await self._destroyer.destroy_next(con)
+        async with self._leases.piece(con):
+            return await self._clocks_agree(con) and await self._destroyer.destroy_next(con)
 
     async def _shred(self, con: asyncpg.Connection) -> bool:
-        return await self._clocks_agree(con) and await self._destroyer.shred_next(con)
+        async with self._leases.piece(con):
+            return await self._clocks_agree(con) and await self._destroyer.shred_next(con)
 
     async def _clocks_agree(self, con: asyncpg.Connection) -> bool:
-        await self._earlier.release(con)
         difference = abs(datetime.now(UTC) - await con.fetchval("SELECT clock_timestamp()"))
         if difference <= CLOCKS_APART:
             self.troubles = []

@@ -7,6 +7,7 @@ import asyncpg
 from config.settings import Settings
 from mailer.listener import Listener, ReportRules
 from mailer.mail_settings import mail_sender_of, return_addresses_of, terms_of
+from mailer.notices import Notices
 from mailer.outbox_worker import DeliveryPolicy, FetchWith, OutboxWorker
 from mailer.relays import Relays
 from storage import message_states
@@ -15,6 +16,7 @@ from worker.job import Job, Work
 from worker.metrics import WorkerMetrics
 
 COUNT_SECONDS = 15.0
+NOTICES_SECONDS = 5.0
 NO_SENDER = "mail.sender is not set: messages wait in the outbox"
 
 
@@ -41,6 +43,8 @@ class MailJobs:
             )
             mail_sender = mail_sender_of(settings.mail, addresses)
             self.jobs.append(OutboxWorker(mail_sender, fetch, terms, policy, self._answered))
+            notices = Notices(mail_sender.post, mail_sender.sender, terms.lease, settings.mail.require_tls)
+            self.jobs.append(Job("owner notices", notices.send_next, NOTICES_SECONDS))
         if settings.mail.bounces_port is not None:
             place = (settings.mail.bounces_host, settings.mail.bounces_port)
             relays = Relays(settings.mail.bounces_trusted, terms.smarthost)

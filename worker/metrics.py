@@ -31,6 +31,9 @@ class WorkerMetrics(Metrics):
         self.calls_to_anonymise = self.gauge(
             "calls_to_anonymise", "Calls older than their owner's `anonymise_after` that still have numbers"
         )
+        self.records_to_destroy = self.gauge(
+            "records_to_destroy", "Call records older than their retention that still exist"
+        )
         self.backup_age_seconds = self.gauge(
             "backup_age_seconds", "Age of the newest complete backup; infinite while there is none"
         )

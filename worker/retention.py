@@ -1,8 +1,5 @@
 """The worker's job that applies an owner's shortened retention to recordings that exist already."""
 
-import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -36,15 +33,10 @@ class Retention:
         A shortened one is applied again and again: a recording of a call that was live then is stored later.
         Raises asyncpg's errors.
         """
-        retentions_in_force = await asyncio.to_thread(self._changed)
-        if retentions_in_force is not None:
-            await retentions.store(con, self._node, retentions_in_force)
+        owners = await self._owners.look(con)
+        if owners is not None:
+            await retentions.store(con, self._node, retentions.of(owners))
         shortened = await retentions.shorten(con, self._node)
         if shortened:
             log.info("retention_shortened", recordings=len(shortened))
         return False
-
-    def _changed(self) -> Mapping[str, timedelta] | None:
-        """The owners' retentions in the version in force; None when it is the same version as last time."""
-        owners = self._owners.changed()
-        return None if owners is None else {name: owner.keep_recordings for name, owner in owners.items()}

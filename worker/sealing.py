@@ -12,7 +12,7 @@ from storage.encrypted_store import EncryptedStore
 from storage.sealing import Sealer
 from storage.spool import Spool
 from worker.job import Job
-from worker.leases import EarlierLeases
+from worker.leases import Leases
 
 SEAL_SECONDS = 1.0  # between two looks into the database, when nobody wakes the job
 AT_ONCE = 2
@@ -27,7 +27,7 @@ class Sealing:
         settings: Settings,
         spool: Spool,
         encrypted_store: EncryptedStore,
-        earlier: EarlierLeases,
+        leases: Leases,
         then: tuple[Callable[[], None], ...],
     ) -> None:
         self.job = Job("seal", self._seal, SEAL_SECONDS, then, concurrency=AT_ONCE)
@@ -35,14 +35,14 @@ class Sealing:
         kept = timedelta(days=settings.mail.keep_undeliverable_days)
         self._sealer = Sealer(settings.node, spool, encrypted_store, kept)
         self._objects = encrypted_store.objects
-        self._earlier = earlier
+        self._leases = leases
         self._checking = asyncio.Lock()
 
     async def _seal(self, con: asyncpg.Connection) -> bool:
-        await self._earlier.release(con)
-        if self.troubles:
-            await self._check_objects()
-        return not self.troubles and await self._sealer.seal_next(con) is not None
+        async with self._leases.piece(con):
+            if self.troubles:
+                await self._check_objects()
+            return not self.troubles and await self._sealer.seal_next(con) is not None
 
     async def _check_objects(self) -> None:
         """Check the object store, once for all attempts at a time: a check writes, reads and deletes."""

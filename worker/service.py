@@ -14,7 +14,6 @@ from process.health import health
 from process.metrics import watch_loop
 from process.signals import stop_requested
 from storage.reconciliation import Sources
-from worker.anonymising import anonymising_job
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
 from worker.drainer import COMMAND_SECONDS, Drainer
@@ -22,6 +21,7 @@ from worker.erasing import Erasing
 from worker.job import Job, Work, keep_running
 from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
+from worker.owners import owners_jobs
 from worker.reconciling import LOOK_SECONDS, Reconciling
 
 GRACE_SECONDS = 1.0
@@ -43,7 +43,7 @@ async def work(settings: Settings) -> None:
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
     reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     erasing = Erasing(settings, drainer, metrics)
-    callers = [erasing.job, anonymising_job(settings, metrics)]
+    callers = [erasing.job, *owners_jobs(settings, metrics)]
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = stop_requested()
@@ -53,7 +53,9 @@ async def work(settings: Settings) -> None:
             http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs, erasing)
         ) as url,
         doing(
-            [letters, reconciling, *callers, *audio_jobs.jobs, *mail_jobs.jobs], database, drainer.has_node
+            [letters, reconciling, *callers, *audio_jobs.jobs, *mail_jobs.jobs],
+            database,
+            drainer.has_node,
         ),
     ):
         log.info("worker_started", health=url)

@@ -41,7 +41,7 @@ def command(*, folder: Path, reason: str, dry_run: bool, state: Path | None, set
     if dry_run:
         return
     try:
-        versions.store(folder, digest, hashes.get)
+        versions.store(folder, digest, hashes)
     except FolderChangedError:
         raise click.ClickException(f"{folder} was changed meanwhile; apply it again") from None
     except OSError as error:

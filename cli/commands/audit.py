@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from config.settings import Settings
-    from storage.erased_number import NumberKeys
     from storage.finding import Finding
-    from storage.key_wrapper import KeyWrapper
     from storage.tombstones import Head
 
 
@@ -65,6 +63,7 @@ def command(
 async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool: bool) -> int:
     """Print all findings and the chain's head; return the number of findings. Raises ClickException."""
     from cli.database import connected
+    from cli.keys import keys_if_any
     from storage.audit import Auditor
     from storage.audit_keys import unchecked
     from storage.objects import ObjectsTrouble
@@ -74,7 +73,7 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
 
     objects = objects_of(settings)
     folder = Spool(settings.asterisk.recordings) if spool else None
-    auditor = Auditor(objects, folder, read, *master_keys(settings))
+    auditor = Auditor(objects, folder, read, *keys_if_any(settings))
     try:
         async with connected(settings.database.get_secret_value()) as con:
             count = await print_all(auditor.findings(con, head))
@@ -87,18 +86,6 @@ async def audit(settings: "Settings", head: "Head | None", *, read: bool, spool:
     finally:
         await objects.close()
     return count
-
-
-def master_keys(settings: "Settings") -> "tuple[KeyWrapper | None, NumberKeys | None]":
-    """None if the settings have no master key. Raises ClickException."""
-    from config.settings import SettingsError
-    from storage.stores import key_wrapper_of
-    from worker.erasing import keys_of
-
-    try:
-        return key_wrapper_of(settings), keys_of(settings)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
 
 
 async def each_of(findings: "list[Finding]") -> "AsyncIterator[Finding]":

@@ -42,8 +42,9 @@ def command(
     """Export the calls of NUMBER between --since and --until: as caller, as dialled number, as destination.
 
     One person asks (NUMBER, - reads it from standard input); another one approves with --approve, within
-    seven days, and gets the file. Order and export are stored with both names, logins and the file's SHA-256;
-    callengine audit checks them, and callengine recordings accesses lists each export.
+    seven days, and gets the file. Their logins on the host have to differ, too; sudo keeps a login. Order and
+    export are stored with both names, logins and the file's SHA-256; callengine audit checks them, and
+    callengine recordings accesses lists each export.
     """
     from cli.database import database_errors, settings_in
 

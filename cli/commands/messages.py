@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +88,18 @@ def show(url: str, *, message_id: str, form: str) -> None:
 
 @command.command("retry")
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--to", metavar="ADDRESS", help="Send them to this mail address, too.")
 @click.pass_obj
-def retry_command(url: str, *, message_ids: tuple[str, ...]) -> None:
+def retry_command(url: str, *, message_ids: tuple[str, ...], to: str | None) -> None:
     """Send messages now: waiting ones at once, undeliverable ones from the beginning."""
+    from dialplan.number import check_mail
     from mailer.overview import retry
 
-    _run(act_on(url, retry, message_ids, "is due now"))
+    try:
+        address = check_mail(to) if to is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from None
+    _run(act_on(url, partial(retry, to=address), message_ids, "is due now"))
 
 
 @command.command("release")

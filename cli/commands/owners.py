@@ -15,6 +15,7 @@ from cli.options import format_option, settings_option, state_option
 if TYPE_CHECKING:
     from config.settings import Settings
     from dialplan.number import Owner
+    from storage.owner_changes import OwnerChange
 
 COLUMNS = (
     "owner",
@@ -23,6 +24,7 @@ COLUMNS = (
     "mail",
     "keep_recordings",
     "anonymise_after",
+    "keep_records",
     "logged_in",
     "tokens",
     "locked",
@@ -57,17 +59,44 @@ def list_(*, form: str, state: Path | None, settings: Path | None) -> None:
 @state_option()
 @settings_option()
 def show(*, owner: str, form: str, state: Path | None, settings: Path | None) -> None:
-    """Show OWNER: each setting in force, where the operator's file differs from it, and logins and tokens."""
+    """Show OWNER: settings in force, what the owner has changed, what the file has, logins and tokens."""
     told = asked(state, settings, lambda values: shown(values, owner))
     if form == "json":
         click.echo(json.dumps(told, indent=1))
         return
     for name, value in told["in_force"].items():
         click.echo(f"{name}: {value}")
+    for name, change in told["changed_by_owner"].items():
+        said = f"{change['value']} (file: {change['file']}), {change['at']} by {change['by']}"
+        click.echo(f"changed by the owner: {name}: {said}")
     for name, value in told["file_differs"].items():
         click.echo(f"not in force yet: {name}: {value}")
     for name in ("logged_in", "tokens", "locked"):
         click.echo(f"{name}: {told[name]}")
+
+
+@command.command()
+@click.argument("owner")
+@click.argument("setting", nargs=-1)
+@state_option()
+@settings_option()
+def reset(*, owner: str, setting: tuple[str, ...], state: Path | None, settings: Path | None) -> None:
+    """Drop what OWNER has changed of these settings, or of all: the file counts again within 5 s."""
+    from dialplan.owner_changes import CHANGEABLE
+
+    if unknown := set(setting) - set(CHANGEABLE):
+        raise click.ClickException(f"{min(unknown)} cannot be changed by owners: {', '.join(CHANGEABLE)} can")
+
+    async def dropped(values: "Settings") -> list[str]:
+        from cli.database import connected
+        from storage import owner_changes
+
+        async with connected(values.database.get_secret_value()) as con:
+            return await owner_changes.reset(con, owner, setting or CHANGEABLE)
+
+    if not (names := asked(state, settings, dropped)):
+        raise click.ClickException(f"{owner} has changed none of them; callengine owners show {owner}")
+    click.echo(f"{owner}: {', '.join(names)} as the file has it")
 
 
 @command.command()
@@ -165,20 +194,29 @@ async def summaries(settings: "Settings") -> list[dict[str, Any]]:
 
 async def shown(settings: "Settings", name: str) -> dict[str, Any]:
     from cli.database import connected
-    from cli.owners import owner_in_folder, owners_in_force
-    from storage import owner_locks
+    from cli.owners import grounds_in_force, owner_in_folder, owners_in_force
+    from storage import owner_changes, owner_locks
 
     in_force = settings_of(existing(owners_in_force(settings), name))
+    ground = settings_of(grounds_in_force(settings)[name])
     written = owner_in_folder(settings.routing, name)
-    file = settings_of(written) if written else in_force
+    file = settings_of(written) if written else ground
     async with connected(settings.database.get_secret_value()) as con:
         portal = await owner_locks.overview(con)
+        changes = await owner_changes.changes_of(con, name)
     return {
         "owner": name,
         "in_force": in_force,
-        "file_differs": {key: value for key, value in file.items() if value != in_force[key]},
+        "changed_by_owner": {one.setting: change_text(one, ground[one.setting]) for one in changes},
+        "file_differs": {key: value for key, value in file.items() if value != ground[key]},
         **portal.get(name, owner_locks.NOTHING),
     }
+
+
+def change_text(change: "OwnerChange", file: str) -> dict[str, str]:
+    value = change.value
+    text = ", ".join(value) if isinstance(value, list) else str(value or "")
+    return {"value": text, "file": file, "at": change.at.isoformat(timespec="seconds"), "by": change.by}
 
 
 def settings_of(owner: "Owner") -> dict[str, str]:

@@ -19,6 +19,10 @@ ASKED = {
     "owner_mail": "Mail address of the owner, for messages",
     "sender": "Sender of these mails",
 }
+SECRETS = {
+    "login": ("login_password", "Password of the login at the carrier"),
+    "bucket": ("secret_key", "Secret key of the bucket"),
+}
 
 
 @click.command()
@@ -47,14 +51,25 @@ ASKED = {
 @click.option("--language", default="en", show_default=True, help="Language of the owner: nl, fr, de or en.")
 @click.option("--qualify-seconds", default="30", show_default=True,
               help="How often the carrier is asked by OPTIONS; 0 if it does not answer.")  # fmt: skip
+@click.option("--login", metavar="USER", default="",
+              help="Register with the carrier as this user. Default: it knows the address.")  # fmt: skip
+@click.option("--bucket", metavar="NAME", default="",
+              help="Make this S3 bucket for messages and recordings. Default: a folder.")  # fmt: skip
+@click.option("--endpoint", metavar="URL", default="", help="Address of the S3 service. Default: Amazon's.")
+@click.option("--region", default="us-east-1", show_default=True, help="Region of the bucket.")
+@click.option("--access-key", metavar="ID", default="", help="Access key of the bucket.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written and done, and do nothing.")
 @click.option("--undo", is_flag=True, help="Remove what a quickstart has made on this host.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(*, dry_run: bool, undo: bool, yes: bool, **options: str | None) -> None:
     """Set up this host: settings, passwords, database, Asterisk, an owner and a number, and a first call.
 
+    Passwords that are yours are asked, or read from QUICKSTART_LOGIN_PASSWORD and
+    QUICKSTART_SECRET_KEY: an option would show them to every user of the host.
+
     Needs the packages callengine and callengine-asterisk, and root. What is not given as an option is asked.
-    The test call comes in as the carrier's calls do, and ends with its call record. A host that has settings
+    The test call is made by SIP to this host's own address, comes in as the carrier's calls do, and ends with
+    its call record. A host that has settings
     already is refused. --undo removes everything again, unless other calls have been recorded since.
     """
     from cli.database import database_errors
@@ -85,9 +100,19 @@ def wish_of(options: "dict[str, str | None]") -> "Wish":
 
     values = {name: str(value) for name, value in options.items() if value is not None}
     asked = {name: str(click.prompt(text)) for name, text in ASKED.items() if name not in values}
-    wish = Wish(**values, **asked)
+    wish = Wish(**values, **asked, **secrets_of(values))
     wish.check()
     return wish
+
+
+def secrets_of(values: "dict[str, str]") -> dict[str, str]:
+    """Passwords that only the operator knows: of the environment, or asked."""
+    secrets = {}
+    for option, (name, text) in SECRETS.items():
+        if values[option]:
+            variable = f"QUICKSTART_{name.upper()}"
+            secrets[name] = os.environ.get(variable) or str(click.prompt(text, hide_input=True))
+    return secrets
 
 
 def take_back(*, yes: bool) -> None:

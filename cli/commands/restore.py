@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Restore a file of `callengine backup` into an empty database, as its owner: all of it or nothing.
 
-    What was destroyed since the backup is destroyed again before any key is loaded: the object store has
-    that.
+    What was destroyed since the backup is destroyed again before any key is loaded, and callers who were
+    erased since are erased again: the object store has both.
     Calls since the backup come back by themselves, from the journals that the nodes still have (72 h).
     """
     from cli.database import database_errors, settings_in, url_of
@@ -53,9 +53,22 @@ def command(
         f"{done.records} call records and {done.keys} keys restored; {done.destroyed} messages and "
         f"recordings were destroyed since the backup; the chain's head is {done.head}"
     )
+    for line in of_erasures(done):
+        click.echo(line)
     click.echo(
         "start the workers, wait until they have drained the journals, then run callengine audit --read"
     )
+
+
+def of_erasures(done: "Restored") -> list[str]:
+    """What to know about callers who were erased after the backup."""
+    repeat = "erase those again that were erased since the backup: callengine forget"
+    if done.erased is None:
+        return [f"without object store and master key nobody knows who was erased since the backup; {repeat}"]
+    lines = [f"{done.erased} callers were erased since the backup: the workers erase them again"]
+    if done.unreadable:
+        lines.append(f"{done.unreadable} erasures are of a master key that is not configured; {repeat}")
+    return lines
 
 
 async def restored(
@@ -63,7 +76,7 @@ async def restored(
 ) -> "Restored":
     """Raises ClickException."""
     from cli.database import connected
-    from cli.keys import master_key_in
+    from cli.keys import keys_if_any, master_key_in
     from storage.backup.archive import Archive, ArchiveUnusable
     from storage.backup.own_key import BackupRevoked
     from storage.backup.restoration import NotEmpty, Sources, restore
@@ -71,12 +84,14 @@ async def restored(
     from storage.objects import ObjectsTrouble
     from storage.stores import objects_of
 
-    key_wrapper = master_key_in(settings) if with_audio else None
-    objects = objects_of(settings)
+    if with_audio:
+        master_key_in(settings)
+    keys, objects = keys_if_any(settings), objects_of(settings)
     try:
         archive = Archive(file)
         async with connected(url) as con:
-            return await restore(con, Sources(archive, objects, key_wrapper), roles)
+            sources = Sources(archive, objects, *keys, with_audio, settings.country)
+            return await restore(con, sources, roles)
     except BackupRevoked as error:
         raise click.ClickException(f"{error}; --without-audio restores the records alone") from None
     except (NotEmpty, ObjectsTrouble, MasterKeyError, SealBroken) as error:

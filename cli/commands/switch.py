@@ -48,7 +48,7 @@ def command(
     node that takes calls to the number.
     """
     from cli.database import settings_in
-    from engine.switches import FILE, Switched, write
+    from config.switches import FILE, Switched, write
 
     check(until, off=off, reason=reason)
     values = settings_in(settings, state)

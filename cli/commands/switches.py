@@ -11,7 +11,7 @@ import click
 from cli.options import format_option, settings_option, state_option
 
 if TYPE_CHECKING:
-    from engine.switches import Switched
+    from config.switches import Switched
 
 
 @click.command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(*, every: bool, form: str, state: Path | None, settings: Path | None) -> None:
     """List the switches that are on at this node: until when, who put them on, when, and why."""
     from cli.database import settings_in
-    from engine.switches import FILE, latest_of, read_all
+    from config.switches import FILE, latest_of, read_all
 
     file = settings_in(settings, state).state / FILE
     try:

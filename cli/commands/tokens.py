@@ -14,7 +14,7 @@ from cli.options import format_option, owner_option, settings_option, state_opti
 if TYPE_CHECKING:
     from config.settings import Settings
 
-SCOPES = ("calls", "messages", "recordings", "audio", "numbers", "accesses", "statistics")
+SCOPES = ("calls", "messages", "recordings", "audio", "numbers", "accesses", "statistics", "settings")
 COLUMNS = (
     "token_id",
     "owner",

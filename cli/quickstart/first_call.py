@@ -1,4 +1,4 @@
-"""The first call: to the new number, through dialplan, engine, journal, worker and database."""
+"""The first call: to the new number, by SIP, through dialplan, engine, journal, worker and database."""
 
 import asyncio
 import time
@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 import asyncpg
 
+from cli.quickstart.own_call import way_in
 from cli.quickstart.wish import QuickstartError
 from config.settings import Settings
 from engine.ari.client import Client
@@ -17,6 +19,7 @@ from engine.ari.errors import AriError
 
 READY_SECONDS, RECORD_SECONDS = 90, 60
 POLL_SECONDS = 0.5
+ETC = Path("/etc/asterisk")
 FIRST = "SELECT answered, outcome FROM call WHERE number = $1 AND began >= $2 ORDER BY began LIMIT 1"
 
 
@@ -28,12 +31,22 @@ class Result:
     answered: bool
 
 
-async def call(settings: Settings, number: str) -> Result:
-    """Call the number, and wait for its record. Raises QuickstartError."""
+async def call(settings: Settings, number: str, sip: str) -> Result:
+    """Call the number by SIP at `sip`, this host's own address; its record. Raises QuickstartError."""
     await wait_ready(settings)
     began = datetime.now(UTC)
-    await place(settings, number)
-    return await record_of(settings, number, began)
+    ari = settings.ari
+    try:
+        async with (
+            Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value()) as client,
+            way_in(settings.asterisk.etc_dir or ETC, client, sip) as channel,
+        ):
+            await client.channels.originate(
+                channel.format(number=number), context="test", extension="s", priority=1
+            )
+            return await record_of(settings, number, began)
+    except (AriError, OSError) as error:
+        raise QuickstartError(f"the test call could not be placed: {error}; callengine doctor") from None
 
 
 async def wait_ready(settings: Settings) -> None:
@@ -61,18 +74,6 @@ async def is_ready(url: str) -> bool:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
-
-
-async def place(settings: Settings, number: str) -> None:
-    """Asterisk calls itself, by a channel that comes in where the carrier's calls do."""
-    ari = settings.ari
-    try:
-        async with Client(f"{ari.url}/ari", ari.user, ari.password.get_secret_value()) as client:
-            await client.channels.originate(
-                f"Local/{number}@inbound/n", context="test", extension="s", priority=1
-            )
-    except AriError as error:
-        raise QuickstartError(f"the test call could not be placed: {error}; callengine doctor") from None
 
 
 async def record_of(settings: Settings, number: str, began: datetime) -> Result:

@@ -71,6 +71,7 @@ def lay_out(values: Path) -> None:
 
 
 def start_units() -> None:
+    done(["systemctl", "daemon-reload"], "", "systemctl status")  # drop-ins of this quickstart
     done(
         ["systemctl", "enable", "--now", "--quiet", *UNITS],
         "",

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cli.quickstart.contents import SECRET, Written
 from cli.quickstart.wish import QuickstartError
@@ -13,12 +14,16 @@ NAME = "quickstart.json"
 
 @dataclass(slots=True)
 class Made:
-    """`files`: each with its text from before, None for a new one. `number`: that of the test call."""
+    """`files`: each with its text from before, None for a new one. `number`: that of the test call.
+
+    `bucket`: its settings but for the secret key, which is among the files.
+    """
 
     file: Path
     number: str = ""
     database: bool = False
     units: bool = False
+    bucket: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
@@ -50,8 +55,15 @@ class Made:
         for name, before in self.files.items():
             if before is None:
                 Path(name).unlink(missing_ok=True)
+                remove_empty_drop_in(Path(name).parent)
             else:
                 write_whole(Path(name), Written(before))
+
+
+def remove_empty_drop_in(folder: Path) -> None:
+    """systemd's folder of a unit's drop-ins, unless somebody else has one there."""
+    if folder.name.endswith(".service.d") and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def text_of(path: Path) -> str | None:

@@ -12,6 +12,8 @@ from cli.quickstart.contents import files_of, owner_url
 from cli.quickstart.made import NAME, Made
 from cli.quickstart.wish import LOCAL, Passwords, QuickstartError, Wish
 from config.settings import DEFAULT_FILE, load_settings
+from storage.objects import ObjectsTrouble, making
+from storage.objects.s3 import Bucket
 
 FOLDER = DEFAULT_FILE.parent
 ASTERISK = Path("/etc/asterisk")
@@ -29,7 +31,13 @@ def plan(wish: Wish) -> list[str]:
     written = [f"write {path}\n{content.shown}" for path, content in files.items()]
     roles = "create the roles callengine_owner, _worker, _portal, _reader, and the database callengine"
     database = roles if wish.database == LOCAL else "use the database of --database, with one role"
-    rest = ["create the schema", f"write {ASTERISK}/*.conf", f"enable and start {', '.join(host.UNITS)}"]
+    bucket = [f"make the bucket {wish.bucket}"] if wish.bucket else []
+    rest = [
+        *bucket,
+        "create the schema",
+        f"write {ASTERISK}/*.conf",
+        f"enable and start {', '.join(host.UNITS)}",
+    ]
     return [*written, database, *rest, f"call {wish.number}, and wait for its record"]
 
 
@@ -45,6 +53,7 @@ def set_up(wish: Wish, say: Say) -> None:
         made.database = True
         made.save()
         host.create_database(passwords)
+    make_bucket(wish, made, say)
     asyncio.run(apply(owner_url(wish, passwords), *ROLES))
     say("writing Asterisk's configuration")
     host.lay_out(FOLDER / "asterisk.values")
@@ -53,10 +62,35 @@ def set_up(wish: Wish, say: Say) -> None:
     made.save()
     host.start_units()
     say(f"calling {wish.number}")
-    result = asyncio.run(first_call.call(load_settings(), wish.number))
+    result = asyncio.run(first_call.call(load_settings(), wish.number, wish.sip))
     if not result.answered:
         raise QuickstartError(f"the test call ended as {result.outcome}; callengine doctor says why")
     say(f"the test call was answered: {result.outcome}")
+
+
+def make_bucket(wish: Wish, made: Made, say: Say) -> None:
+    """Make the bucket of the wish, if there is one. Raises QuickstartError, also if it exists."""
+    if (bucket := wish.s3) is None:
+        return
+    say(f"making the bucket {bucket.name}")
+    try:
+        unknown = making.make_bucket(bucket)
+    except ObjectsTrouble as trouble:
+        raise QuickstartError(f"bucket {bucket.name}: {trouble}; quickstart makes a new one") from None
+    made.bucket = {"name": bucket.name, "endpoint": bucket.endpoint, "region": bucket.region}
+    made.bucket["access_key"] = bucket.access_key
+    made.save()
+    for rule in unknown:
+        say(f"this store does not know the rule: {rule}")
+
+
+def remove_bucket(made: Made) -> None:
+    """Raises QuickstartError."""
+    secret = (FOLDER / "credentials" / "objects__secret_key").read_text("utf-8").strip()
+    try:
+        making.remove_bucket(Bucket(secret_key=secret, **made.bucket))
+    except ObjectsTrouble as trouble:
+        raise QuickstartError(f"bucket {made.bucket['name']}: {trouble}") from None
 
 
 def refuse_existing(wish: Wish) -> None:
@@ -93,6 +127,11 @@ def undo(say: Say) -> None:
     if made.database:
         say("dropping database and roles")
         host.drop_database()
+    if made.bucket:
+        say(f"removing the bucket {made.bucket['name']}")
+        remove_bucket(made)
+        made.bucket = {}
+        made.save()
     say("removing files")
     for file in ASTERISK.glob("*.conf*"):
         file.unlink()

@@ -14,7 +14,15 @@ from dialplan.result import Answer, Outcome, Result, Verdict, final, together
 from dialplan.route import Branch, Steps
 from dialplan.second_try import outcomes_in, refused_by
 from dialplan.step import Draw, Facts, Plan, StepModel, Turn
-from dialplan.strategy import Strategy, are_open, are_reachable, check_strategy, ordered, with_room
+from dialplan.strategy import (
+    Strategy,
+    are_open,
+    are_reachable,
+    check_strategy,
+    longest_ringing,
+    ordered,
+    with_room,
+)
 from dialplan.walk import walk
 
 MOST_AT_ONCE = 10
@@ -152,6 +160,10 @@ class Ring(StepModel):
             destination.with_second_presentation() for destination in self.to if destination.number in refused
         ]
         return self._of(*to)
+
+    @property
+    def ringing(self) -> int:
+        return longest_ringing(self.strategy, self.to, self.seconds)
 
     @property
     def summary(self) -> str:

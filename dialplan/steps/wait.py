@@ -31,5 +31,9 @@ class Wait(StepModel):
         return so_far
 
     @property
+    def ringing(self) -> int:
+        return self.seconds
+
+    @property
     def summary(self) -> str:
         return f"{self.seconds} s, with {self.music or 'ringing'}"

@@ -53,6 +53,7 @@ class Calls:
         self._lives: dict[str, Live] = {}
         self._former: dict[str, Live] = {}  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present Asterisk began, if there was another
+        self._former_known = exchange.last_known  # the last sign of life of that other one
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -163,6 +164,8 @@ class Calls:
         self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
+            if self._is_former(event):
+                self._former_known = max(self._former_known, event.at)
             live = self._call_of(event)
             if live is not None:
                 written = live.on_cel(event) or written
@@ -210,6 +213,7 @@ class Calls:
     def begin_again(self, since: datetime) -> None:
         """Asterisk restarted at `since`: only CEL can still report anything of the calls so far."""
         self._since = since
+        self._former_known = min(self._exchange.last_known, since)
         for channel, live in self._lives.items():
             live.listening.close()
             self._former[channel] = live
@@ -219,9 +223,8 @@ class Calls:
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read."""
         for live in self._former.values():
-            at = live.line.last_instant(self._since or live.line.entered)
-            live.line.lose(at)
-            live.line.on_cel_end(at)
+            live.line.lose(self._former_known)
+            live.line.on_cel_end(self._former_known)
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""

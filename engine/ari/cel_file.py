@@ -6,6 +6,7 @@ Asterisk opens, appends to and closes the file for each record, one record at a 
 renamed is complete as soon as the new one exists, and this module may rename the file itself.
 """
 
+import math
 import os
 import re
 import time
@@ -88,7 +89,7 @@ class CelFiles:
             yield from self._unread_rotated(self._ordered())
         self._stamp, is_read = None, stamp is None
         if stamp is not None and (is_same or self._open_anew(stamp)) and self._source is not None:
-            is_read = yield from self._batches(self._cel, self._source, self._mark)
+            is_read = yield from self._batches(self._cel, self._source, self._mark, until=stamp[1])
             self._stamp = stamp if is_read else None
         return is_read
 
@@ -161,9 +162,16 @@ class CelFiles:
                     self._read[path] = (stamp, mark)
         self._forget(paths, seen)
 
-    def _batches(self, path: Path, source: Source, mark: Mark) -> Generator[Batch, None, bool]:
-        """Yield whole or overlong lines. Return False if the file was cut or rewritten."""
-        while data := source.read_on(mark.tail, mark.offset, READ_BYTES):
+    def _batches(
+        self, path: Path, source: Source, mark: Mark, until: float = math.inf
+    ) -> Generator[Batch, None, bool]:
+        """Yield whole or overlong lines. Return False if the file was cut or rewritten.
+
+        `until`: this size is enough. On a slow disk lines may come as fast as they are taken: without it,
+        there would be no end.
+        """
+        data: bytes | None = b""
+        while mark.offset < until and (data := source.read_on(mark.tail, mark.offset, READ_BYTES)):
             whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
             if not whole and len(data) <= LONGEST_LINE:
                 break

@@ -11,6 +11,8 @@ from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
+from engine.ari.apart import CONTEXT as APART
+from engine.ari.apart import apart, rings_apart
 from engine.ari.operations import Variables
 from engine.causes import Cause, leg_outcome
 from engine.line import Attempt, Connect, Recorder, Returned
@@ -19,6 +21,7 @@ from journal.ids import leg_id_of
 log = structlog.get_logger()
 
 CONTEXT, EXTENSION = "connect", "s"
+CONTEXTS = (CONTEXT, APART)  # where Asterisk answers the caller
 ORDINARY = "ring"  # the context whose extension contains all of an ordinary ring
 LONGEST_EXTENSION = 79  # AST_MAX_EXTENSION of channel.h, without the terminator
 # Dial's options for a ring in which all destinations are shown the same; {service}: the service number.
@@ -57,25 +60,30 @@ def variables(
     *,
     music: Container[str] = (),
 ) -> Variables:
-    """Return the variables of the caller's channel that [connect] reads.
+    """Return the variables of the caller's channel that [connect], or [apart], reads.
 
     `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints, beginning at
     `first`. `music`: the classes of music on hold that Asterisk has.
     """
     shown = {to.number: shown_to(to, caller) for to in connect.to}
     service = f"+{dial_key(service_number)}"
-    return {
+    presentation = _presentation(set(shown.values()), service)
+    values = {
         "CONNECT_TO": "&".join(
             endpoint.format(number=to.number, n=(first + place) % 10) for place, to in enumerate(connect.to)
         ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
-        "CONNECT_OPTIONS": "".join([_presentation(set(shown.values()), service), *_options(connect, music)]),
+        "CONNECT_OPTIONS": "".join(_ringing(connect, music)),
         "CONNECT_RING": str(connect.number),
         **(_each(shown, service) if len(set(shown.values())) > 1 else {}),
         **(_recorder(connect.recorder) if connect.recorder else {}),
         **_said_to_destinations(connect),
     }
+    if rings_apart(connect):
+        return apart(values, connect, "" if presentation == EACH else presentation)
+    options = f"{presentation}{values['CONNECT_OPTIONS']}{_subroutine(connect)}"
+    return {**values, "CONNECT_OPTIONS": options}
 
 
 def as_extension(values: Variables) -> str | None:
@@ -156,15 +164,19 @@ def music_class(prompt: Prompt) -> str:
     return prompt.path.stem
 
 
-def _options(connect: Connect, music: Container[str]) -> Iterator[str]:
+def _ringing(connect: Connect, music: Container[str]) -> Iterator[str]:
+    """Yield the option for what the caller hears while it rings."""
     if connect.music and _is_known(connect.music, music):
         yield f"m({music_class(connect.music)})"
     elif connect.answered:
         yield "r"
+
+
+def _subroutine(connect: Connect) -> str:
+    """Return the option for what the destination that answered hears before it is connected."""
     if connect.whispers or connect.question:
-        yield "U(taken^s^1)"  # which goes on to [recorder]
-    elif connect.recorder:
-        yield "U(recorder^s^1)"
+        return "U(taken^s^1)"  # which goes on to [recorder]
+    return "U(recorder^s^1)" if connect.recorder else ""
 
 
 def _said_to_destinations(connect: Connect) -> Variables:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from engine.ari.apart import CONTEXT as APART
+from engine.ari.apart import rings_apart
 from engine.ari.arrival import Arrival
 from engine.ari.connect import CONTEXT, EXTENSION, ORDINARY, as_extension, returned, variables
 from engine.ari.events import Dial
@@ -58,12 +60,13 @@ class HandOver:
         """Send the caller to the dialplan: one command for an ordinary ring, else two. Raises AriError.
 
         For a ring of several legs a subscription precedes it: only Dial events report when each leg rang, and
-        the first may come 2 ms later.
+        the first may come 2 ms later. [apart] reports it by itself.
         """
         exchange, arrival = self._exchange, self._arrival
         channel_id, channels = arrival.channel_id, exchange.client.channels
         await exchange.waiting.taken(channel_id)
-        if len(connect.to) > 1:
+        apart = rings_apart(connect)
+        if len(connect.to) > 1 and not apart:
             await best_effort(exchange.client.applications.subscribe(exchange.app, [f"channel:{channel_id}"]))
         last = int(channel_id[-1]) if channel_id[-1:].isdecimal() else 0  # spreads calls over the endpoints
         values = variables(
@@ -72,5 +75,5 @@ class HandOver:
         context, extension = ORDINARY, as_extension(values)
         if extension is None:
             await channels.set_channel_vars(channel_id, values)
-            context, extension = CONTEXT, EXTENSION
+            context, extension = APART if apart else CONTEXT, EXTENSION
         await channels.continue_in_dialplan(channel_id, context=context, extension=extension, priority=1)

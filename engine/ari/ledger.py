@@ -1,17 +1,18 @@
 """CEL events of a call as entries of its journal: legs, answer, connection, recorder, and who ended it.
 
 Asterisk's CEL is the ledger of what Asterisk does by itself, for handed-over calls and fallback calls alike.
-The user events are those of extensions.conf ([connect], [leg], [back], [fallback]) and recorder.conf. Each
-event is translated by itself, with the state of the call, so that an engine which starts in the middle of a
-call reads on.
+The user events are those of extensions.conf ([connect], [leg], [back], [fallback]), apart.conf and
+recorder.conf. Each event is translated by itself, with the state of the call, so that an engine which starts
+in the middle of a call reads on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from dialplan.result import Outcome
-from engine.ari.connect import CONTEXT, attempts, destination, trunk_of
+from engine.ari.apart import LOCAL
+from engine.ari.connect import CONTEXTS, attempts, destination, trunk_of
 from engine.ari.recorder_events import recorder_entries, recording_ended
 from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
@@ -31,6 +32,7 @@ from journal.entries import (
 )
 from journal.ids import leg_id_of
 from journal.state import CallState
+from journal.values import Leg
 
 # hangupsource of Asterisk's own Hangup(): neither party ended the conversation.
 DIALPLAN = "dialplan/builtin"
@@ -46,21 +48,25 @@ Ring = Sequence[tuple[str, str]]  # endpoint and number of each destination
 def entries_of(
     event: CelEvent, state: CallState, rang: Mapping[str, datetime], ring: Ring = ()
 ) -> Iterator[Entry]:
-    """Translate this event of a call into entries.
+    """Translate this event of a call into entries. The Local channels of [apart] are not legs: see LEG.
 
     `rang`: when each leg of a ring of several rang, according to the Dial events so far. `ring`: from event
     RING; () if an earlier engine read that event. Raises ValueError, KeyError.
     """
     of_caller = event.channel == event.call
+    if event.name.startswith(LOCAL) and event.kind != "LEG":
+        return
     leg = state.legs.get(leg_id_of(state.call_id, event.channel))
     match event.kind:
+        case "DIALLED" | "LEG":
+            yield from _dialled(event, state, leg) if leg else _leg_reported(event, state)
         case "CHAN_START" if not of_caller and leg is None and (ring or state.dialled):
             to = destination(event.name, ring or [("", to) for to in state.dialled], len(state.open_legs))
             yield LegStarted(state.call_id, event.at, _leg(event, state), to, trunk_of(event.name))
             yield from new_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
-        case "ANSWER" if state.answered is None and event.context == CONTEXT:  # elsewhere the engine answers
+        case "ANSWER" if state.answered is None and event.context in CONTEXTS:  # elsewhere the engine answers
             yield Answered(state.call_id, event.at)
         case "ASKED" if not of_caller:
             yield LegAsked(state.call_id, event.at, _leg(event, state), _confirmation(event))
@@ -77,6 +83,31 @@ def entries_of(
             yield FellBack(state.call_id, event.at, tuple(filter(None, [event.extra.get("to")])))
         case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
+
+
+def _dialled(event: CelEvent, state: CallState, leg: Leg) -> Iterator[LegStarted]:
+    """The destination of a leg of [apart]: the threads of several legs begin them in any order."""
+    if (to := event.extra["to"]) != leg.to:
+        yield LegStarted(state.call_id, leg.began, leg.leg_id, to, leg.trunk)
+
+
+def _leg_reported(event: CelEvent, state: CallState) -> Iterator[Entry]:
+    """What [apart] reports of its latest leg to this destination: when it rang, and how it ended.
+
+    How is missing where the caller gave up and Asterisk had ended the caller's channel before the leg.
+    """
+    began, to = _ring_began(event, state), event.extra["to"]
+    legs = [leg for leg in state.legs.values() if leg.to == to and leg.began >= began]
+    if not legs:
+        return
+    leg = legs[-1]
+    if leg.ringing is None and (after := event.extra.get("rang") or event.extra.get("progress")):
+        yield LegRang(state.call_id, _later(leg.began, after), leg.leg_id)
+    given_up = event.extra.get("status") == "CANCEL" and state.connected is None
+    reported = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
+    if given_up and not reported:
+        yield LegEnded(state.call_id, leg.ended or event.at, leg.leg_id, Outcome.NO_ANSWER, Cause.NORMAL)
+    yield from _ended(event, state, reported)
 
 
 def new_ringing(state: CallState, rang: Mapping[str, datetime]) -> Iterator[LegRang]:
@@ -129,6 +160,10 @@ def _legs_reported(event: CelEvent, state: CallState) -> Iterator[Entry]:
     given_up = event.extra.get("status") == "CANCEL"
     reported = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, reported)
+    yield from _ended(event, state, reported)
+
+
+def _ended(event: CelEvent, state: CallState, reported: Iterable[Attempt]) -> Iterator[Entry]:
     for attempt in reported:
         if leg := state.legs.get(attempt.leg):
             at = leg.ended or event.at

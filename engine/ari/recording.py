@@ -52,7 +52,7 @@ class AriRecording:
             await self._channel.command(self._start(limits, beep))
         except AriError as error:
             log.warning("recording_refused", error=str(error))
-            if not await self._is_live():  # perhaps only the reply was lost
+            if not await self._may_be_live():  # perhaps only the reply was lost
                 return Recorded(How.FAILED, datetime.now(UTC))
         warned_before = min(WARNED_BEFORE_SECONDS, limits.seconds / 2)
         if warning and not await self._ends_within(seconds - warned_before):
@@ -119,6 +119,12 @@ class AriRecording:
         except Gone:
             return False
         return True
+
+    async def _may_be_live(self) -> bool:
+        try:
+            return await self._is_live()
+        except AriError:  # Asterisk has died, and the call with it, or is back soon
+            return True
 
     async def _may_be_stored(self) -> bool:
         try:

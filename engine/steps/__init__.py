@@ -12,6 +12,7 @@ from engine.steps.limit import limit
 from engine.steps.menu import menu
 from engine.steps.rate import rate
 from engine.steps.ring import ring
+from engine.steps.switch_by_pin import switch_by_pin
 from engine.steps.voicemail import voicemail
 from engine.steps.wait import wait
 
@@ -29,7 +30,7 @@ def register(*performers: Performer[Any]) -> None:
         PERFORMERS[get_type_hints(performer)["step"]] = performer
 
 
-register(announce, hangup, limit, menu, rate, ring, voicemail, wait)
+register(announce, hangup, limit, menu, rate, ring, switch_by_pin, voicemail, wait)
 
 
 async def perform(step: StepModel, call: Call) -> Answer:

@@ -24,6 +24,15 @@ async def owner(asked: Asked[Query]) -> shapes.Owner:
     )
 
 
+async def get_settings(asked: Asked[Query]) -> shapes.Settings:
+    """What is in force, also of what the owner has changed."""
+    routing = asked.request.app[SERVICES].routing
+    found, ground = routing.owner(asked.owner), routing.ground(asked.owner)
+    if found is None or ground is None:
+        raise not_there()
+    return views.settings(found, ground)
+
+
 async def list_numbers(asked: Asked[Query]) -> shapes.Numbers:
     found = asked.request.app[SERVICES].routing.numbers_of(asked.owner)
     return shapes.Numbers(items=[views.number(one) for one in found])

@@ -8,8 +8,8 @@ from portal.api import shapes, views
 from portal.api.asked import Asked, place
 from portal.api.problem import Problem, not_there
 from portal.api.queries import AudioQuery, Page, Query
+from portal.hearing import SOUNDS
 from portal.place import instant_text
-from portal.recordings import SOUNDS
 from portal.sound import send
 from storage.access import Access
 from storage.encrypted_store import AudioDamaged, AudioDestroyed
@@ -41,12 +41,12 @@ async def get_audio(asked: Asked[AudioQuery]) -> web.StreamResponse:
     form = asked.query.format or recording.format
     try:
         async with asked.database() as con:
-            data = await asked.request.app[SOUNDS].of(con, recording, form, asked.actor, Access.DOWNLOAD)
+            source = await asked.request.app[SOUNDS].of(con, recording, form, asked.actor, Access.DOWNLOAD)
     except AudioDestroyed:
         raise not_there() from None
     except (AudioDamaged, ObjectsTrouble):
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "this recording cannot be read at the moment") from None
-    return await send(asked.request, data, form, f"{recording.audio_id}.{form}", as_file=True)
+    return await send(asked.request, source, form, f"{recording.audio_id}.{form}", as_file=True)
 
 
 async def _recording(asked: Asked[Query]) -> recordings.RecordingView:

@@ -65,6 +65,8 @@ OPERATIONS: tuple[Operation, ...] = (
               account.list_numbers),
     Operation("getNumber", "/numbers/{number}", "One service number, without its plus", Scope.NUMBERS, Query,
               shapes.Number, account.get_number),
+    Operation("getSettings", "/settings", "The owner's settings in force", Scope.SETTINGS, Query,
+              shapes.Settings, account.get_settings),
     Operation("listAccesses", "/accesses", "Who saw or heard what, newest first", Scope.ACCESSES, Page,
               shapes.Accesses, account.list_accesses),
     Operation("getStatistics", "/statistics", "Calls by outcome, hour and weekday", Scope.STATISTICS,

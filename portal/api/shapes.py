@@ -42,6 +42,22 @@ class Owner(Shape):
     scopes: list[Scope]
 
 
+class Settings(Shape):
+    """What is in force for the owner. `changed`: what the owner has changed over the provider's file."""
+
+    name: str
+    language: str
+    mail: list[str]
+    mail_then: str | None
+    audio: str
+    recordings: str
+    missed_calls: str
+    keep_seconds: Seconds
+    anonymise_seconds: Seconds | None
+    require_tls: bool
+    changed: list[str]
+
+
 class Leg(Shape):
     """One attempt at one destination. `cause`: Q.850; `sip`: the last SIP status."""
 

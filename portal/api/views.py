@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from dialplan.number import ServiceNumber
+from dialplan.number import Owner, ServiceNumber
 from portal.api import shapes
+from portal.own_settings import differences
 from storage.owned.accesses import AccessView
 from storage.owned.messages import MessageView
 from storage.owned.recordings import RecordingView
@@ -95,6 +96,23 @@ def recording(view: RecordingView) -> shapes.Recording:
         one_way=view.one_way or None,
         silent=view.silent,
         destroyed=view.destroyed,
+    )
+
+
+def settings(owner: Owner, ground: Owner) -> shapes.Settings:
+    anonymise = owner.anonymise_after
+    return shapes.Settings(
+        name=owner.name,
+        language=owner.language,
+        mail=list(owner.mail),
+        mail_then=owner.mail_then,
+        audio=owner.audio,
+        recordings=owner.recordings,
+        missed_calls=owner.missed_calls,
+        keep_seconds=owner.keep_recordings.total_seconds(),
+        anonymise_seconds=anonymise.total_seconds() if anonymise else None,
+        require_tls=owner.require_tls,
+        changed=sorted(differences(ground, owner)),
     )
 
 

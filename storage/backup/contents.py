@@ -26,9 +26,12 @@ TABLES = (
     "disclosure_export",
     "api_token",
     "portal_lock",
+    "owner_change",
+    "owner_notice",
+    "owner_switch",
 )
-# The manifest has the migrations; people log in again.
-LEFT_OUT = frozenset({"backup", "migration", "portal_login", "portal_session"})
+# The manifest has the migrations; people log in again, and ask again for a link that confirms an address.
+LEFT_OUT = frozenset({"backup", "migration", "owner_address", "portal_login", "portal_session"})
 
 
 def member_of(table: str) -> str:

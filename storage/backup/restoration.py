@@ -1,4 +1,8 @@
-"""Restoring a backup into an empty database: records, then what was destroyed and held since, then keys."""
+"""Restoring a backup into an empty database: records, then keys, but for what was decided since.
+
+Audio that was destroyed, recordings that were held and callers who were erased after the backup: the object
+store has these decisions, and a restore repeats them.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,14 +12,15 @@ from typing import BinaryIO, cast
 import asyncpg
 
 from storage import audio_states, message_states
-from storage.backup import own_key, since
+from storage.backup import erasures, own_key, since
 from storage.backup.archive import Archive, ArchiveUnusable
 from storage.backup.contents import LEFT_OUT, TABLES, member_of
+from storage.erased_number import NumberKeys
 from storage.grants import Roles
 from storage.key_wrapper import KeyWrapper, seal
 from storage.keyring import GROUP_SIZE, hold_epoch, new_group
 from storage.migrate import migrate, migrate_to, migrations
-from storage.objects import Objects
+from storage.objects import Objects, ObjectsTrouble
 from storage.tombstones import NOTHING, Head, misfit
 
 IN_USE = "SELECT to_regclass('public.migration') IS NOT NULL OR to_regnamespace('keys') IS NOT NULL"
@@ -75,21 +80,33 @@ class NotEmpty(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`destroyed`: how much audio of the backup, or of later, was destroyed after it."""
+    """`destroyed`: how much audio of the backup, or of later, was destroyed after it.
+
+    `erased`: how many callers are erased again; None: it is not known who was erased since. `unreadable`:
+    erasures under a master key that is not configured.
+    """
 
     records: int
     keys: int
     destroyed: int
     head: Head
+    erased: int | None
+    unreadable: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The file; and where keys and later destructions come from, None to restore records alone."""
+    """The file; and what opens its keys, and what was destroyed and erased since; None: no master key.
+
+    `with_audio` False: restore the records alone. `country`: of callers in national form.
+    """
 
     archive: Archive
     objects: Objects
     key_wrapper: KeyWrapper | None
+    number_keys: NumberKeys | None
+    with_audio: bool = True
+    country: str = ""
 
 
 async def restore(con: asyncpg.Connection, sources: Sources, roles: Roles | None = None) -> Restored:
@@ -105,6 +122,7 @@ async def restore(con: asyncpg.Connection, sources: Sources, roles: Roles | None
     archive = sources.archive
     check_version(archive)
     own, later = await keys_and_later(sources)
+    erased = await erased_since(sources)
     await asyncio.to_thread(archive.check)
     async with con.transaction():
         await load(con, archive)
@@ -116,8 +134,12 @@ async def restore(con: asyncpg.Connection, sources: Sources, roles: Roles | None
             keys = await load_keys(con, archive, sources.key_wrapper, own)
             made_at = await con.fetchval("SELECT $1::text::timestamptz", archive.manifest.made_at)
             await con.execute(STILL_USABLE, archive.manifest.backup_id, archive.manifest.node, made_at)
+        repeated = None
+        if erased is not None and sources.number_keys is not None:
+            repeated = await erasures.repeat(con, erased, sources.number_keys, sources.country)
         records = await con.fetchval("SELECT count(*) FROM call")
-        return Restored(records, keys, destroyed, await head_of(con))
+        unreadable = erased.unreadable if erased else 0
+        return Restored(records, keys, destroyed, await head_of(con), repeated, unreadable)
 
 
 def check_version(archive: Archive) -> None:
@@ -134,12 +156,24 @@ def check_version(archive: Archive) -> None:
 
 async def keys_and_later(sources: Sources) -> tuple[KeyWrapper | None, since.Since]:
     """The wrapper of the backup's keys, after a check of the file's seal; and what happened since."""
-    if sources.key_wrapper is None:
+    if sources.key_wrapper is None or not sources.with_audio:
         return None, since.Since([], [])
     backup_id = sources.archive.manifest.backup_id
     own = await own_key.find(sources.objects, sources.key_wrapper, backup_id)
     sources.archive.check_seal(own)
     return own, await since.find(sources.objects, own, backup_id)
+
+
+async def erased_since(sources: Sources) -> erasures.Published | None:
+    """The published erasures; None where records alone are restored, and nobody can say which there are."""
+    if sources.key_wrapper is None:
+        return None
+    try:
+        return await erasures.find(sources.objects, sources.key_wrapper)
+    except ObjectsTrouble:
+        if sources.with_audio:
+            raise
+        return None
 
 
 async def load(con: asyncpg.Connection, archive: Archive) -> None:

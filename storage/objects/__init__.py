@@ -38,6 +38,12 @@ class Objects(Protocol):
     async def get(self, name: str) -> bytes:
         """Raises ObjectMissing."""
 
+    async def size(self, name: str) -> int:
+        """Its bytes. Raises ObjectMissing."""
+
+    async def read(self, name: str, start: int, size: int) -> bytes:
+        """So many of its bytes, from `start`; fewer at its end. Raises ObjectMissing."""
+
     async def delete(self, name: str) -> int:
         """Delete every version and unfinished upload of it, and check that none is left; return how many."""
 

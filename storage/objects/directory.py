@@ -27,6 +27,12 @@ class Directory:
     async def get(self, name: str) -> bytes:
         return await in_thread(self._get, name)
 
+    async def size(self, name: str) -> int:
+        return await in_thread(self._size, name)
+
+    async def read(self, name: str, start: int, size: int) -> bytes:
+        return await in_thread(self._read, name, start, size)
+
     async def delete(self, name: str) -> int:
         return await in_thread(self._delete, name)
 
@@ -66,6 +72,20 @@ class Directory:
     def _get(self, name: str) -> bytes:
         try:
             return self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise ObjectMissing(name) from None
+
+    def _size(self, name: str) -> int:
+        try:
+            return self._path(name).stat().st_size
+        except FileNotFoundError:
+            raise ObjectMissing(name) from None
+
+    def _read(self, name: str, start: int, size: int) -> bytes:
+        try:
+            with self._path(name).open("rb") as file:
+                file.seek(start)
+                return file.read(size)
         except FileNotFoundError:
             raise ObjectMissing(name) from None
 

@@ -49,6 +49,12 @@ class S3:
     async def get(self, name: str) -> bytes:
         return await self._in_thread(self._get, name)
 
+    async def size(self, name: str) -> int:
+        return await self._in_thread(self._size, name)
+
+    async def read(self, name: str, start: int, size: int) -> bytes:
+        return await self._in_thread(self._read, name, start, size)
+
     async def delete(self, name: str) -> int:
         return await self._in_thread(self._delete, name)
 
@@ -74,6 +80,16 @@ class S3:
 
     def _get(self, name: str) -> bytes:
         body: bytes = self._ask("get_object", Key=name)["Body"].read()
+        return body
+
+    def _size(self, name: str) -> int:
+        return int(self._ask("head_object", Key=name)["ContentLength"])
+
+    def _read(self, name: str, start: int, size: int) -> bytes:
+        if size == 0:
+            return b""
+        answer = self._ask("get_object", Key=name, Range=f"bytes={start}-{start + size - 1}")
+        body: bytes = answer["Body"].read()
         return body
 
     def _delete(self, name: str) -> int:
@@ -172,7 +188,7 @@ def plainly[T](work: Callable[..., T], *args: Any) -> T:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == 412:
             raise ObjectExists(*args[:1]) from None
-        if code == "NoSuchKey":
+        if code in ("NoSuchKey", "404"):  # HEAD has no body with a code
             raise ObjectMissing(*args[:1]) from None
         raise ObjectsTrouble(f"the bucket answers {status} {code}") from error
     except (BotoCoreError, HTTPError, OSError) as error:

@@ -4,18 +4,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from storage.owned.calls import LONGEST_PAGE
 
-PAGE = """
-SELECT message.message_id, message.kind, message.call_id, message.number, message.caller, message.withheld,
-    message.began, message.state, message.why, audio.state AS sound, audio.seconds::float8 AS seconds,
-    audio.destroy_after, audio.hold IS NOT NULL AS held, tombstone.destroyed_at
+# What values_of() reads; callengine messages (mailer/overview.py) shows the same.
+MESSAGES = """
+SELECT message.message_id, message.kind, message.call_id, message.owner, message.number, message.caller,
+    message.withheld, message.began, message.state, message.why, audio.state AS sound,
+    audio.seconds::float8 AS seconds, audio.destroy_after, audio.hold IS NOT NULL AS held,
+    tombstone.destroyed_at
 FROM message
 LEFT JOIN audio ON audio.audio_id = message.message_id
 LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
+"""
+PAGE = f"""{MESSAGES}
 WHERE message.owner = $1
   AND ($2::text IS NULL OR message.message_id = $2)
   AND ($3::timestamptz IS NULL OR (message.began, message.message_id) < ($3, $4::text))
@@ -57,6 +62,20 @@ class MessageView:
     held: bool
     destroyed: datetime | None
     recipients: tuple[Recipient, ...]
+    format: str = "wav"  # in which its audio is stored
+
+    @property
+    def audio_id(self) -> str:
+        return self.message_id
+
+    @property
+    def can_be_heard(self) -> bool:
+        return self.sound == "stored"
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether another try or another address makes sense."""
+        return self.state in ("waiting", "bounced", "undeliverable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +112,39 @@ async def _views(con: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> lis
 
 
 def _recipient(row: asyncpg.Record) -> Recipient:
+    state = state_of(row)
+    at = {"bounced": "bounced_at", "waiting": "next_at", "refused": "refused_at"}.get(state, "accepted_at")
+    return Recipient(row["recipient"], state, row[at], row["attempts"])
+
+
+def state_of(row: asyncpg.Record) -> str:
+    """The state of the mail to one recipient: a row of `outbox`."""
     if row["bounced_at"]:
-        state, at = "bounced", row["bounced_at"]
-    elif row["accepted_at"]:
-        state, at = "arrived" if row["final"] else "accepted", row["accepted_at"]
-    elif row["refused_at"]:
-        state, at = "refused", row["refused_at"]
-    else:
-        state, at = "waiting", row["next_at"]
-    return Recipient(row["recipient"], state, at, row["attempts"])
+        return "bounced"
+    if row["accepted_at"]:
+        return "arrived" if row["final"] else "accepted"
+    return "refused" if row["refused_at"] else "waiting"
 
 
 def _view(row: asyncpg.Record, recipients: Sequence[Recipient]) -> MessageView:
-    return MessageView(
-        message_id=row["message_id"],
-        kind=row["kind"],
-        call_id=str(row["call_id"]),
-        number=row["number"],
-        caller="" if row["withheld"] else row["caller"] or "",
-        withheld=row["withheld"],
-        began=row["began"],
-        state=row["state"],
-        why=row["why"] or "",
-        sound=row["sound"] or "",
-        seconds=row["seconds"],
-        kept_until=None if row["destroyed_at"] else row["destroy_after"],
-        held=bool(row["held"]),
-        destroyed=row["destroyed_at"],
-        recipients=tuple(recipients),
-    )
+    return MessageView(**values_of(row), recipients=tuple(recipients))
+
+
+def values_of(row: asyncpg.Record) -> dict[str, Any]:
+    """What a view of a message has, from a row of MESSAGES."""
+    return {
+        "message_id": row["message_id"],
+        "kind": row["kind"],
+        "call_id": str(row["call_id"]),
+        "number": row["number"],
+        "caller": "" if row["withheld"] else row["caller"] or "",
+        "withheld": row["withheld"],
+        "began": row["began"],
+        "state": row["state"],
+        "why": row["why"] or "",
+        "sound": row["sound"] or "",
+        "seconds": row["seconds"],
+        "kept_until": None if row["destroyed_at"] else row["destroy_after"],
+        "held": bool(row["held"]),
+        "destroyed": row["destroyed_at"],
+    }

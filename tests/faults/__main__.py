@@ -13,9 +13,12 @@ from pathlib import Path
 
 from tests.faults.columns import HELD_PHASES, Held
 from tests.faults.field import open_field
-from tests.faults.matrix import Cell, run
+from tests.faults.killing import killed_at_random
+from tests.faults.matrix import Cell, described, run, run_and_mend
 from tests.faults.page import PAGE, rewrite
-from tests.faults.rows import ROWS, Row
+from tests.faults.rows import ROWS, Row, of
+
+KILLS_DISK = "1g"  # for the journal and CEL of a whole run
 
 
 def main() -> None:
@@ -24,7 +27,10 @@ def main() -> None:
     rows = [row for row in ROWS if not asked.row or any(part in row.name for part in asked.row)]
     with tempfile.TemporaryDirectory(prefix="callengine-faults-") as folder:
         cells: list[Cell] = []
-        asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
+        if asked.kills:
+            asyncio.run(kills(Path(folder), asked.kills, cells))
+        else:
+            asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
     raise SystemExit(1 if any(cell.violations for cell in cells) else 0)
 
 
@@ -32,6 +38,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--row", action="append", help="only faults whose name has this in it")
     parser.add_argument("--phase", action="append", help="only these phases of messages; 'none': calls alone")
+    parser.add_argument(
+        "--kills", type=int, default=0, help="only so many kills at random moments, of all parts"
+    )
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave the page as it is")
     return parser.parse_args()
 
@@ -55,10 +64,19 @@ async def all_cells(
                 print(f"{row.name}: left out, no file system can be mounted here")
                 continue
             for phase in phases:
-                cells.append(cell := await run(field, [row], phase))
+                cells.append(cell := await run_and_mend(field, [row], phase))
                 report(cell)
                 if write:
                     PAGE.write_text(rewrite(PAGE.read_text(), cells, of))
+
+
+async def kills(folder: Path, count: int, cells: list[Cell]) -> None:
+    """Of engine, worker, Asterisk and PostgreSQL under calls, judged once at the end."""
+    async with open_field(folder, KILLS_DISK) as field:
+        row = Row(f"{count} kills at random moments", of(killed_at_random, count))
+        cells.append(cell := await run(field, [row]))
+    report(cell)
+    print(described(cell))
 
 
 def report(cell: Cell) -> None:

@@ -11,15 +11,23 @@ from tests.live.traffic.truth import SAME_CALL
 
 @dataclass
 class Damage:
-    """What a flipped bit has hit. `calls`: each one's id ("" where it is not known), number and beginning."""
+    """What a flipped bit has hit. `calls`: each one's id ("" where it is not known), number and beginning.
+
+    `earlier`: the ids of what was hit in earlier runs: it still lies about.
+    """
 
     calls: list[tuple[str, str, float]] = field(default_factory=list)
     audio: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
         """Of calls and sounds, as they stand in file names and findings."""
-        return [*self.audio, *(call_id for call_id, *_ in self.calls if call_id)]
+        return [*self.earlier, *self.audio, *(call_id for call_id, *_ in self.calls if call_id)]
+
+    def next(self) -> "Damage":
+        """At the beginning of the next run: nothing is hit yet."""
+        return Damage(earlier=self.ids)
 
     def hit(self, text: str) -> bool:
         """Whether this file or finding is of something that was hit."""
@@ -45,7 +53,7 @@ def without_damaged(damage: Damage, it: Observed) -> Observed:
     records = [record for record in it.records if not _is_hit(damage, record)]
     stored = replace(
         it.stored,
-        audio={key: audio for key, audio in it.stored.audio.items() if key not in damage.audio},
+        audio={key: audio for key, audio in it.stored.audio.items() if not damage.hit(key)},
         findings=[finding for finding in it.stored.findings if not damage.hit(finding)],
         objects={name for name in it.stored.objects if not damage.hit(name)},
     )

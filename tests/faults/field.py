@@ -5,6 +5,7 @@ proxies, mail goes to a server that does as it is told, and journal and CEL lie 
 where one may be mounted.
 """
 
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -22,11 +23,12 @@ from tests.faults.observed import Absence
 from tests.faults.proxy import Proxy, proxy
 from tests.live.agreed import write_owner
 from tests.live.service import House
-from tests.live.small_disk import may_mount, small_disk
-from tests.store.smtp import MailServer, mail_server
+from tests.live.small_disk import SIZE, may_mount, small_disk
+from tests.store.smtp import MailServer, Ways, mail_server
 
 SEGMENT = 4 << 20
 END_SECONDS = 5.0
+PARTS = ("postgres", "objects", "asterisk", "engine", "worker")
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Field:
             self.absences.append(Absence(part, how, since, time.time()))
 
     def part(self, name: str) -> Part:
-        """engine, worker, asterisk, postgres or objects."""
+        """One of PARTS."""
         parts: dict[str, Part] = {
             "engine": self.house.engine,
             "worker": self.house.worker,
@@ -68,6 +70,18 @@ class Field:
         }
         return parts[name]
 
+    async def mend(self) -> None:
+        """Make everything whole that a fault left broken, because a run broke off in the middle of it."""
+        for way in (self.to_database, self.to_store, self.to_mail):
+            way.heal()
+        self.mail.ways = Ways()
+        for name in PARTS:
+            part = self.part(name)
+            if part.process is None or part.process.poll() is not None:
+                await part.start()
+            else:
+                part.process.send_signal(signal.SIGCONT)
+
     @property
     def database(self) -> str:
         """The URL of the database itself, past the proxy."""
@@ -75,8 +89,8 @@ class Field:
 
 
 @asynccontextmanager
-async def open_field(folder: Path) -> AsyncIterator[Field]:
-    """A service that keeps everything below `folder`; it ends with the block."""
+async def open_field(folder: Path, disk_size: str = SIZE) -> AsyncIterator[Field]:
+    """A service that keeps everything below `folder`; it ends with the block. `disk_size`: as of tmpfs."""
     routing, state, apart = folder / "routing", folder / "state", folder / "apart"
     write_owner(routing)
     async with AsyncExitStack() as held:
@@ -96,7 +110,7 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
         disk = folder / "disk" if may_mount() else None
         if disk is not None:
             parts = [state / "journal", state / "asterisk" / "log" / "cel-custom"]
-            held.enter_context(small_disk(disk, parts))
+            held.enter_context(small_disk(disk, parts, disk_size))
         database = postgres.url.replace(f":{postgres.running.port}/", f":{to_database.port}/")
         carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{to_mail.port}"
         wish = Wish(routing, state, carrier, database=database, smtp=smtp)

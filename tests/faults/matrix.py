@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.faults.columns import Held, held
-from tests.faults.damage import Damage
 from tests.faults.field import Field
 from tests.faults.observe import AWAY, database, observe, settle
 from tests.faults.observed import Observed
@@ -18,13 +18,14 @@ from tests.faults.oracle import judge
 from tests.faults.rows import Row
 from tests.live.sinks import canary
 from tests.live.sip import Agent, Call
-from tests.live.traffic.run import traffic
+from tests.live.traffic.run import Agreed, agree, traffic
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.summary import hit
 
 PATIENCE = 20.0  # s until a caller gives up: of a dead Asterisk nobody hears anything
 LINES = 10  # calls beside each other: as many as there are kinds of them
 BEFORE, BETWEEN, AFTER = 4.0, 2.0, 2.0  # s of calls before the first fault, between two, and after the last
+MEASURED = ("longest wait for service", "longest absence", "lateness of the machine")
 # Of some recordings the deadline passes at once, wherever they are by then: owners keep for an hour at least.
 HURRY = """
 UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state IN ('recorded', 'stored')
@@ -51,19 +52,25 @@ class Cell:
 
 
 async def run(
-    field: Field, rows: Sequence[Row], phase: Held | None = None, lines: int = LINES, length: float = 0.0
+    field: Field,
+    rows: Sequence[Row],
+    phase: Held | None = None,
+    lines: Sequence[Agreed] | None = None,
+    length: float = 0.0,
 ) -> Cell:
     """Let calls go on, these faults strike one after the other, and look at what is left of all.
 
-    `length`: so many seconds of calls at least, half of them before the first fault.
+    `lines`: new ones without it. `length`: so many seconds of calls at least, half of them before the first
+    fault.
     """
     began, at = datetime.now(UTC), time.monotonic()
     field.absences.clear()
-    field.damage = Damage()
+    field.damage = field.damage.next()
     field.mail.mails.clear()
     seed, withheld = str(random.randrange(10**6)), canary()
     reached: bool | None = None
     number = withheld_number(field)
+    lines = lines or agree(field.house, LINES)
     async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
         await asyncio.sleep(max(BEFORE, length / 2))
         for row in rows:
@@ -92,6 +99,33 @@ async def run(
     )
 
 
+async def run_and_mend(
+    field: Field,
+    rows: Sequence[Row],
+    phase: Held | None = None,
+    lines: Sequence[Agreed] | None = None,
+    length: float = 0.0,
+) -> Cell:
+    """`run`, after which the next cell can be run even if this one broke off; its violation says why."""
+    began = time.monotonic()
+    try:
+        return await run(field, rows, phase, lines, length)
+    except Exception as error:  # noqa: BLE001 - whatever it is, hours of other cells go on
+        traceback.print_exc()
+        await field.mend()
+        return Cell(
+            rows=[row.name for row in rows],
+            phase=phase.name if phase else "",
+            calls=0,
+            hits={},
+            violations={"broken off": [repr(error).partition("\\n")[0]]},
+            reached=None,
+            seconds=time.monotonic() - began,
+            measured=dict.fromkeys(MEASURED, 0.0),
+            counted={},
+        )
+
+
 def hits(it: Observed) -> Counter[str]:
     return hit(it.calls, [(away.since, away.until) for away in it.absences])
 
@@ -100,11 +134,7 @@ def measured(it: Observed) -> Mapping[str, float]:
     """How near it came to the bounds, in seconds."""
     waits = [wait for call in it.calls if (wait := waited(call)) is not None]
     away = [absence.until - absence.since for absence in it.absences]
-    return {
-        "longest wait for service": max(waits, default=0.0),
-        "longest absence": max(away, default=0.0),
-        "lateness of the machine": it.late,
-    }
+    return dict(zip(MEASURED, (max(waits, default=0.0), max(away, default=0.0), it.late), strict=True))
 
 
 def counted(it: Observed) -> Mapping[str, int]:

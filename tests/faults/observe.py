@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.policy import default
 from functools import cache
+from itertools import chain
+from pathlib import Path
 
 import asyncpg
 import numpy as np
@@ -31,8 +33,9 @@ from tests.faults.field import Field
 from tests.faults.observed import AudioSeen, Left, MailSeen, Observed, Stored, Voices
 from tests.faults.voices import is_heard_in, voices_of
 from tests.live.ari import left_in
-from tests.live.sinks import callengine, files_below, write_out
+from tests.live.sinks import callengine, each_file_below, write_out
 from tests.live.traffic.lines import Report
+from tests.live.traffic.seen import with_whole_sounds
 from tests.live.traffic.truth import Evidence
 from tests.store.smtp import Received
 
@@ -40,8 +43,8 @@ SETTLES = 60.0  # s
 SEPARATORS = b" ./()-"
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 UNSETTLED = """
-SELECT (SELECT count(*) FROM audio WHERE state NOT IN ('stored', 'destroyed')
-            OR (state = 'stored' AND (kind = 'message' OR destroy_after < now())))
+SELECT (SELECT count(*) FROM audio WHERE audio_id <> ALL($1) AND (state NOT IN ('stored', 'destroyed')
+            OR (state = 'stored' AND (kind = 'message' OR destroy_after < now()))))
      + (SELECT count(*) FROM outbox WHERE accepted_at IS NULL AND refused_at IS NULL)
 """
 # Pauses after an attempt that came to nothing are cut short: it is as if that time had passed.
@@ -88,7 +91,8 @@ async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:
         await con.execute(NO_PAUSES)
         records = {record.call_id for record in await records_of(con, numbers, began)}
         dead = await dead_letters(con)
-        return calls <= records | dead and not await con.fetchval(UNSETTLED) and not spooled(field)
+        unsettled = await con.fetchval(UNSETTLED, field.damage.ids)
+    return calls <= records | dead and not unsettled and not spooled(field)
 
 
 def journalled_starts(field: Field, numbers: Set[str]) -> set[str]:
@@ -111,7 +115,8 @@ async def observe(
     field: Field, reports: Sequence[Report], began: datetime, withheld: Iterable[str] = ()
 ) -> Observed:
     """Everything, of the calls that these telephones saw since then."""
-    calls = [call for report in reports for call in report.seen]
+    standstills = [(away.since, away.until) for away in field.absences if away.is_standstill]
+    calls = [with_whole_sounds(call, standstills) for report in reports for call in report.seen]
     numbers = {call.number for call in calls}
     async with database(field) as con:
         records = await records_of(con, numbers, began)
@@ -221,12 +226,17 @@ async def heard(encrypted_store: EncryptedStore, con: asyncpg.Connection, audio_
 def traces(field: Field) -> list[str]:
     """The files in which somebody is heard in plain. The owners' mailbox is in memory, and theirs."""
     found = []
-    for folder in (field.house.state, field.folder / "apart"):
+    for folder in folders_of(field):
         for path in folder.rglob("*"):
             with suppress(OSError):
                 if path.is_file() and not field.damage.hit(path.name) and is_heard_in(path.read_bytes()):
                     found.append(str(path.relative_to(field.folder)))
     return found
+
+
+def folders_of(field: Field) -> Sequence[Path]:
+    """Where the service, database and object store keep what they have."""
+    return (field.house.state, field.folder / "apart")
 
 
 async def left(field: Field, con: asyncpg.Connection) -> Left:
@@ -253,14 +263,24 @@ def bridges(field: Field) -> list[str]:
 async def places_of(field: Field, withheld: Iterable[str]) -> Mapping[str, Sequence[str]]:
     """Where each of these numbers stands, in whatever spelling: in files (the database's too) and exports."""
     await write_out(field.database)
-    folders = (field.house.state, field.folder / "apart")
-    places = {name: data for folder in folders for name, data in files_below(folder).items()}
-    places["callengine calls"] = await callengine(field.house, "calls", "--format", "json")
-    places["mails"] = b"\n".join(mail.content for mail in field.mail.mails)
-    plain = {name: data.translate(None, SEPARATORS) for name, data in places.items()}
-    return {
-        number: [name for name, data in plain.items() if digits_of(number) in data] for number in withheld
+    places = {
+        "callengine calls": await callengine(field.house, "calls", "--format", "json"),
+        "mails": b"\n".join(mail.content for mail in field.mail.mails),
     }
+    files = map(each_file_below, folders_of(field))
+    return await asyncio.to_thread(holding, withheld, [places.items(), *files])
+
+
+def holding(
+    numbers: Iterable[str], places: Iterable[Iterable[tuple[str, bytes]]]
+) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {number: [] for number in numbers}
+    for name, data in chain.from_iterable(places):
+        plain = data.translate(None, SEPARATORS)
+        for number, names in found.items():
+            if digits_of(number) in plain:
+                names.append(name)
+    return found
 
 
 def digits_of(number: str) -> bytes:

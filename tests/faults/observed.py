@@ -32,6 +32,11 @@ class Absence:
         """Whether any of this time is within that span."""
         return self.since < until and since < self.until
 
+    @property
+    def is_standstill(self) -> bool:
+        """Whether Asterisk did nothing, and went on afterwards as if no time had passed."""
+        return (self.part, self.how) == ("asterisk", "frozen")
+
 
 @dataclass(frozen=True)
 class MailSeen:
@@ -122,6 +127,11 @@ class Observed:
         frozen = self.of("asterisk", "frozen")
         return next((it for it in frozen if it.touches(call.began, ended)), None)
 
+    def frozen_seconds(self, since: float, until: float) -> float:
+        """For how long Asterisk stood still in that time."""
+        spans = [(max(it.since, since), min(it.until, until)) for it in self.of("asterisk", "frozen")]
+        return sum(max(end - begin, 0.0) for begin, end in spans)
+
     def came(self, call: Seen) -> float:
         """When Asterisk had the call: one that stood still sees its INVITE when it runs again."""
         frozen = (it for it in self.of("asterisk", "frozen") if it.since <= call.began < it.until)
@@ -131,13 +141,29 @@ class Observed:
         """All records that can be of this call: of its number, begun when it began, and no other call did."""
         return self._records_of_calls.get((call.number, call.began), [])
 
+    def cel_of(self, call: Seen) -> list[CelCall]:
+        """The same of CEL's calls."""
+        return self._cel_of_calls.get((call.number, call.began), [])
+
     @cached_property
     def _records_of_calls(self) -> Mapping[tuple[str, float], list[CallRecord]]:
-        found: dict[tuple[str, float], list[CallRecord]] = defaultdict(list)
-        for record in self.records:
-            began = record.began.timestamp()
-            same = [call for call in self.calls if call.number == record.number]
+        return self._by_call(self.records)
+
+    @cached_property
+    def _cel_of_calls(self) -> Mapping[tuple[str, float], list[CelCall]]:
+        return self._by_call(self.cel)
+
+    def _by_call[One: (CallRecord, CelCall)](
+        self, some: Sequence[One]
+    ) -> Mapping[tuple[str, float], list[One]]:
+        calls: dict[str, list[Seen]] = defaultdict(list)
+        for call in self.calls:
+            calls[call.number.lstrip("+")].append(call)
+        found: dict[tuple[str, float], list[One]] = defaultdict(list)
+        for one in some:
+            began = one.began.timestamp()
+            same = calls[one.number.lstrip("+")]
             near = min(same, key=lambda call: abs(self.came(call) - began), default=None)
             if near is not None and abs(self.came(near) - began) < SAME_CALL + self.late:
-                found[near.number, near.began].append(record)
+                found[near.number, near.began].append(one)
         return found

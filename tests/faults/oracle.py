@@ -7,7 +7,6 @@ what they promise stand in docs/reliability.md.
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from journal.cel_calls import CelCall
 from storage.records import CallRecord
 from tests.faults.observed import Absence, Observed
 from tests.live.traffic.seen import Seen, phases
@@ -24,7 +23,7 @@ RETURNS = 5.7  # s until it is, where the engine was stopped in order, or its di
 LEAST_SPOKEN = 1.0  # s: less is no message
 LOST_OF_MESSAGE, LOST_OF_RECORDING = 2.1, 1.05  # s that a killed Asterisk has not written yet
 SLACK = 0.4  # s by which a sound may be shorter than what was said: beep, beginning, end
-HEARD = 0.5  # of what a side said in a recorded talk, at least: telephones on a busy machine stutter
+HEARD = 0.5  # of what a side said in a recorded talk, at least: on a busy machine packets are lost
 ON_TIME = 60.0  # s after its deadline a recording cannot be opened
 Invariant = Callable[[Observed], Iterator[str]]
 
@@ -89,12 +88,14 @@ def _first_sign(call: Seen) -> float | None:
 
 
 def _patience(it: Observed, call: Seen) -> tuple[float, str]:
+    span = (call.began - AT_ONCE, call.began + RETURNS)
+    if any(away.touches(*span) for away in it.of("disk")):
+        return RETURNS + it.late, "the engine's disk hung"
     for away in it.of("engine", *KNOWN_AWAY):
         if away.since + KNOWN_AWAY[away.how] < call.began and call.began + AT_ONCE < away.until:
             return AT_ONCE + it.late, "the engine was known to be away"
-    slow = [*it.of("engine", "stopped"), *it.of("disk")]
-    if any(away.touches(call.began - AT_ONCE, call.began + RETURNS) for away in slow):
-        return RETURNS + it.late, "the engine was expected back, or its disk hung"
+    if any(away.touches(*span) for away in it.of("engine", "stopped")):
+        return RETURNS + it.late, "the engine was expected back"
     return SOON + it.late, "the engine was there, or had just gone"
 
 
@@ -168,9 +169,9 @@ def recordings_kept(it: Observed) -> Iterator[str]:
         elif audio.state != "stored" or audio.voices is None:
             yield f"{called(call)}: recording {audio.audio_id} is {audio.state} and cannot be heard"
         else:
-            for who, name in zip(("caller", "destination"), call.voices, strict=True):
+            for who, name, share in zip(("caller", "destination"), call.voices, call.shares, strict=True):
                 heard = audio.voices.get(name, 0.0)
-                if heard < HEARD * lasted:
+                if heard < HEARD * share * lasted:
                     yield f"{called(call)}: {lasted:.1f} s were recorded, {heard:.1f} s of the {who} are kept"
 
 
@@ -181,8 +182,8 @@ def _recorded_seconds(it: Observed, call: Seen) -> float:
     lost, ended = SLACK, float("inf")
     if (death := it.death(call)) is not None:
         lost, ended = SLACK + LOST_OF_RECORDING, death.since
-    spans = [span for phase, span in phases(call) if phase == "recorded"]
-    return sum(max(min(until, ended) - since, 0.0) for since, until in spans) - lost
+    spans = [(since, min(until, ended)) for phase, (since, until) in phases(call) if phase == "recorded"]
+    return sum(max(until - since - it.frozen_seconds(since, until), 0.0) for since, until in spans) - lost
 
 
 def announced(it: Observed) -> Iterator[str]:
@@ -250,21 +251,15 @@ def _as_in_cel(it: Observed, call: Seen) -> Iterator[str]:
     if call.answered is None:
         return
     near_enough = EXACT + it.late
-    near = [
-        one for one in it.cel if abs(one.began.timestamp() - call.began) < near_enough and _dialled(one, call)
-    ]
+    near = [one for one in it.cel_of(call) if abs(one.began.timestamp() - call.began) < near_enough]
     if len(near) != 1:
         yield f"{called(call)} is in CEL {len(near)} times"
         return
     (cel,) = near
     for what, instant, seen in (("answer", cel.answered, call.answered), ("end", cel.ended, call.ended)):
         by = instant.timestamp() - seen if instant and seen else float("inf")
-        if abs(by) > EXACT + it.late:
+        if abs(by) > near_enough:
             yield f"{called(call)}: CEL has its {what} {by:+.3f} s after the telephone"
-
-
-def _dialled(cel: CelCall, call: Seen) -> bool:
-    return cel.number.lstrip("+") == call.number.lstrip("+")
 
 
 INVARIANTS: dict[str, Invariant] = {

@@ -16,13 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.field import Field, open_field
-from tests.faults.matrix import Cell, run
+from tests.faults.matrix import Cell, run_and_mend
+from tests.faults.observe import database
 from tests.faults.rows import ROWS
+from tests.live.traffic.run import agree
 
-SECONDS_OF_A_CALL = 6.0  # of all kinds of calls together, on an average
+SECONDS_OF_A_CALL = 6.5  # of all kinds of calls together, on an average
 SAMPLE_SECONDS = 10.0
+SHORTEST = 30.0  # s: the last round
 WARM_UP = 0.2  # of a process's life, which do not count: caches fill
+DISK = "1g"  # for the journal and CEL of hours
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+# Recordings of earlier rounds come to their deadline, so that the object store always holds as much.
+DUE = "UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state = 'stored'"
 
 
 @dataclass(frozen=True)
@@ -88,27 +96,48 @@ async def sampling(field: Field, lives: Lives, every: float = SAMPLE_SECONDS) ->
         await asyncio.wait({task})
 
 
-async def soak(
-    folder: Path, seconds: float, rate: float, each: float, dice: random.Random
-) -> tuple[list[Cell], Lives]:
+@dataclass(frozen=True)
+class Wish:
+    """How long, how many calls a second, from fault to fault so many seconds; `seed` chooses the faults."""
+
+    seconds: float
+    rate: float
+    each: float
+    seed: int
+
+
+@dataclass
+class Soaked:
+    """What came of it."""
+
+    cells: list[Cell] = field(default_factory=list)
+    lives: Lives = field(default_factory=Lives)
+
+    @property
+    def broken(self) -> int:
+        """Rounds with a violation."""
+        return sum(bool(cell.violations) for cell in self.cells)
+
+
+async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
     """Rounds of calls, with one fault in the middle of each; the last round has what is left of the time."""
-    cells: list[Cell] = []
-    lives = Lives()
-    lines = max(round(rate * SECONDS_OF_A_CALL), 1)
-    async with open_field(folder) as field, sampling(field, lives):
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 or not cells:
-            length = max(min(each, left), 30.0)
+    dice = random.Random(wish.seed)
+    async with open_field(folder, DISK) as field, sampling(field, it.lives):
+        lines = agree(field.house, max(round(wish.rate * SECONDS_OF_A_CALL), 1))
+        end = time.monotonic() + wish.seconds
+        while (left := end - time.monotonic()) > 0:
             row = dice.choice([row for row in ROWS if field.disk is not None or not row.on_disk])
-            cell = await run(field, [row], None, lines, length)
-            cells.append(cell)
+            cell = await run_and_mend(field, [row], None, lines, length=max(min(wish.each, left), SHORTEST))
+            it.cells.append(cell)
             tell(cell)
-    return cells, lives
+            print(*it.lives.growth(), sep="\n", flush=True)
+            async with database(field) as con:
+                await con.execute(DUE)
 
 
 def tell(cell: Cell) -> None:
-    rate = cell.calls / cell.seconds
-    print(f"{' + '.join(cell.rows)}: {cell.calls} calls, {rate:.1f}/s", flush=True)
+    waits = f"waited {cell.measured['longest wait for service']:.2f} s"
+    print(f"{' + '.join(cell.rows)}: {cell.calls} calls in {cell.seconds:.0f} s, {waits}", flush=True)
     for name, violations in cell.violations.items():
         for violation in violations:
             print(f"    {name} {violation}", flush=True)
@@ -132,13 +161,13 @@ def main() -> None:
     asked = parser.parse_args()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     print("seed", seed)
+    it = Soaked()
     with tempfile.TemporaryDirectory(prefix="callengine-soak-") as folder:
-        soaking = soak(Path(folder), asked.length, asked.rate, asked.round, random.Random(seed))
-        cells, lives = asyncio.run(soaking)
-    broken = sum(bool(cell.violations) for cell in cells)
-    print(f"{sum(cell.calls for cell in cells)} calls, {len(cells)} faults, {broken} rounds with a violation")
-    print(*lives.growth(), sep="\n")
-    raise SystemExit(1 if broken else 0)
+        asyncio.run(soak(it, Path(folder), Wish(asked.length, asked.rate, asked.round, seed)))
+    calls = sum(cell.calls for cell in it.cells)
+    print(f"{calls} calls, {len(it.cells)} faults, {it.broken} rounds with a violation")
+    print(*it.lives.growth(), sep="\n")
+    raise SystemExit(1 if it.broken else 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,15 +77,18 @@ async def write_out(database: str) -> None:
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
+    return dict(each_file_below(folder))
+
+
+def each_file_below(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Every file: journal, logs, CEL, spool, the database's own files; the name is held as well."""
-    found = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
         try:
-            found[name] = name.encode() + (path.read_bytes() if path.is_file() else b"")
+            data = path.read_bytes() if path.is_file() else b""
         except FileNotFoundError:  # PostgreSQL has done with it
             continue
-    return found
+        yield name, name.encode() + data
 
 
 def metrics(health: str) -> bytes:

@@ -25,11 +25,11 @@ def may_mount() -> bool:
 
 
 @contextmanager
-def small_disk(folder: Path, parts: Sequence[Path]) -> Iterator[None]:
+def small_disk(folder: Path, parts: Sequence[Path], size: str = SIZE) -> Iterator[None]:
     """These empty folders lie together on a file system of their own, which is mounted at `folder`."""
     mounted: list[Path] = []
     try:
-        mount(mounted, folder, "-t", "tmpfs", "-o", f"size={SIZE},mode=700", "tmpfs")
+        mount(mounted, folder, "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs")
         for number, part in enumerate(parts):
             (folder / str(number)).mkdir(mode=0o700)
             mount(mounted, part, "--bind", str(folder / str(number)))

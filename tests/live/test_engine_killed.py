@@ -21,7 +21,7 @@ from storage.records import CallRecord
 from tests.live.ari import left_in
 from tests.live.fragile import Fragile
 from tests.live.service import House, Watched, until, watching
-from tests.live.traffic.run import traffic
+from tests.live.traffic.run import agree, traffic
 from tests.live.traffic.seen import Seen, Span
 from tests.live.traffic.summary import PHASES, hit, summary
 from tests.live.traffic.truth import Evidence, hold
@@ -63,7 +63,7 @@ async def test_an_engine_killed_at_any_moment_of_any_call_costs_nothing(
 ) -> None:
     seed, began = str(random.randrange(10**6)), datetime.now(UTC)
     print("seed", seed)
-    async with traffic(watched.house, LINES, seed) as calls:
+    async with traffic(watched.house, agree(watched.house, LINES), seed) as calls:
         kills = await kill_again_and_again(engine, times, random.Random(seed))
         reports = await calls.over()
         assert (calls.exchange.strays, [it for report in reports for it in report.strays]) == ([], [])

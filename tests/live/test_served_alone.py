@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from devkit.carrier import Answers, Refuses, Rings
 from devkit.handset import Handset
 from devkit.phones import WITHHELD
@@ -11,6 +13,7 @@ from tests.live.agreed import new_caller, new_destination
 from tests.live.conversation import Wire, assert_near, hear_each_other
 from tests.live.fragile import Fragile, away
 from tests.live.service import Service, until
+from tests.tiers import first_light
 
 TO = new_destination()
 
@@ -141,22 +144,25 @@ async def test_of_a_call_that_an_engine_had_begun_nothing_is_forgotten(
     assert (record.withheld, record.caller) == (True, "")
 
 
+@pytest.mark.parametrize("talks", first_light(1, 59))
 async def test_a_talk_at_the_fallback_in_which_asterisk_dies_has_a_record(
-    service: Service, engine: Fragile, wire: Wire
+    service: Service, engine: Fragile, wire: Wire, talks: int
 ) -> None:
     """No engine ever heard of it, and no line of CEL tells of its end: the last sign of life counts."""
     to, asterisk = service.destination(Answers()), Fragile(service.house.asterisk)
     number = await with_fallback(service, to)
     await engine.end()
     await away(service)
-    caller, _ = await answered(service, number, to, 1)
+    callers = [(await answered(service, number, to, n))[0] for n in range(1, talks + 1)]
     await asterisk.end()
     died = datetime.now(UTC)
     await asterisk.start()
     await engine.start()
-    record = await service.record(number)
-    assert told(record) == ("lost", "lost", to, ["taken"])
-    assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
-    assert record.answered is not None
-    assert record.ended is not None
-    assert record.answered <= record.ended < died
+    records = await service.records(number, talks)
+    assert [told(record) for record in records] == [("lost", "lost", to, ["taken"])] * talks
+    for caller, record in zip(callers, records, strict=True):
+        assert_near(record.answered, await wire.first(caller, "SIP/2.0 200", "INVITE"))
+        assert record.answered is not None
+        assert record.ended is not None
+        assert record.answered <= record.ended < died
+    print("ended before its death:", max(died - record.ended for record in records if record.ended))

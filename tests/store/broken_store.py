@@ -23,6 +23,11 @@ class Broken(Directory):
         data = await super().get(name)
         return data[:-1] + bytes([data[-1] ^ 1]) if self.garbles else data
 
+    async def read(self, name: str, start: int, size: int) -> bytes:
+        self._fail("read")
+        data = await super().read(name, start, size)
+        return data[:-1] + bytes([data[-1] ^ 1]) if self.garbles and data else data
+
     async def delete(self, name: str) -> int:
         self._fail("delete")
         return await super().delete(name)

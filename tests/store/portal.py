@@ -13,7 +13,9 @@ import aiohttp
 import asyncpg
 
 from config.copies import content_digest
+from config.owner_changes import FILE
 from config.settings import Settings
+from config.switches import FILE as SWITCHES
 from config.versions import Versions
 from devkit.ports import reserve_ports
 from portal.opening import opened
@@ -23,6 +25,8 @@ from storage.key_wrapper import KeyWrapper, new_master_key
 from tests.lateness import PATIENCE
 from tests.store.keeping import House
 from tests.store.smtp import MailServer, mail_server
+from worker.owner_changes import OwnerChangesFile
+from worker.owner_switches import OwnerSwitches
 
 ACME, BAKERY = "acme", "bakery"
 OFFICE, OVEN = "office@acme.example", "oven@bakery.example"
@@ -42,6 +46,9 @@ route:
       open: mon-fri 09:00-17:00
       closed:
         - voicemail: {{}}
+  - switch:
+      strike:
+        - hangup: busy
   - ring: {{to: [+32470111222], seconds: 20}}
 """
 NUMBERS = {ACME: (ACME_NUMBER, "Main line"), BAKERY: (BAKERY_NUMBER, "Orders")}
@@ -126,6 +133,12 @@ class Street:
         browser = Browser(self.url, aiohttp.ClientSession(cookie_jar=jar))
         self.browsers.append(browser)
         return browser
+
+    async def spread(self) -> None:
+        """What worker and portal do within seconds: owners' changes come into force."""
+        await OwnerSwitches(self.state / SWITCHES).look(self.house.con)
+        await OwnerChangesFile(self.state / FILE).look(self.house.con)
+        await self.services.routing.look()
 
     async def link(self, browser: Browser, address: str) -> str:
         """Ask for a link; return its path as the mail has it."""

@@ -166,7 +166,7 @@ def archive_keys(file: Path) -> str:
 
 def test_no_table_is_forgotten() -> None:
     assert {f"public.{name}" for name in {*TABLES, *LEFT_OUT}} == {
-        name for name in grants.WORKER if name.startswith("public.")
+        name for name in {*grants.WORKER, *grants.PORTAL} if name.startswith("public.")
     }
 
 

@@ -38,7 +38,24 @@ async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def logged_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Who runs the command: one who approves has logged in as another than the one who asks."""
+    who = ["alice as root", "bob as root"]
+
+    def operator() -> str:
+        approves = "--approve" in RUN
+        return who[approves]
+
+    monkeypatch.setattr("storage.access.operator", operator)
+    return who
+
+
+RUN: list[str] = []  # the words of the command that runs
+
+
 def run(house: House, database: str, *words: str, given: str = "", code: int = 0) -> str:
+    RUN[:] = words
     told = {
         "CALLENGINE_DATABASE": database,
         "CALLENGINE_MASTER_KEY": KEY,
@@ -85,6 +102,22 @@ async def test_the_same_person_cannot_approve(house: House, database: str) -> No
     assert "another person has to approve it" in await disclosed(house, database, *told, code=1)
     assert not file.exists()
     assert await house.con.fetchval("SELECT count(*) FROM access") == 0
+
+
+@pytest.mark.parametrize("approves", ["alice", "alice as root", "alice as callengine"])
+async def test_one_login_with_two_names_cannot_approve(
+    house: House, database: str, logged_in: list[str], approves: str
+) -> None:
+    await disclosed(house, database, CALLER, *ASK)
+    logged_in[1] = approves
+    file = house.folder / "calls.csv"
+    words = ("--approve", "1", "--by", "B. Janssens", "--output", str(file))
+    assert "the login alice has asked for it" in await disclosed(house, database, *words, code=1)
+    assert not file.exists()
+    assert await house.con.fetchval("SELECT count(*) FROM access") == 0
+    assert await house.con.fetchval("SELECT count(*) FROM disclosure_number") == 1
+    logged_in[1] = "bob"
+    await disclosed(house, database, *words)
 
 
 async def test_an_order_ends_after_seven_days(house: House, database: str) -> None:

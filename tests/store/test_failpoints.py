@@ -73,7 +73,8 @@ NIGHTS = [
 ]
 NIGHTS += [(name,) for name in stretch("sweep")]
 OF_BOUNCES = stretch("bounce")
-OF_CALLERS = [*OF_ERASING, *stretch("anonymise")]  # killed at in tests of their own, as OF_KEYS
+# Killed at in tests of their own, as OF_KEYS.
+OF_CALLERS = [*OF_ERASING, *stretch("anonymise", "records", "notice")]
 OF_BUCKETS = [name for name in points() if "upload" in name]
 
 

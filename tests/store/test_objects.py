@@ -43,6 +43,14 @@ async def test_what_is_put_is_got(objects: Objects) -> None:
     assert await objects.get(NAME) == data
 
 
+async def test_any_part_of_it_is_read(objects: Objects) -> None:
+    data = os.urandom(300_000)
+    await objects.put(NAME, data)
+    assert await objects.size(NAME) == len(data)
+    for start, size in ((0, 10), (1, 0), (123_456, 100_000), (299_990, 10), (299_990, 1000)):
+        assert await objects.read(NAME, start, size) == data[start : start + size]
+
+
 async def test_nothing_is_written_over(objects: Objects) -> None:
     await objects.put(NAME, b"first")
     with pytest.raises(ObjectExists):
@@ -58,8 +66,9 @@ async def test_of_many_who_put_the_same_only_one_does(objects: Objects) -> None:
 
 
 async def test_what_is_not_there_is_missing(objects: Objects) -> None:
-    with pytest.raises(ObjectMissing):
-        await objects.get(NAME)
+    for asked in (objects.get(NAME), objects.size(NAME), objects.read(NAME, 0, 1)):
+        with pytest.raises(ObjectMissing):
+            await asked
     assert await names(objects) == []
 
 

@@ -1,12 +1,13 @@
 """Several outbox workers, one after the other and at the same time: each mail is sent once."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 
 import asyncpg
 import pytest
 
-from mailer.outbox import LOCK_OF_NODE, claim, give_all_back, taken
+from mailer.outbox import LOCK_OF_NODE, Claim, Terms, claim, give_all_back, taken
 from tests.lateness import PATIENCE
 from tests.store.posting import TERMS, Transports, message_id, office, own
 from tests.store.smtp import Ways, mail_server
@@ -48,6 +49,30 @@ async def test_a_courier_waits_for_the_end_of_its_predecessor_and_sends_what_tha
         await kept.has(1, PATIENCE)
         await stopped(sending)
         assert len(kept.mails) == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_given_back(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stored it, and its answer did not arrive: the mail must not wait for the lease's end."""
+    lost: list[Claim | None] = []
+
+    async def without_an_answer_at_first(
+        con: asyncpg.Connection, terms: Terms, full: Collection[str]
+    ) -> Claim | None:
+        claimed = await claim(con, terms, full)
+        if claimed and not lost:
+            lost.append(claimed)
+            raise TimeoutError
+        return claimed
+
+    monkeypatch.setattr("mailer.outbox_worker.claim", without_an_answer_at_first)
+    async with mail_server() as kept, office(database, Transports({"acme.example": [own(kept)]})) as it:
+        await it.leave(1)
+        sending = [asyncio.create_task(it.outbox_worker.run(it.pool))]
+        await kept.has(1, PATIENCE)
+        await stopped(sending)
+        assert len(lost) == len(kept.mails) == 1
 
 
 async def test_a_courier_that_failed_to_begin_is_not_its_own_predecessor(

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cli.__main__ import main
 from config.load import load
+from config.owner_changes import FILE
 from config.policy import Policy
 from config.versions import Versions
 from storage import api_tokens
@@ -21,11 +22,18 @@ from storage.key_wrapper import new_master_key
 from tests.store.calls import NOON
 from tests.store.smtp import mail_server
 from tests.unit.folders import good_folder
+from worker.owner_changes import OwnerChangesFile
 
 OWNER = "name: ACME Dentists\nlanguage: nl\nmail: office@acme.example\nkeep_recordings: 30 days\n"
 SESSION = """
 INSERT INTO portal_session (session_hash, owner, address, expires_at)
 VALUES ('x', 'acme', 'office@acme.example', now() + interval '1 day')
+"""
+
+
+CHANGED = """
+INSERT INTO owner_change (owner, setting, value, changed_by) VALUES
+    ('acme', 'language', '"fr"', 'boss'), ('acme', 'mail', '["a@acme.example", "b@acme.example"]', 'boss')
 """
 
 
@@ -77,6 +85,31 @@ async def test_show_has_what_the_file_says_and_is_not_in_force(place: Place) -> 
     assert shown["file_differs"] == {"keep_recordings": "10 days"}
     assert "not in force yet: keep_recordings: 10 days\n" in await place.run("owners", "show", "acme")
     assert "there is no owner nobody" in await place.run("owners", "show", "nobody", code=1)
+
+
+async def test_show_has_what_the_owner_has_changed_and_reset_drops_it(place: Place) -> None:
+    await place.con.execute(CHANGED)
+    job = OwnerChangesFile(Path(place.told["CALLENGINE_STATE"]) / FILE)
+    await job.look(place.con)
+    shown = json.loads(await place.run("owners", "show", "acme", "--format", "json"))
+    assert (shown["in_force"]["language"], shown["file_differs"]) == ("fr", {})
+    changed = shown["changed_by_owner"]
+    assert (changed["language"]["value"], changed["language"]["file"]) == ("fr", "nl")
+    assert (changed["mail"]["value"], changed["mail"]["by"]) == ("a@acme.example, b@acme.example", "boss")
+    text = await place.run("owners", "show", "acme")
+    assert "changed by the owner: language: fr (file: nl), " in text
+    assert "cannot be changed by owners" in await place.run("owners", "reset", "acme", "tls", code=1)
+    assert await place.run("owners", "reset", "acme", "language") == "acme: language as the file has it\n"
+    assert await place.run("owners", "reset", "acme") == "acme: mail as the file has it\n"
+    assert "has changed none" in await place.run("owners", "reset", "acme", code=1)
+    await job.look(place.con)
+    listed = await place.run("owners", "list")
+    assert "nl,office@acme.example" in listed
+    lines = await place.con.fetch(
+        "SELECT owner, actor, detail FROM access WHERE what = 'change' ORDER BY seq"
+    )
+    assert tuple(lines[0]) == ("acme", "operator", 'language: "fr" -> (provider)')
+    assert len(lines) == 2
 
 
 async def test_lock_ends_logins_and_no_token_counts_until_unlock(place: Place) -> None:

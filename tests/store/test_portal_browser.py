@@ -17,7 +17,7 @@ from tests.store.calls import answered_call, call_id
 from tests.store.chromium import Page, binary, chromium
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.portal import OFFICE, OVEN, Street, body_of, street_of
-from tests.store.sounds import record, voicemail_call
+from tests.store.sounds import audio_id, record, voicemail_call
 
 pytestmark = [
     pytest.mark.heavy,
@@ -95,7 +95,8 @@ async def test_every_page_fits_breaks_no_rule_and_can_be_reached(
     async with chromium(binary() or Path(), tmp_path) as page:
         await page.size(width)
         await log_in(page, street, address)
-        details = (f"/calls/{call_id(first)}", f"/recordings/{recording_id(recorded)}")
+        details = [f"/calls/{call_id(first)}", f"/recordings/{recording_id(recorded)}"]
+        details.append(f"/messages/{audio_id(recorded + 1)}")
         for path in (*PAGES, *details, f"{details[1]}/destroy", "/calls"):
             await page.open(f"{street.url}{path}")
             assert await page.run("document.documentElement.lang") == language
@@ -105,6 +106,57 @@ async def test_every_page_fits_breaks_no_rule_and_can_be_reached(
         await page.click("nav form button")
         assert await page.run("location.pathname") == "/login"
         assert [it for it in page.messages if "Clear-Site-Data" not in it] == []
+
+
+@pytest.mark.parametrize(("address", "language"), [(OFFICE, "en"), (OVEN, "nl")])
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_own_data_are_changed_in_the_browser_by_the_keyboard(
+    street: Street, tmp_path: Path, width: int, address: str, language: str
+) -> None:
+    async with chromium(binary() or Path(), tmp_path) as page:
+        await page.size(width)
+        await log_in(page, street, address)
+        await page.open(f"{street.url}/data")
+        await page.run("document.querySelector('#name').value = ''")
+        await page.type("#name", "A new name")
+        await page.run("document.querySelector('#count').value = ''")
+        await page.type("#count", "2")
+        await page.leads(page.press("Enter", 13))
+        await looked_at(page, f"{language}-{width}-data-question")
+        await page.leads(focus_and_press(page, "button[name=sure]"))
+        assert await page.run("document.querySelector('#name').value") == "A new name"
+        await page.type("#address", "new@acme.example")
+        before = len(street.mail.mails)
+        await page.leads(page.press("Enter", 13))
+        await street.mail.has(before + 1, 60)
+        await looked_at(page, f"{language}-{width}-data-pending")
+        link = re.search(rf"{street.url}/confirm/\S+", body_of(street.mail.mails[-1].content))
+        assert link
+        await page.open(link[0])
+        await looked_at(page, f"{language}-{width}-confirm")
+        await page.leads(focus_and_press(page, "button[name=owner]"))
+        await looked_at(page, f"{language}-{width}-confirmed")
+        await page.open(f"{street.url}/data")
+        await page.run("document.querySelector('#count').value = '0'")
+        await page.leads(focus_and_press(page, "form.narrow button"))
+        assert await page.run("document.querySelector('.error') !== null")
+        await looked_at(page, f"{language}-{width}-data-refused")
+        await page.open(f"{street.url}/numbers")
+        await page.leads(focus_and_press(page, "button[name=put]"))
+        assert await page.run("document.querySelector('button[value=off]') !== null")
+        await looked_at(page, f"{language}-{width}-numbers-switched")
+        assert [it for it in page.messages if "422" not in it] == []
+
+
+async def focus_and_press(page: Page, button: str) -> None:
+    await page.run(f"document.querySelector('{button}').focus()")
+    await page.press("Enter", 13)
+
+
+async def looked_at(page: Page, name: str) -> None:
+    assert await page.run(FITS), (name, await page.run("document.documentElement.scrollWidth"))
+    assert await barriers(page) == [], name
+    await picture(page, name)
 
 
 async def barriers(page: Page) -> list[str]:

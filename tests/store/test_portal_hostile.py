@@ -18,6 +18,8 @@ from process.connections import Limits
 from tests.store.calls import answered_call, call_id
 from tests.store.portal import OFFICE, Street, street_of
 
+PUBLIC_FORMS = ("/login", "/login/use", "/language", "/confirm/use")
+FORMS = ("/calls", "/data", "/data/addresses", "/data/addresses/remove", "/numbers/switch", "/logout")
 BIG = b"address=" + b"x" * 10_000_000
 
 
@@ -71,8 +73,8 @@ async def test_another_host_is_refused(street: Street, host: str) -> None:
 )
 async def test_a_form_of_another_site_is_refused(street: Street, headers: dict[str, str]) -> None:
     browser = await street.logged_in(OFFICE)
-    for path in ("/login", "/login/use", "/language", "/calls", "/logout"):
-        assert (await browser.post(path, {"address": OFFICE}, **headers)).status in (403, 415)
+    for path in (*PUBLIC_FORMS, *FORMS):
+        assert (await browser.post(path, {"address": OFFICE}, **headers)).status in (403, 415), path
     assert (await browser.get("/calls")).status == 200
 
 
@@ -83,8 +85,8 @@ async def test_a_form_without_the_sessions_token_is_refused(street: Street, toke
         found = re.search('name="token" value="([0-9a-f]+)"', (await other.get("/calls")).text)
         assert found
         token = found[1]
-    for path in ("/calls", "/logout"):
-        assert (await browser.post(path, {"token": token})).status == 403
+    for path in FORMS:
+        assert (await browser.post(path, {"token": token})).status == 403, path
     assert (await browser.get("/calls")).status == 200
 
 
@@ -116,6 +118,11 @@ async def test_no_form_is_written_to_a_file(street: Street) -> None:
         "/accesses?after=-1",
         "/accesses?after=" + "9" * 30,
         "/login/" + "x" * 44,
+        "/confirm/acme/" + "x" * 44,
+        "/confirm/../acme/" + "x" * 43,
+        f"/confirm/ACME%2f/{'x' * 43}",
+        "/messages/../../etc/passwd/sound",
+        f"/messages/{call_id(1)}-vm1%00/sound",
         "/calls%0d%0aSet-Cookie:%20a=b",
     ],
 )
@@ -130,7 +137,7 @@ async def test_an_odd_path_leads_nowhere(street: Street, path: str) -> None:
 
 async def test_a_large_request_is_refused_and_the_next_one_served(street: Street) -> None:
     browser = await street.logged_in(OFFICE)
-    for path in ("/login", "/login/use", "/language", "/calls", "/logout"):
+    for path in (*PUBLIC_FORMS, *FORMS):
         kind = {"Content-Type": FORM}
         with suppress(aiohttp.ClientError):  # the portal may end the connection before it has read all
             answer = await browser.ask("POST", path, data=io.BytesIO(BIG), headers=kind)

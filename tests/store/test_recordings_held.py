@@ -9,6 +9,7 @@ import pytest
 from storage import recordings, retentions
 from storage.audit import Auditor
 from storage.recordings import Refused
+from storage.retentions import Retention
 from tests.store.conversations import recording_id
 from tests.store.keeping import House, house_of
 from tests.store.stored_recordings import DAY, FOREVER, WHY, age, row, store
@@ -82,7 +83,7 @@ async def deadline(house: House, n: int) -> timedelta:
 
 
 async def see(house: House, days: float, node: str = "here") -> list[str]:
-    await retentions.store(house.con, node, {"acme": DAY * days, "other": DAY})
+    await retentions.store(house.con, node, {"acme": Retention(DAY * days), "other": Retention(DAY)})
     return await retentions.shorten(house.con, node)
 
 

@@ -16,6 +16,7 @@ from storage.audit import Auditor
 from storage.migrate import migrate, migrations
 from storage.objects.directory import Directory
 from storage.recordings import Hold
+from storage.retentions import Retention
 from tests.store.conftest import FOR_SUPERUSERS, execute
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.keeping import House, house_of
@@ -91,8 +92,8 @@ async def test_it_keeps_recordings_holds_releases_and_shortens(house: House) -> 
     await recordings.destroy(house.con, recording_id(2))
     for n in (1, 2):
         await access.add(house.con, recording_id(n), access.Access.FETCH)
-    await retentions.store(house.con, "here", {"acme": timedelta(days=36_500)})
-    await retentions.store(house.con, "here", {"acme": timedelta(days=1)})
+    await retentions.store(house.con, "here", {"acme": Retention(timedelta(days=36_500))})
+    await retentions.store(house.con, "here", {"acme": Retention(timedelta(days=1))})
     await retentions.shorten(house.con, "here")
     await house.destroy()
     assert [await house.state(recording_id(n)) for n in (1, 2)] == ["stored", "destroyed"]

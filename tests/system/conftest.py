@@ -4,7 +4,6 @@ Each fixture is the state after a part of the guide, and builds upon the one bef
 error of every test that needs what it makes.
 """
 
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,7 +11,7 @@ import pytest
 
 from devkit.carrier import Answers, Carrier, carrier
 from devkit.phones import Phones, phones
-from tests.system.guest import IMAGE, Failed, Guest, booted
+from tests.system.guest import Failed, Guest, booted, cannot_boot
 from tests.system.guide import blocks, filled_in
 from tests.system.house import (
     CARRIER_PORT,
@@ -30,9 +29,16 @@ from tests.system.packages import Packages, built
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     """Both packages, built."""
-    if os.getuid() != 0 or not (IMAGE / "SHA256SUMS").exists():
-        pytest.skip("make system, as root, makes the Debian that is booted here")
+    if why := cannot_boot():
+        pytest.skip(why)
     return built(tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="session")
+def versions(packages: Packages) -> Packages:
+    """The same, and built once more, and as a later version."""
+    packages.build_others()
+    return packages
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +52,7 @@ def guest(packages: Packages) -> Iterator[Guest]:
 @pytest.fixture(scope="session")
 def installed(guest: Guest) -> Guest:
     """After "Installing": both packages, settings, credentials."""
-    install, settings, credentials = blocks("Installing")
+    install, _, settings, credentials = blocks("Installing")
     guest.run(f"cd /srv/packages/now\n{install.text}", seconds=300)
     guest.run(
         filled_in(settings, {"voicemail@provider.example": SENDER, "smtp.provider.example": "127.0.0.1"})

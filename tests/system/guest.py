@@ -17,6 +17,7 @@ from devkit.children import spawn, stop, tail
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callengine"
 IMAGE = CACHE / "debian-13"
+BOOT = ROOT / "scripts/boot-debian.sh"
 BOOT_SECONDS = 60
 # What a login shell of root has, and nothing of this machine's environment.
 ENVIRONMENT = {
@@ -98,6 +99,16 @@ class Guest:
             os.close(theirs)
 
 
+def cannot_boot() -> str:
+    """Why no Debian can be booted here; "" if it can."""
+    checked = subprocess.run(
+        [BOOT, "--check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+    if checked.returncode == 0 and not (IMAGE / "SHA256SUMS").exists():
+        return "make system makes the Debian that is booted here"
+    return checked.stdout.strip()
+
+
 @contextmanager
 def booted(packages: Path) -> Iterator[Guest]:
     """A Debian that nothing has been installed in. `packages`: a folder that it has as /srv/packages."""
@@ -105,9 +116,7 @@ def booted(packages: Path) -> Iterator[Guest]:
     scratch = Path(tempfile.mkdtemp(prefix="system-", dir=CACHE))
     binds = [f"{IMAGE}/archive:/srv/debian", f"{packages}:/srv/packages"]
     console = scratch / "console"
-    boot = spawn(
-        [ROOT / "scripts/boot-debian.sh", IMAGE / "root", scratch, *binds], console, farewell=signal.SIGKILL
-    )
+    boot = spawn([BOOT, IMAGE / "root", scratch, *binds], console, farewell=signal.SIGKILL)
     try:
         yield _waited_for(boot, scratch, console)
     finally:

@@ -25,12 +25,14 @@ def name_server(guest: Guest) -> Iterator[None]:
     with guest.network(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 53))
         guest.run("echo nameserver 127.0.0.1 > /etc/resolv.conf")
-        threading.Thread(target=serve, args=[server], daemon=True).start()
+        thread = threading.Thread(target=serve, args=[server], daemon=True)
+        thread.start()
         try:
             yield
         finally:
             with suppress(OSError):  # a socket without a peer says so, and wakes the thread all the same
                 server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)  # until then the port is taken
 
 
 def serve(server: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The packages that are installed: built from this repository, once more, and as a later version."""
+"""The packages that are installed: built from this repository; then once more, and as a later version."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ LATER = "later"
 
 @dataclass(frozen=True)
 class Packages:
-    """`now`: as `make deb` builds them. `again`: built once more. `later`: the same with a later version."""
+    """`now`: as `make deb` builds them. After build_others() also `again`, the same, and `later`."""
 
     folder: Path
 
@@ -30,15 +30,16 @@ class Packages:
     def later(self) -> list[Path]:
         return sorted((self.folder / "later").glob("*.deb"))
 
+    def build_others(self) -> None:
+        """Build `again` and `later`, at the same time."""
+        revision = self.now[0].name.split("_")[1].partition("+")[2]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(build, (self.folder / "again", self.folder / "later"), ("", f"{revision}.{LATER}")))
+
 
 def built(folder: Path) -> Packages:
-    """Build all three into `folder`, at the same time."""
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda name: build(folder / name), ("now", "again")))
-        packages = Packages(folder)
-        revision = packages.now[0].name.split("_")[1].partition("+")[2]
-        build(folder / "later", f"{revision}.{LATER}")
-    return packages
+    build(folder / "now")
+    return Packages(folder)
 
 
 def build(folder: Path, revision: str = "") -> None:

@@ -3,14 +3,19 @@
 import pytest
 
 from tests.system.guest import Guest
+from tests.system.guide import blocks, filled_in
 from tests.system.house import CARRIER_PORT, MAIL, SENDER, SIP, TALKED
 
 pytestmark = [pytest.mark.timeout(900)]
-QUICKSTART = (
-    f"callengine quickstart --yes --sip {SIP} --carrier 127.0.0.1:{CARRIER_PORT} --carrier-address 127.0.0.1"
-    f" --number {TALKED} --owner ACME --owner-mail {MAIL} --sender {SENDER} --smarthost 127.0.0.1"
-    " --qualify-seconds 0"
-)
+HERE = {
+    "192.0.2.10:5060": SIP,
+    "sip.carrier.example:5060": f"127.0.0.1:{CARRIER_PORT}",
+    "address 192.0.2.1": "address 127.0.0.9 --smarthost 127.0.0.1 --qualify-seconds 0 --yes",
+    "+3270012345": TALKED,
+    "office@acme.example": MAIL,
+    "voicemail@provider.example": SENDER,
+}
+QUICKSTART = filled_in(blocks("Installing")[1], HERE).strip()
 DROP = """
 psql -q <<'END'
 DROP DATABASE callengine WITH (FORCE);

@@ -87,6 +87,7 @@ class FakeDial:
     number: int = 0
     recorder: Recorder | None = None
     asked: frozenset[str] = frozenset()
+    delays: dict[str, int] = field(default_factory=dict)
     whispers: dict[str, Prompt] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # of the legs that have not ended
     attempts: list[Attempt] = field(default_factory=list)
@@ -121,11 +122,15 @@ class FakeDial:
 
     async def _first_answer(self) -> tuple[str, Answers] | None:
         dialled = [(number, does) for number, does in self.to.items() if does is not None]
-        for number, does in sorted(dialled, key=lambda it: it[1].after):
-            due = self.began + timedelta(seconds=min(does.after, self.seconds))
+        after = {number: does.after + self.delays.get(number, 0) for number, does in dialled}
+        for number, does in sorted(dialled, key=lambda it: after[it[0]]):
+            due = self.began + timedelta(seconds=min(after[number], self.seconds))
             await self._until(max((due - now()).total_seconds(), 0))
-            if isinstance(does, Answers) and does.after < self.seconds:
+            if isinstance(does, Answers) and after[number] < self.seconds:
                 self._append(LegAnswered(self._call, now(), self.ids[number]))
+                if len(dialled) > 1 and number in self.asked and not does.presses:  # the others ring on
+                    self._confirms(number, does)
+                    continue
                 self._end_legs(26, besides=number)
                 return number, does
             outcome = does.outcome if isinstance(does, Says) else Outcome.NO_ANSWER

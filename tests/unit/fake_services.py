@@ -37,6 +37,7 @@ class FakeCallServices:
     attempts: list[tuple[str, Outcome]] = field(default_factory=list)
     destinations: Destinations = field(default_factory=lambda: Destinations(Breakers(3)))
     rates: CallerRates = field(default_factory=CallerRates)
+    put: list[tuple[str, str, int, str]] = field(default_factory=list)
     limits: CallLimits = field(default_factory=lambda: CallLimits({}))
 
     def terms(self, dialled: str) -> CallTerms | None:
@@ -80,6 +81,13 @@ class FakeCallServices:
     def attempted(self, to: str, outcome: Outcome) -> None:
         self.attempts.append((to, outcome))
         self.destinations.attempted(to, outcome, self._time())
+
+    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
+        return pin == "481516"
+
+    async def put_switch(self, target: str, name: str, hours: int, call_id: str) -> bool | None:
+        self.put.append((target, name, hours, call_id))
+        return True
 
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         self.destinations.remember(state, path, self._time() + period.total_seconds())

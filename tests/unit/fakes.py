@@ -194,6 +194,7 @@ class FakeLine:
         to = {one.number: self.destinations.get(one.number) for one in connect.to}
         dial = FakeDial(self, to, connect.seconds, connect.limit, connect.number, connect.recorder)
         dial.whispers = dict(connect.whispers)
+        dial.delays = {one.number: one.delay for one in connect.to if one.delay}
         dial.asked = frozenset(one.number for one in connect.to if one.confirm and connect.question)
         self.dial = asyncio.create_task(dial.run())
         return await self.connecting(connect)

@@ -97,6 +97,13 @@ def switches(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     return branches.map(lambda written: {"switch": written})
 
 
+def pins() -> st.SearchStrategy[Raw]:
+    """A switch that is put on by a PIN."""
+    settings = st.sampled_from([{}, {"of": "owner"}, {"hours": "1"}])
+    prompts = {"name": "closed", "ask": "pin", "on": "now-closed", "off": "open-again"}
+    return settings.map(lambda written: {"switch_by_pin": prompts | written})
+
+
 def uses(routes: st.SearchStrategy[list[Raw]]) -> st.SearchStrategy[Raw]:
     """A sub-route, put in place."""
     return routes.map(lambda route: {"use": {"name": "evening", "route": route}})
@@ -113,6 +120,7 @@ routes = st.recursive(
         | hangups
         | voicemails
         | waits
+        | pins()
         | st.one_of(
             [
                 branched(inner)

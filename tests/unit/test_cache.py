@@ -215,7 +215,10 @@ def test_other_rules_know_nothing(folder: Path, file: Path) -> None:
         load_cached(folder, Policy(frozenset({"NL"})), file)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "not a pickle", "another software's", "writable by others"])
+DAMAGES = ("truncated", "not a pickle", "another software's", "writable by others", "in part of other rules")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_cannot_be_trusted_is_not_used(
     folder: Path, file: Path, damage: str, read: list[str]
 ) -> None:
@@ -230,9 +233,23 @@ def test_a_file_that_cannot_be_trusted_is_not_used(
             file.write_bytes(b"another\n" + pickle.dumps(caches.Known()))
         case "writable by others":
             file.chmod(0o666)
+        case "in part of other rules":
+            file.write_bytes(file.read_bytes() + header("NL") + pickle.dumps(caches.Known()))
     read.clear()
     known(folder, file)
     assert "acme.yaml" in read
+
+
+def test_only_what_is_new_is_added_to_the_file(folder: Path, file: Path) -> None:
+    known(folder, file)
+    before = file.read_bytes()
+    known(folder, file)
+    assert file.read_bytes() == before, "nothing is new"
+    write(folder / "numbers" / "main.yaml", NUMBER.replace("+3221112233", "+3221112234"))
+    known(folder, file)
+    after = file.read_bytes()
+    assert after.startswith(before)
+    assert 0 < len(after) - len(before) < len(before)
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(folder: Path) -> None:

@@ -202,7 +202,9 @@ def folder_with_list(folder: Path, text: str = "+3225551234\n") -> Path:
 def test_a_list_is_part_of_the_routing_and_of_its_digest(tmp_path: Path) -> None:
     one = load(folder_with_list(tmp_path / "one"), Policy())
     other = load(folder_with_list(tmp_path / "other", "+3225551235\n"), Policy())
-    assert "3225551234" in one.lists["nuisance"]
+    listed = one.lists["nuisance"]
+    assert isinstance(listed, CallerList)
+    assert "3225551234" in listed
     assert one.digest != other.digest
 
 
@@ -211,7 +213,9 @@ def test_a_kept_version_has_its_lists(tmp_path: Path) -> None:
     digest = load(folder, Policy()).digest
     versions.store(folder, digest)
     (folder / "callers" / "nuisance.txt").unlink()
-    assert "3225551234" in versions.read(digest).lists["nuisance"]
+    listed = versions.read(digest).lists["nuisance"]
+    assert isinstance(listed, CallerList)
+    assert "3225551234" in listed
 
 
 def test_two_lists_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -166,6 +166,24 @@ async def test_what_was_not_taken_at_the_end_is_taken_by_the_next_reader(cel: Pa
     assert await taken(cel) == [1]
 
 
+async def test_it_has_drained_the_file_though_lines_come_as_fast_as_they_are_taken(cel: Path) -> None:
+    """On a slow disk an engine would never be ready: new calls write lines while the journal is synced."""
+    write(cel, 0)
+    numbers: list[int] = []
+
+    async def take(events: Sequence[CelEvent]) -> None:
+        numbers.extend(int(event.extra["n"]) for event in events)
+        if numbers[-1] < 200:
+            write(cel, numbers[-1] + 1)
+
+    reader = CelReader(cel, kept(cel), take)
+    work = asyncio.create_task(reader.run())
+    await reader.drained()
+    assert len(numbers) < 100
+    work.cancel()
+    await asyncio.wait({work})
+
+
 async def test_a_file_that_cannot_be_read_is_reported_once_and_keeps_nobody_waiting(cel: Path) -> None:
     cel.parent.rmdir()
     cel.parent.write_text("")

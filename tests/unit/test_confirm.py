@@ -91,13 +91,13 @@ def values(*to: Destination, **settings: Any) -> dict[str, Any]:
 
 
 def test_each_leg_gets_its_own_whisper_and_question() -> None:
-    mobile, desk = Destination(number=MOBILE, confirm=True), Destination(number=DESK, whisper="for-sales")
-    given = values(mobile, desk, whispers={DESK: WHISPER}, question=QUESTION)
+    mobile, desk = Destination(number=MOBILE), Destination(number=DESK, whisper="for-sales")
+    given = values(mobile, desk, whispers={DESK: WHISPER})
     assert given["CONNECT_OPTIONS"] == "U(taken^s^1)"
-    assert {name: value for name, value in given.items() if name.startswith("_")} == {
-        "_CONNECT_SAY_3221112233": "/published/aa-2",
-        "_CONNECT_ASK_32470111222": "/published/bb-2",
-    }
+    assert given["_CONNECT_SAY_3221112233"] == "/published/aa-2"
+    given = values(Destination(number=MOBILE, confirm=True), question=QUESTION)
+    assert given["CONNECT_OPTIONS"] == "U(taken^s^1)"
+    assert given["_CONNECT_ASK_32470111222"] == "/published/bb-2"
 
 
 def test_a_recorded_call_goes_on_to_the_recorder() -> None:

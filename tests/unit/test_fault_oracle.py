@@ -17,6 +17,7 @@ from tests.faults.page import BEGIN, END, rewrite
 from tests.faults.voices import KNOWN, is_heard_in, voices_of
 from tests.live.mails import from_alaw
 from tests.live.traffic.media import FRAME, NAME
+from tests.live.traffic.seen import with_whole_sounds
 from tests.unit.test_kill_oracle import NUMBER, RECORD, RECORDING, RECORDINGS, SEEN
 
 CALLER, DESTINATION, WRITER = 7, 8, 9
@@ -147,6 +148,22 @@ def test_where_asterisk_stood_still_a_hang_up_is_seen_when_it_runs_again() -> No
     assert violated(replace(TRUE, absences=(frozen,), records=(late, MESSAGE_RECORD))) == set()
     later = replace(RECORD, ended=at(1015.2))
     assert "V1" in violated(replace(TRUE, absences=(frozen,), records=(later, MESSAGE_RECORD)))
+
+
+def test_where_asterisk_stood_still_nothing_is_recorded() -> None:
+    halves = replace(KEPT, voices={CALLER: 2.5, DESTINATION: 2.5})
+    frozen = Absence("asterisk", "frozen", 1004.5, 1007.5)
+    kept = replace(TRUE, stored=replace(TRUE.stored, audio={**TRUE.stored.audio, RECORDING: halves}))
+    assert violated(kept) == {"V5"}
+    assert violated(replace(kept, absences=(frozen,))) == set()
+
+
+def test_an_announcement_in_the_middle_of_which_asterisk_stood_still_is_one() -> None:
+    leg = replace(SEEN.legs[0], sounds=((1002.1, 1002.7), (1005.72, 1006.4)))
+    (joined,) = with_whole_sounds(replace(SEEN, legs=(leg,)), [(1002.72, 1005.7)]).legs
+    assert joined.sounds == ((1002.1, 1006.4),)
+    (cut,) = with_whole_sounds(replace(SEEN, legs=(leg,)), [(1003.5, 1005.7)]).legs
+    assert cut.sounds == leg.sounds
 
 
 def test_a_call_that_came_while_asterisk_stood_still_began_for_it_when_it_ran_again() -> None:

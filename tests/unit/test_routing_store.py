@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from config import load, publish, versioning
+from config import load, publish, reader, versioning
 from config.errors import ConfigErrors
 from config.policy import Policy
 from config.versions import Versions
@@ -28,6 +28,7 @@ def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if "processes" not in request.fixturenames:
         for asking in (load, publish, versioning):
             monkeypatch.setattr(asking, "answer_of", answer_of)
+        monkeypatch.setattr(reader.FolderReader, "get_ready", reader.FolderReader.close)
 
 
 @pytest.fixture
@@ -287,6 +288,6 @@ async def test_the_next_engine_does_not_read_an_unchanged_folder_again(
     following = again(store)
     await following.open()
     with monkeypatch.context() as unreadable:
-        unreadable.setattr(routing_store, "load_in_process", None)
+        unreadable.setattr(reader, "load_in_process", None)
         assert await following.reload()
     await replaced(following, folder, "Second")

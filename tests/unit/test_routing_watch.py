@@ -105,6 +105,52 @@ async def test_a_change_in_a_folder_that_was_replaced_is_seen(
         shutil.rmtree(folder.with_name("old"), ignore_errors=True)
 
 
+def make_anew(folder: Path) -> None:
+    (folder / "numbers" / "customers").mkdir()
+
+
+def move_into_place(folder: Path) -> None:
+    shutil.rmtree(folder.with_name("new"), ignore_errors=True)
+    (folder.with_name("new") / "customers").mkdir(parents=True)
+    folder.with_name("new").rename(folder / "numbers" / "new")
+
+
+@pytest.mark.parametrize("add", [make_anew, move_into_place])
+async def test_a_change_in_a_folder_that_was_added_is_seen(
+    watch: Watch, folder: Path, add: Callable[[Path], None]
+) -> None:
+    add(folder)
+    await watch.sees_a_change()
+    await watch.is_quiet()
+    (added,) = (folder / "numbers").rglob("customers")
+    (added / "main.yaml").write_text(NUMBER)
+    await watch.sees_a_change()
+    await watch.is_quiet()
+    with (added / "main.yaml").open("a") as file:
+        file.write("# edited\n")
+    await watch.sees_a_change()
+
+
+async def test_a_folder_that_is_added_while_the_watch_begins_is_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = routing_watch._folders
+
+    def just_before(folder: Path) -> list[str]:
+        folders = original(folder)
+        (folder / "numbers" / "customers").mkdir(exist_ok=True)
+        return folders
+
+    monkeypatch.setattr(routing_watch, "_folders", just_before)
+    looks = passes(folder)
+    watch = Watch(looks)
+    await watch.sees_a_change()
+    await watch.is_quiet()
+    (folder / "numbers" / "customers" / "main.yaml").write_text(NUMBER)
+    await watch.sees_a_change()
+    await looks.aclose()
+
+
 async def test_a_symbolic_link_may_be_swapped(folder: Path) -> None:
     good_folder(folder.with_name("second"))
     link = folder.with_name("current")

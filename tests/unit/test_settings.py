@@ -216,7 +216,8 @@ def test_the_example_holds_every_setting_and_its_default(tmp_path: Path) -> None
         line.removeprefix("# ") if " = " in line else line for line in example.splitlines()
     )
     settings = load_settings(written(tmp_path, uncommented))
-    examples = {name: getattr(settings, name) for name in ("node", "asterisk", "objects", "mail", "portal")}
+    with_example = ("node", "keep_records_days", "asterisk", "objects", "mail", "portal")
+    examples = {name: getattr(settings, name) for name in with_example}
     assert settings == load_settings().model_copy(update=examples)
     assert set(tomllib.loads(uncommented)) == set(Settings.model_fields)
 

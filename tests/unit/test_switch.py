@@ -13,11 +13,12 @@ from structlog.testing import capture_logs
 from cli.commands.explain import command as explain
 from cli.commands.switch import command as switch
 from cli.commands.switches import command as switches
+from config.switches import FILE, Switched, read_all, write
 from config.version_files import IN_FORCE
 from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.step import Turn
-from engine.switches import FILE, Switched, Switches, read_all, write
+from engine.switches import Switches
 from storage.retracing import retrace
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
 from tests.unit.fakes import FakeLine
@@ -146,7 +147,7 @@ def test_of_a_huge_file_the_latest_lines_count(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / FILE
     write(file, replace(ON, until=None))
     write(file, ON)
-    monkeypatch.setattr("engine.switches.MOST_BYTES", len(ON.as_line()) + 5)
+    monkeypatch.setattr("config.switches.MOST_BYTES", len(ON.as_line()) + 5)
     assert read(file).on(TARGET, "acme", NOW) == ("strike",)
 
 

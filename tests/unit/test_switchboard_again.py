@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from dialplan.result import Result
 from engine.ari import left, takeover
 from engine.ari.errors import AriError
+from engine.ari.events import ChannelUserevent
 from engine.ari.line import AriLine
 from journal.entries import CallEnded, CallerLeft, CallStarted, Entry, FellBack
 from journal.ids import call_id_of
@@ -206,6 +207,20 @@ async def test_a_fallback_talk_that_ended_with_its_asterisk_has_a_record(tmp_pat
         assert [live.line.entered for live in board.calls.present] == [at(500)]
     assert told(services)[0] == (CALL, at(30), "lost", at(44))
     assert {end.outcome for end in services.of(CallEnded)} == {"lost"}
+
+
+async def test_it_ended_with_its_asterisk_though_cel_was_read_late(tmp_path: Path) -> None:
+    """The disk hung, and the new Asterisk has given signs of life before the old one's lines were read."""
+    asterisk = Asterisk()
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started, services = at(500), services_of()
+    async with serving(tmp_path, asterisk, services) as board:
+        board.on_event(ChannelUserevent(at(600), "alive"))
+        await board.take([replace(it, at=it.at + timedelta(seconds=30)) for it in [FALLBACK, *TALK]])
+        board.calls.end_former()
+        await asyncio.sleep(60)
+    assert told(services) == [(CALL, at(30), "lost", at(35.02))]
 
 
 # What is told twice, or late.

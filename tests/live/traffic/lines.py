@@ -158,6 +158,7 @@ def seen_of(caller: Caller, other: Destination | None, script: Script, number: s
         legs=tuple(map(leg_of, caller.legs)),
         voices=(caller.stream.name, other.stream.name if other else 0),
         spoken=spoken(caller),
+        shares=(share(caller, other, ended), share(other, caller, ended)),
     )
 
 
@@ -168,6 +169,18 @@ def spoken(caller: Caller) -> float:
         return 0.0
     heard = caller.stream.sounds[-1][1]
     return sum(at > heard for at in caller.stream.said) * FRAME_SECONDS
+
+
+def share(
+    speaker: Caller | Destination | None, other: Caller | Destination | None, ended: float | None
+) -> float:
+    """The part of the talk in which the speaker's packets were sent."""
+    if speaker is None or other is None or ended is None:
+        return 1.0
+    began = max(speaker.answered or 0.0, other.answered or 0.0)
+    if ended - began < QUICKLY_OVER:
+        return 1.0
+    return min(sum(began < at < ended for at in speaker.stream.said) * FRAME_SECONDS / (ended - began), 1.0)
 
 
 def silence(speaker: Caller | Destination, hearer: Caller | Destination, ended: float) -> float:

@@ -63,14 +63,13 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(house: House, lines: int, seed: str, patience: float = PATIENCE) -> AsyncIterator[Traffic]:
-    """So many callers, one call after the other each; all telephones are there.
+async def traffic(
+    house: House, agreed: Sequence[Agreed], seed: str, patience: float = PATIENCE
+) -> AsyncIterator[Traffic]:
+    """A caller on each of these lines, one call after the other each; all telephones are there.
 
     `patience`: after so many seconds a caller whom nobody answers gives up.
     """
-    agreed = [agree() for _ in range(lines)]
-    (house.routing / "owners" / f"{OWNER}.yaml").write_text(OWNERS_FILE)
-    house.write({number: file for it in agreed for number, file in it.files.items()})
     groups = list(batched(agreed, LINES_OF_A_PROCESS, strict=False))
     homes = {to: index for index, group in enumerate(groups) for it in group for to in it.manners}
     context = get_context("spawn")
@@ -101,7 +100,15 @@ def plan(house: House, between: Exchange, seed: str, index: int, group: Sequence
     )
 
 
-def agree() -> Agreed:
+def agree(house: House, lines: int) -> list[Agreed]:
+    """So many lines, once their numbers are in force."""
+    agreed = [agree_line() for _ in range(lines)]
+    (house.routing / "owners" / f"{OWNER}.yaml").write_text(OWNERS_FILE)
+    house.write({number: file for it in agreed for number, file in it.files.items()})
+    return agreed
+
+
+def agree_line() -> Agreed:
     """A line, with a number of every kind."""
     scripts: dict[str, Script] = {}
     manners: dict[str, Manner] = {}

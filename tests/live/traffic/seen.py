@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 FRAME_SECONDS = 0.02
+LATE = 0.1  # s between the last packet and the instant of a signal, or a signal and the next packet
 WHOLE_ANNOUNCEMENT = 1.0  # s: the shortest that a destination is told is longer
 Span = tuple[float, float]
 
@@ -45,6 +46,7 @@ class Seen:
     legs: tuple[LegSeen, ...]
     voices: tuple[int, int] = (0, 0)  # names of the two telephones (media.py); 0: there was no second one
     spoken: float = 0.0  # s that the caller said after the beep
+    shares: tuple[float, float] = (1.0, 1.0)  # of the talk in which they spoke: less on a busy machine
 
     @property
     def announcement(self) -> Span | None:
@@ -57,6 +59,27 @@ class Seen:
             if sound[1] - sound[0] > WHOLE_ANNOUNCEMENT
         )
         return next(whole, None)
+
+
+def with_whole_sounds(call: Seen, standstills: Sequence[Span]) -> Seen:
+    """The call with one announcement where Asterisk stood still in the middle of it."""
+    legs = [replace(leg, sounds=tuple(whole_sounds(leg.sounds, standstills))) for leg in call.legs]
+    return replace(call, legs=tuple(legs))
+
+
+def whole_sounds(sounds: Sequence[Span], standstills: Sequence[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for began, ended in sounds:
+        gap = (joined[-1][1], began) if joined else (0.0, began)
+        if any(is_same(gap, standstill) for standstill in standstills):
+            joined[-1] = joined[-1][0], ended
+        else:
+            joined.append((began, ended))
+    return joined
+
+
+def is_same(gap: Span, standstill: Span) -> bool:
+    return all(abs(one - other) < LATE for one, other in zip(gap, standstill, strict=True))
 
 
 def longest_silence(said: Sequence[float], heard: Sequence[float], talk: Span) -> float:
