@@ -16,6 +16,7 @@ from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
 from engine.recorder_terms import recorder_terms
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallerNotified,
     CallStarted,
@@ -187,9 +188,18 @@ class Call:
         """Return whether the call is within the limit of this step: at most so many calls at once."""
         return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
-    def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
-        """Note that the voicemail answered; once this is on the disk, the caller's bill begins at `at`."""
-        return self._append(Answered(self._id, at, to))
+    async def answer(self, to: str) -> None:
+        """Answer the caller, unless they are answered. Once that is on the disk, the caller's bill begins.
+
+        An earlier engine may have answered, and died before it noted for what.
+        """
+        at = self.state.answered
+        if at is None:
+            await self.journal.written()
+            at = await self.line.answer()
+        elif self.state.answered_to != BY_ENGINE:
+            return
+        await self._append(Answered(self._id, at, to))
 
     def message_begins(self, at: datetime) -> Awaitable[None]:
         """Once this is on the disk there is a message, whatever happens to call, engine and Asterisk."""

@@ -27,6 +27,7 @@ from journal.recorder_terms import RecorderTerms
 EndedBy = Literal["caller", "destination", "limit", "network", "engine", "lost"]
 HowMessageEnded = Literal["hangup", "key", "silence", "limit", "failed"]
 NoticeResult = Literal["heard", "refused", "failed", "skipped"]
+BY_ENGINE = "engine"  # Answered.to by CEL: that engine may have died before it journalled for what
 
 
 class _Entry(Struct, frozen=True, tag_field="kind", gc=False):
@@ -151,7 +152,7 @@ class LegEnded(_Entry, frozen=True, tag="leg_end", gc=False):
 class Answered(_Entry, frozen=True, tag="answered", gc=False):
     """The caller was answered: the caller's bill begins.
 
-    `to`: in older journals the destination that answered, or "voicemail".
+    `to`: "voicemail", "menu", BY_ENGINE, or in older journals a destination.
     """
 
     to: str = ""

@@ -14,6 +14,7 @@ from typing import Any
 
 from dialplan.result import Answer, Choice
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallEnded,
     CallerLeft,
@@ -216,6 +217,8 @@ class CallState:
         match entry:
             case Answered() if self.answered is None:
                 self.answered, self.answered_to = entry.at, entry.to
+            case Answered() if self.answered_to == BY_ENGINE:
+                self.answered_to = entry.to
             case CallerLeft():
                 self.left = entry
             case CallEnded():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from journal.entries import CallerNotified, PartyNotified
+from journal.entries import BY_ENGINE, CallerNotified, PartyNotified
 from journal.ids import left_out_id, missed_id
 from journal.state import CallState
 from journal.values import Consent, Leg, Message, Recording
@@ -272,7 +272,7 @@ def delivered_to(state: CallState) -> str:
         return state.legs[state.connected.leg].to
     if state.messages:
         return VOICEMAIL
-    return "" if state.answered_to == MENU else state.answered_to
+    return "" if state.answered_to in (MENU, BY_ENGINE) else state.answered_to
 
 
 def notice(consent: Consent) -> Mapping[str, Any]:
