@@ -16,9 +16,11 @@ from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
 from engine.recorder_terms import recorder_terms
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallerNotified,
     CallStarted,
+    DestinationLeftOut,
     Entry,
     HandedOver,
     LegEnded,
@@ -68,8 +70,14 @@ class CallServices(Protocol):
     def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
         """Return those of the destinations that fit, in order."""
 
-    def attempted(self, to: str, outcome: Outcome) -> None:
-        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over."""
+    def attempted(self, to: str, outcome: Outcome) -> int:
+        """Remember the outcome of an attempt at a destination; TAKEN when the conversation is over.
+
+        Return after how many attempts in a row the destination is left out from now on, else 0.
+        """
+
+    def may_report(self, to: str) -> bool:
+        """Whether the owner may be told that this destination is left out: not again within some hours."""
 
     async def is_pin(self, pin: str, number: str, owner: str) -> bool:
         """Whether this is the PIN by which the switches of a number, or of its owner, may be put on."""
@@ -180,9 +188,18 @@ class Call:
         """Return whether the call is within the limit of this step: at most so many calls at once."""
         return self.services.enter(step_key(self.terms.number.number, step.path), self._id, most)
 
-    def mark_answered(self, at: datetime, to: str) -> Awaitable[None]:
-        """Note that the voicemail answered; once this is on the disk, the caller's bill begins at `at`."""
-        return self._append(Answered(self._id, at, to))
+    async def answer(self, to: str) -> None:
+        """Answer the caller, unless they are answered. Once that is on the disk, the caller's bill begins.
+
+        An earlier engine may have answered, and died before it noted for what.
+        """
+        at = self.state.answered
+        if at is None:
+            await self.journal.written()
+            at = await self.line.answer()
+        elif self.state.answered_to != BY_ENGINE:
+            return
+        await self._append(Answered(self._id, at, to))
 
     def message_begins(self, at: datetime) -> Awaitable[None]:
         """Once this is on the disk there is a message, whatever happens to call, engine and Asterisk."""
@@ -220,7 +237,8 @@ class Call:
         """Return the outcome of a ring that nobody took. A destination without a leg could not be dialled."""
         outcomes = [attempt.outcome for attempt in returned.attempts]
         for attempt in returned.attempts:
-            self.services.attempted(attempt.to, attempt.outcome)
+            if in_a_row := self.services.attempted(attempt.to, attempt.outcome):
+                self._left_out(attempt.to, in_a_row)
         dialled = {attempt.to for attempt in returned.attempts}
         for place, to in enumerate(destination.number for destination in connect.to):
             if to not in dialled:
@@ -229,6 +247,13 @@ class Call:
                 self._append(LegEnded(self._id, returned.at, leg, Outcome.FAILED, cause))
                 outcomes.append(Outcome.FAILED)
         return together(outcomes)
+
+    def _left_out(self, to: str, in_a_row: int) -> None:
+        """Note that calls leave this destination out from now on, and where the mail about it goes."""
+        owner = self.terms.owner
+        mailed = owner.unreachable == "mail" and owner.mail and self.services.may_report(to)
+        deliver = self.terms.number.delivery(owner, (to, str(in_a_row))).as_json() if mailed else None
+        self._append(DestinationLeftOut(self._id, now(), to, in_a_row, deliver))
 
     @property
     def talk_left(self) -> timedelta:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dialplan.result import Outcome, Result
 from engine.causes import Cause
 from engine.line import Ended
-from journal.entries import CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
+from journal.entries import BY_ENGINE, CallEnded, EndedBy, Entry, LegEnded, RecordingEnded
 from journal.state import CallState
 
 # The journal's names for what answered the caller, if no destination did.
@@ -68,7 +68,7 @@ def _reached(state: CallState) -> Result | None:
     """Return the result of a call that was connected, or answered by the voicemail."""
     if state.connected is not None:
         return Result.ANSWERED
-    if state.answered is None or (state.answered_to == MENU and not state.messages):
+    if state.answered is None or (state.answered_to in (MENU, BY_ENGINE) and not state.messages):
         return None
     return Result.VOICEMAIL if state.answered_to == VOICEMAIL or state.messages else Result.ANSWERED
 

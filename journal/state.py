@@ -14,12 +14,14 @@ from typing import Any
 
 from dialplan.result import Answer, Choice
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallEnded,
     CallerLeft,
     CallerNotified,
     CallStarted,
     ClockStepped,
+    DestinationLeftOut,
     Entry,
     FellBack,
     HandedOver,
@@ -74,6 +76,7 @@ class CallState:
     unreachable: tuple[str, ...] = ()
     language: str = ""  # that which the caller chose; "": the owner's
     missed: Mapping[str, Any] | None = None
+    left_out: tuple[DestinationLeftOut, ...] = ()
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
     handovers: list[HandedOver] = field(default_factory=list)
@@ -193,6 +196,8 @@ class CallState:
                 self._apply_recording(entry)
             case ClockStepped():
                 self._apply_clock_step(entry)
+            case DestinationLeftOut():
+                self.left_out = (*self.left_out, entry)
             case CallStarted():
                 self._apply_start(entry)
             case Turned() if entry.language:
@@ -212,6 +217,8 @@ class CallState:
         match entry:
             case Answered() if self.answered is None:
                 self.answered, self.answered_to = entry.at, entry.to
+            case Answered() if self.answered_to == BY_ENGINE:
+                self.answered_to = entry.to
             case CallerLeft():
                 self.left = entry
             case CallEnded():

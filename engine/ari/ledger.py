@@ -18,6 +18,7 @@ from engine.causes import Cause, leg_outcome
 from engine.line import Attempt
 from journal.cel import CelEvent
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallerLeft,
     EndedBy,
@@ -66,8 +67,8 @@ def entries_of(
             yield from new_ringing(state, rang)
         case "ANSWER" if not of_caller:
             yield LegAnswered(state.call_id, event.at, _leg(event, state))
-        case "ANSWER" if state.answered is None and event.context in CONTEXTS:  # elsewhere the engine answers
-            yield Answered(state.call_id, event.at)
+        case "ANSWER" if state.answered is None:
+            yield Answered(state.call_id, event.at, "" if event.context in CONTEXTS else BY_ENGINE)
         case "ASKED" if not of_caller:
             yield LegAsked(state.call_id, event.at, _leg(event, state), _confirmation(event))
         case "BRIDGE_ENTER" if not of_caller:

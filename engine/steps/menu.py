@@ -16,9 +16,8 @@ BETWEEN_DIGITS_SECONDS = 3.0
 
 async def menu(step: Menu, call: Call) -> Choice:
     """Return the caller's choice, or why the last try was without one."""
-    if step.answer and call.state.answered is None:
-        await call.journal.written()
-        await call.mark_answered(await call.line.answer(), to=MENU)
+    if step.answer:
+        await call.answer(to=MENU)
     prompt, _ = call.prompt(step.prompt)
     if prompt is None:
         log.error("prompt_failed", prompt=step.prompt)

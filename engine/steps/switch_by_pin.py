@@ -19,9 +19,7 @@ END = "#"
 
 async def switch_by_pin(step: SwitchByPin, call: Call) -> Choice:
     """Return what the switch was put to; the keys of a PIN are in no choice."""
-    if call.state.answered is None:
-        await call.journal.written()
-        await call.mark_answered(await call.line.answer(), to=MENU)
+    await call.answer(to=MENU)
     prompt, _ = call.prompt(step.ask)
     if prompt is None:
         log.error("prompt_failed", prompt=step.ask)

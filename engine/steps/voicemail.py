@@ -68,7 +68,5 @@ async def greet(step: Voicemail, call: Call) -> datetime | None:
 
     Return when the greeting ended, or None if it failed.
     """
-    if call.state.answered is None:
-        await call.journal.written()
-        await call.mark_answered(await call.line.answer(), to=VOICEMAIL)
+    await call.answer(to=VOICEMAIL)
     return await say(step.prompt, call)

@@ -81,16 +81,22 @@ async def kills(folder: Path, count: int, cells: list[Cell]) -> None:
 
 def report(cell: Cell) -> None:
     where = f" ({cell.phase}{'' if cell.reached else ', not reached'})" if cell.phase else ""
-    waited = cell.measured["longest wait for service"]
-    print(f"{' + '.join(cell.rows)}{where}: {cell.calls} calls, {cell.seconds:.0f} s, waited {waited:.2f} s")
+    waited, late = cell.measured["longest wait for service"], cell.measured["lateness of the machine"]
+    took = f"{cell.calls} calls in {cell.seconds:.0f} s"
+    print(f"{' + '.join(cell.rows)}{where}: {took}, waited {waited:.2f} s, timers late by {late:.2f} s")
     for name, violations in cell.violations.items():
         for violation in violations:
             print(f"    {name} {violation}", flush=True)
 
 
 def commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    """The commit; `-dirty` if any file but the page, which this writes, differs from it."""
+    name = git("describe", "--always")
+    return f"{name}-dirty" if git("status", "--porcelain", "--", ":!" + str(PAGE)) else name
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

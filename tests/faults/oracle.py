@@ -17,6 +17,7 @@ LATE = 1.0  # s: the end of a call in which Asterisk died is known to half a sec
 # s without a sign of life: Asterisk, which counts seconds, knows that no engine is there. One that was
 # stopped in order is expected back for 5 s.
 KNOWN_AWAY = {"killed": 4.1, "frozen": 4.1, "stopped": 9.1}
+SETTLING = 2.0  # s before it is ready, in which an engine that has just been started takes calls already
 AT_ONCE = 0.3  # s until the fallback is called, where the engine is known to be away
 SOON = 2.0  # s until it is, where the engine has just died or frozen: the door's lease (extensions.conf)
 RETURNS = 5.7  # s until it is, where the engine was stopped in order, or its disk hangs
@@ -92,7 +93,7 @@ def _patience(it: Observed, call: Seen) -> tuple[float, str]:
     if any(away.touches(*span) for away in it.of("disk")):
         return RETURNS + it.late, "the engine's disk hung"
     for away in it.of("engine", *KNOWN_AWAY):
-        if away.since + KNOWN_AWAY[away.how] < call.began and call.began + AT_ONCE < away.until:
+        if away.since + KNOWN_AWAY[away.how] < call.began and call.began + SETTLING + it.late < away.until:
             return AT_ONCE + it.late, "the engine was known to be away"
     if any(away.touches(*span) for away in it.of("engine", "stopped")):
         return RETURNS + it.late, "the engine was expected back"

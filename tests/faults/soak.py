@@ -136,8 +136,9 @@ async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
 
 
 def tell(cell: Cell) -> None:
-    waits = f"waited {cell.measured['longest wait for service']:.2f} s"
-    print(f"{' + '.join(cell.rows)}: {cell.calls} calls in {cell.seconds:.0f} s, {waits}", flush=True)
+    waited, late = cell.measured["longest wait for service"], cell.measured["lateness of the machine"]
+    took = f"{cell.calls} calls in {cell.seconds:.0f} s"
+    print(f"{' + '.join(cell.rows)}: {took}, waited {waited:.2f} s, timers late by {late:.2f} s", flush=True)
     for name, violations in cell.violations.items():
         for violation in violations:
             print(f"    {name} {violation}", flush=True)

@@ -10,7 +10,7 @@ from tests.system.house import CARRIER_PORT, OFFICE, SECOND, SIP
 from tests.system.test_packages import READY
 from tests.system.test_working import CALLER, CALLER_HZ, OFFICE_HZ, record_of
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 BETA, BETA_PORT = "/etc/callengine/trunks/beta.yaml", CARRIER_PORT + 1
 
 

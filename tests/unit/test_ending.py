@@ -9,6 +9,7 @@ from dialplan.result import Outcome, Result
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import Ended
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallEnded,
     CallerLeft,
@@ -73,6 +74,7 @@ VOICEMAIL: list[Row] = [
     (MESSAGE, None, LOST, ("voicemail", "lost", 127, 7)),
 ]
 NOBODY: list[Row] = [
+    ([Answered("c", at(2), BY_ENGINE), *left("caller")], None, HUNG_UP, ("abandoned", "caller", 16, 9)),
     ([*tried(Outcome.BUSY), *left("caller")], None, HUNG_UP, ("abandoned", "caller", 16, 9)),
     ([*left("caller", 127)], None, HUNG_UP, ("abandoned", "caller", 16, 9)),
     ([*left("engine")], None, HUNG_UP, ("abandoned", "engine", 16, 9)),  # Asterisk was stopped

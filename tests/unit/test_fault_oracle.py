@@ -275,3 +275,17 @@ def test_a_record_belongs_to_the_call_that_began_when_it_began() -> None:
     second = replace(RECORD, call_id="second", began=RECORD.began + timedelta(seconds=0.8))
     it = Observed(calls=(SEEN, again), records=(RECORD, second))
     assert [it.records_of(call) for call in it.calls] == [[RECORD], [second]]
+
+
+@pytest.mark.parametrize(
+    ("began", "waited", "violates"),
+    [(1020, 0.2, False), (1020, 0.5, True), (1029, 0.5, False), (1029, 2.1, True)],
+)
+def test_an_engine_that_is_known_to_be_away_keeps_nobody_waiting_until_the_next_takes_calls(
+    began: float, waited: float, violates: bool
+) -> None:
+    leg = replace(LATE_LEG, began=began + waited, ended=began + waited + 1)
+    call = replace(UNSERVED, began=began, ended=began + 5, legs=(leg,))
+    killed = Absence("engine", "killed", 1010.0, 1030.0)
+    it = replace(TRUE, calls=(TALK, MESSAGE, call), absences=(killed,))
+    assert ("V2" in violated(it)) == violates

@@ -3,11 +3,14 @@
 The events are those of Asterisk 22.10.1; what tells who ended a call is measured (docs/decisions).
 """
 
+from dataclasses import replace
+
 import pytest
 
 from dialplan.result import Outcome
 from journal.cel import CelEvent
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallerLeft,
     Entry,
@@ -50,6 +53,8 @@ from tests.unit.cel_events import (
     told_of_it,
 )
 
+IN_STASIS = replace(event("ANSWER", CALLER, 2), context="inbound")
+
 # One event.
 
 
@@ -62,6 +67,7 @@ from tests.unit.cel_events import (
         ([LEG_ONE], event("BRIDGE_ENTER", ONE, 5), [LegConnected(CALL, at(5), LEG)]),
         ([LEG_ONE], event("BRIDGE_ENTER", CALLER, 5), []),
         (TALKING, event("ANSWER", CALLER, 9), []),  # answered once
+        ([], IN_STASIS, [Answered(CALL, at(2), BY_ENGINE)]),  # that engine may have died before it noted it
         (TALKING, hangup(ONE, 9, 16), [LegEnded(CALL, at(9), LEG, Outcome.TAKEN, 16)]),
         ([LEG_ONE], hangup(ONE, 1, 17), [LegEnded(CALL, at(1), LEG, Outcome.BUSY, 17)]),
         ([], hangup(ONE, 1, 17), []),  # not an attempt of ours

@@ -7,6 +7,7 @@ import pytest
 
 from dialplan.result import Outcome, Result
 from journal.entries import (
+    BY_ENGINE,
     Answered,
     CallEnded,
     CallStarted,
@@ -111,10 +112,21 @@ def test_an_older_journal_tells_the_same_but_for_the_connection() -> None:
         ((Answered("c", at(1)),), ""),
         ((Answered("c", at(1)), MessageStarted("c", at(5), "c-vm1", {})), "voicemail"),
         ((Answered("c", at(1), "voicemail"),), "voicemail"),
+        ((Answered("c", at(1), BY_ENGINE),), ""),
+        ((Answered("c", at(1), BY_ENGINE), Answered("c", at(2), "voicemail")), "voicemail"),
         ((*ANSWERED[:-1], MessageStarted("c", at(70), "c-vm1", {})), "+3221112244"),
         (OLDER, "+3221112244"),
     ],
-    ids=["nowhere", "announced", "a message", "an older greeting", "a talk, then a message", "an older talk"],
+    ids=[
+        "nowhere",
+        "announced",
+        "a message",
+        "an older greeting",
+        "answered as the engine died",
+        "answered, and then a greeting",
+        "a talk, then a message",
+        "an older talk",
+    ],
 )
 def test_a_call_is_delivered_to_whoever_talked_with_the_caller(entries: tuple[Entry, ...], to: str) -> None:
     assert projected(*entries).delivered_to == to

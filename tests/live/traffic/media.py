@@ -22,7 +22,7 @@ KEYS = "0123456789*#"
 KEY_FRAMES, KEY_ENDS = 5, 3  # 100 ms, and its end said three times (RFC 4733)
 BETWEEN_KEYS = 3  # frames
 RECENT = 10  # packets, 0.2 s
-SAME_SOUND = 0.1  # s without a packet end a sound
+SAME_SOUND = 0.5  # s without a packet end a sound: a busy Asterisk sends some packets late
 
 
 @dataclass(eq=False)

@@ -74,7 +74,7 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
     where = f"{call.script} {record.call_id}"
     for what, recorded, seen in instants(call, record):
         compare(held, where, what, recorded, seen)
-    told = facts(call, record)
+    told = facts(call, record, kills)
     held.wrong += [f"{where}: {what} is {is_!r}, not {seen!r}" for what, is_, seen in told if is_ != seen]
     legs = sorted(call.legs, key=by_destination)
     recorded_legs = sorted(record.legs, key=by_destination)
@@ -106,9 +106,16 @@ def compare(held: Held, where: str, what: str, recorded: datetime | None, seen: 
         held.wrong.append(f"{where}: {what} is {recorded}, seen {seen}")
 
 
-def facts(call: Seen, record: CallRecord) -> Iterator[tuple[str, object, object]]:
-    """What the record says, beside what it must say."""
+def facts(call: Seen, record: CallRecord, kills: Sequence[Span]) -> Iterator[tuple[str, object, object]]:
+    """What the record says, beside what it must say.
+
+    An engine that answers and is killed at once does not say for what: that call is abandoned, and billed.
+    """
     yield "ended_by", record.ended_by, call.ended_by or "engine"
+    for_nothing = not call.to and any(abs((call.answered or 0.0) - at) < UNNOTED for at, _ in kills)
+    if for_nothing and record.outcome == "abandoned":
+        yield "delivered_to", record.delivered_to, ""
+        return
     yield "delivered_to", record.delivered_to, call.to or ("voicemail" if call.answered else "")
     if call.answered:
         yield "outcome", record.outcome, "answered" if call.to else "voicemail"
