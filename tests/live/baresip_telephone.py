@@ -70,19 +70,6 @@ class Telephone:
     async def hang_up(self) -> None:
         await self._command("hangup")
 
-    async def hold(self) -> None:
-        """Hold the call; returns when the other end has agreed."""
-        await self._reinvite("hold")
-
-    async def resume(self) -> None:
-        """Take the held call again; returns when the other end has agreed."""
-        await self._reinvite("resume")
-
-    async def _reinvite(self, command: str) -> None:
-        answered = sum(event["type"] == "CALL_REMOTE_SDP" for event in self.events)
-        await self._command(command)
-        await self.happened("CALL_REMOTE_SDP", answered + 1)
-
     async def press(self, keys: str) -> None:
         """Send these keys, as telephone events (RFC 4733)."""
         for key in keys:
