@@ -223,8 +223,7 @@ class Calls:
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read."""
         for live in self._former.values():
-            live.line.lose(self._former_known)
-            live.line.on_cel_end(self._former_known)
+            live.line.lose_with_asterisk(self._former_known)
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""
