@@ -15,7 +15,7 @@ from dialplan.number import Owner
 
 def owners_in_force(settings: Settings) -> Mapping[str, Owner]:
     """By name, with the owners' own changes. Raises ClickException where no routing is in force here."""
-    return changes_in(settings.state).apply_all(grounds_in_force(settings))
+    return changes_in(settings.state, logs=False).apply_all(grounds_in_force(settings))
 
 
 def grounds_in_force(settings: Settings) -> Mapping[str, Owner]:

@@ -41,5 +41,5 @@ class Asterisk(Model):
     trunks: Path | None = Field(
         None,
         examples=["/etc/callengine/trunks"],
-        description="Folder of further carriers, a file each: `callengine trunks` checks them",
+        description="Folder of carriers, a file each: `callengine trunks` checks them",
     )

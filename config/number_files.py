@@ -11,7 +11,7 @@ from config.policy import Policy
 from config.reachable import unreachable
 from config.reading import Reading, Text
 from config.references import Folder, NumberReferences
-from config.ringing import rings_too_long
+from config.ringing import objections
 from config.sub_routes import SubRoutes
 from dialplan.lists import Lists
 from dialplan.number import ServiceNumber, dial_key
@@ -96,9 +96,11 @@ class NumberFiles:
         number = self.reading.model(text, ServiceNumber, asking)
         if number is None:
             return None
-        if policy is not None:
+        if policy is not None and not policy.accepted:
             self.reading.errors += _violations(text, number, lists)
-            wrong = (*unreachable(number.route, ("route",)), *rings_too_long(number.route, ("route",)))
+            wrong = [*unreachable(number.route, ("route",))]
+            if not self.sub_routes.errors:  # with some, other steps are in the place of sub-routes
+                wrong += objections(number.route)
             self.reading.errors += (text.error(at, what) for at, what in wrong)
         known = _known(number, asking, self._contents_of(text, asking))
         if asking and len(self.reading.errors) == errors_before and not self.sub_routes.errors:

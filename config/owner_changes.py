@@ -35,10 +35,14 @@ class _Known:
 
 
 class OwnerChanges:
-    """The changes in `file`, which may be missing; without a file, those that `use` is given."""
+    """The changes in `file`, which may be missing; without a file, those that `use` is given.
 
-    def __init__(self, file: Path | None = None) -> None:
+    `logs`: whether what happens is logged: not by a command, whose output it would be.
+    """
+
+    def __init__(self, file: Path | None = None, *, logs: bool = True) -> None:
         self._file = file
+        self._logs = logs
         self._known = _Known({}, {})
         self._stamp: tuple[int, int, int] | None = None
 
@@ -68,7 +72,8 @@ class OwnerChanges:
             return changed(owner, changes)
         except ValidationError as error:
             settings = sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]})
-            log.warning("owner_change_unusable", owner=name, settings=settings)
+            if self._logs:
+                log.warning("owner_change_unusable", owner=name, settings=settings)
             return owner
 
     def read(self) -> bool:
@@ -82,11 +87,14 @@ class OwnerChanges:
                 return False
             changes = {} if stamp is None else _read(self._file)
         except (OSError, ValueError, RecursionError) as error:
-            log.warning("owner_changes_unreadable", file=str(self._file), error=type(error).__name__)
+            why = type(error).__name__
+            if self._logs:
+                log.warning("owner_changes_unreadable", file=str(self._file), error=why)
             return False
         self._stamp = stamp
         self.use(changes)
-        log.info("owner_changes_read", owners=len(changes))
+        if self._logs:
+            log.info("owner_changes_read", owners=len(changes))
         return True
 
     async def watch(self) -> None:
@@ -96,9 +104,9 @@ class OwnerChanges:
             await asyncio.to_thread(self.read)
 
 
-def changes_in(state: Path) -> OwnerChanges:
+def changes_in(state: Path, *, logs: bool = True) -> OwnerChanges:
     """The changes in force on this host, read once."""
-    changes = OwnerChanges(state / FILE)
+    changes = OwnerChanges(state / FILE, logs=logs)
     changes.read()
     return changes
 

@@ -20,9 +20,13 @@ PAID_UNKNOWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which destinations are allowed. `countries`: ISO 3166-1 codes of two letters."""
+    """Which destinations are allowed. `countries`: ISO 3166-1 codes of two letters.
+
+    `accepted`: the folder was accepted before, and only what it refers to is checked again.
+    """
 
     countries: frozenset[str] = EUROPE
+    accepted: bool = False
 
     def objection(self, number: str) -> str | None:
         """Return why this number (E.164) may not be dialled, and the remedy; None if it may."""

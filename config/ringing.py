@@ -1,4 +1,4 @@
-"""Routes on which a caller would hear ringing for too long before anybody answers.
+"""Routes that ring in vain: for too long before anybody answers, or the same destination twice at once.
 
 Most networks end a call that rings for longer; until then the caller waits in vain.
 """
@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from config.errors import At
 from config.reachable import is_steps
-from dialplan.step import StepModel, values_in
+from dialplan.step import StepModel, values_in, visit
 from dialplan.strategy import LONGEST_RINGING
+
+
+def objections(steps: Sequence[StepModel]) -> Iterator[tuple[At, str]]:
+    """Return what a route has of this kind, each with its place."""
+    yield from ((at, step.objection) for at, step in visit(steps) if step.objection)
+    yield from rings_too_long(steps, ("route",))
 
 
 def rings_too_long(steps: Sequence[StepModel], at: At, before: int = 0) -> Iterator[tuple[At, str]]:

@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     )
     trunk_passwords: dict[str, SecretStr] = Field(
         {},
-        description="Passwords of further carriers, by the names of their files; better as credentials: "
+        description="Passwords of carriers, by the names of their files; better as credentials: "
         "trunk_passwords__NAME",
     )
     country: str = Field(

@@ -51,7 +51,8 @@ async def read(versions: Versions, digest: str, policy: Policy | None = None) ->
 def _answer(root: str, digest: str, *countries: str) -> Routing | Exception:
     """Return the answer of the child: a version, or an error."""
     try:
-        return Versions(Path(root)).read(digest, Policy(frozenset(countries)) if countries else None)
+        policy = Policy(frozenset(countries), accepted=True) if countries else None
+        return Versions(Path(root)).read(digest, policy)
     except (VersionError, OSError) as error:
         return error
 

@@ -6,7 +6,7 @@ holidays: [NL, 2026-12-24, not 2026-04-03]  with an additional day, and without 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -18,6 +18,10 @@ from pydantic import PlainValidator
 from dialplan.model import Written
 
 OWN_DAY = "a day of its own"
+ENGLISH = "en_US"
+# A country whose holidays have names in this language.
+SPEAKERS: Mapping[str, str] = {"nl": "BE", "fr": "BE", "de": "BE", "es": "ES"}
+NATIONAL = "National Day"  # each country has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,53 @@ class Calendar:
         names = (public_holidays(region, day.year).get(day) for region in self.regions)
         return next(filter(None, names), OWN_DAY if day in self.kept else None)
 
+    def name_in(self, language: str, name: str, year: int) -> str:
+        """Return the name of a holiday of that year or the one before in this language; itself if unknown."""
+        for region in self.regions:
+            for day in (
+                day
+                for some in (year, year - 1)
+                for day, it in public_holidays(region, some).items()
+                if it == name
+            ):
+                return translated(region, day, language) or name
+        return name
+
 
 @cache
-def public_holidays(region: str, year: int) -> Mapping[date, str]:
-    """Return the holidays of one region in one year. Cached: the first call takes up to 200 ms."""
+def public_holidays(region: str, year: int, language: str | None = None) -> Mapping[date, str]:
+    """Return the holidays of one region in one year. Cached: the first call takes up to 200 ms.
+
+    `language`: one that the region's holidays have names in; its own if there is none.
+    """
     country, _, subdivision = region.partition("-")
-    return dict(holidays.country_holidays(country, subdivision or None, years=year))
+    found = holidays.country_holidays(country, subdivision or None, years=year, language=language)
+    return dict(found)
+
+
+def translated(region: str, day: date, language: str) -> str | None:
+    """Return the name of this region's holiday in a language, else in English; None if neither is known."""
+    known = languages_of(region)
+    locale = ENGLISH if language == "en" else language
+    if locale in known:
+        return public_holidays(region, day.year, locale).get(day)
+    english = public_holidays(region, day.year, ENGLISH).get(day) if ENGLISH in known else None
+    return names_from_english(language, day.year).get(english or "", english)
+
+
+def languages_of(region: str) -> Sequence[str]:
+    return holidays.list_localized_countries().get(region.partition("-")[0], ())
+
+
+@cache
+def names_from_english(language: str, year: int) -> Mapping[str, str]:
+    """Return the names of holidays that many countries have, in this language, by their English ones."""
+    country = SPEAKERS.get(language)
+    if country is None:
+        return {}
+    own = public_holidays(country, year, language)
+    english = public_holidays(country, year, ENGLISH)
+    return {name: own[day] for day, name in english.items() if name != NATIONAL}
 
 
 def read_calendar(written: object) -> Calendar:

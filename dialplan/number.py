@@ -117,6 +117,7 @@ class Owner(Model):
     mail_then: boss@acme.example         where they go when none of these can be reached
     audio: mp3                           mp3, wav or opus
     missed_calls: mail                   a mail for a call without an answer and without a message; or off
+    unreachable: off                     no mail when a destination cannot be reached three times in a row
     require_tls: true                    no mail without encryption and a verified server
     keep_recordings: 30 days             hours, days or weeks
     anonymise_after: 180 days            then numbers of callers and destinations lose their last digits
@@ -135,6 +136,7 @@ class Owner(Model):
     mail_then: MailAddress | None = None
     audio: Format = "mp3"
     missed_calls: Literal["off", "mail"] = "off"
+    unreachable: Literal["off", "mail"] = "mail"
     require_tls: bool = False
     keep_recordings: Period = timedelta(days=30)
     anonymise_after: Anonymising | None = None

@@ -208,6 +208,14 @@ class StepModel(Model, ABC):
         return self.values_of(Destination)
 
     @property
+    def objection(self) -> str | None:
+        """What is wrong with its settings, and the remedy; stored versions may have it.
+
+        A validator would make versions unreadable that were accepted before there was one.
+        """
+        return None
+
+    @property
     def ringing(self) -> int:
         """For how many seconds, at most, the caller hears ringing, or music instead, at this step."""
         return 0

@@ -44,6 +44,15 @@ def check_strategy(strategy: Strategy, to: Sequence[Destination], seconds: int) 
         )
 
 
+def rung_twice(strategy: Strategy, to: Sequence[Destination]) -> str | None:
+    """Return that a destination would ring twice at once, and the remedy."""
+    numbers = numbers_of(to)
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if strategy is not Strategy.ALL or twice is None:
+        return None
+    return f"{twice} would ring twice at once; write it once, or  strategy: in_order"
+
+
 def longest_ringing(strategy: Strategy, to: Sequence[Destination], seconds: int) -> int:
     """Return for how many seconds the destinations ring, if none of them answers."""
     each = [destination.seconds or seconds for destination in to]

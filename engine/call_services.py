@@ -148,8 +148,11 @@ class NodeCallServices:
     def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
         return self._memory.destinations.sort(sort, state, monotonic())
 
-    def attempted(self, to: str, outcome: Outcome) -> None:
-        self._memory.destinations.attempted(to, outcome, monotonic())
+    def attempted(self, to: str, outcome: Outcome) -> int:
+        return self._memory.destinations.attempted(to, outcome, monotonic())
+
+    def may_report(self, to: str) -> bool:
+        return self._memory.destinations.breakers.may_report(to, monotonic())
 
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         self._memory.destinations.remember(state, path, monotonic() + period.total_seconds())

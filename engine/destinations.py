@@ -51,11 +51,14 @@ class Destinations:
                 to, until = self._remembered.get(self._name(state, sort.path), ("", 0.0))
                 return (to,) if to in sort.to and now < until else ()
 
-    def attempted(self, to: str, outcome: Outcome, now: float) -> None:
-        """Remember the outcome of an attempt; TAKEN when the conversation is over."""
-        self.breakers.attempted(to, outcome, now)
+    def attempted(self, to: str, outcome: Outcome, now: float) -> int:
+        """Remember the outcome of an attempt; TAKEN when the conversation is over.
+
+        Return after how many attempts in a row the destination is left out from now on, else 0.
+        """
         if outcome is Outcome.TAKEN:
             self._idle_since[to] = now
+        return self.breakers.attempted(to, outcome, now)
 
     def remember(self, state: CallState, path: StepPath, until: float) -> None:
         """Remember which destination talked with this caller, unless the caller has no number."""

@@ -2,7 +2,7 @@
 
 from dialplan.number import Owner, RecordingPolicy
 from engine.line import Recorder
-from journal.entries import RecorderTerms
+from journal.recorder_terms import RecorderTerms
 
 
 def recorder_terms(owner: Owner, policy: RecordingPolicy, recorder: Recorder) -> RecorderTerms:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from dialplan.result import Outcome, Result
+from journal.recorder_terms import RecorderTerms
 
 EndedBy = Literal["caller", "destination", "limit", "network", "engine", "lost"]
 HowMessageEnded = Literal["hangup", "key", "silence", "limit", "failed"]
@@ -83,22 +84,6 @@ class StepPerformed(_Step, frozen=True, tag="step", gc=False):
     path: tuple[str | int, ...] = ()
     at: datetime | None = None
     choice: str = ""
-
-
-class RecorderTerms(Struct, frozen=True, gc=False):
-    """How the conversation of a hand-over is recorded, if there is one. `audio`: the recording's id.
-
-    `keep_seconds`: the owner's retention when the caller was handed over. `announcement`, `sha256` and
-    `language`: the prompt that the destination hears; "" if it agreed once and for all.
-    """
-
-    audio: str
-    keep_seconds: int
-    format: str
-    policy: str
-    announcement: str = ""
-    sha256: str = ""
-    language: str = ""
 
 
 class HandedOver(_Entry, frozen=True, tag="connect", gc=False):
@@ -277,6 +262,17 @@ class CallEnded(_Entry, frozen=True, tag="call_end", gc=False):
     cause: int | None = None
 
 
+class DestinationLeftOut(_Entry, frozen=True, tag="left_out", gc=False):
+    """From now on calls leave this destination out: it could not be reached `attempts` times in a row.
+
+    `deliver`: where the mail to the owner goes (a dialplan.delivery.Delivery as JSON); None: no mail.
+    """
+
+    to: str
+    attempts: int
+    deliver: Mapping[str, Any] | None = None
+
+
 class Heartbeat(Struct, frozen=True, tag_field="kind", tag="heartbeat", gc=False):
     """The node was alive at this instant of Asterisk's clock: an entry of no call.
 
@@ -294,6 +290,7 @@ CallEntry = (
     | Answered | CallerNotified | PartyNotified
     | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped | RecordingEnded
     | MessageStarted | MessageEnded | CallerLeft | ClockStepped | CallEnded
+    | DestinationLeftOut
 )
 # fmt: on
 Entry = CallEntry | Heartbeat

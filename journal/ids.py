@@ -21,7 +21,7 @@ from secrets import token_hex
 
 # As texts, to be part of a longer pattern.
 CALL = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-MESSAGE = f"{CALL}-(?:vm[0-9]+|missed)"
+MESSAGE = f"{CALL}-(?:vm[0-9]+|missed|out[0-9]+)"
 
 # For a whole id.
 AUDIO_ID = re.compile(f"(?P<call>{CALL})-(?P<kind>vm|rec)[0-9]+", re.ASCII)
@@ -60,6 +60,11 @@ def message_id(call: str, n: int = 1) -> str:
 def missed_id(call: str) -> str:
     """Return the id of the message that reports a missed call to the owner."""
     return f"{call}-missed"
+
+
+def left_out_id(call: str, n: int) -> str:
+    """Return the id of the mail that a destination, the n-th in this call, is left out from now on."""
+    return f"{call}-out{n}"
 
 
 def recording_id(call: str, n: int = 1) -> str:

@@ -21,6 +21,7 @@ from journal.entries import (
     CallerNotified,
     CallStarted,
     ClockStepped,
+    DestinationLeftOut,
     Entry,
     FellBack,
     HandedOver,
@@ -75,6 +76,7 @@ class CallState:
     unreachable: tuple[str, ...] = ()
     language: str = ""  # that which the caller chose; "": the owner's
     missed: Mapping[str, Any] | None = None
+    left_out: tuple[DestinationLeftOut, ...] = ()
     legs: dict[str, Leg] = field(default_factory=dict)
     performed: list[StepPerformed] = field(default_factory=list)
     handovers: list[HandedOver] = field(default_factory=list)
@@ -194,6 +196,8 @@ class CallState:
                 self._apply_recording(entry)
             case ClockStepped():
                 self._apply_clock_step(entry)
+            case DestinationLeftOut():
+                self.left_out = (*self.left_out, entry)
             case CallStarted():
                 self._apply_start(entry)
             case Turned() if entry.language:

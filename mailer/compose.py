@@ -23,6 +23,8 @@ from journal.ids import MESSAGE_ID
 from mailer.audio import Attachment
 from mailer.wording import caller_number, full_instant, length, local_number, phrases, short_instant
 
+PLAIN_SUBJECTS = {"voicemail": "Voicemail", "missed": "Missed call", "left_out": "Destination not reachable"}
+
 
 class Unbuildable(Exception):
     """A value of this message is invalid, so no mail can be composed; the text says which."""
@@ -34,7 +36,7 @@ class Message:
     `seconds`: the length of the audio, None for a missed call."""
 
     message_id: str
-    kind: Literal["voicemail", "missed"]
+    kind: Literal["voicemail", "missed", "left_out"]
     number: str
     caller: str
     withheld: bool
@@ -83,7 +85,7 @@ def compose(message: Message, attachment: Attachment | None, sender: Sender) -> 
 
 def compose_plainly(message: Message, attachment: Attachment | None, sender: Sender) -> bytes:
     """The mail if `compose` has failed: the same message under the same id, with few values."""
-    mail = _mail(message, sender, "Voicemail" if message.kind == "voicemail" else "Missed call")
+    mail = _mail(message, sender, PLAIN_SUBJECTS[message.kind])
     mail.set_content(f"{message.began:%Y-%m-%d %H:%M} UTC\n{message.message_id}\n", cte="7bit")
     name = f"voicemail.{attachment.suffix}" if attachment else None
     return _with_attachment(mail, message.message_id, attachment, name)
@@ -129,9 +131,10 @@ def _with_attachment(
 
 def _subject(message: Message, caller: str) -> str:
     words = phrases(message.deliver.language)
-    return str(words["subject" if message.kind == "voicemail" else "missed_subject"]).format(
+    return str(words["subject" if message.kind == "voicemail" else f"{message.kind}_subject"]).format(
         number=local_number(message.number),
         caller=caller,
+        to=_left_out(message),
         when=short_instant(message.local, message.deliver.language),
     )
 
@@ -147,19 +150,31 @@ def _caller(message: Message) -> tuple[str, str]:
 def _values(message: Message, attachment: Attachment | None, caller: str, link: str) -> dict[str, Any]:
     """The values of the templates."""
     words = phrases(message.deliver.language)
-    missed = message.kind == "missed"
-    if missed:
-        body = words["missed"]
+    by_voice = message.kind == "voicemail"
+    if not by_voice:
+        body = words[message.kind].format(to=_left_out(message), attempts=message.deliver.path[-1:])
     elif attachment is None:
         body = words["too_large"]
     else:
         body = words["attached"].format(file=file_name(message, attachment))
     return {
-        "heading": words["missed_heading" if missed else "heading"].format(number=_named(message)),
+        "heading": words["heading" if by_voice else f"{message.kind}_heading"].format(
+            number=_named(message), to=_left_out(message)
+        ),
         "facts": list(_facts(message, caller, link)),
         "body": body,
-        "footer": words["missed_footer" if missed or attachment is None else "footer"],
+        "footer": words["footer" if by_voice and attachment is not None else "missed_footer"],
     }
+
+
+def _left_out(message: Message) -> str:
+    """The destination that the mail is about; empty for another kind of mail. Raises Unbuildable."""
+    if message.kind != "left_out":
+        return ""
+    to = message.deliver.path[0]
+    if not re.fullmatch(r"\+[0-9]{7,15}", to, re.ASCII):
+        raise Unbuildable("the destination is not in E.164 form")
+    return local_number(to)
 
 
 def _named(message: Message) -> str:
@@ -170,12 +185,15 @@ def _named(message: Message) -> str:
 def _facts(message: Message, caller: str, link: str) -> Iterator[tuple[str, str, str]]:
     """Name, value and link of each line; the link may be empty."""
     words = phrases(message.deliver.language)
-    yield words["caller"], caller, link
+    if message.kind == "left_out":
+        yield words["destination"], _left_out(message), ""
+    else:
+        yield words["caller"], caller, link
     yield words["number"], _named(message), ""
     yield words["when"], full_instant(message.local, message.deliver.language), ""
     if message.seconds is not None:
         yield words["length"], length(message.seconds), ""
-    if message.deliver.path:
+    if message.deliver.path and message.kind != "left_out":
         yield words["choices"], " › ".join(message.deliver.path), ""
     if message.kind == "missed" and message.outcome in words["reasons"]:
         yield words["reason"], words["reasons"][message.outcome], ""

@@ -19,10 +19,12 @@ from journal.ids import MESSAGE_ID
 
 TOKEN_BYTES = 10  # 80 bits: a local part has at most 64 characters (RFC 5321, 4.5.3.1.1), ours has 63
 ADDRESS = re.compile(
-    r"vm\+(?P<call>[0-9a-f]{32})(?P<kind>m|v[0-9]{1,6})=(?P<digest>[0-9a-f]{8})(?P<token>[a-z2-7]{16})"
+    r"vm\+(?P<call>[0-9a-f]{32})(?P<kind>m|[vo][0-9]{1,6})=(?P<digest>[0-9a-f]{8})(?P<token>[a-z2-7]{16})"
     r"@[^@\s]{1,255}",
     re.ASCII,
 )
+# The kinds of ids, by their first letters in an address.
+KINDS = {"m": "missed", "v": "vm", "o": "out"}
 # The return address of earlier versions, without a token: anybody can make one.
 UNSIGNED = re.compile(r"vm\+[0-9a-f-]{36}-(vm[0-9]+|missed)=[0-9a-f]{8}@[^@\s]+", re.ASCII)
 
@@ -46,7 +48,7 @@ class ReturnAddresses:
             raise ValueError("the message's id is not one of ours")
         about = Returned(message_id, digest(recipient))
         call, kind = message_id[:36].replace("-", ""), message_id[37:]
-        short = "m" if kind == "missed" else f"v{kind.removeprefix('vm')}"
+        short = kind.replace("missed", "m").replace("vm", "v").replace("out", "o")
         return f"vm+{call}{short}={about.digest}{_token(self.keys[0], about)}@{domain}"
 
     def read(self, address: str) -> Returned | None:
@@ -72,7 +74,7 @@ def is_unsigned(address: str) -> bool:
 
 def _message_id(call: str, kind: str) -> str:
     uuid = "-".join((call[:8], call[8:12], call[12:16], call[16:20], call[20:]))
-    return f"{uuid}-missed" if kind == "m" else f"{uuid}-vm{kind[1:]}"
+    return f"{uuid}-{KINDS[kind[0]]}{kind[1:]}"
 
 
 def _token(key: bytes, about: Returned) -> str:

@@ -135,7 +135,7 @@ async def _to_second(con: asyncpg.Connection, message: Locked, *, bounced: bool)
 
 async def spared(con: asyncpg.Connection, message: Locked) -> bool:
     """Whether the message can still be mailed. Removes the deadline of its audio."""
-    return message.kind == "missed" or await cancel_destruction(con, message.message_id)
+    return message.kind != "voicemail" or await cancel_destruction(con, message.message_id)
 
 
 async def _undeliverable(con: asyncpg.Connection, message_id: str, until: datetime, *, bounced: bool) -> None:

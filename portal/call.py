@@ -11,7 +11,7 @@ from portal.services import SERVICES
 from portal.visitor import VISITOR, database
 from storage.owned import calls, messages, recordings
 from storage.records import CallRecord
-from storage.retracing import retrace
+from storage.retracing import facts_of, retrace
 
 NOT_THERE = "there is no such page\n"
 
@@ -47,8 +47,8 @@ async def path_of(request: web.Request, call: CallRecord) -> list[Line]:
     number = routing.number(call.number) if routing else None
     if routing is None or number is None or number.owner != call.owner:
         return []
-    path = retrace(call, number, routing.lists).path
-    return list(lines(path, request[VISITOR].language))
+    path, facts = retrace(call, number, routing.lists).path, facts_of(call, number, routing.lists)
+    return list(lines(path, request[VISITOR].language, facts))
 
 
 UUIDS = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -107,7 +107,7 @@ def view_of(
     names = [name for name, line in on.items() if line]
     facts = number.facts(at.astimezone(UTC), UNKNOWN, lists, switches=names)  # type: ignore[arg-type]
     call = rehearse(number, facts)
-    path = list(lines(call.path, language))
+    path = list(lines(call.path, language, facts))
     return NumberView(number, route(number.route, language), path, call.result, on)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from dialplan.calendar import OWN_DAY
 from dialplan.model import Model
 from dialplan.result import Answer, Choice
-from dialplan.step import StepModel, Turn
+from dialplan.step import Facts, StepModel, Turn
 from portal.texts import texts
 from storage.records import LegRecord
 from storage.retracing import PastStep
@@ -34,7 +34,17 @@ REASONS: Sequence[tuple[str, re.Pattern[str]]] = [
     ("switch_off", re.compile(r"none is on of: (?P<names>.+)")),
     ("by_chance", re.compile(r"by chance: (?P<names>.+)")),
     ("in_turn", re.compile(r"in turn: (?P<names>.+)")),
-    ("without", re.compile(r"without (?P<name>\S+): (?P<why>.+)")),
+    ("longest_idle", re.compile(r"longest without a conversation first: (?P<names>.+)")),
+    ("percent", re.compile(r"call (?P<nth>\d+) of each \d+: (?P<name>.+), (?P<percent>\d+) %")),
+    ("known_first", re.compile(r"(?P<name>.+) first, which talked with this caller")),
+    ("new_caller", re.compile(r"as written: a new caller")),
+    ("no_number", re.compile(r"as written: the caller has no number")),
+    ("language", re.compile(r"from now on in (?P<language>\w+)")),
+    ("not_counted", re.compile(r"not counted: the caller has no number")),
+    ("no_message", re.compile(r"no message taken: (?P<detail>.+)")),
+    ("without", re.compile(r"without (?P<name>.+?): (?P<why>.+)")),
+    ("no_room", re.compile(r"as many calls as it may have")),
+    ("not_reachable", re.compile(r"not reachable lately")),
 ]  # fmt: skip
 
 
@@ -57,11 +67,13 @@ class Branch:
     branches: tuple[tuple[str, tuple["Branch", ...]], ...] = ()
 
 
-def lines(path: Sequence[Turn | PastStep | tuple[StepModel, Answer]], language: str) -> Iterator[Line]:
-    """The path of a past or a supposed call."""
+def lines(
+    path: Sequence[Turn | PastStep | tuple[StepModel, Answer]], language: str, facts: Facts | None = None
+) -> Iterator[Line]:
+    """The path of a past or a supposed call. `facts`: of the call, for the names of holidays."""
     for node in path:
         if isinstance(node, Turn):
-            yield Line(step_word(node.step, language), reason(node.why, language))
+            yield Line(step_word(node.step, language), reason(node.why, language, facts))
         elif isinstance(node, PastStep):
             yield Line(*described(node.step, language), answer(node.step, node.outcome, language), node.legs)
         else:
@@ -69,7 +81,7 @@ def lines(path: Sequence[Turn | PastStep | tuple[StepModel, Answer]], language: 
             yield Line(*described(step, language), answer(step, outcome, language))
 
 
-def reason(why: str, language: str) -> str:
+def reason(why: str, language: str, facts: Facts | None = None) -> str:
     """The reason of a turn, in this language."""
     words = texts(language)["reasons"]
     for name, pattern in REASONS:
@@ -77,13 +89,20 @@ def reason(why: str, language: str) -> str:
             values = {key: value or "" for key, value in match.groupdict().items()}
             for key in ("next", "why"):
                 if key in values:
-                    values[key] = reason(values[key], language)
-            if values.get("name") == OWN_DAY:
-                values["name"] = words["own_day"]
+                    values[key] = reason(values[key], language, facts)
+            if name == "holiday":
+                values["name"] = holiday(values["name"], language, facts)
             if "own" in values:
                 values["own"] = words["own_hours"] if values["own"] else ""
             return str(words[name]).format(**values)
     return why
+
+
+def holiday(name: str, language: str, facts: Facts | None) -> str:
+    """The name of a holiday: the calendar has it in its country's language."""
+    if name == OWN_DAY:
+        return str(texts(language)["reasons"]["own_day"])
+    return facts.calendar.name_in(language, name, facts.now.astimezone(facts.zone).year) if facts else name
 
 
 def route(steps: Sequence[StepModel], language: str) -> tuple[Branch, ...]:

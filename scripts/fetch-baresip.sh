@@ -12,9 +12,8 @@ WHAT=baresip
 DEST=$(realpath -m "${1:-${XDG_CACHE_HOME:-$HOME/.cache}/callengine/baresip-1}")
 SUITES=${2:-forky sid}
 # The packages that baresip and the MODULES need, according to the loader; its package also names those of all other modules.
-CHOSEN="baresip-core libre1 librem1 libc6 libssl3t64 zlib1g libzstd1 libopus0 libsndfile1 libflac14 libogg0 libvorbis0a libvorbisenc2
-  libmpg123-0t64 libmp3lame0"
-MODULES="account ausine ctrl_tcp g711 menu opus sndfile srtp"
+CHOSEN="baresip-core libre1 librem1 libc6 libssl3t64 zlib1g libzstd1"
+MODULES="account aufile ctrl_tcp g711 menu srtp"
 
 complete() {
   local module=() name

@@ -74,6 +74,7 @@ TRANSITIONS = Transitions(
 # fmt: on
 
 INITIAL = {"voicemail": TRANSITIONS.target(Event.DRAINED), "missed": TRANSITIONS.target(Event.MISSED)}
+INITIAL["left_out"] = INITIAL["missed"]
 
 ADD = """
 INSERT INTO message
@@ -171,8 +172,8 @@ async def retried(con: asyncpg.Connection, message_id: str) -> bool:
 
 
 async def given_up(con: asyncpg.Connection, message_id: str, kind: str) -> bool:
-    """An operator gives up an undeliverable message. A missed call has no audio whose destruction ends it."""
-    event = Event.MISSED_GIVEN_UP if kind == "missed" else Event.GIVEN_UP
+    """An operator gives up an undeliverable message. The others have no audio whose destruction ends them."""
+    event = Event.GIVEN_UP if kind == "voicemail" else Event.MISSED_GIVEN_UP
     return await _move(con, message_id, event, "given up")
 
 

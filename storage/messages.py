@@ -84,16 +84,16 @@ def audio_row(call: Revised, message: MessageRecord) -> Mapping[str, Any]:
 
 def message_row(call: Revised, message: MessageRecord) -> Mapping[str, Any]:
     """The columns of `message`, without its state."""
-    record = call.record
+    record, is_of_caller = call.record, message.kind != "left_out"
     return {
         "message_id": message.message_id,
         "kind": message.kind,
         "call_id": record.call_id,
         "owner": record.owner,
         "number": record.number,
-        "caller": record.caller or None,
-        "withheld": record.withheld,
-        "began": as_text(record.began),
+        "caller": record.caller or None if is_of_caller else None,
+        "withheld": record.withheld and is_of_caller,
+        "began": as_text(record.began if is_of_caller else message.began),
         "outcome": record.outcome,
         "deliver": message.deliver,
         "or_missed": message.or_missed,

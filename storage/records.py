@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from journal.entries import BY_ENGINE, CallerNotified, PartyNotified
-from journal.ids import missed_id
+from journal.ids import left_out_id, missed_id
 from journal.state import CallState
 from journal.values import Consent, Leg, Message, Recording
 
@@ -28,8 +28,7 @@ class LegRecord:
     """One attempt at one destination. `connected`: when the destination and the caller began to talk.
 
     `cause`: Q.850; `sip`: the last SIP status of the leg, 0 if unknown. `trunk`: the carrier, "" if unknown.
-    `confirmation`: key, no_key or left, where the destination was asked to press 1 to take the call; "" where
-    it was not.
+    `confirmation`: key, no_key or left, where the destination was asked to press 1; "" where it was not.
     """
 
     leg_id: str
@@ -48,14 +47,14 @@ class LegRecord:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """The mail to the owner about a call: a message that the caller left, or a missed call.
+    """The mail to the owner about a call: a message, a missed call, or a destination that is left out.
 
     `deliver` is a dialplan.delivery.Delivery as JSON. `ended` and `how` are None when the message's end is
     not known. `or_missed`: if the message has no speech, the owner wants a missed-call mail instead.
     """
 
     message_id: str
-    kind: str  # voicemail | missed
+    kind: str  # voicemail | missed | left_out
     deliver: Mapping[str, Any]
     began: datetime
     ended: datetime | None = None
@@ -200,6 +199,15 @@ def clock(state: CallState, record: CallRecord) -> Mapping[str, float]:
 
 def messages(state: CallState) -> tuple[MessageRecord, ...]:
     """The mails to the owner about this ended call."""
+    left_out = (
+        MessageRecord(left_out_id(state.call_id, n), "left_out", entry.deliver, entry.at)
+        for n, entry in enumerate(state.left_out, start=1)
+        if entry.deliver is not None
+    )
+    return (*_about_the_call(state), *left_out)
+
+
+def _about_the_call(state: CallState) -> tuple[MessageRecord, ...]:
     if not state.messages and state.missed is not None and delivered_to(state) in ("", VOICEMAIL):
         return (MessageRecord(missed_id(state.call_id), "missed", state.missed, state.began),)
     return tuple(

@@ -3,17 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
+from cli.call_options import call_options, language_option
 from cli.explanation import Explanation
 from cli.options import format_option, settings_file, settings_option, state_option
-from dialplan.caller import UNKNOWN, Caller
-from dialplan.expect import check_press, read_caller
+from dialplan.caller import Caller
 from dialplan.result import Outcome
 from dialplan.step import Case
 
@@ -23,50 +23,12 @@ if TYPE_CHECKING:
     from dialplan.routing import Routing
     from storage.records import CallRecord
 
-RING_OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.DONE]
-
-
-def _read_from(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Caller:
-    try:
-        return UNKNOWN if text is None else read_caller(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _read_at(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime:
-    try:
-        return datetime.now(UTC) if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter("write 2026-12-25 10:00 (the number's time) or 2026-12-25T09:00Z") from None
-
-
-def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Sequence[str]:
-    try:
-        return [check_press(text) for text in texts]
-    except ValueError as wrong:
-        raise click.BadParameter(str(wrong)) from None
-
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.argument("number", required=False)
 @click.option("--call", "call_id", metavar="ID", type=click.UUID, help="Explain this past call instead.")
-@click.option(
-    "--at",
-    callback=_read_at,
-    metavar="TIME",
-    help="When: 2026-12-25 10:00 in the number's time zone. Default: now.",
-)
-@click.option(
-    "--from", "caller", callback=_read_from, metavar="CALLER", help="The caller: a number, or withheld."
-)
-@click.option(
-    "--outcome",
-    "outcomes",
-    multiple=True,
-    type=click.Choice(RING_OUTCOMES),
-    help="The outcome of the first ring, of the second, and so on. Default: taken.",
-)
+@call_options
 @click.option(
     "--nth",
     type=click.IntRange(min=1),
@@ -82,14 +44,6 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     help="N calls are within each limit already. Default: none.",
 )
 @click.option(
-    "--press",
-    "presses",
-    multiple=True,
-    callback=_read_presses,
-    metavar="KEYS",
-    help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
-)
-@click.option(
     "--switch",
     "switches",
     multiple=True,
@@ -102,6 +56,7 @@ def _read_presses(_ctx: click.Context, _param: click.Parameter, texts: Sequence[
     metavar="NUMBER",
     help="This destination could not be reached lately; several times for several. Default: none.",
 )
+@language_option()
 @click.option(
     "--tree", "as_tree", is_flag=True, help="Print the whole route, with a mark at the steps taken."
 )
@@ -121,6 +76,7 @@ def command(
     presses: Sequence[str],
     switches: Sequence[str],
     unreachable: Sequence[str],
+    language: str | None,
     as_tree: bool,
     form: str,
     state: Path | None,
@@ -130,14 +86,14 @@ def command(
 
     The walk is that of a live call; only outcomes are supposed. NUMBER may be in national form (070012345).
 
-    With --call ID, print the path that a past call took, by the routing version that it began under. The
-    outcomes of its steps are derived from its record: attempts, message and result.
+    With --call ID, print the path that a past call took, by the routing version that it began under, in its
+    owner's language. The outcomes of its steps are derived from its attempts, message and result.
     """
     file = settings_file(settings, state)
     if call_id is not None and folder is not None:
         raise click.UsageError("write --call ID, or FOLDER and NUMBER")
     if call_id is not None:
-        explanation: Explanation | PastExplanation = explain_past(call_id, file)
+        explanation: Explanation | PastExplanation = explain_past(call_id, file, language)
     elif folder is None or number is None:
         raise click.UsageError("write FOLDER and NUMBER, or --call ID")
     else:
@@ -146,14 +102,13 @@ def command(
         case = Case([*map(Outcome, outcomes)], nth, live, list(presses))
         call = Supposed(at, caller, case, switches, unreachable)
         explanation = explain_supposed(folder, number, call, file)
-    whole = folder if as_tree else None
-    click.echo(shown(explanation.data()) if form == "json" else text_of(explanation, whole))
+    click.echo(shown(explanation, form, folder if as_tree else None))
 
 
-def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) -> str:
+def shown(explanation: "Explanation | PastExplanation", form: str, whole: Path | None) -> str:
     """`whole`: the folder of a route that is printed as a whole, with a mark at the steps taken."""
-    from cli.explanation import Explanation
-
+    if form == "json":
+        return json.dumps(explanation.data(), ensure_ascii=False, indent=2)
     if whole is None or not isinstance(explanation, Explanation):
         return explanation.text()
     from cli.route_tree import lines, tree_of
@@ -162,11 +117,7 @@ def text_of(explanation: "Explanation | PastExplanation", whole: Path | None) ->
     return "\n".join(explanation.tree(lines(route, explanation.taken)))
 
 
-def shown(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, indent=2)
-
-
-def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
+def explain_past(call_id: UUID, file: Path | None, language: str | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
     from cli.database import settings_in
     from cli.past_call import explained
@@ -178,7 +129,7 @@ def explain_past(call_id: UUID, file: Path | None) -> "PastExplanation":
         raise click.ClickException(
             f"{record.number} was not a number of this routing version: the call was answered 404"
         )
-    return explained(record, number, routing)
+    return explained(record, number, routing, language)
 
 
 def record_of(call_id: UUID, settings: "Settings") -> "CallRecord":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.commands.explain import RING_OUTCOMES, _read_at, _read_from, _read_presses
+from cli.call_options import call_options
 from cli.options import settings_option
 from dialplan.caller import Caller
 from dialplan.result import Outcome
@@ -16,27 +16,7 @@ from dialplan.step import Case
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("number")
-@click.option(
-    "--at", callback=_read_at, metavar="TIME", help="When: 2026-12-25 10:00 in the number's time zone."
-)
-@click.option(
-    "--from", "caller", callback=_read_from, metavar="CALLER", help="The caller: a number, or withheld."
-)
-@click.option(
-    "--outcome",
-    "outcomes",
-    multiple=True,
-    type=click.Choice(RING_OUTCOMES),
-    help="The outcome of the first ring, of the second, and so on. Default: taken.",
-)
-@click.option(
-    "--press",
-    "presses",
-    multiple=True,
-    callback=_read_presses,
-    metavar="KEYS",
-    help="The keys entered in the first menu, in the second, and so on. Default: timeout.",
-)
+@call_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

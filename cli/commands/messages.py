@@ -180,7 +180,8 @@ async def act_on(url: str, act: Act, message_ids: tuple[str, ...], done: str) ->
 def line(message: "Overview") -> str:
     """A message on one line."""
     state = f"{message.state} ({message.why})" if message.why else message.state
-    length = "missed" if message.seconds is None else f"{message.seconds:.0f} s"
+    without = "left out" if message.kind == "left_out" else "missed"
+    length = without if message.seconds is None else f"{message.seconds:.0f} s"
     to = ", ".join(f"{recipient.recipient} {recipient.state}" for recipient in message.recipients)
     began = local(message.began)
     return f"{message.message_id}  {began}  {message.owner}  {message.number}  {length}  {state}  {to}"

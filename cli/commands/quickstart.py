@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import Address
+from dialplan.names import LANGUAGES
 
 if TYPE_CHECKING:
     from cli.quickstart.wish import Wish
@@ -48,7 +49,9 @@ SECRETS = {
 @click.option("--database", metavar="URL", default="local", show_default=True,
               help="URL of an empty database's owner; local means PostgreSQL on this host.")  # fmt: skip
 @click.option("--timezone", default="Europe/Brussels", show_default=True, help="Time zone of the number.")
-@click.option("--language", default="en", show_default=True, help="Language of the owner: nl, fr, de or en.")
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the owner."
+)
 @click.option("--qualify-seconds", default="30", show_default=True,
               help="How often the carrier is asked by OPTIONS; 0 if it does not answer.")  # fmt: skip
 @click.option("--login", metavar="USER", default="",

@@ -62,7 +62,7 @@ def files_of_login(wish: Wish, folder: Path, units: Path) -> dict[Path, Written]
     if not wish.login:
         return {}
     terms: dict[str, object] = {"host": wish.carrier, "addresses": [wish.carrier_address], "user": wish.login}
-    terms |= {"registration": True, "qualify_seconds": int(wish.qualify_seconds)}
+    terms |= {"registration": True, "contact": wish.number, "qualify_seconds": int(wish.qualify_seconds)}
     name = "trunk_passwords__trunk"
     return {
         folder / "trunks" / "trunk.yaml": Written(as_yaml(terms)),

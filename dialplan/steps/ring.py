@@ -21,6 +21,7 @@ from dialplan.strategy import (
     check_strategy,
     longest_ringing,
     ordered,
+    rung_twice,
     with_room,
 )
 from dialplan.walk import walk
@@ -160,6 +161,10 @@ class Ring(StepModel):
             destination.with_second_presentation() for destination in self.to if destination.number in refused
         ]
         return self._of(*to)
+
+    @property
+    def objection(self) -> str | None:
+        return rung_twice(self.strategy, self.to)
 
     @property
     def ringing(self) -> int:

@@ -155,6 +155,10 @@ class CelFiles:
                 mark = self._marks.find(source)
                 if mark is None and not _settled(stamp) and self._marks.is_shorter_copy(source):
                     continue
+                if mark is None and (longer := self._marks.of_longer(source)):  # somebody's copy
+                    seen.add(longer)
+                    self._read[path] = (stamp, longer)
+                    continue
                 seen.add(mark := mark or Mark())
                 yield from self._batches(path, source, mark)
                 if _settled(stamp):

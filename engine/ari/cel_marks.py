@@ -85,6 +85,12 @@ class Marks:
         alike.sort(key=lambda mark: mark.offset)
         return next((mark for mark in reversed(alike) if mark.fits(source)), None)
 
+    def of_longer(self, source: Source) -> Mark | None:
+        """Return the mark of a file that begins with all of this one, and of which more was taken."""
+        head = source.read(0, KNOWN_BYTES)
+        longer = (mark for mark in self._marks if head.startswith(mark.head))
+        return next((mark for mark in longer if not source.read(mark.offset - 1, 1)), None)
+
     def is_shorter_copy(self, source: Source) -> bool:
         """Whether a file begins like one that was taken further: it may be a copy that is not complete yet.
 

@@ -8,13 +8,13 @@ from journal.cel import CelEvent
 from journal.entries import (
     Entry,
     PartyNotified,
-    RecorderTerms,
     RecordingEnded,
     RecordingPaused,
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
 )
+from journal.recorder_terms import RecorderTerms
 from journal.state import CallState
 
 # PLAYBACKSTATUS of the announcement, or LEFT for a destination that hung up during it.

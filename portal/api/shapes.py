@@ -105,10 +105,10 @@ class Recipient(Shape):
 
 
 class Message(Shape):
-    """A message, or a missed call that was mailed. `sound`: the state of its audio."""
+    """A message, a missed call, or a destination that is left out. `sound`: the state of the audio."""
 
     message_id: str
-    kind: Literal["voicemail", "missed"]
+    kind: Literal["voicemail", "missed", "left_out"]
     call_id: str
     number: str
     caller: Caller

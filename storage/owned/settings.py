@@ -3,7 +3,6 @@
 Changes of one owner are made one after the other: two confirmations at once are two addresses.
 """
 
-import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import asyncpg
 
 from storage import access
 from storage.access import Access, Actor
+from storage.owned.logins import digest
 
 LINK_LIFE = timedelta(hours=24)
 MOST_PENDING = 5  # links of an owner in LINK_LIFE
@@ -163,7 +163,3 @@ async def shortened(con: asyncpg.Connection, owner: str, keep: timedelta) -> tup
     row = await con.fetchrow(SHORTENED, owner, keep)
     assert row is not None, "a count has a row"  # noqa: S101 - for mypy
     return row["now"], row["earlier"]
-
-
-def digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

@@ -24,7 +24,7 @@ def event(begins: datetime, name: str) -> str:
 
 
 def route(calendar: str, to: str) -> Route:
-    hours = {"open": "daily 00:00-24:00", "calendar": calendar, "closed": [{"announce": "closed"}]}
+    hours = {"open": "daily 00:00-24:00", "calendar": calendar, "closed": [{"announce": "long"}]}
     return [{"hours": hours}, {"ring": to}]
 
 
@@ -36,7 +36,7 @@ async def test_during_an_event_the_caller_hears_that_it_is_closed(service: Servi
     to = service.destination(Answers())
     closed, opened = service.house.agree(route("lasts", to), route("comes", to))
     caller = await service.call(closed)
-    await caller.hears(PROMPTS["closed"])
+    await caller.hears(PROMPTS["long"])
     await caller.wait_ended()
     assert (await service.record(closed)).outcome == "closed"
     reasons = [entry["why"] for entry in service.journal(closed) if entry["kind"] == "turn"]

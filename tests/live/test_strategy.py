@@ -2,6 +2,7 @@
 
 from devkit.carrier import Answers, Refuses, Rings
 from tests.live.conversation import hear_each_other
+from tests.live.fragile import Fragile
 from tests.live.service import Service
 
 
@@ -39,3 +40,18 @@ async def test_each_call_begins_with_the_next_destination(service: Service) -> N
     records = await service.records(number, 4)
     assert [record.legs[0].to for record in records] == [*to, to[0]]
     assert [len(record.legs) for record in records] == [3] * 4
+
+
+async def test_a_round_robin_goes_on_where_it_was_after_the_engine_was_killed(
+    service: Service, engine: Fragile
+) -> None:
+    to = [service.destination(Refuses(486)) for _ in range(3)]
+    (number,) = service.house.agree([{"ring": {"to": to, "strategy": "round_robin"}}])
+    for n in range(5):
+        await (await service.call(number)).wait_ended()
+        if n in (0, 2):
+            await service.records(number, n + 1)
+            await engine.end()
+            await engine.start()
+    records = await service.records(number, 5)
+    assert [record.legs[0].to for record in records] == [*to, *to[:2]]

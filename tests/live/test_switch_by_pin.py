@@ -6,7 +6,7 @@ from cli.commands.pin import command
 from devkit.carrier import Answers
 from tests.live.agreed import PROMPTS, Route
 from tests.live.conversation import hear_each_other
-from tests.live.service import Service
+from tests.live.service import Service, until
 
 PIN = "48151623"
 # The switch of an owner would be on for the numbers of all other tests: its name is this test's own.
@@ -60,10 +60,12 @@ async def test_who_has_the_pin_closes_the_number_hears_it_and_opens_it_again(ser
 
 async def test_who_does_not_have_it_is_refused_after_three_tries(service: Service) -> None:
     by_phone, _ = agreed(service, service.destination(Answers()))
+    before = service.house.told("pin_refused")
     caller = await service.call(by_phone)
-    for wrong in ("271828#", "314159#", "161803#"):
-        await caller.hears(PROMPTS["long"])
+    await caller.hears(PROMPTS["long"])
+    for n, wrong in enumerate(("271828#", "314159#", "161803#"), start=1):
         await caller.press(wrong)
+        await until(lambda n=n: service.house.told("pin_refused") == before + n)  # type: ignore[misc]
     await caller.wait_ended()
     record = await service.record(by_phone)
     assert (record.choices, record.answered is not None) == (("refused",), True)

@@ -10,7 +10,12 @@ from tests.live.carriers import Trunking, trunking
 from tests.live.service import CALLER_HZ, Service, at_your_service, until
 
 USER, PASSWORD = "4711", "of-the-carrier"
-MODULES = ("res_pjsip_registrar", "res_pjsip_endpoint_identifier_user", "app_echo")
+MODULES = (
+    "res_pjsip_registrar",
+    "res_pjsip_endpoint_identifier_user",
+    "app_echo",
+    "res_clioriginate",
+)
 CUSTOMER = f"""
 [global]
 type = global

@@ -53,7 +53,7 @@ def guest(packages: Packages) -> Iterator[Guest]:
 def installed(guest: Guest) -> Guest:
     """After "Installing": both packages, settings, credentials."""
     install, _, settings, credentials = blocks("Installing")
-    guest.run(f"cd /srv/packages/now\n{install.text}", seconds=300)
+    guest.run(f"cd /srv/packages/now\n{install.text}", seconds=900)
     guest.run(
         filled_in(settings, {"voicemail@provider.example": SENDER, "smtp.provider.example": "127.0.0.1"})
     )
@@ -64,7 +64,7 @@ def installed(guest: Guest) -> Guest:
 @pytest.fixture(scope="session")
 def with_database(installed: Guest) -> Guest:
     """After "Database": PostgreSQL of Debian's on the same host, the three roles, the schema."""
-    installed.run("apt-get -qq install postgresql && systemctl start postgresql", seconds=300)
+    installed.run("apt-get -qq install postgresql && systemctl start postgresql", seconds=900)
     (roles,) = blocks("Database", "sql")
     sql = re.sub(r"'\.\.\.'", lambda _: f"'{PASSWORD}'", roles.text)
     assert sql.count(PASSWORD) == len(DATABASE_PASSWORDS)
@@ -78,7 +78,7 @@ def with_database(installed: Guest) -> Guest:
 def with_asterisk(installed: Guest) -> Guest:
     """After "Asterisk": Asterisk beside the system's libraries, its configuration, its unit running."""
     lay_out, start = blocks("Asterisk")
-    installed.run(filled_in(lay_out, VALUES), seconds=300)
+    installed.run(filled_in(lay_out, VALUES), seconds=900)
     installed.run(filled_in(start, {}))
     return installed
 

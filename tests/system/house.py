@@ -46,7 +46,7 @@ POSTFIX = {
 
 def mail_server(guest: Guest) -> None:
     """Postfix of Debian's as smarthost, which the engine trusts to report what has arrived."""
-    guest.run("apt-get -qq install postfix curl jq", seconds=300)
+    guest.run("apt-get -qq install postfix curl jq", seconds=900)
     changes = " ".join(f"'{name} = {value}'" for name, value in POSTFIX.items())
     guest.run(f"postconf -e {changes} && useradd --create-home office && systemctl restart postfix")
     settings = "/etc/callengine/callengine.toml"

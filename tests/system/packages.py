@@ -45,7 +45,7 @@ def built(folder: Path) -> Packages:
 def build(folder: Path, revision: str = "") -> None:
     environment = os.environ | ({"REVISION": revision} if revision else {})
     subprocess.run(
-        [ROOT / "scripts/make-deb.sh", folder], check=True, env=environment, capture_output=True, timeout=600
+        [ROOT / "scripts/make-deb.sh", folder], check=True, env=environment, capture_output=True, timeout=1200
     )
 
 

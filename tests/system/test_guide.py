@@ -9,7 +9,7 @@ from tests.system.guest import ROOT, Guest
 from tests.system.guide import blocks, filled_in
 from tests.system.house import NUMBERS, number_file
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 UNITS = ("callengine-asterisk", "callengine-engine", "callengine-worker")
 METRICS = "curl -sf http://127.0.0.1:9460/metrics"
 

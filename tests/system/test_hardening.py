@@ -5,7 +5,7 @@ import pytest
 from tests.system.guest import Guest
 from tests.system.test_guide import UNITS, shown
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 UP_SECONDS = 60
 
 

@@ -13,7 +13,7 @@ from tests.system.house import OFFICE, SIP, UPDATED
 from tests.system.packages import NAMES, Packages, version_of
 from tests.system.test_working import CALLER, CALLER_HZ, OFFICE_HZ, record_of
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 SPOIL = """
 chmod 644 /etc/callengine/credentials/database
 systemctl stop callengine-worker
@@ -46,8 +46,9 @@ def test_the_same_commit_gives_the_same_bytes(versions: Packages) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.timeout(1900)
 def test_lintian_finds_no_error_in_either(guest: Guest) -> None:
-    guest.run(LINT, seconds=850)
+    guest.run(LINT, seconds=1800)
 
 
 async def test_a_conversation_outlives_an_update_a_kill_and_the_way_back(
@@ -111,7 +112,7 @@ async def test_the_doctor_finds_what_is_wrong_each_with_its_remedy(production: G
 async def install(guest: Guest, packages: Packages, version: str) -> None:
     """Install this version as "Updating" says; it is there afterwards."""
     command = blocks("Updating")[0].text.replace("install", "install --allow-downgrades")
-    await asyncio.to_thread(guest.run, f"cd /srv/packages/{version}\n{command}", seconds=300)
+    await asyncio.to_thread(guest.run, f"cd /srv/packages/{version}\n{command}", seconds=900)
     assert "up to date" in guest.run(blocks("Updating")[1].text)
     wanted = [version_of(package) for package in getattr(packages, version)]
     there = guest.run("dpkg-query --show --showformat '${Version}\n' callengine callengine-asterisk").split()

@@ -11,7 +11,7 @@ from devkit.phones import Phones, shown
 from tests.system.guest import Guest
 from tests.system.house import MESSAGE, OFFICE, RECORDED, SIP, TALKED
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 CALLER_HZ, OFFICE_HZ, BEEP_HZ = 440, 600, 1000
 CALLER = "+3225550001"
 

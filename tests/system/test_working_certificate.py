@@ -11,7 +11,7 @@ from tests.system.house import CERTIFIED, MAIL, SIP
 from tests.system.test_packages import READY
 from tests.system.test_working import BEEP_HZ, CALLER, CALLER_HZ
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 KEY = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 FILES = "smtpd_tls_cert_file=/etc/postfix/crt smtpd_tls_key_file=/etc/postfix/key"
 TLS = f"postconf -e smtpd_tls_security_level=may {FILES}"

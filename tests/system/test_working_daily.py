@@ -13,7 +13,7 @@ from tests.system.guide import blocks, filled_in
 from tests.system.house import DAILY, DAILY_CALLER, KEPT, OFFICE, SIP, UPDATED
 from tests.system.test_working import CALLER_HZ, OFFICE_HZ, record_of
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 READY = "curl -sf http://127.0.0.1:9460/ready && curl -sf http://127.0.0.1:9461/ready"
 PORTAL = "sed -i 's|^# url = \"https://portal|url = \"https://portal|' /etc/callengine/callengine.toml"
 
@@ -112,7 +112,7 @@ async def test_a_caller_is_erased_and_a_certificate_is_issued(production: Guest)
 
 
 async def test_a_rotated_log_of_strangers_goes_on_and_fail2ban_reads_both_files(production: Guest) -> None:
-    production.run("apt-get -qq install logrotate fail2ban", seconds=300)
+    production.run("apt-get -qq install logrotate fail2ban", seconds=900)
     folder, ops = "/var/log/asterisk", "/usr/share/callengine/ops/fail2ban/filter.d"
     for file in ("security.1", "security"):
         stranger(production)

@@ -13,7 +13,7 @@ from tests.system.test_packages import READY
 from tests.system.test_working import CALLER, record_of
 from tests.system.test_working_daily import talk
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 BACKUPS = "/var/backups/callengine"
 
 

@@ -1,12 +1,16 @@
 """The packages purged, last of all: what belongs to owners and callers stays. Then a quickstart."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from devkit.seaweed import Seaweed, seaweed
 from tests.system.guest import Guest
 from tests.system.guide import blocks, filled_in
 from tests.system.house import CARRIER_PORT, MAIL, SENDER, SIP, TALKED
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 HERE = {
     "192.0.2.10:5060": SIP,
     "sip.carrier.example:5060": f"127.0.0.1:{CARRIER_PORT}",
@@ -23,6 +27,7 @@ DROP ROLE callengine_owner, callengine_worker, callengine_portal, callengine_rea
 END
 """
 EXISTS = "psql -qtAc \"SELECT rolname FROM pg_roles WHERE rolname LIKE 'callengine%'\""
+BUCKET = "voice-of-acme"
 # Credentials, routing, journal; Asterisk's configuration, and CEL.
 KEPT = (
     "/etc/callengine/credentials/master_key",
@@ -49,7 +54,14 @@ def test_a_purge_removes_the_program_and_keeps_the_data_unless_it_is_told_to_rem
     assert production.attempt(kept).stdout == ""
 
 
-def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest) -> None:
+@pytest.fixture
+def store(production: Guest, tmp_path: Path) -> Iterator[Seaweed]:
+    """An object store in the guest's network."""
+    with production.network(), seaweed(tmp_path / "store", tmp_path / "log") as running:
+        yield running
+
+
+def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest, store: Seaweed) -> None:
     """After the purge: the packages again, on a host that has only the database of before."""
     production.run("cd /srv/packages/now && apt-get -qq install ./*.deb", seconds=120)
     refused = production.attempt(QUICKSTART)
@@ -59,8 +71,13 @@ def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest) ->
     assert production.attempt("ls /etc/callengine/quickstart.json").returncode != 0
     production.run(DROP, user="postgres")
 
-    shown = production.run(QUICKSTART, seconds=200)
+    bucket = f"--bucket {BUCKET} --endpoint {store.endpoint} --access-key {store.access_key}"
+    shown = production.run(
+        f"export QUICKSTART_SECRET_KEY={store.secret_key}\n{QUICKSTART} {bucket}", seconds=200
+    )
     assert "the test call was answered: voicemail" in shown
+    assert buckets(store) == [BUCKET]
+    assert production.attempt("ls /etc/asterisk/quickstart.conf").returncode != 0
     assert production.run("callengine calls --format json | jq length") == "1\n"
     looked = production.run("callengine doctor --without clock --without mx --without spf")
     assert "error" not in looked
@@ -68,8 +85,13 @@ def test_a_quickstart_makes_a_first_call_and_is_taken_back(production: Guest) ->
     assert "quickstart --undo first" in again.stderr
 
     production.run("callengine quickstart --undo --yes", seconds=60)
+    assert buckets(store) == []
     assert production.run(EXISTS, user="postgres") == ""
     folders = "/etc/asterisk /etc/callengine/credentials /var/lib/callengine"
     assert production.run(f"ls -A {folders}").split() == [f"{folder}:" for folder in folders.split()]
     assert production.attempt("ls /root/callengine-owner").returncode != 0
     assert production.run("systemctl is-active callengine-engine || true") == "inactive\n"
+
+
+def buckets(store: Seaweed) -> list[str]:
+    return [bucket["Name"] for bucket in store.client().list_buckets()["Buckets"]]

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.ari.ledger import entries_of
 from journal.cel import CelEvent
-from journal.entries import CallStarted, Entry, HandedOver, PartyNotified, RecorderTerms
+from journal.entries import CallStarted, Entry, HandedOver, PartyNotified
+from journal.recorder_terms import RecorderTerms
 from journal.state import CallState
 from journal.values import Leg
 

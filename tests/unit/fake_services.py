@@ -78,9 +78,12 @@ class FakeCallServices:
     def sort(self, sort: Sort, state: CallState) -> tuple[str, ...]:
         return self.destinations.sort(sort, state, self._time())
 
-    def attempted(self, to: str, outcome: Outcome) -> None:
+    def attempted(self, to: str, outcome: Outcome) -> int:
         self.attempts.append((to, outcome))
-        self.destinations.attempted(to, outcome, self._time())
+        return self.destinations.attempted(to, outcome, self._time())
+
+    def may_report(self, to: str) -> bool:
+        return self.destinations.breakers.may_report(to, self._time())
 
     async def is_pin(self, pin: str, number: str, owner: str) -> bool:
         return pin == "481516"

@@ -54,6 +54,7 @@ ring = _step(
         numbers | numbers.map(lambda number: {"number": number, "hours": OPENINGS[0], "max_calls": "3"}),
         min_size=1,
         max_size=3,
+        unique_by=lambda to: to["number"] if isinstance(to, dict) else to,
     ),
     strategy=st.sampled_from(["all", "in_order", "random", "round_robin", "longest_idle", "sticky"]),
 )

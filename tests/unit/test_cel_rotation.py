@@ -126,6 +126,17 @@ async def test_a_copy_of_what_was_taken_is_not_taken_again(cel: Path) -> None:
     assert await taken(cel) == []
 
 
+async def test_a_copy_that_is_found_once_more_was_taken_is_not_taken_again(cel: Path) -> None:
+    write(cel, 1, 2)
+    shutil.copyfile(cel, cel.with_name("Master.csv.bak"))
+    os.utime(cel.with_name("Master.csv.bak"), (0, 0))
+    shutil.move(cel.with_name("Master.csv.bak"), cel.parent.parent / "elsewhere")
+    write(cel, 3)
+    assert await taken(cel) == [1, 2, 3]
+    shutil.move(cel.parent.parent / "elsewhere", cel.with_name("Master.csv.bak"))
+    assert await taken(cel) == []
+
+
 async def test_of_a_damaged_gzip_file_everything_before_the_damage_is_taken(cel: Path) -> None:
     write(cel, *range(2000))
     renamed_and_gzipped(cel)

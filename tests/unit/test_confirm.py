@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from cli.past_call import PastExplanation
+from cli.past_call import explained
 from dialplan.caller import Caller, Presentation
 from dialplan.destination import Destination
 from dialplan.number import Owner
 from dialplan.prompt import CONFIRM, Prompt
 from dialplan.result import Outcome, Result
+from dialplan.routing import Routing
 from engine.ari.connect import as_extension, variables
 from engine.ari.ledger import entries_of
 from engine.line import Connect, Recorder
 from journal.codec import decode, encode
 from journal.entries import LegAsked, LegEnded
-from storage.retracing import retrace
 from tests.unit.cel_events import (
     CALL,
     LEG,
@@ -143,6 +143,7 @@ def test_an_older_leg_was_not_asked() -> None:
 def test_explain_says_of_a_past_call_that_nobody_pressed_1() -> None:
     number = service_number([{"ring": {"to": asked(A)}}])
     record = past("no_answer", replace(leg(A, "no_answer", answered=True), confirmation="no_key", cause=19))
-    text = PastExplanation(record, number, Owner(name="ACME"), retrace(record, number)).text()
-    assert f"{A}: no_answer, cause 19 (Q.850), did not press 1" in text
-    assert f"{A} (asked to press 1) for 25 s -> no_answer" in text
+    routing = Routing({number.key: number}, {"acme": Owner(name="ACME")}, {}, "d1", {})
+    text = explained(record, number, routing, "en").text()
+    assert f"{A}: no answer, cause 19 (Q.850), did not press 1" in text
+    assert f"Ring: {A} -> no answer" in text

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from engine.line import Connect, Recorder
-from journal.entries import HandedOver, PartyNotified, RecorderTerms, StepPerformed
+from journal.entries import HandedOver, PartyNotified, StepPerformed
+from journal.recorder_terms import RecorderTerms
 from tests.unit.fake_dial import Answers, Says
 from tests.unit.fake_services import attend
 from tests.unit.fakes import FakeLine

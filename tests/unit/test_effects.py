@@ -107,6 +107,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/owned/logins.py: use_link",
         "storage/owned/settings.py: alone",
         "storage/owned/settings.py: request_address",
+        "storage/owned/settings.py: withdraw",
         "storage/owned/switches.py: put",
     ),
     "its callers have points on either side": (

@@ -18,6 +18,7 @@ from journal.entries import (
     CallerNotified,
     CallStarted,
     ClockStepped,
+    DestinationLeftOut,
     Entry,
     FellBack,
     HandedOver,
@@ -31,7 +32,6 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     PartyNotified,
-    RecorderTerms,
     RecordingEnded,
     RecordingPaused,
     RecordingResumed,
@@ -40,6 +40,7 @@ from journal.entries import (
     StepPerformed,
     Turned,
 )
+from journal.recorder_terms import RecorderTerms
 
 CALL = "018f0000-0000-7000-8000-000000000001"
 AT = datetime(2026, 11, 24, 10, 0, 0, 123456, UTC)
@@ -114,6 +115,8 @@ OLD: list[tuple[dict[str, Any], Entry]] = [
      MessageStarted(CALL, AT, f"{CALL}-vm1", DELIVER)),
     ({"kind": "vm_end", "at": OLD_AT, "audio": f"{CALL}-vm1", "how": "silence"},
      MessageEnded(CALL, AT, f"{CALL}-vm1", "silence")),
+    ({"kind": "left_out", "at": OLD_AT, "to": "+3221112233", "attempts": 3},
+     DestinationLeftOut(CALL, AT, "+3221112233", 3)),
     ({"kind": "call_end", "at": OLD_AT, "outcome": "answered", "ended_by": "limit", "cause": 16},
      CallEnded(CALL, AT, Result.ANSWERED, "limit", 16)),
 ]  # fmt: skip
@@ -166,7 +169,7 @@ def test_every_kind_of_entry_is_tried_here() -> None:
     }
     kinds = {it.__struct_config__.tag for it in structs if it.__name__[0] != "_"} - {None}
     assert {kind_of(entry) for entry in EVERY} == kinds
-    assert len(kinds) == 25
+    assert len(kinds) == 26
 
 
 @settings(deadline=None)

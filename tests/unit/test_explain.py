@@ -130,6 +130,7 @@ def test_the_same_is_told_to_programs_in_the_journals_words() -> None:
                     "present_if_refused": None,
                     "hours": None,
                     "seconds": None,
+                    "delay": None,
                     "percent": None,
                     "label": "",
                     "max_calls": None,

@@ -7,12 +7,12 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialplan.calendar import Calendar, read_calendar
 from dialplan.opening import Moment, OpeningHours, read_opening
-from tests.tiers import mostly_heavy
+from tests.tiers import first_light, mostly_heavy
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NO_HOLIDAYS = Calendar()
@@ -124,6 +124,7 @@ def test_hours_that_mean_nothing_are_refused(written: object, what: str) -> None
 # The oracle: no arithmetic on clocks, only looking at one, minute by minute.
 
 ZONES = ["Europe/Brussels", "Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Atlantic/Azores"]
+YEARS = range(2020, 2030)
 HOURS = [
     "daily 00:00-24:00",
     "daily 00:30-01:15",
@@ -167,20 +168,39 @@ def shown(day: date, clock: str) -> datetime:
 
 @pytest.mark.parametrize("name", ZONES)
 @pytest.mark.parametrize("line", mostly_heavy(HOURS, 3))
-def test_hours_agree_with_a_clock_on_the_wall_in_the_nights_of_the_clocks(name: str, line: str) -> None:
+@pytest.mark.parametrize("year", first_light(*sorted(YEARS, key=lambda year: year != 2026)))
+def test_hours_agree_with_a_clock_on_the_wall_in_the_nights_of_the_clocks(
+    name: str, line: str, year: int
+) -> None:
     zone = ZoneInfo(name)
     opening = read_opening(line)
-    days, *times = line.split()
-    spring, autumn = clock_changes(zone, 2026)
-    for night in (spring, autumn):
+    for night in clock_changes(zone, year):
         walls = clock(zone, night)
-        begun = [day for n in range(-2, 2) if open_on(days, day := night + timedelta(days=n))]
-        expected = {
-            minute for day in begun for text in times for minute in oracle(walls, day, *text.split("-"))
-        }
+        expected = open_minutes(line, walls, night)
         asked = [minute for minute, wall in walls.items() if abs((wall.date() - night).days) <= 1]
         opened = {minute for minute in asked if opening.at(minute, zone, NO_HOLIDAYS).open}
         assert opened == expected & set(asked)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(ZONES), st.dates(date(YEARS[0], 1, 1), date(YEARS[-1], 12, 31)), st.sampled_from(HOURS)
+)
+def test_hours_agree_with_a_clock_on_the_wall_on_any_day_of_ten_years(
+    name: str, day: date, line: str
+) -> None:
+    zone = ZoneInfo(name)
+    walls = clock(zone, day)
+    asked = [minute for minute, wall in walls.items() if wall.date() == day]
+    opened = {minute for minute in asked if read_opening(line).at(minute, zone, NO_HOLIDAYS).open}
+    assert opened == open_minutes(line, walls, day) & set(asked)
+
+
+def open_minutes(line: str, walls: dict[datetime, datetime], night: date) -> set[datetime]:
+    """The open minutes around this night, by the oracle."""
+    days, *times = line.split()
+    begun = [day for n in range(-2, 2) if open_on(days, day := night + timedelta(days=n))]
+    return {minute for day in begun for text in times for minute in oracle(walls, day, *text.split("-"))}
 
 
 def open_on(days: str, day: date) -> bool:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +17,7 @@ from dialplan.caller import UNKNOWN
 from dialplan.rehearse import rehearse
 from dialplan.result import Result
 from engine.call_limits import CallLimits
-from journal.entries import Entry
+from journal.entries import Entry, LegConnected, LegEnded
 from storage.retracing import Known, PastStep, retrace
 from tests.unit.fake_dial import Answers
 from tests.unit.fake_services import FakeCallServices, attend, leave_after, take_over
@@ -67,6 +69,28 @@ async def test_200_calls_at_once_are_two_and_198_too_many_and_a_place_is_free_ag
     for line in later:
         await attend(line, services.for_another_call())
     assert have_talked(later) == [True, True]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("most", "seed"), [(1, 1), (2, 2), (5, 3), (7, 4), (20, 5)])
+async def test_a_limit_is_never_exceeded_however_200_calls_come_and_go(most: int, seed: int) -> None:
+    chance = Random(seed)
+    services = FakeCallServices(terms_of([{"limit": str(most)}, {"ring": OFFICE}]))
+    calls = [talked(services, n, chance.uniform(0, 60), chance.uniform(0.1, 40)) for n in range(200)]
+    spans = [span for spans in await asyncio.gather(*calls) for span in spans]
+    at_once = [sum(began <= now < ended for began, ended in spans) for now, _ in spans]
+    assert max(at_once) == most, "reached, and never exceeded"
+
+
+async def talked(
+    services: FakeCallServices, n: int, comes: float, talks: float
+) -> list[tuple[datetime, datetime]]:
+    """A caller who comes after so many seconds and talks for so long: from when to when, if at all."""
+    await asyncio.sleep(comes)  # of a jumping clock
+    line, journal = FakeLine({OFFICE: Answers(talks=talks)}, call_id=f"c{n}"), services.for_another_call()
+    await attend(line, journal)
+    joined, ended = journal.of(LegConnected), journal.of(LegEnded)
+    return [(one.at, other.at) for one, other in zip(joined, ended, strict=True)]
 
 
 @pytest.mark.looptime

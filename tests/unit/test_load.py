@@ -51,7 +51,7 @@ def test_the_owners_language_wins(tmp_path: Path) -> None:
     assert (dutch.seconds, french.seconds) == (0.2, 0.1)
 
 
-def test_music_is_the_prompt_of_each_owners_language(tmp_path: Path) -> None:
+def test_music_is_the_prompt_in_every_language_that_an_owner_may_choose(tmp_path: Path) -> None:
     good_folder(tmp_path)
     (tmp_path / "owners" / "zenith.yaml").write_text("name: Zenith\nlanguage: fr\n")
     for index, name in enumerate(("waiting", "nl/waiting", "fr/waiting", "welcome"), start=1):
@@ -62,7 +62,7 @@ def test_music_is_the_prompt_of_each_owners_language(tmp_path: Path) -> None:
         text = NUMBER.partition("route:")[0].replace("acme", owner).replace("12345", f"1234{digit}")
         (tmp_path / "numbers" / f"{owner}.yaml").write_text(f"{text}route: {music}\n")
     routing = load(tmp_path, Policy())
-    assert {round(prompt.seconds, 1) for prompt in routing.music_prompts} == {0.2, 0.3, 0.7}
+    assert {round(prompt.seconds, 1) for prompt in routing.music_prompts} == {0.1, 0.2, 0.3, 0.7}
 
 
 def test_music_in_another_language_only_is_missing(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_an_example_of_a_step_can_be_loaded(example: str) -> None:
 
 
 def test_every_step_has_an_example() -> None:
-    assert {re.match("- ([a-z]+)", example)[1] for example in STEP_EXAMPLES} == set(STEPS)  # type: ignore[index]
+    assert {re.match("- ([a-z_]+)", example)[1] for example in STEP_EXAMPLES} == set(STEPS)  # type: ignore[index]
 
 
 def test_the_examples_of_a_number_and_an_owner_can_be_loaded() -> None:

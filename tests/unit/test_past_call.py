@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.commands.explain import command
-from cli.past_call import NOTE
+from cli.past_call import NOTE, explained
 from config.load import load
 from config.policy import Policy
 from config.versions import Versions
-from dialplan.number import ServiceNumber
+from dialplan.number import Owner, ServiceNumber
 from dialplan.result import Answer, Outcome
+from dialplan.routing import Routing
 from storage.records import CallRecord, LegRecord
 from storage.retracing import Known, PastStep, retrace
 from tests.unit.folders import NUMBER, good_folder
@@ -159,14 +160,36 @@ def test_a_past_call_is_printed_step_by_step(house: Path, monkeypatch: pytest.Mo
         "+3270012345 of acme (ACME)\n"
         "called by a caller whose number is withheld on Tue 2026-11-24 10:00 CET, Europe/Brussels\n"
         "\n"
-        "  1  announce  welcome -> done\n"
-        "  2  ring      +3221112233 for 25 s -> busy (from its attempts)\n"
-        "               +3221112233: busy, cause 17 (Q.850)\n"
-        "  3  announce  welcome -> done\n"
+        "  1  Mededeling: welcome -> gedaan\n"
+        "  2  Bellen: +3221112233 -> bezet (from its attempts)\n"
+        "       +3221112233: bezet, cause 17 (Q.850)\n"
+        "  3  Mededeling: welcome -> gedaan\n"
         "\n"
-        "busy, ended by engine, cause 17 (Q.850)\n"
+        "bezet, ended by engine, cause 17 (Q.850)\n"
         f"{NOTE}\n"
     )
+
+
+CHRISTMAS = datetime(2026, 12, 25, 9, 0, tzinfo=UTC)
+WORDS = {
+    "nl": "Openingsuren: gesloten: Kerstmis; opent op 2026-12-28 om 09:00",
+    "fr": "Heures d'ouverture: fermé : Noël ; ouvre le 2026-12-28 à 09:00",
+    "de": "Öffnungszeiten: geschlossen: Weihnachten; öffnet am 2026-12-28 um 09:00",
+    "es": "Horario: cerrado: Natividad del Señor; abre el 2026-12-28 a las 09:00",
+    "en": "Opening hours: closed: Christmas Day; opens on 2026-12-28 at 09:00",
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_the_reason_is_said_in_the_owners_language(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = service_number([{"hours": "mon-fri 09:00-17:00"}], holidays="BE")
+    routing = Routing({number.key: number}, {"acme": Owner(name="ACME", language=language)}, {}, "d1", {})
+    record = replace(past("closed"), began=CHRISTMAS)
+    told = explained(record, number, routing)
+    assert f"  1  {WORDS[language]}\n" in told.text()
+    assert told.data()["path"][0]["said"] == WORDS[language].partition(": ")[2]
+    in_english = explained(record, number, routing, "en")
+    assert WORDS["en"] in in_english.text()
 
 
 def test_programs_get_the_same_as_json(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

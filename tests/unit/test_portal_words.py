@@ -11,11 +11,17 @@ from zoneinfo import ZoneInfo
 import jinja2
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from dialplan.calendar import Calendar
+from dialplan.caller import Caller, Presentation
 from dialplan.names import LANGUAGES
+from dialplan.rehearse import rehearse
 from dialplan.result import Outcome, Result
+from dialplan.step import Turn
 from portal.call_filter import Asked, WrongFilter, as_filter
-from portal.path_words import reason, route
+from portal.path_words import REASONS, reason, route
 from portal.place import instant_text, read_number, read_place
 from portal.plots import ceiling, stacked
 from portal.secrets import Secrets, is_token, new_token
@@ -25,7 +31,7 @@ from portal.xlsx import Workbook
 from storage.access import Access
 from storage.key_wrapper import SealBroken, new_master_key
 from storage.message_states import MessageState
-from tests.unit.routes import service_number
+from tests.unit.routes import Raw, routes, service_number
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
@@ -74,6 +80,34 @@ def test_whatever_a_record_can_say_has_a_word(language: str) -> None:
 )  # fmt: skip
 def test_a_reason_is_said_in_the_owners_language(why: str, dutch: str) -> None:
     assert reason(why, "nl") == dutch
+
+
+HOLIDAYS = [
+    ("BE", "Kerstmis", "fr", "Noël"),
+    ("BE", "Nationale feestdag", "es", "National Day"),  # that of Spain has another name
+    ("DE-BY", "Fronleichnam", "en", "Corpus Christi"),
+    ("IE", "Christmas Day", "nl", "Kerstmis"),
+    ("NL", "Koningsdag", "fr", "King's Day"),
+    ("NL", "a day that is not in the calendar", "fr", "a day that is not in the calendar"),
+]
+
+
+@pytest.mark.parametrize(("region", "name", "language", "said"), HOLIDAYS)
+def test_a_holiday_has_its_name_in_the_language_or_in_english(
+    region: str, name: str, language: str, said: str
+) -> None:
+    assert Calendar((region,)).name_in(language, name, 2026) == said
+
+
+@settings(deadline=None)
+@given(routes, st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
+def test_each_turn_of_a_random_route_has_its_words(route: list[Raw], now: datetime) -> None:
+    number = service_number(route, holidays="BE")
+    facts = number.facts(now, Caller(Presentation.SHOWN, "+31612345678"))
+    for node in rehearse(number, facts, presses=["1", "2"], live=3).path:
+        if isinstance(node, Turn):
+            assert any(pattern.fullmatch(node.why) for _, pattern in REASONS), node.why
+            assert node.step in texts("nl")["steps"]
 
 
 def test_a_route_is_a_tree_with_the_names_of_its_branches() -> None:

@@ -96,7 +96,7 @@ def test_without_a_sender_nothing_is_mailed_and_that_is_no_trouble_while_nothing
 
 def test_with_a_sender_and_a_port_mail_goes_and_comes_back() -> None:
     busy = posting(sender="voicemail@provider.example", bounces_port=2525)
-    assert [job.name for job in busy.jobs] == ["count mail", "mail", "reports"]
+    assert [job.name for job in busy.jobs] == ["count mail", "mail", "owner notices", "reports"]
 
 
 @pytest.mark.parametrize(

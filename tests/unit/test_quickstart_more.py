@@ -30,9 +30,10 @@ def test_a_registration_is_a_trunk_file_and_a_credential_of_the_engine(tmp_path:
     files = files_of(LOGIN, Passwords.new(), tmp_path)
     folder = tmp_path / "etc/callengine"
     (tmp_path / "trunks").mkdir()
-    (tmp_path / "trunks/beta.yaml").write_text(files[folder / "trunks/trunk.yaml"].text)
-    trunk = load_trunks(tmp_path / "trunks").by_name["beta"]
+    (tmp_path / "trunks/trunk.yaml").write_text(files[folder / "trunks/trunk.yaml"].text)
+    trunk = load_trunks(tmp_path / "trunks").by_name["trunk"]
     assert (trunk.host, trunk.user, trunk.registration) == (WISH.carrier, "4711", True)
+    assert trunk.contact == WISH.number
     assert trunk.addresses == (WISH.carrier_address,)
     password = files[folder / "credentials/trunk_passwords__trunk"]
     assert (password.text, password.mode) == ("of-the-carrier\n", SECRET)
