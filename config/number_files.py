@@ -98,7 +98,9 @@ class NumberFiles:
             return None
         if policy is not None and not policy.accepted:
             self.reading.errors += _violations(text, number, lists)
-            wrong = (*unreachable(number.route, ("route",)), *objections(number.route))
+            wrong = [*unreachable(number.route, ("route",))]
+            if not self.sub_routes.errors:  # with some, other steps are in the place of sub-routes
+                wrong += objections(number.route)
             self.reading.errors += (text.error(at, what) for at, what in wrong)
         known = _known(number, asking, self._contents_of(text, asking))
         if asking and len(self.reading.errors) == errors_before and not self.sub_routes.errors:

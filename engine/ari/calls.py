@@ -16,7 +16,8 @@ from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.ari.unheard import Unheard
-from engine.call import CallHandler, CallJournal, CallServices, begin
+from engine.call import CallHandler, CallJournal, begin
+from engine.services import CallServices
 from journal.cel import CelEvent
 from journal.entries import ClockStepped, FellBack
 from journal.state import CallState
@@ -223,8 +224,7 @@ class Calls:
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read."""
         for live in self._former.values():
-            live.line.lose(self._former_known)
-            live.line.on_cel_end(self._former_known)
+            live.line.lose_with_asterisk(self._former_known)
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""

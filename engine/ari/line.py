@@ -61,6 +61,7 @@ class AriLine(Channel):
         self._up: asyncio.Future[datetime] = loop.create_future()
         self._over: asyncio.Future[datetime] = loop.create_future()
         self._recording: AriRecording | None = None
+        self._lost: Ended | None = None
 
     # Events of Asterisk.
 
@@ -91,6 +92,12 @@ class AriLine(Channel):
         """CEL reports that nothing is left of the call."""
         if not self._over.done():
             self._over.set_result(at)
+
+    def lose_with_asterisk(self, at: datetime) -> None:
+        """Asterisk has died, and CEL has no end of the call. That it left our application was none."""
+        self._lost = Ended(at, Cause.INTERWORKING, lost=True)
+        self.lose(at)
+        self.on_cel_end(at)
 
     @property
     def is_over(self) -> bool:
@@ -176,7 +183,7 @@ class AriLine(Channel):
     async def over(self) -> Ended:
         await self._until_over(REPORTED_SECONDS)
         self._close()
-        return self.ended.result()
+        return self._lost or self.ended.result()
 
     # For the takeover.
 

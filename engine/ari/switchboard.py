@@ -19,7 +19,8 @@ from engine.ari.resumption import Resumption
 from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.sign_of_life import SignOfLife
-from engine.call import CallHandler, CallServices
+from engine.call import CallHandler
+from engine.services import CallServices
 from journal.cel import CelEvent
 from process.clock import Clock, watch_clock
 

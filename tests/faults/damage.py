@@ -1,6 +1,6 @@
 """Damage that was done on purpose: it may cost what it hit, and has to be reported."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
 from storage.records import CallRecord
@@ -34,9 +34,8 @@ class Damage:
         return any(it in text for it in self.ids)
 
 
-def unreported(damage: Damage, dead: Set[str], records: Sequence[CallRecord], stored: Stored) -> list[str]:
-    """The damage that neither a record, a dead letter nor the audit tells of."""
-    known = dead | {record.call_id for record in records}
+def unreported(damage: Damage, known: Set[str], stored: Stored) -> list[str]:
+    """The damage that nothing tells of: neither the audit, nor the call's being `known` in the database."""
     calls = [call_id for call_id, *_ in damage.calls if call_id and call_id not in known]
     audio = [it for it in damage.audio if not any(it in finding for finding in stored.findings)]
     return [f"a flipped bit in {what} is not reported" for what in (*calls, *audio)]

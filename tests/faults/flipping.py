@@ -5,6 +5,7 @@ What was hit is noted in the field, so that the oracle asks for one thing only: 
 
 import os
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,18 +28,19 @@ SELECT audio_id FROM audio WHERE kind = 'recording' AND state = 'stored'
 @asynccontextmanager
 async def journal_bit_flipped(field: Field) -> AsyncIterator[None]:
     """In an entry of an ended call that the worker, which is away, has not read."""
-    worker = field.part("worker")
+    worker, since = field.part("worker"), time.time()
     with field.absence("worker", "killed"):
         await finish(worker, SIGKILL)
         yield
-        flip_entry(field)
+        flip_entry(field, since)
         await worker.start()
 
 
-def flip_entry(field: Field) -> None:
+def flip_entry(field: Field, since: float) -> None:
     newest = segments(field.house.state / "journal")[-1]
     records = read(newest).records
-    starts = {it.entry.call: it.entry for it in records if isinstance(it.entry, CallStarted)}
+    entries = (it.entry for it in records if isinstance(it.entry, CallStarted))
+    starts = {it.call: it for it in entries if it.at.timestamp() > since}
     ended = {it.entry.call for it in records if isinstance(it.entry, CallEnded)}
     hit = [it for it in records if call_of(it) in ended & set(starts)]
     if hit:

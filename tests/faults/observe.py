@@ -24,7 +24,7 @@ from storage.audit import Auditor
 from storage.calls import find
 from storage.encrypted_store import AudioDestroyed, EncryptedStore
 from storage.objects import ObjectsTrouble
-from storage.reconciliation import Sources, reconcile
+from storage.reconciliation import Difference, Sources, reconcile
 from storage.records import CallRecord
 from storage.spool import Spool
 from storage.stores import key_wrapper_of, objects_of
@@ -105,6 +105,12 @@ async def dead_letters(con: asyncpg.Connection) -> set[str]:
     return {row["call_id"] for row in await con.fetch("SELECT call_id FROM dead_letter")}
 
 
+async def known_calls(con: asyncpg.Connection) -> set[str]:
+    """The calls that have a record or a dead letter."""
+    rows = await con.fetch("SELECT call_id::text FROM call")
+    return {row["call_id"] for row in rows} | await dead_letters(con)
+
+
 def spooled(field: Field) -> list[str]:
     """The files in the spool, but for those of damaged calls, which wait for a person."""
     names = sorted(path.name for path in field.house.endpoint.recordings.iterdir())
@@ -136,21 +142,19 @@ async def observe(
                 left=await left(field, con),
                 withheld=await places_of(field, withheld),
                 differences=await differences(field, con, began),
-                unreported=unreported(field.damage, await dead_letters(con), records, found),
+                unreported=unreported(field.damage, await known_calls(con), found),
                 late=max(report.late for report in reports),
                 now=time.time(),
             ),
         )
 
 
-async def differences(field: Field, con: asyncpg.Connection, began: datetime) -> list[str]:
+async def differences(field: Field, con: asyncpg.Connection, began: datetime) -> list[Difference]:
     """What `callengine reconcile` finds of this time, but for calls that damage has hit."""
     settings = load_settings(field.house.state / "callengine.toml")
     sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
     found = await reconcile(con, sources, began, datetime.now(UTC))
-    return [
-        str(it) for it in found.differences if not is_damaged(field.damage, it.number, it.began.timestamp())
-    ]
+    return [it for it in found.differences if not is_damaged(field.damage, it.number, it.began.timestamp())]
 
 
 async def records_of(con: asyncpg.Connection, numbers: Set[str], began: datetime) -> list[CallRecord]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from journal.cel_calls import CelCall
+from storage.reconciliation import Difference
 from storage.records import CallRecord
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.truth import SAME_CALL, Evidence
@@ -106,7 +107,7 @@ class Observed:
     stored: Stored = field(default_factory=Stored)
     left: Left = field(default_factory=Left)
     withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    differences: Sequence[str] = ()
+    differences: Sequence[Difference] = ()
     unreported: Sequence[str] = ()
     late: float = 0.0
     now: float = 0.0

@@ -104,7 +104,7 @@ ROWS: tuple[Row, ...] = (
     Row("journal: fsync fails", of(failing, "engine", "journal.before_sync:20:raise")),
     Row("journal: every allocation fails", of(failing, "engine", "journal.before_allocation:1+:full")),
     Row("object: fsync of an upload fails", of(failing, "worker", "object.after_upload:2:raise")),
-    Row("journal: a bit flipped", journal_bit_flipped),
+    Row("journal: a bit flipped", journal_bit_flipped, seconds=6.0),
     Row("CEL: a bit flipped", cel_bit_flipped),
     Row("object: a bit flipped", object_bit_flipped),
     Row("log: nobody reads the engine's", log_unread),

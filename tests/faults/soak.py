@@ -13,11 +13,12 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from tests.faults.field import Field, open_field
 from tests.faults.matrix import Cell, run_and_mend
-from tests.faults.observe import database
+from tests.faults.observe import AWAY, database
 from tests.faults.rows import ROWS
 from tests.live.traffic.run import agree
 
@@ -29,8 +30,12 @@ DISK = "1g"  # for the journal and CEL of hours
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-# Recordings of earlier rounds come to their deadline, so that the object store always holds as much.
-DUE = "UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state = 'stored'"
+# Recordings of earlier rounds come to their deadline, one after the other, so that the object store always
+# holds as much.
+DUE = """
+UPDATE audio SET destroy_after = now() + random() * $1::interval
+WHERE kind = 'recording' AND state = 'stored' AND destroy_after > now() + $1::interval
+"""
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,9 @@ async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
             it.cells.append(cell)
             tell(cell)
             print(*it.lives.growth(), sep="\n", flush=True)
-            async with database(field) as con:
-                await con.execute(DUE)
+            with suppress(*AWAY):  # they come to it after the next round
+                async with database(field) as con:
+                    await con.execute(DUE, timedelta(seconds=wish.each / 2))
 
 
 def tell(cell: Cell) -> None:

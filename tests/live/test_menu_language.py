@@ -20,4 +20,4 @@ async def test_a_language_holds_for_the_voicemail_and_its_mail(service: Service)
     await caller.wait_ended()
     (mail,) = await mail_to(service.house, address)
     assert mail.message["Subject"].startswith("Message vocal pour le")
-    assert "Choix du menu" in mail.text
+    assert "Choix dans le menu" in mail.text

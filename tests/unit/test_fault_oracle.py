@@ -10,6 +10,7 @@ import pytest
 
 from devkit.audio import alaw, tone
 from journal.cel_calls import CelCall
+from storage.reconciliation import Difference, Kind
 from tests.faults.matrix import Cell
 from tests.faults.observed import Absence, AudioSeen, Left, MailSeen, Observed, Stored
 from tests.faults.oracle import judge
@@ -87,6 +88,7 @@ UNSERVED = replace(
     legs=(),
     sounds=(),
 )
+DIFFERENCE = Difference(Kind.DURATION, "x", NUMBER, at(1000), "CEL has 9 s", "look")
 LATE_LEG = replace(SEEN.legs[0], began=1026.0, answered=None, ended=1027.0)
 UNTRUE: Mapping[str, tuple[set[str], dict[str, Any]]] = {
     "no record": ({"V1", "V9", "V5"}, {"records": (MESSAGE_RECORD,)}),
@@ -118,7 +120,7 @@ UNTRUE: Mapping[str, tuple[set[str], dict[str, Any]]] = {
     "a bridge": ({"V8"}, {"left": Left(bridges=("b",))}),
     "a lease": ({"V8"}, {"left": Left(leases=("call-vm1",))}),
     "a file": ({"V8"}, {"left": Left(spool=("call-vm1.wav",))}),
-    "reconciliation": ({"V9"}, {"differences": ("duration: call x",)}),
+    "reconciliation": ({"V9"}, {"differences": (DIFFERENCE,)}),
     "silent damage": ({"V1"}, {"unreported": ("a flipped bit in call x is not reported",)}),
     "other instants": ({"V9"}, {"records": (replace(RECORD, began=at(1000.06)), MESSAGE_RECORD)}),
     "not in CEL": ({"V9"}, {"cel": TRUE.cel[1:]}),
@@ -140,6 +142,11 @@ def test_where_asterisk_died_the_end_may_be_a_second_off_and_is_marked() -> None
     assert violated(lost) == set()
     assert violated(replace(lost, records=(replace(LOST, ended_by="caller"), MESSAGE_RECORD))) == {"V1"}
     assert violated(replace(lost, records=(replace(LOST, ended=at(1008.9)), MESSAGE_RECORD))) == {"V1"}
+
+
+def test_of_a_call_in_which_asterisk_died_reconciliation_may_find_something() -> None:
+    lost = replace(TRUE, absences=(DIED,), records=(LOST, MESSAGE_RECORD), differences=(DIFFERENCE,))
+    assert violated(lost) == set()
 
 
 def test_where_asterisk_stood_still_a_hang_up_is_seen_when_it_runs_again() -> None:

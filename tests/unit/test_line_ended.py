@@ -68,6 +68,13 @@ async def test_the_end_is_what_cel_tells_within_moments(caller: Caller) -> None:
     assert caller.asterisk.commands == []
 
 
+async def test_asterisk_died_in_a_conversation_that_was_taken_for_the_fallback(caller: Caller) -> None:
+    """The engine before was killed before it had noted the hand-over; the caller left our application."""
+    caller.tell(end(3))
+    caller.line.lose_with_asterisk(at(60))
+    assert await caller.line.over() == Ended(at(60), 127, lost=True)
+
+
 async def test_a_caller_whom_asterisk_no_longer_has_ended_when_it_died_and_not_when_that_was_noticed(
     caller: Caller,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
@@ -67,3 +68,16 @@ async def test_watching_ends_with_its_task() -> None:
     with suppress(asyncio.CancelledError):
         await watch
     assert metrics.registry.get_sample_value("callengine_loop_lag_seconds_count") == 4.0
+
+
+def test_the_version_in_force_is_a_series_and_the_one_before_has_none() -> None:
+    metrics, since = EngineMetrics(), datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    assert "callengine_routing_since_seconds{" not in metrics.render().decode()
+    metrics.routing_since.set_function(lambda: ("a" * 64, since))
+    metrics.render()
+    metrics.routing_since.set_function(lambda: ("b" * 64, since))
+    told = [line for line in metrics.render().decode().splitlines() if "routing_since_seconds{" in line]
+    assert [line.partition(" ")[0] for line in told] == [
+        f'callengine_routing_since_seconds{{version="{"b" * 12}"}}'
+    ]
+    assert float(told[0].partition(" ")[2]) == since.timestamp()
