@@ -1,26 +1,24 @@
 """One call: the caller's line, the terms of the number, and the journal whose fold is the call's state."""
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 from dialplan.delivery import Delivery
 from dialplan.prompt import Prompt
 from dialplan.result import Answer, Choice, Outcome, counted, together
 from dialplan.step import Draw, Sort, StepModel, Turn
+from engine.call_journal import CallJournal, CallServices
 from engine.call_limits import step_key
 from engine.call_terms import CallTerms
 from engine.causes import Cause
 from engine.line import Connect, How, Line, Recorded, Returned
 from engine.notice import CallerNotice, Refusal
 from engine.recorder_terms import recorder_terms
-from engine.services import CallServices
 from journal.entries import (
     BY_ENGINE,
     Answered,
     CallerNotified,
-    CallStarted,
     DestinationLeftOut,
     Entry,
     HandedOver,
@@ -34,43 +32,6 @@ from journal.entries import (
 )
 from journal.ids import message_id, recording_id, undialled_leg_id
 from journal.state import CallState
-
-
-@dataclass(slots=True)
-class CallJournal:
-    """The journal of one call: each entry is appended and applied to the call's state, in one step."""
-
-    services: CallServices
-    state: CallState
-    started: Awaitable[None] | None = None  # None: an earlier engine journalled the start
-    newest: Awaitable[None] | None = None
-
-    async def written(self) -> None:
-        """Wait until the start of the call is on the disk: the caller is not answered earlier."""
-        if self.started is not None:
-            await self.started
-
-    def append(self, entry: Entry) -> Awaitable[None]:
-        """Await the result to wait until the entry is on the disk."""
-        self.state.apply(entry)
-        self.newest = self.services.append(entry)
-        return self.newest
-
-    async def settled(self) -> None:
-        """Wait until all entries are on the disk: the engine does not hang up earlier.
-
-        An engine that is killed just after it has hung up would leave a call that its caller has given up.
-        """
-        if self.newest is not None:
-            await self.newest
-
-
-class CallHandler(Protocol):
-    """engine.handle.handle, given to the adapter as a value: an adapter does not import the core."""
-
-    def __call__(
-        self, line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False
-    ) -> Coroutine[Any, Any, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,33 +175,6 @@ class Call:
 
     def _append(self, entry: Entry) -> Awaitable[None]:
         return self.journal.append(entry)
-
-
-def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJournal:
-    """Note the start of a call that came in, and return its journal. Without terms it has no owner.
-
-    The start is on the disk before the engine answers the caller.
-    """
-    number, owner, missed, routing = line.dialled, "", None, ""
-    if terms is not None:
-        number, owner, routing = terms.number.number, terms.number.owner, terms.routing
-        if terms.owner.missed_calls == "mail":
-            missed = terms.number.delivery(terms.owner).as_json()
-    start = CallStarted(
-        line.call_id,
-        line.entered,
-        number=number,
-        owner=owner,
-        withheld=line.caller.withheld,
-        node=services.node,
-        channel=line.id,
-        caller=line.caller.number or "",
-        missed=missed,
-        routing=routing,
-        switches=terms.switches if terms else (),
-        unreachable=terms.unreachable if terms else (),
-    )
-    return CallJournal(services, CallState.begun(start), services.append(start))
 
 
 def now() -> datetime:

@@ -7,7 +7,8 @@ import structlog
 
 from dialplan.result import Answer, Outcome, Result, Verdict
 from dialplan.step import Draw, Plan, StepModel, Turn
-from engine.call import Call, CallJournal
+from engine.call import Call
+from engine.call_journal import CallJournal
 from engine.call_terms import CallTerms
 from engine.ending import Farewell, ending_of, loose_ends
 from engine.line import HungUp, Line

@@ -16,8 +16,7 @@ from engine.ari.live import Live
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.ari.unheard import Unheard
-from engine.call import CallHandler, CallJournal, begin
-from engine.services import CallServices
+from engine.call_journal import CallHandler, CallJournal, CallServices, begin
 from journal.cel import CelEvent
 from journal.entries import ClockStepped, FellBack
 from journal.state import CallState

@@ -10,7 +10,7 @@ from engine.ari.connect import destinations
 from engine.ari.events import Dial, Event, Kind
 from engine.ari.ledger import entries_of, new_ringing
 from engine.ari.line import AriLine
-from engine.call import CallJournal
+from engine.call_journal import CallJournal
 from journal.cel import CelEvent
 from journal.entries import FellBack
 from journal.writer import JournalClosed

@@ -13,8 +13,7 @@ from engine.ari.exchange import Exchange
 from engine.ari.left import Left
 from engine.ari.live import Live
 from engine.ari.state import AppInfo
-from engine.call import CallHandler, CallJournal
-from engine.services import CallServices
+from engine.call_journal import CallHandler, CallJournal, CallServices
 from journal.entries import CallEnded
 from journal.state import CallState
 

@@ -11,7 +11,7 @@ from engine.ari.errors import AriError
 from engine.ari.exchange import Exchange
 from engine.ari.link import marker, silence
 from engine.ari.waiting import RETURN_SECONDS
-from engine.services import CallServices
+from engine.call_journal import CallServices
 from journal.entries import Heartbeat
 
 MARKER_SECONDS = 5.0

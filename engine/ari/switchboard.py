@@ -19,8 +19,7 @@ from engine.ari.resumption import Resumption
 from engine.ari.seen import Seen, load, save
 from engine.ari.setting import Cel, Setting, Trunk, Unfit
 from engine.ari.sign_of_life import SignOfLife
-from engine.call import CallHandler
-from engine.services import CallServices
+from engine.call_journal import CallHandler, CallServices
 from journal.cel import CelEvent
 from process.clock import Clock, watch_clock
 

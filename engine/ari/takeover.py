@@ -11,7 +11,7 @@ from engine.ari.line import AriLine
 from engine.ari.live import Live
 from engine.ari.state import AppInfo, ChannelInfo
 from engine.ari.waiting import outlast
-from engine.call import CallHandler
+from engine.call_journal import CallHandler
 from engine.causes import Cause
 from engine.line import Attempt, Returned
 from journal.ids import OWN_CHANNEL_ID

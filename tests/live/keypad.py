@@ -41,7 +41,7 @@ class Keypad:
             time.sleep(max(began + n / a_second - time.monotonic(), 0))  # the pace of the keys
             at = round(n * 1000 / a_second) * UNIT
             self._send(key, at, 0, first=True)
-            time.sleep(max(began + (n + 0.5) / a_second - time.monotonic(), 0))
+            time.sleep(max(began + (n + 0.5) / a_second - time.monotonic(), 0))  # how long it is held
             for _ in range(3):  # the end is sent three times: RFC 4733, 2.5.1.4
                 self._send(key, at, held, end=True)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dialplan.prompt import Prompt
 from dialplan.result import Outcome
-from engine.call import CallJournal
+from engine.call_journal import CallJournal
 from engine.line import Attempt, Ended, HungUp, Recorder, Returned
 from journal.entries import (
     Answered,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from dialplan.result import Outcome
 from dialplan.step import Sort, StepPath
 from engine.breakers import Breakers
-from engine.call import CallJournal, begin
+from engine.call_journal import CallJournal, begin
 from engine.call_limits import CallLimits
 from engine.call_terms import CallTerms
 from engine.caller_rates import CallerRates

@@ -13,7 +13,7 @@ from typing import Any
 from dialplan.caller import Caller, Presentation
 from dialplan.prompt import Prompt
 from dialplan.result import Result
-from engine.call import CallJournal
+from engine.call_journal import CallJournal
 from engine.line import ANSWER_SECONDS, Connect, Ended, How, HungUp, Key, Limits, Recorded, Returned
 from engine.notice import ANSWER_KEY, Acceptance, Announcement, Refusal
 from journal.entries import CallerLeft, EndedBy, FellBack

@@ -10,7 +10,7 @@ import pytest
 from dialplan.caller import WITHHELD
 from dialplan.number import Owner
 from dialplan.result import Outcome
-from engine.call import begin
+from engine.call_journal import begin
 from engine.call_terms import CallTerms
 from journal.entries import Answered, CallStarted, Entry, HandedOver, StepPerformed, Turned
 from tests.unit.fake_dial import START, Answers, Says, now

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from dialplan.result import Outcome
-from engine.call import begin
+from engine.call_journal import begin
 from journal.entries import HandedOver, StepPerformed
 from tests.unit.fake_dial import START, Answers, Says, now
 from tests.unit.fake_services import FakeCallServices, leave_after, take_over

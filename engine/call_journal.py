@@ -1,13 +1,15 @@
-"""What a call asks of the node that it came to."""
+"""The journal of one call, and what a call asks of the node that it came to."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from dialplan.result import Outcome
 from dialplan.step import Sort, StepPath
 from engine.call_terms import CallTerms
-from journal.entries import Entry
+from engine.line import Line
+from journal.entries import CallStarted, Entry
 from journal.state import CallState
 
 
@@ -63,3 +65,67 @@ class CallServices(Protocol):
 
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         """Remember for so long which destination talked with this caller."""
+
+
+@dataclass(slots=True)
+class CallJournal:
+    """The journal of one call: each entry is appended and applied to the call's state, in one step."""
+
+    services: CallServices
+    state: CallState
+    started: Awaitable[None] | None = None  # None: an earlier engine journalled the start
+    newest: Awaitable[None] | None = None
+
+    async def written(self) -> None:
+        """Wait until the start of the call is on the disk: the caller is not answered earlier."""
+        if self.started is not None:
+            await self.started
+
+    def append(self, entry: Entry) -> Awaitable[None]:
+        """Await the result to wait until the entry is on the disk."""
+        self.state.apply(entry)
+        self.newest = self.services.append(entry)
+        return self.newest
+
+    async def settled(self) -> None:
+        """Wait until all entries are on the disk: the engine does not hang up earlier.
+
+        An engine that is killed just after it has hung up would leave a call that its caller has given up.
+        """
+        if self.newest is not None:
+            await self.newest
+
+
+class CallHandler(Protocol):
+    """engine.handle.handle, given to the adapter as a value: an adapter does not import the core."""
+
+    def __call__(
+        self, line: Line, terms: CallTerms | None, journal: CallJournal, *, refused: bool = False
+    ) -> Coroutine[Any, Any, None]: ...
+
+
+def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJournal:
+    """Note the start of a call that came in, and return its journal. Without terms it has no owner.
+
+    The start is on the disk before the engine answers the caller.
+    """
+    number, owner, missed, routing = line.dialled, "", None, ""
+    if terms is not None:
+        number, owner, routing = terms.number.number, terms.number.owner, terms.routing
+        if terms.owner.missed_calls == "mail":
+            missed = terms.number.delivery(terms.owner).as_json()
+    start = CallStarted(
+        line.call_id,
+        line.entered,
+        number=number,
+        owner=owner,
+        withheld=line.caller.withheld,
+        node=services.node,
+        channel=line.id,
+        caller=line.caller.number or "",
+        missed=missed,
+        routing=routing,
+        switches=terms.switches if terms else (),
+        unreachable=terms.unreachable if terms else (),
+    )
+    return CallJournal(services, CallState.begun(start), services.append(start))
