@@ -34,16 +34,19 @@ class Keypad:
         self._sequence = 0
 
     def press(self, keys: Sequence[str], a_second: float) -> None:
-        """Press these keys, so many a second; each is held for half of its time. Blocks."""
-        held = round(500 / a_second) * UNIT
-        began = time.monotonic()
+        """Press these keys, at most so many a second; each is held for half of its time. Blocks.
+
+        A late key does not shorten the next one: Asterisk drops what is too short for a key.
+        """
+        half = 0.5 / a_second
+        held = round(1000 * half) * UNIT
         for n, key in enumerate(keys):
-            time.sleep(max(began + n / a_second - time.monotonic(), 0))  # the pace of the keys
             at = round(n * 1000 / a_second) * UNIT
             self._send(key, at, 0, first=True)
-            time.sleep(max(began + (n + 0.5) / a_second - time.monotonic(), 0))  # how long it is held
+            time.sleep(half)  # how long it is held
             for _ in range(3):  # the end is sent three times: RFC 4733, 2.5.1.4
                 self._send(key, at, held, end=True)
+            time.sleep(half)  # the pace of the keys
 
     def _send(self, key: str, at: int, held: int, *, first: bool = False, end: bool = False) -> None:
         self._sequence += 1

@@ -81,7 +81,7 @@ async def test_the_calls_are_the_owners_newest_first_with_the_reason_of_each_tur
     await street.house.con.execute(
         "UPDATE call SET began = '2026-12-25T11:00Z' WHERE call_id = $1", call_id(1)
     )
-    assert "closed: Kerstmis" in (await browser.get(f"/calls/{call_id(1)}")).text
+    assert "closed: Christmas Day" in (await browser.get(f"/calls/{call_id(1)}")).text
 
 
 async def test_a_filter_finds_a_caller_in_any_spelling_and_no_address_has_the_number(
@@ -250,7 +250,7 @@ async def test_my_numbers_tells_the_route_and_what_would_happen_at_a_moment(stre
     browser = await street.logged_in(OFFICE)
     page = (await browser.get("/numbers?at=2026-12-25T10:00")).text
     assert "070 01 23 45 (Main line)" in page
-    assert "closed: Kerstmis; opens on 2026-12-28 at 09:00" in page
+    assert "closed: Christmas Day; opens on 2026-12-28 at 09:00" in page
     page = (await browser.get("/numbers?at=2026-11-24T10:00")).text
     assert "open: 10:00 is within mon-fri 09:00-17:00" in page
     assert "cannot be understood" in (await browser.get("/numbers?at=soon")).text
