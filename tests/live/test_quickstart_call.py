@@ -45,5 +45,7 @@ async def test_the_call_comes_in_as_the_carriers_do_and_the_way_is_closed_afterw
         async with way_in(endpoint.etc, client, endpoint.sip) as channel:
             await place(alone, client, channel)
             assert eventually(lambda: came_in(alone))
+            alone.cli("channel request hangup all")  # or its BYE would come when the way is closed
+            assert eventually(lambda: "0 active channels" in alone.cli("core show channels count"))
         assert not refused(alone)
         assert "quickstart" not in alone.cli("pjsip show endpoints")
