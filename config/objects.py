@@ -41,6 +41,6 @@ class Objects(Model):
     def _one_place(self) -> "Objects":
         if self.bucket and self.directory:
             raise ValueError("give a directory or a bucket, not both")
-        if self.bucket and not (self.access_key and self.secret_key):
+        if self.bucket and not self.access_key:
             raise ValueError("a bucket needs access_key and secret_key")
         return self

@@ -8,11 +8,15 @@ from storage.objects.s3 import S3, Bucket
 
 
 def objects_of(settings: Settings) -> Objects:
-    """The object store that the settings name; nothing has connected to it yet."""
+    """The object store that the settings name; nothing has connected to it yet.
+
+    Raises SettingsError for a bucket without its secret key: the engine, which stores no objects, has none.
+    """
     chosen = settings.objects
     if not chosen.bucket:
         return Directory(settings.objects_dir)
-    secret = chosen.secret_key.get_secret_value()
+    if not (secret := chosen.secret_key.get_secret_value()):
+        raise SettingsError(["objects: a bucket needs access_key and secret_key"])
     return S3(
         Bucket(chosen.bucket, chosen.endpoint, chosen.region, chosen.access_key, secret, chosen.all_versions)
     )

@@ -73,7 +73,7 @@ def lay_out(values: Path) -> None:
 def start_units() -> None:
     done(["systemctl", "daemon-reload"], "", "systemctl status")  # drop-ins of this quickstart
     done(
-        ["systemctl", "enable", "--now", "--quiet", *UNITS],
+        ["systemctl", "enable", "--now", *UNITS],
         "",
         "journalctl -u UNIT says why one did not start",
     )

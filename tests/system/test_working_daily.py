@@ -16,6 +16,9 @@ from tests.system.test_working import CALLER_HZ, OFFICE_HZ, record_of
 pytestmark = [pytest.mark.timeout(1800)]
 READY = "curl -sf http://127.0.0.1:9460/ready && curl -sf http://127.0.0.1:9461/ready"
 PORTAL = "sed -i 's|^# url = \"https://portal|url = \"https://portal|' /etc/callengine/callengine.toml"
+APPROVE = "callengine disclose --approve"
+CHANGED = """INSERT INTO owner_change (owner, setting, value, changed_by)
+VALUES ('acme', 'language', to_jsonb('nl'::text), 'office@acme.example')"""
 
 
 async def talk(telephones: Phones, carrier: Carrier, number: str, caller: str) -> None:
@@ -69,13 +72,15 @@ async def test_records_are_exported_each_once(production: Guest) -> None:
 async def test_calls_are_disclosed_by_two_persons(production: Guest) -> None:
     (block,) = blocks("Disclosing calls to an authority")
     days = {"+32470123456": DAILY_CALLER, "2026-11-01": "2026-01-01", "2026-11-08": "2999-01-01"}
-    said = production.run(filled_in(block, days))
+    second = {APPROVE: f"echo 1001 >/proc/self/loginuid\n{APPROVE}"}  # another person's login
+    said = production.run(filled_in(block, days | second))
     assert "calls, SHA-256" in said
     assert DAILY in production.run("cat /root/calls.csv")
 
 
 async def test_an_owner_is_invited_locked_out_and_gets_a_token(production: Guest) -> None:
     production.run(PORTAL)
+    production.run(f'psql -qd callengine -c "{CHANGED}"', user="postgres")
     (block,) = blocks("Owners and their access")
     said = production.run(filled_in(block, {"revoke 3": "revoke 1"}))
     assert "accepted by" in said
@@ -119,7 +124,7 @@ async def test_a_rotated_log_of_strangers_goes_on_and_fail2ban_reads_both_files(
         await production.until(f"grep -q RemoteAddress {folder}/security")
         if file == "security.1":
             production.run("logrotate --force /etc/logrotate.d/callengine-asterisk")
-            production.run(f"test ! -s {folder}/security")
+            production.run(f"! grep -q RemoteAddress {folder}/security")
     for file in ("security.1", "security"):
         found = production.run(f"fail2ban-regex {folder}/{file} {ops}/callengine.conf")
         assert "1 matched" in found, found

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cli.commands.settings import command
 from config.settings import Settings, SettingsError, load_settings
 from storage.key_wrapper import KeyWrapper
+from storage.stores import objects_of
 
 SECRET = "b3tt3r-n0t-sh0wn"
 
@@ -252,6 +253,13 @@ def test_the_command_tells_every_error_and_fails(tmp_path: Path) -> None:
 def test_a_place_for_objects_that_is_none_is_refused(tmp_path: Path, wrong: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         load_settings(written(tmp_path, f"[objects]\n{wrong}\n"))
+
+
+def test_only_who_stores_objects_needs_the_secret_key_of_the_bucket(tmp_path: Path) -> None:
+    """The engine's unit has no such credential, and reads the same file."""
+    settings = load_settings(written(tmp_path, '[objects]\nbucket = "sounds"\naccess_key = "us"\n'))
+    with pytest.raises(SettingsError, match="a bucket needs access_key and secret_key"):
+        objects_of(settings)
 
 
 def test_objects_lie_in_the_state_folder_unless_told_otherwise(tmp_path: Path) -> None:
