@@ -28,7 +28,8 @@ NUMBER = f"number: {CERTIFIED}\nowner: bank\ntimezone: Europe/Brussels\nroute:\n
 
 def authority(guest: Guest, name: str) -> None:
     files = f"-keyout /root/{name}.key -out /root/{name}.crt"
-    guest.run(f"openssl req -x509 {KEY} -days 9 -subj /CN={name} {files}")
+    usage = "-addext keyUsage=critical,keyCertSign,cRLSign"  # or Python refuses it
+    guest.run(f"openssl req -x509 {KEY} {usage} -days 9 -subj /CN={name} {files}")
 
 
 def trust(guest: Guest, name: str) -> None:
