@@ -119,6 +119,13 @@ ROLES = (
     "SELECT rolname, quote_ident(rolname) AS quoted FROM pg_roles WHERE rolname = ANY($1) AND rolname <> user"
 )
 
+# A policy's comment is the text it was made of: PostgreSQL gives its condition in words of its own.
+POLICIES = """
+SELECT polrelid::regclass::text AS place, obj_description(oid, 'pg_policy') AS written
+FROM pg_policy WHERE polname = 'own_rows'
+"""
+NOTE_POLICY = "SELECT format('COMMENT ON POLICY own_rows ON %s IS %L', $1::text, $2::text)"
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -152,11 +159,19 @@ async def grant(con: asyncpg.Connection, roles: Roles) -> None:
 
 
 async def _restrict(con: asyncpg.Connection, role: str) -> None:
-    """Limit the role to the rows of one owner. Replaces the policy of an earlier name of the role."""
+    """Limit the role to the rows of one owner. Replaces the policy of an earlier name of the role.
+
+    A policy that stands already stays: to replace it locks its table against every reader.
+    """
+    before = {row["place"]: row["written"] for row in await con.fetch(POLICIES)}
     for table, condition in OWN_ROWS.items():
-        await con.execute(f"DROP POLICY IF EXISTS own_rows ON {table}")
         rows = condition.format(table=table)
-        await con.execute(f"CREATE POLICY own_rows ON {table} AS RESTRICTIVE TO {role} USING ({rows})")
+        written = f"RESTRICTIVE TO {role} USING ({rows})"
+        if before.get(table) == written:
+            continue
+        await con.execute(f"DROP POLICY IF EXISTS own_rows ON {table}")
+        await con.execute(f"CREATE POLICY own_rows ON {table} AS {written}")
+        await con.execute(await con.fetchval(NOTE_POLICY, table, written))
 
 
 async def _grant(con: asyncpg.Connection, role: str, tables: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ There are no down migrations. The code of the previous version must run with a n
 worker can be updated one after the other. The schema's owner migrates; any other role only checks.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import asyncpg
 from storage.grants import Roles, grant
 
 LOCK = 0x63616C6C  # "call": of two workers that start at once, one waits for the other to migrate
+# Whoever waits for a table makes all others wait behind it: give up soon, and try again.
+LOCK_SECONDS = 2
+PAUSE_SECONDS = 0.5
+ATTEMPTS = 60
 
 APPLIED = """
 CREATE TABLE IF NOT EXISTS migration (
@@ -86,21 +91,34 @@ async def bring_up_to_date(con: asyncpg.Connection) -> list[str]:
 async def migrate(con: asyncpg.Connection, roles: Roles | None = None) -> list[str]:
     """Apply missing migrations and grant each role its rights, in one transaction; return what was applied.
 
-    Migrations that this code does not know are newer, and ignored. Raises MigrationChanged.
+    Migrations that this code does not know are newer, and ignored. Workers and portals go on meanwhile: what
+    they read in another order may end this transaction, or keep it waiting, and then it begins again.
+    Raises MigrationChanged; asyncpg.LockNotAvailableError, DeadlockDetectedError after ATTEMPTS.
     """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await _migrate(con, roles or Roles())
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
+            await asyncio.sleep(PAUSE_SECONDS)
+    return await _migrate(con, roles or Roles())
+
+
+async def _migrate(con: asyncpg.Connection, roles: Roles) -> list[str]:
     async with con.transaction():
+        await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await con.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         missing = await _apply(con)
-        await grant(con, roles or Roles())
+        await grant(con, roles)
     return missing
 
 
 async def migrate_to(con: asyncpg.Connection, names: Collection[str]) -> None:
     """Apply only these migrations, in the caller's transaction: the schema of a backup."""
+    await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
     await _apply(con, names)
 
 
 async def _apply(con: asyncpg.Connection, names: Collection[str] | None = None) -> list[str]:
-    await con.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
     await con.execute(APPLIED)
     missing = [one for one in await missing_migrations(con) if names is None or one.name in names]
     for migration in missing:
