@@ -11,7 +11,7 @@ from cli.exit_status import ExitStatus, end_with
 from config.cache import Cache
 from config.errors import ConfigErrors
 from config.load import load, load_with_hashes, rules_of
-from config.policy import Policy
+from config.rules import policy_of
 from config.settings import Settings, SettingsError, load_settings
 from dialplan.routing import Routing
 
@@ -19,7 +19,7 @@ from dialplan.routing import Routing
 def read_or_exit(folder: Path, settings: Path | None) -> Routing:
     """The routing of the folder; or print its errors to standard output, one a line, and exit with 1."""
     try:
-        return load(folder, Policy(load_settings(settings).destinations.countries))
+        return load(folder, policy_of(load_settings(settings)))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     except ConfigErrors as errors:
@@ -31,7 +31,7 @@ def read_changed_or_exit(folder: Path, settings: Settings) -> tuple[str, Mapping
 
     Print its errors and exit with 1, as read_or_exit() does.
     """
-    policy = Policy(settings.destinations.countries)
+    policy = policy_of(settings)
     file, rules = _cache_file(), rules_of(policy)
     cache = Cache.of(file, rules)
     try:

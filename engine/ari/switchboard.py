@@ -44,7 +44,13 @@ class Switchboard:
     ) -> None:  # fmt: skip
         dispatcher = Dispatcher(self._on_call)
         self.exchange = Exchange(
-            client, dispatcher, left.last_known, trunk.app, trunk.endpoint, music=trunk.music
+            client,
+            dispatcher,
+            left.last_known,
+            trunk.app,
+            trunk.endpoint,
+            music=trunk.music,
+            domains=trunk.domains,
         )
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False

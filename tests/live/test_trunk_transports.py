@@ -65,6 +65,25 @@ async def test_both_hear_each_other_over_each_transport(
     assert [leg.trunk for leg in record.legs] == ["trunk"]
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_sip_address_is_reached_over_the_transport_of_its_trunk(
+    carriers: Trunking, watched: Watched, tmp_path: Path, transport: str
+) -> None:
+    """The certificate is that of the host: with TLS, nothing else would be connected."""
+    async with (
+        telephone(tmp_path / "caller", wanted(carriers, CALLER_HZ, "udp")) as caller,
+        telephone(tmp_path / "to", wanted(carriers, DESTINATION_HZ, transport, answers=True)) as destination,
+    ):
+        system = {**trunk_of(destination, transport), "sip_domain": "pbx.acme.example"}
+        await carriers.have(trunk={"host": caller.address, "qualify_seconds": 0}, pbx=system)
+        (number,) = carriers.house.agree([{"ring": (to := "sip:reception@pbx.acme.example")}])
+        await talk(caller, destination, carriers.uri(number))
+        encrypted = [event["param"] for event in destination.events if is_encrypted(event)]
+        assert len(encrypted) == (transport == "tls"), encrypted
+    record = await watched.record(number)
+    assert [(leg.to, leg.trunk, str(leg.outcome)) for leg in record.legs] == [(to, "pbx", "taken")]
+
+
 async def talk(caller: Telephone, destination: Telephone, uri: str) -> None:
     """A call of two seconds, in which each has heard the other, and nothing else."""
     await caller.dial(uri)
