@@ -100,7 +100,7 @@ def statement(wanted: CallFilter) -> str:
     """The one that reads the fewest rows."""
     if wanted.callers is not None:
         return PAGE_OF_CALLERS
-    return PAGE if wanted.outcomes is None or wanted.number is not None else PAGE_OF_OUTCOMES
+    return PAGE if wanted.outcomes is None else PAGE_OF_OUTCOMES
 
 
 async def stream(con: asyncpg.Connection, owner: str, wanted: CallFilter) -> AsyncGenerator[CallRecord]:
