@@ -49,7 +49,7 @@ def commands() -> Iterator[str]:
     for node in ast.walk(ast.parse(OPERATIONS.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS:
             (path,) = (it.value for it in node.args if isinstance(it, ast.Constant))
-            yield f"{VERBS[node.func.attr]} {path}"
+            yield f"{VERBS[node.func.attr]} {path!s}"
 
 
 @asynccontextmanager
