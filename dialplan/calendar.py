@@ -6,22 +6,17 @@ holidays: [NL, 2026-12-24, not 2026-04-03]  with an additional day, and without 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Annotated
 
-import holidays
 from pydantic import PlainValidator
 
 from dialplan.model import Written
+from dialplan.public_holidays import countries, public_holidays, subdivisions_of, translated
 
 OWN_DAY = "a day of its own"
-ENGLISH = "en_US"
-# A country whose holidays have names in this language.
-SPEAKERS: Mapping[str, str] = {"nl": "BE", "fr": "BE", "de": "BE", "es": "ES"}
-NATIONAL = "National Day"  # each country has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +47,6 @@ class Calendar:
         return name
 
 
-@cache
-def public_holidays(region: str, year: int, language: str | None = None) -> Mapping[date, str]:
-    """Return the holidays of one region in one year. Cached: the first call takes up to 200 ms.
-
-    `language`: one that the region's holidays have names in; its own if there is none.
-    """
-    country, _, subdivision = region.partition("-")
-    found = holidays.country_holidays(country, subdivision or None, years=year, language=language)
-    return dict(found)
-
-
-def translated(region: str, day: date, language: str) -> str | None:
-    """Return the name of this region's holiday in a language, else in English; None if neither is known."""
-    known = languages_of(region)
-    locale = ENGLISH if language == "en" else language
-    if locale in known:
-        return public_holidays(region, day.year, locale).get(day)
-    english = public_holidays(region, day.year, ENGLISH).get(day) if ENGLISH in known else None
-    return names_from_english(language, day.year).get(english or "", english)
-
-
-def languages_of(region: str) -> Sequence[str]:
-    return holidays.list_localized_countries().get(region.partition("-")[0], ())
-
-
-@cache
-def names_from_english(language: str, year: int) -> Mapping[str, str]:
-    """Return the names of holidays that many countries have, in this language, by their English ones."""
-    country = SPEAKERS.get(language)
-    if country is None:
-        return {}
-    own = public_holidays(country, year, language)
-    english = public_holidays(country, year, ENGLISH)
-    return {name: own[day] for day, name in english.items() if name != NATIONAL}
-
-
 def read_calendar(written: object) -> Calendar:
     """Parse a region or date, or a list of them. Raises ValueError with the remedy."""
     words = [written] if isinstance(written, str) else written
@@ -102,15 +61,14 @@ def read_calendar(written: object) -> Calendar:
 
 def check_region(text: str) -> str:
     """Return the country or region itself, if its holidays are known."""
-    known = holidays.list_supported_countries()
     country, dash, subdivision = text.partition("-")
-    if len(country) != 2 or country not in known:
-        near = f"; did you mean {upper}?" if (upper := country.upper()[:2]) in known else ""
+    if country not in countries():
+        near = f"; did you mean {upper}?" if (upper := country.upper()[:2]) in countries() else ""
         raise ValueError(
             f"there is no country `{text}`; write its two letters as in ISO 3166, such as BE{near}"
         )
-    if dash and subdivision not in known[country]:
-        regions = ", ".join(known[country]) or "none"
+    if dash and subdivision not in (known := subdivisions_of(country)):
+        regions = ", ".join(known) or "none"
         raise ValueError(f"`{subdivision}` is not a region of {country}; its regions are: {regions}")
     return text
 

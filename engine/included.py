@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.ari.client import Client
+from journal.fault import point
 
 
 class IncludedFile:
@@ -43,5 +44,7 @@ def replace(path: Path, update: Callable[[str], str], mode: int | None = None) -
         draft = path.with_suffix(".draft")
         draft.touch(mode or 0o666)
         draft.write_text(text, "utf-8")
+        point("included.before_replace")
         os.replace(draft, path)
+        point("included.after_replace")
     return text, text != old

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.ari.cel_source import Source
 from journal.disk import sync_directory
+from journal.fault import point
 
 KNOWN_BYTES = 96
 VERSION = 1
@@ -74,7 +75,9 @@ class Marks:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        point("cel.before_marks")
         draft.replace(self._kept)
+        point("cel.after_marks")
         sync_directory(self._kept.parent)
         self._saved = text
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from engine.ari.connection import Broken, Connection, Reply
 from engine.ari.errors import NoReply, Unavailable, refusal
+from journal.fault import point
 
 # Asterisk closes idle connections after 15 s by default: 4 of 60 POSTs met a connection that was just being
 # closed; 0 of 40 if the client closes it first.
@@ -75,6 +76,7 @@ class Http:
             raise RuntimeError("commands are sent inside `async with` the client")
         operation = f"{verb} {path}"
         request = self._written(verb, target(path, params), json)
+        point(f"ari.before {operation}")
         try:
             async with asyncio.timeout(TOTAL_SECONDS), self._free:
                 reply = await self._exchange(request, repeat=verb == "GET")
@@ -84,6 +86,7 @@ class Http:
             raise Unavailable(0, f"{operation}: Asterisk cannot be reached, {type(error).__name__}") from None
         except Broken as error:
             raise NoReply(0, f"{operation}: no reply, {error}") from None
+        point(f"ari.after {operation}")
         return read(reply.status, reply.content_type, reply.body, operation)
 
     def _written(self, verb: str, path: str, content: Any) -> bytes:

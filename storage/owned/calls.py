@@ -17,7 +17,7 @@ from storage.rows import FETCHED
 
 LONGEST_PAGE = 200
 
-CHOSEN = """
+CONDITIONS = """
 WHERE owner = $1
   AND ($2::text IS NULL OR number = $2)
   AND ($3::timestamptz IS NULL OR began >= $3)
@@ -26,15 +26,37 @@ WHERE owner = $1
   AND ($6::text[] IS NULL OR caller = ANY($6))
   AND ($7::boolean IS NULL OR withheld = $7)
   AND ($8::timestamptz IS NULL OR (began, call_id) < ($8, $9::uuid))
-ORDER BY began DESC, call_id DESC
 """
+NEWEST_FIRST = "ORDER BY began DESC, call_id DESC"
 # First only what an index has: a filter that leaves few of a million reads no other row of the table.
-PAGE = f"""
-SELECT call.* FROM (SELECT call_id, began FROM call {CHOSEN} LIMIT $10) AS chosen
-JOIN call ON call.call_id = chosen.call_id
-ORDER BY chosen.began DESC, chosen.call_id DESC
-"""  # noqa: S608 - made of constants
-ALL = f"SELECT * FROM call {CHOSEN}"  # noqa: S608 - the same
+CHOICE = f"SELECT call_id, began FROM call {CONDITIONS} {NEWEST_FIRST} LIMIT $10"  # noqa: S608 - made of constants
+
+
+def each(column: str, values: str) -> str:
+    """The newest calls of each value, from the index of that column, and of these the newest.
+
+    PostgreSQL by itself would read all calls in the order of their time until it has found enough.
+    """
+    return f"""
+        SELECT * FROM (SELECT DISTINCT unnest({values}::text[]) AS wanted) AS one
+        CROSS JOIN LATERAL (
+            SELECT call_id, began FROM call {CONDITIONS} AND {column} = wanted {NEWEST_FIRST} LIMIT $10
+        ) AS newest {NEWEST_FIRST} LIMIT $10
+    """  # noqa: S608 - the same
+
+
+def page_of(choice: str) -> str:
+    return f"""
+        SELECT call.* FROM ({choice}) AS chosen
+        JOIN call ON call.call_id = chosen.call_id
+        ORDER BY chosen.began DESC, chosen.call_id DESC
+    """  # noqa: S608 - the same
+
+
+PAGE = page_of(CHOICE)
+PAGE_OF_CALLERS = page_of(each("caller", "$6"))
+PAGE_OF_OUTCOMES = page_of(each("outcome", "$5"))
+ALL = f"SELECT * FROM call {CONDITIONS} {NEWEST_FIRST}"  # noqa: S608 - the same
 
 GET = "SELECT * FROM call WHERE owner = $1 AND call_id = $2"
 
@@ -68,10 +90,17 @@ async def page(
     """The next records with their legs, at most `size`; and where the page after them begins, if any."""
     size = min(size, LONGEST_PAGE)
     async with con.transaction(isolation="repeatable_read", readonly=True):
-        rows = await con.fetch(PAGE, *parameters(owner, wanted, after), size + 1)
+        rows = await con.fetch(statement(wanted), *parameters(owner, wanted, after), size + 1)
         records = await with_legs(con, rows[:size])
     last = rows[size - 1] if len(rows) > size else None
     return records, Cursor(last["began"], last["call_id"]) if last else None
+
+
+def statement(wanted: CallFilter) -> str:
+    """The one that reads the fewest rows."""
+    if wanted.callers is not None:
+        return PAGE_OF_CALLERS
+    return PAGE if wanted.outcomes is None else PAGE_OF_OUTCOMES
 
 
 async def stream(con: asyncpg.Connection, owner: str, wanted: CallFilter) -> AsyncGenerator[CallRecord]:
@@ -92,7 +121,7 @@ async def get(con: asyncpg.Connection, owner: str, call_id: UUID) -> CallRecord 
 
 
 def parameters(owner: str, wanted: CallFilter, after: Cursor | None) -> tuple[object, ...]:
-    """Those of CHOSEN."""
+    """Those of CONDITIONS."""
     return (
         owner,
         wanted.number,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.faults import points
 from tests.faults.columns import HELD_PHASES, Held
 from tests.faults.field import open_field
 from tests.faults.killing import killed_at_random
@@ -27,7 +28,9 @@ def main() -> None:
     rows = [row for row in ROWS if not asked.row or any(part in row.name for part in asked.row)]
     with tempfile.TemporaryDirectory(prefix="callengine-faults-") as folder:
         cells: list[Cell] = []
-        if asked.kills:
+        if asked.points:
+            asyncio.run(at_points(Path(folder), asked.row, cells))
+        elif asked.kills:
             asyncio.run(kills(Path(folder), asked.kills, cells))
         else:
             asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
@@ -41,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--kills", type=int, default=0, help="only so many kills at random moments, of all parts"
     )
+    parser.add_argument("--points", action="store_true", help="only kills of the engine at its failpoints")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave the page as it is")
     return parser.parse_args()
 
@@ -77,6 +81,15 @@ async def kills(folder: Path, count: int, cells: list[Cell]) -> None:
         cells.append(cell := await run(field, [row]))
     report(cell)
     print(described(cell))
+
+
+async def at_points(folder: Path, asked: Sequence[str] | None, cells: list[Cell]) -> None:
+    """Kill the engine at each of its failpoints, one after the other under calls, and judge once for each."""
+    async with open_field(folder, KILLS_DISK) as field:
+        for row in points.rows():
+            if not asked or any(part in row.name for part in asked):
+                cells.append(cell := await run_and_mend(field, [row]))
+                report(cell)
 
 
 def report(cell: Cell) -> None:

@@ -9,6 +9,7 @@ import pytest
 from storage import migrate as schema
 from storage.grants import OWN_ROWS
 from storage.migrate import Migration, migrate, migrations
+from tests.store.worker_process import until
 
 NEW = Migration("999_new", "ALTER TABLE call ADD new int; ALTER TABLE tombstone ADD new int")
 WAITING = """
@@ -87,6 +88,8 @@ async def test_a_migration_that_has_to_wait_keeps_nobody_else_waiting(
 
 async def waits(con: asyncpg.Connection) -> None:
     """Return when somebody waits for a lock in this database."""
-    async with asyncio.timeout(20):
-        while not await con.fetchval(WAITING):  # noqa: ASYNC110 - the database tells nobody
-            await asyncio.sleep(0.02)
+
+    async def one_waits() -> bool:
+        return bool(await con.fetchval(WAITING))
+
+    await until(one_waits, "nobody waits for a lock")

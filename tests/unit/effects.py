@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("journal", "storage", "mailer", "worker")
+FOLDERS = ("journal", "engine", "storage", "mailer", "worker")
 POINT = "point"
 ON_FILES = frozenset(
     {"fsync", "fdatasync", "rename", "unlink", "link", "truncate", "ftruncate", "pwrite", "posix_fallocate",

@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 from devkit.asterisk import Endpoint
 from tests.live.ari import ask
 from tests.live.sip import Agent, Call
+from tests.live.torture.messages import LARGEST
 
 # An honest call must find the engine's hands free: what a flood leaves waiting is let through in between.
 WAITING = 40
@@ -69,7 +70,8 @@ def attack(watch: Watch, messages: Iterable[bytes], batch: int) -> None:
     with Agent() as sender, Agent() as probe:
         for group in batched(messages, batch, strict=False):
             for message in group:
-                sender.send(message.replace(b"SENDER", sender.address.encode()), watch.endpoint.sip)
+                from_here = message.replace(b"SENDER", sender.address.encode())
+                sender.send(from_here[:LARGEST], watch.endpoint.sip)
             wait_read(probe, watch.endpoint.sip)
             sender.forget()
             watch.wait_listed()

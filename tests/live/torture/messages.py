@@ -92,7 +92,7 @@ def mutations(seed: int, count: int, **names: str) -> Iterator[bytes]:
         message = case.written(unique=f"m{seed}x{n}", **names)
         for _ in range(chance.randint(1, 4)):
             message = chance.choice(DAMAGES)(chance, message)
-        yield message[:LARGEST]
+        yield message
 
 
 def flip(chance: Random, message: bytes) -> bytes:
