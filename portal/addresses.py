@@ -13,7 +13,7 @@ from dialplan.number import Owner, check_mail
 from portal.guard import field, form
 from portal.link_mail import LinkMail
 from portal.login import TLS_SEEN
-from portal.own_settings import store, valid
+from portal.own_settings import Refused, store, valid
 from portal.pages import page
 from portal.routing import addresses_of
 from portal.secrets import is_token, new_token
@@ -118,8 +118,10 @@ async def confirm(request: web.Request) -> web.StreamResponse:
     return page(request, "confirm.html", **gone | {"done": True, "owner": owner, "address": found.address})
 
 
-async def accept(con: asyncpg.Connection, name: str, ground: Owner, owner: Owner, found: Pending) -> str:
-    """Store the address, and tell the others. Return the setting that is wrong, "" if none is."""
+async def accept(
+    con: asyncpg.Connection, name: str, ground: Owner, owner: Owner, found: Pending
+) -> Refused | None:
+    """Store the address, and tell the others. Return what is wrong with it, if anything is."""
     others = [one for one in owner.mail if one.casefold() != found.address.casefold()]
     value = found.address if found.setting == "mail_then" else [*others, found.address]
     actor = Actor(found.asked_by, "portal", "owner")

@@ -8,9 +8,9 @@ from multidict import MultiMapping
 
 from dialplan.number import Owner
 from dialplan.period import UNITS, read_period, written_period
-from portal import addresses
+from portal import addresses, own_settings
 from portal.guard import field, form
-from portal.own_settings import differences, store, valid
+from portal.own_settings import Refused, Wanted, differences, valid
 from portal.pages import page
 from portal.services import SERVICES
 from portal.visitor import VISITOR, database
@@ -42,6 +42,7 @@ async def shown(request: web.Request, status: int = 200, **more: Any) -> web.Str
         "formats": FORMATS,
         "refused": "",
         "question": None,
+        "values": {},
     }
     return page(request, "data.html", status=status, **values | more)
 
@@ -53,18 +54,16 @@ async def change(request: web.Request) -> web.StreamResponse:
         keep = keep_of(fields)
     except ValueError:
         return await shown(request, 422, refused="keep_recordings")
-    values: dict[str, Any] = {name: field(fields, name)[:300] for name in CHOSEN}
-    values["keep_recordings"] = written_period(keep)
-    question, refused = None, ""
-    async with database(request) as con, settings.alone(con, visitor.name) as changes:
-        is_shorter = keep < valid(ground, changes).keep_recordings
-        if is_shorter and field(fields, "sure") != values["keep_recordings"]:
-            now, earlier = await settings.shortened(con, visitor.name, keep)
-            question = {"values": values, "now": now, "earlier": earlier, "keep": keep}
-        else:
-            refused = await store(con, visitor.name, ground, values, visitor.actor)
-    if question or refused:
-        return await shown(request, 422 if refused else 200, refused=refused, question=question)
+    values = {name: field(fields, name)[:300] for name in CHOSEN}
+    sure = field(fields, "sure") == written_period(keep)
+    async with database(request) as con, settings.alone(con, visitor.name):
+        wanted = Wanted(values, keep, sure)
+        found = await own_settings.change(con, visitor.name, ground, wanted, visitor.actor)
+    if isinstance(found, Refused):
+        return await shown(request, 422, refused=found.setting)
+    if found is not None:
+        values["keep_recordings"] = written_period(keep)
+        return await shown(request, question=found, values=values)
     raise web.HTTPSeeOther("/data")
 
 

@@ -14,14 +14,13 @@ from portal.guard import field, form
 from portal.pages import page
 from portal.path_words import Branch, Line, lines, route
 from portal.services import SERVICES
-from portal.switches import newest, switches_of
+from portal.switches import may_end, newest, number_with, switches_of
 from portal.visitor import VISITOR, Visitor, database
 from storage.owned import switches
 from storage.owned.switches import Wish
 
 MINUTE = "%Y-%m-%dT%H:%M"
 SOON = timedelta(hours=4)  # proposed as the end of a switch
-LONGEST = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +70,13 @@ async def switch(request: web.Request) -> web.StreamResponse:
     """Put a switch of one of the owner's numbers on until a moment, or off; in force within seconds."""
     visitor, fields = request[VISITOR], await form(request)
     written, name = field(fields, "number"), field(fields, "name")
-    numbers = {number.number: number for number in request.app[SERVICES].routing.numbers_of(visitor.name)}
-    number = numbers.get(written)
-    if number is None or name not in number.switches:
+    number = number_with(request.app[SERVICES].routing.numbers_of(visitor.name), written, name)
+    if number is None:
         raise web.HTTPNotFound(text="there is no such switch\n")
     until = None
     if field(fields, "put") != "off":
         at, wrong = moment_of(field(fields, "until")[:40], visitor)
-        if wrong or not timedelta(0) < at - datetime.now(UTC) <= LONGEST:
+        if wrong or not may_end(at, datetime.now(UTC)):
             return await shown(request, 422)
         until = at.astimezone(UTC)
     async with database(request) as con:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.switches import Key, Stamp, Switched, latest_of, read_all, stamp_of
 from dialplan.number import ServiceNumber
+
+LONGEST = timedelta(days=31)  # that an owner may put a switch on for
 
 
 class SwitchFile:
@@ -30,6 +32,16 @@ class SwitchFile:
         except OSError:
             pass
         return self._latest
+
+
+def may_end(until: datetime, now: datetime) -> bool:
+    """Whether an owner may put a switch on until then."""
+    return timedelta(0) < until - now <= LONGEST
+
+
+def number_with(numbers: Iterable[ServiceNumber], written: str, name: str) -> ServiceNumber | None:
+    """The number whose route depends on this switch; None if these have no such number or switch."""
+    return next((one for one in numbers if one.number == written and name in one.switches), None)
 
 
 def newest(file: Mapping[Key, Switched], own: Iterable[Switched]) -> Mapping[Key, Switched]:

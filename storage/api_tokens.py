@@ -42,7 +42,7 @@ FROM api_token WHERE $1::text IS NULL OR owner = $1 ORDER BY token_id
 
 
 class Scope(StrEnum):
-    """What a token may read."""
+    """What a token may read, or do."""
 
     CALLS = "calls"
     MESSAGES = "messages"
@@ -52,6 +52,10 @@ class Scope(StrEnum):
     ACCESSES = "accesses"
     STATISTICS = "statistics"
     SETTINGS = "settings"
+    WRITE_SETTINGS = "settings:write"
+    SEND_MESSAGES = "messages:send"
+    DESTROY_RECORDINGS = "recordings:destroy"
+    SWITCH = "switches:write"
 
 
 @dataclass(frozen=True, slots=True)

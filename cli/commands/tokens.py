@@ -14,7 +14,10 @@ from cli.options import format_option, owner_option, settings_option, state_opti
 if TYPE_CHECKING:
     from config.settings import Settings
 
-SCOPES = ("calls", "messages", "recordings", "audio", "numbers", "accesses", "statistics", "settings")
+SCOPES = (
+    *("calls", "messages", "recordings", "audio", "numbers", "accesses", "statistics", "settings"),
+    *("settings:write", "messages:send", "recordings:destroy", "switches:write"),
+)
 COLUMNS = (
     "token_id",
     "owner",
@@ -32,7 +35,8 @@ COLUMNS = (
 def command() -> None:
     """Create, list and revoke tokens of the API.
 
-    A token reads the data of one owner, as far as its scopes go. It is shown once, and stored only as a hash.
+    A token reads the data of one owner, and changes them, as far as its scopes go. It is shown
+    once, and stored only as a hash.
     """
 
 
@@ -40,7 +44,7 @@ def command() -> None:
 @click.argument("owner")
 @click.option("--name", required=True, help="The program that will use it, for lists and the access log.")
 @click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True,
-              help="What it may read; may be repeated. `audio`: recordings themselves.")  # fmt: skip
+              help="What it may read or do; may be repeated. `audio`: recordings themselves.")  # fmt: skip
 @click.option("--days", type=click.IntRange(1, 3660), help="It expires after so many days. Default: never.")
 @state_option()
 @settings_option()

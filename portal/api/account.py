@@ -1,13 +1,14 @@
 """The operations on the owner as a whole: numbers, accesses, statistics."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from portal.api import shapes, views
-from portal.api.asked import Asked, number_place, wrong
-from portal.api.problem import not_there
+from portal.api.asked import Asked, number_place
+from portal.api.problem import not_there, wrong
 from portal.api.queries import Page, Query, StatisticsQuery
 from portal.services import SERVICES
-from storage.owned import accesses, statistics
+from portal.switches import newest, switches_of
+from storage.owned import accesses, statistics, switches
 
 LONGEST_PERIOD = timedelta(days=400)
 
@@ -24,15 +25,6 @@ async def owner(asked: Asked[Query]) -> shapes.Owner:
     )
 
 
-async def get_settings(asked: Asked[Query]) -> shapes.Settings:
-    """What is in force, also of what the owner has changed."""
-    routing = asked.request.app[SERVICES].routing
-    found, ground = routing.owner(asked.owner), routing.ground(asked.owner)
-    if found is None or ground is None:
-        raise not_there()
-    return views.settings(found, ground)
-
-
 async def list_numbers(asked: Asked[Query]) -> shapes.Numbers:
     found = asked.request.app[SERVICES].routing.numbers_of(asked.owner)
     return shapes.Numbers(items=[views.number(one) for one in found])
@@ -42,6 +34,21 @@ async def get_number(asked: Asked[Query]) -> shapes.Number:
     for one in asked.request.app[SERVICES].routing.numbers_of(asked.owner):
         if one.number == f"+{asked.path['number']}":
             return views.number(one)
+    raise not_there()
+
+
+async def list_switches(asked: Asked[Query]) -> shapes.Switches:
+    """Those that the route of the number depends on, also as other doors have put them."""
+    services, written = asked.request.app[SERVICES], f"+{asked.path['number']}"
+    for number in services.routing.numbers_of(asked.owner):
+        if number.number == written:
+            async with asked.database() as con:
+                own = await switches.latest(con, asked.owner)
+            latest = newest(await services.switches.latest(), own)
+            found = switches_of(number, latest, datetime.now(UTC))
+            return shapes.Switches(
+                items=[shapes.Switch(name=name, until=line and line.until) for name, line in found.items()]
+            )
     raise not_there()
 
 

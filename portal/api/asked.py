@@ -4,30 +4,32 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
 from pydantic import ValidationError
 
-from portal.api.problem import Problem
-from portal.api.queries import Query
-from portal.place import read_number, read_place
+from portal.api.bodies import Body
+from portal.api.problem import errors_of, wrong
+from portal.api.queries import Page, Query
+from portal.place import instant_text, read_number, read_place
 from portal.services import SERVICES
 from storage.access import Actor
 from storage.api_tokens import Token
+from storage.owned.pages import Cursor, ReadPage
 from storage.owned.tenant import owned
 
 
 @dataclass(frozen=True, slots=True)
-class Asked[Q: Query]:
+class Asked[Q: Query, B: Body = Body]:
     """`path`: what stands in the address, as its pattern allows."""
 
     request: web.Request
     token: Token
     query: Q
     path: dict[str, str]
+    body: B
 
     @property
     def owner(self) -> str:
@@ -52,16 +54,7 @@ def query_of[Q: Query](model: type[Q], request: web.Request) -> Q:
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
-        raise wrong(
-            [
-                {"name": ".".join(map(str, one["loc"]))[:40], "detail": one["msg"]}
-                for one in error.errors(include_input=False, include_context=False, include_url=False)
-            ]
-        ) from None
-
-
-def wrong(errors: list[dict[str, str]]) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, "parameters cannot be understood", errors=errors)
+        raise wrong(errors_of(error)) from None
 
 
 def place(cursor: str | None) -> tuple[datetime, str] | None:
@@ -70,6 +63,14 @@ def place(cursor: str | None) -> tuple[datetime, str] | None:
         return read_place(cursor or "")
     except web.HTTPNotFound:
         raise wrong([NOT_OURS]) from None
+
+
+async def page_of[V](asked: "Asked[Page]", read: ReadPage[V]) -> tuple[list[V], str | None]:
+    """The messages or recordings of a page, and the cursor of the next one. Raises Problem."""
+    after = place(asked.query.cursor)
+    async with asked.database() as con:
+        found, following = await read(con, asked.owner, Cursor(*after) if after else None, asked.query.limit)
+    return found, instant_text(following.began, following.audio_id) if following else None
 
 
 def call_place(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -5,11 +5,10 @@ from http import HTTPStatus
 from aiohttp import web
 
 from portal.api import shapes, views
-from portal.api.asked import Asked, place
+from portal.api.asked import Asked, page_of
 from portal.api.problem import Problem, not_there
 from portal.api.queries import AudioQuery, Page, Query
 from portal.hearing import SOUNDS
-from portal.place import instant_text
 from portal.sound import send
 from storage.access import Access
 from storage.encrypted_store import AudioDamaged, AudioDestroyed
@@ -18,15 +17,8 @@ from storage.owned import recordings
 
 
 async def list_recordings(asked: Asked[Page]) -> shapes.Recordings:
-    after = place(asked.query.cursor)
-    async with asked.database() as con:
-        found, following = await recordings.page(
-            con, asked.owner, recordings.Cursor(*after) if after else None, asked.query.limit
-        )
-    return shapes.Recordings(
-        items=[views.recording(view) for view in found],
-        next=instant_text(following.began, following.audio_id) if following else None,
-    )
+    found, following = await page_of(asked, recordings.page)
+    return shapes.Recordings(items=[views.recording(view) for view in found], next=following)
 
 
 async def get_recording(asked: Asked[Query]) -> shapes.Recording:
@@ -49,7 +41,7 @@ async def get_audio(asked: Asked[AudioQuery]) -> web.StreamResponse:
     return await send(asked.request, source, form, f"{recording.audio_id}.{form}", as_file=True)
 
 
-async def _recording(asked: Asked[Query]) -> recordings.RecordingView:
+async def _recording[Q: Query](asked: Asked[Q]) -> recordings.RecordingView:
     async with asked.database() as con:
         found = await recordings.get(con, asked.owner, asked.path["recording_id"])
     if found is None:

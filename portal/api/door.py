@@ -1,6 +1,5 @@
 """Before each operation of the API: the host, the token, its scope and its limit; after it, the answer."""
 
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,9 @@ import structlog
 from aiohttp import hdrs, web
 
 from portal.api.asked import Asked, query_of
+from portal.api.bodies import body_of
 from portal.api.document import document
+from portal.api.etag import with_etag
 from portal.api.limit import Limit
 from portal.api.operations import OPERATIONS, PREFIX, Operation
 from portal.api.problem import Problem, not_there, unauthorized
@@ -58,10 +59,10 @@ async def answer(request: web.Request) -> web.StreamResponse:
         return described(request)
     token = await token_of(request)
     operation = BY_NAME.get(request.match_info.route.name or "")
-    if isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
-        raise Problem(
-            HTTPStatus.METHOD_NOT_ALLOWED, "this API only reads: GET", headers={"Allow": "GET, HEAD"}
-        )
+    if isinstance(refused := request.match_info.http_exception, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(refused.allowed_methods))
+        here = f"this address has {allowed}"
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, here, headers={hdrs.ALLOW: allowed})
     if operation is None:
         raise not_there()
     if operation.scope is not None and operation.scope not in token.scopes:
@@ -69,13 +70,17 @@ async def answer(request: web.Request) -> web.StreamResponse:
     if (seconds := request.app[LIMIT].wait(token.token_id)) > 0:
         slower = "too many requests of this token"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, slower, headers={"Retry-After": str(seconds)})
-    asked = Asked(request, token, query_of(operation.query, request), dict(request.match_info))
+    query, body = query_of(operation.query, request), await body_of(operation.body, request)
+    asked = Asked(request, token, query, dict(request.match_info), body)
     found = await operation.perform(asked)
     if isinstance(found, web.StreamResponse):
         return found
     if operation.logs:
         await logged(asked, operation)
-    return with_etag(request, found.model_dump_json().encode())
+    response = with_etag(request, found.model_dump_json().encode())
+    if operation.status is not HTTPStatus.OK:
+        response.set_status(operation.status)
+    return response
 
 
 async def token_of(request: web.Request) -> Token:
@@ -99,14 +104,6 @@ async def logged(asked: Asked[Query], operation: Operation) -> None:
             await access.add(con, None, Access.EXPORT, asked.actor, owner=asked.owner, detail=detail)
 
 
-def with_etag(request: web.Request, body: bytes) -> web.Response:
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.ETAG: f'"{tag}"'}
-    if any(one.value in (tag, "*") for one in request.if_none_match or ()):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return web.Response(body=body, content_type="application/json", headers=headers)
-
-
 def described(request: web.Request) -> web.Response:
     """The OpenAPI document: for everybody, because it has nothing of anybody."""
     url = request.app[SERVICES].portal.url
@@ -122,7 +119,10 @@ def add_api(app: web.Application) -> None:
     """Add the routes of the API; `api` has to be the first middleware."""
     app[LIMIT] = Limit(time.monotonic)
     for operation in OPERATIONS:
-        app.router.add_get(operation.route, never, name=operation.name)
+        if operation.method == hdrs.METH_GET:
+            app.router.add_get(operation.route, never, name=operation.name)  # and HEAD
+        else:
+            app.router.add_route(operation.method, operation.route, never, name=operation.name)
 
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from portal.api import account, audio, records, shapes
+from dialplan.names import NAME
+from portal.api import account, acts, audio, records, settings, shapes
+from portal.api.bodies import Body, Sending, SettingsChange, Switching
 from portal.api.queries import AudioQuery, CallsQuery, Page, Query, StatisticsQuery
 from storage.api_tokens import Scope
 
@@ -18,12 +21,16 @@ PATTERNS: Mapping[str, str] = {
     "message_id": f"{UUID}-[a-z0-9]{{1,12}}",
     "recording_id": f"{UUID}-[a-z0-9]{{1,12}}",
     "number": "[0-9]{7,15}",  # without the plus, which an address has to encode
+    "switch": NAME,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`scope` None: any token. `answer` None: audio. `logs`: reading it is a line of the access log."""
+    """`scope` None: any token. `answer` None: audio. `logs`: reading it is a line of the access log.
+
+    `status`: of the answer. `conditional`: the request needs If-Match.
+    """
 
     name: str
     path: str
@@ -33,6 +40,10 @@ class Operation:
     answer: type[shapes.Shape] | None
     perform: Callable[[Any], Awaitable[shapes.Shape | web.StreamResponse]]
     logs: bool = False
+    method: str = "GET"
+    body: type[Body] = Body
+    status: HTTPStatus = HTTPStatus.OK
+    conditional: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -65,10 +76,23 @@ OPERATIONS: tuple[Operation, ...] = (
               account.list_numbers),
     Operation("getNumber", "/numbers/{number}", "One service number, without its plus", Scope.NUMBERS, Query,
               shapes.Number, account.get_number),
-    Operation("getSettings", "/settings", "The owner's settings in force", Scope.SETTINGS, Query,
-              shapes.Settings, account.get_settings),
+    Operation("listSwitches", "/numbers/{number}/switches", "The switches of its route", Scope.NUMBERS, Query,
+              shapes.Switches, account.list_switches),
+    Operation("getSettings", "/settings", "The owner's settings", Scope.SETTINGS, Query, shapes.Settings,
+              settings.get_settings),
     Operation("listAccesses", "/accesses", "Who saw or heard what, newest first", Scope.ACCESSES, Page,
               shapes.Accesses, account.list_accesses),
     Operation("getStatistics", "/statistics", "Calls by outcome, hour and weekday", Scope.STATISTICS,
               StatisticsQuery, shapes.Statistics, account.get_statistics),
+    Operation("changeSettings", "/settings", "Change some settings", Scope.WRITE_SETTINGS, Query,
+              shapes.Settings, settings.change_settings, method="PATCH", body=SettingsChange,
+              conditional=True),
+    Operation("sendMessage", "/messages/{message_id}/send", "Send a message again, or to one more address",
+              Scope.SEND_MESSAGES, Query, shapes.Sent, acts.send_message, method="POST", body=Sending,
+              status=HTTPStatus.ACCEPTED),
+    Operation("destroyRecording", "/recordings/{recording_id}", "Destroy it now; this cannot be undone",
+              Scope.DESTROY_RECORDINGS, Query, shapes.Destruction, acts.destroy_recording, method="DELETE",
+              status=HTTPStatus.ACCEPTED),
+    Operation("putSwitch", "/numbers/{number}/switches/{switch}", "Put a switch on until a moment, or off",
+              Scope.SWITCH, Query, shapes.Switch, acts.put_switch, method="PUT", body=Switching),
 )  # fmt: skip

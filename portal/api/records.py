@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from portal.api import shapes, views
-from portal.api.asked import Asked, call_place, place
+from portal.api.asked import Asked, call_place, page_of
 from portal.api.problem import not_there
 from portal.api.queries import CallsQuery, Page, Query
 from portal.place import instant_text
@@ -38,15 +38,8 @@ async def get_call(asked: Asked[Query]) -> shapes.Call:
 
 
 async def list_messages(asked: Asked[Page]) -> shapes.Messages:
-    after = place(asked.query.cursor)
-    async with asked.database() as con:
-        found, following = await messages.page(
-            con, asked.owner, messages.Cursor(*after) if after else None, asked.query.limit
-        )
-    return shapes.Messages(
-        items=[views.message(view) for view in found],
-        next=instant_text(following.began, following.message_id) if following else None,
-    )
+    found, following = await page_of(asked, messages.page)
+    return shapes.Messages(items=[views.message(view) for view in found], next=following)
 
 
 async def get_message(asked: Asked[Query]) -> shapes.Message:

@@ -43,7 +43,10 @@ class Owner(Shape):
 
 
 class Settings(Shape):
-    """What is in force for the owner. `changed`: what the owner has changed over the provider's file."""
+    """What is stored for the owner, in force some seconds later.
+
+    `changed`: what the owner has changed over the provider's file.
+    """
 
     name: str
     language: str
@@ -158,6 +161,27 @@ class Number(Shape):
     max_minutes: int
 
 
+class Switch(Shape):
+    """A switch of a number's route. `until`: when it goes off by itself; null: it is off."""
+
+    name: str
+    until: Instant | None
+
+
+class Sent(Shape):
+    """A message that is sent again."""
+
+    message_id: str
+    state: str
+
+
+class Destruction(Shape):
+    """A recording that the worker destroys within seconds."""
+
+    recording_id: str
+    destroy_after: Instant
+
+
 class Access(Shape):
     """Who saw or heard what. `actor`: operator, owner or authority."""
 
@@ -221,23 +245,33 @@ class Numbers(Shape):
     items: list[Number]
 
 
+class Switches(Shape):
+    items: list[Switch]
+
+
 class Accesses(Shape):
     items: list[Access]
     next: Next
 
 
 class Error(Shape):
-    """One parameter that cannot be understood."""
+    """One parameter, or one field of a body, that cannot be understood."""
 
     name: str
     detail: str
 
 
 class ProblemShape(BaseModel):
-    """RFC 9457."""
+    """RFC 9457.
+
+    `destroyed_now`, `destroyed_earlier`: how many recordings a shorter retention destroys at once, and later
+    but earlier than agreed.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     errors: list[Error] = []
+    destroyed_now: int | None = None
+    destroyed_earlier: int | None = None

@@ -8,14 +8,14 @@ from typing import Any
 
 import asyncpg
 
-from storage.owned.calls import LONGEST_PAGE
+from storage.owned.pages import Cursor, rows_of_page
 
 # What values_of() reads; callengine messages (mailer/overview.py) shows the same.
 MESSAGES = """
-SELECT message.message_id, message.kind, message.call_id, message.owner, message.number, message.caller,
-    message.withheld, message.began, message.state, message.why, audio.state AS sound,
-    audio.seconds::float8 AS seconds, audio.destroy_after, audio.hold IS NOT NULL AS held,
-    tombstone.destroyed_at
+SELECT message.message_id, message.message_id AS audio_id, message.kind, message.call_id, message.owner,
+    message.number, message.caller, message.withheld, message.began, message.state, message.why,
+    audio.state AS sound, audio.seconds::float8 AS seconds, audio.destroy_after,
+    audio.hold IS NOT NULL AS held, tombstone.destroyed_at
 FROM message
 LEFT JOIN audio ON audio.audio_id = message.message_id
 LEFT JOIN tombstone ON tombstone.audio_id = message.message_id
@@ -78,24 +78,12 @@ class MessageView:
         return self.state in ("waiting", "bounced", "undeliverable")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The last message of a page: the next page begins after it."""
-
-    began: datetime
-    message_id: str
-
-
 async def page(
     con: asyncpg.Connection, owner: str, after: Cursor | None, size: int
 ) -> tuple[list[MessageView], Cursor | None]:
     """The next messages, at most `size`; and where the page after them begins, if there is one."""
-    size = min(size, LONGEST_PAGE)
-    place = (after.began, after.message_id) if after else (None, None)
-    rows = await con.fetch(PAGE, owner, None, *place, size + 1)
-    found = await _views(con, rows[:size])
-    last = rows[size - 1] if len(rows) > size else None
-    return found, Cursor(last["began"], last["message_id"]) if last else None
+    rows, following = await rows_of_page(con, PAGE, owner, after, size)
+    return await _views(con, rows), following
 
 
 async def get(con: asyncpg.Connection, owner: str, message_id: str) -> MessageView | None:

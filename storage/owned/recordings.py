@@ -1,12 +1,11 @@
 """An owner's recordings, newest first: how long each is kept and why, and what it lacks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import asyncpg
 
-from storage.owned.calls import LONGEST_PAGE
+from storage.owned.pages import Cursor, rows_of_page
 
 PAGE = """
 SELECT audio.audio_id, audio.call_id, call.number, call.caller, call.withheld, audio.began,
@@ -56,23 +55,12 @@ class RecordingView:
         return self.state == "stored"
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The last recording of a page: the next page begins after it."""
-
-    began: datetime
-    audio_id: str
-
-
 async def page(
     con: asyncpg.Connection, owner: str, after: Cursor | None, size: int
 ) -> tuple[list[RecordingView], Cursor | None]:
     """The next recordings, at most `size`; and where the page after them begins, if there is one."""
-    size = min(size, LONGEST_PAGE)
-    place = (after.began, after.audio_id) if after else (None, None)
-    rows: Sequence[asyncpg.Record] = await con.fetch(PAGE, owner, None, *place, size + 1)
-    last = rows[size - 1] if len(rows) > size else None
-    return [_view(row) for row in rows[:size]], Cursor(last["began"], last["audio_id"]) if last else None
+    rows, following = await rows_of_page(con, PAGE, owner, after, size)
+    return [_view(row) for row in rows], following
 
 
 async def get(con: asyncpg.Connection, owner: str, audio_id: str) -> RecordingView | None:
