@@ -1,7 +1,7 @@
 """`limit` on real calls: one too many takes its branch, also after the engine was killed."""
 
 from devkit.carrier import Answers
-from tests.live.agreed import PROMPTS
+from tests.live.agreed import PROMPTS, Route
 from tests.live.conversation import hear_each_other, in_conversation
 from tests.live.fragile import Fragile
 from tests.live.service import Service
@@ -35,7 +35,7 @@ async def test_a_call_too_many_takes_its_branch_and_a_killed_engine_has_not_forg
 async def test_the_calls_of_all_numbers_of_an_owner_count_together(service: Service, engine: Fragile) -> None:
     to = service.destination(Answers())
     full = [{"announce": "sorry"}, {"hangup": "busy"}]
-    route = [{"limit": {"calls": 2, "of": "owner", "full": full}}, {"ring": to}]
+    route: Route = [{"limit": {"calls": 2, "of": "owner", "full": full}}, {"ring": to}]
     one, another, alone = service.house.agree(route, route, [{"limit": {"calls": 1}}, {"ring": to}])
     first, _ = await in_conversation(service, one, to)
     second = await service.call(another)
