@@ -174,7 +174,10 @@ def _left_out(message: Message) -> str:
         return ""
     to = message.deliver.path[0]
     if is_address(to):
-        return bare(check_address(to))
+        try:
+            return bare(check_address(to))
+        except ValueError:
+            raise Unbuildable("the destination is not a SIP address") from None
     if not re.fullmatch(r"\+[0-9]{7,15}", to, re.ASCII):
         raise Unbuildable("the destination is not in E.164 form")
     return local_number(to)

@@ -1,6 +1,7 @@
 """SIP addresses as destinations, at the telephone system of their domain: real telephones, with audio."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,7 @@ from storage.records import CallRecord
 from tests.live.agreed import PROMPTS, Route, new_caller
 from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
+from tests.live.fragile import Fragile
 from tests.live.service import Service, at_your_service, until
 from tests.live.test_control import run
 
@@ -102,23 +104,33 @@ async def test_an_address_and_a_number_ring_at_once_each_at_its_trunk(
     assert set(legs(record)) == {(to, TRUNK, "no_answer"), (mobile, "trunk", "taken")}
 
 
-async def test_two_telephones_of_a_system_are_shown_and_told_different_things(
+async def test_telephones_whose_addresses_are_nearly_the_same_are_shown_and_told_different_things(
     carriers: Trunking, service: Service
 ) -> None:
     """By one Dial, whose legs find what is meant for them by their addresses."""
-    busy, other = telephone(service, Refuses(486))
-    user, to = telephone(service, Answers())
-    ring = {"to": [{"number": other, "present": "service_number"}, {"number": to, "whisper": "welcome"}]}
-    number = await agreed(carriers, service, [{"ring": ring}])
+    user = f"desk-{next(_users)}_a.b"
+    busy, other = user.upper(), f"+{user}"
+    for name, behaviour in ((user, Answers(after=0.5)), (busy, Refuses(486)), (other, Rings())):
+        service.network.behave(name, behaviour)
+    to = [
+        {"number": f"sip:{busy}@{DOMAIN}", "present": "service_number", "whisper": "sorry"},
+        {"number": f"sip:{user}@{DOMAIN}", "whisper": "welcome"},
+        {"number": f"sip:{other}@{DOMAIN}", "present": "anonymous"},
+    ]
+    number = await agreed(carriers, service, [{"ring": {"to": to}}])
     caller = await service.call(number, shown(who := new_caller()))
     destination = await service.network.picked_up(user)
     await destination.hears(PROMPTS["welcome"])
     await hear_each_other(caller, destination)
-    assert number in (await service.network.arrival(busy)).invite.one("from")
-    assert who in (await service.network.arrival(user)).invite.one("from")
+    seen = {name: (await service.network.arrival(name)).invite.one("from") for name in (busy, user, other)}
+    assert (number in seen[busy], who in seen[user], "anonymous" in seen[other]) == (True, True, True)
     await caller.hang_up()
     record = await service.record(number)
-    assert set(legs(record)) == {(other, TRUNK, "busy"), (to, TRUNK, "taken")}
+    assert set(legs(record)) == {
+        (f"sip:{busy}@{DOMAIN}", TRUNK, "busy"),
+        (f"sip:{user}@{DOMAIN}", TRUNK, "taken"),
+        (f"sip:{other}@{DOMAIN}", TRUNK, "no_answer"),
+    }
 
 
 async def test_a_telephone_is_asked_to_take_the_call(carriers: Trunking, service: Service) -> None:
@@ -165,20 +177,79 @@ async def test_without_an_engine_the_fallback_may_be_an_address(carriers: Trunki
 
 
 async def test_the_terms_of_the_trunk_hold(carriers: Trunking, service: Service) -> None:
-    """One call at a time; the caller's number in national form, which leaves the address as it is."""
+    """Two legs at a time; the caller's number in national form, which leaves the addresses as they are."""
     user, to = telephone(service, Answers())
-    terms = {"calls": 1, "numbers": "national", "country": "32"}
+    busy, other = telephone(service, Refuses(486))
+    terms = {"calls": 2, "numbers": "national", "country": "32"}
     await carriers.have(**{TRUNK: system(service, **terms)})
-    (number,) = carriers.house.agree([{"ring": to}])
+    (number,) = carriers.house.agree([{"ring": {"to": [other, to]}}])
     caller = await service.call(number, shown(who := new_caller()))
     await hear_each_other(caller, await service.network.picked_up(user))
-    invite = (await service.network.arrival(user)).invite
-    assert invite.start == f"INVITE {to} SIP/2.0"
-    assert f"sip:0{who[3:]}@" in invite.one("from")
+    for name, address in ((user, to), (busy, other)):
+        invite = (await service.network.arrival(name)).invite
+        assert invite.start == f"INVITE {address} SIP/2.0"
+        assert f"sip:0{who[3:]}@" in invite.one("from")
     assert (await (await service.call(number)).wait_ended()).code == 500
     await caller.hang_up()
-    records = await service.records(number, 2)
-    assert sorted(str(leg.outcome) for record in records for leg in record.legs) == ["failed", "taken"]
+    outcomes = [leg.outcome for record in await service.records(number, 2) for leg in record.legs]
+    assert sorted(map(str, outcomes)) == ["busy", "failed", "failed", "taken"]
+
+
+async def test_a_killed_engine_has_not_forgotten_which_telephone_rings(
+    carriers: Trunking, service: Service
+) -> None:
+    user, to = telephone(service, Answers(after=4.0))
+    number = await agreed(carriers, service, [{"ring": to}])
+    caller = await service.call(number)
+    await service.network.arrival(user)
+    engine = Fragile(carriers.house.engine)
+    await engine.end()
+    destination = await service.network.picked_up(user)
+    await hear_each_other(caller, destination)
+    await engine.start()
+    await caller.hang_up()
+    record = await service.record(number)
+    assert (record.delivered_to, legs(record)) == (to, [(to, TRUNK, "taken")])
+
+
+async def test_a_telephone_that_refuses_the_callers_number_is_shown_the_service_number(
+    carriers: Trunking, service: Service
+) -> None:
+    user, to = telephone(service, Refuses(603))
+    ring = {"to": {"number": to, "present_if_refused": "service_number"}}
+    number = await agreed(carriers, service, [{"ring": ring}])
+    await (await service.call(number)).wait_ended()
+    first, second = [await service.network.arrival(user, nth) for nth in (1, 2)]
+    assert number[3:] not in first.invite.one("from")
+    assert number[3:] in second.invite.one("from")
+    record = await service.record(number)
+    assert (record.choices, legs(record)) == ((f"again {to}",), [(to, TRUNK, "rejected")] * 2)
+
+
+async def test_a_system_that_does_not_answer_options_is_seen_and_costs_the_caller_no_time(
+    carriers: Trunking, service: Service
+) -> None:
+    service.forgiven.add("trunk_down")
+    (user, to), mobile = telephone(service, Answers()), service.destination(Answers())
+    await carriers.have(**{TRUNK: system(service, host=f"{LOOPBACK}:9", qualify_seconds=1)})
+    await until(lambda: carriers.house.metric(f'trunk_up{{trunk="{TRUNK}"}}') == 0)
+    asterisk = carriers.house.asterisk.running
+    assert asterisk
+    await until(lambda: "Unavail" in asterisk.cli("pjsip show contacts"), every=0.1)
+    (number,) = carriers.house.agree([{"ring": to}, {"ring": mobile}])
+    caller = await service.call(number)
+    await hear_each_other(caller, await service.network.picked_up(mobile))
+    await caller.hang_up()
+    record = await service.record(number)
+    assert [leg.to for leg in record.legs] == [to, mobile]
+    first, second = [leg.began for leg in record.legs]
+    assert second - first < timedelta(seconds=2)
+    await carriers.have(**{TRUNK: system(service, qualify_seconds=1)})
+    await until(lambda: carriers.house.metric(f'trunk_up{{trunk="{TRUNK}"}}') == 1)
+    caller = await service.call(number)
+    await hear_each_other(caller, await service.network.picked_up(user))
+    await caller.hang_up()
+    await service.records(number, 2)
 
 
 async def test_a_domain_that_was_removed_is_dialled_no_more_and_the_folder_is_refused(
