@@ -21,26 +21,7 @@ complete() {
   [ -z "$(strays_of "$WORK/tree/usr/bin/baresip" "${module[@]}")" ]
 }
 
-fetch_chosen() {
-  (cd "$WORK/debs" && apt download $CHOSEN) && unpack "$WORK/debs" && complete
-}
-
-fetch_closure() {
-  say "the short list of libraries does not fit this release; fetching everything baresip names"
-  download_closure baresip-core && unpack "$WORK/debs" && complete
-}
-
-fetch_into_work() {
-  local suite ring archive
-  ring=$(keyring); archive=$(mirror)
-  for suite in $SUITES; do
-    read_lists "$suite" "$ring" "$archive" || continue
-    say "fetching baresip and its libraries"
-    fetch_chosen || fetch_closure || continue
-    return
-  done
-  fail "no suite of '$SUITES' gave a signed baresip; is the network up? Another archive: DEBIAN_MIRROR=..."
-}
+fetch_into_work() { fetch_program "$SUITES" baresip-core $CHOSEN; }
 
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "this needs Debian's apt-get and dpkg-deb"
 bring "$DEST"
