@@ -1,14 +1,52 @@
 """Which number of a routing folder an operator means: as a trunk sends it, or in national form."""
 
+import re
 from pathlib import Path
 
 import click
 
-from config.settings import load_settings
+from cli.database import settings_in
+from config.errors import ConfigErrors
+from config.load import load
+from config.settings import Settings, load_settings
+from config.versions import Versions
 from dialplan.number import ServiceNumber, dial_key, international
 from dialplan.routing import Routing
 
 LONGEST_COUNTRY_CODE = 3
+
+
+def recorded_number(written: str, file: Path | None, state: Path | None) -> str:
+    """Return a service number as records have it: of +3270012345, 003270012345, 3270012345 or 070012345.
+
+    A national form is a number of the setting `country`; without that, of the routing in force on this host,
+    as in `explain`. `file`, `state`: the options --settings and --state. Raises ClickException where neither
+    says which number is meant.
+    """
+    if not re.fullmatch(r"[0-9]{7,20}", written, re.ASCII):
+        return written
+    settings = settings_in(file, state)
+    number = international(written, settings.country)
+    if not number.startswith("0"):
+        return f"+{dial_key(number)}"
+    if found := dialled(_in_force(settings), written):
+        return found.number
+    raise click.ClickException(
+        f"{written} is not one number of the routing in force here; write it with + and country code, or set "
+        "`country`"
+    )
+
+
+def _in_force(settings: Settings) -> Routing:
+    """Raises ClickException where no routing is in force."""
+    versions = Versions(settings.routing_versions)
+    try:
+        return load(versions.in_force.resolve(strict=True), None)
+    except (OSError, ConfigErrors):
+        raise click.ClickException(
+            f"no routing is in force in {versions.root}, and `country` is not set: "
+            "write the number with + and country code"
+        ) from None
 
 
 def dialled(routing: Routing, written: str, country: str = "") -> ServiceNumber | None:

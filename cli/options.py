@@ -75,7 +75,11 @@ def owner_option() -> Decorator:
 
 
 def number_option() -> Decorator:
-    return click.option("--number", metavar="NUMBER", help="Only calls to this service number: +3270012345.")
+    return click.option(
+        "--number",
+        metavar="NUMBER",
+        help="Only calls to this service number: +3270012345, or in national form, 070012345.",
+    )
 
 
 def since_option(default: str = "") -> Decorator:

@@ -112,7 +112,7 @@ async def load_in_process(
     Raises ConfigErrors, also if the process did not end.
     """
     try:
-        arguments = pickle.dumps((str(folder), str(cache), *policy.countries))
+        arguments = pickle.dumps((folder, policy, cache))
         routing = await answer_of("config.load", stdin=arguments, seconds=seconds, child=child)
     except ChildError as error:
         raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
@@ -136,10 +136,10 @@ def rules_of(policy: Policy) -> str:
     return " ".join(sorted(policy.countries))
 
 
-def answer(folder: str, cache: str, *countries: str) -> Routing | tuple[FileError, ...]:
+def answer(folder: Path, policy: Policy, cache: Path) -> Routing | tuple[FileError, ...]:
     """Return the answer of the child: the routing, or the errors."""
     try:
-        return load_cached(Path(folder), Policy(frozenset(countries)), Path(cache))
+        return load_cached(folder, policy, cache)
     except ConfigErrors as error:
         return error.errors
 

@@ -13,6 +13,7 @@ from config.reading import Reading, Text
 from config.references import Folder, NumberReferences
 from config.ringing import objections
 from config.sub_routes import SubRoutes
+from dialplan.address import is_address
 from dialplan.lists import Lists
 from dialplan.number import ServiceNumber, dial_key
 from dialplan.references import MusicName
@@ -134,7 +135,10 @@ class Asking:
         return self.references.prompt(name)
 
     def destination(self, number: str) -> str | None:
-        self.destinations.add(dial_key(number))
+        if is_address(number):
+            self.asked.add(("destination", number))  # a domain may lose its trunk at any time
+        else:
+            self.destinations.add(dial_key(number))
         return self.references.destination(number)
 
     def announcement(self, prompt: str) -> str | None:

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from config.countries import EUROPE
+from dialplan.address import is_address, parts
 
 # Each minute of these pays their holder: routes to them are the usual way of telephone fraud.
 PAID = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER})
@@ -22,15 +24,29 @@ PAID_UNKNOWN = re.compile(
 class Policy:
     """Which destinations are allowed. `countries`: ISO 3166-1 codes of two letters.
 
-    `accepted`: the folder was accepted before, and only what it refers to is checked again.
+    `accepted`: the folder was accepted before, and only what it refers to is checked again. `domains`: those
+    of SIP addresses; each has a trunk.
     """
 
     countries: frozenset[str] = EUROPE
     accepted: bool = False
+    domains: frozenset[str] = frozenset()
 
-    def objection(self, number: str) -> str | None:
-        """Return why this number (E.164) may not be dialled, and the remedy; None if it may."""
-        return _objection(number, self.countries)
+    def objection(self, to: str) -> str | None:
+        """Return why this number (E.164) or address may not be dialled, and the remedy; None if it may."""
+        if is_address(to):
+            return self._objection_to_domain(parts(to)[1])
+        return _objection(to, self.countries)
+
+    def _objection_to_domain(self, domain: str) -> str | None:
+        if self.accepted or domain in self.domains:  # without its trunk it is not dialled
+            return None
+        if near := get_close_matches(domain, self.domains, 1):
+            return f"{domain} is not an allowed domain; did you mean `{near[0]}`?"
+        return (
+            f"{domain} is not an allowed domain; if that is meant, write the file of a trunk with "
+            f"sip_domain: {domain}  and its host"
+        )
 
 
 @lru_cache(maxsize=100_000)  # 60 us each, and a routing folder repeats its destinations

@@ -16,14 +16,14 @@ class FolderReader:
     """`cache`: the file of what is known already."""
 
     def __init__(self, policy: Policy, cache: Path) -> None:
-        self._policy = policy
+        self.policy = policy
         self._cache = cache
         self._child: Child | None = None
 
     async def read(self, folder: Path) -> Routing:
         """Return the routing in this folder. Raises ConfigErrors."""
         child, self._child = self._child, None
-        return await load_in_process(folder, self._policy, self._cache, child=child)
+        return await load_in_process(folder, self.policy, self._cache, child=child)
 
     async def get_ready(self) -> None:
         """Start the process of the next reading, if none is ready."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from config.policy import Policy
+from dialplan.address import is_address
 from dialplan.names import LANGUAGES
 from dialplan.number import dial_key
 
@@ -57,7 +58,7 @@ class NumberReferences:
         return f"there is no prompt `{name}`; {remedy}"
 
     def destination(self, number: str) -> str | None:
-        if dial_key(number) in self.folder.keys:
+        if not is_address(number) and dial_key(number) in self.folder.keys:
             return (
                 f"{number} is a service number of this folder, and the call would come back; "
                 "write where it rings"

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from dialplan.address import check_domain
 from dialplan.model import E164, TEXT, Model, Written
 
 MOST_ADDRESSES = {4: 2**16, 6: 2**80}
@@ -103,9 +104,10 @@ Country = Annotated[
 
 
 class Trunk(Model):
-    """A carrier.
+    """A carrier; or, with `sip_domain`, a telephone system that is reached by SIP addresses only.
 
     host: sip.beta.example:5060    where calls are sent
+    sip_domain: pbx.acme.example   destinations sip:...@pbx.acme.example are dialled here, and no numbers
     order: 2                       the lower, the earlier it is tried; that of trunk.yaml is the first
     addresses: [198.51.100.7]      where its calls come from; without it: outgoing calls only
     transport: tls                 udp, tcp or tls; tcp and tls need a transport in pjsip.conf
@@ -130,6 +132,7 @@ class Trunk(Model):
     """
 
     host: Annotated[str, AfterValidator(_check_host)] = Field(examples=["sip.beta.example:5060"])
+    sip_domain: Annotated[str, AfterValidator(check_domain)] | None = None
     order: int = Field(1, ge=1, le=99)
     addresses: tuple[Annotated[str, AfterValidator(_check_network)], ...] = ()
     transport: Transport = Transport.UDP

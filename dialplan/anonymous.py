@@ -1,6 +1,8 @@
-"""A number without the digits that name a person: its country and prefix."""
+"""A number without the digits that name a person: its country and prefix. Of a SIP address: its domain."""
 
 import phonenumbers
+
+from dialplan.address import SCHEME, is_address, parts
 
 LEFT_OUT = 4  # digits, at least: a shorter rest could be tried through
 UNPARSED = 4  # digits that stay of a number that is in no number plan
@@ -10,7 +12,10 @@ def country_and_prefix(number: str) -> str:
     """`+32470123456` becomes `+32470`, `+3221112233` becomes `+322`; a short number loses four digits or all.
 
     Of a number in no number plan the first four digits stay. Apply it once: a result is a number again.
+    `sip:reception@pbx.acme.example` becomes `sip:pbx.acme.example`.
     """
+    if is_address(number):
+        return f"{SCHEME}{parts(number)[1] or number.removeprefix(SCHEME)}"
     digits = number.removeprefix("+")
     kept = digits[: max(min(_prefix(digits), len(digits) - LEFT_OUT), 0)]
     return number[: len(number) - len(digits)] + kept if kept else ""

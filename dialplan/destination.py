@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dialplan.model import E164, Label, Model
+from dialplan.address import PATTERN, check_address, is_address, parts
+from dialplan.model import TEXT, Label, Model, Written, check_e164
 from dialplan.opening import Opening
 from dialplan.references import ConfirmSetting, WhisperSetting, check_destination
 
@@ -28,17 +29,38 @@ def refuse_short(number: Any) -> Any:
     return number
 
 
-# The type of every number that a call may be sent to.
+def check_where(text: str) -> str:
+    """Return the number or SIP address itself. Raises ValueError."""
+    if text[:5].lower() in ("sips:", "tel:+"):
+        raise ValueError(
+            "write a number as +3221112233, an address as sip:reception@pbx.acme.example; "
+            "the file of its trunk says whether it is reached by TLS"
+        )
+    return check_address(text) if is_address(text.lower()) or "@" in text else check_e164(text)
+
+
+# The type of everything that a call may be sent to; and of what is compared with it.
+Where = Annotated[
+    str,
+    AfterValidator(check_where),
+    Written(
+        description="a number such as +3221112233 or a SIP address",
+        type=TEXT,
+        pattern=rf"^(\+[1-9][0-9]{{6,14}}|{PATTERN})$",
+        minimum=10**6,
+        maximum=10**15 - 1,
+    ),
+]
 DestinationNumber = Annotated[
-    E164, BeforeValidator(refuse_short), AfterValidator(check_destination), Field(examples=["+3221112233"])
+    Where, BeforeValidator(refuse_short), AfterValidator(check_destination), Field(examples=["+3221112233"])
 ]
 
 
 class Destination(Model):
-    """A number to ring: `+3221112233`, or with settings of its own.
+    """A number or a SIP address to ring: `+3221112233`, `sip:reception@pbx.acme.example`, or with settings.
 
         label: reception                what `explain` calls it
-        number: +3221112233
+        number: +3221112233             or a SIP address, see below
         present: service_number         the number it is shown: caller, service_number or anonymous
         present_if_refused: anonymous   the one it is shown in a second try, see below
         hours: mon-fri 09:00-17:00      when it is rung, as in the step `hours`; not on holidays
@@ -61,6 +83,10 @@ class Destination(Model):
 
     A destination with a `delay` rings until the others stop; it is left alone if one of them takes the call
     before.
+
+    A SIP address is dialled at the telephone system of its domain. Only domains that the operator allows are
+    destinations: those that a file of `trunks` has as `sip_domain`. The user has at most 40 letters, digits,
+    `-`, `_`, `.` and `+`, and upper and lower case differ; in the domain they do not.
     """
 
     alone: ClassVar = "number"
@@ -93,6 +119,16 @@ class Destination(Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def user(self) -> str:
+        """The user of a SIP address; of a number, the number."""
+        return parts(self.number)[0]
+
+    @property
+    def domain(self) -> str:
+        """The domain of a SIP address; of a number "", which any carrier may dial."""
+        return parts(self.number)[1]
 
     @property
     def summary(self) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from dialplan.caller import UNKNOWN, WITHHELD, Caller, Presentation
-from dialplan.model import E164, TEXT, Model, Name, Written, check_e164, listed
+from dialplan.destination import Where
+from dialplan.model import TEXT, Model, Name, Written, check_e164, listed
 from dialplan.result import Outcome, Result
 
 
@@ -89,10 +90,10 @@ class Expect(Model):
     nth: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     live: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     presses: tuple[Press, ...] = ()
-    unreachable: Annotated[tuple[E164, ...], BeforeValidator(listed, E164 | tuple[E164, ...])] = ()
+    unreachable: Annotated[tuple[Where, ...], BeforeValidator(listed, Where | tuple[Where, ...])] = ()
     switch: Annotated[tuple[Name, ...], BeforeValidator(listed, Name | tuple[Name, ...])] = ()
     hears: tuple[Name, ...] | None = None
-    rings: tuple[E164, ...] | None = None
+    rings: tuple[Where, ...] | None = None
     ends: Result | None = None
 
     @classmethod

@@ -18,7 +18,9 @@ class References(Protocol):
 
     def owner(self, name: str) -> str | None: ...
     def prompt(self, name: str) -> str | None: ...
-    def destination(self, number: str) -> str | None: ...
+    def destination(self, number: str) -> str | None:
+        """`number`: or a SIP address."""
+
     def announcement(self, prompt: str) -> str | None:
         """`prompt`: the built-in announcement of a recording, used unless the owner has another."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dialplan.address import is_address
 from dialplan.result import Answer, Choice, Outcome
 
 AGAIN = "again"
@@ -14,14 +15,18 @@ def again(outcomes: Iterable[Outcome], refused: Iterable[str]) -> Choice:
 
 def refused_by(answer: Answer) -> tuple[str, ...]:
     """Return the destinations that refused the number they were shown; none for any other answer."""
-    return tuple(word for word in _words(answer) if word.startswith("+"))
+    return tuple(word for word in _words(answer) if _is_destination(word))
 
 
 def outcomes_in(answer: Answer) -> list[Outcome]:
     """Return the outcomes of the other destinations; that of the ring, where none refused."""
     if isinstance(answer, Outcome):
         return [answer]
-    return [Outcome(word) for word in _words(answer) if not word.startswith("+")]
+    return [Outcome(word) for word in _words(answer) if not _is_destination(word)]
+
+
+def _is_destination(word: str) -> bool:
+    return word.startswith("+") or is_address(word)
 
 
 def _words(answer: Answer) -> list[str]:

@@ -57,8 +57,11 @@ class CallServices(Protocol):
     def may_report(self, to: str) -> bool:
         """Whether the owner may be told that this destination is left out: not again within some hours."""
 
-    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
-        """Whether this is the PIN by which the switches of a number, or of its owner, may be put on."""
+    async def is_pin(self, pin: str, number: str, owner: str, caller: str) -> bool:
+        """Whether this is the PIN by which the switches of a number, or of its owner, may be put on.
+
+        `caller`: their number, "" if it is withheld or unknown: wrong PINs are counted by caller.
+        """
 
     async def put_switch(self, target: str, name: str, hours: int, call_id: str) -> bool | None:
         """Put a switch on for so long, or off if it is on. Return whether it is on; None if that failed."""

@@ -157,9 +157,9 @@ class NodeCallServices:
     def remember(self, state: CallState, path: StepPath, period: timedelta) -> None:
         self._memory.destinations.remember(state, path, monotonic() + period.total_seconds())
 
-    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
+    async def is_pin(self, pin: str, number: str, owner: str, caller: str) -> bool:
         try:
-            return await asyncio.to_thread(self._memory.pins.is_right, pin, number, owner)
+            return await asyncio.to_thread(self._memory.pins.is_right, pin, number, owner, caller)
         except OSError as error:
             log.warning("pins_unreadable", file=str(error.filename), why=type(error).__name__)
             return False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from dialplan.address import bare
 from dialplan.routing import Routing
 from engine.ari.client import Client
 from engine.ari.errors import AriError
@@ -59,8 +60,8 @@ def render(table: Mapping[str, str], old: str, trunks: Mapping[str, str] | None 
     """
     removed = re.findall(r"^FB_([0-9]+)=", old, re.MULTILINE)
     values = {**dict.fromkeys(removed, ""), **table}
-    former = dict(re.findall(r"^((?:NEXT|TERMS)_[a-z-]+|COUNTRY)=(.*)$", old, re.MULTILINE))
+    former = dict(re.findall(r"^((?:NEXT|TERMS)_[a-z-]+|SIP_[a-z0-9.-]+|COUNTRY)=(.*)$", old, re.MULTILINE))
     present = former if trunks is None else {**dict.fromkeys(former, ""), **trunks}
     lines = [f"{name}={value}" for name, value in sorted(present.items())]
-    lines += [f"FB_{key}={to}" for key, to in sorted(values.items())]
+    lines += [f"FB_{key}={bare(to)}" for key, to in sorted(values.items())]
     return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *lines, ""])

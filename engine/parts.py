@@ -135,7 +135,8 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
 
 
 def trunk_of(settings: Settings, surroundings: Surroundings, door: Door) -> Trunk:
-    return Trunk(settings.ari.app, settings.asterisk.trunk, settings.country, surroundings.music.known, door)
+    music, domains = surroundings.music.known, surroundings.trunks.domains
+    return Trunk(settings.ari.app, settings.asterisk.trunk, settings.country, music, door, domains)
 
 
 def count_refused(metrics: EngineMetrics, why: str) -> None:

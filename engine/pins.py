@@ -13,16 +13,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 
 import structlog
+
+from engine.pin_tries import PinTries
 
 log = structlog.get_logger()
 
 FILE, KEY_FILE = "pins.json", "pins.key"
 SHORTEST, LONGEST = 6, 12  # digits
-MOST_WRONG = 10  # in a row, for one number or owner
-LOCKED_SECONDS = 3600.0
 
 
 class Pins:
@@ -30,24 +31,29 @@ class Pins:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._wrong: dict[str, int] = {}
-        self._locked_until: dict[str, float] = {}
+        self._tries = PinTries()
+        self._counting = Lock()  # calls try in threads: two at once must not be counted as one
 
-    def is_right(self, pin: str, number: str, owner: str) -> bool:
-        """Whether this is the PIN of the number; of its owner, if the number has none. Blocks."""
+    def is_right(self, pin: str, number: str, owner: str, caller: str) -> bool:
+        """Whether this is the PIN of the number; of its owner, if the number has none. Blocks.
+
+        `caller`: their number, "" if it is withheld or unknown.
+        """
         pins = read(self._folder)
         target = number if number in pins else owner
-        if target not in pins or monotonic() < self._locked_until.get(target, 0.0):
-            log.warning("pin_refused", target=target, why="locked" if target in pins else "there is none")
+        if target not in pins:
+            log.warning("pin_refused", target=target, why="there is none")
             return False
-        if hmac.compare_digest(hashed(self._folder, target, pin), pins[target]["hash"]):
-            self._wrong.pop(target, None)
-            return True
-        wrong = self._wrong[target] = self._wrong.get(target, 0) + 1
-        log.warning("pin_refused", target=target, why="wrong")
-        if wrong >= MOST_WRONG:
-            self._locked_until[target] = monotonic() + LOCKED_SECONDS
-            self._wrong.pop(target)
+        right = pins[target]["hash"]
+        is_right = hmac.compare_digest(hashed(self._folder, target, pin), right)
+        with self._counting:
+            why = self._tries.why_locked(target, caller, right, now := monotonic())
+            if is_right and not why:
+                self._tries.right(target, caller, right)
+                return True
+            if not why:
+                self._tries.wrong(target, caller, right, now)
+        log.warning("pin_refused", target=target, why=why or "wrong")
         return False
 
 

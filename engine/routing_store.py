@@ -54,7 +54,6 @@ class RoutingStore:
         self._folder = folder
         self._versions = versions
         self._prompts = prompts
-        self._policy = policy
         self._reader = FolderReader(policy, versions.cache)
         self._history = history
         self._prepare = prepare
@@ -92,6 +91,12 @@ class RoutingStore:
             report_not_stored(error)
             return False
         return True
+
+    def allow(self, domains: Collection[str]) -> bool:
+        """Let these be the domains of SIP addresses from the next reading on; return whether they differ."""
+        before = self._reader.policy
+        self._reader.policy = replace(before, domains=frozenset(domains))
+        return self._reader.policy != before
 
     async def watch(
         self, changed: Callable[[], Awaitable[None]], live: Callable[[], Collection[str]]
@@ -251,7 +256,7 @@ class RoutingStore:
         settings.
         """
         for version in (await asyncio.to_thread(self._versions.all))[:TRIED]:
-            routing = await self._read(version.digest, self._policy)
+            routing = await self._read(version.digest, self._reader.policy)
             if routing is not None:
                 try:
                     await self._enter(routing)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from config.policy import Policy
+from config.rules import policy_of
 from config.settings import Settings
 from config.versions import Versions
 from engine.ari.client import Client
@@ -37,7 +37,7 @@ class Surroundings:
             settings.routing,
             Versions(settings.routing_versions),
             settings.prompts_dir,
-            Policy(settings.destinations.countries),
+            policy_of(settings),
             timedelta(days=settings.history_days),
             prepare=music.publish,
         )
@@ -63,3 +63,10 @@ class Surroundings:
         in_force = self.trunks.in_force
         variables = None if in_force is None else variables_of(in_force, self.country)
         await self.fallbacks.publish(self.routing_store.in_force, variables)
+
+    async def trunks_changed(self) -> None:
+        """Renew the carriers; then read the routing folder again if other domains are allowed now."""
+        others_allowed = self.routing_store.allow(self.trunks.domains)
+        await self.renew_trunks()
+        if others_allowed and await self.routing_store.reload():
+            await self.renew()

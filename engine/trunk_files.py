@@ -27,12 +27,14 @@ class TrunkFiles:
     """`folder`: None for no carrier but that of pjsip.conf. `etc`: the folder of trunks.conf; None: no file.
 
     `in_force` is None until the folder was read without an error: then Asterisk keeps what it has.
+    `domains`: the trunk of each domain of SIP addresses.
     """
 
     def __init__(
         self, folder: Path | None, etc: Path | None, client: Client, passwords: Mapping[str, str]
     ) -> None:
         self.in_force: Trunks | None = None
+        self.domains: dict[str, str] = {}
         self.errors: list[str] = []
         self._folder = folder
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client, mode=0o640) if etc else None
@@ -41,7 +43,7 @@ class TrunkFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all carriers in force, in the order in which they are tried."""
+        """Of all in force: the carriers in the order in which they are tried, then those of a domain."""
         return (self.in_force or NO_TRUNKS).names
 
     @property
@@ -65,10 +67,17 @@ class TrunkFiles:
         if trunks == self.in_force:
             return False
         self.in_force = trunks
+        self._be_reached_at(trunks.domains)
         for name, trunk in trunks.by_name.items():
             if trunk.user and not self._passwords.get(name):
                 log.warning("trunk_password_missing", trunk=name, hint=f"credential trunk_passwords__{name}")
         return True
+
+    def _be_reached_at(self, domains: Mapping[str, str]) -> None:
+        """Other threads look at it: a domain that stays is in it at every moment."""
+        self.domains |= domains
+        for removed in self.domains.keys() - domains.keys():
+            del self.domains[removed]
 
     def _refuse(self, errors: list[str]) -> None:
         for error in errors:

@@ -25,7 +25,11 @@ def _trunk(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[st
     yield from _endpoints(name, trunk)
     yield f"[{place(name)}]"
     yield "type = aor"
-    yield f"contact = {contact(trunk)}"
+    if trunk.sip_domain:
+        yield f"contact = sip:{trunk.sip_domain}"
+        yield f"outbound_proxy = {proxy(trunk)}"  # of OPTIONS; that of INVITE is the endpoint's
+    else:
+        yield f"contact = {contact(trunk)}"
     yield f"qualify_frequency = {trunk.qualify_seconds}"
     if trunk.user:
         yield from _login(name, trunk, passwords.get(name, ""))
@@ -60,6 +64,9 @@ def _settings(name: str, trunk: Trunk) -> Iterator[str]:
     yield f"rtp_timeout = {trunk.rtp_timeout}"
     yield f"dtmf_mode = {trunk.dtmf}"
     yield f"set_var = GROUP(carrier)={name}"  # counted against `calls` in extensions.conf
+    if trunk.sip_domain:
+        yield f"outbound_proxy = {proxy(trunk)}"
+        yield f"set_var = SIP_DOMAIN={trunk.sip_domain}"  # of the address that a leg dials: carriers.conf
     if trunk.ipv6:
         yield "rtp_ipv6 = yes"
     if trunk.nat:
@@ -111,6 +118,11 @@ def _login(name: str, trunk: Trunk, password: str) -> Iterator[str]:
         yield from PERSISTENT
         yield "auth_rejection_permanent = no"
         yield "max_retries = 4294967295"
+
+
+def proxy(trunk: Trunk) -> str:
+    """Where requests to the addresses of a domain are sent, whatever DNS says. `hide`: without a Route."""
+    return f"{contact(trunk)}\\;lr\\;hide"
 
 
 def contact(trunk: Trunk) -> str:

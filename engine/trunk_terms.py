@@ -2,6 +2,7 @@
 
 NEXT_beta=gamma                 the carrier that is tried after it
 TERMS_beta=30/no/national/32/ppi/diversion/beta.example/+3225550000
+SIP_pbx.acme.example=acme-pbx   the trunk of a domain of SIP addresses, for fallbacks
 COUNTRY=32                      that of callers' numbers in national form
 """
 
@@ -14,10 +15,11 @@ from config.trunks import Trunks
 
 def variables_of(trunks: Trunks, country: str) -> dict[str, str]:
     """Every variable. `country`: the calling code of numbers that carriers send in national form, or ""."""
-    following = {f"NEXT_{name}": to for name, to in pairwise(trunks.names)}
+    following = {f"NEXT_{name}": to for name, to in pairwise(trunks.carriers)}
+    domains = {f"SIP_{domain}": name for domain, name in trunks.domains.items()}
     terms = {f"TERMS_{name}": terms_of(trunk) for name, trunk in trunks.by_name.items()}
     written = {name: text for name, text in terms.items() if text}
-    return {**following, **written, **({"COUNTRY": country} if written and country else {})}
+    return {**following, **domains, **written, **({"COUNTRY": country} if written and country else {})}
 
 
 def terms_of(trunk: Trunk) -> str:
@@ -34,6 +36,7 @@ def terms_of(trunk: Trunk) -> str:
             "" if trunk.forwarding is Forwarding.NONE else str(trunk.forwarding),
             trunk.domain or re.sub(r":[0-9]+$", "", trunk.host),
             trunk.identity_number or "",
+            *(("sip",) if trunk.sip_domain else ()),
         )
     )
 

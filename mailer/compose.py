@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
+from dialplan.address import bare, check_address, is_address
 from dialplan.delivery import Delivery
 from journal.ids import MESSAGE_ID
 from mailer.audio import Attachment
@@ -172,6 +173,11 @@ def _left_out(message: Message) -> str:
     if message.kind != "left_out":
         return ""
     to = message.deliver.path[0]
+    if is_address(to):
+        try:
+            return bare(check_address(to))
+        except ValueError:
+            raise Unbuildable("the destination is not a SIP address") from None
     if not re.fullmatch(r"\+[0-9]{7,15}", to, re.ASCII):
         raise Unbuildable("the destination is not in E.164 form")
     return local_number(to)

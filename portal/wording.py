@@ -9,6 +9,7 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
+from dialplan.address import is_address
 from mailer.wording import LOCALES, caller_number, local_number
 from portal.texts import texts
 
@@ -72,7 +73,9 @@ def kept(period: timedelta, language: str) -> str:
 
 
 def spoken_number(number: str) -> str:
-    """A service number, or a destination, as people write it."""
+    """A service number, or a destination, as people write it. A SIP address is shown unchanged."""
+    if is_address(number):  # phonenumbers would find a number in it
+        return number
     try:
         return local_number(number)
     except Exception:  # noqa: BLE001 - phonenumbers refuses what is not E.164: then it is shown unchanged

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from dialplan.address import is_address
 from dialplan.anonymous import country_and_prefix
 from journal.fault import point
 from storage.access import this_process
@@ -85,6 +86,8 @@ def shorter(number: str | None) -> str | None:
 
 
 def place_of(delivered_to: str | None) -> str | None:
-    """A destination loses its last digits; `voicemail` is a word."""
-    is_number = delivered_to is not None and delivered_to.removeprefix("+").isdecimal()
-    return shorter(delivered_to) if is_number else delivered_to
+    """A destination loses its last digits, or the user of its SIP address; `voicemail` is a word."""
+    is_place = delivered_to is not None and (
+        is_address(delivered_to) or delivered_to.removeprefix("+").isdecimal()
+    )
+    return shorter(delivered_to) if is_place else delivered_to

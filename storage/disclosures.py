@@ -12,6 +12,7 @@ from datetime import datetime
 
 import asyncpg
 
+from dialplan.address import is_address
 from storage import access
 from storage.access import Access, person, this_process
 from storage.calls import LEGS_OF, as_leg, as_record
@@ -119,7 +120,8 @@ async def export(
                 f"there is no disclosure {disclosure_id}; callengine disclose --list shows them"
             )
         number = number_of(row, approval.by, keys)
-        records = await calls_of(con, spellings(number, country), row["since"], row["until"])
+        written = [number] if is_address(number) else spellings(number, country)
+        records = await calls_of(con, written, row["since"], row["until"])
         text = approval.write(records)
         owners = tuple(sorted({record.owner for record in records}))
         made = Export(text, len(records), owners, hashlib.sha256(text.encode()).hexdigest())

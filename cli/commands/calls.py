@@ -84,8 +84,10 @@ def command(
     again.
     """
     from cli.database import database_errors, url_of
+    from cli.dialled import recorded_number
     from storage.calls import Selection
 
+    number = number and recorded_number(number, settings, state)
     selection = Selection(number, since, until, ended_since, ended_until, owner, caller, outcome)
     with database_errors():
         url = url_of(database, settings, state)

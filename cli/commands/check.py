@@ -14,7 +14,8 @@ def command(folder: Path, settings: Path | None) -> None:
     """Print every error of the routing FOLDER and exit with 1, or confirm that there is none.
 
     The expected calls (`expect`) of each number are tried out too. Nothing is changed, and no server is
-    asked. Of the settings only the allowed countries count.
+    asked. Of the settings only the allowed countries count, and the folder of trunks, which has the domains
+    of SIP addresses.
     """
     from cli.routing_folder import read_or_exit
 

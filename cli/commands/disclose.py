@@ -41,6 +41,8 @@ def command(
 ) -> None:
     """Export the calls of NUMBER between --since and --until: as caller, as dialled number, as destination.
 
+    A destination may be a SIP address, too: sip:reception@pbx.acme.example.
+
     One person asks (NUMBER, - reads it from standard input); another one approves with --approve, within
     seven days, and gets the file. Their logins on the host have to differ, too; sudo keeps a login. Order and
     export are stored with both names, logins and the file's SHA-256; callengine audit checks them, and
@@ -75,7 +77,7 @@ def order_of(
     confidential: bool, **texts: str | None,
 ) -> "Order":  # fmt: skip
     """Raises UsageError where something is missing."""
-    from cli.caller_number import given_number
+    from cli.caller_number import given_party
     from storage.disclosures import Order
 
     missing = [f"--{name}" for name, text in texts.items() if not (text and text.strip())]
@@ -85,7 +87,7 @@ def order_of(
     if since >= until:
         raise click.UsageError("--since must be before --until")
     told = {name: str(text).strip() for name, text in texts.items()}
-    return Order(given_number(number), since, until, by=by.strip(), confidential=confidential, **told)
+    return Order(given_party(number), since, until, by=by.strip(), confidential=confidential, **told)
 
 
 async def ask(settings: "Settings", order: "Order") -> None:

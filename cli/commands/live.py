@@ -25,10 +25,13 @@ def command(
     """
     from cli.control import ask
     from cli.database import settings_in
+    from cli.dialled import recorded_number
 
+    effective = settings_in(settings, state)
+    number = number and recorded_number(number, settings, state)
     calls = [
         call
-        for call in ask(settings_in(settings, state), "GET", "/calls")["calls"]
+        for call in ask(effective, "GET", "/calls")["calls"]
         if number in (None, call["number"]) and owner in (None, call["owner"])
     ]
     click.echo(json.dumps(calls, indent=2) if form == "json" else as_text(calls))

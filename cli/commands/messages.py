@@ -67,12 +67,15 @@ def command(
     absent         the recording was empty
     """
     from cli.database import url_of
+    from cli.dialled import recorded_number
 
     state = state or old_state
     if state and str(state) in STATES and not state.exists():  # the meaning of --state in version 0.1
         click.echo(f"--state is the folder of a `callengine dev`; write --in-state {state}", err=True)
         filters["message_state"], state = str(state), None
     context.obj = url_of(database, settings, state)
+    if number := filters["number"]:
+        filters["number"] = recorded_number(number, settings, state)
     if context.invoked_subcommand is None:
         _run(print_list(context.obj, form, filters))
 

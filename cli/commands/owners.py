@@ -81,7 +81,10 @@ def show(*, owner: str, form: str, state: Path | None, settings: Path | None) ->
 @state_option()
 @settings_option()
 def reset(*, owner: str, setting: tuple[str, ...], state: Path | None, settings: Path | None) -> None:
-    """Drop what OWNER has changed of these settings, or of all: the file counts again within 5 s."""
+    """Drop what OWNER has changed of these settings, or of all: the file counts again within 5 s.
+
+    If the owner has changed none of them, nothing is done, and the exit status is 0 as well.
+    """
     from dialplan.owner_changes import CHANGEABLE
 
     if unknown := set(setting) - set(CHANGEABLE):
@@ -94,9 +97,11 @@ def reset(*, owner: str, setting: tuple[str, ...], state: Path | None, settings:
         async with connected(values.database.get_secret_value()) as con:
             return await owner_changes.reset(con, owner, setting or CHANGEABLE)
 
-    if not (names := asked(state, settings, dropped)):
-        raise click.ClickException(f"{owner} has changed none of them; callengine owners show {owner}")
-    click.echo(f"{owner}: {', '.join(names)} as the file has it")
+    if names := asked(state, settings, dropped):
+        click.echo(f"{owner}: {', '.join(names)} as the file has it")
+        return
+    existing(force(state, settings)[1], owner)
+    click.echo(f"{owner} has changed none of them; callengine owners show {owner}")
 
 
 @command.command()

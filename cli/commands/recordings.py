@@ -90,8 +90,11 @@ def list_(*, form: str, state: Path | None, settings: Path | None, **filters: An
 
     `short_by`: the seconds that are missing. `one_way`: the only audible side.
     """
+    from cli.dialled import recorded_number
     from storage.recordings import Asked, find
 
+    if number := filters["number"]:
+        filters["number"] = recorded_number(number, settings, state)
     run(settings, state, lambda _, con: export(find(con, Asked(**filters)), COLUMNS, form, sys.stdout))
 
 

@@ -37,11 +37,13 @@ def command(
     have answered: the first difference is shown. Nothing is changed.
     """
     from cli.database import database_errors, settings_in
+    from cli.dialled import recorded_number
     from cli.replaying import Replay
     from cli.routing_folder import read_or_exit
     from config.versions import Versions
 
     effective = settings_in(settings, state)
+    number = number and recorded_number(number, settings, state)
     replay = Replay(Versions(effective.routing_versions), read_or_exit(folder, settings))
     with database_errors():
         asyncio.run(_replay(replay, effective.database.get_secret_value(), number, days))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def command(*, folder: Path | None, state: Path | None, settings: Path | None) -> None:
     """Check the files of carriers in FOLDER, and list the carriers in the order in which they are tried.
 
+    Behind them: the telephone systems of SIP addresses, with their domains.
+
     Without FOLDER: those of `[asterisk] trunks` in the settings. Every error at once; the exit status is 1 if
     there is any. A running engine takes a new or changed file within seconds.
     """
@@ -31,9 +33,11 @@ def command(*, folder: Path | None, state: Path | None, settings: Path | None) -
     except ConfigErrors as errors:
         click.echo(str(errors))
         end_with(ExitStatus.FAILED)
-    for place, name in enumerate(trunks.names, start=1):
+    for place, name in enumerate(trunks.carriers, start=1):
         trunk = trunks.by_name.get(name)
         click.echo(f"{place}  {name}  {described(trunk) if trunk else '(pjsip.conf)'}")
+    for domain, name in trunks.domains.items():
+        click.echo(f"-  {name}  {described(trunks.by_name[name])}, sip:...@{domain}")
 
 
 def described(trunk: "Trunk") -> str:

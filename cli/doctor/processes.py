@@ -11,7 +11,7 @@ from cli.doctor.finding import Finding, warning
 from cli.doctor.scene import Scene
 from config.errors import ConfigErrors
 from config.load import load
-from config.policy import Policy
+from config.rules import policy_of
 
 BACKUP_SECONDS = 30 * 3600
 BACKLOG_BYTES = 64 * 2**20
@@ -80,7 +80,7 @@ def values_of(text: str) -> dict[str, float]:
 
 async def routing(scene: Scene) -> list[Finding]:
     """The routing folder could go live as it is."""
-    policy = Policy(scene.settings.destinations.countries)
+    policy = policy_of(scene.settings)
     try:
         await asyncio.to_thread(load, scene.settings.routing, policy)
     except ConfigErrors as errors:

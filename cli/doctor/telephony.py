@@ -8,7 +8,7 @@ from cli.doctor.finding import Finding, warning
 from cli.doctor.scene import Scene
 from config.errors import ConfigErrors
 from config.load import load
-from config.policy import Policy
+from config.rules import policy_of
 from engine.ari.errors import AriError
 from engine.checks import examine, refusals
 from engine.fallback import NAME, with_national
@@ -45,7 +45,7 @@ async def fallback(scene: Scene) -> list[Finding]:
     if settings.asterisk.etc_dir is None:
         return []
     try:
-        routing = await asyncio.to_thread(load, settings.routing, Policy(settings.destinations.countries))
+        routing = await asyncio.to_thread(load, settings.routing, policy_of(settings))
     except ConfigErrors:
         return []  # the check `routing` reports them
     wanted = with_national(routing.fallbacks, settings.country)

@@ -24,8 +24,10 @@ class SwitchByPin(StepModel):
             hours: 12                   after so many hours it goes off by itself, 1 to 168
 
     `callengine pin +3270012345` sets the PIN, of a number or of an owner; that of the number counts first.
-    The call is answered. The PIN may be entered three times. After ten wrong ones in a row, in whatever
-    calls, none is accepted for an hour. It is in no log and no record; `callengine switches --all` says when
+    The call is answered. The PIN may be entered three times. After ten wrong ones in a row from one number,
+    in whatever calls, none is accepted from there for an hour, later for longer; callers without a number
+    count as one. After a hundred wrong ones within a day, none is accepted from numbers that never had it
+    right. It is in no log and no record; `callengine switches --all` says when
     and in which call the switch was put on. It is on for the calls that come in from then on.
     """
 

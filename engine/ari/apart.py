@@ -1,9 +1,10 @@
-"""The contract with apart.conf: destinations that ring later than others, or are asked while others ring."""
+"""The contract with apart.conf: destinations that ring later than others, are asked while others ring, or are
+reached by different trunks."""
 
 from collections.abc import Sequence
 
+from dialplan.address import bare
 from dialplan.destination import Destination
-from dialplan.number import dial_key
 from engine.ari.operations import Variables
 from engine.line import Connect
 
@@ -14,9 +15,15 @@ LONGEST_PROMPTS_SECONDS = 300
 
 
 def rings_apart(connect: Connect) -> bool:
-    """Whether one Dial cannot do it: it ends all other legs as soon as one answers, and rings all at once."""
+    """Whether one Dial cannot do it: it ends all other legs as soon as one answers, and rings all at once.
+
+    Nor can it fail over numbers beside SIP addresses, which have no next carrier.
+    """
     several = len(connect.to) > 1
-    return several and any(to.delay or (to.confirm and connect.question) for to in connect.to)
+    domains = {to.domain for to in connect.to}
+    return several and (
+        len(domains) > 1 or any(to.delay or (to.confirm and connect.question) for to in connect.to)
+    )
 
 
 def apart(values: Variables, connect: Connect, presentation: str) -> Variables:
@@ -25,19 +32,20 @@ def apart(values: Variables, connect: Connect, presentation: str) -> Variables:
     `presentation`: Dial's options if all destinations are shown the same number, else "".
     """
     dialled = str(values["CONNECT_TO"]).split("&")
-    legs = zip(connect.to, dialled, delays(connect.to), strict=True)
+    legs = list(enumerate(zip(connect.to, dialled, delays(connect.to), strict=True), start=1))
     inherited = {name.replace("_", "__", 1): text for name, text in values.items() if name.startswith("_")}
     return {
         **{name: text for name, text in values.items() if not name.startswith("_")},
         **inherited,
-        "CONNECT_APART": "&".join(f"{LOCAL}{to.number}@{LEG_CONTEXT}" for to in connect.to),
+        "CONNECT_APART": "&".join(f"{LOCAL}{place}@{LEG_CONTEXT}" for place, _ in legs),
         "CONNECT_LONGEST": str(connect.seconds + LONGEST_PROMPTS_SECONDS),
-        "__APART": "&".join(dial_key(to.number) for to in connect.to),
+        "__APART": "&".join(str(place) for place, _ in legs),
         "__APART_OPTIONS": presentation,
         "__CONNECT_LIMIT": str(connect.limit),
+        **{f"__APART_TO_{place}": bare(to.number) for place, (to, _, _) in legs},
         **{
-            f"__APART_{dial_key(to.number)}": f"{delay}-{connect.seconds - delay}-{endpoint}"
-            for to, endpoint, delay in legs
+            f"__APART_{place}": f"{delay}-{connect.seconds - delay}-{endpoint}"
+            for place, (_, endpoint, delay) in legs
         },
     }
 

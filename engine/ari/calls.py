@@ -210,15 +210,29 @@ class Calls:
         log.info("call_without_engine", call=admitted.call_id)
         return live
 
-    def begin_again(self, since: datetime) -> None:
-        """Asterisk restarted at `since`: only CEL can still report anything of the calls so far."""
-        self._since = since
-        self._former_known = min(self._exchange.last_known, since)
-        for channel, live in self._lives.items():
+    def begin_again(self, since: datetime) -> datetime:
+        """Asterisk restarted at `since`: only CEL can still report anything of the calls so far.
+
+        Return the last sign of life of the former one.
+        """
+        self._since, self._former_known = since, min(self._exchange.last_known, since)
+        self._leave_to_cel(self.present, since)
+        return self._former_known
+
+    def began_again(self, since: datetime, known: datetime) -> None:
+        """An earlier engine noticed that, and may have ended before it had ended the calls of the former one.
+
+        The journal has calls of both: `known` is the last sign of life of the former one.
+        """
+        if self._since is None:
+            self._since, self._former_known = since, known
+            self._leave_to_cel([live for live in self.present if live.line.entered < since], since)
+
+    def _leave_to_cel(self, lives: Sequence[Live], since: datetime) -> None:
+        for live in lives:
             live.listening.close()
-            self._former[channel] = live
+            self._former[live.line.id] = self._lives.pop(live.line.id)
             self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
-        self._lives.clear()
 
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read."""

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from string import digits
+from types import MappingProxyType
 
 import structlog
 
+from dialplan.address import SCHEME, bare, is_address, parts, whole
 from dialplan.caller import Caller
 from dialplan.destination import Destination, Present
 from dialplan.number import dial_key
@@ -39,6 +42,8 @@ SHOW_EACH: Mapping[Present, str] = {
 EACH = "b(show^each^1)"
 ORDINARY_VARIABLES = tuple(f"CONNECT_{name}" for name in ("RING", "SECONDS", "LIMIT", "OPTIONS", "TO"))
 RINGING = "Ringing"
+NO_TRUNK = "no_trunk"  # no trunk's name has a _
+NO_DOMAINS: Mapping[str, str] = MappingProxyType({})
 # Up, and GOSUB_RESULT of [taken] and recorder.conf: the destination answered, and left before it was
 # connected, or did not press 1 to take the call.
 LEFT, UNCONFIRMED = "UpBUSY", "UpCONGESTION"
@@ -59,18 +64,20 @@ def variables(
     first: int = 0,
     *,
     music: Container[str] = (),
+    domains: Mapping[str, str] = NO_DOMAINS,
 ) -> Variables:
     """Return the variables of the caller's channel that [connect], or [apart], reads.
 
     `endpoint`: how a number is dialled. Its `{n}`, if any, spreads legs over ten endpoints, beginning at
-    `first`. `music`: the classes of music on hold that Asterisk has.
+    `first`. `music`: the classes of music on hold that Asterisk has. `domains`: the trunk of each domain of
+    SIP addresses.
     """
     shown = {to.number: shown_to(to, caller) for to in connect.to}
     service = f"+{dial_key(service_number)}"
     presentation = _presentation(set(shown.values()), service)
     values = {
         "CONNECT_TO": "&".join(
-            endpoint.format(number=to.number, n=(first + place) % 10) for place, to in enumerate(connect.to)
+            dialled(to, endpoint, (first + place) % 10, domains) for place, to in enumerate(connect.to)
         ),
         "CONNECT_SECONDS": str(connect.seconds),
         "CONNECT_LIMIT": str(connect.limit),
@@ -84,6 +91,13 @@ def variables(
         return apart(values, connect, "" if presentation == EACH else presentation)
     options = f"{presentation}{values['CONNECT_OPTIONS']}{_subroutine(connect)}"
     return {**values, "CONNECT_OPTIONS": options}
+
+
+def dialled(to: Destination, endpoint: str, n: int, domains: Mapping[str, str]) -> str:
+    """Return how Dial is given a destination. Without a trunk of its domain, Dial finds no such endpoint."""
+    if not to.domain:
+        return endpoint.format(number=to.number, n=n)
+    return f"PJSIP/{to.user}@{domains.get(to.domain, NO_TRUNK)}{n}"
 
 
 def as_extension(values: Variables) -> str | None:
@@ -121,13 +135,27 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         if state == UNCONFIRMED:
             outcome, why = Outcome.NO_ANSWER, Cause.NO_ANSWER
         refused = status in REFUSALS and state != RINGING
-        yield Attempt(leg_id_of(call_id, channel), to, outcome, why, status, refused)
+        yield Attempt(leg_id_of(call_id, channel), whole(to), outcome, why, status, refused)
 
 
-def destinations(to: str) -> tuple[tuple[str, str], ...]:
-    """Parse variable CONNECT_TO, `PJSIP/+32470111222@trunk3&...`, into endpoints and numbers."""
-    pairs = (destination.partition("@") for destination in to.split("&") if destination)
-    return tuple((f"PJSIP/{endpoint}", number.rpartition("/")[2]) for number, _, endpoint in pairs)
+def destinations(
+    to: str, known: Sequence[str] = (), domains: Mapping[str, str] = NO_DOMAINS
+) -> tuple[tuple[str, str], ...]:
+    """Parse variable CONNECT_TO, `PJSIP/+32470111222@trunk3&...`, into endpoints and destinations.
+
+    Of a SIP address, the variable has the user alone. `known`: the destinations of the ring in the journal,
+    in the same order; without them, `domains` has the domain of the trunk.
+    """
+    split = [destination.partition("@") for destination in to.split("&") if destination]
+    pairs = [(f"PJSIP/{endpoint}", user.rpartition("/")[2]) for user, _, endpoint in split]
+    if [user for _, user in pairs] == [parts(it)[0] for it in known]:
+        return tuple((endpoint, it) for (endpoint, _), it in zip(pairs, known, strict=True))
+    named = {f"PJSIP/{trunk}": domain for domain, trunk in domains.items()}
+    of_pair = (named.get(endpoint.rstrip(digits), "") for endpoint, _ in pairs)
+    return tuple(
+        (endpoint, f"{SCHEME}{user}@{domain}" if domain else user)
+        for (endpoint, user), domain in zip(pairs, of_pair, strict=True)
+    )
 
 
 def destination(name: str, ring: Sequence[tuple[str, str]], started: int) -> str:
@@ -181,11 +209,16 @@ def _subroutine(connect: Connect) -> str:
 
 def _said_to_destinations(connect: Connect) -> Variables:
     """Return the variables that [taken] reads on the leg that answered, which inherits them (_)."""
-    whispers = {f"_CONNECT_SAY_{dial_key(to)}": playable(prompt) for to, prompt in connect.whispers.items()}
+    whispers = {f"_CONNECT_SAY_{leg_key(to)}": playable(prompt) for to, prompt in connect.whispers.items()}
     if connect.question is None:
         return whispers
-    asked = [dial_key(to.number) for to in connect.to if to.confirm]
+    asked = [leg_key(to.number) for to in connect.to if to.confirm]
     return {**whispers, **{f"_CONNECT_ASK_{key}": playable(connect.question) for key in asked}}
+
+
+def leg_key(to: str) -> str:
+    """Return what the variables for a destination end with: TO_KEY of [destination] in carriers.conf."""
+    return bare(to) if is_address(to) else dial_key(to)
 
 
 def playable(prompt: Prompt) -> str:
@@ -195,7 +228,7 @@ def playable(prompt: Prompt) -> str:
 
 def _each(shown: Mapping[str, Present], service: str) -> Variables:
     """Return the variables that [show] reads on each leg, which inherits them (_)."""
-    each = {f"_CONNECT_SHOW_{dial_key(to)}": SHOW_EACH[present] for to, present in shown.items()}
+    each = {f"_CONNECT_SHOW_{leg_key(to)}": SHOW_EACH[present] for to, present in shown.items()}
     return {"_CONNECT_AS": service, **each}
 
 

@@ -1,6 +1,6 @@
 """What all lines of one Asterisk share: the commands, the events, and how a destination is dialled."""
 
-from collections.abc import Container, Coroutine
+from collections.abc import Container, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,9 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Exchange:
-    """`endpoint`: how a number is dialled. `detached`: calls live on without this engine.
+    """`endpoint`: how a number is dialled. `domains`: the trunk of each domain of SIP addresses.
 
+    `detached`: calls live on without this engine.
     `last_known`: Asterisk's clock at its last sign of life: a call that ended with Asterisk ended then.
     `music`: the classes of music on hold of engine.music that Asterisk has. `waiting`: callers for whom no
     step has done anything yet.
@@ -32,6 +33,7 @@ class Exchange:
     endpoint: str = "PJSIP/{number}@trunk"
     detached: bool = False
     music: Container[str] = ()
+    domains: Mapping[str, str] = field(default_factory=dict)
     waiting: Waiting = field(default_factory=Waiting)
 
 

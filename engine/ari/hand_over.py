@@ -70,7 +70,13 @@ class HandOver:
             await best_effort(exchange.client.applications.subscribe(exchange.app, [f"channel:{channel_id}"]))
         last = int(channel_id[-1]) if channel_id[-1:].isdecimal() else 0  # spreads calls over the endpoints
         values = variables(
-            connect, arrival.caller, arrival.dialled, exchange.endpoint, last, music=exchange.music
+            connect,
+            arrival.caller,
+            arrival.dialled,
+            exchange.endpoint,
+            last,
+            music=exchange.music,
+            domains=exchange.domains,
         )
         context, extension = ORDINARY, as_extension(values)
         if extension is None:

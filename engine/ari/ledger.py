@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from dialplan.address import whole
 from dialplan.result import Outcome
 from engine.ari.apart import LOCAL
 from engine.ari.connect import CONTEXTS, attempts, destination, trunk_of
@@ -81,14 +82,14 @@ def entries_of(
         case "BACK" | "NOBODY" | "CALL":
             yield from _legs_reported(event, state)
         case "FALLBACK":
-            yield FellBack(state.call_id, event.at, tuple(filter(None, [event.extra.get("to")])))
+            yield FellBack(state.call_id, event.at, tuple(filter(None, [whole(event.extra.get("to", ""))])))
         case "INFORMED" | "REC_START" | "REC_PAUSE" | "REC_RESUME" | "REC_STOP" | "REC_END":
             yield from recorder_entries(event, _leg(event, state), state)
 
 
 def _dialled(event: CelEvent, state: CallState, leg: Leg) -> Iterator[LegStarted]:
     """The destination of a leg of [apart]: the threads of several legs begin them in any order."""
-    if (to := event.extra["to"]) != leg.to:
+    if (to := whole(event.extra["to"])) != leg.to:
         yield LegStarted(state.call_id, leg.began, leg.leg_id, to, leg.trunk)
 
 
@@ -97,7 +98,7 @@ def _leg_reported(event: CelEvent, state: CallState) -> Iterator[Entry]:
 
     How is missing where the caller gave up and Asterisk had ended the caller's channel before the leg.
     """
-    began, to = _ring_began(event, state), event.extra["to"]
+    began, to = _ring_began(event, state), whole(event.extra["to"])
     legs = [leg for leg in state.legs.values() if leg.to == to and leg.began >= began]
     if not legs:
         return

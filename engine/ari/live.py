@@ -47,7 +47,7 @@ class Live:
         hand_over = self.line.hand_over
         try:
             if event.kind == "RING":
-                hand_over.destinations = destinations(event.extra.get("to", ""))
+                hand_over.destinations = self._destinations(event)
             for entry in entries_of(event, self.journal.state, hand_over.rang, hand_over.destinations):
                 written = self.journal.append(entry)
         except JournalClosed:  # the next engine reads the event again
@@ -58,7 +58,15 @@ class Live:
             self.line.on_cel_end(event.at)
         return written
 
+    def _destinations(self, ring: CelEvent) -> tuple[tuple[str, str], ...]:
+        """Endpoint and destination of each leg of a ring, which may be over: another may be handed over."""
+        state, number = self.journal.state, int(ring.extra.get("ring", 0))
+        handed_over = 0 < number <= len(state.handovers)
+        known = state.handovers[number - 1].to if handed_over else state.dialled
+        return destinations(ring.extra.get("to", ""), known, self.line.exchange.domains)
+
     def journal_unattended_ring(self, event: CelEvent) -> None:
         """Journal a ring that no engine handed over: one died before that entry was on the disk."""
-        to = tuple(number for _, number in destinations(event.extra.get("to", "")))
+        ring = destinations(event.extra.get("to", ""), domains=self.line.exchange.domains)
+        to = tuple(number for _, number in ring)
         self.journal.append(FellBack(self.line.call_id, event.at, to))

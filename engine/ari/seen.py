@@ -16,17 +16,24 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Seen:
     """`started`: when Asterisk did, by its own account. `offset`: wall clock minus steady clock, in ns
-    (process.clock)."""
+    (process.clock). `known`: the last sign of life of the Asterisk before it, if an engine has noticed that
+    there was another: calls of that one may be left."""
 
     started: datetime
     offset: int
+    known: datetime | None = None
 
 
 def load(file: Path) -> Seen | None:
     """Return what the file contains; None if it is missing or unreadable."""
     try:
         content = json.loads(file.read_text())
-        return Seen(datetime.fromisoformat(content["started"]), int(content["offset"]))
+        known = content.get("known")
+        return Seen(
+            datetime.fromisoformat(content["started"]),
+            int(content["offset"]),
+            datetime.fromisoformat(known) if known else None,
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -37,8 +44,10 @@ def load(file: Path) -> Seen | None:
 def save(file: Path, seen: Seen) -> None:
     """Replace the file. It is not synced: after a power cut there is no call left that would need it."""
     draft = file.with_suffix(".draft")
+    known = seen.known and seen.known.isoformat()
+    content = {"started": seen.started.isoformat(), "offset": seen.offset, "known": known}
     try:
-        draft.write_text(json.dumps({"started": seen.started.isoformat(), "offset": seen.offset}))
+        draft.write_text(json.dumps(content))
         draft.replace(file)
     except OSError as error:
         log.warning("asterisk_state_not_saved", file=str(file), error=type(error).__name__)

@@ -1,6 +1,6 @@
 """What a connection to Asterisk needs from the process around it (engine.surroundings)."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,8 @@ class Setting(Protocol):
 class Trunk:
     """The application that calls come to, how a number is dialled, and its country's calling code or "".
 
-    `music`: the classes of music on hold that Asterisk has now. `door`: which calls are not taken.
+    `music`: the classes of music on hold that Asterisk has now. `door`: which calls are not taken. `domains`:
+    the trunk of each domain of SIP addresses now.
     """
 
     app: str
@@ -34,6 +35,7 @@ class Trunk:
     country: str = ""
     music: Container[str] = ()
     door: Door = field(default_factory=Door)
+    domains: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -44,7 +45,13 @@ class Switchboard:
     ) -> None:  # fmt: skip
         dispatcher = Dispatcher(self._on_call)
         self.exchange = Exchange(
-            client, dispatcher, left.last_known, trunk.app, trunk.endpoint, music=trunk.music
+            client,
+            dispatcher,
+            left.last_known,
+            trunk.app,
+            trunk.endpoint,
+            music=trunk.music,
+            domains=trunk.domains,
         )
         self.cel = CelReader(cel.file, cel.kept, self.take, first=cel.first)
         self.ready = False
@@ -186,13 +193,16 @@ class Switchboard:
     def _add_calls(self, started: datetime) -> None:
         """From now on every event finds its call."""
         self._resumption.add()
-        before = self._seen
+        before, known = self._seen, None
         if before is not None and before.started != started:
-            self.calls.begin_again(started)
-        elif before is not None and (step := self._clock.since(self.exchange.last_known, before.offset)):
-            log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
-            self.calls.clock_stepped(step)
-        self._save(Seen(started, self._clock.offset))
+            known = self.calls.begin_again(started)
+        elif before is not None:
+            if known := before.known:
+                self.calls.began_again(started, known)
+            if step := self._clock.since(self.exchange.last_known, before.offset):
+                log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
+                self.calls.clock_stepped(step)
+        self._save(Seen(started, self._clock.offset, known))
         self.exchange.dispatcher.release()
         self._calls_known.set()
 
@@ -240,4 +250,4 @@ class Switchboard:
         log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
         if self._calls_known.is_set() and self._seen is not None:  # otherwise the settling notes it
             self.calls.clock_stepped(step)
-            self._save(Seen(self._seen.started, self._clock.offset))
+            self._save(replace(self._seen, offset=self._clock.offset))

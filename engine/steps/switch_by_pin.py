@@ -23,11 +23,11 @@ async def switch_by_pin(step: SwitchByPin, call: Call) -> Choice:
     prompt, _ = call.prompt(step.ask)
     if prompt is None:
         log.error("prompt_failed", prompt=step.ask)
-    number = call.terms.number
+    number, caller = call.terms.number, call.line.caller.number or ""
     target = number.number if step.of == "number" else number.owner
     for _ in range(TRIES):
         call.line.forget_keys()
-        if await call.services.is_pin(await entered(prompt, call), number.number, number.owner):
+        if await call.services.is_pin(await entered(prompt, call), number.number, number.owner, caller):
             is_on = await call.services.put_switch(target, step.name, step.hours, call.line.call_id)
             if is_on is None:
                 return REFUSED

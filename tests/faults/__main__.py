@@ -6,10 +6,11 @@ Each fault strikes under real calls of every kind; then once more for each phase
 import argparse
 import asyncio
 import subprocess
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.faults import points
 from tests.faults.columns import HELD_PHASES, Held
@@ -26,7 +27,9 @@ def main() -> None:
     """Run it, print what is violated, write the table, and end with 1 if anything is."""
     asked = arguments()
     rows = [row for row in ROWS if not asked.row or any(part in row.name for part in asked.row)]
-    with tempfile.TemporaryDirectory(prefix="callengine-faults-") as folder:
+    with (
+        nullcontext(asked.folder) if asked.folder else TemporaryDirectory("", "callengine-faults-") as folder
+    ):
         cells: list[Cell] = []
         if asked.points:
             asyncio.run(at_points(Path(folder), asked.row, cells))
@@ -45,6 +48,7 @@ def arguments() -> argparse.Namespace:
         "--kills", type=int, default=0, help="only so many kills at random moments, of all parts"
     )
     parser.add_argument("--points", action="store_true", help="only kills of the engine at its failpoints")
+    parser.add_argument("--folder", help="an empty one, which keeps journal, CEL and logs of the run")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave the page as it is")
     return parser.parse_args()
 

@@ -52,8 +52,9 @@ class Trunking:
             (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(settings)))
         await until(lambda: self.house.told("trunks_in_force") > before)
         written = self.house.endpoint.etc / "fallback.conf"
-        wanted = [f"NEXT_{name}=" for name in trunks if name != "trunk"]
-        await until(lambda: all(f"={name[5:-1]}\n" in written.read_text() for name in wanted))
+        named = [name for name in trunks if name != "trunk"]
+        # By NEXT_ of another carrier, or SIP_ of a domain.
+        await until(lambda: all(f"={name}\n" in written.read_text() for name in named))
 
     def uri(self, number: str, transport: str = "udp") -> str:
         """Where a carrier sends a call to this number."""

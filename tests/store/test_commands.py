@@ -53,6 +53,19 @@ def test_calls_are_a_table_with_the_columns_of_the_design(filled: str) -> None:
     assert {row["talk_seconds"] for row in rows} == {"60.500"}
 
 
+@pytest.mark.parametrize("written", ["070012341", "003270012341", "3270012341", "+3270012341"])
+def test_a_service_number_may_be_written_in_any_form(
+    filled: str, written: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CALLENGINE_COUNTRY", "32")
+    assert {record["number"] for record in exported(filled, "--number", written)} == {"+3270012341"}
+    monkeypatch.setenv("CALLENGINE_COUNTRY", "")
+    monkeypatch.setenv("CALLENGINE_STATE", str(tmp_path))
+    said = call("calls", "--database", filled, "--number", "070012341", code=1)
+    assert "no routing is in force" in said
+    assert "write the number with + and country code" in said
+
+
 def test_calls_as_json_have_their_legs(filled: str) -> None:
     (first, *others) = exported(filled)
     assert len(others) == 9

@@ -167,3 +167,13 @@ async def test_the_audit_finds_an_export_without_its_line_in_the_access_log(
     await house.tamper("DELETE FROM access")
     (found,) = await findings()
     assert found.startswith("disclosure: the export of disclosure 1 is not in the access log")
+
+
+async def test_the_calls_to_a_sip_address_are_disclosed_too(house: House, database: str) -> None:
+    desk = "sip:reception@pbx.acme.example"
+    await house.con.execute("UPDATE leg SET destination = $1 WHERE call_id = $2", desk, call_id(2))
+    assert "write it as records have it" in await disclosed(house, database, "sip:reception", *ASK, code=1)
+    await disclosed(house, database, "-", *ASK, given=f"{desk}\n")
+    file = house.folder / "calls.csv"
+    await disclosed(house, database, "--approve", "1", "--by", "B. Janssens", "--output", str(file))
+    assert [row["call_id"] for row in csv.DictReader(file.read_text().splitlines())] == [call_id(2)]

@@ -101,7 +101,8 @@ async def test_show_has_what_the_owner_has_changed_and_reset_drops_it(place: Pla
     assert "cannot be changed by owners" in await place.run("owners", "reset", "acme", "tls", code=1)
     assert await place.run("owners", "reset", "acme", "language") == "acme: language as the file has it\n"
     assert await place.run("owners", "reset", "acme") == "acme: mail as the file has it\n"
-    assert "has changed none" in await place.run("owners", "reset", "acme", code=1)
+    assert "has changed none" in await place.run("owners", "reset", "acme")  # as often as one likes
+    assert "there is no owner" in await place.run("owners", "reset", "nobody", code=1)
     await job.look(place.con)
     listed = await place.run("owners", "list")
     assert "nl,office@acme.example" in listed

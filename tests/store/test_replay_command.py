@@ -113,3 +113,17 @@ def test_walks_differ_at_their_first_difference(
 ) -> None:
     """A caller who left, or a record that says no more, proves no difference."""
     assert first_difference(before, after) == difference
+
+
+def test_a_number_may_be_written_in_national_form(place: Path) -> None:
+    """By the routing in force; by the setting `country` too where no routing is in force."""
+    counted = replay(place, NUMBER, "--number", "+3270012345").output
+    assert "1 of 1 calls would go elsewhere" in counted
+    for written in ("070012345", "003270012345", "3270012345"):
+        assert replay(place, NUMBER, "--number", written).output == counted
+    refused = replay(place, NUMBER, "--number", "070012346")
+    assert (refused.exit_code, "write it with + and country code" in refused.output) == (1, True)
+    with (place / "callengine.toml").open("a") as settings:
+        settings.write('country = "32"\n')
+    (place / "routing-versions").rename(place / "elsewhere")
+    assert "0 of 0 calls" in replay(place, NUMBER, "--number", "070012345").output

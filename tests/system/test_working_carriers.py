@@ -17,9 +17,12 @@ BETA, BETA_PORT = "/etc/callengine/trunks/beta.yaml", CARRIER_PORT + 1
 async def test_while_the_first_carrier_is_down_calls_go_out_by_the_second(
     production: Guest, telephones: Phones
 ) -> None:
-    (example,) = blocks("Carriers", "yaml")
+    example, system = blocks("Carriers", "yaml")
     production.write("/root/carriers/beta.yaml", example.text)  # with every setting
-    assert "sip.beta.example:5061, tls, SRTP" in production.run("callengine trunks /root/carriers")
+    production.write("/root/carriers/acme-pbx.yaml", system.text)
+    listed = production.run("callengine trunks /root/carriers")
+    assert "sip.beta.example:5061, tls, SRTP" in listed
+    assert "sip:...@pbx.acme.example" in listed
     here = {"sip.beta.example:5061": f"127.0.0.1:{BETA_PORT}", "198.51.100.7": "127.0.0.3"}
     host_order_addresses = filled_in(example, here).splitlines()[:3]
     production.write(BETA, "\n".join(host_order_addresses))

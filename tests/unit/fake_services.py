@@ -85,7 +85,7 @@ class FakeCallServices:
     def may_report(self, to: str) -> bool:
         return self.destinations.breakers.may_report(to, self._time())
 
-    async def is_pin(self, pin: str, number: str, owner: str) -> bool:
+    async def is_pin(self, pin: str, number: str, owner: str, caller: str) -> bool:
         return pin == "481516"
 
     async def put_switch(self, target: str, name: str, hours: int, call_id: str) -> bool | None:

@@ -19,7 +19,9 @@ OPENINGS = [
 type Raw = dict[str, Any]
 
 prompts = st.sampled_from(["welcome", "closed", "all-busy"])
-numbers = st.integers(2000000, 2999999).map(lambda tail: f"+322{tail}")
+numbers = st.integers(2000000, 2999999).map(
+    lambda tail: f"+322{tail}" if tail % 3 else f"sip:desk-{tail}@pbx.acme.example"
+)
 announces: st.SearchStrategy[Raw] = st.builds(lambda prompt: {"announce": prompt}, prompts)
 hangups: st.SearchStrategy[Raw] = st.sampled_from([{"hangup": "busy"}, {"hangup": {"reason": "closed"}}])
 

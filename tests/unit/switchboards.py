@@ -125,10 +125,12 @@ async def serving(
     others: Mapping[str, Sequence[Entry]] | None = None,
     cel_lines: Sequence[CelEvent] = (),
     reads: bool = False,
+    last_known: datetime = AT,
 ) -> AsyncIterator[Switchboard]:
     """A switchboard that is connected and has settled.
 
-    `services.entries` and `others` are what an earlier engine left; `cel_lines` what CEL has of its absence.
+    `services.entries` and `others` are what an earlier engine left, `last_known` the last instant in its
+    journal; `cel_lines` what CEL has of its absence.
     `reads`: Master.csv of the folder instead, from its beginning.
     """
     file = Cel(folder / "Master.csv", folder / "kept", first=not reads)
@@ -141,7 +143,7 @@ async def serving(
         setting or Setting(),
         Trunk("engine", "PJSIP/{number}@trunk"),
         cel=file,
-        left=Left(left, ended or {}, AT, folder / "asterisk.json"),
+        left=Left(left, ended or {}, last_known, folder / "asterisk.json"),
         clock=clock,
     )
     asterisk.board = board

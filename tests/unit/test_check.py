@@ -53,3 +53,17 @@ def test_wrong_settings_are_told_as_such(tmp_path: Path) -> None:
     done = check(good_folder(tmp_path), "--settings", str(tmp_path / "nowhere.toml"))
     assert done.exit_code == 1
     assert "nowhere.toml" in done.stderr
+
+
+def test_the_domains_are_those_of_the_trunks_whose_files_are_right(tmp_path: Path) -> None:
+    number = good_folder(tmp_path / "routing") / "numbers" / "main.yaml"
+    number.write_text(NUMBER.replace("+3221112233", "sip:desk@pbx.acme.example"))
+    trunk = tmp_path / "acme-pbx.yaml"
+    settings = tmp_path / "callengine.toml"
+    settings.write_text(f'[asterisk]\ntrunks = "{tmp_path}"\n')
+    trunk.write_text("host: 192.0.2.7\nsip_domain: pbx.acme.example\n")
+    assert "all good" in check(tmp_path / "routing", "--settings", str(settings)).output
+    trunk.write_text("hots: 192.0.2.7\nsip_domain: pbx.acme.example\n")
+    done = check(tmp_path / "routing", "--settings", str(settings))
+    assert "pbx.acme.example is not an allowed domain" in done.stdout
+    assert f"not counted: {trunk}:1:1: hots" in done.stderr

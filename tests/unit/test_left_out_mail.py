@@ -114,8 +114,15 @@ def test_languages_differ() -> None:
     assert len(subjects) == len(LANGUAGES)
 
 
-def test_a_destination_that_is_no_number_is_in_no_mail() -> None:
-    wrong = replace(message().deliver, path=("+32\r\nBcc: a@b", "3"))
+def test_a_sip_address_is_named_as_it_is() -> None:
+    named = replace(message().deliver, path=("sip:+3221112233@pbx.acme.example", "3"))
+    mail = parsed(compose(message(deliver=named), None, Sender("voicemail@provider.example", "Voicemail")))
+    assert "+3221112233@pbx.acme.example" in str(mail["Subject"])
+
+
+@pytest.mark.parametrize("to", ["+32\r\nBcc: a@b", "sip:a\r\nBcc: a@b.example", "sip:a", "desk"])
+def test_a_destination_that_is_no_number_is_in_no_mail(to: str) -> None:
+    wrong = replace(message().deliver, path=(to, "3"))
     with pytest.raises(Unbuildable):
         compose(message(deliver=wrong), None, Sender("voicemail@provider.example", "Voicemail"))
 

@@ -53,7 +53,7 @@ def store(folder: Path, versions: Versions) -> RoutingStore:
 
 def again(store: RoutingStore) -> RoutingStore:
     """The store of the engine that comes next."""
-    return RoutingStore(store._folder, store._versions, store._prompts, store._policy, store._history)
+    return RoutingStore(store._folder, store._versions, store._prompts, store._reader.policy, store._history)
 
 
 def spoil(folder: Path) -> None:

@@ -110,3 +110,12 @@ def test_a_past_call_shows_both_tries() -> None:
     record = past("busy", leg(A, "rejected"), leg(A, "busy"), choices=(f"again {A}",))
     path = [getattr(step, "outcome", None) for step in retrace(record, number).path]
     assert path == [f"again {A}", "busy"]
+
+
+def test_a_sip_address_is_rung_again_as_a_number_is() -> None:
+    desk = "sip:desk@pbx.acme.example"
+    answer = again([BUSY], [desk, A])
+    assert (refused_by(answer), outcomes_in(answer)) == ((desk, A), [BUSY])
+    twice: Raw = {"number": desk, "present_if_refused": "service_number"}
+    rings, _ = walked([ring(twice)], again([], [desk]), TAKEN)
+    assert rings == [[(desk, Present.CALLER)], [(desk, Present.SERVICE_NUMBER)]]

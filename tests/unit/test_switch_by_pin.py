@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from cli.commands.pin import command
 from config.switches import read_all
 from engine import pins
+from engine.pin_tries import LOCKED_SECONDS
 from engine.pins import Pins, objection
 from engine.switches import FILE, Switches
 from journal.entries import Answered, StepPerformed
@@ -19,7 +20,7 @@ from tests.unit.fake_services import FakeCallServices, attend
 from tests.unit.fakes import FakeLine
 from tests.unit.stories import terms_of
 
-PIN, NUMBER = "481516", "+3270012345"
+PIN, NUMBER, CALLER = "481516", "+3270012345", "+32470111222"
 STEP = {"name": "closed", "ask": "enter-pin", "on": "now-closed", "off": "open-again"}
 
 
@@ -64,13 +65,14 @@ async def test_the_switch_is_that_of_the_number_or_of_its_owner() -> None:
 
 def test_the_pin_of_the_number_counts_before_that_of_the_owner(tmp_path: Path) -> None:
     known = Pins(tmp_path)
-    assert not known.is_right(PIN, NUMBER, "acme")
+    assert not known.is_right(PIN, NUMBER, "acme", CALLER)
     pins.write(tmp_path, "acme", "271828", "ops")
-    assert known.is_right("271828", NUMBER, "acme")
+    assert known.is_right("271828", NUMBER, "acme", CALLER)
     pins.write(tmp_path, NUMBER, PIN, "ops")
-    assert (known.is_right(PIN, NUMBER, "acme"), known.is_right("271828", NUMBER, "acme")) == (True, False)
+    assert known.is_right(PIN, NUMBER, "acme", CALLER)
+    assert not known.is_right("271828", NUMBER, "acme", CALLER)
     pins.write(tmp_path, NUMBER, None, "ops")
-    assert known.is_right("271828", NUMBER, "acme")
+    assert known.is_right("271828", NUMBER, "acme", CALLER)
 
 
 def test_after_ten_wrong_pins_none_is_accepted_for_an_hour(
@@ -82,16 +84,16 @@ def test_after_ten_wrong_pins_none_is_accepted_for_an_hour(
     known = Pins(tmp_path)
     with capture_logs() as logs:
         for _ in range(9):
-            assert not known.is_right("000000", NUMBER, "acme")
-        assert known.is_right(PIN, NUMBER, "acme")
+            assert not known.is_right("000000", NUMBER, "acme", CALLER)
+        assert known.is_right(PIN, NUMBER, "acme", CALLER)
         for _ in range(10):
-            assert not known.is_right("999999", NUMBER, "acme")
-        assert not known.is_right(PIN, NUMBER, "acme")
-        now[0] += pins.LOCKED_SECONDS
-        assert known.is_right(PIN, NUMBER, "acme")
+            assert not known.is_right("999999", NUMBER, "acme", CALLER)
+        assert not known.is_right(PIN, NUMBER, "acme", CALLER)
+        now[0] += LOCKED_SECONDS
+        assert known.is_right(PIN, NUMBER, "acme", CALLER)
     assert {(entry["event"], entry["why"]) for entry in logs} == {
         ("pin_refused", "wrong"),
-        ("pin_refused", "locked"),
+        ("pin_refused", "caller locked"),
     }
     assert not [word for word in (PIN, "000000", "999999") if word in f"{logs}"]
 
@@ -113,7 +115,7 @@ def test_the_files_are_of_one_user_and_have_no_pin(tmp_path: Path) -> None:
 def test_a_damaged_file_accepts_no_pin(tmp_path: Path, text: str) -> None:
     pins.write(tmp_path, NUMBER, PIN, "ops")
     (tmp_path / pins.FILE).write_text(text)
-    assert not Pins(tmp_path).is_right(PIN, NUMBER, "acme")
+    assert not Pins(tmp_path).is_right(PIN, NUMBER, "acme", CALLER)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +131,10 @@ def test_the_command_sets_and_removes_a_pin_that_is_in_no_argument(tmp_path: Pat
     arguments = [NUMBER, "--state", str(tmp_path), "--by", "ops"]
     reply = CliRunner().invoke(command, arguments, input=f"{PIN}\n")
     assert (reply.exit_code, f"{NUMBER}: the PIN is set\n" in reply.output) == (0, True), reply.output
-    assert Pins(tmp_path).is_right(PIN, NUMBER, "acme")
+    assert Pins(tmp_path).is_right(PIN, NUMBER, "acme", CALLER)
     assert CliRunner().invoke(command, arguments, input="123456\n").exit_code == 1
     assert CliRunner().invoke(command, [*arguments, "--off"]).exit_code == 0
-    assert not Pins(tmp_path).is_right(PIN, NUMBER, "acme")
+    assert not Pins(tmp_path).is_right(PIN, NUMBER, "acme", CALLER)
 
 
 def test_a_switch_that_is_put_by_a_call_goes_on_and_off_and_says_who(tmp_path: Path) -> None:
