@@ -23,10 +23,14 @@ def is_address(to: str) -> bool:
 
 
 def check_address(text: str) -> str:
-    """Return the address itself, its domain in lower case. Raises ValueError."""
+    """Return the address itself, its domain in lower case. Raises ValueError.
+
+    Other letters than ASCII are refused before: the lower case of some is an ASCII letter.
+    """
     scheme, at, domain = text.rpartition("@")
     address = f"{scheme}{at}{domain.lower()}"
-    if not (match := _ADDRESS.fullmatch(address)) or len(match[2]) > LONGEST_DOMAIN:
+    match = _ADDRESS.fullmatch(address) if text.isascii() else None
+    if match is None or len(match[2]) > LONGEST_DOMAIN:
         raise ValueError(
             f"`{shortened(text)}` is not a SIP address; write sip:, a user of at most 40 letters, digits and "
             "- _ . +, and a domain: sip:reception@pbx.acme.example"
@@ -36,7 +40,7 @@ def check_address(text: str) -> str:
 
 def check_domain(text: str) -> str:
     """Return the domain in lower case. Raises ValueError."""
-    domain = text.lower()
+    domain = text.lower() if text.isascii() else ""
     if not re.fullmatch(DOMAIN, domain, re.ASCII) or len(domain) > LONGEST_DOMAIN:
         raise ValueError("write the domain of the SIP addresses, without a port: pbx.acme.example")
     return domain

@@ -4,7 +4,8 @@ from click.testing import CliRunner
 
 from cli.commands.pin import command
 from devkit.carrier import Answers
-from tests.live.agreed import PROMPTS, Route
+from devkit.phones import WITHHELD, Identity, shown
+from tests.live.agreed import PROMPTS, Route, new_caller
 from tests.live.conversation import hear_each_other
 from tests.live.service import Service, until
 
@@ -58,14 +59,38 @@ async def test_who_has_the_pin_closes_the_number_hears_it_and_opens_it_again(ser
     assert PIN not in f"{service.journal(by_phone)}"
 
 
-async def test_who_does_not_have_it_is_refused_after_three_tries(service: Service) -> None:
-    by_phone, _ = agreed(service, service.destination(Answers()))
+async def guessed(service: Service, number: str, who: Identity, *guesses: str) -> None:
+    """A call in which somebody enters these PINs, all of them wrong or locked."""
     before = service.house.told("pin_refused")
-    caller = await service.call(by_phone)
+    caller = await service.call(number, who)
     await caller.hears(PROMPTS["long"])
-    for n, wrong in enumerate(("271828#", "314159#", "161803#"), start=1):
-        await caller.press(wrong)
+    for n, wrong in enumerate(guesses, start=1):
+        await caller.press(f"{wrong}#")
         await until(lambda n=n: service.house.told("pin_refused") == before + n)  # type: ignore[misc]
     await caller.wait_ended()
+
+
+async def test_who_does_not_have_it_is_refused_after_three_tries(service: Service) -> None:
+    by_phone, _ = agreed(service, service.destination(Answers()))
+    await guessed(service, by_phone, shown(new_caller()), "271828", "314159", "161803")
     record = await service.record(by_phone)
     assert (record.choices, record.answered is not None) == (("refused",), True)
+
+
+async def test_a_stranger_who_guesses_locks_out_the_stranger_alone(service: Service) -> None:
+    """Ten wrong PINs, three in a call; then the right one counts from others, and not from there."""
+    by_phone, _ = agreed(service, service.destination(Answers()))
+    stranger = shown(new_caller())
+    for _ in range(3):
+        await guessed(service, by_phone, stranger, "271828", "314159", "161803")
+    await guessed(service, by_phone, stranger, "271828", PIN, PIN)
+    await entered(service, by_phone, "closed")
+    nobody = WITHHELD["real From and private"](stranger.user)
+    await guessed(service, by_phone, nobody, "271828", "314159", "161803")
+    await entered(service, by_phone, "welcome")
+    records = await service.records(by_phone, 7)
+    chosen = [record.choices for record in records]
+    assert chosen == [("refused",)] * 4 + [("on",), ("refused",), ("off",)]
+    refused = [line for line in service.house.log() if line["event"] == "pin_refused"][-15:]
+    assert [line["why"] for line in refused] == ["wrong"] * 10 + ["caller locked"] * 2 + ["wrong"] * 3
+    assert stranger.user.removeprefix("+") not in f"{refused}"
