@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -17,9 +17,15 @@ from journal.fault import VARIABLE
 from tests.faults.breaking import finish
 from tests.faults.field import Field
 from tests.faults.rows import Row, of
-from tests.live.agreed import write_numbers
+from tests.live.agreed import Route, write_numbers
+from tests.live.sip import Agent, Call
 from tests.store.points import points_in
 
+VISITED: Route = [
+    {"wait": 2},
+    {"announce": "welcome"},
+    {"hangup": "busy"},
+]  # what other calls do not bring about
 REACHED = 30.0  # s until calls have brought the engine to a point
 _others = count()
 
@@ -59,6 +65,7 @@ async def killed_at(field: Field, point: str) -> AsyncIterator[None]:
     Raises TimeoutError if calls do not bring it there: a fault that does not happen shows nothing.
     """
     engine = field.part("engine")
+    (number,) = await asyncio.to_thread(field.house.agree, VISITED)
     os.environ[VARIABLE] = point
     try:
         with field.absence("engine", "stopped"):
@@ -68,11 +75,24 @@ async def killed_at(field: Field, point: str) -> AsyncIterator[None]:
         del os.environ[VARIABLE]
     assert engine.process is not None
     await asyncio.to_thread(agree_another, field)
-    async with asyncio.timeout(REACHED):
+    async with asyncio.timeout(REACHED), asyncio.TaskGroup() as group:
+        visiting = group.create_task(visit_again_and_again(field, number))
         await ended(engine.process)
+        visiting.cancel()
     with field.absence("engine", "killed"):
         await engine.start()
     yield
+
+
+async def visit_again_and_again(field: Field, number: str) -> None:
+    while True:
+        await asyncio.to_thread(visit, field, number)
+
+
+def visit(field: Field, number: str) -> None:
+    """A caller who is refused in the end, or whom nobody answers because the engine has died."""
+    with Agent() as telephone, suppress(AssertionError):
+        Call(telephone, field.house.run.sip, number).invite().final(6)
 
 
 def agree_another(field: Field) -> None:
