@@ -1,4 +1,4 @@
-"""Mails that tell an owner's addresses that an address was added or removed in the portal.
+"""Mails that tell an owner's addresses that an address or a passkey was added or removed in the portal.
 
 A row is a promise: the claim writes the time of the next attempt first, and the row goes once a server has
 accepted the mail, or refused it for good.
@@ -37,7 +37,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One such mail. `what`: added or removed; `address`: the one that was."""
+    """One such mail. `what`: added, removed, passkey_added or passkey_removed; `address`: the one that was,
+    or the name of the passkey."""
 
     notice_id: int
     recipient: str
@@ -91,5 +92,7 @@ def compose(notice: Notice, sender: Sender) -> bytes:
     message["Date"] = format_datetime(notice.created_at)
     message["Message-ID"] = f"<notice-{notice.notice_id}-{notice.created_at:%Y%m%d%H%M%S%f}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses absence notices
-    message.set_content(words[notice.what].format(address=notice.address), cte="quoted-printable")
+    message.set_content(
+        words[notice.what].format(address=notice.address, name=notice.address), cte="quoted-printable"
+    )
     return message.as_bytes()

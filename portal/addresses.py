@@ -20,7 +20,7 @@ from portal.secrets import is_token, new_token
 from portal.services import SERVICES
 from portal.visitor import VISITOR, Visitor, database
 from storage.access import Actor
-from storage.owned import settings
+from storage.owned import passkeys, settings
 from storage.owned.settings import Notice, Pending
 from storage.owned.tenant import owned
 
@@ -84,6 +84,7 @@ async def _removed(
     values = {"mail": mail, "mail_then": owner.mail_then if owner.mail_then != address else None}
     if await store(con, visitor.name, ground, values, visitor.actor):
         return False
+    await passkeys.remove_of(con, visitor.name, address)
     await tell(con, visitor.name, owner, "removed", address)
     return True
 
@@ -127,6 +128,7 @@ async def accept(
     actor = Actor(found.asked_by, "portal", "owner")
     refused = await store(con, name, ground, {found.setting: value}, actor)
     if not refused:
+        await passkeys.remove_of(con, name, found.address)  # of a person who had it before
         await tell(con, name, owner, "added", found.address)
     return refused
 

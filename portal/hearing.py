@@ -8,7 +8,7 @@ from aiohttp import web
 from portal.sound import Audio, Sounds, send
 from portal.visitor import VISITOR, Visitor, database
 from storage.access import Access
-from storage.encrypted_store import AudioDamaged, AudioDestroyed
+from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.objects import ObjectsTrouble
 
 SOUNDS = web.AppKey("sounds", Sounds)
@@ -25,6 +25,10 @@ class Heard(Audio, Protocol):
 
     @property
     def can_be_heard(self) -> bool: ...
+
+
+def add_sounds(app: web.Application, store: EncryptedStore) -> None:
+    app[SOUNDS] = Sounds(store)
 
 
 async def give(request: web.Request, audio: Heard, form: str, what: Access) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from dialplan.number import check_mail
 from portal.guard import field, form
 from portal.link_mail import LinkMail
 from portal.pages import page
+from portal.passkey_ceremony import relying_party
 from portal.routing import addresses_of
 from portal.secrets import is_token, new_token
 from portal.services import SERVICES, Services
@@ -49,7 +50,15 @@ BROWSER = "login"
 async def show_login(request: web.Request) -> web.StreamResponse:
     if await visitor_of(request):
         raise web.HTTPSeeOther("/")
-    return page(request, "login.html", wrong=False)
+    return login_page(request)
+
+
+def login_page(
+    request: web.Request, *, status: int = 200, wrong: bool = False, refused: str = ""
+) -> web.Response:
+    """The form for a link. `refused`: why a passkey was not accepted, a text of `passkey`."""
+    offered = relying_party(request.app[SERVICES].portal) is not None
+    return page(request, "login.html", status=status, wrong=wrong, refused=refused, passkeys=offered)
 
 
 async def ask(request: web.Request) -> web.StreamResponse:
@@ -59,7 +68,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
     try:
         check_mail(address)
     except ValueError:
-        return page(request, "login.html", status=422, wrong=True)
+        return login_page(request, status=422, wrong=True)
     browser = new_token()
     await _mail(request, services, address, browser)
     response = page(request, "sent.html", minutes=int(LINK_LIFE.total_seconds() // 60))

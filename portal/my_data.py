@@ -8,12 +8,14 @@ from multidict import MultiMapping
 
 from dialplan.number import Owner
 from dialplan.period import UNITS, read_period, written_period
-from portal import addresses, own_settings
+from portal import addresses, own_settings, passkeys
 from portal.guard import field, form
 from portal.own_settings import Refused, Wanted, differences, valid
 from portal.pages import page
+from portal.passkey_ceremony import relying_party
 from portal.services import SERVICES
 from portal.visitor import VISITOR, database
+from storage.owned import passkeys as stored
 from storage.owned import settings
 
 CHOSEN = ("name", "language", "audio", "recordings", "missed_calls")
@@ -30,6 +32,7 @@ async def shown(request: web.Request, status: int = 200, **more: Any) -> web.Str
     async with database(request) as con:
         owner = valid(ground, await settings.changes(con, name))
         pending = await settings.pending(con, name)
+        known = await stored.of(con, name) if relying_party(request.app[SERVICES].portal) else None
     then = [(owner.mail_then, "mail_then")] if owner.mail_then else []
     count, unit = written_period(owner.keep_recordings).split()
     values = {
@@ -37,6 +40,7 @@ async def shown(request: web.Request, status: int = 200, **more: Any) -> web.Str
         "file": differences(ground, owner),
         "addresses": [*((one, "mail") for one in owner.mail), *then],
         "pending": pending,
+        "passkeys": known,
         "keep": (count, unit.removesuffix("s")),
         "units": tuple(UNITS),
         "formats": FORMATS,
@@ -78,9 +82,9 @@ def ground_of(request: web.Request) -> Owner:
     return ground or request[VISITOR].owner
 
 
-PUBLIC_ROUTES = addresses.PUBLIC_ROUTES
 ROUTES = (
     web.get("/data", show_data, name="data"),
     web.post("/data", change, name="change_data"),
     *addresses.ROUTES,
+    *passkeys.ROUTES,
 )

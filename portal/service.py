@@ -13,7 +13,7 @@ from process.health import health
 from process.metrics import Metrics, watch_loop
 from process.signals import stop_requested
 from storage.away import AWAY
-from storage.owned import logins
+from storage.owned import logins, passkeys
 from storage.owned.tenant import nobodys, require_limited
 
 SWEEP_SECONDS = 600.0
@@ -47,6 +47,7 @@ async def sweep(pool: asyncpg.Pool) -> None:
         try:
             async with nobodys(pool) as con:
                 await logins.sweep(con)
+                await passkeys.sweep(con)
         except AWAY as error:
             log.warning("portal_database_away", error=type(error).__name__)
         await asyncio.sleep(SWEEP_SECONDS)

@@ -1,7 +1,5 @@
 """The portal's application: its routes, and what stands before them."""
 
-from importlib import resources
-
 from aiohttp import web
 
 from portal import (
@@ -14,6 +12,7 @@ from portal import (
     my_data,
     numbers,
     overview,
+    public,
     recordings,
 )
 from portal.api.door import add_api, api
@@ -26,11 +25,9 @@ from portal.guard import (
     protect,
     told_in_words,
 )
-from portal.hearing import SOUNDS
+from portal.hearing import add_sounds
 from portal.services import SERVICES, UNLIMITED, Services, Unlimited
-from portal.sound import Sounds
 
-STYLE = (resources.files("portal") / "static" / "portal.css").read_bytes()
 # Each has ROUTES, all of which need a login.
 PAGES = (overview, downloads, calls, call, messages, recordings, numbers, accesses, my_data)
 
@@ -47,18 +44,12 @@ def application(services: Services, unlimited: Unlimited) -> web.Application:
     app[SERVICES] = services
     app[UNLIMITED] = unlimited
     app[overview.RECENT] = overview.Recent()
-    app[SOUNDS] = Sounds(services.encrypted_store)
-    public = (*login.PUBLIC_ROUTES, *my_data.PUBLIC_ROUTES, web.get("/portal.css", style, name="style"))
-    app[PUBLIC] = frozenset(str(route.kwargs["name"]) for route in public)
-    app.add_routes(public)
+    add_sounds(app, services.encrypted_store)
+    app[PUBLIC] = frozenset(str(route.kwargs["name"]) for route in public.ROUTES)
+    app.add_routes(public.ROUTES)
     app.add_routes(login.ROUTES)
     for module in PAGES:
         app.add_routes(module.ROUTES)
     add_api(app)
     app.on_response_prepare.append(protect)
     return app
-
-
-async def style(_request: web.Request) -> web.Response:
-    headers = {"Cache-Control": "public, max-age=3600"}
-    return web.Response(body=STYLE, content_type="text/css", headers=headers)

@@ -1,24 +1,24 @@
 """Audio for a browser: decrypted in parts, never on a disk; sent whole or in part.
 
-As it is stored, hours of it take a megabyte of memory. Another format is made in memory as a whole. A player
-that seeks asks for many parts: what was opened a moment ago is kept open, and one line of the access log
-stands for all parts of one listening.
+Hours of it take some megabytes of memory. Another format than the stored one is made while it is sent: its
+length is not known before, so there are no parts of it. A player that seeks asks for many parts: what was
+opened a moment ago is kept open, and one line of the access log stands for all parts of one listening.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import asyncpg
 from aiohttp import hdrs, web
 
-from config.memory_file import in_memory
+from portal.conversion import Conversion, Source
 from portal.services import UNLIMITED
 from storage.access import Access, Actor
-from storage.conversation import BLOCK, HOW, LOSSY
 from storage.encrypted_store import EncryptedStore
 
 FORMATS = ("wav", "flac", "mp3", "opus")
@@ -28,7 +28,7 @@ TYPES: Mapping[str, str] = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
 }
-AT_ONCE = 2  # recordings opened or converted at the same time
+AT_ONCE = 2  # recordings opened, or blocks of them converted, at the same time
 KEPT_SECONDS = 300.0
 MOST_KEPT = 1000  # open ones: each is a key and some digests
 CHUNK = 256 * 1024
@@ -43,31 +43,6 @@ class Audio(Protocol):
 
     @property
     def format(self) -> str: ...
-
-
-class Source(Protocol):
-    """Audio in the format that was asked for. `size`: in bytes."""
-
-    @property
-    def size(self) -> int: ...
-
-    def parts(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to `stop`, some at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """Audio that was made in memory."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    async def parts(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        for at in range(start, stop, CHUNK):
-            yield self.data[at : min(at + CHUNK, stop)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +63,15 @@ class Sounds:
 
     async def of(
         self, con: asyncpg.Connection, audio: Audio, form: str, actor: Actor, what: Access
-    ) -> Source:
+    ) -> Source | Conversion:
         """The audio in this format. Not in a transaction. Raises as EncryptedStore.open does."""
         key = (audio.audio_id, actor.operator)
         if what is Access.LISTEN and (source := self._recent(key)) is not None:
             return source
         async with self._turns:
             source = await self._store.open(con, audio.audio_id, actor, what)
-            if form != audio.format:
-                return await converted(source, form)
+        if form != audio.format:
+            return Conversion(source, form, self._turns)
         if what is Access.LISTEN:
             self._kept[key] = Opened(source, time.monotonic())
         return source
@@ -109,53 +84,41 @@ class Sounds:
         return opened.source if opened else None
 
 
-async def converted(source: Source, form: str) -> Converted:
-    """The same audio in another format."""
-    with in_memory() as file:
-        async for part in source.parts(0, source.size):
-            file.write(part)
-        file.seek(0)
-        return Converted(await asyncio.to_thread(convert, file, form))
-
-
-def convert(source: BinaryIO, form: str) -> bytes:
-    """The same audio in another format. Blocks: call it in a thread."""
-    import soundfile  # noqa: PLC0415 - 0.35 s, needed only with a recording to convert
-
-    with in_memory() as made:
-        with soundfile.SoundFile(source.fileno(), closefd=False) as sound:
-            rate = 8000 if sound.samplerate == 48000 else sound.samplerate
-            step = sound.samplerate // rate  # Opus is always decoded at 48 kHz
-            how = HOW[form]
-            with soundfile.SoundFile(made.fileno(), "w", rate, sound.channels, closefd=False, **how) as out:
-                kind = "float32" if form in LOSSY else "int16"
-                for block in sound.blocks(BLOCK * step, dtype=kind):
-                    out.write(block[::step])
-        made.seek(0)
-        return made.read()
-
-
 async def send(
-    request: web.Request, source: Source, form: str, name: str, as_file: bool
+    request: web.Request, source: Source | Conversion, form: str, name: str, as_file: bool
 ) -> web.StreamResponse:
     """Answer with the audio, or with the part of it that was asked for (RFC 9110, 14.2)."""
     request.app[UNLIMITED](request.transport)
-    start, stop, partial = asked_part(request, source.size)
-    headers = {
-        hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.CONTENT_TYPE: TYPES[form],
-        hdrs.CONTENT_LENGTH: str(stop - start),
-        hdrs.CACHE_CONTROL: "no-store",
-    }
+    headers = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "no-store"}
     if as_file:
         headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
+    if isinstance(source, Conversion):
+        headers[hdrs.ACCEPT_RANGES] = "none"
+        return await stream(request, web.StreamResponse(headers=headers), source.parts())
+    start, stop, partial = asked_part(request, source.size)
+    headers[hdrs.ACCEPT_RANGES] = "bytes"
+    headers[hdrs.CONTENT_LENGTH] = str(stop - start)
     if partial:
         headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{source.size}"
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
-    await response.prepare(request)
-    async for part in source.parts(start, stop):
-        for at in range(0, len(part), CHUNK):
-            await write(request, response, part[at : at + CHUNK])
+    return await stream(request, response, source.parts(start, stop))
+
+
+async def stream(
+    request: web.Request, response: web.StreamResponse, parts: AsyncGenerator[bytes]
+) -> web.StreamResponse:
+    """Send the parts as they come; what fails then ends the connection, so that nobody takes it for whole."""
+    async with aclosing(parts):
+        await response.prepare(request)
+        try:
+            if request.method != hdrs.METH_HEAD:
+                async for part in parts:
+                    for at in range(0, len(part), CHUNK):
+                        await write(request, response, part[at : at + CHUNK])
+        except BaseException:
+            if request.transport is not None:
+                request.transport.abort()
+            raise
     await response.write_eof()
     return response
 

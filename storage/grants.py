@@ -38,6 +38,7 @@ WORKER = {
     "public.owner_change": "SELECT, DELETE",
     "public.owner_notice": "SELECT, UPDATE, DELETE",
     "public.owner_switch": "SELECT",
+    "public.passkey": "SELECT",
     "public.portal_lock": "SELECT, INSERT, DELETE",
     "public.portal_login": "SELECT, INSERT, UPDATE, DELETE",
     "public.portal_session": "SELECT, INSERT, UPDATE, DELETE",
@@ -74,6 +75,8 @@ PORTAL = {
     "public.owner_change": "SELECT, INSERT, UPDATE, DELETE",
     "public.owner_notice": "SELECT, INSERT",
     "public.owner_switch": "SELECT, INSERT",
+    "public.passkey": "SELECT, INSERT, UPDATE (sign_count, used_at), DELETE",
+    "public.passkey_challenge": "SELECT, INSERT, UPDATE (used_at), DELETE",
     "public.portal_lock": "SELECT",
     "public.portal_login": "SELECT, INSERT, UPDATE, DELETE",
     "public.portal_session": "SELECT, INSERT, UPDATE, DELETE",
@@ -84,7 +87,7 @@ PORTAL = {
     "keys.epoch": "SELECT",
     "keys.group_key": "SELECT",
 }
-PORTAL_FUNCTIONS = ("keys.epoch_key(bigint)",)
+PORTAL_FUNCTIONS = ("keys.epoch_key(bigint)", "public.owner_of_passkey(bytea)")
 OWN = "owner = current_owner()"
 OWN_AUDIO = (
     "EXISTS (SELECT FROM audio WHERE audio.audio_id = {table}.audio_id AND audio.owner = current_owner())"
@@ -108,6 +111,7 @@ OWN_ROWS = {
     "owner_change": OWN,
     "owner_notice": OWN,
     "owner_switch": OWN,
+    "passkey": OWN,
     "recording": OWN_AUDIO,
     "tombstone": OWN,
     "keys.audio_key": OWN_AUDIO,

@@ -8,7 +8,7 @@ decrypted by itself.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -36,7 +36,7 @@ class SealedAudio:
     size: int
     digests: tuple[bytes, ...]
 
-    async def parts(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def parts(self, start: int, stop: int) -> AsyncGenerator[bytes]:
         """The plain bytes from `start` to `stop`, a piece at a time. Raises as Objects.read, SealBroken."""
         for nth in range(start // PIECE, -(-stop // PIECE)):
             begin = nth * PIECE

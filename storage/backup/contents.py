@@ -29,9 +29,12 @@ TABLES = (
     "owner_change",
     "owner_notice",
     "owner_switch",
+    "passkey",
 )
 # The manifest has the migrations; people log in again, and ask again for a link that confirms an address.
-LEFT_OUT = frozenset({"backup", "migration", "owner_address", "portal_login", "portal_session"})
+LEFT_OUT = frozenset(
+    {"backup", "migration", "owner_address", "passkey_challenge", "portal_login", "portal_session"}
+)
 
 
 def member_of(table: str) -> str:

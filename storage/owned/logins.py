@@ -47,7 +47,8 @@ WHERE link_hash = $1 AND browser_hash = ANY ($2) AND used_at IS NULL AND expires
 RETURNING address
 """
 BEGIN = """
-INSERT INTO portal_session (session_hash, owner, address, expires_at) VALUES ($1, $2, $3, now() + $4)
+INSERT INTO portal_session (session_hash, owner, address, expires_at, passkey_id)
+VALUES ($1, $2, $3, now() + $4, $5)
 """
 FIND = """
 SELECT owner, address, seen_at < now() - interval '1 minute' AS unseen FROM portal_session
@@ -108,11 +109,21 @@ async def use_link(con: asyncpg.Connection, link: str, browser: str, owner: str,
     is locked."""
     async with con.transaction():
         if await con.fetchval(IS_LOCKED, owner):
-            return None
+            return None  # and the link stays valid
         address: str | None = await con.fetchval(USE, digest(link), hashes_of(browser), owner)
         if address is not None:
-            await con.execute(BEGIN, digest(session), owner, address, LONGEST_SESSION)
+            await begin_session(con, owner, address, session)
     return address
+
+
+async def begin_session(
+    con: asyncpg.Connection, owner: str, address: str, session: str, passkey_id: int | None = None
+) -> bool:
+    """Log somebody in; False if the owner is locked."""
+    if await con.fetchval(IS_LOCKED, owner):
+        return False
+    await con.execute(BEGIN, digest(session), owner, address, LONGEST_SESSION, passkey_id)
+    return True
 
 
 async def add_link(con: asyncpg.Connection, link: str, owner: str, address: str) -> None:

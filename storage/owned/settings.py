@@ -83,7 +83,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Mails to these recipients that `address` was added or removed."""
+    """Mails to these recipients that `address`, or the passkey of that name, was added or removed."""
 
     what: str
     address: str

@@ -170,14 +170,16 @@ def fields_of(page: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def street_of(roles: Mapping[str, str], folder: Path, **portal: Any) -> AsyncIterator[Street]:
-    """The portal on a free port, with its own database role; its mails arrive here."""
+async def street_of(
+    roles: Mapping[str, str], folder: Path, name: str = "127.0.0.1", **portal: Any
+) -> AsyncIterator[Street]:
+    """The portal on a free port, with its own database role; its mails arrive here. `name`: of its host."""
     state, key = folder / "state", new_master_key()
     state.mkdir(exist_ok=True)
     write_routing(state)
     async with mail_server() as mail:
         with reserve_ports(1) as ports:
-            url = f"http://127.0.0.1:{ports[0]}"  # where it is; settings may say another, as behind a proxy
+            url = f"http://{name}:{ports[0]}"  # where it is; settings may say another, as behind a proxy
             settings = Settings(
                 state=state,
                 master_key=key,

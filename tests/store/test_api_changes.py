@@ -13,11 +13,11 @@ from mailer.overview import MOST_BY_OWNER
 from portal.api.operations import PREFIX
 from storage import message_states
 from storage.owned.switches import MOST
+from tests.store.api import accesses_of, problem, token_for
 from tests.store.conftest import execute
 from tests.store.conversations import record_talk, recorded_call, recording_id
 from tests.store.portal import ACME, OFFICE, OVEN, Answer, Browser, Street, street_of
 from tests.store.sounds import audio_id, record, voicemail_call
-from tests.store.test_api import accesses_of, problem, token_for
 from tests.store.test_portal_messages import CONFIRMED, DESK, OPEN, REFUSED
 from tests.store.test_portal_switches import MANY, engines
 

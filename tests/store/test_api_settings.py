@@ -11,8 +11,8 @@ from storage.api_tokens import Scope
 from storage.owned import settings
 from storage.owned.settings import Change
 from storage.owned.tenant import owned
+from tests.store.api import token_for
 from tests.store.portal import ACME, BAKERY, OFFICE, Street, street_of
-from tests.store.test_api import token_for
 
 
 async def test_settings_are_those_in_force_and_say_what_the_owner_has_changed(

@@ -35,6 +35,8 @@ INSERT INTO owner_notice (owner, recipient, what, address, language, require_tls
 INSERT INTO owner_switch (owner, number, name, until, put_by, reason) VALUES
     ('acme', '+3270012345', 'of acme', now(), 'a', ''),
     ('bakery', '+3280012345', 'of bakery', now(), 'b', '');
+INSERT INTO passkey (owner, address, credential_id, public_key, user_handle, sign_count, name) VALUES
+    ('acme', 'of acme', '1', '', '', 0, 'x'), ('bakery', 'of bakery', '2', '', '', 0, 'x');
 """
 OWNER = Actor(OFFICE, "portal", "owner")
 
@@ -155,12 +157,18 @@ async def test_every_table_of_owners_shows_an_owner_only_their_rows_and_nobody_n
                 told += "".join(row[0] for row in await asked.fetch(f"SELECT t::text FROM {table} t"))  # noqa: S608
         assert [call_id(n) in told for n in ours] == [True] * 3
         assert [call_id(n) in told for n in theirs] == [False] * 3
-        assert (told.count("of acme"), told.count("of bakery")) == ((4, 0) if owner == "acme" else (0, 4))
+        assert (told.count("of acme"), told.count("of bakery")) == ((5, 0) if owner == "acme" else (0, 5))
 
 
 def test_every_table_with_rows_of_owners_has_a_policy() -> None:
     of_nobody = {"public.migration", "public.portal_lock", "public.portal_login", "public.portal_session"}
-    of_nobody |= {"public.api_token", "public.tls_seen", "keys.epoch", "keys.group_key"}
+    of_nobody |= {
+        "public.api_token",
+        "public.passkey_challenge",
+        "public.tls_seen",
+        "keys.epoch",
+        "keys.group_key",
+    }
     assert {table.removeprefix("public.") for table in set(PORTAL) - of_nobody} == set(OWN_ROWS)
 
 

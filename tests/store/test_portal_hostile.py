@@ -18,8 +18,14 @@ from process.connections import Limits
 from tests.store.calls import answered_call, call_id
 from tests.store.portal import OFFICE, Street, street_of
 
-PUBLIC_FORMS = ("/login", "/login/use", "/language", "/confirm/use")
-FORMS = ("/calls", "/data", "/data/addresses", "/data/addresses/remove", "/numbers/switch", "/logout")
+PUBLIC_FORMS = (
+    *("/login", "/login/use", "/language", "/confirm/use"),
+    *("/login/passkey", "/login/passkey/use"),
+)
+FORMS = (
+    *("/calls", "/data", "/data/addresses", "/data/addresses/remove", "/numbers/switch", "/logout"),
+    *("/data/passkeys", "/data/passkeys/add", "/data/passkeys/remove"),
+)
 BIG = b"address=" + b"x" * 10_000_000
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as Tree
 
+import aiohttp
 import pytest
 
 from dialplan.names import LANGUAGES
+from portal.conversion import Work
 from storage.calls import find
 from storage.export import as_cells, as_object
 from tests.store.calls import answered_call, call_id
@@ -178,6 +180,23 @@ async def test_a_recording_is_downloaded_in_each_format(street: Street, form: st
     assert usual_level_at(samples[:, 0], DESTINATION) < -35
     (line,) = await street.house.con.fetch("SELECT * FROM access WHERE what = 'download'")
     assert (line["actor"], line["operator"], line["owner"]) == ("owner", OFFICE, "acme")
+
+
+async def test_another_format_that_fails_midway_is_not_taken_for_whole(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await street.logged_in(OFFICE)
+    place = f"/recordings/{recording_id(3)}/file.mp3"
+    whole = await browser.get(place, Range="bytes=10-19")
+    assert (whole.status, whole.headers["Accept-Ranges"], len(whole.data) > 10) == (200, "none", True)
+
+    def fail(_work: Work) -> bytes:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(Work, "step", fail)
+    with pytest.raises(aiohttp.ClientError):
+        await browser.get(place)
+    assert (await browser.get("/calls")).status == 200
 
 
 async def test_an_owner_destroys_a_recording_after_a_question(street: Street) -> None:
