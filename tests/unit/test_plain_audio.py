@@ -37,6 +37,7 @@ KEYS_AND_SEALED = {
         "s3",
         "erased_number",
         "api_tokens",
+        "passkeys",
         "backup",
         "logins",
     ),
