@@ -27,6 +27,7 @@ VISITED: Route = [
     {"hangup": "busy"},
 ]  # what other calls do not bring about
 REACHED = 60.0  # s until calls have brought the engine to a point
+FALLBACK = "+3221112233"
 _others = count()
 
 ROOT = Path(__file__).parents[2]
@@ -103,5 +104,5 @@ def agree_another(field: Field) -> None:
     """A number more, with a fallback of its own: the engine writes files that Asterisk includes."""
     n = next(_others)
     draft = field.house.routing.with_name(f"another{n}")
-    write_numbers(draft, {f"+328999{n:04}": {"route": [{"hangup": "busy"}]}})
+    write_numbers(draft, {f"+328999{n:04}": {"fallback": FALLBACK, "route": [{"hangup": "busy"}]}})
     draft.rename(field.house.routing / "numbers" / draft.name)
