@@ -126,6 +126,7 @@ class Trunk(Model):
     forwarding: diversion          diversion or history_info: the header that has the service number
     early_media: false             callers hear ringing until a destination answers
     calls: 30                      at most so many destinations at once; then the next carrier
+    incoming_calls: 100            at most so many of its own calls at once; 503 to the next one
     nat: true                      it is behind NAT: answer to where its packets come from
     qualify_seconds: 30            how often OPTIONS is sent; 0: never
     rtp_timeout: 120               seconds without RTP and RTCP that end a conversation
@@ -151,6 +152,7 @@ class Trunk(Model):
     forwarding: Forwarding = Forwarding.NONE
     early_media: bool = True
     calls: int = Field(0, ge=0, le=10_000)
+    incoming_calls: int = Field(0, ge=0, le=10_000)
     nat: bool = False
     qualify_seconds: int = Field(30, ge=0, le=3600)
     rtp_timeout: int = Field(120, ge=0, le=3600)

@@ -130,5 +130,6 @@ def begin(line: Line, terms: CallTerms | None, services: CallServices) -> CallJo
         routing=routing,
         switches=terms.switches if terms else (),
         unreachable=terms.unreachable if terms else (),
+        trunk=line.trunk,
     )
     return CallJournal(services, CallState.begun(start), services.append(start))

@@ -44,6 +44,7 @@ log = structlog.get_logger()
 LOGGED = (CallStarted, MessageEnded, RecordingEnded, CallEnded)
 # The log event of each kind of entry: call_started for CallStarted, leg_rang for LegRang.
 EVENTS = {kind: re.sub("(?<=.)([A-Z])", r"_\1", kind.__name__).lower() for kind in get_args(CallEntry)}
+UNKNOWN_TRUNK = "unknown"  # in the metric: the carrier of a call that began without an engine
 # The caller, and where the caller's message goes, are not logged.
 NOT_LOGGED = frozenset({"kind", "caller", "deliver", "missed"})
 
@@ -214,11 +215,17 @@ class CallMetrics:
         for call, entries in unfinished.items():
             try:
                 for entry in entries:
-                    self.count(entry)
+                    self._follow(entry)
             except Exception:  # an engine that cannot count its calls takes them nevertheless
                 log.exception("entry_not_counted", call=call)
 
     def count(self, entry: Entry) -> None:
+        """Count an entry of this engine."""
+        if isinstance(entry, CallStarted) and entry.call not in self._setups:
+            self._metrics.calls_from.labels(entry.trunk or UNKNOWN_TRUNK).inc()
+        self._follow(entry)
+
+    def _follow(self, entry: Entry) -> None:
         match entry:
             case CallStarted() if entry.call not in self._setups:
                 self._setups[entry.call] = _Setup(entry.at)

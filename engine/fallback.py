@@ -11,6 +11,7 @@ from dialplan.routing import Routing
 from engine.ari.client import Client
 from engine.ari.errors import AriError
 from engine.included import IncludedFile
+from engine.trunk_origins import HEAD
 
 log = structlog.get_logger()
 
@@ -29,16 +30,18 @@ class FallbackTable:
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client) if etc else None
         self._country = country
 
-    async def publish(self, routing: Routing, trunks: Mapping[str, str] | None) -> None:
+    async def publish(
+        self, routing: Routing, trunks: Mapping[str, str] | None, origins: str | None = None
+    ) -> None:
         """Give Asterisk the fallbacks, and what [connect] does for each carrier (engine.trunk_terms).
 
-        `trunks` None: as before.
+        `origins`: the context by which calls are a carrier's (engine.trunk_origins). None: as before.
         """
         if self._file is None:
             return
         table = with_national(routing.fallbacks, self._country)
         try:
-            await self._file.publish(lambda old: render(table, old, trunks))
+            await self._file.publish(lambda old: render(table, old, trunks, origins))
         except (OSError, AriError) as error:
             log.warning("fallback_not_published", error=str(error))
 
@@ -53,7 +56,9 @@ def with_national(fallbacks: Mapping[str, str], country: str) -> dict[str, str]:
     return {**national, **fallbacks}
 
 
-def render(table: Mapping[str, str], old: str, trunks: Mapping[str, str] | None = None) -> str:
+def render(
+    table: Mapping[str, str], old: str, trunks: Mapping[str, str] | None = None, origins: str | None = None
+) -> str:
     """Return the file: one global variable for each number, and those of the carriers; None: as in `old`.
 
     Asterisk keeps a global variable whose line is removed: so the line stays, with an empty value.
@@ -64,4 +69,8 @@ def render(table: Mapping[str, str], old: str, trunks: Mapping[str, str] | None 
     present = former if trunks is None else {**dict.fromkeys(former, ""), **trunks}
     lines = [f"{name}={value}" for name, value in sorted(present.items())]
     lines += [f"FB_{key}={bare(to)}" for key, to in sorted(values.items())]
-    return "\n".join(["; Written by callengine at every change of the routing.", "[globals]", *lines, ""])
+    if origins is None:
+        _, head, former_origins = old.partition(HEAD)
+        origins = head + former_origins
+    head = "; Written by callengine at every change of the routing."
+    return "\n".join([head, "[globals]", *lines, origins])

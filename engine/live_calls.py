@@ -23,6 +23,7 @@ def as_object(state: CallState, now: datetime) -> dict[str, Any]:
         "number": state.number,
         "owner": state.owner,
         "caller": "withheld" if state.withheld else state.caller or "unknown",
+        "trunk": state.trunk,
         "began": state.began.isoformat(timespec="milliseconds"),
         "seconds": max(round((now - state.began).total_seconds(), 1), 0.0),
         "answered": state.answered is not None,

@@ -7,14 +7,15 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dialplan.result import Result
+from engine.registrations import Registration, State
 from process.metrics import Metrics
 
 # Engine and Asterisk need 3-4 ms from INVITE to the destination's INVITE; an answer takes seconds.
 SETUP_BUCKETS = (0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
 # Why a call was not taken: too many calls on the trunk, or to the number; forwarded too often; too many calls
-# of its caller ring at the number already.
-REFUSED = ("trunk", "number", "hops", "loop")
+# of its caller ring at the number already; its carrier has as many calls as it may have.
+REFUSED = ("trunk", "number", "hops", "loop", "carrier")
 
 
 class RoutingVersion(Collector):
@@ -58,12 +59,39 @@ class TrunkUp(Collector):
         yield family
 
 
+class RegistrationStates(Collector):
+    """A carrier is a label, and the state: one series for each registration."""
+
+    def __init__(self) -> None:
+        self._known: Callable[[], Mapping[str, Registration]] = dict
+
+    def set_function(self, known: Callable[[], Mapping[str, Registration]]) -> None:
+        """Read each registration when it is scraped."""
+        self._known = known
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        registered = GaugeMetricFamily(
+            "callengine_trunk_registered", "1 while the carrier accepts our registration", labels=["trunk"]
+        )
+        since = GaugeMetricFamily(
+            "callengine_trunk_registration_since_seconds",
+            "Since when the registration is in this state (Unix time)",
+            labels=["trunk", "state"],
+        )
+        for trunk, known in self._known().items():
+            if known.state is not State.UNKNOWN:
+                registered.add_metric([trunk], float(known.state is State.REGISTERED))
+            since.add_metric([trunk, known.state.value], known.since.timestamp())
+        yield from (registered, since)
+
+
 class EngineMetrics(Metrics):
     """What the engine reports of calls, journal, Asterisk and routing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = self.counter("calls", "Calls that have ended, by outcome of the record", ["outcome"])
+        self.calls_from = self.counter("calls_from", "Calls that came in, by their carrier", ["trunk"])
         self.calls_live = self.gauge("calls_live", "Live calls")
         self.setup_seconds = self.histogram(
             "setup_seconds",
@@ -86,6 +114,8 @@ class EngineMetrics(Metrics):
         self.ari_connected = self.gauge("ari_connected", "1 while Asterisk's events arrive")
         self.trunk_up = TrunkUp()
         self.registry.register(self.trunk_up)
+        self.registrations = RegistrationStates()
+        self.registry.register(self.registrations)
         self.trunks_refused = self.gauge(
             "trunks_refused", "1 while a file of a carrier is wrong and the former carriers are in force"
         )

@@ -44,7 +44,10 @@ class Parts:
     def warnings(self) -> list[str]:
         """Return what is wrong although callers are answered."""
         degraded = ["the journal cannot be written: nothing is durable"] if self.journal.degraded else []
-        trunks = [*self.surroundings.trunks.warnings, *self.surroundings.trunk_states.warnings]
+        around = self.surroundings
+        trunks = [
+            *around.trunks.warnings, *around.trunk_states.warnings, *around.registrations.warnings
+        ]  # fmt: skip
         return [*degraded, *self.disk.warnings, *trunks]
 
     def health(self) -> AbstractAsyncContextManager[str]:
@@ -58,7 +61,12 @@ class Parts:
         store = self.surroundings.routing_store
         since = store.since and store.since.isoformat(timespec="seconds")
         routing = {"version": store.in_force.digest, "since": since, "refused": store.refused}
-        return {"routing": routing, "trunks": self.surroundings.trunk_states.up}
+        around = self.surroundings
+        return {
+            "routing": routing,
+            "trunks": around.trunk_states.up,
+            "registrations": around.registrations.facts,
+        }
 
     def overview(self) -> dict[str, Any]:
         """Return what `callengine top` shows besides the live calls."""
@@ -78,6 +86,9 @@ class Parts:
         metrics, journal, store = self.metrics, self.journal, self.surroundings.routing_store
         metrics.ari_connected.set_function(lambda: self.switchboard.ready)
         metrics.trunk_up.set_function(lambda: self.surroundings.trunk_states.up)
+        for name in self.surroundings.trunks.names:
+            metrics.calls_from.labels(name)  # at 0: rate() does not see the first call of a series
+        metrics.registrations.set_function(lambda: self.surroundings.registrations.known)
         metrics.trunks_refused.set_function(lambda: bool(self.surroundings.trunks.errors))
         metrics.drained.set_function(lambda: self.door.drain.is_on)
         metrics.journal_lag_seconds.set_function(lambda: journal.lag)

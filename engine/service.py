@@ -41,6 +41,7 @@ async def serve(settings: Settings) -> None:
             watch_loop(parts.metrics),
             parts.disk.run(),
             surroundings.trunk_states.run(),
+            surroundings.registrations.run(),
             surroundings.trunks.watch(surroundings.trunks_changed),
             parts.memory.switches.watch(),
             parts.memory.owners.watch(),

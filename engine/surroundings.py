@@ -11,8 +11,10 @@ from engine.ari.client import Client
 from engine.checks import examine, refusals
 from engine.fallback import FallbackTable
 from engine.music import MusicClasses
+from engine.registrations import Registrations
 from engine.routing_store import RoutingStore
 from engine.trunk_files import TrunkFiles
+from engine.trunk_origins import origins_of
 from engine.trunk_states import TrunkStates
 from engine.trunk_terms import variables_of
 
@@ -27,6 +29,7 @@ class Surroundings:
     music: MusicClasses
     trunks: TrunkFiles
     trunk_states: TrunkStates
+    registrations: Registrations
     country: str
 
     @classmethod
@@ -46,7 +49,8 @@ class Surroundings:
         trunks = TrunkFiles(settings.asterisk.trunks, settings.asterisk.etc_dir, client, passwords)
         trunks.read()
         states = TrunkStates(lambda: trunks.names, client.endpoints)
-        return cls(client, routing_store, fallbacks, music, trunks, states, settings.country)
+        registrations = Registrations(lambda: trunks.by_name, client)
+        return cls(client, routing_store, fallbacks, music, trunks, states, registrations, settings.country)
 
     async def inspect(self) -> list[str]:
         """Return why this Asterisk is unfit for calls, each with the remedy."""
@@ -62,7 +66,8 @@ class Surroundings:
         await self.trunks.publish()
         in_force = self.trunks.in_force
         variables = None if in_force is None else variables_of(in_force, self.country)
-        await self.fallbacks.publish(self.routing_store.in_force, variables)
+        origins = None if in_force is None else origins_of(in_force)
+        await self.fallbacks.publish(self.routing_store.in_force, variables, origins)
 
     async def trunks_changed(self) -> None:
         """Renew the carriers; then read the routing folder again if other domains are allowed now."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from config.errors import ConfigErrors
+from config.trunk import Trunk
 from config.trunks import NO_TRUNKS, Trunks, files_of, load_trunks
 from engine.ari.client import Client
 from engine.ari.errors import AriError
@@ -40,6 +41,11 @@ class TrunkFiles:
         self._file = IncludedFile(etc / NAME, RELOADED_BY, client, mode=0o640) if etc else None
         self._passwords = passwords
         self._read: Stamps | None = None
+
+    @property
+    def by_name(self) -> Mapping[str, Trunk]:
+        """The carriers in force that have a file."""
+        return (self.in_force or NO_TRUNKS).by_name
 
     @property
     def names(self) -> tuple[str, ...]:

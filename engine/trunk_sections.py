@@ -112,12 +112,17 @@ def _login(name: str, trunk: Trunk, password: str) -> Iterator[str]:
         yield "type = registration"
         yield f"outbound_auth = {name}"
         yield f"server_uri = {contact(trunk)}"
-        yield f"client_uri = {contact(trunk).replace('sip:', f'sip:{trunk.user}@', 1)}"
+        yield f"client_uri = {client_uri(trunk)}"
         yield f"contact_user = {trunk.contact or trunk.user}"
         yield f"transport = {trunk.socket}"
         yield from PERSISTENT
         yield "auth_rejection_permanent = no"
         yield "max_retries = 4294967295"
+
+
+def client_uri(trunk: Trunk) -> str:
+    """The SIP URI that is registered at the carrier."""
+    return contact(trunk).replace("sip:", f"sip:{trunk.user}@", 1)
 
 
 def proxy(trunk: Trunk) -> str:

@@ -47,6 +47,7 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     `missed`: where a missed-call mail goes (a dialplan.delivery.Delivery as JSON); None: no mail.
     `routing`: the digest of the routing version that the call follows; "" in older journals. `switches`: the
     names of those that were on, for the number or its owner; `unreachable`: destinations left out.
+    `trunk`: the carrier that the call came from; "" if unknown, or in older journals.
     """
 
     number: str
@@ -59,6 +60,7 @@ class CallStarted(_Entry, frozen=True, tag="call_start", gc=False):
     routing: str = ""
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    trunk: str = ""
 
 
 class Turned(_Step, frozen=True, tag="turn", gc=False):

@@ -74,6 +74,7 @@ class CallState:
     routing: str = ""
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    trunk: str = ""  # the carrier that the call came from; "": unknown
     language: str = ""  # that which the caller chose; "": the owner's
     missed: Mapping[str, Any] | None = None
     left_out: tuple[DestinationLeftOut, ...] = ()
@@ -107,6 +108,7 @@ class CallState:
             routing=start.routing,
             switches=start.switches,
             unreachable=start.unreachable,
+            trunk=start.trunk,
             missed=start.missed,
         )
 
@@ -237,6 +239,7 @@ class CallState:
     def _apply_start(self, entry: CallStarted) -> None:
         """A fallback call may begin with CEL, which lacks the caller; ARI adds the caller a moment later."""
         self.began = min(self.began, entry.at)
+        self.trunk = self.trunk or entry.trunk
         if not (self.caller or self.withheld):
             self.caller, self.withheld = entry.caller, entry.withheld
 

@@ -77,6 +77,22 @@ strays_of() { # FILE...
     {print}' | sort -u
 }
 
+# A program and the libraries that it needs, into $WORK/tree: from the first of SUITES whose CHOSEN packages, or else PACKAGE with
+# all that it depends on, make it complete() there. WHAT is its name in messages.
+fetch_program() { # SUITES PACKAGE CHOSEN...
+  local suites=$1 package=$2 suite ring archive
+  shift 2
+  ring=$(keyring); archive=$(mirror)
+  for suite in $suites; do
+    read_lists "$suite" "$ring" "$archive" || continue
+    say "fetching it and its libraries"
+    if (cd "$WORK/debs" && apt download "$@") && unpack "$WORK/debs" && complete; then return; fi
+    say "the short list of libraries does not fit this release; fetching everything that $package names"
+    if download_closure "$package" && unpack "$WORK/debs" && complete; then return; fi
+  done
+  fail "no suite of '$suites' gave a signed $package; is the network up? Another archive: DEBIAN_MIRROR=..."
+}
+
 # Run fetch_into_work and move its result to $1, unless $1 exists; of several runs one fetches. A folder with SHA256SUMS is
 # complete.
 bring() { # DEST

@@ -17,26 +17,7 @@ CHOSEN="sip-tester libc6 libgcc-s1 libgsl28 libgslcblas0 libncursesw6 libpcap0.8
 
 complete() { [ -z "$(strays_of "$WORK/tree/usr/bin/sipp")" ]; }
 
-fetch_chosen() {
-  (cd "$WORK/debs" && apt download $CHOSEN) && unpack "$WORK/debs" && complete
-}
-
-fetch_closure() {
-  say "the short list of libraries does not fit this release; fetching everything SIPp names"
-  download_closure sip-tester && unpack "$WORK/debs" && complete
-}
-
-fetch_into_work() {
-  local suite ring archive
-  ring=$(keyring); archive=$(mirror)
-  for suite in $SUITES; do
-    read_lists "$suite" "$ring" "$archive" || continue
-    say "fetching SIPp and its libraries (8 MB)"
-    fetch_chosen || fetch_closure || continue
-    return
-  done
-  fail "no suite of '$SUITES' gave a signed SIPp; is the network up? Another archive: DEBIAN_MIRROR=..."
-}
+fetch_into_work() { fetch_program "$SUITES" sip-tester $CHOSEN; }
 
 if [ -n "${SIPP_BIN:-}" ]; then
   command -v "$SIPP_BIN" >/dev/null || fail "SIPP_BIN=$SIPP_BIN is not a command; correct it, or unset it to fetch SIPp"

@@ -20,12 +20,12 @@ KEEP_CALLS = """
 INSERT INTO call (
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices, switches, unreachable
+    choices, switches, unreachable, trunk
 )
 SELECT
     call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds, talk_seconds,
     delivered_to, outcome, ended_by, cause, recording_id, message_id, notice, node, rev, routing, clock,
-    choices, switches, unreachable
+    choices, switches, unreachable, trunk
 FROM json_populate_recordset(NULL::call, $1)
 ON CONFLICT (call_id) DO UPDATE SET
     number = EXCLUDED.number, owner = EXCLUDED.owner, caller = EXCLUDED.caller, withheld = EXCLUDED.withheld,
@@ -36,7 +36,7 @@ ON CONFLICT (call_id) DO UPDATE SET
     cause = EXCLUDED.cause, recording_id = EXCLUDED.recording_id, message_id = EXCLUDED.message_id,
     notice = EXCLUDED.notice, node = EXCLUDED.node, rev = EXCLUDED.rev, routing = EXCLUDED.routing,
     clock = EXCLUDED.clock, choices = EXCLUDED.choices, switches = EXCLUDED.switches,
-    unreachable = EXCLUDED.unreachable, stored_in = pg_current_xact_id()
+    unreachable = EXCLUDED.unreachable, trunk = EXCLUDED.trunk, stored_in = pg_current_xact_id()
 WHERE call.rev < EXCLUDED.rev AND call.began = EXCLUDED.began
 RETURNING call_id
 """
@@ -187,6 +187,7 @@ def as_row(call: Revised) -> dict[str, Any]:
         "choices": record.choices or None,
         "switches": record.switches or None,
         "unreachable": record.unreachable or None,
+        "trunk": record.trunk or None,
     }
 
 
@@ -238,6 +239,7 @@ def as_record(row: asyncpg.Record, legs: tuple[LegRecord, ...]) -> CallRecord:
         choices=tuple(row["choices"] or ()),
         switches=tuple(row["switches"] or ()),
         unreachable=tuple(row["unreachable"] or ()),
+        trunk=row["trunk"] or "",
     )
 
 

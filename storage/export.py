@@ -42,7 +42,8 @@ def as_cells(record: CallRecord) -> list[str]:
 
 def as_object(record: CallRecord) -> dict[str, Any]:
     """The columns of the table, and also: when a destination was `connected`, the `notice` of the recording
-    (null where nothing is recorded), the `legs`, and `clock` (null unless the clock was set during the call).
+    (null where nothing is recorded), the `legs`, `clock` (null unless the clock was set during the call), and
+    `trunk`, the carrier that the call came from.
 
     A missing text is "", a missing instant, cause or SIP status is null.
     """
@@ -52,6 +53,7 @@ def as_object(record: CallRecord) -> dict[str, Any]:
         "notice": record.notice or None,
         "legs": [leg_as_object(leg) for leg in record.legs],
         "clock": record.clock or None,
+        "trunk": record.trunk,
     }
 
 

@@ -1,8 +1,7 @@
 """The records of a call: projections of its state (`journal.state`).
 
 A new field of the record is added in three places: the entry that has the fact, with the state it changes
-(`journal.entries`, `journal.state`); the projection here; a migration with the column (`storage/migrations`,
-`storage.calls`).
+(`journal.entries`, `journal.state`); the projection here; a migration with the column, and `storage.calls`.
 
 Instants are aware UTC datetimes of Asterisk's clock; durations are computed from them, never stored apart.
 If that clock was set during the call, `clock` has the durations by a steady clock.
@@ -89,12 +88,11 @@ class CallRecord:
     `at`, the announcement as it was played on the caller's leg and the caller's answer, or `why` not;
     `joined`, a list of the same for each destination, by `leg` (heard, known, failed, left). Empty where
     nothing is recorded.
-
     `clock`: empty unless the clock was set during the call: then by how many seconds in all (`stepped`), and
     `ring` and `talk` in seconds of a steady clock. The instants stay as Asterisk's clock showed them.
-
     `choices`: what was chosen on the route, in order: keys pressed in menus, counts of calls, limits.
-    `switches`: the names of those that were on when the call came in; `unreachable`: destinations left out.
+    `switches`: the names of those that were on when the call came in; `unreachable`: destinations left out;
+    `trunk`: the carrier that the call came from, "" if unknown.
     """
 
     call_id: str
@@ -120,6 +118,7 @@ class CallRecord:
     choices: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    trunk: str = ""
 
     @property
     def talk(self) -> timedelta:
@@ -168,9 +167,10 @@ def call_record(state: CallState) -> CallRecord:
         recording_id=recording.audio if recording else "",
         message_id=message.audio if message else "",
         notice=notice(state.consent),
-        legs=tuple(leg_record(leg) for leg in state.legs.values()),
+        legs=tuple(map(leg_record, state.legs.values())),
         choices=state.choices,
         switches=state.switches,
+        trunk=state.trunk,
         unreachable=state.unreachable,
     )
     return replace(record, clock=clock(state, record)) if state.clock_steps else record

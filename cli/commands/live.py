@@ -42,6 +42,7 @@ def as_text(calls: list[dict[str, Any]]) -> str:
         return "no live calls"
     return "\n".join(
         f"{call['call_id']}  {call['seconds']:7.1f} s  {call['number']:<16} {call['owner']:<12} "
-        f"{call['caller']:<16} {call['doing']}{', recorded' if call['recorded'] else ''}"
+        f"{call['caller']:<16} by {call['trunk'] or 'unknown'}  {call['doing']}"
+        f"{', recorded' if call['recorded'] else ''}"
         for call in calls
     )

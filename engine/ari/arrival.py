@@ -27,6 +27,7 @@ class Arrival:
     dialled: str
     caller: Caller
     entered: datetime
+    trunk: str = ""  # the carrier that the call came from; "" if unknown
 
     @classmethod
     def of_event(cls, event: StasisStart, country: str, node: str) -> Self:
@@ -42,16 +43,16 @@ class Arrival:
     def of_journal(cls, state: CallState) -> Self:
         """A call that an earlier engine journalled."""
         caller = Caller(Presentation.SHOWN, state.caller) if state.caller else UNKNOWN
-        return cls(
-            state.channel, state.call_id, state.number, WITHHELD if state.withheld else caller, state.began
-        )
+        known = WITHHELD if state.withheld else caller
+        return cls(state.channel, state.call_id, state.number, known, state.began, state.trunk)
 
     @classmethod
     def of_fallback(cls, event: CelEvent, country: str, node: str) -> Self:
         """A call that no journal has. CEL does not contain the caller, only whether they are withheld."""
         withheld = event.extra.get("presentation", "").startswith("prohib")
         call_id, dialled = call_id_of(event.call, node), international(event.extra["dialled"], country)
-        return cls(event.call, call_id, dialled, WITHHELD if withheld else UNKNOWN, _entered(event))
+        caller, trunk = WITHHELD if withheld else UNKNOWN, event.extra.get("from", "")
+        return cls(event.call, call_id, dialled, caller, _entered(event), trunk)
 
     @classmethod
     def of_abandoned(cls, start: CelEvent, country: str, node: str) -> Self:
@@ -70,7 +71,8 @@ class Arrival:
         privacy = channel.variables.get("X_PRIVACY", "")
         caller = identify(international(channel.caller_number, country), presentation, privacy)
         call_id = call_id_of(channel.id, node)
-        return cls(channel.id, call_id, international(dialled, country), caller, entered)
+        trunk = channel.variables.get("X_TRUNK", "")
+        return cls(channel.id, call_id, international(dialled, country), caller, entered, trunk)
 
     def completes(self, state: CallState) -> CallStarted:
         """What ARI adds to a call that began with CEL: when it came in, and its caller."""
@@ -85,6 +87,7 @@ class Arrival:
             caller=self.caller.number or "",
             missed=state.missed,
             routing=state.routing,
+            trunk=self.trunk,
         )
 
 

@@ -35,6 +35,10 @@ class Client:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
+    async def metrics(self) -> str:
+        """Return Asterisk's own metrics (res_prometheus): it reads all its channels for them."""
+        return await self._http.text("/metrics")
+
     async def wait_until_ready(self, seconds: float) -> AsteriskInfo:
         """Wait until Asterisk has started.
 

@@ -63,12 +63,13 @@ class Door:
         """Report a call that the dialplan refused; return whether there was no line for it."""
         if event.kind != "REFUSED" or (why := event.extra.get("why")) not in REFUSED:
             return False
-        self._report(event.extra.get("dialled", ""), why)
+        self._report(event.extra.get("dialled", ""), why, event.extra.get("from", ""))
         return why in NO_LINE
 
-    def _report(self, dialled: str, why: str) -> None:
+    def _report(self, dialled: str, why: str, trunk: str = "") -> None:
         self.count(why)
-        self._rarely.warning("call_refused", why, number=dialled)
+        of_carrier = {"trunk": trunk} if trunk else {}
+        self._rarely.warning("call_refused", why, number=dialled, **of_carrier)
 
 
 def rings(state: CallState) -> bool:

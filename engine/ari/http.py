@@ -77,17 +77,28 @@ class Http:
         operation = f"{verb} {path}"
         request = self._written(verb, target(path, params), json)
         point(f"ari.before {operation}")
+        reply = await self._reply(request, operation)
+        point(f"ari.after {operation}")
+        return read(reply.status, reply.content_type, reply.body, operation)
+
+    async def text(self, path: str) -> str:
+        """Return a text that Asterisk's HTTP server has beside ARI. Raises `AriError`."""
+        request = f"GET {self._path.removesuffix('/ari')}{path}{self._head}Content-Length: 0\r\n\r\n"
+        reply = await self._reply(request.encode("ascii"), f"GET {path}")
+        if reply.status >= 400:
+            raise refusal(reply.status, None, f"GET {path}")
+        return reply.body.decode("utf-8", "replace")
+
+    async def _reply(self, request: bytes, operation: str) -> Reply:
         try:
             async with asyncio.timeout(TOTAL_SECONDS), self._free:
-                reply = await self._exchange(request, repeat=verb == "GET")
+                return await self._exchange(request, repeat=request.startswith(b"GET "))
         except TimeoutError:
             raise NoReply(0, f"{operation}: no reply in {TOTAL_SECONDS} s") from None
         except OSError as error:
             raise Unavailable(0, f"{operation}: Asterisk cannot be reached, {type(error).__name__}") from None
         except Broken as error:
             raise NoReply(0, f"{operation}: no reply, {error}") from None
-        point(f"ari.after {operation}")
-        return read(reply.status, reply.content_type, reply.body, operation)
 
     def _written(self, verb: str, path: str, content: Any) -> bytes:
         """Return the whole request, to be sent in one piece."""

@@ -53,6 +53,7 @@ class AriLine(Channel):
         self.dialled = arrival.dialled
         self.caller = arrival.caller
         self.entered = arrival.entered
+        self.trunk = arrival.trunk
         self.exchange = exchange
         self.hand_over = HandOver(exchange, arrival)
         self._keys = Keys()

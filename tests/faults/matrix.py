@@ -18,6 +18,7 @@ from tests.faults.oracle import judge
 from tests.faults.rows import Row
 from tests.live.sinks import canary
 from tests.live.sip import Agent, Call
+from tests.live.traffic.lines import Report
 from tests.live.traffic.run import Agreed, agree, traffic
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.summary import hit
@@ -64,25 +65,10 @@ async def run(
     fault.
     """
     began, at = datetime.now(UTC), time.monotonic()
-    field.absences.clear()
-    field.damage = field.damage.next()
-    field.mail.mails.clear()
-    seed, withheld = str(random.randrange(10**6)), canary()
-    reached: bool | None = None
-    number = withheld_number(field)
+    clear(field)
+    withheld = canary()
     lines = lines or agree(field.house, LINES)
-    async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
-        await asyncio.sleep(max(BEFORE, length / 2))
-        for row in rows:
-            async with AsyncExitStack() as broken:
-                if phase is not None:
-                    reached = await broken.enter_async_context(held(field, phase))
-                await broken.enter_async_context(row.fault(field))
-                await asyncio.to_thread(call_withheld, field, number, withheld)
-                await asyncio.sleep(row.seconds)
-            await asyncio.sleep(BETWEEN)
-        await asyncio.sleep(max(AFTER, length - (time.monotonic() - at)))
-        reports = await calls.over()
+    reports, reached = await struck(field, rows, phase, lines, length, withheld=withheld)
     seen = [call for report in reports for call in report.seen]
     await settle(field, {call.number for call in seen}, began)
     it = await observe(field, reports, began, [withheld])
@@ -97,6 +83,40 @@ async def run(
         measured=measured(it),
         counted=counted(it),
     )
+
+
+def clear(field: Field) -> None:
+    """Forget what earlier cells have left."""
+    field.absences.clear()
+    field.damage = field.damage.next()
+    field.mail.mails.clear()
+
+
+async def struck(
+    field: Field,
+    rows: Sequence[Row],
+    phase: Held | None,
+    lines: Sequence[Agreed],
+    length: float,
+    *,
+    withheld: str,
+) -> tuple[list[Report], bool | None]:
+    """Let the calls go on and the faults strike. What the calls report, and whether the phase was reached."""
+    began, seed = time.monotonic(), str(random.randrange(10**6))
+    number = withheld_number(field)
+    reached: bool | None = None
+    async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
+        await asyncio.sleep(max(BEFORE, length / 2))
+        for row in rows:
+            async with AsyncExitStack() as broken:
+                if phase is not None:
+                    reached = await broken.enter_async_context(held(field, phase))
+                await broken.enter_async_context(row.fault(field))
+                await asyncio.to_thread(call_withheld, field, number, withheld)
+                await asyncio.sleep(row.seconds)
+            await asyncio.sleep(BETWEEN)
+        await asyncio.sleep(max(AFTER, length - (time.monotonic() - began)))
+        return await calls.over(), reached
 
 
 async def run_and_mend(

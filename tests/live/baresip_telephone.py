@@ -21,8 +21,8 @@ from tests.lateness import PATIENCE
 from tests.live.service import until
 
 HERE = Path(__file__).parents[2]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callengine/baresip-1"
-MODULES = ("g711", "aufile", "srtp")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callengine/baresip-2"
+MODULES = ("g711", "g722", "opus", "aufile", "srtp")
 SECONDS = 60  # of its tone
 PLAYED = "player.wav"  # what its user hears; begun anew when a stream begins
 APPS = ("account", "menu", "ctrl_tcp")
@@ -30,6 +30,10 @@ CONFIG = """\
 sip_listen {host}:{port}
 audio_source aufile,{folder}/tone.wav
 audio_player aufile,{folder}/{played}
+ausrc_srate {rate}
+auplay_srate {rate}
+ausrc_channels 1
+auplay_channels 1
 ctrl_tcp_listen 127.0.0.1:{control}
 module_path {modules}
 rtp_stats yes
@@ -162,7 +166,7 @@ def _port(wanted: Wanted, ports: Sequence[int]) -> int:
 def _write_files(folder: Path, wanted: Wanted, tree: Path, ports: Sequence[int]) -> None:
     folder.mkdir(parents=True)
     modules = tree / "usr/lib/baresip/modules"
-    values = {"host": "127.0.0.1", "port": ports[0], "control": ports[2]}
+    values = {"host": "127.0.0.1", "port": ports[0], "control": ports[2], "rate": RATE}
     lines = [CONFIG.format(folder=folder, modules=modules, played=PLAYED, **values)]
     lines += [f"module {name}.so" for name in MODULES]
     lines += [f"module_app {name}.so" for name in APPS]

@@ -9,6 +9,7 @@ from config.trunks import load_trunks
 from devkit.asterisk import Asterisk, Options, start_asterisk
 from devkit.wire import Message
 from engine import fallback
+from engine.trunk_origins import origins_of
 from engine.trunk_sections import render
 from engine.trunk_terms import variables_of
 from tests.live.ari import ask
@@ -36,7 +37,7 @@ class Bench:
         (etc / "trunks.conf").write_text(render(trunks, {}, ""))
         table = fallback.with_national({NUMBER[1:]: FALLBACK}, self.country)
         variables = {**EMPTY, **variables_of(trunks, self.country)}
-        (etc / "fallback.conf").write_text(fallback.render(table, "", variables))
+        (etc / "fallback.conf").write_text(fallback.render(table, "", variables, origins_of(trunks)))
         for module in ("res_pjsip.so", "pbx_config.so"):
             ask(self.asterisk.endpoint, f"/asterisk/modules/{module}", "PUT")
 

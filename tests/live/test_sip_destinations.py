@@ -133,10 +133,14 @@ async def test_telephones_whose_addresses_are_nearly_the_same_are_shown_and_told
     }
 
 
-async def test_a_telephone_is_asked_to_take_the_call(carriers: Trunking, service: Service) -> None:
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_telephone_is_asked_to_take_the_call(
+    carriers: Trunking, service: Service, others: int
+) -> None:
+    """Alone in [connect], beside others in [apart]."""
     user, to = telephone(service, Answers())
-    ring = {"to": [{"number": to, "confirm": True}, {"number": telephone(service, Rings())[1], "delay": 1}]}
-    number = await agreed(carriers, service, [{"ring": ring}])
+    later = [{"number": telephone(service, Rings())[1], "delay": 1} for _ in range(others)]
+    number = await agreed(carriers, service, [{"ring": {"to": [{"number": to, "confirm": True}, *later]}}])
     caller = await service.call(number)
     destination = await service.network.picked_up(user)
     await destination.hears(PROMPTS["confirm"])

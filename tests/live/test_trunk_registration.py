@@ -1,13 +1,16 @@
 """A carrier that asks for a login, to which Asterisk registers: another Asterisk, as a registrar."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from devkit.asterisk import Asterisk, Options, start_asterisk
+from tests.lateness import PATIENCE
 from tests.live.agreed import new_destination
 from tests.live.carriers import Trunking, trunking
 from tests.live.service import CALLER_HZ, Service, at_your_service, until
+from tests.live.test_trunk_terms import ready_of
 
 USER, PASSWORD = "4711", "of-the-carrier"
 MODULES = (
@@ -83,6 +86,8 @@ async def test_asterisk_registers_and_calls_go_both_ways(
     (number, welcome) = carriers.house.agree([{"ring": (to := new_destination())}], [{"announce": "welcome"}])
     await carriers.have(trunk=settings(registrar, welcome))
     await until(lambda: f"sip:{welcome}@" in registrar.cli("pjsip show contacts"))
+    await until(lambda: state_of(carriers) == "registered")
+    assert carriers.house.metric('trunk_registered{trunk="trunk"}') == 1
     caller = await service.call(number)
     await caller.hears(CALLER_HZ)  # its own voice: the carrier has taken the login
     await caller.hang_up()
@@ -98,10 +103,23 @@ async def test_a_login_that_the_carrier_does_not_take_is_no_call_and_no_contact(
     (number,) = carriers.house.agree([{"ring": new_destination()}])
     await carriers.have(trunk={**settings(registrar, number), "user": "4712"})
     await until(lambda: "Rejected" in registrations(carriers))
+    service.forgiven.add("trunk_not_registered")
+    await until(lambda: state_of(carriers) == "rejected")
+    assert carriers.house.metric('trunk_registered{trunk="trunk"}') == 0
+    since = carriers.house.metric('trunk_registration_since_seconds{state="rejected",trunk="trunk"}')
+    assert 0 <= time.time() - since < PATIENCE
+    (warning,) = ready_of(carriers.house)["warnings"]
+    assert warning.startswith("trunk trunk is not registered (rejected) since ")
+    await until(lambda: carriers.house.told("trunk_not_registered") == 1)
     caller = await service.call(number)
     await caller.wait_ended()
     record = await service.record(number)
     assert [(leg.trunk, leg.outcome, leg.sip) for leg in record.legs] == [("trunk", "rejected", 401)]
+
+
+def state_of(carriers: Trunking) -> str:
+    """What /ready says of the registration."""
+    return str(ready_of(carriers.house)["registrations"].get("trunk", {}).get("state"))
 
 
 def registrations(carriers: Trunking) -> str:

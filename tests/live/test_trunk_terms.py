@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 
 from devkit.carrier import Announces, Answers, Refuses
-from devkit.phones import LOOPBACK, shown
+from devkit.phones import LOOPBACK, WITHHELD, shown
 from tests.lateness import PATIENCE
 from tests.live.agreed import new_destination
 from tests.live.carrier_file import user_of
@@ -17,6 +17,7 @@ from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
 from tests.live.service import House, Service, at_your_service, until
 from tests.live.sip import Agent, Ringing
+from tests.live.test_control import live
 
 EARLY_HZ = 700
 BETA_CALLS_FROM = "127.0.0.8"
@@ -153,3 +154,34 @@ async def test_destinations_in_the_carriers_form_keep_their_settings_and_their_r
     assert preferred == ["0225551234", f"0{number[3:]}", ""]
     record = await service.record(number)
     assert sorted((leg.to, leg.outcome) for leg in record.legs) == sorted((one, "busy") for one in presented)
+
+
+async def test_which_carrier_a_call_came_from_is_in_record_metric_log_and_the_list_of_live_calls(
+    carriers: Trunking, service: Service
+) -> None:
+    to, later = service.destination(Answers()), service.destination(Answers())
+    number, other = carriers.house.agree([{"ring": to}], [{"ring": later}])
+    await carriers.have(trunk=carrier(service), beta=carrier(service, addresses=[f"{LOOPBACK}/32"]))
+    await until(lambda: "X_TRUNK=beta" in origins(carriers))
+    caller = await service.call(number, WITHHELD["asserted and private"]("+32470555001"))
+    await service.network.picked_up(to)
+    assert [(call["caller"], call["trunk"]) for call in await live(service, number)] == [("withheld", "beta")]
+    assert service.house.metric('calls_from_total{trunk="beta"}') == 1
+    await caller.hang_up()
+    record = await service.record(number)
+    assert (record.trunk, record.withheld, record.caller) == ("beta", True, "")
+    (line,) = [one for one in service.house.log() if one.get("call") == record.call_id and "trunk" in one]
+    assert (line["event"], line["trunk"]) == ("call_started", "beta")
+    assert LOOPBACK not in json.dumps(line)
+    await carriers.have(trunk=carrier(service))
+    await until(lambda: "no existence" in origins(carriers))
+    caller = await service.call(other)
+    await service.network.picked_up(later)
+    await caller.hang_up()
+    assert (await service.record(other)).trunk == "trunk"
+
+
+def origins(carriers: Trunking) -> str:
+    running = carriers.house.asterisk.running
+    assert running is not None
+    return running.cli("dialplan show origins")

@@ -20,8 +20,11 @@ openssl req {KEY} -subj /CN=mail -addext subjectAltName=IP:127.0.0.1 -keyout /et
 openssl x509 -req -in /root/csr -CA /root/NAME.crt -CAkey /root/NAME.key -days 9 -copy_extensions copy \\
     -out /etc/postfix/crt
 {TLS}
-postfix reload
+systemctl restart postfix
 """
+SHOWN = "openssl s_client -starttls smtp -connect 127.0.0.1:25 </dev/null 2>/dev/null"
+FINGERPRINT = "openssl x509 -noout -fingerprint -sha256"
+
 OWNER = f"name: Bank\nlanguage: en\nmail: {MAIL}\nrequire_tls: true\n"
 NUMBER = f"number: {CERTIFIED}\nowner: bank\ntimezone: Europe/Brussels\nroute:\n  - voicemail: {{}}\n"
 
@@ -38,9 +41,15 @@ def trust(guest: Guest, name: str) -> None:
     guest.run("systemctl restart callengine-worker")
 
 
-def certify(guest: Guest, name: str) -> None:
-    """A new key and certificate for the mail server, signed by this authority."""
+async def certify(guest: Guest, name: str) -> None:
+    """A new key and certificate for the mail server, signed by this authority; returns when it is shown."""
     guest.run(SIGN.replace("NAME", name))
+    await guest.until(f'[ "$({SHOWN} | {FINGERPRINT})" = "$({FINGERPRINT} -in /etc/postfix/crt)" ]')
+
+
+async def shows(guest: Guest, message: str, what: str) -> None:
+    """Wait until the message's state has it. The error has the state, if it never does."""
+    await guest.until(f"callengine messages show {message} | tee /dev/stderr | grep -i '{what}'", 60)
 
 
 async def leave(guest: Guest, telephones: Phones, count: int) -> str:
@@ -52,7 +61,7 @@ async def leave(guest: Guest, telephones: Phones, count: int) -> str:
     await caller.hang_up()
     listed = f"callengine messages --number {CERTIFIED} --format json"
     rows = json.loads(await guest.until(f"{listed} | jq -e 'select(length == {count})'"))
-    return str(rows[0]["message_id"])
+    return str(rows[-1]["message_id"])  # the oldest call comes first
 
 
 async def test_a_renewed_certificate_changes_nothing_and_one_of_an_unknown_authority_holds_mail_back(
@@ -60,7 +69,7 @@ async def test_a_renewed_certificate_changes_nothing_and_one_of_an_unknown_autho
 ) -> None:
     authority(production, "one")
     authority(production, "two")
-    certify(production, "one")
+    await certify(production, "one")
     trust(production, "one")
     production.write("/etc/callengine/routing/owners/bank.yaml", OWNER)
     production.write("/etc/callengine/routing/numbers/bank.yaml", NUMBER)
@@ -69,13 +78,13 @@ async def test_a_renewed_certificate_changes_nothing_and_one_of_an_unknown_autho
 
     for count in (1, 2):
         message = await leave(production, telephones, count)
-        await production.until(f"callengine messages show {message} | grep 'TLS verified'", 60)
-        certify(production, "one")
+        await shows(production, message, "TLS verified")
+        await certify(production, "one")
 
-    certify(production, "two")
+    await certify(production, "two")
     message = await leave(production, telephones, 3)
-    await production.until(f"callengine messages show {message} | grep -i certificate", 60)
+    await shows(production, message, "certificate")
     trust(production, "two")
     await production.until(READY)
     production.run(f"callengine messages retry {message}")
-    await production.until(f"callengine messages show {message} | grep 'TLS verified'", 60)
+    await shows(production, message, "TLS verified")

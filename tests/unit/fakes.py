@@ -62,6 +62,7 @@ class FakeLine:
     heard: list[str] = field(default_factory=list)
     handed_over: list[Connect] = field(default_factory=list)
     entered: datetime = START
+    trunk: str = "trunk"
     legs: int = 0
     journal: CallJournal = field(init=False)  # that of the engine which has the call; Asterisk notes to it
 

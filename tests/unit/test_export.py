@@ -68,7 +68,7 @@ def test_a_record_as_cells() -> None:
 
 def test_a_record_as_an_object_has_exact_texts_and_its_legs() -> None:
     told = json.loads(json.dumps(as_object(RECORD)))
-    assert tuple(told) == (*COLUMNS, "connected", "notice", "legs", "clock")
+    assert tuple(told) == (*COLUMNS, "connected", "notice", "legs", "clock", "trunk")
     assert (told["number"], told["ring_seconds"], told["talk_seconds"]) == ("+3270012345", 5.5, 60.125)
     assert told["connected"] == "2026-11-24T12:00:05.622Z"
     assert told["legs"] == [
