@@ -21,6 +21,7 @@ from config.versions import VersionError, Versions, Why
 from dialplan.routing import Routing
 from engine.routing_reports import report, report_not_stored, report_unusable
 from engine.routing_watch import passes
+from process.memory import give_back
 
 log = structlog.get_logger()
 
@@ -238,6 +239,7 @@ class RoutingStore:
         if self._prepare is not None and self.in_force.digest:
             await self._prepare(routing)
         self._put_into_force(routing)
+        await asyncio.to_thread(give_back)  # what the former version took
 
     def _put_into_force(self, routing: Routing) -> None:
         self.in_force, self.since = routing, self._entered

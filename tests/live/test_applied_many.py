@@ -127,7 +127,7 @@ async def test_versions_are_applied_under_calls(tmp_path: Path) -> None:
         print(report)
         assert await outcomes(run, len(calls.dialled)) == {"answered"}, report
         assert gap.worst < max(LONGEST_GAP, before) + late().total_seconds(), report
-        assert memory[-1] < memory[1] + memory[0] / 10, f"an old version is still in memory: {report}"
+        assert memory[-1] < memory[1] + memory[0] / 10, f"old versions are still in memory: {report}"
 
 
 def rounded(figures: list[float], digits: int) -> str:
