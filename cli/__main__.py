@@ -5,11 +5,15 @@ Importing all of them would load aiohttp, asyncpg and holidays at every start (0
 
 import ast
 import importlib
+import os
 import re
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
+
+from cli.exit_status import ends_at_once
 
 COMMANDS = Path(__file__).parent / "commands"
 
@@ -61,5 +65,17 @@ def main() -> None:
     """
 
 
+def program() -> None:
+    """Run the command of this process."""
+    try:
+        main()
+    except SystemExit as end:
+        if not ends_at_once():
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
+
+
 if __name__ == "__main__":
-    main()
+    program()

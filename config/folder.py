@@ -57,7 +57,7 @@ def list_files(folder: Path) -> Files:
             )
 
     def sorted_files(part: str, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
-        return tuple(map(Path, sorted(_files(f"{folder}/{part}", suffixes, refuse))))
+        return tuple(map(_path, sorted(_files(f"{folder}/{part}", suffixes, refuse))))
 
     owners = sorted_files("owners", YAML)
     numbers = sorted_files("numbers", YAML)
@@ -67,6 +67,13 @@ def list_files(folder: Path) -> Files:
     routes = sorted_files("routes", YAML)
     calendars = sorted_files("calendars", CALENDAR)
     return Files(owners, numbers, tuple(prompts), tuple(errors), callers, routes, calendars)
+
+
+def _path(text: str) -> Path:
+    """The path of this text, which it need not make of its parts again: 10 us, for thousands of files."""
+    path = Path(text)
+    path._str = text  # type: ignore[attr-defined]
+    return path
 
 
 def _files(folder: str, suffixes: tuple[str, ...], refuse: Callable[[Path, str], None]) -> Iterator[str]:

@@ -81,9 +81,12 @@ class RoutingStore:
 
     async def reload(self) -> bool:
         """Put the folder into force. If it cannot be used, log why, change nothing, and return False."""
+        policy = self._reader.policy
         try:
             await self._put_folder_into_force(self._folder)
         except ConfigErrors as error:
+            if self._reader.policy != policy:  # a domain was allowed while the folder was read
+                return await self.reload()
             self.refused = True
             report(error)
             return False

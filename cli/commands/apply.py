@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.exit_status import end_at_once
 from cli.options import settings_option, state_option
 
 
@@ -27,6 +28,7 @@ def command(*, folder: Path, reason: str, dry_run: bool, state: Path | None, set
     from config.copies import FolderChangedError
     from config.versions import Versions
 
+    end_at_once()
     effective = settings_in(settings, state)
     versions = Versions(effective.routing_versions)
     if not dry_run:

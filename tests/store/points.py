@@ -14,7 +14,7 @@ FOLDERS = ("journal", "engine", "storage", "mailer", "worker")
 POINT = fault.point.__name__
 WHOLE_OR_NOT_AT_ALL = {
     *("migrate", "overview", "snapshot", "restoration", "erasure_request", "disclosures", "logins"),
-    *("settings", "switches", "owner_changes"),
+    *("settings", "switches", "owner_changes", "passkeys"),
 }
 
 
