@@ -17,11 +17,17 @@ class Visit:
 
     def __init__(self, where: Mapping[str, Any], address: str) -> None:
         self._portal, self._mailbox = where["portal"], where["mailbox"]
-        self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
+        self._jar = CookieJar()
+        self._opener = build_opener(HTTPCookieProcessor(self._jar))
         self.read("/login", address=address)
         button = self.read(self._link())
         fields = dict(re.findall(r'name="(link|owner)" value="([^"]*)"', button))
         self.first = self.read("/login/use", **fields)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What another browser needs to be logged in too."""
+        return {cookie.name: cookie.value or "" for cookie in self._jar}
 
     def read(self, path: str, **fields: str) -> str:
         """A page; with fields, the answer to its form."""
