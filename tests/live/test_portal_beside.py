@@ -63,7 +63,7 @@ async def setups(run: Stack, telephones: Phones) -> list[float]:
     since, talking = datetime.now(UTC), []
     for _ in range(CALLS):
         talking.append(asyncio.create_task(one_call(run, telephones)))
-        await asyncio.sleep(1 / RATE)
+        await asyncio.sleep(1 / RATE)  # the rate of the calls
     await asyncio.gather(*talking)
     con = await asyncpg.connect(run.database)
     async with asyncio.timeout(60):
