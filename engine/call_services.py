@@ -53,7 +53,7 @@ LEAST_FREE_BYTES = 10**9
 LEAST_FREE_FOR_RECORDINGS = 2 * LEAST_FREE_BYTES  # the last of it is for messages, which exist nowhere else
 LOOK_SECONDS = 1.0
 # Entries are counted and logged a moment later: nothing that can wait delays the setup of a call.
-REPORT_SECONDS = 0.05
+REPORT_SECONDS = 0.1
 
 
 class NodeCallServices:

@@ -17,10 +17,10 @@ PARK_START PARK_END BLINDTRANSFER ATTENDEDTRANSFER PICKUP FORWARD LINKEDID_END L
 LOCAL_OPTIMIZE_BEGIN STREAM_BEGIN STREAM_END DTMF
 """
 BUILT_IN = frozenset(NAMES.split())
-START = r'"[A-Za-z][A-Za-z0-9_]{0,39}","[0-9]{1,11}\.[0-9]{6}",'
+KIND, SECONDS, MICROS = "[A-Za-z][A-Za-z0-9_]{0,39}", "[0-9]{1,11}", "[0-9]{6}"
 TEXT = r'"([^"]*(?:""[^"]*)*)"'
-RECORD = re.compile(r'"(\w+)","(\d+)\.(\d+)",' + ",".join([TEXT] * 6), re.ASCII)
-STARTS = re.compile(START.encode())
+RECORD = re.compile(rf'"({KIND})","({SECONDS})\.({MICROS})",' + ",".join([TEXT] * 6))
+STARTS = re.compile(rf'"{KIND}","{SECONDS}\.{MICROS}",'.encode())
 CHANNEL_ID = re.compile(r"[!-~]{1,149}")  # AST_MAX_PUBLIC_UNIQUEID of channel.h
 EXTENSION = re.compile(r"[!-~]{0,80}")  # AST_MAX_EXTENSION of channel.h
 
@@ -56,10 +56,12 @@ class CelEvent:
 def parse(record: bytes) -> CelEvent:
     """Parse one record without its newline. Raise ValueError for anything except one whole record."""
     match = RECORD.fullmatch(record.decode())
-    if match is None or STARTS.match(record) is None:
+    if match is None:
         raise ValueError("not a CEL record")
     kind, seconds, micros, *texts = match.groups()
-    channel, call, name, context, exten, extra = [text.replace('""', '"') for text in texts]
+    if b'""' in record:
+        texts = [text.replace('""', '"') for text in texts]
+    channel, call, name, context, exten, extra = texts
     if not (CHANNEL_ID.fullmatch(channel) and CHANNEL_ID.fullmatch(call)):
         raise ValueError("not a channel id")
     at = datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=int(micros))

@@ -72,6 +72,7 @@ class Journal:
         self._failed = failed
         self._closed = False
         self._lazy: list[PendingEntry] = []
+        self._is_due = False  # a timer will give them to the thread
 
     @classmethod
     async def open(cls, directory: Path, node: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
@@ -113,8 +114,9 @@ class Journal:
             durable.set_result(None)
         self._wall = max(time.time_ns(), self._wall + 1)
         stamp = Stamp(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self._wall)
-        if not self._lazy:
-            self._loop.call_later(LAZY_SECONDS, self.hurry)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_later(LAZY_SECONDS, self._hurry_at_last)
         self._lazy.append(PendingEntry(entry, payload, stamp, time.monotonic(), durable))
         if isinstance(entry, HandedOver):  # the call lives on without us: a successor must find the entry
             self._loop.call_soon(self.hurry)
@@ -152,6 +154,10 @@ class Journal:
         for call, open_call in recovered.open_calls.items():
             if not open_call.has_begun:
                 self.append(CallEnded(call, at, Result.LOST, "lost"))
+
+    def _hurry_at_last(self) -> None:
+        self._is_due = False
+        self.hurry()
 
     def hurry(self) -> None:
         """Give the waiting entries to the thread, which writes them at once."""

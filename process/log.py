@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -200,25 +200,37 @@ def _number(level: str) -> int:
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Make every value plain JSON of bounded length, without numbers and passwords."""
-    return {key: _redacted(key, value) for key, value in event.items()}
+    return _each_redacted(event)
+
+
+def _each_redacted(values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        key: "[secret]" if _is_secret(key) else _redacted(key, value)
+        for key, value in ((str(name), value) for name, value in values.items())
+    }
 
 
 def _redacted(key: str, value: Any) -> Any:
-    """The part of this key's value that may be logged."""
-    if SECRET.search(key):
-        return "[secret]"
+    """The part of this key's value that may be logged. The key is not that of a secret."""
     match value:
+        case str():
+            return _cut(_masked(key, value))
         case None | bool() | int():
             return value
         case float() if math.isfinite(value):  # NaN is not valid JSON
             return value
         case Mapping():
-            return {str(name): _redacted(str(name), inner) for name, inner in value.items()}
+            return _each_redacted(value)
         case list() | tuple() | set() | frozenset():
             return [_redacted(key, inner) for inner in value]
         case _:
             text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
             return _cut(_masked(key, text))
+
+
+@lru_cache(1024)  # keys are words of our own, except those of a mapping that is logged
+def _is_secret(key: str) -> bool:
+    return SECRET.search(key) is not None
 
 
 def _masked(key: str, text: str) -> str:
@@ -234,5 +246,6 @@ def _masked(key: str, text: str) -> str:
 
 def _cut(text: str) -> str:
     """Bounded, and without lone surrogates: not every JSON reader takes them."""
-    text = text.encode("utf-8", "backslashreplace").decode()
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"

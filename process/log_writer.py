@@ -13,7 +13,7 @@ from threading import Event, RLock, Thread
 
 MOST = 10_000  # lines in the queue, some 5 MB: three minutes of 50 calls/s
 # The first line waits this long for others: each write costs a change of threads, which delays calls.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.1
 BATCH = 1_000  # lines
 RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 1.0

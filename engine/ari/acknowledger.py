@@ -25,7 +25,11 @@ class Acknowledger:
 
     def received(self) -> None:
         """The connection received a message."""
-        if not self._is_due:
+        if self._is_due:
+            return
+        if self._loop.time() >= self._latest + TOGETHER_SECONDS:
+            self._acknowledge()
+        else:
             self._is_due = True
             self._loop.call_at(self._latest + TOGETHER_SECONDS, self._acknowledge)
 

@@ -12,7 +12,7 @@ from engine.ari.door import Door
 from engine.ari.events import StasisStart
 from engine.ari.exchange import Exchange, best_effort
 from engine.ari.line import AriLine
-from engine.ari.live import Live
+from engine.ari.live import Live, Lives
 from engine.ari.past import Past
 from engine.ari.unattended import Unattended
 from engine.ari.unheard import Unheard
@@ -50,8 +50,8 @@ class Calls:
         self._door = door
         self._unattended = Unattended(country, services.node)
         self._unheard = Unheard(exchange)
-        self._lives: dict[str, Live] = {}
-        self._former: dict[str, Live] = {}  # of an Asterisk that has ended
+        self._lives = Lives()
+        self._former = Lives()  # of an Asterisk that has ended
         self._since: datetime | None = None  # when the present Asterisk began, if there was another
         self._former_known = exchange.last_known  # the last sign of life of that other one
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,23 +62,22 @@ class Calls:
     @property
     def present(self) -> list[Live]:
         """The calls of the present Asterisk."""
-        return list(self._lives.values())
+        return list(self._lives)
 
     @property
     def states(self) -> list[CallState]:
         """The states of these calls, and of those of a former Asterisk that have not ended."""
-        return [live.journal.state for live in [*self._lives.values(), *self._former.values()]]
+        return [live.journal.state for live in [*self._lives, *self._former]]
 
     @property
     def channels(self) -> frozenset[str]:
         """The callers' channels of these calls."""
-        return frozenset(self._lives)
+        return self._lives.channels
 
     @property
     def routings(self) -> frozenset[str]:
         """The routing versions that all live calls began under, by digest."""
-        lives = [*self._lives.values(), *self._former.values()]
-        return frozenset(live.journal.state.routing for live in lives)
+        return frozenset(live.journal.state.routing for live in [*self._lives, *self._former])
 
     # How a call begins.
 
@@ -88,6 +87,7 @@ class Calls:
         live = self._lives.get(arrival.channel_id)
         if live is not None:  # it began with a CEL event
             live.journal.append(arrival.completes(live.journal.state))
+            self._lives.add(live)
             return
         admitted = self.past.admit(arrival)
         if admitted is None:
@@ -96,7 +96,8 @@ class Calls:
             self._send_to_fallback(admitted)
         else:
             self._exchange.waiting.add(admitted.channel_id)
-            self.begin(admitted, refused=self._door.is_loop(admitted, self._lives.values()))
+            same_caller = self._lives.of_caller(admitted.caller.number or "")
+            self.begin(admitted, refused=self._door.is_loop(admitted, same_caller))
 
     def begin(self, arrival: Arrival, *, refused: bool = False, former: bool = False) -> Live:
         """Start a task for the call. `former`: its Asterisk has ended."""
@@ -124,7 +125,7 @@ class Calls:
 
     async def hang_up(self, call_id: str) -> bool:
         """Hang up a live call, whatever it does; False if there is none. Its record says `engine`, 31."""
-        for live in self._lives.values():
+        for live in self._lives:
             if live.line.call_id == call_id:
                 await live.line.hang_up_for_operator()
                 return True
@@ -146,13 +147,13 @@ class Calls:
     def remove(self, live: Live) -> None:
         """Take back `add`."""
         live.listening.close()
-        del self._lives[live.line.id]
+        self._lives.remove(live)
 
     def _add(self, live: Live, *, former: bool = False) -> Live:
         if former:
-            self._former[live.line.id] = live
+            self._former.add(live)
         else:
-            self._lives[live.line.id] = live
+            self._lives.add(live)
             live.listen()
         return live
 
@@ -191,9 +192,8 @@ class Calls:
 
     def _live(self, event: CelEvent) -> Live | None:
         """Return the live call of this event. Of two calls with one channel id, choose by their Asterisk."""
-        if self._is_former(event) and event.call in self._former:
-            return self._former[event.call]
-        return self._lives.get(event.call)
+        former = self._former.get(event.call) if self._is_former(event) else None
+        return former or self._lives.get(event.call)
 
     def _is_former(self, event: CelEvent) -> bool:
         return self._since is not None and event.at < self._since
@@ -231,19 +231,20 @@ class Calls:
     def _leave_to_cel(self, lives: Sequence[Live], since: datetime) -> None:
         for live in lives:
             live.listening.close()
-            self._former[live.line.id] = self._lives.pop(live.line.id)
+            self._lives.remove(live)
+            self._former.add(live)
             self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
 
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read."""
-        for live in self._former.values():
+        for live in self._former:
             live.line.lose_with_asterisk(self._former_known)
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""
         if self._since is not None:
             self._since += timedelta(seconds=step.seconds)
-        for live in [*self._lives.values(), *self._former.values()]:
+        for live in [*self._lives, *self._former]:
             live.journal.append(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
 
     # Their tasks.
@@ -271,8 +272,7 @@ class Calls:
         if not self._exchange.detached:
             self._exchange.waiting.discard(live.line.id)
         for lives in (self._lives, self._former):
-            if lives.get(live.line.id) is live:
-                del lives[live.line.id]
+            lives.remove(live)
         if (ending := live.journal.state.ending) is not None:
             self.past.add(live.line.call_id, ending.at)
 

@@ -21,9 +21,9 @@ from engine.ari.cel_marks import Marks, PositionDamaged
 from engine.ari.cel_watch import FolderWatch
 from journal.cel import CelEvent
 
-# Between two looks, so that the lines of many calls are taken together: at 50 calls/s one look for each line
-# cost the engine 1.8 ms of CPU a call (5.6 instead of 3.8).
-REST_SECONDS = 0.03
+# Between two looks, so that the lines of many calls are taken together: each look changes threads several
+# times (docs/decisions/013-cel-is-the-ledger.md).
+REST_SECONDS = 0.1
 LOOK_EVERYWHERE_SECONDS = 1.0
 SAVE_SECONDS = 1.0
 RETRY_SECONDS = 0.5

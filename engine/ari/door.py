@@ -37,22 +37,17 @@ class Door:
         """`drained`: the file that exists while new calls go to their fallback."""
         return cls(same_caller, count, Drain(drained))
 
-    def is_loop(self, arrival: Arrival, lives: Iterable[Live]) -> bool:
+    def is_loop(self, arrival: Arrival, same_caller: Iterable[Live]) -> bool:
         """Whether this call's own destination has sent it back, as far as can be known.
+
+        `same_caller`: the live calls of this caller.
 
         Forwarding preserves the caller's number, and the forwarded call still rings. A company whose
         telephones all show one number talks, and does not ring for long. A loop of calls without a number is
         not detected.
         """
-        caller = arrival.caller.number
-        if not caller:
-            return False
         ringing = [
-            live
-            for live in lives
-            if live.journal.state.caller == caller
-            and live.line.dialled == arrival.dialled
-            and rings(live.journal.state)
+            live for live in same_caller if live.line.dialled == arrival.dialled and rings(live.journal.state)
         ]
         if len(ringing) < self.same_caller:
             return False

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from engine.ari.connection import Broken, Connection, Reply
 from engine.ari.errors import NoReply, Unavailable, refusal
@@ -161,7 +161,7 @@ def target(path: str, params: Mapping[str, Value]) -> str:
     given = {name: _text(value) for name, value in params.items() if value is not None}
     in_path = {name for name in given if f"{{{name}}}" in path}
     filled = path.format(**{name: quote(given[name], safe="") for name in in_path})
-    query = urlencode({name: value for name, value in given.items() if name not in in_path}, quote_via=quote)
+    query = "&".join(f"{name}={quote(given[name], safe='')}" for name in given if name not in in_path)
     return f"{filled}?{query}" if query else filled
 
 

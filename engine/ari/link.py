@@ -119,8 +119,8 @@ class EventLink:
         try:
             async for message in connection.socket:
                 if self._live is connection and message.type is aiohttp.WSMsgType.TEXT:
-                    acknowledger.received()
                     self._read(message.data)
+                    acknowledger.received()
         finally:
             self._end(connection)
         return connection.socket

@@ -1,6 +1,6 @@
-"""A call that is not over: its line, its journal, and the CEL events of its channels."""
+"""Calls that are not over: line, journal, and the CEL events of their channels."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -70,3 +70,48 @@ class Live:
         ring = destinations(event.extra.get("to", ""), domains=self.line.exchange.domains)
         to = tuple(number for _, number in ring)
         self.journal.append(FellBack(self.line.call_id, event.at, to))
+
+
+class Lives:
+    """By the id of the caller's channel. Callers without a number are not found by it."""
+
+    def __init__(self) -> None:
+        self._by_channel: dict[str, Live] = {}
+        self._by_caller: dict[str, dict[str, Live]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_channel)
+
+    def __iter__(self) -> Iterator[Live]:
+        """A call may be added or removed meanwhile."""
+        return iter(list(self._by_channel.values()))
+
+    @property
+    def channels(self) -> frozenset[str]:
+        return frozenset(self._by_channel)
+
+    def get(self, channel: str) -> Live | None:
+        return self._by_channel.get(channel)
+
+    def of_caller(self, number: str) -> tuple[Live, ...]:
+        """Return the calls of this caller."""
+        return tuple(self._by_caller.get(number, {}).values())
+
+    def add(self, live: Live) -> None:
+        """Add a call; again, once its caller is known. It replaces another call with its channel's id."""
+        if (before := self._by_channel.get(live.line.id)) is not None:
+            self.remove(before)
+        self._by_channel[live.line.id] = live
+        if caller := live.journal.state.caller:
+            self._by_caller.setdefault(caller, {})[live.line.id] = live
+
+    def remove(self, live: Live) -> None:
+        """Remove a call, if it is one of these: another one may have its channel's id."""
+        if self._by_channel.get(live.line.id) is not live:
+            return
+        del self._by_channel[live.line.id]
+        caller = live.journal.state.caller
+        calls = self._by_caller.get(caller, {})
+        calls.pop(live.line.id, None)
+        if not calls:
+            self._by_caller.pop(caller, None)

@@ -19,6 +19,7 @@ from tests.lateness import PATIENCE
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the reader look, save and try again all the time."""
+    monkeypatch.setattr(cel_reader, "REST_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "LOOK_EVERYWHERE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "SAVE_SECONDS", 0.02)
     monkeypatch.setattr(cel_reader, "RETRY_SECONDS", 0.01)
