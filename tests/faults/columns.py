@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from devkit.parts import PartTrouble
 from journal.fault import VARIABLE
 from tests.faults.breaking import finish
 from tests.faults.field import Field
@@ -53,7 +54,8 @@ async def held(field: Field, phase: Held) -> AsyncIterator[bool]:
     os.environ[VARIABLE] = f"{phase.failpoint}:{phase.nth}:stop"
     try:
         await finish(worker, signal.SIGTERM)
-        await worker.start()
+        starting = asyncio.create_task(worker.start())  # it may come to the point before it is ready
+        await asyncio.sleep(0)  # its process begins, with this environment
     finally:
         del os.environ[VARIABLE]
     assert worker.process is not None
@@ -65,6 +67,8 @@ async def held(field: Field, phase: Held) -> AsyncIterator[bool]:
     finally:
         going_on.cancel()
         go_on(pid)
+        with suppress(PartTrouble):  # the fault killed it, and has started another
+            await starting
 
 
 async def stops(pid: int) -> bool:
