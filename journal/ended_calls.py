@@ -3,7 +3,7 @@
 For reconciliation. Nothing is reported, stored or moved here, unlike in journal/follower.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,25 +19,23 @@ RECORDS = 1_000  # read at a time
 
 @dataclass(slots=True)
 class JournalledCalls:
-    """`ended`: by call id, the state of each call that has ended; `open_calls`: the ids of the others.
-
-    `unreadable`: the ids of ended calls with entries that this program cannot read.
-    """
+    """`ended`: by call id, the state of each call that has ended; `open_calls`: the ids of the others."""
 
     ended: dict[str, CallState] = field(default_factory=dict)
     open_calls: set[str] = field(default_factory=set)
-    unreadable: set[str] = field(default_factory=set)
 
 
-def journalled_calls(directory: Path, since: datetime) -> JournalledCalls:
-    """The calls in all segments that were written to since then. Raises OSError. Blocks."""
+def journalled_calls(directory: Path, since: datetime, wanted: Collection[str]) -> JournalledCalls:
+    """The wanted calls in all segments that were written to since then. Raises OSError. Blocks."""
     calls, open_calls = JournalledCalls(), OpenCalls()
+    if not wanted:
+        return calls
     for segment in segments(directory):
         with suppress(FileNotFoundError):  # swept meanwhile
             if segment.stat().st_mtime >= since.timestamp():
                 for record in _records(segment):
-                    _add(calls, open_calls, record)
-    calls.open_calls = set(open_calls)
+                    _add(calls, open_calls, record, wanted)
+    calls.open_calls = {call_id for call_id in open_calls if call_id in wanted}
     return calls
 
 
@@ -48,9 +46,8 @@ def _records(segment: Path) -> Iterator[Record]:
         offset = batch[-1].end
 
 
-def _add(calls: JournalledCalls, open_calls: OpenCalls, record: Record) -> None:
+def _add(calls: JournalledCalls, open_calls: OpenCalls, record: Record, wanted: Container[str]) -> None:
     for call_id, call in open_calls.add(record).items():
-        if len(call.entries) < len(call.payloads):
-            calls.unreadable.add(call_id)
-        with suppress(NoBeginning):
-            calls.ended[call_id] = fold(call.entries)
+        if call_id in wanted:
+            with suppress(NoBeginning):
+                calls.ended[call_id] = fold(call.entries)

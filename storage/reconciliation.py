@@ -5,11 +5,13 @@ one of them has and another has not is a call that is billed wrongly, or not at 
 """
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 
@@ -18,7 +20,7 @@ from journal.cel_calls import CelCall, cel_calls, cel_events
 from journal.ended_calls import JournalledCalls, journalled_calls
 from journal.ids import call_id_of
 from storage import dead_letters
-from storage.calls import find
+from storage.calls import find, get
 from storage.records import CallRecord, call_record
 
 NEAR = timedelta(seconds=1)  # between the same call's beginnings, where its id does not tell
@@ -54,17 +56,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
-    """What there is of a node's calls, also of some outside the period.
+    """What there is beside CEL and records.
 
     `reaches`: the oldest line of CEL that is still there. `dead`: why calls have dead letters, by their ids.
+    `journal`: of the calls without a record.
     """
 
-    node: str
-    cel: Sequence[CelCall]
     reaches: datetime | None
-    journal: JournalledCalls
-    records: Sequence[CallRecord]
     dead: Mapping[str, str] = field(default_factory=dict)
+    journal: JournalledCalls = field(default_factory=JournalledCalls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,27 @@ class Sources:
 async def reconcile(
     con: asyncpg.Connection, sources: Sources, since: datetime, until: datetime
 ) -> Reconciliation:
-    """Compare the calls that began in this period. Raises OSError, asyncpg's errors."""
-    cel, reaches, journal = await asyncio.to_thread(read_files, sources, since - NEAR, until + NEAR)
-    records = [
-        record async for record in find(con, None, since - NEAR, until + NEAR) if record.node == sources.node
-    ]
+    """Compare the calls that began in this period. Raises OSError, asyncpg's errors.
+
+    Of the calls that agree only CEL's instants are in memory: a busy node has hundreds of thousands in two
+    hours. The journal is read if a record is missing, for that call.
+    """
+    cel, reaches = await asyncio.to_thread(read_cel, sources, since - NEAR, until + NEAR)
     dead = await dead_letters.reasons(con, sources.node)
-    witnesses = Witnesses(sources.node, cel, reaches, journal, records, dead)
-    return compare(witnesses, since, until)
+    comparison = Comparison(sources.node, cel, Witnesses(reaches, dead), since, until)
+    async for record in find(con, None, since - NEAR, until + NEAR):
+        if record.node == sources.node:
+            comparison.add(record)
+    missing = comparison.without_record()
+    journal = await asyncio.to_thread(journalled_calls, sources.journal, since - NEAR, missing)
+    for call_id in journal.ended:
+        if (stored := await get(con, UUID(call_id))) is not None:  # meanwhile
+            comparison.add(stored)
+    return comparison.result(journal)
 
 
-def read_files(
-    sources: Sources, since: datetime, until: datetime
-) -> tuple[list[CelCall], datetime | None, JournalledCalls]:
-    """CEL's calls that began in this period, its oldest line, and the journal. Raises OSError. Blocks."""
+def read_cel(sources: Sources, since: datetime, until: datetime) -> tuple[list[CelCall], datetime | None]:
+    """CEL's calls that began in this period, and its oldest line. Raises OSError. Blocks."""
     oldest: datetime | None = None
 
     def dated() -> Iterator[CelEvent]:
@@ -112,19 +119,7 @@ def read_files(
                 yield event
 
     calls = [call for call in cel_calls(dated()) if call.began < until]
-    return calls, oldest, journalled_calls(sources.journal, since)
-
-
-def compare(witnesses: Witnesses, since: datetime, until: datetime) -> Reconciliation:
-    """The differences between these, of calls that began in this period."""
-    pairs = matched(witnesses)
-    in_period = [pair for pair in pairs if since <= pair.began < until]
-    differences = [found for pair in in_period for found in differences_of(pair, witnesses)]
-    return Reconciliation(
-        cel=sum(pair.cel is not None for pair in in_period),
-        records=sum(pair.record is not None for pair in in_period),
-        differences=tuple(sorted(differences, key=lambda it: (it.began, it.call_id))),
-    )
+    return calls, oldest
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +138,66 @@ class Pair:
         return self.record.began
 
 
-def matched(witnesses: Witnesses) -> list[Pair]:
-    """Find each call's record: by its id, which is made of the channel's; else by number and beginning.
+class Comparison:
+    """Compares CEL's calls with records, which come one by one. `add` all records, then ask for the `result`.
 
-    The ids of two calls differ from their channel's where Asterisk gave one channel id to both.
+    A record is found by its id, which is made of the channel's; else by number and beginning. The ids of two
+    calls differ from their channel's where Asterisk gave one channel id to both.
     """
-    by_id = {record.call_id: record for record in witnesses.records}
-    pairs, unmatched = [], []
-    for call in witnesses.cel:
-        call_id = call_id_of(call.channel, witnesses.node)
-        record = by_id.get(call_id)
-        if record is not None and abs(record.began - call.began) < NEAR:
-            pairs.append(Pair(call_id, call, by_id.pop(call_id)))
-        else:
-            unmatched.append(call)
-    for call in unmatched:
-        record = next((it for it in by_id.values() if is_same(call, it)), None)
-        call_id = record.call_id if record else call_id_of(call.channel, witnesses.node)
-        pairs.append(Pair(call_id, call, by_id.pop(call_id, None) if record else None))
-    return [*pairs, *(Pair(record.call_id, None, record) for record in by_id.values())]
+
+    def __init__(
+        self, node: str, cel: Sequence[CelCall], witnesses: Witnesses, since: datetime, until: datetime
+    ) -> None:
+        self._node = node
+        self._witnesses = witnesses
+        self._since, self._until = since, until
+        self._calls: defaultdict[str, list[CelCall]] = defaultdict(list)
+        for call in cel:
+            self._calls[call_id_of(call.channel, node)].append(call)
+        self._records: list[CallRecord] = []  # of no call of CEL, by the id
+        self._differences: list[Difference] = []
+        self._counted: Counter[str] = Counter()
+
+    def add(self, record: CallRecord) -> None:
+        """Compare one record."""
+        calls = self._calls.get(record.call_id, [])
+        call = next((it for it in calls if abs(record.began - it.began) < NEAR), None)
+        if call is None:
+            self._records.append(record)
+            return
+        calls.remove(call)
+        self._compare(Pair(record.call_id, call, record), self._witnesses)
+
+    def without_record(self) -> frozenset[str]:
+        """Return the ids of the calls that only CEL has, so far."""
+        return frozenset(call_id for call_id, calls in self._calls.items() if calls)
+
+    def result(self, journal: JournalledCalls) -> Reconciliation:
+        """Compare what is left; return all differences of calls that began in the period."""
+        witnesses = replace(self._witnesses, journal=journal)
+        for pair in self._left():
+            self._compare(pair, witnesses)
+        return Reconciliation(
+            cel=self._counted["cel"],
+            records=self._counted["records"],
+            differences=tuple(sorted(self._differences, key=lambda it: (it.began, it.call_id))),
+        )
+
+    def _left(self) -> Iterator[Pair]:
+        by_id = {record.call_id: record for record in self._records}
+        for call_id, calls in self._calls.items():
+            for call in calls:
+                record = next((it for it in by_id.values() if is_same(call, it)), None)
+                yield Pair(record.call_id if record else call_id, call, record)
+                if record:
+                    del by_id[record.call_id]
+        yield from (Pair(record.call_id, None, record) for record in by_id.values())
+
+    def _compare(self, pair: Pair, witnesses: Witnesses) -> None:
+        if self._since <= pair.began < self._until:
+            self._counted["cel"] += pair.cel is not None
+            self._counted["records"] += pair.record is not None
+            self._differences += differences_of(pair, witnesses)
 
 
 def is_same(call: CelCall, record: CallRecord) -> bool:

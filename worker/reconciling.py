@@ -1,5 +1,6 @@
 """Once an hour: do CEL, journal and call records of the last two hours agree?"""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
+from process.memory import give_back
 from storage.reconciliation import Sources, reconcile
 from worker.metrics import WorkerMetrics
 
@@ -40,6 +42,7 @@ class Reconciling:
             log.warning("calls_not_reconciled", error=str(error))
             return False
         self._reconciled = time.monotonic()
+        await asyncio.to_thread(give_back)
         self._metrics.reconcile_differences.set(len(result.differences))
         for difference in result.differences:
             if difference.call_id not in self._reported:

@@ -101,6 +101,7 @@ class Calls:
 
     def begin(self, arrival: Arrival, *, refused: bool = False, former: bool = False) -> Live:
         """Start a task for the call. `former`: its Asterisk has ended."""
+        self._unattended.forget(arrival.channel_id)
         terms = self._services.terms(arrival.dialled)
         line = AriLine(self._exchange, arrival)
         live = self._add(Live(line, begin(line, terms, self._services)), former=former)

@@ -32,6 +32,10 @@ class Unattended:
             )
         return None
 
+    def forget(self, channel: str) -> None:
+        """The call of this caller has begun."""
+        self._begun.pop(channel, None)
+
     def _remember(self, start: CelEvent) -> None:
         self._begun[start.call] = start
         if len(self._begun) > MOST_BEGUN:

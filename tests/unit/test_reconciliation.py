@@ -10,7 +10,7 @@ from journal.cel_calls import CelCall
 from journal.ended_calls import JournalledCalls
 from journal.ids import call_id_of
 from journal.state import fold
-from storage.reconciliation import Difference, Kind, Reconciliation, Witnesses, compare
+from storage.reconciliation import Comparison, Difference, Kind, Reconciliation, Witnesses
 from storage.records import CallRecord, call_record
 from tests.store.calls import answered_call, changed
 
@@ -42,7 +42,16 @@ def compared(
 ) -> Reconciliation:
     calls, records = [cel] if cel else [], [record] if record else []
     reaches = more.pop("reaches", SINCE)
-    return compare(Witnesses(NODE, calls, reaches, journal, records, **more), SINCE, UNTIL)
+    return of(calls, records, journal, Witnesses(reaches, **more))
+
+
+def of(
+    calls: list[CelCall], records: list[CallRecord], journal: JournalledCalls, witnesses: Witnesses
+) -> Reconciliation:
+    comparison = Comparison(NODE, calls, witnesses, SINCE, UNTIL)
+    for record in records:
+        comparison.add(record)
+    return comparison.result(journal)
 
 
 def difference(**what: Any) -> Difference:
@@ -134,17 +143,18 @@ def test_of_two_calls_with_one_channel_id_each_has_its_record() -> None:
     second_id = call_id_of(CHANNEL, NODE, again.began)
     entries = [changed(it, at=it.at and it.at + hour, call=second_id) for it in ENTRIES]
     second = call_record(fold(entries))
-    witnesses = Witnesses(NODE, [CEL, again], SINCE, ENDED, [RECORD, second])
-    assert compare(witnesses, SINCE, UNTIL) == Reconciliation(2, 2, ())
-    (found,) = compare(replace(witnesses, records=[second]), SINCE, UNTIL).differences
+    assert of([CEL, again], [RECORD, second], ENDED, Witnesses(SINCE)) == Reconciliation(2, 2, ())
+    (found,) = of([CEL, again], [second], ENDED, Witnesses(SINCE)).differences
     assert (found.kind, found.began) == (Kind.NO_RECORD, CEL.began)
 
 
 def test_calls_outside_of_the_period_are_not_compared() -> None:
-    witnesses = Witnesses(NODE, [CEL], SINCE, NOTHING, [])
-    assert compare(witnesses, NOON + timedelta(microseconds=1), UNTIL) == Reconciliation(0, 0, ())
-    assert compare(witnesses, SINCE, NOON) == Reconciliation(0, 0, ())
-    assert len(compare(witnesses, NOON, UNTIL).differences) == 1
+    def between(since: datetime, until: datetime) -> Reconciliation:
+        return Comparison(NODE, [CEL], Witnesses(SINCE), since, until).result(NOTHING)
+
+    assert between(NOON + timedelta(microseconds=1), UNTIL) == Reconciliation(0, 0, ())
+    assert between(SINCE, NOON) == Reconciliation(0, 0, ())
+    assert len(between(NOON, UNTIL).differences) == 1
 
 
 def test_a_difference_reads_as_a_sentence_with_its_remedy() -> None:
