@@ -1,6 +1,7 @@
 """The worker's jobs for audio: seal, destroy, sweep and count it, and mark what is being recorded."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -38,9 +39,9 @@ class AudioJobs:
         open_calls: Callable[[], frozenset[str] | None],
         posted: Callable[[], None] = lambda: None,
     ) -> None:
-        self.objects = objects_of(settings)
+        self._objects = objects_of(settings)
         spool, leases = Spool(settings.asterisk.recordings), Leases(settings.node)
-        self._destruction = Destruction(settings.node, spool, self.objects, leases)
+        self._destruction = Destruction(settings.node, spool, self._objects, leases)
         self._sweeping = Sweeping(settings.node, spool, open_calls)
         self.destroying = self._destruction.destroying
         self.jobs: list[Work] = [
@@ -53,11 +54,19 @@ class AudioJobs:
         ]
         self._encrypted_store: EncryptedStore | None = None
         if key_wrapper := key_wrapper_of(settings):
-            self._encrypted_store = store = EncryptedStore(self.objects, key_wrapper)
+            self._encrypted_store = store = EncryptedStore(self._objects, key_wrapper)
             self._sealing = Sealing(settings, spool, store, leases, (posted, self.destroying.wake))
             rotation = timedelta(minutes=settings.key_rotation_minutes)
-            self._keys = KeyJobs(self.objects, key_wrapper, rotation)
+            self._keys = KeyJobs(self._objects, key_wrapper, rotation)
             self.jobs += [self._sealing.job, *self._keys.jobs]
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Close the store at the end of the block, when no job runs: a mail still reads its sound."""
+        try:
+            yield
+        finally:
+            await self._objects.close()
 
     @property
     def troubles(self) -> list[str]:

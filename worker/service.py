@@ -13,7 +13,6 @@ from mailer.outbox_worker import OutboxWorker
 from process.health import health
 from process.metrics import watch_loop
 from process.signals import stop_requested
-from storage.objects import Objects
 from storage.reconciliation import Sources
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
@@ -53,7 +52,7 @@ async def work(settings: Settings) -> None:
         health(
             http.host, http.worker_port, metrics, lambda: troubles(drainer, audio_jobs, mail_jobs, erasing)
         ) as url,
-        closed_at_last(audio_jobs.objects),
+        audio_jobs.at_work(),
         doing(
             [letters, reconciling, *callers, *audio_jobs.jobs, *mail_jobs.jobs],
             database,
@@ -108,15 +107,6 @@ async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) ->
         # The acceptance of a mail that was sent just now is stored, or the mail would be sent again.
         await asyncio.wait(tasks, timeout=GRACE_SECONDS)
         pool.terminate()
-
-
-@asynccontextmanager
-async def closed_at_last(objects: Objects) -> AsyncIterator[None]:
-    """Close the store once no job uses it: a mail that is being sent at the end still reads its sound."""
-    try:
-        yield
-    finally:
-        await objects.close()
 
 
 async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
