@@ -45,11 +45,14 @@ class Trunking:
     async def have(self, **trunks: Mapping[str, Any]) -> None:
         """Let these be the carriers, by name, and no others; returns when they are in force."""
         before = self.house.told("trunks_in_force")
-        for file in self.folder.glob("*.yaml"):
-            if file.stem not in trunks:
-                file.unlink()
-        for name, settings in trunks.items():
-            (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(settings)))
+        wanted = {name: yaml.safe_dump(dict(settings)) for name, settings in trunks.items()}
+        present = {file.stem: file.read_text() for file in self.folder.glob("*.yaml")}
+        if wanted == present:
+            return
+        for name in present.keys() - wanted.keys():
+            (self.folder / f"{name}.yaml").unlink()
+        for name, text in wanted.items():
+            (self.folder / f"{name}.yaml").write_text(text)
         await until(lambda: self.house.told("trunks_in_force") > before)
         written = self.house.endpoint.etc / "fallback.conf"
         named = [name for name in trunks if name != "trunk"]

@@ -1,24 +1,19 @@
 """SIP addresses as destinations, at the telephone system of their domain: real telephones, with audio."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from itertools import count
-from typing import Any
 
 import pytest
 
-from devkit.carrier import Answers, Behaviour, Refuses, Rings
+from devkit.carrier import Answers, Refuses, Rings
 from devkit.phones import LOOPBACK, WITHHELD, shown
-from storage.records import CallRecord
-from tests.live.agreed import PROMPTS, Route, new_caller
+from tests.live.agreed import PROMPTS, new_caller
 from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
 from tests.live.fragile import Fragile
 from tests.live.service import Service, at_your_service, until
+from tests.live.telephone_system import DOMAIN, TRUNK, legs, new_user, system, telephone
 from tests.live.test_control import run
-
-DOMAIN, TRUNK = "pbx.acme.example", "acme-pbx"
-_users = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -30,39 +25,15 @@ def carriers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trunking]:
 @pytest.fixture
 async def service(carriers: Trunking) -> AsyncIterator[Service]:
     async with at_your_service(carriers.house) as service:
-        yield service
-
-
-def system(service: Service, **settings: Any) -> Mapping[str, Any]:
-    """The file of the telephone system's trunk: it is where the test's telephones are."""
-    host = f"{LOOPBACK}:{service.house.carrier_port}"
-    return {"host": host, "sip_domain": DOMAIN, "qualify_seconds": 0, **settings}
-
-
-def telephone(service: Service, behaviour: Behaviour) -> tuple[str, str]:
-    """The user and the address of a new telephone of the system, which does this."""
-    user = f"Desk-{next(_users)}.reception"
-    service.network.behave(user, behaviour)
-    return user, f"sip:{user}@{DOMAIN}"
-
-
-async def agreed(carriers: Trunking, service: Service, route: Route, **settings: Any) -> str:
-    """A number with this route, after the system of the domain has a trunk."""
-    if not list(carriers.folder.glob(f"{TRUNK}.yaml")):
         await carriers.have(**{TRUNK: system(service)})
-    (number,) = carriers.house.agree(route, **settings)
-    return number
-
-
-def legs(record: CallRecord) -> list[tuple[str, str, str]]:
-    return [(leg.to, leg.trunk, str(leg.outcome)) for leg in record.legs]
+        yield service
 
 
 async def test_a_telephone_at_an_address_answers_and_the_record_has_the_address(
     carriers: Trunking, service: Service
 ) -> None:
     user, to = telephone(service, Answers())
-    number = await agreed(carriers, service, [{"ring": to}])
+    (number,) = carriers.house.agree([{"ring": to}])
     caller = await service.call(number, shown(who := new_caller()))
     await hear_each_other(caller, await service.network.picked_up(user))
     await caller.hang_up()
@@ -77,7 +48,7 @@ async def test_a_telephone_at_an_address_answers_and_the_record_has_the_address(
 
 async def test_a_withheld_caller_stays_withheld(carriers: Trunking, service: Service) -> None:
     user, to = telephone(service, Answers())
-    number = await agreed(carriers, service, [{"ring": to}])
+    (number,) = carriers.house.agree([{"ring": to}])
     caller = await service.call(number, WITHHELD["real From and private"](who := new_caller()))
     await hear_each_other(caller, await service.network.picked_up(user))
     await caller.hang_up()
@@ -93,7 +64,7 @@ async def test_an_address_and_a_number_ring_at_once_each_at_its_trunk(
 ) -> None:
     user, to = telephone(service, Rings())
     mobile = service.destination(Answers(after=1.0))
-    number = await agreed(carriers, service, [{"ring": {"to": [to, mobile]}}])
+    (number,) = carriers.house.agree([{"ring": {"to": [to, mobile]}}])
     caller = await service.call(number)
     await service.network.arrival(user)
     await hear_each_other(caller, await service.network.picked_up(mobile))
@@ -108,7 +79,7 @@ async def test_telephones_whose_addresses_are_nearly_the_same_are_shown_and_told
     carriers: Trunking, service: Service
 ) -> None:
     """By one Dial, whose legs find what is meant for them by their addresses."""
-    user = f"desk-{next(_users)}_a.b"
+    user = f"{new_user()}_a.b"
     busy, other = user.upper(), f"+{user}"
     for name, behaviour in ((user, Answers(after=0.5)), (busy, Refuses(486)), (other, Rings())):
         service.network.behave(name, behaviour)
@@ -117,7 +88,7 @@ async def test_telephones_whose_addresses_are_nearly_the_same_are_shown_and_told
         {"number": f"sip:{user}@{DOMAIN}", "whisper": "welcome"},
         {"number": f"sip:{other}@{DOMAIN}", "present": "anonymous"},
     ]
-    number = await agreed(carriers, service, [{"ring": {"to": to}}])
+    (number,) = carriers.house.agree([{"ring": {"to": to}}])
     caller = await service.call(number, shown(who := new_caller()))
     destination = await service.network.picked_up(user)
     await destination.hears(PROMPTS["welcome"])
@@ -140,7 +111,7 @@ async def test_a_telephone_is_asked_to_take_the_call(
     """Alone in [connect], beside others in [apart]."""
     user, to = telephone(service, Answers())
     later = [{"number": telephone(service, Rings())[1], "delay": 1} for _ in range(others)]
-    number = await agreed(carriers, service, [{"ring": {"to": [{"number": to, "confirm": True}, *later]}}])
+    (number,) = carriers.house.agree([{"ring": {"to": [{"number": to, "confirm": True}, *later]}}])
     caller = await service.call(number)
     destination = await service.network.picked_up(user)
     await destination.hears(PROMPTS["confirm"])
@@ -156,7 +127,7 @@ async def test_one_after_another_the_next_is_rung_and_busy_branches(
 ) -> None:
     first, second = telephone(service, Refuses(486)), telephone(service, Refuses(486))
     ring = {"to": [first[1], second[1]], "strategy": "in_order", "busy": [{"hangup": "busy"}]}
-    number = await agreed(carriers, service, [{"ring": ring}])
+    (number,) = carriers.house.agree([{"ring": ring}])
     assert (await (await service.call(number)).wait_ended()).code == 486
     assert legs(await service.record(number)) == [
         (first[1], TRUNK, "busy"),
@@ -166,7 +137,7 @@ async def test_one_after_another_the_next_is_rung_and_busy_branches(
 
 async def test_without_an_engine_the_fallback_may_be_an_address(carriers: Trunking, service: Service) -> None:
     user, to = telephone(service, Answers())
-    number = await agreed(carriers, service, [{"ring": service.destination(Rings())}], fallback=to)
+    (number,) = carriers.house.agree([{"ring": service.destination(Rings())}], fallback=to)
     table = carriers.house.endpoint.etc / "fallback.conf"
     await until(lambda: f"FB_{number[1:]}={to.removeprefix('sip:')}\n" in table.read_text())
     await run(service, "drain")
@@ -203,7 +174,7 @@ async def test_a_killed_engine_has_not_forgotten_which_telephone_rings(
     carriers: Trunking, service: Service
 ) -> None:
     user, to = telephone(service, Answers(after=4.0))
-    number = await agreed(carriers, service, [{"ring": to}])
+    (number,) = carriers.house.agree([{"ring": to}])
     caller = await service.call(number)
     await service.network.arrival(user)
     engine = Fragile(carriers.house.engine)
@@ -221,7 +192,7 @@ async def test_a_telephone_that_refuses_the_callers_number_is_shown_the_service_
 ) -> None:
     user, to = telephone(service, Refuses(603))
     ring = {"to": {"number": to, "present_if_refused": "service_number"}}
-    number = await agreed(carriers, service, [{"ring": ring}])
+    (number,) = carriers.house.agree([{"ring": ring}])
     await (await service.call(number)).wait_ended()
     first, second = [await service.network.arrival(user, nth) for nth in (1, 2)]
     assert number[3:] not in first.invite.one("from")
@@ -261,7 +232,7 @@ async def test_a_domain_that_was_removed_is_dialled_no_more_and_the_folder_is_re
 ) -> None:
     user, to = telephone(service, Answers())
     mobile = service.destination(Answers())
-    number = await agreed(carriers, service, [{"ring": to}, {"ring": mobile}])
+    (number,) = carriers.house.agree([{"ring": to}, {"ring": mobile}])
     before = carriers.house.told("routing_refused")
     service.forgiven |= {"routing_refused"}
     await carriers.have()
