@@ -16,7 +16,7 @@ from aiohttp import web
 
 from engine.ari.errors import AriError
 from engine.drain import Drain
-from engine.live_calls import busiest, listed
+from engine.live_calls import busiest, by_carrier, listed
 from journal.state import CallState
 from process.local_socket import bound
 
@@ -61,8 +61,9 @@ def _app(controlled: Controlled) -> web.Application:
 
     async def show_top(_: web.Request) -> web.Response:
         states = controlled.states()
-        top = {"live": len(states), "drained": controlled.drain.is_on, "numbers": busiest(states)}
-        return web.json_response({**controlled.overview(), **top})
+        top = {"live": len(states), "drained": controlled.drain.is_on}
+        counted = {"numbers": busiest(states), "trunks": by_carrier(states)}
+        return web.json_response({**controlled.overview(), **top, **counted})
 
     async def hang_up(request: web.Request) -> web.Response:
         call_id, operator = request.match_info["call"], await _operator(request)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from engine.call_services import UNKNOWN_TRUNK
 from journal.state import CallState
 
 MOST = 1000  # calls in one answer, the newest
@@ -51,3 +52,9 @@ def busiest(states: Iterable[CallState], most: int = 10) -> list[dict[str, Any]]
     """The numbers with the most live calls."""
     counts = Counter(state.number for state in states)
     return [{"number": number, "live": live} for number, live in counts.most_common(most)]
+
+
+def by_carrier(states: Iterable[CallState]) -> list[dict[str, Any]]:
+    """The carriers from which the live calls came, the one with the most first."""
+    counts = Counter(state.trunk or UNKNOWN_TRUNK for state in states)
+    return [{"trunk": trunk, "live": live} for trunk, live in counts.most_common()]

@@ -1,4 +1,4 @@
-"""callengine top: show live calls, the busiest numbers, and what waits."""
+"""callengine top: show live calls, the busiest numbers, the carriers, and what waits."""
 
 import json
 import re
@@ -25,7 +25,8 @@ WORKER = ("drain_backlog_bytes", "messages", "sounds", "destructions_overdue", "
 @state_option()
 @settings_option()
 def command(*, every: float, once: bool, form: str, state: Path | None, settings: Path | None) -> None:
-    """Show live calls, the ten numbers with the most, refused calls, and what the worker has to do.
+    """Show live calls, the ten numbers with the most, the carriers they came from, refused calls, and what
+    the worker has to do.
 
     Until interrupted. Run it as root or as the engine's user, on the engine's host.
     """
@@ -70,6 +71,8 @@ def as_text(shown: dict[str, Any]) -> str:
         *(f"  not ready: {reason}" for reason in shown["reasons"]),
         *(f"  warning: {warning}" for warning in shown["warnings"]),
         *(f"  {row['live']:5d}  {row['number']}" for row in shown["numbers"]),
+        "from carriers: "
+        + (", ".join(f"{row['trunk']} {row['live']}" for row in shown.get("trunks", ())) or "none"),
         "refused: " + (", ".join(f"{why} {n:.0f}" for why, n in shown["refused"].items() if n) or "none"),
     ]
     if shown["worker"] is None:

@@ -17,7 +17,7 @@ from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
 from tests.live.service import House, Service, at_your_service, until
 from tests.live.sip import Agent, Ringing
-from tests.live.test_control import live
+from tests.live.test_control import live, run
 
 EARLY_HZ = 700
 BETA_CALLS_FROM = "127.0.0.8"
@@ -166,6 +166,9 @@ async def test_which_carrier_a_call_came_from_is_in_record_metric_log_and_the_li
     caller = await service.call(number, WITHHELD["asserted and private"]("+32470555001"))
     await service.network.picked_up(to)
     assert [(call["caller"], call["trunk"]) for call in await live(service, number)] == [("withheld", "beta")]
+    top = json.loads((await run(service, "top", "--once", "--format", "json")).output)
+    assert top["trunks"] == [{"trunk": "beta", "live": 1}]
+    assert "\nfrom carriers: beta 1\n" in (await run(service, "top", "--once")).output
     await until(lambda: 'calls_from_total{trunk="beta"} 1.0' in metrics(service))
     await caller.hang_up()
     record = await service.record(number)

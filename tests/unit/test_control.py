@@ -12,7 +12,7 @@ import pytest
 
 from engine.control import SOCKET, Controlled, keep_controlling
 from engine.drain import DRAINED, Drain
-from engine.live_calls import busiest, doing, listed
+from engine.live_calls import busiest, by_carrier, doing, listed
 from journal.entries import (
     CallerLeft,
     CallStarted,
@@ -31,10 +31,10 @@ CALL = "01890a5d-ac96-774b-bcce-b302099a8057"
 DESTINATION = "+32470111222"
 
 
-def call(*entries: Entry, withheld: bool = False, number: str = "+3270012345") -> CallState:
+def call(*entries: Entry, withheld: bool = False, number: str = "+3270012345", trunk: str = "") -> CallState:
     caller = "" if withheld else "+3225551234"
     begun = CallStarted(
-        CALL, NOW, number=number, owner="acme", withheld=withheld, node="n", channel="c", caller=caller
+        CALL, NOW, number, "acme", withheld=withheld, node="n", channel="c", caller=caller, trunk=trunk
     )
     return fold([begun, *entries])
 
@@ -66,6 +66,15 @@ def test_it_says_what_happens_to_a_caller(entries: list[Entry], what: str) -> No
 def test_the_busiest_numbers_come_first() -> None:
     states = [call(number="+321"), call(number="+322"), call(number="+322")]
     assert busiest(states, 1) == [{"number": "+322", "live": 2}]
+
+
+def test_live_calls_are_counted_by_the_carrier_that_they_came_from() -> None:
+    states = [call(trunk="beta"), call(trunk="trunk"), call(trunk="beta"), call()]
+    assert by_carrier(states) == [
+        {"trunk": "beta", "live": 2},
+        {"trunk": "trunk", "live": 1},
+        {"trunk": "unknown", "live": 1},
+    ]
 
 
 def test_a_drained_engine_stays_so_over_a_restart(tmp_path: Path) -> None:

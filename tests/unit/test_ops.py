@@ -71,6 +71,15 @@ def test_panels_of_the_board_do_not_overlap() -> None:
     assert len(set(places)) == len(places) > 10
 
 
+def test_the_board_shows_calls_by_outcome_by_carrier_and_by_the_reason_of_their_refusal() -> None:
+    labels = {
+        label
+        for text in expressions()
+        for label in re.findall(r"sum by \((\w+)\) \(rate\(callengine_calls", text)
+    }
+    assert labels == {"outcome", "trunk", "why"}
+
+
 def banned(line: str) -> str | None:
     """Whom fail2ban would ban for this line: <HOST> is an address."""
     (expression,) = re.findall(r"^failregex = (.+)$", FILTER.read_text("utf-8"), re.M)
