@@ -70,7 +70,7 @@ async def add(request: web.Request) -> web.StreamResponse:
         except PasskeyRefused:
             raise web.HTTPSeeOther("/data?refused=passkey") from None
         async with settings.alone(con, visitor.name):
-            if added := await passkeys.add(con, visitor.name, new):
+            if added := await passkeys.add(con, visitor.name, new, browser):
                 detail = f"passkey: -> {name}"
                 await access.add(con, None, Access.CHANGE, visitor.actor, owner=visitor.name, detail=detail)
                 await settings.notify(con, visitor.name, notice(visitor, "passkey_added", name))

@@ -15,8 +15,11 @@ from cli.options import format_option, settings_option, state_option
 if TYPE_CHECKING:
     from config.settings import Settings
     from dialplan.number import Owner
+    from storage.owned.settings import Notice
     from storage.owner_changes import OwnerChange
+    from storage.owner_passkeys import Passkeys, Removed
 
+PASSKEYS = "passkeys"
 COLUMNS = (
     "owner",
     "name",
@@ -59,7 +62,7 @@ def list_(*, form: str, state: Path | None, settings: Path | None) -> None:
 @state_option()
 @settings_option()
 def show(*, owner: str, form: str, state: Path | None, settings: Path | None) -> None:
-    """Show OWNER: settings in force, what the owner has changed, what the file has, logins and tokens."""
+    """Show OWNER: settings in force, changes by the owner, what the file has, logins, tokens, passkeys."""
     told = asked(state, settings, lambda values: shown(values, owner))
     if form == "json":
         click.echo(json.dumps(told, indent=1))
@@ -73,6 +76,11 @@ def show(*, owner: str, form: str, state: Path | None, settings: Path | None) ->
         click.echo(f"not in force yet: {name}: {value}")
     for name in ("logged_in", "tokens", "locked"):
         click.echo(f"{name}: {told[name]}")
+    for row in told["passkeys"]:
+        used = f"last used {row['last_used']}" if row["last_used"] else "never used"
+        click.echo(f"passkeys of {row['address']}: {row['count']}, since {row['since']}, {used}")
+    if not told["passkeys"]:
+        click.echo("passkeys: 0")
 
 
 @command.command()
@@ -83,25 +91,46 @@ def show(*, owner: str, form: str, state: Path | None, settings: Path | None) ->
 def reset(*, owner: str, setting: tuple[str, ...], state: Path | None, settings: Path | None) -> None:
     """Drop what OWNER has changed of these settings, or of all: the file counts again within 5 s.
 
-    If the owner has changed none of them, nothing is done, and the exit status is 0 as well.
+    `passkeys` as a SETTING removes all passkeys of OWNER, ends every login, and drops the links that would
+    confirm new mail addresses; without a SETTING that is done too. If there is nothing to drop, nothing is
+    done, and the exit status is 0 as well.
     """
     from dialplan.owner_changes import CHANGEABLE
 
-    if unknown := set(setting) - set(CHANGEABLE):
-        raise click.ClickException(f"{min(unknown)} cannot be changed by owners: {', '.join(CHANGEABLE)} can")
+    known = (*CHANGEABLE, PASSKEYS)
+    if unknown := set(setting) - set(known):
+        raise click.ClickException(f"{min(unknown)} cannot be changed by owners: {', '.join(known)} can")
+    _, owners = force(state, settings)
+    wanted, notice = set(setting or known), notice_of(owners.get(owner))
 
-    async def dropped(values: "Settings") -> list[str]:
+    async def dropped(values: "Settings") -> "tuple[list[str], Removed]":
         from cli.database import connected
-        from storage import owner_changes
+        from storage import owner_changes, owner_passkeys
 
-        async with connected(values.database.get_secret_value()) as con:
-            return await owner_changes.reset(con, owner, setting or CHANGEABLE)
+        async with connected(values.database.get_secret_value()) as con, con.transaction():
+            removed = owner_passkeys.Removed()
+            if PASSKEYS in wanted:
+                removed = await owner_passkeys.remove_all(con, owner, notice)
+            return await owner_changes.reset(con, owner, sorted(wanted - {PASSKEYS})), removed
 
-    if names := asked(state, settings, dropped):
-        click.echo(f"{owner}: {', '.join(names)} as the file has it")
+    names, removed = asked(state, settings, dropped)
+    done = [f"{', '.join(names)} as the file has it"] if names else []
+    if done := [*done, *([str(removed)] if str(removed) else [])]:
+        click.echo(f"{owner}: {'; '.join(done)}")
         return
-    existing(force(state, settings)[1], owner)
+    existing(owners, owner)
     click.echo(f"{owner} has changed none of them; callengine owners show {owner}")
+
+
+def notice_of(owner: "Owner | None") -> "Notice":
+    """The mail to the owner's addresses about a passkey that was removed, without its name."""
+    from portal.routing import addresses_of
+    from storage.owned.settings import Notice
+
+    if owner is None:  # removed from the routing folder: there is nobody to notify
+        return Notice("passkey_removed", "", (), "en", require_tls=False)
+    recipients = tuple(addresses_of(owner))
+    return Notice("passkey_removed", "", recipients, owner.language, owner.require_tls)
 
 
 @command.command()
@@ -200,7 +229,7 @@ async def summaries(settings: "Settings") -> list[dict[str, Any]]:
 async def shown(settings: "Settings", name: str) -> dict[str, Any]:
     from cli.database import connected
     from cli.owners import grounds_in_force, owner_in_folder, owners_in_force
-    from storage import owner_changes, owner_locks
+    from storage import owner_changes, owner_locks, owner_passkeys
 
     in_force = settings_of(existing(owners_in_force(settings), name))
     ground = settings_of(grounds_in_force(settings)[name])
@@ -209,13 +238,20 @@ async def shown(settings: "Settings", name: str) -> dict[str, Any]:
     async with connected(settings.database.get_secret_value()) as con:
         portal = await owner_locks.overview(con)
         changes = await owner_changes.changes_of(con, name)
+        passkeys = await owner_passkeys.passkeys_of(con, name)
     return {
         "owner": name,
         "in_force": in_force,
         "changed_by_owner": {one.setting: change_text(one, ground[one.setting]) for one in changes},
         "file_differs": {key: value for key, value in file.items() if value != ground[key]},
         **portal.get(name, owner_locks.NOTHING),
+        PASSKEYS: [passkeys_row(one) for one in passkeys],
     }
+
+
+def passkeys_row(one: "Passkeys") -> dict[str, Any]:
+    since, used = one.since.isoformat(timespec="seconds"), one.used and one.used.isoformat(timespec="seconds")
+    return {"address": one.address, "count": one.count, "since": since, "last_used": used}
 
 
 def change_text(change: "OwnerChange", file: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ FIND = f"SELECT {COLUMNS} FROM passkey WHERE owner = $1 AND credential_id = $2 F
 ADD = """
 INSERT INTO passkey (owner, address, credential_id, public_key, user_handle, sign_count, name)
 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE (SELECT count(*) FROM passkey WHERE owner = $1) < $8
+    AND EXISTS (SELECT FROM portal_session WHERE session_hash = $9 AND owner = $1 AND ended_at IS NULL)
 ON CONFLICT (credential_id) DO NOTHING RETURNING passkey_id
 """
 USED = "UPDATE passkey SET sign_count = $3, used_at = now() WHERE owner = $1 AND passkey_id = $2"
@@ -119,10 +120,10 @@ async def find(con: asyncpg.Connection, owner: str, credential_id: bytes) -> Pas
     return Passkey(**row) if row else None
 
 
-async def add(con: asyncpg.Connection, owner: str, new: NewPasskey) -> bool:
-    """False if it is known already, or the owner has MOST."""
+async def add(con: asyncpg.Connection, owner: str, new: NewPasskey, session: str) -> bool:
+    """False if it is known already, the owner has MOST, or this session has ended meanwhile."""
     values = (new.address, new.credential_id, new.public_key, new.user_handle, new.sign_count, new.name)
-    return await con.fetchval(ADD, owner, *values, MOST) is not None
+    return await con.fetchval(ADD, owner, *values, MOST, digest(session)) is not None
 
 
 async def mark_used(con: asyncpg.Connection, owner: str, passkey_id: int, sign_count: int) -> None:

@@ -127,8 +127,7 @@ async def test_no_table_is_forgotten_and_no_right_is_given_that_is_not_listed(
     """A migration with a new table has to say in storage/grants.py who may do what with it."""
     con = await asyncpg.connect(roles["superuser"])
     tables = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'keys')"
-    portals = {"public.owner_address", "public.passkey_challenge"}
-    assert {row[0] for row in await con.fetch(tables)} == set(grants.WORKER) | portals
+    assert {row[0] for row in await con.fetch(tables)} == set(grants.WORKER) | {"public.passkey_challenge"}
     for role, rights in (("worker", grants.WORKER), ("reader", grants.READER)):
         found = {row["name"]: row["rights"] for row in await con.fetch(GIVEN, f"callengine_{role}")}
         assert {it: set(found[it].split(", ")) for it in found} == {

@@ -91,6 +91,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "storage/owner_changes.py: reset",
         "storage/owner_locks.py: lock",
         "storage/owner_locks.py: unlock",
+        "storage/owner_passkeys.py: remove_all",
         "storage/recordings.py: hold",
         "storage/recordings.py: release",
         "mailer/overview.py: release",
