@@ -1,49 +1,21 @@
 """Programs of two owners that use the API of a portal: their tokens, requests, and what these did."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from portal.api.operations import OPERATIONS, PREFIX, Operation
 from storage import api_tokens
 from storage.api_tokens import NewToken, Scope
-from tests.store.calls import answered_call, call_id
-from tests.store.conversations import record_talk, recorded_call, recording_id
-from tests.store.portal import BAKERY, BAKERY_NUMBER, Answer, Browser, Street, street_of
-from tests.store.sounds import audio_id, record, voicemail_call
+from tests.store.calls import call_id
+from tests.store.conversations import recording_id
+from tests.store.portal import Answer, Browser, Street
+from tests.store.sounds import audio_id
 
-BAKERYS: dict[str, Any] = {"owner": BAKERY, "number": BAKERY_NUMBER}
 STATISTICS = "since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z"
 EVERY = frozenset(Scope)
 READING = [operation for operation in OPERATIONS if operation.method == "GET"]
-
-
-@asynccontextmanager
-async def two_owners(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Street]:
-    """ACME has call 1, recording 2, message 3 and a withheld call 4; the bakery has 11, 12, 13."""
-    async with street_of(roles, tmp_path) as found:
-        house = found.house
-        for n in (2, 12):
-            record_talk(house.spool.folder, n, 0.5)
-        for n in (3, 13):
-            record(house.spool.folder, n)
-        acmes = (
-            answered_call(1),
-            recorded_call(2, days=36_500),
-            voicemail_call(3),
-            answered_call(4, caller="", withheld=True),
-        )
-        theirs = (
-            answered_call(11, **BAKERYS),
-            recorded_call(12, days=36_500, **BAKERYS),
-            voicemail_call(13, **BAKERYS),
-        )
-        await house.drain(*acmes, *theirs)
-        await house.seal()
-        yield found
 
 
 async def token_for(street: Street, owner: str, scopes: frozenset[Scope] = EVERY) -> dict[str, str]:

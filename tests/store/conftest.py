@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import pytest
 from devkit.postgres import Running, maintenance, start_postgres
 from devkit.seaweed import Seaweed, seaweed
 from storage.migrate import migrate
+from tests.store.portal import Street
+from tests.store.two_owners import two_owners
 
 numbers = count(1)
 FOR_SUPERUSERS = "GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO callengine_worker"
@@ -67,6 +69,13 @@ def roles(server: Running, passwords: dict[str, str]) -> Iterator[Mapping[str, s
     asyncio.run(execute(urls["superuser"], FOR_SUPERUSERS))
     yield urls
     asyncio.run(administer(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def street(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Street]:
+    """The portal of two owners. Tests that need others have a fixture of this name."""
+    async with two_owners(roles, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The API of owners' programs: the running server does what its document says."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,17 +14,10 @@ from tests.store.api import (
     document,
     problem,
     token_for,
-    two_owners,
 )
 from tests.store.calls import answered_call, call_id
 from tests.store.conversations import recording_id
 from tests.store.portal import ACME, ACME_NUMBER, BAKERY, Street
-
-
-@pytest.fixture
-async def street(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Street]:
-    async with two_owners(roles, tmp_path) as found:
-        yield found
 
 
 async def test_every_answer_of_the_running_server_is_what_the_document_says(street: Street) -> None:

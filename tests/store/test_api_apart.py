@@ -1,8 +1,6 @@
 """The API of owners' programs: nothing of another owner, and a token may do only what its scopes say."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -18,16 +16,9 @@ from tests.store.api import (
     path_of,
     problem,
     token_for,
-    two_owners,
 )
 from tests.store.calls import call_id
 from tests.store.portal import ACME, ACME_NUMBER, BAKERY, BAKERY_NUMBER, Street
-
-
-@pytest.fixture
-async def street(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Street]:
-    async with two_owners(roles, tmp_path) as found:
-        yield found
 
 
 async def test_the_ids_of_another_owner_lead_nowhere(street: Street) -> None:
