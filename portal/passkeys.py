@@ -1,7 +1,7 @@
-"""An owner's passkeys on "My data": added, removed; the other addresses are told of both.
+"""An owner's passkeys on "My data": add one or remove one; every address of the owner gets a mail.
 
-A passkey is added in two steps: a form asks for it, and the page that follows has the browser's dialogue.
-That page alone has a script; everything else works without.
+Adding takes two requests: a form asks for a passkey, and the next page starts the browser's dialogue. Only
+that page has a script.
 """
 
 import hashlib
@@ -28,7 +28,11 @@ LONGEST_NAME = 80
 
 
 def ceremony(request: web.Request, options: str, **more: str) -> web.Response:
-    """The page with the browser's dialogue. `more`: `action`, where the answer goes; `back`; `name`."""
+    """Return the page that starts the browser's dialogue with these WebAuthn options.
+
+    `more`: `action`, the path to which the answer is posted; `back`, the path of the link back; `name`, that
+    of a new passkey.
+    """
     values: dict[str, Any] = {"name": "", **more}
     response = page(request, "passkey.html", options=options, **values)
     response.headers[hdrs.CONTENT_SECURITY_POLICY] = WITH_SCRIPT
@@ -36,7 +40,7 @@ def ceremony(request: web.Request, options: str, **more: str) -> web.Response:
 
 
 async def ask(request: web.Request) -> web.StreamResponse:
-    """Show the dialogue for a new passkey of this name."""
+    """Store a challenge, and return the page with the dialogue for a new passkey."""
     services, visitor, party = request.app[SERVICES], request[VISITOR], party_of(request)
     name = name_of(field(await form(request), "name"))
     challenge, source = new_bytes(), source_of(request, services)
@@ -55,7 +59,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 
 async def add(request: web.Request) -> web.StreamResponse:
-    """Store the passkey that the device has made, and tell every address of the owner."""
+    """Store the passkey that the device has created; every address of the owner gets a mail."""
     services, visitor, party = request.app[SERVICES], request[VISITOR], party_of(request)
     fields = await form(request)
     name, address = name_of(field(fields, "name")), visitor.session.address
@@ -78,7 +82,7 @@ async def add(request: web.Request) -> web.StreamResponse:
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
-    """Remove one, and end the logins that it began; tell every address of the owner."""
+    """Remove a passkey and end the sessions that began with it; every address of the owner gets a mail."""
     services, visitor = request.app[SERVICES], request[VISITOR]
     written = field(await form(request), "passkey")
     if not (written.isascii() and written.isdigit() and len(written) < 18):
@@ -101,19 +105,22 @@ def notice(visitor: Visitor, what: str, name: str) -> Notice:
 
 
 def party_of(request: web.Request) -> RelyingParty:
-    """Raises HTTPNotFound where there are no passkeys."""
+    """Return the relying party. Raises HTTPNotFound if this portal offers no passkeys."""
     if (party := relying_party(request.app[SERVICES].portal)) is None:
         raise web.HTTPNotFound(text="this portal has no passkeys\n")
     return party
 
 
 def handle_of(challenge: bytes) -> bytes:
-    """What the device stores instead of a name, known again when its answer comes."""
+    """Return the user handle: a random id that the device stores with the passkey, without any name in it.
+
+    It is derived from the challenge, so the second request can compute it again.
+    """
     return hashlib.sha256(b"passkey" + challenge).digest()
 
 
 def name_of(written: str) -> str:
-    """Raises HTTPSeeOther for a name that cannot stand in a mail."""
+    """Return the name of a new passkey. Raises HTTPSeeOther if a mail cannot contain it."""
     try:
         return check_label(written[:LONGEST_NAME])
     except ValueError:
