@@ -1,6 +1,7 @@
 """The carriers as sections of pjsip.conf: endpoints, where they are reached, logins and registrations."""
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 
 from config.trunk import Identity, Transport, Trunk
 from config.trunks import FIRST, Trunks
@@ -23,7 +24,7 @@ def render(trunks: Trunks, passwords: Mapping[str, str], old: str) -> str:
 
 def _trunk(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[str]:
     yield from _endpoints(name, trunk)
-    yield f"[{place(name)}]"
+    yield f"[{place(name, trunk)}]"
     yield "type = aor"
     if trunk.sip_domain:
         yield f"contact = sip:{trunk.sip_domain}"
@@ -35,10 +36,13 @@ def _trunk(name: str, trunk: Trunk, passwords: Mapping[str, str]) -> Iterator[st
         yield from _login(name, trunk, passwords.get(name, ""))
 
 
-def place(name: str) -> str:
-    """The name of a carrier's aor. That of the first carrier is another than in pjsip.conf, whose contact it
-    would otherwise keep."""
-    return f"{name}_file" if name == FIRST else name
+def place(name: str, trunk: Trunk) -> str:
+    """The name of a carrier's aor: another one for each contact.
+
+    Asterisk sends OPTIONS at once to the contact of a new aor, but to a new contact of a known aor only at
+    its next turn; until then calls to a dead host wait. And the aor in pjsip.conf would keep its contact.
+    """
+    return f"{name}_{sha256(contact(trunk).encode()).hexdigest()[:8]}"
 
 
 def _endpoints(name: str, trunk: Trunk) -> Iterator[str]:
@@ -56,7 +60,7 @@ def _endpoints(name: str, trunk: Trunk) -> Iterator[str]:
 
 
 def _settings(name: str, trunk: Trunk) -> Iterator[str]:
-    yield f"aors = {place(name)}"
+    yield f"aors = {place(name, trunk)}"
     yield f"transport = {trunk.socket}"
     yield "disallow = all"
     yield f"allow = {','.join(trunk.codecs)}"

@@ -26,6 +26,7 @@ class TrunkStates:
         self._trunks = trunks
         self._endpoints = endpoints
         self.down: set[str] = set()
+        self._offline: set[str] = set()  # in the last look
 
     @property
     def up(self) -> dict[str, bool]:
@@ -49,18 +50,24 @@ class TrunkStates:
     async def look(self) -> None:
         """Look once at each."""
         names = self._trunks()
-        self.down.intersection_update(names)  # one that was removed and comes back begins anew
+        for states in (self.down, self._offline):
+            states.intersection_update(names)  # one that was removed and comes back begins anew
         for name in names:
             await self._look(name)
 
     async def _look(self, name: str) -> None:
+        """One that is offline in two looks is down: until its first OPTIONS is answered, each is offline."""
         try:
             is_up = await self._endpoints.get("PJSIP", f"{name}0") != OFFLINE
         except (AriError, TimeoutError):
             return
-        if not is_up and name not in self.down:
+        if is_up:
+            self._offline.discard(name)
+            if name in self.down:
+                log.warning("trunk_up", trunk=name)
+                self.down.discard(name)
+        elif name not in self._offline:
+            self._offline.add(name)
+        elif name not in self.down:
             log.error("trunk_down", trunk=name)
             self.down.add(name)
-        elif is_up and name in self.down:
-            log.warning("trunk_up", trunk=name)
-            self.down.discard(name)

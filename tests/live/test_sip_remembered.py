@@ -2,7 +2,9 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from cli.__main__ import main
 from devkit.carrier import Answers, Behaviour, Dead, Refuses, Rings
 from devkit.phones import LOOPBACK
+from tests.lateness import late
 from tests.live.agreed import Route, write_numbers
 from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
@@ -122,9 +125,7 @@ async def test_a_telephone_of_a_dead_system_is_not_left_out_and_rings_as_soon_as
     service.forgiven.add("trunk_down")
     (user, to), mobile = telephone(service, Answers()), service.destination(Refuses(486))
     await carriers.have(**systems(service, host=f"{LOOPBACK}:9", qualify_seconds=1))
-    asterisk = carriers.house.asterisk.running
-    assert asterisk
-    await until(lambda: "Unavail" in asterisk.cli("pjsip show contacts"), every=0.1)
+    await until(lambda: " Unavail " in contact_of(carriers), every=0.1)
     (number,) = carriers.house.agree([{"ring": {"to": [to, mobile], "strategy": "in_order"}}])
     for _ in range(4):
         await (await service.call(number)).wait_ended()
@@ -137,6 +138,31 @@ async def test_a_telephone_of_a_dead_system_is_not_left_out_and_rings_as_soon_as
     await hear_each_other(caller, await service.network.picked_up(user))
     await caller.hang_up()
     await service.records(number, 5)
+
+
+async def test_a_system_is_asked_at_once_whether_it_is_there_also_at_another_host(
+    carriers: Trunking, service: Service
+) -> None:
+    """Long before `qualify_seconds` have passed: until then calls to a dead system wait 16 s."""
+    service.forgiven.add("trunk_down")
+    dead, living, dead_too = f"{LOOPBACK}:9", system(service)["host"], f"{LOOPBACK}:7"
+    for host, state in ((dead, "Unavail"), (living, "Avail"), (dead_too, "Unavail")):
+        await carriers.have(**systems(service, host=host, qualify_seconds=60))
+        begun = time.monotonic()
+
+        def is_known(state: str = state) -> bool:
+            return f" {state} " in contact_of(carriers)
+
+        await until(is_known, every=0.1)
+        assert timedelta(seconds=time.monotonic() - begun) < timedelta(seconds=5) + late()
+
+
+def contact_of(carriers: Trunking) -> str:
+    """What Asterisk says of the system: Avail, Unavail, or NonQual before the first OPTIONS has ended."""
+    asterisk = carriers.house.asterisk.running
+    assert asterisk
+    shown = asterisk.cli("pjsip show contacts").splitlines()
+    return next((line for line in shown if f"{TRUNK}_" in line), "")
 
 
 async def test_replay_compares_addresses_also_once_their_domain_is_gone(

@@ -137,12 +137,37 @@ async def test_a_trunk_that_is_down_is_a_warning_until_it_is_back() -> None:
     endpoints = Endpoints()
     names = ["trunk", "beta"]
     states = TrunkStates(lambda: names, endpoints)
-    await states.look()
+    for _ in range(2):
+        await states.look()
     assert states.up == {"trunk": True, "beta": False}
     assert states.warnings == ["trunk beta does not answer: calls take the next one, if any"]
     endpoints.states["beta0"] = "unknown"
     await states.look()
     assert states.warnings == []
+
+
+async def test_a_trunk_that_asterisk_has_not_asked_yet_is_not_down() -> None:
+    """It is offline from the change of its file, or the start of Asterisk, until it has answered OPTIONS."""
+    endpoints = Endpoints()
+    states = TrunkStates(lambda: ["trunk", "beta"], endpoints)
+    for state in ("offline", "online", "offline", "online"):
+        endpoints.states["beta0"] = state
+        await states.look()
+        assert states.down == set()
+
+
+def test_a_trunk_at_another_host_is_another_for_asterisk_which_asks_it_at_once(tmp_path: Path) -> None:
+    """Asterisk would otherwise ask at its next turn only, `qualify_seconds` later."""
+
+    def aor(text: str) -> str:
+        written = render(load_trunks(folder(tmp_path, beta=text)), {}, "").splitlines()
+        name = written[written.index("type = aor") - 1].strip("[]")
+        assert f"aors = {name}" in written
+        return name
+
+    first = aor("host: a.example")
+    assert first != aor("host: b.example")
+    assert first == aor("host: a.example\ncalls: 3")
 
 
 def test_the_command_checks_and_lists_them(tmp_path: Path) -> None:
