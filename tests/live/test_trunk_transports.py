@@ -66,25 +66,6 @@ async def test_both_hear_each_other_over_each_transport(
     assert [leg.trunk for leg in record.legs] == ["trunk"]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_sip_address_is_reached_over_the_transport_of_its_trunk(
-    carriers: Trunking, watched: Watched, tmp_path: Path, transport: str
-) -> None:
-    """At the port of `host`, which the address does not have, and with the certificate of `host`."""
-    async with (
-        telephone(tmp_path / "caller", wanted(carriers, CALLER_HZ, "udp")) as caller,
-        telephone(tmp_path / "to", wanted(carriers, DESTINATION_HZ, transport, answers=True)) as destination,
-    ):
-        system = {**trunk_of(destination, transport), "sip_domain": DOMAIN}
-        await carriers.have(trunk={"host": caller.address, "qualify_seconds": 0}, pbx=system)
-        (number,) = carriers.house.agree([{"ring": (to := f"sip:reception@{DOMAIN}")}])
-        await talk(caller, destination, carriers.uri(number))
-        encrypted = [event["param"] for event in destination.events if is_encrypted(event)]
-        assert len(encrypted) == (transport == "tls"), encrypted
-    record = await watched.record(number)
-    assert [(leg.to, leg.trunk, str(leg.outcome)) for leg in record.legs] == [(to, "pbx", "taken")]
-
-
 async def talk(caller: Telephone, destination: Telephone, uri: str) -> None:
     """A call of two seconds, in which each has heard the other, and nothing else."""
     await caller.dial(uri)
@@ -133,3 +114,25 @@ async def test_keys_lead_into_a_menu_and_the_destination_hangs_up(
     record = await watched.record(number)
     assert (record.outcome, record.delivered_to, record.ended_by) == ("answered", to, "destination")
     assert record.choices == ("12",)
+
+
+# Last: a routing folder that has an address is refused as soon as the trunk of its domain is gone.
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_sip_address_is_reached_over_the_transport_of_its_trunk(
+    carriers: Trunking, watched: Watched, tmp_path: Path, transport: str
+) -> None:
+    """At the port of `host`, which the address does not have, and with the certificate of `host`."""
+    async with (
+        telephone(tmp_path / "caller", wanted(carriers, CALLER_HZ, "udp")) as caller,
+        telephone(tmp_path / "to", wanted(carriers, DESTINATION_HZ, transport, answers=True)) as destination,
+    ):
+        system = {**trunk_of(destination, transport), "sip_domain": DOMAIN}
+        await carriers.have(trunk={"host": caller.address, "qualify_seconds": 0}, pbx=system)
+        (number,) = carriers.house.agree([{"ring": (to := f"sip:reception@{DOMAIN}")}])
+        await talk(caller, destination, carriers.uri(number))
+        encrypted = [event["param"] for event in destination.events if is_encrypted(event)]
+        assert len(encrypted) == (transport == "tls"), encrypted
+    record = await watched.record(number)
+    assert [(leg.to, leg.trunk, str(leg.outcome)) for leg in record.legs] == [(to, "pbx", "taken")]
