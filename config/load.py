@@ -1,4 +1,4 @@
-"""The routing folder as one value, or all its errors."""
+"""The routing folder as one value, or all its errors. As a process: read a folder."""
 
 import gc
 import pickle
@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 
 from config.cache import Cache, KnownNumber, software
-from config.child import Child, ChildError, answer_of, reply
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import Files, list_files
 from config.number_files import NumberFiles
@@ -18,6 +17,7 @@ from config.policy import Policy
 from config.prompts import built_in
 from config.reading import Reading
 from config.references import Folder, by_language
+from config.reply import reply
 from config.sub_routes import SubRoutes
 from dialplan.lists import Lists
 from dialplan.names import LANGUAGES
@@ -101,24 +101,6 @@ def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
     for file in files:
         if (other := first.setdefault(file.stem, file)) is not file:
             yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
-
-
-async def load_in_process(
-    folder: Path, policy: Policy, cache: Path, seconds: float = 120, child: Child | None = None
-) -> Routing:
-    """`load` in a process of its own, so that no call waits for it; it is killed if it takes too long.
-
-    `cache`: the file of what is known already. `child`: a process of this module that was started before.
-    Raises ConfigErrors, also if the process did not end.
-    """
-    try:
-        arguments = pickle.dumps((folder, policy, cache))
-        routing = await answer_of("config.load", stdin=arguments, seconds=seconds, child=child)
-    except ChildError as error:
-        raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
-    if isinstance(routing, Routing):
-        return routing
-    raise ConfigErrors(routing)
 
 
 def load_cached(folder: Path, policy: Policy, file: Path) -> Routing:

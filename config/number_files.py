@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from config.cache import KnownNumber, Question
@@ -40,8 +41,7 @@ class NumberFiles:
         hashes = self.reading.hashes.items()
         self.contents = frozenset(f"{name} {sha256}" for name, sha256 in hashes if name.startswith(OTHERS))
         others = []
-        for file in files:
-            known = self.reading.known_number(file)
+        for file, known in self.reading.known_numbers(files):
             if known is not None and known.contents <= self.contents:
                 self.known[file] = known
             else:
@@ -51,14 +51,15 @@ class NumberFiles:
     @property
     def keys(self) -> frozenset[str]:
         """The dial keys of all numbers."""
-        return frozenset(
-            filter(None, (*(known.key for known in self.known.values()), *map(_key, self.texts.values())))
-        )
+        known = {known.key for known in self.known.values()}
+        return frozenset(known.union(filter(None, map(_key, self.texts.values()))))
 
     def twice(self) -> Iterator[FileError]:
         """An error for each number that is in another file too."""
         keys: list[tuple[Path, str | None]] = [(file, known.key) for file, known in self.known.items()]
         keys += [(file, _key(text)) for file, text in self.texts.items()]
+        if len({key for _, key in keys}) == len(keys):
+            return  # as nearly always; sorting thousands of paths takes 10 ms
         first: dict[str, Path] = {}
         for file, key in sorted(keys, key=lambda it: str(it[0])):
             if key and (other := first.setdefault(key, file)) is not file:
@@ -71,9 +72,7 @@ class NumberFiles:
         Without a policy the folder is a version that was accepted before: references are not checked again.
         """
         if policy is not None:
-            self._parse(
-                [file for file, known in self.known.items() if not self._is_right(known, folder, policy)]
-            )
+            self._parse(self._no_longer_right(folder, policy))
         for text in self.texts.values():
             self.known.pop(text.file, None)
             if (number := self._of_text(text, folder, policy, lists)) is not None:
@@ -84,12 +83,22 @@ class NumberFiles:
         texts = self.reading.texts(files)
         self.texts |= {text.file: text for text in self.sub_routes.put_in_place(texts)}
 
-    def _is_right(self, known: KnownNumber, folder: Folder, policy: Policy) -> bool:
-        """Whether all that this number refers to is there, and no destination is a number of ours."""
-        references = NumberReferences(folder, policy, known.owner)
-        return known.destinations.isdisjoint(folder.keys) and all(
-            getattr(references, kind)(argument) is None for kind, argument in known.asked
-        )
+    def _no_longer_right(self, folder: Folder, policy: Policy) -> list[Path]:
+        """The known numbers that refer to something missing, or of which a destination is a number of ours.
+
+        Numbers of one owner mostly refer to the same: each question is answered once.
+        """
+
+        @cache
+        def is_there(owner: str, asked: tuple[Question, ...]) -> bool:
+            references = NumberReferences(folder, policy, owner)
+            return all(getattr(references, kind)(argument) is None for kind, argument in asked)
+
+        return [
+            file
+            for file, known in self.known.items()
+            if not (known.destinations.isdisjoint(folder.keys) and is_there(known.owner, known.asked))
+        ]
 
     def _of_text(self, text: Text, folder: Folder, policy: Policy | None, lists: Lists) -> KnownNumber | None:
         errors_before = len(self.reading.errors)
@@ -170,7 +179,7 @@ def _known(number: ServiceNumber, asking: Asking | None, contents: frozenset[str
         number.fallback,
         tuple(sorted(music)),
         pickle.dumps(number),
-        tuple(asking.asked) if asking else (),
+        tuple(sorted(asking.asked, key=str)) if asking else (),
         frozenset(asking.destinations) if asking else frozenset(),
         contents,
     )

@@ -3,11 +3,12 @@
 The next one is ready: a change does not wait for its imports.
 """
 
+import pickle
 from contextlib import suppress
 from pathlib import Path
 
-from config.child import Child
-from config.load import load_in_process
+from config.child import Child, ChildError, answer_of
+from config.errors import NOWHERE, ConfigErrors, FileError
 from config.policy import Policy
 from dialplan.routing import Routing
 
@@ -36,3 +37,21 @@ class FolderReader:
         child, self._child = self._child, None
         if child is not None:
             await child.stop()
+
+
+async def load_in_process(
+    folder: Path, policy: Policy, cache: Path, seconds: float = 120, child: Child | None = None
+) -> Routing:
+    """`load` in a process of its own, so that no call waits for it; it is killed if it takes too long.
+
+    `cache`: the file of what is known already. `child`: a process of this module that was started before.
+    Raises ConfigErrors, also if the process did not end.
+    """
+    try:
+        arguments = pickle.dumps((folder, policy, cache))
+        routing = await answer_of("config.load", stdin=arguments, seconds=seconds, child=child)
+    except ChildError as error:
+        raise ConfigErrors([FileError(folder, NOWHERE, "", f"the process reading it {error}")]) from None
+    if isinstance(routing, Routing):
+        return routing
+    raise ConfigErrors(routing)

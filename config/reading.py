@@ -1,6 +1,6 @@
 """Reading a routing folder file by file, and collecting every error."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,10 +67,18 @@ class Reading:
         read = ((file.stem, self._owner(file)) for file in files)
         return {name: owner for name, owner in read if owner is not None}
 
-    def known_number(self, file: Path) -> KnownNumber | None:
-        """Return the number in this file, if it is known to have been right."""
-        sha256 = self._sha256(file)
-        return self.cache.number(sha256) if sha256 else None
+    def known_numbers(self, files: Iterable[Path]) -> Iterator[tuple[Path, KnownNumber | None]]:
+        """Yield each file, and the number in it if it is known to have been right."""
+        files = tuple(files)
+        paths = list(map(str, files))
+        start = len(str(self.folder)) + 1
+        for file, path, known in zip(files, paths, self.cache.known(paths), strict=True):
+            if known is None:
+                sha256 = self._sha256(file)
+                yield file, self.cache.number(sha256) if sha256 else None
+            else:
+                self.hashes[path[start:]], number = known
+                yield file, number
 
     def add_number(self, file: Path, number: KnownNumber) -> None:
         """Store that a number is right, for later readings."""

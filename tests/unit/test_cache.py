@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,10 @@ def test_contents_that_nobody_needs_any_more_are_forgotten(
         write(folder / "numbers" / "main.yaml", NUMBER.replace("+3221112233", f"+322111223{n}"))
         known(folder, file)
     assert len(Cache.of(file, " ".join(sorted(Policy().countries)))._before.numbers) <= 4
+
+
+def test_libraries_are_known_by_the_names_of_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = [f"{name} {metadata.version(name)}" for name in caches.LIBRARIES]
+    assert caches._libraries() == versions
+    monkeypatch.setattr(caches, "INSTALLED", re.compile("nothing"))
+    assert caches._libraries() == versions, "wherever else they may be"

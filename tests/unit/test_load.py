@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from config.errors import ConfigErrors
-from config.load import load, load_in_process
+from config.load import load
 from config.policy import Policy
+from config.reader import load_in_process
 from config.yaml_text import MAX_BYTES
 from dialplan.number import ServiceNumber
 from tests.tiers import first_light

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from config import load, publish, reader, versioning
+from config import publish, reader, versioning
 from config.policy import Policy
 from config.reader import FolderReader
 from config.versions import Versions
@@ -19,7 +19,7 @@ from tests.unit.test_routing_store import HISTORY
 async def test_a_folder_that_was_read_under_the_domains_of_before_is_read_again_and_not_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for asking in (load, publish, versioning):
+    for asking in (reader, publish, versioning):
         monkeypatch.setattr(asking, "answer_of", answer_of)
     monkeypatch.setattr(reader.FolderReader, "get_ready", reader.FolderReader.close)
     folder = good_folder(tmp_path / "routing")

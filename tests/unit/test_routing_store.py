@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from config import load, publish, reader, versioning
+from config import publish, reader, versioning
 from config.errors import ConfigErrors
 from config.policy import Policy
 from config.versions import Versions
@@ -26,7 +26,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 def one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes of the store's own are functions here, but where a test is about them."""
     if "processes" not in request.fixturenames:
-        for asking in (load, publish, versioning):
+        for asking in (reader, publish, versioning):
             monkeypatch.setattr(asking, "answer_of", answer_of)
         monkeypatch.setattr(reader.FolderReader, "get_ready", reader.FolderReader.close)
 
