@@ -20,7 +20,7 @@ from config.reader import FolderReader
 from config.versions import VersionError, Versions, Why
 from dialplan.routing import Routing
 from engine.routing_reports import report, report_not_stored, report_unusable
-from engine.routing_watch import passes
+from engine.routing_watch import follow
 from process.memory import give_back
 
 log = structlog.get_logger()
@@ -111,15 +111,19 @@ class RoutingStore:
         removed.
         """
         due = asyncio.get_running_loop().time() + FORGET_SECONDS
+
+        async def look(folder_changed: bool) -> None:
+            nonlocal due
+            is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
+            if not is_read and await self.reload():
+                await changed()
+            await self._reader.get_ready()
+            if asyncio.get_running_loop().time() >= due:
+                due += FORGET_SECONDS
+                await self._tidy(live())
+
         try:
-            async for folder_changed in passes(self._folder):
-                is_read = not folder_changed and not await asyncio.to_thread(self._leads_elsewhere)
-                if not is_read and await self.reload():
-                    await changed()
-                await self._reader.get_ready()
-                if asyncio.get_running_loop().time() >= due:
-                    due += FORGET_SECONDS
-                    await self._tidy(live())
+            await follow(self._folder, look)
         finally:
             await self._reader.close()
 

@@ -1,13 +1,14 @@
 """Watching the routing folder, even if it is replaced as a whole, by a rename or by another symbolic link.
 
 inotify watches the folder that a path led to, not the path. When the path leads to another folder, inotify
-reports nothing; so the folder that the path leads to is compared ten times a second.
+reports nothing; so the folder that the path leads to is compared ten times a second. A name that is given
+anew is reported by a watch on the folder in which it is: a version that is applied is noticed at once.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import structlog
@@ -15,18 +16,38 @@ import watchfiles
 from watchfiles.main import FileChange
 
 from config.folder import PARTS as FOLDERS
+from process.inotify import names_given, names_in
 
 log = structlog.get_logger()
 
 # Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
 QUIET_MS = 300
 LOOK_MS = 100
+AGAIN_SECONDS = 1.0  # between two attempts to watch the folder in which the path is
 POLLS = 600  # comparisons without inotify, until inotify is tried again
 
 PARTS = ("", *FOLDERS)
 
 # (device, inode, change time in ns) of the folder and of its parts; None for a missing part.
 type Stamps = tuple[tuple[int, int, int] | None, ...]
+
+
+async def follow(folder: Path, look: Callable[[bool], Awaitable[None]]) -> None:
+    """Await `look` ten times a second, at each change, and as soon as the path leads elsewhere.
+
+    Its argument: whether the folder must be read again. One at a time, until cancelled.
+    """
+    looking = asyncio.Lock()
+
+    async def look_at_each(looks: AsyncGenerator[bool]) -> None:
+        async with aclosing(looks):
+            async for changed in looks:
+                async with looking:
+                    await look(changed)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(look_at_each(passes(folder)))
+        tasks.create_task(look_at_each(switches(folder)))
 
 
 async def passes(folder: Path) -> AsyncGenerator[bool]:
@@ -48,6 +69,29 @@ async def passes(folder: Path) -> AsyncGenerator[bool]:
             missing = True
             yield False
             await asyncio.sleep(LOOK_MS / 1000)
+
+
+async def switches(path: Path) -> AsyncGenerator[bool]:
+    """Yield False as soon as the path is given to another link or folder. A hint: `passes` notices too."""
+    while True:
+        with suppress(OSError), names_given(path.parent) as notify:
+            is_lost = False
+            while not is_lost:
+                await _readable(notify)
+                given, is_lost = names_in(notify)
+                if path.name in given:
+                    yield False
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 async def _watched(folder: Path) -> AsyncGenerator[bool]:

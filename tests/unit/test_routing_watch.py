@@ -4,13 +4,14 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from engine import routing_watch
-from engine.routing_watch import passes
+from engine.routing_watch import follow, passes, switches
 from tests.unit.folders import NUMBER, good_folder
 
 SECONDS = 20
@@ -201,3 +202,81 @@ async def test_where_the_machine_has_no_watches_left_the_folder_is_looked_at(
         assert await anext(looks)
     assert [entry["event"] for entry in logs] == ["routing_folder_not_watched"]
     await looks.aclose()
+
+
+@pytest.fixture
+async def switched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Queue[bool]]:
+    """An entry for each switch of the link `current`, in a folder of its own."""
+    monkeypatch.setattr(routing_watch, "AGAIN_SECONDS", 0.01)
+    etc = folder.with_name("etc")
+    etc.mkdir()
+    (etc / "current").symlink_to(folder)
+    seen = asyncio.Queue[bool]()
+
+    async def collect() -> None:
+        async with aclosing(switches(etc / "current")) as switched:
+            async for it in switched:
+                seen.put_nowait(it)
+
+    collecting = asyncio.create_task(collect())
+    yield seen
+    collecting.cancel()
+    await asyncio.wait([collecting])
+
+
+async def until_seen(switched: asyncio.Queue[bool], act: Callable[[], object]) -> bool:
+    """Act until it is seen: the watch may not have begun."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            act()
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(switched.get(), 0.05)
+
+
+def switch(etc: Path, name: str = "current") -> None:
+    (etc / "draft").symlink_to(etc.with_name("routing"))
+    (etc / "draft").rename(etc / name)
+
+
+async def test_a_link_that_is_switched_is_seen_without_a_comparison(
+    switched: asyncio.Queue[bool], folder: Path
+) -> None:
+    etc = folder.with_name("etc")
+    assert await until_seen(switched, lambda: switch(etc)) is False, "the store compares where it leads"
+    switch(etc, "other")
+    switch(etc)
+    async with asyncio.timeout(SECONDS):
+        await switched.get()
+    assert switched.empty(), "another name is nothing"
+
+
+async def test_a_link_is_seen_again_when_the_folder_in_which_it_is_was_replaced(
+    switched: asyncio.Queue[bool], folder: Path
+) -> None:
+    etc = folder.with_name("etc")
+    await until_seen(switched, lambda: switch(etc))
+    shutil.rmtree(etc)
+    etc.mkdir()
+    await until_seen(switched, lambda: switch(etc))
+
+
+async def test_looks_for_a_switch_and_for_a_change_are_one_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = most = 0
+
+    async def often(folder: Path) -> AsyncGenerator[bool]:
+        for _ in range(3):
+            yield False
+
+    async def look(_: bool) -> None:
+        nonlocal looking, most
+        looking += 1
+        most = max(most, looking)
+        await asyncio.sleep(0)  # the other one may run now
+        looking -= 1
+
+    monkeypatch.setattr(routing_watch, "passes", often)
+    monkeypatch.setattr(routing_watch, "switches", often)
+    await follow(folder, look)
+    assert most == 1
