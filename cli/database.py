@@ -8,8 +8,7 @@ from pathlib import Path
 import asyncpg
 import click
 
-from cli.options import settings_file
-from config.settings import Settings, SettingsError, load_settings
+from cli.options import settings_in
 from storage.migrate import MigrationChanged
 
 
@@ -23,14 +22,6 @@ def url_of(database: str | None, settings: Path | None = None, state: Path | Non
     if state:
         return url_in(state)
     return settings_in(settings).database.get_secret_value()
-
-
-def settings_in(file: Path | None, state: Path | None = None) -> Settings:
-    """The settings of the `callengine dev` in `state`, else of the file. Raises ClickException."""
-    try:
-        return load_settings(settings_file(file, state))
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
 
 
 @asynccontextmanager

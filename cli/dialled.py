@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.database import settings_in
+from cli.options import settings_in
 from config.errors import ConfigErrors
 from config.load import load
 from config.settings import Settings, load_settings

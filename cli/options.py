@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -43,6 +46,16 @@ class Address(click.ParamType[str]):
 def settings_file(settings: Path | None, state: Path | None) -> Path | None:
     """The settings file that --settings and --state name: the one in the state folder, if that is given."""
     return state / "callengine.toml" if state else settings
+
+
+def settings_in(file: Path | None, state: Path | None = None) -> "Settings":
+    """The settings of the `callengine dev` in `state`, else of the file. Raises ClickException."""
+    from config.settings import SettingsError, load_settings  # noqa: PLC0415 - `--help` needs none: 0.15 s
+
+    try:
+        return load_settings(settings_file(file, state))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def settings_option() -> Decorator:

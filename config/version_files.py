@@ -14,11 +14,11 @@ from pathlib import Path
 from config.copies import (
     FolderChangedError,
     content_digest,
-    copy,
     digest_of_manifest,
     read_manifest,
     sync,
 )
+from config.draft import Draft
 from config.reply import reply
 
 IN_FORCE = "in-force"
@@ -31,28 +31,39 @@ def store(root: Path, folder: Path, digest: str, known: Mapping[str, str] | None
     `known`: the SHA-256 of all its files, by path in the folder; a file that the version in force has is not
     read. Raises FolderChangedError if the folder has changed since, and OSError.
     """
+    store_draft(root, new_draft(root, digest), folder, digest, known)
+
+
+def new_draft(root: Path, name: str) -> Draft:
+    """Return a draft beside the versions, to be linked to the version in force. Raises OSError."""
     if not root.is_dir():
         root.mkdir(parents=True)
         sync(root.parent)
+    before = in_force_digest(root)
+    manifest = read_manifest(root / f"{before}.files")
+    return Draft(root / f"{DRAFT}-{name}", root / (before or IN_FORCE), manifest)
+
+
+def store_draft(
+    root: Path, draft: Draft, folder: Path, digest: str, known: Mapping[str, str] | None = None
+) -> None:
+    """`store`, by a draft that may be linked already; afterwards there is no draft."""
     place = root / digest
-    if place.is_dir() and content_digest(place) == digest:
-        if content_digest(folder) != digest:
-            raise FolderChangedError(folder)
-        return
-    draft = root / f"{DRAFT}-{digest}"
-    shutil.rmtree(draft, ignore_errors=True)
     try:
-        before = read_manifest(root / f"{in_force_digest(root)}.files")
-        manifest = copy(folder, draft, root / IN_FORCE, before, known)
+        if place.is_dir() and content_digest(place) == digest:
+            if content_digest(folder) != digest:
+                raise FolderChangedError(folder)
+            return
+        manifest = draft.complete(folder, known)
         if digest_of_manifest(manifest) != digest:
             raise FolderChangedError(folder)
         remove(place)  # it is damaged
         replace(root / f"{digest}.files", json.dumps(manifest))
-        draft.rename(place)
+        draft.place.rename(place)
     except FileNotFoundError:  # a file of it was removed just now
         raise FolderChangedError(folder) from None
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        draft.remove()
     sync(root)
 
 

@@ -2,8 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 
 import uvloop
 
@@ -11,16 +10,6 @@ import uvloop
 # the engine 5 to 7 % more CPU, and the setup's p99 was 2 ms longer (8 rounds, alternating).
 COLLECT_EVERY = 50_000  # objects
 SWITCH_SECONDS = 0.0005
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Collect no garbage while modules are imported: they make none, and a start costs a fifth less CPU."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def run(process: Coroutine[object, object, None]) -> None:

@@ -5,21 +5,16 @@ Lines are only added, and outlive the audio. The functions that give out audio o
 database adds the owner whose audio it is.
 """
 
-import os
-import pwd
 import socket
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 import asyncpg
 
+from process.operators import operator
 from storage.rows import rows_of
-
-NOBODY_LOGGED_IN = 2**32 - 1  # the kernel's login uid of a process that no login has started
-LOGIN = Path("/proc/self/loginuid")
 
 ADD = """
 INSERT INTO access (audio_id, what, operator, host, actor, owner, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -94,30 +89,3 @@ def find(con: asyncpg.Connection, looked: Looked) -> AsyncGenerator[asyncpg.Reco
 
 def this_process() -> Actor:
     return Actor(operator(), socket.gethostname())
-
-
-def operator() -> str:
-    """Who runs this command: `alice`, or `alice as root`: sudo and su do not change the login user."""
-    user, logged_in = os.getuid(), login()
-    return name(user) if logged_in in (None, user) else f"{name(logged_in)} as {name(user)}"
-
-
-def person(operator: str) -> str:
-    """Who logged in: `alice` of `alice as root`. Two persons have two logins."""
-    return operator.partition(" as ")[0]
-
-
-def login() -> int | None:
-    """The user id that logged in to this session, from the kernel; None when no login started it."""
-    try:
-        user = int(LOGIN.read_text())
-    except (OSError, ValueError):
-        return None
-    return None if user == NOBODY_LOGGED_IN else user
-
-
-def name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"

@@ -13,8 +13,9 @@ from datetime import datetime
 import asyncpg
 
 from dialplan.address import is_address
+from process.operators import person
 from storage import access
-from storage.access import Access, person, this_process
+from storage.access import Access, this_process
 from storage.calls import LEGS_OF, as_leg, as_record
 from storage.erased_number import NumberKeys, spellings
 from storage.records import CallRecord

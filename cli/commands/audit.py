@@ -50,7 +50,8 @@ def command(
     head of the chain of tombstones: store it elsewhere, and a later audit with --head detects a truncated
     chain.
     """
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
     from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()

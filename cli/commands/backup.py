@@ -36,7 +36,8 @@ def command(*, out: Path, keep: int, state: Path | None, settings: Path | None) 
     The file has callers' numbers in plain, but no key in plain: to open one needs the master key and the
     object store. It has no audio: copy the object store by its own means. `callengine restore` reads it.
     """
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
     from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()

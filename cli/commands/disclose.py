@@ -48,7 +48,8 @@ def command(
     export are stored with both names, logins and the file's SHA-256; callengine audit checks them, and
     callengine recordings accesses lists each export.
     """
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     with database_errors():

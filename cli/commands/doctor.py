@@ -55,8 +55,8 @@ def command(
 
 def scene_of(settings: Path | None, state: Path | None) -> "Scene":
     """The live system that the settings describe. Raises ClickException."""
-    from cli.database import settings_in
     from cli.doctor.scene import Scene
+    from cli.options import settings_in
     from config.settings import DEFAULT_FILE, file_of_environment
 
     file = settings_file(settings, state) or file_of_environment() or DEFAULT_FILE

@@ -18,7 +18,7 @@ def command(*, off: bool, state: Path | None, settings: Path | None) -> None:
     While it lasts, /ready of the engine says so, with status 503.
     """
     from cli.control import ask
-    from cli.database import settings_in
+    from cli.options import settings_in
 
     answer = ask(settings_in(settings, state), "POST", f"/drain/{'off' if off else 'on'}")
     what = "new calls go to their fallback" if answer["drained"] else "new calls get their route again"

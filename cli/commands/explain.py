@@ -119,7 +119,7 @@ def shown(explanation: "Explanation | PastExplanation", form: str, whole: Path |
 
 def explain_past(call_id: UUID, file: Path | None, language: str | None) -> "PastExplanation":
     """Explain a past call. Raises ClickException: there is no record, or no routing version."""
-    from cli.database import settings_in
+    from cli.options import settings_in
     from cli.past_call import explained
 
     settings = settings_in(file)

@@ -45,7 +45,8 @@ def command(
     Not erased: mails that owners have received, exported files, lists in the routing folder, backups.
     """
     from cli.caller_number import given_number, number_keys
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     if status == bool(number):

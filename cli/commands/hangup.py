@@ -17,7 +17,7 @@ def command(*, call: object, state: Path | None, settings: Path | None) -> None:
     Its record has `ended_by` engine and cause 31; the engine's log says who did it (call_hung_up).
     """
     from cli.control import ask
-    from cli.database import settings_in
+    from cli.options import settings_in
 
     ask(settings_in(settings, state), "DELETE", f"/calls/{call}")
     click.echo(f"hung up {call}")

@@ -24,8 +24,8 @@ def command(
     as `withheld`.
     """
     from cli.control import ask
-    from cli.database import settings_in
     from cli.dialled import recorded_number
+    from cli.options import settings_in
 
     effective = settings_in(settings, state)
     number = number and recorded_number(number, settings, state)

@@ -187,7 +187,8 @@ def unlock(*, owner: str, state: Path | None, settings: Path | None) -> None:
 
 def asked(state: Path | None, settings: Path | None, work: Any) -> Any:
     """The result of this work with the settings. Raises ClickException for errors of the database."""
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     with database_errors():
@@ -195,7 +196,7 @@ def asked(state: Path | None, settings: Path | None, work: Any) -> Any:
 
 
 def force(state: Path | None, settings: Path | None) -> "tuple[Settings, Mapping[str, Owner]]":
-    from cli.database import settings_in
+    from cli.options import settings_in
     from cli.owners import owners_in_force
 
     values = settings_in(settings, state)

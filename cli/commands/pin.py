@@ -22,7 +22,7 @@ def command(*, target: str, off: bool, by: str | None, state: Path | None, setti
     takes calls to the number.
     """
     from cli.commands.switch import user
-    from cli.database import settings_in
+    from cli.options import settings_in
     from engine.pins import FILE, write
 
     values = settings_in(settings, state)

@@ -47,7 +47,8 @@ def command(
     Not a difference: a call that the dialplan refused (limits, loops), a live call, a call during which the
     clock was set, and one from before the oldest line of CEL.
     """
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     end = until or datetime.now(UTC) - LEEWAY

@@ -194,7 +194,8 @@ Work = Callable[["Settings", "asyncpg.Connection"], Awaitable[None]]
 
 def run(file: Path | None, state: Path | None, work: Work) -> None:
     """Run the work with the settings and a connection. Raises ClickException for errors of either."""
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
     from process.no_core import forbid_core_dumps
 
     forbid_core_dumps()

@@ -36,8 +36,9 @@ def command(
     and keys of its record. Of a call that would ring another destination nobody knows whether that would
     have answered: the first difference is shown. Nothing is changed.
     """
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
     from cli.dialled import recorded_number
+    from cli.options import settings_in
     from cli.replaying import Replay
     from cli.routing_folder import read_or_exit
     from config.versions import Versions

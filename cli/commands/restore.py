@@ -40,7 +40,8 @@ def command(
     erased since are erased again: the object store has both.
     Calls since the backup come back by themselves, from the journals that the nodes still have (72 h).
     """
-    from cli.database import database_errors, settings_in, url_of
+    from cli.database import database_errors, url_of
+    from cli.options import settings_in
     from process.no_core import forbid_core_dumps
     from storage.grants import Roles
 

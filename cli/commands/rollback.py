@@ -18,8 +18,8 @@ def command(*, version: str, reason: str, state: Path | None, settings: Path | N
     What is different is shown. Live calls keep the version that they began with.
     """
     from cli.activation import activate, check_settings, hashes_of, named, short
-    from cli.database import settings_in
     from cli.difference import counted, difference, shown
+    from cli.options import settings_in
     from config.copies import content_digest
     from config.versions import Versions
 

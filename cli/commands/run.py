@@ -15,7 +15,8 @@ def command(settings: Path | None) -> None:
     Live calls stay up then, and the next engine takes them over. The routing folder is watched; SIGHUP
     reloads it at once. [http] of the settings has the address of /metrics, /live and /ready.
     """
-    from process.loop import run, uncollected
+    from process.garbage import uncollected
+    from process.loop import run
 
     with uncollected():
         from config.errors import ConfigErrors

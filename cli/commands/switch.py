@@ -47,7 +47,7 @@ def command(
     it, when and why is kept: `callengine switches --all`. Run it as the user callengine or as root, on each
     node that takes calls to the number.
     """
-    from cli.database import settings_in
+    from cli.options import settings_in
     from config.switches import FILE, Switched, write
 
     check(until, off=off, reason=reason)

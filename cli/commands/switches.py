@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @settings_option()
 def command(*, every: bool, form: str, state: Path | None, settings: Path | None) -> None:
     """List the switches that are on at this node: until when, who put them on, when, and why."""
-    from cli.database import settings_in
+    from cli.options import settings_in
     from config.switches import FILE, latest_of, read_all
 
     file = settings_in(settings, state).state / FILE

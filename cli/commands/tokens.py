@@ -58,7 +58,8 @@ def create(
     settings: Path | None,
 ) -> None:
     """Create a token for OWNER (the name of its file), and print it."""
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     if not name.strip() or len(name) > 80 or not name.isprintable():
@@ -74,7 +75,8 @@ def create(
 @settings_option()
 def list_(*, owner: str | None, form: str, state: Path | None, settings: Path | None) -> None:
     """List tokens, without the tokens themselves: when each was last used, and whether it counts."""
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     with database_errors():
@@ -87,7 +89,8 @@ def list_(*, owner: str | None, form: str, state: Path | None, settings: Path | 
 @settings_option()
 def revoke(*, token_ids: tuple[int, ...], state: Path | None, settings: Path | None) -> None:
     """Revoke tokens: none of them counts from the next request on."""
-    from cli.database import database_errors, settings_in
+    from cli.database import database_errors
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     with database_errors():

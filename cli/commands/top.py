@@ -30,7 +30,7 @@ def command(*, every: float, once: bool, form: str, state: Path | None, settings
 
     Until interrupted. Run it as root or as the engine's user, on the engine's host.
     """
-    from cli.database import settings_in
+    from cli.options import settings_in
 
     values = settings_in(settings, state)
     while True:

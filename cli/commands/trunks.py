@@ -24,7 +24,7 @@ def command(*, folder: Path | None, state: Path | None, settings: Path | None) -
     Without FOLDER: those of `[asterisk] trunks` in the settings. Every error at once; the exit status is 1 if
     there is any. A running engine takes a new or changed file within seconds.
     """
-    from cli.database import settings_in
+    from cli.options import settings_in
     from config.errors import ConfigErrors
     from config.trunks import load_trunks
 

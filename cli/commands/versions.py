@@ -24,7 +24,7 @@ def command(*, form: str, state: Path | None, settings: Path | None) -> None:
     A version is stored as long as a live call needs it, and history_days after it was in force. Who applied
     it, and why, is known of versions that `callengine apply` or `rollback` put live.
     """
-    from cli.database import settings_in
+    from cli.options import settings_in
     from config.applied import history
     from config.versions import Versions
 

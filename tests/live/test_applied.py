@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ async def callengine(*arguments: str) -> str:
 async def test_the_next_call_follows_the_version_that_was_applied(tmp_path: Path) -> None:
     edited, link, state = tmp_path / "edited", tmp_path / "routing", tmp_path / "state"
     numbers.write_routing(edited, datetime.now(UTC).date())
-    link.symlink_to(edited)
+    # The engine must not read `edited` itself: it would put the edit into force before it is applied.
+    link.symlink_to(shutil.copytree(edited, tmp_path / "first"))
     async with AsyncExitStack() as opened:
         telephones = await opened.enter_async_context(phones())
         network = await opened.enter_async_context(carrier(telephones, numbers.TELEPHONES))

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
+from process import operators
 from storage import access
 from storage.access import Looked
 from storage.key_wrapper import KeyWrapper, new_master_key
@@ -66,7 +67,7 @@ async def test_what_was_done_is_told_with_who_and_when(house: House, tmp_path: P
         ("release", recording_id(HELD)),
     ]
     who = {(it["owner"], it["operator"], it["host"]) for it in told}
-    assert who == {("acme", access.operator(), socket.gethostname())}
+    assert who == {("acme", operators.operator(), socket.gethostname())}
     assert [it["what"] for it in await accesses(recording_id(HELD))] == ["hold", "release"]
     assert await accesses("--until", before.isoformat()) == []
     assert (await said("accesses")).splitlines()[0] == "at,what,recording_id,owner,operator,host"
@@ -113,5 +114,5 @@ async def test_it_outlives_the_recording_and_nobody_changes_it(house: House) -> 
 def test_sudo_hides_nobody(login: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "loginuid"
     file.write_text(login.format(user=os.getuid()))
-    monkeypatch.setattr(access, "LOGIN", file)
-    assert access.operator() == told.format(name=access.name(os.getuid()))
+    monkeypatch.setattr(operators, "LOGIN", file)
+    assert operators.operator() == told.format(name=operators.name(os.getuid()))

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -236,3 +238,22 @@ async def test_a_version_is_in_force_when_the_engine_says_so(
         assert not await asyncio.to_thread(_is_in_force, asked, versions, digest)
         said["version"] = digest
         assert await asyncio.to_thread(_is_in_force, asked, versions, digest)
+
+
+async def test_versions_that_cannot_be_written_change_nothing(place: Path) -> None:
+    (place / "state").write_text("not a folder")
+    done = await ran(place, "apply", str(place / "edited"))
+    assert done.exit_code == 1
+    assert f"Error: {place}/state" in done.output
+    assert "cannot be written (Not a directory)" in done.output
+    assert not (place / "etc" / "routing").exists()
+
+
+def test_what_an_apply_needs_not_is_not_imported() -> None:
+    """asyncpg takes 30 ms and is not needed, http.client 20: it is, once the engine reads the version."""
+    modules = "cli.commands.apply, cli.activation, cli.difference, cli.routing_folder, config.storing"
+    code = (
+        f"import sys, {modules}; print({{'asyncpg', 'http.client', 'uvloop', 'aiohttp'}} & {{*sys.modules}})"
+    )
+    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "set()\n"

@@ -23,7 +23,7 @@ LOOKED_AT = """
 import os
 from process.metrics import Metrics
 from process.no_core import forbid_core_dumps
-from storage.access import operator
+from process.operators import operator
 forbid_core_dumps()
 print(b"process_open_fds" in Metrics().render(), len(os.listdir("/proc/self/fd")) > 2)
 print(bool(operator()))
