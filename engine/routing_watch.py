@@ -1,7 +1,7 @@
 """Watching the routing folder, even if it is replaced as a whole, by a rename or by another symbolic link.
 
 inotify watches the folder that a path led to, not the path. When the path leads to another folder, inotify
-reports nothing; so the folder that the path leads to is compared ten times a second. A name that is given
+reports nothing; so the folder that the path leads to is compared once a second. A name that is given
 anew is reported by a watch on the folder in which it is: a version that is applied is noticed at once.
 """
 
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 # Editors and copies write a file in several steps: the folder is read once nothing has changed for so long.
 QUIET_MS = 300
-LOOK_MS = 100
+LOOK_MS = 1_000
 AGAIN_SECONDS = 1.0  # between two attempts to watch the folder in which the path is
-POLLS = 600  # comparisons without inotify, until inotify is tried again
+POLLS = 60  # comparisons without inotify, until inotify is tried again
 
 PARTS = ("", *FOLDERS)
 
@@ -33,7 +33,7 @@ type Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 async def follow(folder: Path, look: Callable[[bool], Awaitable[None]]) -> None:
-    """Await `look` ten times a second, at each change, and as soon as the path leads elsewhere.
+    """Await `look` once a second, at each change, and as soon as the path leads elsewhere.
 
     Its argument: whether the folder must be read again. One at a time, until cancelled.
     """
@@ -51,7 +51,7 @@ async def follow(folder: Path, look: Callable[[bool], Awaitable[None]]) -> None:
 
 
 async def passes(folder: Path) -> AsyncGenerator[bool]:
-    """Yield ten times a second, and at each change: whether the folder must be read again. True at first."""
+    """Yield once a second, and at each change: whether the folder must be read again. True at first."""
     missing = False
     while True:
         if await asyncio.to_thread(folder.is_dir):
