@@ -173,7 +173,8 @@ async def test_a_caller_may_give_up_before_the_engine_has_looked(
     service.network.behave(TO, Rings())
     with Agent() as agent:  # the telephones send no CANCEL before they have heard it ring
         for milliseconds in range(12):
-            call = Call(agent, service.house.run.sip, numbers["at once"]).invite()
+            caller = f"<sip:+324709988{milliseconds:02}@caller.example>"  # ten of one caller were a loop
+            call = Call(agent, service.house.run.sip, numbers["at once"], caller).invite()
             agent.expect(lambda message: message.start == "SIP/2.0 100 Trying")
             await asyncio.sleep(milliseconds / 1000)  # one of the moments that are tried
             call.cancel()

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import os
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import asyncpg
 import pytest
-from click.testing import CliRunner
 
-from cli.__main__ import main
 from storage.owned.settings import ONE_AT_A_TIME
 from tests.store.authenticator import Device, options_of
 from tests.store.portal import ACME, OFFICE, OVEN, Street, street_of
@@ -29,15 +30,17 @@ async def street(roles: Mapping[str, str], tmp_path: Path) -> AsyncIterator[Stre
 
 
 async def owners(street: Street, roles: Mapping[str, str], *words: str) -> str:
-    """What `callengine owners WORDS` prints; it has the worker's role."""
-    environment = {
+    """What `callengine owners WORDS` prints, in a process of its own; it has the worker's role."""
+    environment = os.environ | {
         "CALLENGINE_STATE": str(street.state),
         "CALLENGINE_ROUTING": str(street.state / "routing"),
         "CALLENGINE_DATABASE": roles["worker"],
     }
-    done = await asyncio.to_thread(CliRunner().invoke, main, ["owners", *words], env=environment)
-    assert done.exit_code == 0, done.output
-    return done.output
+    command = [sys.executable, "-P", "-m", "cli", "owners", *words]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=PIPE)
+    shown, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return shown.decode()
 
 
 async def test_show_has_the_passkeys_of_each_address(street: Street, roles: Mapping[str, str]) -> None:
