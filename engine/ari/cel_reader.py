@@ -23,7 +23,7 @@ from journal.cel import CelEvent
 
 # Between two looks, so that the lines of many calls are taken together: each look changes threads several
 # times (docs/decisions/013-cel-is-the-ledger.md).
-REST_SECONDS = 0.1
+REST_SECONDS = 0.03
 LOOK_EVERYWHERE_SECONDS = 1.0
 SAVE_SECONDS = 1.0
 RETRY_SECONDS = 0.5

@@ -44,7 +44,7 @@ class Door:
 
         Forwarding preserves the caller's number, and the forwarded call still rings. A company whose
         telephones all show one number talks, and does not ring for long. A call that has ended counts until
-        CEL has been read, 0.1 s. A loop of calls without a number is not detected.
+        CEL has been read, some 0.05 s. A loop of calls without a number is not detected.
         """
         ringing = [
             live for live in same_caller if live.line.dialled == arrival.dialled and rings(live.journal.state)
