@@ -10,7 +10,7 @@ import click
 from cli.exit_status import ExitStatus, end_with
 from config.cache import Cache
 from config.errors import ConfigErrors
-from config.load import load, load_with_hashes, rules_of
+from config.load import load, load_with_hashes
 from config.rules import policy_of, trunk_errors
 from config.settings import Settings, SettingsError, load_settings
 from dialplan.routing import Routing
@@ -34,7 +34,7 @@ def read_changed_or_exit(folder: Path, settings: Settings) -> tuple[str, Mapping
     Print its errors and exit with 1, as read_or_exit() does.
     """
     policy = policy_of(settings)
-    file, rules = _cache_file(), rules_of(policy)
+    file, rules = _cache_file(), policy.rules
     cache = Cache.of(file, rules)
     try:
         routing, hashes = load_with_hashes(folder, policy, cache)

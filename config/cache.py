@@ -195,6 +195,30 @@ class Cache:
         return found
 
 
+class CacheFile:
+    """The file of a cache under some rules, which may be read before the folder to be read is known."""
+
+    def __init__(self, path: Path, rules: str) -> None:
+        self.path = path
+        self.rules = rules
+        self._early: tuple[Stamp | None, Cache] | None = None
+
+    def read_early(self) -> None:
+        """Read it now, if it exists; `cache` reads it again only if it has changed meanwhile."""
+        self._early = self._stamp(), Cache.of(self.path, self.rules)
+
+    def cache(self) -> Cache:
+        if self._early is not None and self._early[0] == self._stamp():
+            return self._early[1]
+        return Cache.of(self.path, self.rules)
+
+    def _stamp(self) -> Stamp | None:
+        try:
+            return _stamp(self.path.stat())
+        except OSError:
+            return None
+
+
 def _missing[K, T](before: dict[K, T], now: dict[K, T]) -> dict[K, T]:
     """The entries of now that are not those of before."""
     return {

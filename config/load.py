@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from config.cache import Cache, KnownNumber, software
+from config.cache import Cache, CacheFile, KnownNumber, software
 from config.errors import NOWHERE, ConfigErrors, FileError
 from config.folder import Files, list_files
 from config.number_files import NumberFiles
@@ -103,25 +103,19 @@ def _twice(files: Iterable[Path], noun: str) -> Iterator[FileError]:
             yield FileError(file, NOWHERE, "", f"this {noun} is also in {other}; rename one of the two files")
 
 
-def load_cached(folder: Path, policy: Policy, file: Path) -> Routing:
+def load_cached(folder: Path, policy: Policy, file: CacheFile) -> Routing:
     """`load` with the cache in this file, which is written again. Raises ConfigErrors."""
-    rules = rules_of(policy)
-    cache = Cache.of(file, rules)
+    cache = file.cache()
     try:
         return load_with_hashes(folder, policy, cache)[0]
     finally:
-        cache.write(file, rules)
+        cache.write(file.path, file.rules)
 
 
-def rules_of(policy: Policy) -> str:
-    """Return what a cache depends on besides the software."""
-    return " ".join(sorted(policy.countries))
-
-
-def answer(folder: Path, policy: Policy, cache: Path) -> Routing | tuple[FileError, ...]:
+def answer(folder: Path, policy: Policy, file: CacheFile) -> Routing | tuple[FileError, ...]:
     """Return the answer of the child: the routing, or the errors."""
     try:
-        return load_cached(folder, policy, cache)
+        return load_cached(folder, policy, file)
     except ConfigErrors as error:
         return error.errors
 
@@ -129,5 +123,8 @@ def answer(folder: Path, policy: Policy, cache: Path) -> Routing | tuple[FileErr
 if __name__ == "__main__":
     gc.disable()  # it lives for a second, and produces no garbage
     software()
+    file = CacheFile(Path(sys.argv[1]), sys.argv[2])
+    file.read_early()
     if arguments := sys.stdin.buffer.read():  # nothing: it is not needed any more
-        reply(answer(*pickle.loads(arguments)))  # noqa: S301 - our parent's
+        folder, policy = pickle.loads(arguments)  # noqa: S301 - our parent's
+        reply(answer(folder, policy, file))

@@ -28,11 +28,14 @@ OTHERS = ("routes/", *LISTS.values())
 
 @dataclass(slots=True)
 class NumberFiles:
-    """The numbers of a folder. `known`: from earlier readings; `texts`: the others. Both by their files."""
+    """The numbers of a folder, with their files. `known`: from earlier readings; `texts`: the others.
+
+    `known` is a list: a dict would compute the hashes of thousands of paths, each in 2 us.
+    """
 
     reading: Reading
     sub_routes: SubRoutes
-    known: dict[Path, KnownNumber] = field(default_factory=dict)
+    known: list[tuple[Path, KnownNumber]] = field(default_factory=list)
     texts: dict[Path, Text] = field(default_factory=dict)
     contents: frozenset[str] = frozenset()
 
@@ -43,7 +46,7 @@ class NumberFiles:
         others = []
         for file, known in self.reading.known_numbers(files):
             if known is not None and known.contents <= self.contents:
-                self.known[file] = known
+                self.known.append((file, known))
             else:
                 others.append(file)
         self._parse(others)
@@ -51,12 +54,12 @@ class NumberFiles:
     @property
     def keys(self) -> frozenset[str]:
         """The dial keys of all numbers."""
-        known = {known.key for known in self.known.values()}
+        known = {known.key for _, known in self.known}
         return frozenset(known.union(filter(None, map(_key, self.texts.values()))))
 
     def twice(self) -> Iterator[FileError]:
         """An error for each number that is in another file too."""
-        keys: list[tuple[Path, str | None]] = [(file, known.key) for file, known in self.known.items()]
+        keys: list[tuple[Path, str | None]] = [(file, known.key) for file, known in self.known]
         keys += [(file, _key(text)) for file, text in self.texts.items()]
         if len({key for _, key in keys}) == len(keys):
             return  # as nearly always; sorting thousands of paths takes 10 ms
@@ -72,12 +75,17 @@ class NumberFiles:
         Without a policy the folder is a version that was accepted before: references are not checked again.
         """
         if policy is not None:
-            self._parse(self._no_longer_right(folder, policy))
+            self._read_again(self._no_longer_right(folder, policy))
         for text in self.texts.values():
-            self.known.pop(text.file, None)
             if (number := self._of_text(text, folder, policy, lists)) is not None:
                 yield number
-        yield from self.known.values()
+        yield from (known for _, known in self.known)
+
+    def _read_again(self, files: list[Path]) -> None:
+        if files:
+            self._parse(files)
+            again = set(files)
+            self.known = [(file, known) for file, known in self.known if file not in again]
 
     def _parse(self, files: list[Path]) -> None:
         texts = self.reading.texts(files)
@@ -96,7 +104,7 @@ class NumberFiles:
 
         return [
             file
-            for file, known in self.known.items()
+            for file, known in self.known
             if not (known.destinations.isdisjoint(folder.keys) and is_there(known.owner, known.asked))
         ]
 

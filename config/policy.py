@@ -32,6 +32,11 @@ class Policy:
     accepted: bool = False
     domains: frozenset[str] = frozenset()
 
+    @property
+    def rules(self) -> str:
+        """What a cache of readings depends on besides the software."""
+        return " ".join(sorted(self.countries))
+
     def objection(self, to: str) -> str | None:
         """Return why this number (E.164) or address may not be dialled, and the remedy; None if it may."""
         if is_address(to):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config import load, publish, version_files, versioning
+from config.cache import CacheFile
 
 
 async def answer_of(
@@ -12,8 +13,8 @@ async def answer_of(
 ) -> Any:
     """In place of that of `config.child`."""
     match module, arguments:
-        case "config.load", ():
-            return load.answer(*pickle.loads(stdin))  # noqa: S301 - ours
+        case "config.load", (cache, rules):
+            return load.answer(*pickle.loads(stdin), CacheFile(Path(cache), rules))  # noqa: S301 - ours
         case "config.publish", (folder,):
             return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
         case "config.version_files", _:

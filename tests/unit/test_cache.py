@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from config import cache as caches
+from config import load as loading
 from config import yaml_text
-from config.cache import Cache, header
+from config.cache import Cache, CacheFile, header
 from config.errors import ConfigErrors
-from config.load import load, load_cached
+from config.load import load
 from config.policy import Policy
 from config.yaml_text import Document
+from dialplan.routing import Routing
 from tests.unit.folders import NUMBER, OWNER, good_folder
 
 SECOND = """\
@@ -84,6 +86,10 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr("config.reading.read", noted)
     return sizes
+
+
+def load_cached(folder: Path, policy: Policy, file: Path) -> Routing:
+    return loading.load_cached(folder, policy, CacheFile(file, policy.rules))
 
 
 def known(folder: Path, file: Path) -> None:
@@ -224,7 +230,7 @@ def test_a_file_that_cannot_be_trusted_is_not_used(
     folder: Path, file: Path, damage: str, read: list[str]
 ) -> None:
     known(folder, file)
-    rules = " ".join(sorted(Policy().countries))
+    rules = Policy().rules
     match damage:
         case "truncated":
             os.truncate(file, file.stat().st_size // 2)
@@ -239,6 +245,30 @@ def test_a_file_that_cannot_be_trusted_is_not_used(
     read.clear()
     known(folder, file)
     assert "acme.yaml" in read
+
+
+def test_a_cache_that_was_read_early_is_used(folder: Path, file: Path, read: list[str]) -> None:
+    known(folder, file)
+    early = CacheFile(file, Policy().rules)
+    early.read_early()
+    read.clear()
+    with file.open("r+b") as opened:  # in place: its size and its time stay, so that it is not read again
+        stat, size = file.stat(), file.stat().st_size
+        opened.write(bytes(size))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    loading.load_cached(folder, Policy(), early)
+    assert read == ["evening.yaml"]
+
+
+def test_a_cache_that_has_grown_since_it_was_read_early_is_read_again(
+    folder: Path, file: Path, read: list[str]
+) -> None:
+    early = CacheFile(file, Policy().rules)
+    early.read_early()  # there is no file yet
+    known(folder, file)
+    read.clear()
+    loading.load_cached(folder, Policy(), early)
+    assert read == ["evening.yaml"]
 
 
 def test_only_what_is_new_is_added_to_the_file(folder: Path, file: Path) -> None:
@@ -264,7 +294,7 @@ def test_contents_that_nobody_needs_any_more_are_forgotten(
     for n in range(10):
         write(folder / "numbers" / "main.yaml", NUMBER.replace("+3221112233", f"+322111223{n}"))
         known(folder, file)
-    assert len(Cache.of(file, " ".join(sorted(Policy().countries)))._before.numbers) <= 4
+    assert len(Cache.of(file, Policy().rules)._before.numbers) <= 4
 
 
 def test_libraries_are_known_by_the_names_of_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
