@@ -14,7 +14,8 @@ async def answer_of(
     """In place of that of `config.child`."""
     match module, arguments:
         case "config.load", (cache, rules):
-            return load.answer(*pickle.loads(stdin), CacheFile(Path(cache), rules))  # noqa: S301 - ours
+            folder, policy = pickle.loads(stdin)  # noqa: S301 - ours
+            return load.answer(folder, policy, CacheFile(Path(cache), rules))
         case "config.publish", (folder,):
             return publish.make(pickle.loads(stdin), Path(folder))  # noqa: S301 - ours
         case "config.version_files", _:
