@@ -106,7 +106,7 @@ def test_every_form_of_an_address_is_understood(carriers: Bench, address: str, n
 
 def cel(carriers: Bench) -> list[str]:
     file: Path = carriers.asterisk.endpoint.cel
-    return file.read_text().splitlines()
+    return file.read_text().splitlines() if file.exists() else []  # Asterisk makes it with its first line
 
 
 def probes(carriers: Bench) -> list[str]:
