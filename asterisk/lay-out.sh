@@ -44,6 +44,7 @@ add_defaults() {
   default FEW_CALLS $((cap < 100 ? 2 : cap / 50))
   default SAME_CALLER 10
   default MAX_CALLS $((cap * 2))
+  default MAX_FILES $((cap * 12 < 16384 ? 16384 : cap * 12)) # a call takes ten; at 16,384 calls failed from 1,637 on
   default MAX_LOAD 0 # processes that wait for the disk raise the load average, too: a backup would refuse callers
   default QUALIFY_SECONDS 30
   default RTP_START 20000

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -214,6 +215,7 @@ def _values(state: Path, run: Path, options: Options, tree: Tree, endpoint: Endp
         "TREE_DIRECTORIES": tree.directories(),
         "NODE": options.node,
         "MAX_CALLS": options.cap * 2,
+        "MAX_FILES": min(max(options.cap * 12, 16_384), resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
         "MAX_LOAD": 0,  # a developer's busy machine must not refuse calls
         "ARI_PORT": endpoint.ari_port,
         "ARI_PASSWORD": endpoint.ari_password,

@@ -14,6 +14,7 @@ from engine.checks import examine, refusals
 from engine.fallback import NAME, with_national
 
 ALIVE_SECONDS = 5  # extensions.conf
+FILES_OF_LEG = 5  # descriptors: measured, 1,637 calls of two legs with maxfiles 16384
 
 
 async def asterisk(scene: Scene) -> list[Finding]:
@@ -68,20 +69,20 @@ def table_of(file: Path) -> dict[str, str]:
 
 
 async def limits(scene: Scene) -> list[Finding]:
-    """No load average makes Asterisk refuse calls."""
+    """No load average makes Asterisk refuse calls, and it may open the files that its calls need."""
     etc = scene.settings.asterisk.etc_dir
     file = etc / "asterisk.conf" if etc else None
     if file is None or not file.exists():
         return []
-    values = dict(re.findall(r"^(maxload|maxfiles)\s*=\s*([0-9.]+)", file.read_text("utf-8"), re.M))
+    values = dict(re.findall(r"^(maxload|maxfiles|maxcalls)\s*=\s*([0-9.]+)", file.read_text("utf-8"), re.M))
     findings = []
     if float(values.get("maxload", 0)) > 0:
         what = f"maxload is {values['maxload']}: a backup makes Asterisk refuse every call"
         findings.append(warning(what, "maxload = 0 in asterisk.conf"))
-    if int(values.get("maxfiles", 0)) < 4096:
-        findings.append(
-            Finding("maxfiles is below 4096: calls fail from 150 on", "maxfiles = 16384 in asterisk.conf")
-        )
+    files, legs = int(values.get("maxfiles", 1024)), int(values.get("maxcalls", 400))
+    if files < legs * FILES_OF_LEG:
+        what = f"maxfiles is {files}: calls fail from {files // (2 * FILES_OF_LEG)} at once on"
+        findings.append(Finding(what, f"maxfiles = {legs * FILES_OF_LEG} in asterisk.conf, or fewer lines"))
     return findings
 
 

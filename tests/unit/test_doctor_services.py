@@ -85,10 +85,12 @@ async def test_the_fallbacks_of_asterisk_are_those_of_the_routing(scene: Scene) 
 async def test_a_load_limit_that_refuses_calls_is_found(scene: Scene) -> None:
     etc = scene.settings.asterisk.etc_dir
     assert etc is not None
-    (etc / "asterisk.conf").write_text("maxload = 0   ; never\nmaxfiles = 16384\n")
+    (etc / "asterisk.conf").write_text("maxcalls = 3200\nmaxload = 0   ; never\nmaxfiles = 16384\n")
     assert await telephony.limits(scene) == []
-    (etc / "asterisk.conf").write_text("maxload = 1.5\nmaxfiles = 1024\n")
-    assert len(await telephony.limits(scene)) == 2
+    (etc / "asterisk.conf").write_text("maxcalls = 4000\nmaxload = 1.5\nmaxfiles = 16384\n")
+    found = whats(await telephony.limits(scene))
+    assert found[1:] == ["maxfiles is 16384: calls fail from 1638 at once on"]
+    assert len(found) == 2
 
 
 CONTACTS = """
