@@ -125,13 +125,18 @@ def _leg(event: CelEvent, state: CallState) -> str:
 
 
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
-    """The end of a leg, now. If the leg did not take the call, [leg] reported outcome and cause."""
+    """The end of a leg. If the leg did not take the call, [leg] reported outcome and cause.
+
+    The line's instant is that at which Asterisk's SIP thread let go of the channel. On a busy machine it may
+    be later than the report, and even than the end of the call: the earlier instant counts.
+    """
     leg = state.legs.get(_leg(event, state))
     if leg is None:  # not a leg of this call's rings
         return
     cause = _cause(event)
     if leg.connected is None and leg.outcome is not None:
-        yield LegEnded(state.call_id, event.at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
+        at = min(leg.ended or event.at, event.at)
+        yield LegEnded(state.call_id, at, leg.leg_id, leg.outcome, leg.cause, leg.sip)
         return
     outcome = leg_outcome(cause, rang=leg.ringing is not None, answered=leg.connected is not None)
     party = state.consent.parties.get(leg.leg_id)

@@ -5,7 +5,12 @@ from datetime import datetime
 
 import pytest
 
+from dialplan.result import Result
+from engine.ending import Farewell, ending_of, loose_ends
+from engine.line import Ended
+from journal.cel import CelEvent
 from journal.entries import CallerLeft, LegRang, LegStarted
+from storage.records import call_record
 from tests.unit.cel_events import (
     CALL,
     CALLER,
@@ -114,6 +119,29 @@ def test_the_instant_is_that_of_the_leg_also_if_its_line_comes_last() -> None:
     state = after(LEG_ONE, back(25.1, f"{ONE}:Down:17:486:{OFFICE}"), hangup(ONE, 25, 17))
     assert outcome(state.legs[LEG]) == ("busy", 17, 486)
     assert state.legs[LEG].ended == at(25)
+
+
+@pytest.mark.parametrize(
+    ("report", "left", "farewell"),
+    [
+        (back(25, f"{ONE}:Down:17:486:{OFFICE}"), hangup(CALLER, 25.002, 17), Farewell(Result.BUSY, 17)),
+        (
+            back(25, f"{ONE}:Ringing:127:180:{OFFICE}", kind="CALL", status="CANCEL"),
+            hangup(CALLER, 25.002, 0, C, "CANCEL"),
+            None,
+        ),
+    ],
+)
+def test_a_leg_that_did_not_take_the_call_ended_before_the_call_however_late_its_line_is(
+    report: CelEvent, left: CelEvent, farewell: Farewell | None
+) -> None:
+    """A SIP thread that had to wait for its turn let go of the leg's channel after the caller's."""
+    state, ended = after(LEG_ONE, report, left, hangup(ONE, 25.003, 17)), Ended(at(25.001), 17)
+    assert list(loose_ends(state, ended)) == []
+    state.apply(ending_of(state, farewell, ended))
+    record = call_record(state)
+    (leg,) = record.legs
+    assert (leg.ended, record.ended) == (at(25), at(25.002))
 
 
 def test_a_busy_leg_in_a_ring_of_two_does_not_end_the_other() -> None:
