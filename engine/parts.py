@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from config.settings import Settings
 from engine.ari.client import Client
 from engine.ari.door import Door
-from engine.ari.left import Left
+from engine.ari.left import NEVER, Left
 from engine.ari.setting import Cel, Trunk
 from engine.ari.switchboard import Switchboard
 from engine.call_services import CallMetrics, NodeCallServices
@@ -129,7 +129,7 @@ async def open_parts(settings: Settings, opened: AsyncExitStack) -> Parts:
     )
     opened.callback(services.report)
     door = Door.of(settings.limits.same_caller, partial(count_refused, metrics), settings.state / "drained")
-    known = journal.last_known or datetime.now(UTC)
+    known = journal.last_known or NEVER  # not now: a call that ended with its Asterisk would end now
     switchboard = Switchboard(
         client,
         services,

@@ -237,9 +237,16 @@ class Calls:
             self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
 
     def end_former(self) -> None:
-        """End the calls of a former Asterisk that have not ended now that CEL has been read."""
-        for live in self._former:
-            live.line.lose_with_asterisk(self._former_known)
+        """End the calls of a former Asterisk that have not ended now that CEL has been read.
+
+        Among them those whose caller waited for an engine when Asterisk died, and no engine was there.
+        """
+        for arrival in self._unattended.left_by_a_former(self._since) if self._since else ():
+            if (admitted := self.past.admit(arrival)) is not None:
+                self.begin(admitted, former=True)
+                log.info("call_without_engine", call=admitted.call_id)
+        for live in list(self._former):
+            live.line.lose_with_asterisk(max(self._former_known, live.line.entered))
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""

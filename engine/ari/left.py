@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -11,6 +11,8 @@ from journal.entries import Entry
 from journal.state import CallState, fold
 
 log = structlog.get_logger()
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # no sign of life of Asterisk is known
 
 
 @dataclass(frozen=True, slots=True)

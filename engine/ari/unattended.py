@@ -1,8 +1,10 @@
 """Calls that no engine received, recognized by their first CEL events.
 
 Asterisk has such a call at the number's fallback, or in a ring that an engine handed over and died before it
-journalled; or its caller hung up before either.
+journalled; or its caller hung up before either; or Asterisk died before anything of that.
 """
+
+from datetime import datetime
 
 from engine.ari.arrival import Arrival
 from journal.cel import CelEvent
@@ -31,6 +33,13 @@ class Unattended:
                 Arrival.of_abandoned(start, self._country, self._node) if abandoned and start.exten else None
             )
         return None
+
+    def left_by_a_former(self, since: datetime) -> list[Arrival]:
+        """Return the calls of an Asterisk that ended before `since`, of which it wrote no end."""
+        began = [start for start in self._begun.values() if start.at < since]
+        for start in began:
+            del self._begun[start.call]
+        return [Arrival.of_abandoned(start, self._country, self._node) for start in began if start.exten]
 
     def forget(self, channel: str) -> None:
         """The call of this caller has begun."""

@@ -166,3 +166,23 @@ async def test_a_talk_at_the_fallback_in_which_asterisk_dies_has_a_record(
         assert record.ended is not None
         assert record.answered <= record.ended < died
     print("ended before its death:", max(died - record.ended for record in records if record.ended))
+
+
+async def test_a_caller_who_waits_for_an_engine_when_asterisk_dies_has_a_record(
+    service: Service, engine: Fragile
+) -> None:
+    """CEL has only that the call began: it ended with that Asterisk, and nobody was called."""
+    asterisk = Fragile(service.house.asterisk)
+    number = await with_fallback(service, new_destination())
+    await engine.end()
+    began = datetime.now(UTC)
+    await service.call(number)
+    await until(lambda: number in service.house.endpoint.cel.read_text())
+    await asterisk.end()
+    died = datetime.now(UTC)
+    await asterisk.start()
+    await engine.start()
+    record = await service.record(number)
+    assert (told(record), record.answered, record.caller) == (("lost", "lost", "", []), None, "")
+    assert record.ended is not None
+    assert began - late() <= record.began <= record.ended <= died

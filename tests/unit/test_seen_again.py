@@ -1,13 +1,27 @@
 """Asterisk restarted; an engine that noticed was killed before it had ended the calls of the former one."""
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from engine.ari.left import NEVER
 from engine.ari.seen import load
 from journal.entries import CallEnded, CallStarted
-from tests.unit.switchboards import AT, LEFT, NODE, NUMBER, Asterisk, at, services_of, serving
+from tests.unit.switchboards import (
+    AT,
+    CALL,
+    LEFT,
+    NODE,
+    NUMBER,
+    Asterisk,
+    at,
+    cel,
+    services_of,
+    serving,
+)
 
 pytestmark = pytest.mark.looptime
 
@@ -30,6 +44,32 @@ async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_pa
         await asyncio.sleep(60)
         assert [live.line.id for live in board.calls.present] == [NEW]
     assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(5))]
+
+
+BEGAN = replace(cel("CHAN_START"), context="inbound", exten=NUMBER)
+
+
+@pytest.mark.parametrize(("ended", "known"), [(False, at(1)), (True, at(1)), (False, NEVER)])
+async def test_a_caller_who_waited_for_an_engine_when_asterisk_died_has_a_record(
+    tmp_path: Path, *, ended: bool, known: datetime
+) -> None:
+    """No engine was there, so CEL has the beginning of the call alone. `ended`: an engine had the call.
+
+    `known`: NEVER if no engine has ever had a call.
+    """
+    asterisk = Asterisk(started=AT)
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started, services = at(7.4), services_of()
+    past = {CALL: at(2)} if ended else {}
+    async with serving(
+        tmp_path, asterisk, services, ended=past, cel_lines=[BEGAN], last_known=known
+    ) as board:
+        await asyncio.sleep(60)
+        assert board.live == 0
+    lost = [] if ended else [("lost", "lost", max(known, AT))]
+    assert [(end.outcome, end.ended_by, end.at) for end in services.of(CallEnded)] == lost
+    assert [start.number for start in services.of(CallStarted)] == [NUMBER] * len(lost)
 
 
 async def test_a_connection_that_is_made_again_changes_nothing(tmp_path: Path) -> None:
