@@ -170,6 +170,11 @@ class CallState:
             behind -= 1
         return instant - sum((step.by for step in self.clock_steps[:behind]), timedelta(0))
 
+    @property
+    def latest(self) -> datetime:
+        """The latest instant at which anything happened in the call, by the steady clock."""
+        return max(self._instants(), key=self.steady)
+
     # The fold.
 
     def apply(self, entry: Entry) -> None:

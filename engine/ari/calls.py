@@ -246,7 +246,8 @@ class Calls:
                 self.begin(admitted, former=True)
                 log.info("call_without_engine", call=admitted.call_id)
         for live in list(self._former):
-            live.line.lose_with_asterisk(max(self._former_known, live.line.entered))
+            state = live.journal.state
+            live.line.lose_with_asterisk(max(self._former_known, state.latest, key=state.steady))
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""

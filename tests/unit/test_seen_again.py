@@ -9,13 +9,14 @@ import pytest
 
 from engine.ari.left import NEVER
 from engine.ari.seen import load
-from journal.entries import CallEnded, CallStarted
+from journal.entries import Answered, CallEnded, CallStarted
 from tests.unit.switchboards import (
     AT,
     CALL,
     LEFT,
     NODE,
     NUMBER,
+    OFFICE,
     Asterisk,
     at,
     cel,
@@ -44,6 +45,20 @@ async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_pa
         await asyncio.sleep(60)
         assert [live.line.id for live in board.calls.present] == [NEW]
     assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(5))]
+
+
+async def test_without_any_sign_of_life_they_end_at_the_last_instant_of_their_own(tmp_path: Path) -> None:
+    """The first engine that ever had calls read CEL, and was killed before it had ended them."""
+    asterisk = Asterisk(started=AT)
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started = at(7.4)
+    async with serving(tmp_path, asterisk, services_of(), last_known=NEVER):
+        await asyncio.sleep(1)
+    services = services_of(*LEFT, Answered(CALL, at(3), OFFICE))
+    async with serving(tmp_path, asterisk, services, last_known=at(3)):
+        await asyncio.sleep(60)
+    assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(3))]
 
 
 BEGAN = replace(cel("CHAN_START"), context="inbound", exten=NUMBER)
