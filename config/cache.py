@@ -116,7 +116,8 @@ class Cache:
                 with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as opened:
                     opened.write(header(rules) + pickle.dumps(new))
         except OSError:
-            file.unlink(missing_ok=True)  # it may be half written
+            with suppress(OSError):  # a folder in which nothing can be written allows no removal either
+                file.unlink(missing_ok=True)  # it may be half written
 
     def _replace(self, file: Path, rules: str) -> None:
         draft = file.with_name(f".{file.name}.{os.getpid()}")

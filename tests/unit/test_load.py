@@ -168,7 +168,7 @@ def test_a_wrong_owner_is_told_once_not_at_each_of_its_numbers(tmp_path: Path) -
     assert len(errors(tmp_path)) == 1
 
 
-NO_CACHE = Path("/nonexistent/cache")
+NO_CACHE = Path("/dev/null/cache")  # which nobody can write, not even root
 
 
 async def test_a_folder_read_in_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
