@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 SCRATCH=$(mktemp -d); trap 'rm -rf "$SCRATCH"' EXIT
+export TMPDIR=$SCRATCH # uv leaves a lock there for each source tree that it builds, uv-setuptools-*.lock
 exec 9<.; flock 9 # two makes in one clone take turns
 
 say() { echo "python: $*" >&2; }
