@@ -26,6 +26,12 @@ CHECKS = (
     Check("alive", telephony.alive, "the dialplan knows that the engine lives"),
     Check("fallback", telephony.fallback, "Asterisk has the fallbacks of the routing"),
     Check("limits", telephony.limits, "no load average refuses calls"),
+    Check(
+        "descriptors",
+        telephony.descriptors,
+        "Asterisk may open as many files as its calls need",
+        installed=True,
+    ),
     Check("priority", units.priority, "Asterisk has real-time priority", installed=True),
     Check("trunk", telephony.trunk, "the carrier answers", installed=True),
     Check("carriers", carriers.carriers, "Asterisk has what the carriers' files need"),

@@ -1,11 +1,15 @@
-"""Asterisk: fit for calls, told that the engine lives, with the fallbacks, and reaching the carrier."""
+"""Asterisk: fit for calls, told that the engine lives, with what it needs, and reaching the carrier."""
 
 import asyncio
+import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.doctor.finding import Finding, warning
 from cli.doctor.scene import Scene
+from cli.doctor.units import properties
 from config.errors import ConfigErrors
 from config.load import load
 from config.rules import policy_of
@@ -15,6 +19,7 @@ from engine.fallback import NAME, with_national
 
 ALIVE_SECONDS = 5  # extensions.conf
 FILES_OF_LEG = 5  # descriptors: measured, 1,637 calls of two legs with maxfiles 16384
+UNITS = ("callengine-asterisk", "asterisk")  # ours, or that of an Asterisk which was there before
 
 
 async def asterisk(scene: Scene) -> list[Finding]:
@@ -68,22 +73,85 @@ def table_of(file: Path) -> dict[str, str]:
     return dict(re.findall(r"^FB_([0-9]+)=(.*)$", text, re.M))
 
 
-async def limits(scene: Scene) -> list[Finding]:
-    """No load average makes Asterisk refuse calls, and it may open the files that its calls need."""
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What asterisk.conf says: `legs` at once (maxcalls), open `files`, and the `load` that refuses calls."""
+
+    legs: int
+    files: int
+    load: float
+
+    @property
+    def needed(self) -> int:
+        """How many files so many legs open."""
+        return self.legs * FILES_OF_LEG
+
+
+def values_of(scene: Scene) -> Values | None:
     etc = scene.settings.asterisk.etc_dir
     file = etc / "asterisk.conf" if etc else None
     if file is None or not file.exists():
-        return []
+        return None
     values = dict(re.findall(r"^(maxload|maxfiles|maxcalls)\s*=\s*([0-9.]+)", file.read_text("utf-8"), re.M))
+    return Values(
+        int(values.get("maxcalls", 400)), int(values.get("maxfiles", 1024)), float(values.get("maxload", 0))
+    )
+
+
+async def limits(scene: Scene) -> list[Finding]:
+    """No load average makes Asterisk refuse calls, and it may open the files that its calls need."""
+    values = values_of(scene)
+    if values is None:
+        return []
     findings = []
-    if float(values.get("maxload", 0)) > 0:
-        what = f"maxload is {values['maxload']}: a backup makes Asterisk refuse every call"
+    if values.load > 0:
+        what = f"maxload is {values.load:g}: a backup makes Asterisk refuse every call"
         findings.append(warning(what, "maxload = 0 in asterisk.conf"))
-    files, legs = int(values.get("maxfiles", 1024)), int(values.get("maxcalls", 400))
-    if files < legs * FILES_OF_LEG:
-        what = f"maxfiles is {files}: calls fail from {files // (2 * FILES_OF_LEG)} at once on"
-        findings.append(Finding(what, f"maxfiles = {legs * FILES_OF_LEG} in asterisk.conf, or fewer lines"))
+    if values.files < values.needed:
+        what = f"maxfiles is {values.files}: calls fail from {values.files // (2 * FILES_OF_LEG)} at once on"
+        findings.append(Finding(what, f"maxfiles = {values.needed} in asterisk.conf, or fewer lines"))
     return findings
+
+
+async def descriptors(scene: Scene) -> list[Finding]:
+    """The running Asterisk may open the files that its calls need: its unit can allow fewer than maxfiles."""
+    values = values_of(scene)
+    for unit in UNITS if values else ():
+        of_unit = await properties(scene, unit)
+        if values and (pid := of_unit.get("MainPID", "0")) != "0":
+            most = number_of(of_unit.get("LimitNOFILE", ""))
+            return list(of_process(values, unit, most, limit_of(scene, pid)))
+    return []
+
+
+def of_process(values: Values, unit: str, most: float, limit: float | None) -> Iterator[Finding]:
+    """`most`: what the unit allows; `limit`: what the process has, None if that cannot be read."""
+    if (limit := most if limit is None else limit) >= values.needed:
+        return
+    calls = limit // (2 * FILES_OF_LEG)
+    what = f"the running Asterisk may open {limit:.0f} files: calls fail from {calls:.0f} at once on"
+    restart = f"when no call is live: systemctl restart {unit}"
+    if most < values.needed:
+        yield Finding(
+            what, f"LimitNOFILE={values.needed} by systemctl edit {unit}, or fewer lines; then, {restart}"
+        )
+    elif values.files >= values.needed:  # otherwise the check `limits` reports it
+        yield Finding(what, f"it was started with a smaller maxfiles; {restart}")
+
+
+def limit_of(scene: Scene, pid: str) -> float | None:
+    """How many files this process may open; None if its limits cannot be read, as with hidepid."""
+    try:
+        text = (scene.proc / pid / "limits").read_text("utf-8")
+    except OSError:
+        return None
+    soft = re.search(r"^Max open files\s+(\w+)", text, re.M)
+    return number_of(soft[1]) if soft else None
+
+
+def number_of(text: str) -> float:
+    """A limit as systemd or the kernel writes it; whatever is no number limits nothing."""
+    return int(text) if text.isdecimal() else math.inf
 
 
 async def trunk(scene: Scene) -> list[Finding]:

@@ -7,7 +7,7 @@ from cli.doctor.finding import Finding, warning
 from cli.doctor.scene import Scene
 
 SERVERS = ("callengine-asterisk", "callengine-engine", "callengine-worker")
-PROPERTIES = "ActiveState,UnitFileState,NeedDaemonReload,MainPID,Result"
+PROPERTIES = "ActiveState,UnitFileState,NeedDaemonReload,MainPID,Result,LimitNOFILE"
 
 
 async def properties(scene: Scene, unit: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The doctor on the services around: database, keys, Asterisk, network, mail."""
 
+import os
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,10 +12,10 @@ import asyncpg
 import pytest
 
 from cli.doctor import mail, network, stored, telephony
-from cli.doctor.scene import Scene
+from cli.doctor.scene import Reply, Scene
 from config.load import load
 from engine.fallback import NAME, render
-from tests.unit.examined import answers, records, well, whats
+from tests.unit.examined import answers, records, systemd, well, whats
 
 
 @pytest.fixture
@@ -91,6 +93,67 @@ async def test_a_load_limit_that_refuses_calls_is_found(scene: Scene) -> None:
     found = whats(await telephony.limits(scene))
     assert found[1:] == ["maxfiles is 16384: calls fail from 1638 at once on"]
     assert len(found) == 2
+
+
+KERNEL = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max processes             7823                 7823                 processes
+Max open files            {files:<20} {files:<20} files
+"""
+LIMIT = "the running Asterisk may open {0} files: calls fail from {1} at once on"
+RAISE = "LimitNOFILE=80000 by systemctl edit callengine-asterisk, or fewer lines; then, "
+SMALLER = "it was started with a smaller maxfiles; "
+RESTART = "when no call is live: systemctl restart callengine-asterisk"
+
+
+# 8,000 calls need 80,000 descriptors.
+@pytest.mark.parametrize(
+    ("process", "unit", "maxfiles", "found"),
+    [
+        (96_000, "96000", 96_000, []),
+        (65_536, "65536", 96_000, [(LIMIT.format(65_536, 6553), RAISE + RESTART)]),
+        (16_384, "96000", 96_000, [(LIMIT.format(16_384, 1638), SMALLER + RESTART)]),
+        (16_384, "96000", 16_384, []),  # the check `limits` reports maxfiles
+        (None, "65536", 96_000, [(LIMIT.format(65_536, 6553), RAISE + RESTART)]),
+        (None, "infinity", 96_000, []),
+    ],
+)  # fmt: skip
+async def test_an_asterisk_that_may_open_too_few_files_is_found_with_what_limits_it(
+    scene: Scene, process: int | None, unit: str, maxfiles: int, found: list[tuple[str, str]]
+) -> None:
+    etc = scene.settings.asterisk.etc_dir
+    assert etc is not None
+    (etc / "asterisk.conf").write_text(f"maxcalls = 16000\nmaxfiles = {maxfiles}\n")
+    if process is not None:
+        (scene.proc / "7").mkdir(parents=True)
+        (scene.proc / "7" / "limits").write_text(KERNEL.format(files=process))
+    run = systemd(asterisk={"LimitNOFILE": unit})
+    findings = await telephony.descriptors(replace(scene, run=run))
+    assert [(finding.what, finding.remedy) for finding in findings] == found
+
+
+async def test_an_asterisk_of_another_unit_is_found_too_and_without_any_there_is_nothing_to_say(
+    scene: Scene,
+) -> None:
+    async def no_unit(*command: str) -> Reply:
+        return Reply(0, "MainPID=0\nLimitNOFILE=524288")
+
+    async def run(*command: str) -> Reply:
+        pid = "8" if command[2] == "asterisk" else "0"
+        return Reply(0, f"MainPID={pid}\nLimitNOFILE=1024")
+
+    etc = scene.settings.asterisk.etc_dir
+    assert etc is not None
+    assert await telephony.descriptors(replace(scene, run=run)) == [], "it has no asterisk.conf"
+    (etc / "asterisk.conf").write_text("maxcalls = 3200\nmaxfiles = 16384\n")
+    assert await telephony.descriptors(replace(scene, run=no_unit)) == []
+    (found,) = await telephony.descriptors(replace(scene, run=run))
+    assert "LimitNOFILE=16000 by systemctl edit asterisk," in found.remedy
+
+
+def test_the_kernel_tells_the_limit_of_a_process(scene: Scene) -> None:
+    limit = telephony.limit_of(replace(scene, proc=Path("/proc")), str(os.getpid()))
+    assert limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 CONTACTS = """
