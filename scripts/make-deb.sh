@@ -19,6 +19,7 @@ ASTERISK_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/callengine/asterisk-22-2
 BIN=$HERE/.venv/bin
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
+export TMPDIR=$WORK # uv leaves a lock there (make-venv.sh)
 SOURCE=$WORK/source
 
 say() { echo "deb: $*" >&2; }
