@@ -16,12 +16,14 @@ def spawn(
     wrap: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     farewell: signal.Signals = signal.SIGTERM,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own session, its output appended to `log`.
 
     `wrap` is a command that runs another (`unshare … --`). `farewell` is the signal that the kernel sends to
     the child if we are killed; setpriv sets it last, because a change of user clears it. `env` is added to
-    our environment. Call it from the main thread: the kernel watches the thread, not the process.
+    our environment. `folder`: its working directory, otherwise ours. Call it from the main thread: the kernel
+    watches the thread, not the process.
     """
     argv = [*wrap, "setpriv", "--pdeathsig", farewell.name.removeprefix("SIG"), "--", *map(str, command)]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +35,7 @@ def spawn(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             start_new_session=True,
+            cwd=folder,
         )
 
 

@@ -165,11 +165,12 @@ def launch(folder: Path, log: Path, ports: range) -> "subprocess.Popen[bytes]":
     (folder / "mini.options").unlink(missing_ok=True)  # it would override these options
     numbered = [f"-{name}.port={ports[i]}" for i, name in enumerate(SERVICES)]
     numbered += [f"-{name}.port.grpc={ports[i + len(SERVICES)]}" for i, name in enumerate(SERVICES)]
-    command: list[str | Path] = [binary(), "-logtostderr=true", "mini", f"-dir={folder}"]
+    command: list[str | Path] = [binary().absolute(), "-logtostderr=true", "mini", f"-dir={folder}"]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += [*QUIET, *numbered, f"-s3.config={folder / 's3.json'}"]
-    command += [f"-s3.localSocket={folder / 's3.sock'}", f"-filer.localSocket={folder / 'filer.sock'}"]
-    return spawn(command, log)
+    # Relative to the folder: the path of a socket has at most 107 bytes (unix(7)).
+    command += ["-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"]
+    return spawn(command, log, folder=folder)
 
 
 def binary() -> Path:

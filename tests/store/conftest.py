@@ -89,7 +89,8 @@ def own_server(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     """A real object store, for all tests; each makes its own bucket."""
-    folder = tmp_path_factory.mktemp("seaweed")
+    # Deep, as where the user's name is long: the path of a socket has 107 bytes at most.
+    folder = tmp_path_factory.mktemp("seaweed") / "a-long-name-of-a-folder" / "another-one-with-a-long-name"
     with seaweed(folder / "store", folder / "log") as store:
         yield store
 
