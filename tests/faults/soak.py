@@ -40,11 +40,14 @@ WHERE kind = 'recording' AND state = 'stored' AND destroy_after > now() + $1::in
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at an instant: its memory (RSS) in bytes, and how many descriptors it has open."""
+    """A process at an instant: its memory (RSS) in bytes, and how many descriptors it has open.
+
+    `descriptors`: None where only root may count them, as those of engine and worker (process/no_core.py).
+    """
 
     at: float
     memory: int
-    descriptors: int
+    descriptors: int | None
 
 
 @dataclass
@@ -67,7 +70,9 @@ class Lives:
             first, last = middle(warm[: len(warm) // 4]), middle(warm[-len(warm) // 4 :])
             by = 100 * (last.memory - first.memory) / first.memory
             memory = f"memory {first.memory >> 20} to {last.memory >> 20} MiB ({by:+.1f} %)"
-            descriptors = f"descriptors {first.descriptors} to {last.descriptors}"
+            descriptors = "only root may count its descriptors"
+            if first.descriptors is not None:
+                descriptors = f"descriptors {first.descriptors} to {last.descriptors}"
             yield f"{name} {pid}: {hours:.2f} h, {memory}, {descriptors}"
 
 
@@ -80,8 +85,14 @@ def sample(pid: int) -> Sample:
     """Raises OSError where there is no such process."""
     status = Path(f"/proc/{pid}/status").read_text()
     resident = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-    descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return Sample(time.time(), int(resident[1]) * 1024 if resident else 0, descriptors)
+    return Sample(time.time(), int(resident[1]) * 1024 if resident else 0, descriptors_of(pid))
+
+
+def descriptors_of(pid: int) -> int | None:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        return None
 
 
 @asynccontextmanager
@@ -91,7 +102,7 @@ async def sampling(field: Field, lives: Lives, every: float = SAMPLE_SECONDS) ->
             for name in ("engine", "worker", "asterisk"):
                 if (process := field.part(name).process) is not None:
                     lives.look(name, process.pid)
-            await asyncio.sleep(every)
+            await asyncio.sleep(every)  # from sample to sample
 
     task = asyncio.create_task(look())
     try:
