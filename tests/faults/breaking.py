@@ -155,7 +155,7 @@ async def failed_over(field: Field) -> AsyncIterator[None]:
         await asyncio.to_thread(shutil.copytree, files, aside)
         await postgres.start()
     with field.absence("postgres", "failed over"):
-        await asyncio.sleep(LOST_SECONDS)
+        await asyncio.sleep(LOST_SECONDS)  # the fault itself: what is stored meanwhile, the other has not got
         sealed = await sealed_audio(field)
         await finish(postgres, signal.SIGKILL)
         await asyncio.to_thread(shutil.rmtree, files)
@@ -275,7 +275,7 @@ async def cel_rotated(field: Field, rotate: Callable[[Path, int], None]) -> Asyn
         while True:
             with suppress(FileNotFoundError):
                 await asyncio.to_thread(rotate, field.house.endpoint.cel, n := n + 1)
-            await asyncio.sleep(BETWEEN_ROTATIONS)
+            await asyncio.sleep(BETWEEN_ROTATIONS)  # the fault itself: so often others rotate it
 
     rotating = asyncio.create_task(again_and_again())
     with field.absence("cel", rotate.__name__.removeprefix("by_").replace("_", " ")):

@@ -14,7 +14,7 @@ from devkit.children import spawn
 from devkit.parts import Command, ended
 from tests.faults.field import Field
 from tests.live.sip import Agent, Call, media_of
-from tests.live.torture.attack import Watch, attack
+from tests.live.torture.attack import Watch, attack, wait_read
 from tests.live.torture.messages import mutations
 
 SEED = 4475
@@ -41,12 +41,13 @@ async def mutated(field: Field, count: int) -> AsyncIterator[None]:
 async def half_open(field: Field) -> AsyncIterator[None]:
     """Calls to two numbers, more than there are lines, that nobody is behind: they end by their route."""
     numbers = await asyncio.to_thread(field.house.agree, [{"wait": 15}], [{"wait": 15}])
-    with field.absence("network", "flood"), Agent() as agent:
+    sip = field.house.run.sip
+    with field.absence("network", "flood"), Agent() as agent, Agent() as probe:
         for n in range(HALF_OPEN):
             caller = f"<sip:+3225{n:06d}@caller.example>"
-            Call(agent, field.house.run.sip, numbers[n % 2], caller).invite()
-            if n % AT_ONCE == 0:
-                await asyncio.sleep(0.1)  # 400 calls/s: the socket of a busy Asterisk drops what is more
+            Call(agent, sip, numbers[n % 2], caller).invite()
+            if n % AT_ONCE == 0:  # the socket of a busy Asterisk drops what it has no room for
+                await asyncio.to_thread(wait_read, probe, sip)
         yield
 
 
@@ -74,7 +75,7 @@ async def press(agent: Agent, to: str) -> None:
         )
         agent.send(event, to)
         if n % 10 == 0:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # the fault itself: 1,000 keys a second
 
 
 @asynccontextmanager

@@ -80,7 +80,7 @@ async def settle(field: Field, numbers: Set[str], began: datetime) -> None:
         with suppress(*AWAY):
             if await is_quiet(field, numbers, began):
                 return
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # from look to look: three processes and the disk have no common event
 
 
 async def is_quiet(field: Field, numbers: Set[str], began: datetime) -> bool:

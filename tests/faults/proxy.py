@@ -83,7 +83,7 @@ class Proxy:
             if answers and self.lies and len(data) > SMALL:
                 data = data[:-1] + bytes([data[-1] ^ 1])
             if self.slow:
-                await asyncio.sleep(self.slow)
+                await asyncio.sleep(self.slow)  # the fault itself
             await self._passing.wait()
             writer.write(data)
             await writer.drain()
