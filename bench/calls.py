@@ -1,7 +1,7 @@
 """Calls as measured at both ends, and their delays."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from statistics import median
 
@@ -55,12 +55,32 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed call. `saw`: what its caller saw last, `after` seconds after the INVITE (None: unknown).
+
+    `rang`: seconds from the caller's INVITE to the destination's, None if there was none.
+    `began`: the instant of the caller's INVITE, None if SIPp did not send it.
+    """
+
+    caller: str
+    saw: str
+    after: float | None = None
+    rang: float | None = None
+    began: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """The results of `placed` calls, `rate` a second."""
+    """The results of `placed` calls, `rate` a second.
+
+    `retransmitted`: how often each message was, of all calls; without those that were not.
+    """
 
     rate: float
     placed: int
     calls: tuple[Call, ...]
+    failures: tuple[Failure, ...] = ()
+    retransmitted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:

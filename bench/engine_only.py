@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.calls import quantile
+from bench.known import note
 from bench.processes import resident_bytes
 from bench.rates import rest
 from bench.sipp import NUMBER, Drive
@@ -39,6 +40,7 @@ async def memory(system: System, sizes: Sequence[int], *, media: bool = False) -
         await asyncio.sleep(ramp + SETTLE)
         live, now = await live_calls(system), resident(system)
         load = await driving
+        await note(system, f"{size:,} live calls, {rate:.0f} begun a second", load)
         memory_by_size[str(size)] = {
             "live": live,
             "failed": load.failed,
@@ -54,7 +56,8 @@ def resident(system: System) -> dict[str, int]:
 async def loop_lag(system: System, rate: float, seconds: float) -> float:
     """The 99th percentile of the engine's loop lag under this load, ms."""
     before = lag_buckets(await scraped(system))
-    await system.ends.drive(Drive(rate, seconds))
+    load = await system.ends.drive(Drive(rate, seconds))
+    await note(system, f"lag of the loop, {rate:.0f} calls/s", load)
     after = lag_buckets(await scraped(system))
     return 1000 * bucket_quantile({le: after[le] - before[le] for le in after}, 0.99)
 
@@ -75,6 +78,7 @@ async def reload(system: System, others: int) -> dict[str, float]:
     await until(lambda: len(routings(log)) > known)
     took = asyncio.get_running_loop().time() - began
     load = await driving
+    await note(system, f"one of {others:,} numbers changed, {RELOAD_RATE:g} calls/s", load)
     setups = [call.setup for call in load.calls]
     return {
         "numbers": others,

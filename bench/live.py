@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.calls import read_sent
+from bench.failures import kinds_of
 from bench.processes import cpu_seconds
-from bench.sipp import Drive, destinations, place
+from bench.sipp import Drive, destinations, failed_calls, place
 from bench.systems import System
 
 RAMP = 50.0  # calls a second until so many are live
@@ -32,10 +32,13 @@ async def cost(system: System, live: int) -> float:
             await asyncio.sleep(ramp.seconds + SETTLE_SECONDS)
             spent = await beside_them(system, folders[2])
             await talking
-        done = [len(read_sent((folder / "caller.log").read_text())) for folder in folders[1:]]
-    if done != [ramp.calls, MEASURED.calls]:
+        failures = [
+            failed_calls(drive, folder) for drive, folder in zip((ramp, MEASURED), folders[1:], strict=True)
+        ]
+    if any(failures):
+        kinds = [kinds_of(of_drive) for of_drive in failures]
         raise ValueError(
-            f"of {ramp.calls} live calls {done[0]} succeeded, of {MEASURED.calls} measured ones {done[1]}"
+            f"of {ramp.calls} live calls failed: {kinds[0]}; of {MEASURED.calls} measured ones: {kinds[1]}"
         )
     return 1000 * spent / MEASURED.calls
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.calls import Load, quantile, summary
+from bench.known import note
 from bench.processes import cpu_seconds
 from bench.sipp import RACE, Drive
 from bench.systems import System
@@ -33,12 +34,14 @@ async def one_round(system: System, rates: Mapping[float, float], costs_at: floa
         before = cpu_seconds(system.pids)
         load = await system.ends.drive(Drive(rate, seconds))
         await rest(system)  # the worker works after the call
+        await note(system, f"{rate:g} calls/s", load)
         if rate == costs_at:
             after = cpu_seconds(system.pids)
             cpu = {name: (after[name] - before[name]) * 1000 / load.placed for name in after}
         delays[f"{rate:g}"] = summary(load)
-    race = summary(await system.ends.drive(Drive(5, 4, number=RACE)))
-    return Round(delays, race, cpu)
+    race = await system.ends.drive(Drive(5, 4, number=RACE))
+    await note(system, "calls that three destinations ring for", race)
+    return Round(delays, summary(race), cpu)
 
 
 @dataclass(frozen=True, slots=True)

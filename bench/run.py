@@ -57,11 +57,15 @@ async def compare(plan: Plan, systems: Mapping[str, Open], report: Report) -> Re
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`beside`: CPU of a call in ms, by the number of other live calls."""
+    """`beside`: CPU of a call in ms, by the number of other live calls.
+
+    `failures`: the loads with failed calls.
+    """
 
     round: Round
     highest: float
     beside: Mapping[str, float]
+    failures: Sequence[Results] = ()
 
 
 async def one_turn(plan: Plan, system: System, highest: float | None, *, beside: bool) -> Turn:
@@ -72,7 +76,8 @@ async def one_turn(plan: Plan, system: System, highest: float | None, *, beside:
         await rest(system)
         costs[str(many)] = await live.cost(system, many)
     search = Search(highest, plan.close) if highest else Search(plan.begin)
-    return Turn(round_, await highest_rate(system, plan.hold, search, plan.close), costs)
+    highest = await highest_rate(system, plan.hold, search, plan.close)
+    return Turn(round_, highest, costs, system.failures)
 
 
 def over_turns(turns: Sequence[Turn]) -> Results:
@@ -86,6 +91,7 @@ def over_turns(turns: Sequence[Turn]) -> Results:
         "cpu": medians([round_.cpu for round_ in rounds]),
         "highest": median(highest),
         "beside": medians(beside),
+        "failures": [load for turn in turns for load in turn.failures],
         "spread": {
             "delays": {rate: spread(delays) for rate, delays in by_rate.items()},
             "cpu": spread([round_.cpu for round_ in rounds]),
@@ -109,28 +115,29 @@ async def with_sounds(plan: Plan, systems: Mapping[str, Open], report: Report) -
 
 
 async def look_into_engine(plan: Plan, rate: float, report: Report) -> Results:
-    figures: Results = {}
+    failures: list[Results] = []
+    figures: Results = {"failures": failures}
     report("engine: commands and events of a call")
     async with folder() as state:
         figures["traffic"] = await traffic.per_call(state)
     report(f"engine: lag of its loop at {rate:.0f} calls/s, and the memory of live calls")
-    async with running(engine, lines_for(plan.cap)) as system:
+    async with running(engine, lines_for(plan.cap), failures) as system:
         figures["lag"] = {"rate": rate, "p99": await engine_only.loop_lag(system, rate, plan.lag_seconds)}
         figures["memory"] = await engine_only.memory(system, [n for n in plan.live if n <= plan.cap])
     for size in (n for n in plan.live if n > plan.cap):
-        figures["memory"] |= await memory_of_many(size, report)
+        figures["memory"] |= await memory_of_many(size, report, failures)
     if plan.media:
-        async with running(engine, plan.media + 50) as system:
+        async with running(engine, plan.media + 50, failures) as system:
             figures["memory_with_media"] = await engine_only.memory(system, [plan.media], media=True)
     report(f"engine: a routing folder of {plan.numbers:,} numbers, changed under load")
-    async with running(engine, 200) as system:
+    async with running(engine, 200, failures) as system:
         figures["reload"] = await engine_only.reload(system, plan.numbers)
     return figures
 
 
-async def memory_of_many(size: int, report: Report) -> Results:
+async def memory_of_many(size: int, report: Report, failures: list[Results]) -> Results:
     try:
-        async with running(engine, lines_for(size)) as system:
+        async with running(engine, lines_for(size), failures) as system:
             return await engine_only.memory(system, [size])
     except NoPorts as error:
         report(f"{size} live calls are not measured: {error}")
@@ -153,9 +160,12 @@ async def ask_for_records(plan: Plan, state: Path, report: Report, *, huge: bool
 
 
 @asynccontextmanager
-async def running(open_it: Open, cap: int) -> AsyncIterator[System]:
+async def running(open_it: Open, cap: int, failures: list[Results] | None = None) -> AsyncIterator[System]:
+    """`failures` gets the loads of which calls failed."""
     async with folder() as state, open_it(state / "run", cap) as system:
         yield system
+        if failures is not None:
+            failures.extend(system.failures)
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 import soundfile
 
-from bench.calls import Load, read_calls, read_sent
+from bench.calls import Failure, Load, read_calls, read_sent, read_taken
+from bench.failures import Logs, read_failures, read_retransmissions
 from config.prompts import VOICES
 from devkit.children import free_port
 
@@ -83,14 +84,26 @@ class Ends:
             folder = Path(scratch)
             async with destinations(self.carrier, folder, media=drive.media):
                 await place(self.sip, drive, folder)
-            logs = [(folder / f"{name}.log").read_text() for name in ("caller", "destination")]
-        return Load(drive.rate, drive.calls, read_calls(*logs))
+            logs = {name: Logs.of(folder, name) for name in ("caller", "destination")}
+            failures = failed_calls(drive, folder, folder)
+        calls = read_calls(logs["caller"].lines, logs["destination"].lines)
+        return Load(drive.rate, drive.calls, calls, failures, read_retransmissions(logs))
 
-    async def leave(self, drive: Drive) -> int:
-        """Place these calls, which the system answers itself; return how many succeeded."""
+    async def leave(self, drive: Drive) -> tuple[Failure, ...]:
+        """Place these calls, which the system answers itself; return those that failed."""
         with TemporaryDirectory(prefix="bench-") as scratch:
             await place(self.sip, drive, Path(scratch))
-            return len(read_sent((Path(scratch) / "caller.log").read_text()))
+            return failed_calls(drive, Path(scratch))
+
+
+def failed_calls(drive: Drive, caller: Path, destination: Path | None = None) -> tuple[Failure, ...]:
+    """The failed ones of these calls, from the logs in the folders of the two ends."""
+    sent, taken = Logs.of(caller, "caller"), Logs("")
+    succeeded = set(read_sent(sent.lines))
+    if destination is not None:
+        taken = Logs.of(destination, "destination")
+        succeeded &= read_taken(taken.lines).keys()
+    return read_failures(drive.calls, succeeded, sent, taken, REPLY_MS / 1000)
 
 
 @asynccontextmanager
@@ -144,6 +157,7 @@ async def sipp(name: str, words: list[str], folder: Path, *, media: bool) -> Pro
     words += ["-sf", str(scenario), "-i", LOOPBACK, "-ci", LOOPBACK, "-cp", str(free_port(SOCK_DGRAM))]
     low, high = RTP_PORTS[name]
     words += ["-min_rtp_port", str(low), "-max_rtp_port", str(high)]
+    words += ["-trace_err", "-error_file", str(folder / f"{name}.errors"), "-trace_counts"]
     words += ["-trace_logs", "-log_file", str(log), "-nostdin", "-nd", "-buff_size", "212992"]
     with (folder / f"{name}.out").open("wb") as output:
         return await asyncio.create_subprocess_exec(

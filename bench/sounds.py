@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.calls import medians
+from bench.calls import Load, medians
+from bench.known import note
 from bench.processes import cpu_seconds
 from bench.rates import rest
 from bench.sipp import MESSAGES, RECORDED, Drive
@@ -29,11 +30,15 @@ MESSAGE = replace(
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`placed` calls, `failed` of them; `cpu`: ms a call of each process, without its idle CPU."""
+    """`placed` calls, `failed` of them; `cpu`: ms a call of each process, without its idle CPU.
+
+    `failures`: the load, if a call of it failed.
+    """
 
     placed: int
     failed: int
     cpu: Mapping[str, float]
+    failures: Sequence[dict[str, Any]] = ()
 
 
 async def measure(
@@ -65,6 +70,7 @@ def over(turns: Sequence[Cost]) -> dict[str, Any]:
         "failed": sum(turn.failed for turn in turns),
         "cpu": medians([turn.cpu for turn in turns]),
         "spread": (min(whole), max(whole)),
+        "failures": [load for turn in turns for load in turn.failures],
     }
 
 
@@ -78,13 +84,14 @@ async def cost(system: System, drive: Drive, calls: "Calls") -> Cost:
     await rest(system)
     idle = await idle_cpu(system)
     began, before = clock(), cpu_seconds(system.pids)
-    done = await calls(system, drive)
+    load = await calls(system, drive)
     await rest(system)  # the worker works after the call
     took, after = clock() - began, cpu_seconds(system.pids)
     spent = {name: after[name] - before[name] - idle[name] * took for name in after}
-    return Cost(
-        drive.calls, drive.calls - done, {name: 1000 * of / drive.calls for name, of in spent.items()}
-    )
+    noted = len(system.failures)
+    await note(system, f"with sound, to {drive.number}", load)
+    cpu = {name: 1000 * of / drive.calls for name, of in spent.items()}
+    return Cost(drive.calls, len(load.failures), cpu, system.failures[noted:])
 
 
 async def idle_cpu(system: System) -> dict[str, float]:
@@ -95,13 +102,14 @@ async def idle_cpu(system: System) -> dict[str, float]:
     return {name: (after[name] - before[name]) / IDLE_SECONDS for name in after}
 
 
-# Places these calls and returns how many succeeded.
-Calls = Callable[[System, Drive], Awaitable[int]]
+# Places these calls and returns what came of them.
+Calls = Callable[[System, Drive], Awaitable[Load]]
 
 
-async def talked(system: System, drive: Drive) -> int:
-    return len((await system.ends.drive(drive)).calls)
+async def talked(system: System, drive: Drive) -> Load:
+    return await system.ends.drive(drive)
 
 
-async def left(system: System, drive: Drive) -> int:
-    return await system.ends.leave(drive)
+async def left(system: System, drive: Drive) -> Load:
+    """The calls that succeed have no destination, so there are none in the result."""
+    return Load(drive.rate, drive.calls, (), await system.ends.leave(drive))

@@ -8,10 +8,12 @@ import asyncio
 import shlex
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SOCK_DGRAM
+from typing import Any
 
+from bench.failures import kinds_of
 from bench.plain import lay_out, load, put_behind_the_door, write_prompt
 from bench.sipp import (
     DESTINATION,
@@ -40,7 +42,10 @@ RING = "ring: {{to: {to}, seconds: 30}}"
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system. `pids`: its processes, by name; `state`: the folder of its files."""
+    """A running system. `pids`: its processes, by name; `state`: the folder of its files.
+
+    `failures`: the loads with failed calls (bench/known.py).
+    """
 
     ends: Ends
     pids: Mapping[str, int]
@@ -48,6 +53,7 @@ class System:
     routing: Path | None = None
     metrics: str | None = None
     database: str | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
 
 # `open_it(state, cap)` starts a system in a folder of its own, for `cap` concurrent calls.
@@ -132,8 +138,9 @@ def other(command: str) -> Open:
 async def warm(system: System) -> System:
     """Place calls until all succeed: caches and thread pools are filled then."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
-    while (await system.ends.drive(Drive(20, 2, talk=0.2))).failed:
+    while failures := (await system.ends.drive(Drive(20, 2, talk=0.2))).failures:
         if asyncio.get_running_loop().time() > deadline:
-            raise SippTrouble(f"calls to {system.ends.sip} fail; its logs are in {system.state}")
+            how = f"calls to {system.ends.sip} fail: {kinds_of(failures)}"
+            raise SippTrouble(f"{how}; its logs are in {system.state}")
         await asyncio.sleep(0.2)
     return system

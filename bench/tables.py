@@ -16,6 +16,7 @@ def tables(results: Mapping[str, Any]) -> str:
         figures_of_goals,
         figures_of_engine,
         figures_of_records,
+        figures_of_failures,
     ]
     return "\n\n".join(filter(None, (part(results) for part in parts))) + "\n"
 
@@ -137,6 +138,48 @@ def figures_of_engine(results: Mapping[str, Any]) -> str:
         (f"one of {inside['reload']['numbers']:,} numbers changed at 50 calls/s", reloaded(inside["reload"])),
     ]
     return table(("engine", ""), rows)
+
+
+def figures_of_failures(results: Mapping[str, Any]) -> str:
+    """For each load with failed calls: how many failed in which way; below it the first of them."""
+    loads = list(failed_loads(results))
+    if not loads:
+        return ""
+    rows = [
+        (
+            f"{name}: {load['where']}",
+            f"{load['failed']} of {load['placed']}",
+            counted(load["kinds"]),
+            counted(load["retransmitted"]) or "-",
+        )
+        for name, load in loads
+    ]
+    head = ("failed calls", "failed", "what their callers saw", "retransmitted, of all calls")
+    calls = [
+        "\n".join(
+            [
+                f"{name}, {load['where']}, the first {len(load['calls'])}:",
+                "",
+                *(f"- {call}" for call in load["calls"]),
+            ]
+        )
+        for name, load in loads
+    ]
+    return "\n\n".join([table(head, rows), *calls])
+
+
+def failed_loads(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The loads with failed calls, each with the name of the system."""
+    for name, system in results["systems"].items():
+        yield from ((name, load) for load in system.get("failures", ()))
+    for systems in results["sounds"].values():
+        for name, one in systems.items():
+            yield from ((name, load) for load in one.get("failures", ()))
+    yield from (("engine", load) for load in results.get("engine", {}).get("failures", ()))
+
+
+def counted(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind}: {count}" for kind, count in kinds.items())
 
 
 MAILS = {"words": "mails sent, without sound", "sound": "mails sent, each with an MP3 to be made"}
