@@ -1,6 +1,7 @@
 """The whole matrix: `make faults`. Its table goes into docs/reliability.md.
 
-Each fault strikes under real calls of every kind; then once more for each phase of a message or recording.
+Each fault strikes under real calls of every kind; then again, once in each phase of a message or recording.
+The oracle judges these together, and a violation counts for all of them: `--apart` finds the one.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> None:
         elif asked.kills:
             asyncio.run(kills(Path(folder), asked.kills, cells))
         else:
-            asyncio.run(all_cells(Path(folder), rows, phases(asked.phase), cells, write=asked.write))
+            asyncio.run(all_cells(Path(folder), rows, asked, cells))
     raise SystemExit(1 if any(cell.violations for cell in cells) else 0)
 
 
@@ -44,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--row", action="append", help="only faults whose name has this in it")
     parser.add_argument("--phase", action="append", help="only these phases of messages; 'none': calls alone")
+    parser.add_argument("--apart", action="store_true", help="a run of its own for each of these phases")
     parser.add_argument(
         "--kills", type=int, default=0, help="only so many kills at random moments, of all parts"
     )
@@ -53,17 +55,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def phases(asked: Sequence[str] | None) -> list[Held | None]:
-    """Calls alone, and each phase in which the worker is held."""
-    every: list[Held | None] = [None, *HELD_PHASES]
-    if not asked:
-        return every
-    return [it for it in every if (it.name if it else "none") in asked]
+def runs(asked: Sequence[str] | None, *, apart: bool) -> list[Sequence[Held]]:
+    """The phases of each run of a row: none, with calls alone; then all together, or each `apart`."""
+    phases = [phase for phase in HELD_PHASES if not asked or phase.name in asked]
+    alone: list[Sequence[Held]] = [()] if not asked or "none" in asked else []
+    held = [[phase] for phase in phases] if apart else [phases] if phases else []
+    return [*alone, *held]
 
 
-async def all_cells(
-    folder: Path, rows: Sequence[Row], phases: Sequence[Held | None], cells: list[Cell], *, write: bool
-) -> None:
+async def all_cells(folder: Path, rows: Sequence[Row], asked: argparse.Namespace, cells: list[Cell]) -> None:
     """Add each cell to `cells`, and write the table anew: a run that is ended has what it came to."""
     of = f"{datetime.now(UTC).date().isoformat()} {commit()}"
     async with open_field(folder) as field:
@@ -71,10 +71,10 @@ async def all_cells(
             if row.on_disk and field.disk is None:
                 print(f"{row.name}: left out, no file system can be mounted here")
                 continue
-            for phase in phases:
-                cells.append(cell := await run_and_mend(field, [row], phase))
+            for phases in runs(asked.phase, apart=asked.apart):
+                cells.append(cell := await run_and_mend(field, [row], phases))
                 report(cell)
-                if write:
+                if asked.write:
                     PAGE.write_text(rewrite(PAGE.read_text(), cells, of))
 
 
@@ -97,10 +97,12 @@ async def at_points(folder: Path, asked: Sequence[str] | None, cells: list[Cell]
 
 
 def report(cell: Cell) -> None:
-    where = f" ({cell.phase}{'' if cell.reached else ', not reached'})" if cell.phase else ""
+    phases = [f"{name}{'' if reached else ' not reached'}" for name, reached in cell.reached.items()]
+    where = f" ({', '.join(phases)})" if phases else ""
     waited, late = cell.measured["longest wait for service"], cell.measured["lateness of the machine"]
     took = f"{cell.calls} calls in {cell.seconds:.0f} s"
-    print(f"{' + '.join(cell.rows)}{where}: {took}, waited {waited:.2f} s, timers late by {late:.2f} s")
+    judged = f"{took}, waited {waited:.2f} s, timers late by {late:.2f} s"
+    print(f"{' + '.join(cell.rows)}{where}: {judged}", flush=True)
     for name, violations in cell.violations.items():
         for violation in violations:
             print(f"    {name} {violation}", flush=True)

@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from devkit.parts import Part, ended
@@ -23,6 +24,7 @@ from tests.store.smtp import Ways
 ENDS = 10.0  # s
 BETWEEN_ROTATIONS = 0.4  # s
 SLOW = 1.5  # s by which each answer of a slow object store is late
+ROTATIONS = count(901)  # a file of an earlier rotation is not replaced: the oracle reads it
 LOST_SECONDS = 1.0  # of a database that fails over
 SEALED = "SELECT audio_id FROM audio WHERE state <> 'recorded'"
 
@@ -271,10 +273,9 @@ def by_copy(cel: Path, n: int) -> None:
 @asynccontextmanager
 async def cel_rotated(field: Field, rotate: Callable[[Path, int], None]) -> AsyncIterator[None]:
     async def again_and_again() -> None:
-        n = 900
         while True:
             with suppress(FileNotFoundError):
-                await asyncio.to_thread(rotate, field.house.endpoint.cel, n := n + 1)
+                await asyncio.to_thread(rotate, field.house.endpoint.cel, next(ROTATIONS))
             await asyncio.sleep(BETWEEN_ROTATIONS)  # the fault itself: so often others rotate it
 
     rotating = asyncio.create_task(again_and_again())

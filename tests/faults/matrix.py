@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 from tests.faults.columns import Held, held
 from tests.faults.field import Field
@@ -26,6 +27,7 @@ from tests.live.traffic.summary import hit
 PATIENCE = 20.0  # s until a caller gives up: of a dead Asterisk nobody hears anything
 LINES = 10  # calls beside each other: as many as there are kinds of them
 BEFORE, BETWEEN, AFTER = 4.0, 2.0, 2.0  # s of calls before the first fault, between two, and after the last
+ALONE: Sequence[Held | None] = (None,)  # under calls alone
 MEASURED = ("longest wait for service", "longest absence", "lateness of the machine")
 # Of some recordings the deadline passes at once, wherever they are by then: owners keep for an hour at least.
 HURRY = """
@@ -38,15 +40,15 @@ UPDATE audio SET destroy_after = now() WHERE kind = 'recording' AND state IN ('r
 class Cell:
     """What came of it. `hits`: how many calls were in each phase when a fault struck.
 
-    `reached`: whether the worker came to the point at which it was held; None: it was not.
+    `reached`: for each phase of a message or recording in which the faults struck, by its name, whether the
+    worker came to the point at which it was held.
     """
 
     rows: Sequence[str]
-    phase: str
     calls: int
     hits: Mapping[str, int]
     violations: Mapping[str, Sequence[str]]
-    reached: bool | None
+    reached: Mapping[str, bool]
     seconds: float
     measured: Mapping[str, float]
     counted: Mapping[str, int]
@@ -55,26 +57,25 @@ class Cell:
 async def run(
     field: Field,
     rows: Sequence[Row],
-    phase: Held | None = None,
+    phases: Sequence[Held] = (),
     lines: Sequence[Agreed] | None = None,
     length: float = 0.0,
 ) -> Cell:
     """Let calls go on, these faults strike one after the other, and look at what is left of all.
 
-    `lines`: new ones without it. `length`: so many seconds of calls at least, half of them before the first
-    fault.
+    `phases`: each fault strikes once in each of them. `lines`: new ones without it. `length`: so many
+    seconds of calls at least, half of them before the first fault.
     """
     began, at = datetime.now(UTC), time.monotonic()
     clear(field)
     withheld = canary()
     lines = lines or agree(field.house, LINES)
-    reports, reached = await struck(field, rows, phase, lines, length, withheld=withheld)
+    reports, reached = await struck(field, rows, phases, lines, length, withheld=withheld)
     seen = [call for report in reports for call in report.seen]
     await settle(field, {call.number for call in seen}, began)
     it = await observe(field, reports, began, [withheld])
     return Cell(
         rows=[row.name for row in rows],
-        phase=phase.name if phase else "",
         calls=len(seen),
         hits=hits(it),
         violations=judge(it),
@@ -95,22 +96,22 @@ def clear(field: Field) -> None:
 async def struck(
     field: Field,
     rows: Sequence[Row],
-    phase: Held | None,
+    phases: Sequence[Held],
     lines: Sequence[Agreed],
     length: float,
     *,
     withheld: str,
-) -> tuple[list[Report], bool | None]:
-    """Let the calls go on and the faults strike. What the calls report, and whether the phase was reached."""
+) -> tuple[list[Report], dict[str, bool]]:
+    """Let the calls go on and the faults strike. What the calls report; whether each phase was reached."""
     began, seed = time.monotonic(), str(random.randrange(10**6))
     number = withheld_number(field)
-    reached: bool | None = None
+    reached: dict[str, bool] = {}
     async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
         await asyncio.sleep(max(BEFORE, length / 2))
-        for row in rows:
+        for row, phase in product(rows, phases or ALONE):
             async with AsyncExitStack() as broken:
                 if phase is not None:
-                    reached = await broken.enter_async_context(held(field, phase))
+                    reached[phase.name] = await broken.enter_async_context(held(field, phase))
                 await broken.enter_async_context(row.fault(field))
                 await asyncio.to_thread(call_withheld, field, number, withheld)
                 await asyncio.sleep(row.seconds)
@@ -122,24 +123,23 @@ async def struck(
 async def run_and_mend(
     field: Field,
     rows: Sequence[Row],
-    phase: Held | None = None,
+    phases: Sequence[Held] = (),
     lines: Sequence[Agreed] | None = None,
     length: float = 0.0,
 ) -> Cell:
     """`run`, after which the next cell can be run even if this one broke off; its violation says why."""
     began = time.monotonic()
     try:
-        return await run(field, rows, phase, lines, length)
+        return await run(field, rows, phases, lines, length)
     except Exception as error:  # noqa: BLE001 - whatever it is, hours of other cells go on
         traceback.print_exc()
         await field.mend()
         return Cell(
             rows=[row.name for row in rows],
-            phase=phase.name if phase else "",
             calls=0,
             hits={},
             violations={"broken off": [repr(error).partition("\\n")[0]]},
-            reached=None,
+            reached=dict.fromkeys((phase.name for phase in phases), False),
             seconds=time.monotonic() - began,
             measured=dict.fromkeys(MEASURED, 0.0),
             counted={},

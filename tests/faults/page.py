@@ -33,7 +33,7 @@ def tables(old: str, cells: Sequence[Cell], of: str) -> str:
     calls, _, held = old.partition(HELD[0])
     lines = [*CALLS, "", head(["fault", *CALL_PHASES, "calls", "waited", "violated", "run"])]
     lines += sorted_lines(calls, {row: call_line(row, of_row(cells, row), of) for row in names(cells)})
-    phased = [cell for cell in cells if cell.phase]
+    phased = [cell for cell in cells if cell.reached]
     of_held = {row: held_line(row, of_row(phased, row), of) for row in names(phased)}
     if held_lines := list(sorted_lines(held, of_held)):
         lines += ["", *HELD, "", head(["fault", *(phase.name for phase in HELD_PHASES), "run"]), *held_lines]
@@ -68,13 +68,12 @@ def call_line(row: str, cells: Sequence[Cell], of: str) -> str:
 
 
 def held_line(row: str, cells: Sequence[Cell], of: str) -> str:
-    by_phase = {cell.phase: cell for cell in cells}
-    return f"| {row} | {' | '.join(verdict(by_phase.get(phase.name)) for phase in HELD_PHASES)} | {of} |"
+    by_phase = {phase: verdict(cell, phase) for cell in cells for phase in cell.reached}
+    return f"| {row} | {' | '.join(by_phase.get(phase.name, '') for phase in HELD_PHASES)} | {of} |"
 
 
-def verdict(cell: Cell | None) -> str:
-    if cell is None:
-        return ""
+def verdict(cell: Cell, phase: str) -> str:
+    """A violation counts for each phase of its run: the oracle judges them together."""
     if cell.violations:
         return ", ".join(sorted(cell.violations))
-    return "holds" if cell.reached else "not reached"
+    return "holds" if cell.reached[phase] else "not reached"

@@ -143,7 +143,7 @@ async def soak(it: Soaked, folder: Path, wish: Wish) -> None:
         end = time.monotonic() + wish.seconds
         while (left := end - time.monotonic()) > 0:
             row = dice.choice([row for row in ROWS if field.disk is not None or not row.on_disk])
-            cell = await run_and_mend(field, [row], None, lines, length=max(min(wish.each, left), SHORTEST))
+            cell = await run_and_mend(field, [row], (), lines, length=max(min(wish.each, left), SHORTEST))
             it.cells.append(cell)
             tell(cell)
             print(*it.lives.growth(), sep="\n", flush=True)

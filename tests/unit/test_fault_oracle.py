@@ -245,7 +245,7 @@ def test_a_telephone_is_known_by_what_it_says_in_whatever_form() -> None:
 
 
 CELL = Cell(
-    rows=("the engine: kill -9",), phase="", calls=12, hits={"ringing": 3}, violations={}, reached=None,
+    rows=("the engine: kill -9",), calls=12, hits={"ringing": 3}, violations={}, reached={},
     seconds=20.0, measured={"longest wait for service": 0.4}, counted={},
 )  # fmt: skip
 
@@ -253,7 +253,7 @@ CELL = Cell(
 def test_the_table_stands_between_its_markers() -> None:
     cells = [
         CELL,
-        replace(CELL, phase="mail sent", reached=True),
+        replace(CELL, reached={"message stored": False, "mail sent": True}),
         replace(CELL, violations={"V3": ["twice"]}),
     ]
     page = rewrite(f"before\n{BEGIN}\nnot run\n{END}\nafter\n", cells, "2026-11-28 abc")
@@ -262,9 +262,18 @@ def test_the_table_stands_between_its_markers() -> None:
     assert "not run" not in page
     assert "| the engine: kill -9 |  | 9 |" in page
     assert "| 36 | 0.4 s | V3 | 2026-11-28 abc |" in page
-    assert "holds" in page
+    assert "| the engine: kill -9 |  |  | not reached |  | holds |" in page
     with pytest.raises(ValueError, match="lacks"):
         rewrite("no markers", cells, "")
+
+
+def test_a_violation_counts_for_all_phases_that_were_judged_together() -> None:
+    cells = [
+        replace(CELL, reached={"mail claimed": True, "mail sent": True}, violations={"V3": ["twice"]}),
+        replace(CELL, reached={"mail accepted": True}),
+    ]
+    page = rewrite(f"{BEGIN}\n{END}", cells, "monday")
+    assert "| the engine: kill -9 |  |  |  | V3 | V3 | holds |" in page
 
 
 def test_rows_that_are_run_later_join_those_of_before() -> None:
