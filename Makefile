@@ -55,6 +55,7 @@ live: setup
 	@$(BIN)/pytest $(wildcard $(TESTS_APART)) -m "alone and not heavy"
 
 heavy: setup
+	@scripts/fetch-chromium.sh
 	@$(BIN)/pytest tests -n $(CORES) --dist worksteal -m "heavy and not alone"
 	@$(BIN)/pytest tests -m "heavy and alone"
 
