@@ -9,22 +9,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.ari.arrival import Arrival
+from engine.ari.ended_calls import EndedCalls
 from journal.ids import call_id_of
-
-MOST_CALLS = 50_000  # calls; about 10 MB
 
 
 class Past:
     """`ended`: the calls that an earlier engine ended, and when."""
 
     def __init__(self, ended: Mapping[str, datetime], node: str) -> None:
-        self._ended = dict(ended)
+        self._ended = EndedCalls()
         self._node = node
+        for call_id, at in ended.items():
+            self.add(call_id, at)
 
     def add(self, call_id: str, ended: datetime) -> None:
-        self._ended[call_id] = ended
-        if len(self._ended) > MOST_CALLS:
-            del self._ended[next(iter(self._ended))]
+        self._ended.add(call_id, ended)
 
     def admit(self, arrival: Arrival) -> Arrival | None:
         """Return the call, with an id that no other call has; None if the call is over."""
@@ -34,4 +33,4 @@ class Past:
         if arrival.entered <= ended:
             return None
         other = replace(arrival, call_id=call_id_of(arrival.channel_id, self._node, arrival.entered))
-        return None if other.call_id in self._ended else other
+        return None if self._ended.get(other.call_id) else other
