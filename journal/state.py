@@ -172,8 +172,8 @@ class CallState:
 
     @property
     def latest(self) -> datetime:
-        """The latest instant at which anything happened in the call, by the steady clock."""
-        return max(self._instants(), key=self.steady)
+        """The latest instant that Asterisk reported, by the steady clock: a message may begin by ours."""
+        return max(self._instants_of_legs(), key=self.steady)
 
     # The fold.
 
@@ -255,14 +255,18 @@ class CallState:
 
     def _instants(self) -> Iterator[datetime]:
         """The instants between which durations are counted."""
+        yield from self._instants_of_legs()
+        for message in self.messages.values():
+            yield from filter(None, (message.began, message.ended))
+
+    def _instants_of_legs(self) -> Iterator[datetime]:
+        """Those of the caller and the destinations, with what was recorded of them."""
         ends = (self.left, self.ending)
         instants = [self.began, self.answered, self.fell_back, *(end and end.at for end in ends)]
         for leg in self.legs.values():
             instants += [leg.began, leg.ringing, leg.answered, leg.connected, leg.ended]
         for recording in self.recordings.values():
             instants += [recording.began, recording.ended]
-        for message in self.messages.values():
-            instants += [message.began, message.ended]
         yield from filter(None, instants)
 
     def _apply_message(self, entry: MessageStarted | MessageEnded) -> None:

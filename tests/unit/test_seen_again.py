@@ -9,7 +9,7 @@ import pytest
 
 from engine.ari.left import NEVER
 from engine.ari.seen import load
-from journal.entries import Answered, CallEnded, CallStarted
+from journal.entries import Answered, CallEnded, CallStarted, MessageStarted
 from tests.unit.switchboards import (
     AT,
     CALL,
@@ -59,6 +59,19 @@ async def test_without_any_sign_of_life_they_end_at_the_last_instant_of_their_ow
     async with serving(tmp_path, asterisk, services, last_known=at(3)):
         await asyncio.sleep(60)
     assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(3))]
+
+
+async def test_what_the_engine_noted_after_asterisk_had_died_does_not_count(tmp_path: Path) -> None:
+    """A greeting that could not be played any more has no end: the message begins by the engine's clock."""
+    asterisk = Asterisk(started=AT)
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started = at(7.4)
+    began = MessageStarted(CALL, at(7), f"{CALL}-vm1", {"to": ["office@acme.example"]})
+    services = services_of(*LEFT, Answered(CALL, at(3), "voicemail"), began)
+    async with serving(tmp_path, asterisk, services, last_known=at(4)):
+        await asyncio.sleep(60)
+    assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("voicemail", at(4))]
 
 
 BEGAN = replace(cel("CHAN_START"), context="inbound", exten=NUMBER)
