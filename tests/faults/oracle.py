@@ -104,10 +104,7 @@ def _patience(it: Observed, call: Seen) -> tuple[float, str]:
 def messages_delivered(it: Observed) -> Iterator[str]:
     """V3: every message is delivered, once, with all that was said."""
     for call in it.calls:
-        death = it.death(call)
-        least = call.spoken - SLACK
-        if death is not None and call.ended is not None:
-            least = call.spoken - (call.ended - death.since) - LOST_OF_MESSAGE
+        least = _least_of_message(it, call)
         if call.answered is None or call.to or least < LEAST_SPOKEN:
             continue
         mails = [mail for mail in it.mails if mail.voices.get(call.voices[0])]
@@ -121,6 +118,20 @@ def messages_delivered(it: Observed) -> Iterator[str]:
         heard = max(mail.voices[call.voices[0]] for mail in mails)
         if heard < least:
             yield f"{called(call)}: {call.spoken:.1f} s were said, the mail has {heard:.1f} s of them"
+
+
+def _least_of_message(it: Observed, call: Seen) -> float:
+    """How much of what the caller said must be in the message: in s.
+
+    What was said after Asterisk had died is lost; so is that of a standstill in which the caller hung up:
+    Asterisk reads the hang-up first.
+    """
+    if call.ended is None:
+        return call.spoken - SLACK
+    if (death := it.death(call)) is not None:
+        return call.spoken - (call.ended - death.since) - LOST_OF_MESSAGE
+    ends = (still for still in it.of("asterisk", "frozen") if still.since <= call.ended < still.until)
+    return call.spoken - sum(call.ended - still.since for still in ends) - SLACK
 
 
 def _answer_lost(it: Observed) -> list[Absence]:

@@ -11,10 +11,8 @@ import pytest
 from devkit.audio import alaw, tone
 from journal.cel_calls import CelCall
 from storage.reconciliation import Difference, Kind
-from tests.faults.matrix import Cell
 from tests.faults.observed import Absence, AudioSeen, Left, MailSeen, Observed, Stored
 from tests.faults.oracle import judge
-from tests.faults.page import BEGIN, END, rewrite
 from tests.faults.voices import KNOWN, is_heard_in, voices_of
 from tests.live.mails import from_alaw
 from tests.live.traffic.media import FRAME, NAME
@@ -157,6 +155,15 @@ def test_where_asterisk_stood_still_a_hang_up_is_seen_when_it_runs_again() -> No
     assert "V1" in violated(replace(TRUE, absences=(frozen,), records=(later, MESSAGE_RECORD)))
 
 
+def test_what_was_said_in_a_standstill_is_no_message_if_the_caller_hung_up_in_it() -> None:
+    """Asterisk reads the hang-up first, and then nothing of what has waited in its sockets."""
+    frozen = Absence("asterisk", "frozen", 1051.2, 1056.5)
+    left = replace(MESSAGE_RECORD, ended=at(1056.5))
+    assert violated(replace(TRUE, absences=(frozen,), records=(RECORD, left), mails=())) == set()
+    over = Absence("asterisk", "frozen", 1051.2, 1055.9)
+    assert "V3" in violated(replace(TRUE, absences=(over,), mails=()))
+
+
 def test_where_asterisk_stood_still_nothing_is_recorded() -> None:
     halves = replace(KEPT, voices={CALLER: 2.5, DESTINATION: 2.5})
     frozen = Absence("asterisk", "frozen", 1004.5, 1007.5)
@@ -242,48 +249,6 @@ def test_a_telephone_is_known_by_what_it_says_in_whatever_form() -> None:
         assert is_heard_in(data)
     assert not is_heard_in(alaw(tone((880,), 10 * FRAME)))
     assert not is_heard_in(tone((1000,), 10 * FRAME).astype("<i2").tobytes())
-
-
-CELL = Cell(
-    rows=("the engine: kill -9",), calls=12, hits={"ringing": 3}, violations={}, reached={},
-    seconds=20.0, measured={"longest wait for service": 0.4}, counted={},
-)  # fmt: skip
-
-
-def test_the_table_stands_between_its_markers() -> None:
-    cells = [
-        CELL,
-        replace(CELL, reached={"message stored": False, "mail sent": True}),
-        replace(CELL, violations={"V3": ["twice"]}),
-    ]
-    page = rewrite(f"before\n{BEGIN}\nnot run\n{END}\nafter\n", cells, "2026-11-28 abc")
-    assert page.startswith(f"before\n{BEGIN}\n")
-    assert page.endswith(f"\n{END}\nafter\n")
-    assert "not run" not in page
-    assert "| the engine: kill -9 |  | 9 |" in page
-    assert "| 36 | 0.4 s | V3 | 2026-11-28 abc |" in page
-    assert "| the engine: kill -9 |  |  | not reached |  | holds |" in page
-    with pytest.raises(ValueError, match="lacks"):
-        rewrite("no markers", cells, "")
-
-
-def test_a_violation_counts_for_all_phases_that_were_judged_together() -> None:
-    cells = [
-        replace(CELL, reached={"mail claimed": True, "mail sent": True}, violations={"V3": ["twice"]}),
-        replace(CELL, reached={"mail accepted": True}),
-    ]
-    page = rewrite(f"{BEGIN}\n{END}", cells, "monday")
-    assert "| the engine: kill -9 |  |  |  | V3 | V3 | holds |" in page
-
-
-def test_rows_that_are_run_later_join_those_of_before() -> None:
-    page = rewrite(f"{BEGIN}\n{END}", [replace(CELL, rows=("Asterisk: kill -9",))], "monday")
-    page = rewrite(page, [replace(CELL, violations={"V3": ["twice"]})], "tuesday")
-    page = rewrite(page, [CELL], "wednesday")
-    lines = [line for line in page.splitlines() if line.startswith(("| the engine", "| Asterisk"))]
-    assert [line.split(" | ")[0] for line in lines] == ["| the engine: kill -9", "| Asterisk: kill -9"]
-    assert [line.split(" | ")[-1] for line in lines] == ["wednesday |", "monday |"]
-    assert "V3" not in page
 
 
 def test_a_record_belongs_to_the_call_that_began_when_it_began() -> None:
