@@ -1,7 +1,8 @@
 """The outbox worker: claims the mail that is due, has it sent, stores the answer.
 
 A slow server delays only its own domain: the worker leaves a slow attempt running and takes the next mail,
-and the attempts of a domain at the same time are limited.
+and the attempts of a domain at the same time are limited. A smarthost is the only transport, and may be slow;
+but a connection in which nothing is said any more does not keep a worker from the next mail.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from storage.away import AWAY, retry
 
 POLL_SECONDS = 1.0
 SLOW_SECONDS = 1.0  # after which the worker takes a mail to another domain
+STALLED_SECONDS = 30.0  # the same with a smarthost: some of its machines may be silent
+MOST_STALLED = 4  # attempts for each worker, by a smarthost that is silent to all of them
 MOST = 200  # attempts at the same time, slow ones included; each holds one mail in memory
 GRACE_SECONDS = 0.7  # for running attempts at shutdown
 PREDECESSOR_SECONDS = 10.0  # PostgreSQL notices a killed worker when its last statement ends
@@ -135,12 +138,17 @@ class OutboxWorker:
             self._attempts.add(attempt)
             attempt.add_done_callback(self._end)
             await self._watch(attempt, claimed.domain)
-            while len(self._attempts) >= MOST:
+            while len(self._attempts) >= self._most:
                 await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
 
+    @property
+    def _most(self) -> int:
+        return min(MOST_STALLED * self._policy.workers, MOST) if self._terms.smarthost else MOST
+
     async def _watch(self, attempt: asyncio.Task[None], domain: str) -> None:
-        """Wait for a quick attempt; count a slow one. A smarthost may be slow: it is the only transport."""
-        done, _ = await asyncio.wait({attempt}, timeout=None if self._terms.smarthost else SLOW_SECONDS)
+        """Wait for a quick attempt; count a slow one."""
+        patience = STALLED_SECONDS if self._terms.smarthost else SLOW_SECONDS
+        done, _ = await asyncio.wait({attempt}, timeout=patience)
         if not done:
             self._slow[domain] += 1
             attempt.add_done_callback(lambda _: less(self._slow, domain))

@@ -174,11 +174,16 @@ async def sealed_audio(field: Field) -> set[str]:
 
 @asynccontextmanager
 async def mail_does(field: Field, how: str, ways: Ways) -> AsyncIterator[None]:
-    """The mail server behaves so towards every connection that is made while the block runs."""
+    """The mail server behaves so towards every connection that is made while the block runs.
+
+    A connection in which it was silent ends with the block: SMTP's own timeouts are longer than any run.
+    """
     with field.absence("mail", how):
         before, field.mail.ways = field.mail.ways, ways
         yield
         field.mail.ways = before
+        field.mail.tired.set()
+        field.mail.tired = asyncio.Event()
 
 
 # Disks.

@@ -49,6 +49,7 @@ class MailServer:
     live: int = 0
     most: int = 0
     came: asyncio.Event = field(default_factory=asyncio.Event)
+    tired: asyncio.Event = field(default_factory=asyncio.Event)  # of being silent: it hangs up
 
     @property
     def server(self) -> Server:
@@ -58,9 +59,9 @@ class MailServer:
         """Until so many have come. Raises TimeoutError."""
         await self._until(lambda: len(self.mails) >= mails, seconds)
 
-    async def hears(self, verb: str, seconds: float) -> None:
-        """Until somebody has said that. Raises TimeoutError."""
-        await self._until(lambda: verb in self.commands, seconds)
+    async def hears(self, verb: str, seconds: float, times: int = 1) -> None:
+        """Until that has been said so many times. Raises TimeoutError."""
+        await self._until(lambda: self.commands.count(verb) >= times, seconds)
 
     async def _until(self, so: Callable[[], bool], seconds: float) -> None:
         async with asyncio.timeout(seconds):
@@ -137,7 +138,8 @@ class _Talk:
 
     async def answer(self, verb: str, argument: str) -> None:
         if verb == self.ways.silent_after:
-            await asyncio.Event().wait()
+            await self.kept.tired.wait()
+            raise _Cut
         if told := self.ways.reply(verb, argument):
             await self.say(told)
         elif verb in ("EHLO", "HELO"):

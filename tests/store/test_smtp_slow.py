@@ -1,16 +1,19 @@
 """Mail servers that are away, slow, or gone since the last mail."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from mailer.outbox_worker import DeliveryPolicy
+from mailer.outbox_worker import MOST_STALLED, DeliveryPolicy
+from mailer.post import Smarthost
 from mailer.smtp import Server
 from tests.lateness import PATIENCE
-from tests.store.posting import Transports, office, own, wav_of
+from tests.store.posting import TERMS, Transports, office, own, wav_of
 from tests.store.smtp import Ways, mail_server, mail_servers
 from tests.store.smtp_answers import MINUTES, first, ids, roads
+from tests.store.test_outbox_workers import stopped
 
 
 async def test_six_hours_without_a_server_and_then_it_arrives_once(database: str) -> None:
@@ -128,3 +131,39 @@ async def test_what_cannot_be_read_now_is_read_later(database: str) -> None:
         await it.later(minutes=2)
         await it.round()
         assert await it.results(told) == ["deferred", "accepted"]
+
+
+async def test_connections_in_which_a_smarthost_is_silent_do_not_keep_other_mails_waiting(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every worker has one: the tarpit was short, but an SMTP timeout is five minutes (RFC 5321)."""
+    monkeypatch.setattr("mailer.outbox_worker.STALLED_SECONDS", 0.3)
+    policy = DeliveryPolicy(workers=2)
+    async with mail_server(Ways(silent_after="DATA")) as kept:
+        transport, terms = Smarthost(own(kept)), replace(TERMS, smarthost="localhost")
+        async with office(database, transport, terms, policy=policy) as it:
+            for n in (1, 2):
+                await it.leave(n, kind="missed")
+            sending = asyncio.create_task(it.outbox_worker.run(it.pool))
+            await kept.hears("DATA", PATIENCE, times=2)
+            kept.ways = Ways()
+            await it.leave(3, kind="missed")
+            await kept.has(1, PATIENCE)
+            await stopped([sending])
+
+
+async def test_a_smarthost_that_is_silent_to_all_gets_so_many_connections(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailer.outbox_worker.STALLED_SECONDS", 0.05)
+    policy, most = DeliveryPolicy(workers=2), 2 * MOST_STALLED
+    async with mail_server(Ways(silent_after="DATA")) as kept:
+        transport, terms = Smarthost(own(kept)), replace(TERMS, smarthost="localhost")
+        async with office(database, transport, terms, policy=policy) as it:
+            for n in range(20):
+                await it.leave(n, kind="missed")
+            sending = asyncio.create_task(it.outbox_worker.run(it.pool))
+            await kept.hears("DATA", PATIENCE, times=most)
+            await asyncio.sleep(0.5)  # in which nothing must happen
+            assert most <= kept.most <= most + 1, "both workers may add the last one"
+            await stopped([sending])
