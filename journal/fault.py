@@ -3,14 +3,18 @@
 `CALLENGINE_FAILPOINT=name[:n][:kill|raise|full|stop|sleep=SECONDS]` breaks the n-th passing of that point, by
 default the first; `n+` also breaks all later ones. `kill`, the default, kills the process; `raise` raises an
 `OSError`, `full` that of a full disk; `stop` stops the process until SIGCONT; `sleep` blocks the thread.
+`CALLENGINE_FAILPOINT=@FILE`: that file has the text, or nothing, and each passing reads it anew; so a test
+arms one point after the other. Passings are not counted then.
 """
 
 import errno
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 VARIABLE = "CALLENGINE_FAILPOINT"
 ACTIONS = ("kill", "raise", "full", "stop")
@@ -45,7 +49,17 @@ def parse(text: str) -> Failpoint:
     return Failpoint(name, nth, action, lasts)
 
 
-_armed = parse(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+def from_file(file: Path) -> Failpoint | None:
+    """What the file says now; None if it is empty or missing."""
+    with suppress(FileNotFoundError):
+        if text := file.read_text():
+            return parse(text)
+    return None
+
+
+_told = os.environ.get(VARIABLE, "")
+_file = Path(_told[1:]) if _told.startswith("@") else None
+_armed = parse(_told) if _told and _file is None else None
 _passings = count(1)  # a step of a count is atomic: several threads pass points
 
 
@@ -53,6 +67,8 @@ def point(name: str) -> None:
     """Pass this failpoint; break here if CALLENGINE_FAILPOINT says so."""
     if _armed is not None and _armed.name == name and _armed.breaks(next(_passings)):
         _break(_armed)
+    elif _file is not None and (armed := from_file(_file)) is not None and armed.name == name:
+        _break(armed)
 
 
 def _break(armed: Failpoint) -> None:

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from devkit.parts import Part, ended
 from journal.fault import VARIABLE
 from tests.faults.field import Field
@@ -85,15 +87,15 @@ def send(pids: list[int], what: signal.Signals) -> None:
 @asynccontextmanager
 async def failing(field: Field, name: str, failpoint: str) -> AsyncIterator[None]:
     """In place of the part, one in which this failpoint breaks."""
-    part = field.part(name)
-    os.environ[VARIABLE] = failpoint
+    part, environment = field.part(name), pytest.MonkeyPatch()
+    environment.setenv(VARIABLE, failpoint)
     try:
         with field.absence(name, "stopped"):
             await finish(part, signal.SIGTERM)
             await part.start()
         yield
     finally:
-        del os.environ[VARIABLE]
+        environment.undo()
         with field.absence(name, "stopped"):
             if part.process is not None and part.process.poll() is None:
                 await finish(part, signal.SIGTERM)

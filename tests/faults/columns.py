@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from devkit.parts import PartTrouble
+import pytest
+
 from journal.fault import VARIABLE
 from tests.faults.breaking import finish
 from tests.faults.field import Field
@@ -20,17 +21,17 @@ from tests.live.traffic.summary import PHASES as CALL_PHASES
 
 REACHED_SECONDS = 30.0
 GOES_ON_AFTER = 0.3  # s after the fault has begun
+FILE = "failpoint"
 
-__all__ = ["CALL_PHASES", "HELD_PHASES", "Held", "held"]
+__all__ = ["CALL_PHASES", "HELD_PHASES", "Held", "held", "holding"]
 
 
 @dataclass(frozen=True)
 class Held:
-    """A phase of a message or recording, and the failpoint that is passed in it. `nth`: its passing."""
+    """A phase of a message or recording, and the failpoint that is passed in it."""
 
     name: str
     failpoint: str
-    nth: int = 1
 
 
 HELD_PHASES = (
@@ -41,34 +42,45 @@ HELD_PHASES = (
     Held("mail sent", "smtp.after_250"),
     Held("mail accepted", "outbox.after_commit"),
     Held("call drained", "drain.after_commit"),
-    Held("recording uploaded", "object.after_upload", nth=2),  # the first one is the store's probe
+    Held("recording uploaded", "object.after_upload"),
     Held("recording shredded", "destroy.after_shred"),
     Held("recording deleted", "destroy.before_tombstone"),
 )
 
 
 @asynccontextmanager
+async def holding(field: Field) -> AsyncIterator[None]:
+    """A worker, and those that faults start in its place, in which `held` can arm a failpoint."""
+    worker, file = field.house.worker, field.folder / FILE
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(VARIABLE, f"@{file}")
+        await finish(worker, signal.SIGTERM)
+        await worker.start()
+        yield
+        arm(file, "")
+
+
+@asynccontextmanager
 async def held(field: Field, phase: Held) -> AsyncIterator[bool]:
     """The worker stands at this point, and goes on soon after the block has begun; whether it came there."""
-    worker = field.house.worker
-    os.environ[VARIABLE] = f"{phase.failpoint}:{phase.nth}:stop"
-    try:
-        await finish(worker, signal.SIGTERM)
-        starting = asyncio.create_task(worker.start())  # it may come to the point before it is ready
-        await asyncio.sleep(0)  # its process begins, with this environment
-    finally:
-        del os.environ[VARIABLE]
-    assert worker.process is not None
-    pid = worker.process.pid
-    reached = await stops(pid)
-    going_on = asyncio.get_running_loop().call_later(GOES_ON_AFTER, go_on, pid)
+    process, file = field.house.worker.process, field.folder / FILE
+    assert process is not None
+    arm(file, f"{phase.failpoint}:stop")
+    reached = await stops(process.pid)
+    arm(file, "")
+    going_on = asyncio.get_running_loop().call_later(GOES_ON_AFTER, go_on, process.pid)
     try:
         yield reached
     finally:
         going_on.cancel()
-        go_on(pid)
-        with suppress(PartTrouble):  # the fault killed it, and has started another
-            await starting
+        go_on(process.pid)
+
+
+def arm(file: Path, failpoint: str) -> None:
+    """At once for a worker that reads it at this moment: it finds the former text, or this one."""
+    draft = file.with_suffix(".draft")
+    draft.write_text(failpoint)
+    draft.replace(file)
 
 
 async def stops(pid: int) -> bool:

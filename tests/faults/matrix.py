@@ -6,12 +6,12 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
-from tests.faults.columns import Held, held
+from tests.faults.columns import Held, held, holding
 from tests.faults.field import Field
 from tests.faults.observe import AWAY, database, observe, settle
 from tests.faults.observed import Observed
@@ -106,7 +106,11 @@ async def struck(
     began, seed = time.monotonic(), str(random.randrange(10**6))
     number = withheld_number(field)
     reached: dict[str, bool] = {}
-    async with traffic(field.house, lines, seed, PATIENCE) as calls, hurrying(field):
+    async with (
+        holding(field) if phases else nullcontext(),
+        traffic(field.house, lines, seed, PATIENCE) as calls,
+        hurrying(field),
+    ):
         await asyncio.sleep(max(BEFORE, length / 2))
         for row, phase in product(rows, phases or ALONE):
             async with AsyncExitStack() as broken:

@@ -2,6 +2,7 @@
 
 import errno
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,19 @@ def test_a_full_disk_is_known_by_its_number(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Fault) as raised:
         point("disk")
     assert raised.value.errno == errno.ENOSPC
+
+
+def test_a_file_arms_one_point_after_the_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "failpoint"
+    monkeypatch.setattr(fault, "_file", file)
+    point("disk")
+    file.write_text("disk:raise")
+    point("network")
+    with pytest.raises(Fault):
+        point("disk")
+    file.write_text("network:raise")
+    point("disk")
+    with pytest.raises(Fault):
+        point("network")
+    file.write_text("")
+    point("network")
