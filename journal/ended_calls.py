@@ -12,7 +12,7 @@ from pathlib import Path
 from journal.reader import Record, read
 from journal.recovery import OpenCalls
 from journal.segment import segments
-from journal.state import CallState, NoBeginning, fold
+from journal.state import CallState, fold
 
 RECORDS = 1_000  # read at a time
 
@@ -30,18 +30,19 @@ def journalled_calls(directory: Path, since: datetime, wanted: Collection[str]) 
     calls, open_calls = JournalledCalls(), OpenCalls()
     if not wanted:
         return calls
-    for segment in segments(directory):
+    paths = segments(directory)
+    for segment in paths:
         with suppress(FileNotFoundError):  # swept meanwhile
             if segment.stat().st_mtime >= since.timestamp():
-                for record in _records(segment):
+                for record in _records(segment, is_closed=segment != paths[-1]):
                     _add(calls, open_calls, record, wanted)
     calls.open_calls = {call_id for call_id in open_calls if call_id in wanted}
     return calls
 
 
-def _records(segment: Path) -> Iterator[Record]:
+def _records(segment: Path, *, is_closed: bool) -> Iterator[Record]:
     offset = 0
-    while batch := read(segment, offset, RECORDS).records:
+    while batch := read(segment, offset, RECORDS, is_closed=is_closed).records:
         yield from batch
         offset = batch[-1].end
 
@@ -49,5 +50,5 @@ def _records(segment: Path) -> Iterator[Record]:
 def _add(calls: JournalledCalls, open_calls: OpenCalls, record: Record, wanted: Container[str]) -> None:
     for call_id, call in open_calls.add(record).items():
         if call_id in wanted:
-            with suppress(NoBeginning):
+            with suppress(Exception):  # it has no beginning, or it cannot be a record: it is a dead letter
                 calls.ended[call_id] = fold(call.entries)

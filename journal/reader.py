@@ -82,7 +82,9 @@ def read(path: Path, offset: int = 0, most: int = 1_000_000, *, is_closed: bool 
                 records.append(record._replace(skipped=skipped))
                 offset, last, skipped = record.end, record.seq, 0
                 continue
-            start = next_record(fd, offset, epoch) if is_closed or is_written(fd, offset) else None
+            start = None
+            if is_closed or is_written(fd, offset):
+                start = next_record(fd, offset, epoch, to_the_end=is_closed)
             if start is None:
                 break
             if record is not None or read_one(fd, offset, epoch) is None:  # else: written meanwhile
@@ -95,14 +97,17 @@ def is_written(fd: int, offset: int) -> bool:
     return any(os.pread(fd, HEADER.size, offset))
 
 
-def next_record(fd: int, offset: int, epoch: int) -> int | None:
+def next_record(fd: int, offset: int, epoch: int, *, to_the_end: bool = False) -> int | None:
     """Return where the next whole record of this epoch begins after `offset`; None if there is none.
 
-    It is recognized by its epoch, 8 bytes that JSON cannot contain. A megabyte of zeros is the preallocation.
+    It is recognized by its epoch, 8 bytes that JSON cannot contain. A megabyte of zeros is the preallocation,
+    except `to_the_end`: a disk may have lost megabytes of a segment, and have those after them.
     """
     mark = epoch.to_bytes(8, "little")
     at = offset + 1
-    while (chunk := os.pread(fd, SCANNED, at)).strip(b"\0"):
+    while chunk := os.pread(fd, SCANNED, at):
+        if not to_the_end and not chunk.strip(b"\0"):
+            return None
         epoch_at = chunk.find(mark, EPOCH_AT)
         while epoch_at >= 0:
             start = at + epoch_at - EPOCH_AT

@@ -44,8 +44,8 @@ class OpenCalls(dict[str, OpenCall]):
     def add(self, record: Record) -> dict[str, OpenCall]:
         """Apply one record; return the calls that are no longer open after it, each with all its entries.
 
-        That is the call which the record ends; after damage, also each call that a checkpoint does not
-        contain.
+        That is the call which the record ends; and each call that a checkpoint does not contain: its end is
+        damaged, or lost with a part of a segment.
         """
         self.damaged |= record.skipped > 0
         match record.entry:
@@ -69,13 +69,12 @@ class OpenCalls(dict[str, OpenCall]):
         return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}
 
     def _begin_again(self, calls: Iterable[tuple[bytes, ...]]) -> dict[str, OpenCall]:
-        before, was_damaged = dict(self), self.damaged
+        before = dict(self)
         self.clear()
         self.damaged = False
         for payloads in calls:
             self._restore(payloads)
-        missing = {call: open_call for call, open_call in before.items() if call not in self}
-        return missing if was_damaged else {}
+        return {call: open_call for call, open_call in before.items() if call not in self}
 
     def _restore(self, payloads: tuple[bytes, ...]) -> None:
         entries = [entry_of(payload) for payload in payloads]

@@ -104,3 +104,31 @@ def test_flipped_bits_cost_the_entries_that_they_hit(tmp_path: Path, bits: list[
     assert sum(line["event"] == "journal_damaged" for line in lines) == len(journal.stretches)
     aside = sorted((journal.folder / DAMAGED).iterdir())
     assert sum(file.stat().st_size for file in aside) == sum(len(RECORDS[n]) for n in journal.hit)
+
+
+def test_zeros_cost_the_entries_that_they_hit_however_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may lose a part of a segment that is larger than what is read at a time."""
+    monkeypatch.setattr("journal.reader.SCANNED", 4096)
+    journal = flipped(tmp_path / "journal", [])
+    segment = journal.folder / segment_name(7, 1)
+    content = bytearray(segment.read_bytes())
+    content[100_000:150_000] = bytes(50_000)
+    segment.write_bytes(content)
+    with capture_logs() as lines:
+        _, calls = drained(journal)
+    hit = [n for n, start in enumerate(beginnings()) if 100_000 - len(RECORDS[n]) < start < 150_000]
+    there = [entry for n, entry in enumerate(ENTRIES, start=1) if n not in hit]
+    assert sorted(map(encode, there)) == sorted(encode(entry) for call in calls for entry in call.entries)
+    (damage,) = (line for line in lines if line["event"] == "journal_damaged")
+    assert 50_000 <= damage["bytes"] < 50_500
+
+
+def test_a_segment_that_ends_too_early_hands_on_its_open_calls(tmp_path: Path) -> None:
+    """It was cut between two records: no byte of it is damaged."""
+    journal = flipped(tmp_path / "journal", [])
+    (journal.folder / segment_name(7, 1)).write_bytes(b"".join(RECORDS[:-2]))
+    _, calls = drained(journal)
+    assert len(calls) == CALLS
+    assert calls[-1].entries == ENTRIES[-4:-2]
