@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from storage.away import DATABASE_ERRORS
 from storage.records import CallRecord, LegRecord, MessageRecord, RecordingRecord
 from storage.rows import FETCHED
 
@@ -90,6 +91,11 @@ class Revised:
 
 class AnotherCall(ValueError):
     """There is a record of another call with this id."""
+
+
+def is_of_a_call(error: Exception) -> bool:
+    """Whether a call caused this error, by entries that cannot be a record: another call can be stored."""
+    return isinstance(error, REFUSED) or not isinstance(error, DATABASE_ERRORS)
 
 
 async def store(con: asyncpg.Connection, calls: Iterable[Revised]) -> None:

@@ -10,7 +10,7 @@ from journal.fault import point
 from journal.follower import EndedCall
 from journal.reader import Unreadable, entry_of
 from storage import dead_letters
-from storage.calls import REFUSED
+from storage.calls import is_of_a_call
 from storage.dead_letters import DeadLetter
 from worker.drainer import revised, store_all
 from worker.metrics import WorkerMetrics
@@ -51,7 +51,9 @@ async def try_again(con: asyncpg.Connection, node: str) -> int:
                 await dead_letters.remove(con, letter)
                 point("letters.before_commit")
             point("letters.after_commit")
-        except (*REFUSED, ValueError):
+        except Exception as error:
+            if not is_of_a_call(error):
+                raise
             continue
         stored += 1
         log.info("dead_letter_stored", call=letter.call_id)

@@ -21,7 +21,7 @@ from journal.position import Position
 from journal.state import fold
 from storage import dead_letters, messages, recordings, records
 from storage.away import DATABASE_ERRORS, LONGEST_PAUSE_SECONDS, Backoff
-from storage.calls import REFUSED, Revised, store
+from storage.calls import Revised, is_of_a_call, store
 from storage.journal_position import mark, position
 from storage.migrate import SchemaBehind, bring_up_to_date
 from storage.nodes import KEEPALIVES, hold, place_of
@@ -156,7 +156,9 @@ class Drainer:
     async def _store(self, con: asyncpg.Connection, ended: list[EndedCall], reached: Position) -> None:
         try:
             await self._commit(con, ended, reached)
-        except (*REFUSED, ValueError):
+        except Exception as error:
+            if not is_of_a_call(error):
+                raise
             # One of them cannot be a record. It becomes a dead letter, the others are stored one by one.
             for call in ended:
                 await self._store_one(con, call)
@@ -181,7 +183,9 @@ class Drainer:
             async with con.transaction():
                 await store_all(con, [revised(call)])
             point("drain.after_one")
-        except (*REFUSED, ValueError) as error:
+        except Exception as error:
+            if not is_of_a_call(error):
+                raise
             point("drain.before_dead_letter")
             await self._dead_letter(con, call, repr(error))
             log.critical("call_dead_lettered", call=call.call_id, error=type(error).__name__)

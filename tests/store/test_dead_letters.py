@@ -10,10 +10,11 @@ import pytest
 
 from journal import fault, reader
 from journal.codec import UnreadableEntry, decode, encode
+from journal.entries import ClockStepped, Entry, RecordingStarted
 from journal.fault import Failpoint, Fault
 from storage.calls import find
 from storage.records import CallRecord
-from tests.store.calls import answered_call, call_id, changed, record_of
+from tests.store.calls import NOON, answered_call, call_id, changed, record_of
 from tests.store.keeping import house_of
 from tests.store.points import ROOT, points_in
 from tests.store.sounds import audio_id, voicemail_call
@@ -127,6 +128,26 @@ async def test_a_correction_that_came_meanwhile_counts(tmp_path: Path, database:
     assert await try_again(connection, "here") == 1
     await connection.close()
     assert await kept(database) == records([1])
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        ClockStepped(call_id(1), NOON, NOON, 1e300),
+        RecordingStarted(call_id(1), NOON, f"{call_id(1)}-rec1", 10**12, "wav"),
+    ],
+    ids=["a clock that was set by too much", "kept beyond the last year"],
+)
+async def test_what_cannot_be_computed_keeps_no_other_call_waiting(
+    tmp_path: Path, database: str, strange: Entry
+) -> None:
+    start, *rest = answered_call(1)
+    await write(tmp_path / "journal", [answered_call(0), [start, strange, *rest], answered_call(2)])
+    await drain(tmp_path / "journal", database)
+    assert await kept(database) == records([0, 2])
+    async with house_of(database, tmp_path) as house:
+        assert await house.con.fetchval("SELECT call_id FROM dead_letter") == call_id(1)
+        assert await try_again(house.con, "here") == 0
 
 
 @pytest.mark.usefixtures("newer")
