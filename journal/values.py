@@ -187,12 +187,14 @@ class ClockStep(Struct, frozen=True, gc=False):
     def is_earlier(self, instant: datetime) -> bool:
         """Whether this is an instant of the clock before it was set.
 
+        What was journalled before is earlier: if the clock was set several times, comparing does not show it.
         A clock that is set forward never shows the time between. A clock that is set back shows some time
-        twice: an instant in it is an earlier one if it was journalled before, or is too close to the end of
-        that time.
+        twice: an instant in it is an earlier one if it is too close to the end of that time.
         """
+        if instant in self.known:
+            return True
         if self.by > timedelta(0):
             return instant < self.before + self.by
         if not self.before + self.by <= instant <= self.at - self.by:
             return instant < self.at
-        return instant in self.known or instant > self.before - min(LATE, -self.by / 2)
+        return instant > self.before - min(LATE, -self.by / 2)

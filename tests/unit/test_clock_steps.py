@@ -1,11 +1,12 @@
 """The wall clock is set in the middle of a call: its durations are those of the telephones all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dialplan.result import Outcome, Result
 from journal.entries import (
@@ -93,6 +94,30 @@ def test_whenever_it_is_set_and_by_however_much(after: float, seconds: float, lo
     record = record_of(call(after, round(seconds, 3), look=look))
     assert abs(record.ring - RINGS) < timedelta(milliseconds=1)
     assert abs(record.talk - TALKS) < timedelta(milliseconds=1)
+
+
+@given(
+    st.dictionaries(
+        st.integers(52, 168).map(lambda tenths: tenths / 10),
+        st.integers(-90_000, -30) | st.integers(30, 90_000),
+        min_size=2,
+        max_size=4,
+    )
+)
+@example({9.0: -3600, 11.0: -3600})
+def test_however_often_it_is_set(steps: Mapping[float, int]) -> None:
+    """Set back twice by an hour, the clock is far from the answer: what it showed alone does not tell."""
+
+    def at(after: float) -> datetime:
+        by = sum(seconds for when, seconds in steps.items() if when <= after)
+        return BEGAN + timedelta(seconds=after + by)
+
+    *told, left, ended, end = [entry for entry in call(16, 0) if not isinstance(entry, ClockStepped)]
+    set_by = [ClockStepped("c", at(when), at(when - 0.05), steps[when]) for when in sorted(steps)]
+    last = [replace(entry, at=at(17)) for entry in (left, ended, end)]
+    record = record_of([*told, *set_by, *last])
+    assert (record.ring, record.talk) == (RINGS, TALKS)
+    assert record.clock["stepped"] == sum(steps.values())
 
 
 @pytest.mark.parametrize("seconds", STEPS)
