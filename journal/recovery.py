@@ -39,27 +39,45 @@ class OpenCalls(dict[str, OpenCall]):
     `damaged`: something since the last checkpoint was unreadable; it may have been the end of a call.
     """
 
-    damaged = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.damaged = False
+        self._missing: dict[str, OpenCall] = {}  # not in the latest checkpoint
+        self._since = 0  # boottime of that checkpoint, ns
 
     def add(self, record: Record) -> dict[str, OpenCall]:
         """Apply one record; return the calls that are no longer open after it, each with all its entries.
 
-        That is the call which the record ends; and each call that a checkpoint does not contain: its end is
-        damaged, or lost with a part of a segment.
+        That is the call which the record ends; and each call that the latest checkpoint does not contain: its
+        end is damaged, or lost with a part of a segment.
         """
         self.damaged |= record.skipped > 0
         match record.entry:
             case Checkpoint(open=calls):
-                return self._begin_again(calls)
+                self._begin_again(calls, record.boottime)
+                return self._lost(record)
             case Heartbeat():
-                return {}
+                return self._lost(record)
             case entry:
-                return self._add(record.payload, entry)
+                ended = self._add(record.payload, entry)
+                return self._lost(record) | ended
+
+    def _lost(self, record: Record) -> dict[str, OpenCall]:
+        """The missing calls, once no entry can follow that begins them again.
+
+        After a failed write, all entries that may not be on the disk are written again, behind the
+        checkpoint of another segment; they are older than it. The next engine (seq 1) writes none of them.
+        """
+        if record.boottime <= self._since and record.seq > 1:
+            return {}
+        missing, self._missing = self._missing, {}
+        return missing
 
     def _add(self, payload: bytes, entry: Entry | Unreadable) -> dict[str, OpenCall]:
         self.damaged |= isinstance(entry, Unreadable)
         if begins(entry) and entry.call not in self:
             self[entry.call] = OpenCall()
+            self._missing.pop(entry.call, None)
         open_call = self.get(entry.call)
         if open_call is None:
             if not self.damaged or not entry.call:
@@ -68,13 +86,14 @@ class OpenCalls(dict[str, OpenCall]):
         open_call.add(payload, entry)
         return {entry.call: self.pop(entry.call)} if isinstance(entry, CallEnded) else {}
 
-    def _begin_again(self, calls: Iterable[tuple[bytes, ...]]) -> dict[str, OpenCall]:
+    def _begin_again(self, calls: Iterable[tuple[bytes, ...]], boottime: int) -> None:
         before = dict(self)
         self.clear()
-        self.damaged = False
+        self.damaged, self._since = False, boottime
         for payloads in calls:
             self._restore(payloads)
-        return {call: open_call for call, open_call in before.items() if call not in self}
+        missing = self._missing | before
+        self._missing = {call: missing[call] for call in missing if call not in self}
 
     def _restore(self, payloads: tuple[bytes, ...]) -> None:
         entries = [entry_of(payload) for payload in payloads]

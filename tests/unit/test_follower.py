@@ -97,7 +97,7 @@ def test_what_is_written_just_before_a_segment_changes_is_not_missed(
 
 
 def record(payload: bytes) -> Record:
-    return Record(0, 0, 0, 0, payload, content_of(payload))
+    return Record(0, 1, 0, 0, payload, content_of(payload))
 
 
 def test_only_what_a_checkpoint_names_is_open_after_it() -> None:

@@ -87,6 +87,33 @@ async def test_a_disk_that_fails_for_long_is_not_filled_by_trying(
     assert [entry.call for entry in begun(tmp_path)] == ["a"]
 
 
+@pytest.mark.parametrize("broken", ["fdatasync", "pwrite"])
+async def test_entries_that_are_written_again_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The segment that failed has the beginnings of a and b; the next has them too, behind its checkpoint."""
+    write = os.pwrite
+    short = iter([True])
+
+    def torn(fd: int, data: memoryview, at: int) -> int:
+        if next(short, False):
+            return write(fd, data[:-5], at)
+        monkeypatch.setattr(os, "pwrite", write)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with opened(tmp_path) as journal:
+        await journal.append(started("c"))
+        if broken == "pwrite":
+            monkeypatch.setattr(os, "pwrite", torn)
+        else:
+            failing(monkeypatch, "fdatasync", lambda nth: nth == 1)
+        journal.append(started("a"))
+        await journal.append(started("b"))
+        for call in ("a", "b", "c"):
+            await journal.append(over(call))
+    assert ended(tmp_path) == [[started(call), over(call)] for call in ("a", "b", "c")]
+
+
 # A thread that meets what it does not expect
 
 
