@@ -198,6 +198,10 @@ class Settings(BaseSettings):
         return self.state / "journal"
 
     @property
+    def spool_marked(self) -> Path:
+        return self.state / "spool-marked"
+
+    @property
     def objects_dir(self) -> Path:
         return self.objects.directory or self.state / "objects"
 

@@ -15,10 +15,12 @@ from storage.parts import NAME, Part
 # caller heard (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
+# A file in the spool's folder: where its disk is not mounted, the folder is there too, and empty.
+MARK = ".callengine"
 
 
 class SpoolAway(OSError):
-    """The spool's folder is missing: a file that is missing in it may exist."""
+    """The spool's folder is missing, or is another one: a file that is missing in it may exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,13 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """The folder `recordings` of Asterisk on this host."""
+    """The folder `recordings` of Asterisk on this host.
+
+    `marked`: a file in the worker's state folder; it exists once the spool's folder has its mark.
+    """
 
     folder: Path
+    marked: Path | None = None
 
     def read(self, audio_id: str) -> bytes | None:
         """The file of a message, synced to disk first; None when there is none. Raises SpoolAway, OSError."""
@@ -121,6 +127,28 @@ class Spool:
             raise SpoolAway(
                 f"{self.folder} is missing: create it, or correct asterisk.recordings in the settings"
             )
+        if self.marked is not None and not is_same(self.folder / MARK, self.marked):
+            raise SpoolAway(
+                f"{self.folder} is not the folder with the audio so far: mount its disk; "
+                f"if you have replaced it on purpose, remove {self.marked}"
+            )
+
+
+def is_same(mark: Path, marked: Path) -> bool:
+    """Whether this folder has its mark; the first time, make it. Where that is impossible, any folder has."""
+    if not mark.exists():
+        if marked.exists():
+            return False
+        try:
+            point("spool.before_mark")
+            mark.touch(0o640)
+            sync_directory(mark.parent)
+        except OSError:
+            return True
+    if not marked.exists():
+        with suppress(OSError):
+            marked.touch(0o600)
+    return True
 
 
 def audio_id_of(name: str) -> str:

@@ -40,7 +40,7 @@ class AudioJobs:
         posted: Callable[[], None] = lambda: None,
     ) -> None:
         self._objects = objects_of(settings)
-        spool, leases = Spool(settings.asterisk.recordings), Leases(settings.node)
+        spool, leases = Spool(settings.asterisk.recordings, settings.spool_marked), Leases(settings.node)
         self._destruction = Destruction(settings.node, spool, self._objects, leases)
         self._sweeping = Sweeping(settings.node, spool, open_calls)
         self.destroying = self._destruction.destroying

@@ -113,7 +113,7 @@ async def known_calls(con: asyncpg.Connection) -> set[str]:
 
 def spooled(field: Field) -> list[str]:
     """The files in the spool, but for those of damaged calls, which wait for a person."""
-    names = sorted(path.name for path in field.house.endpoint.recordings.iterdir())
+    names = sorted(path.name for path in field.house.endpoint.recordings.glob("[!.]*"))
     return [name for name in names if not field.damage.hit(name)]
 
 

@@ -134,7 +134,7 @@ class Night:
             left: int = await self.con.fetchval(UNSETTLED)
         except asyncpg.DeadlockDetectedError:
             return False
-        return left == 0 and not any((self.state / "spool").iterdir())
+        return left == 0 and not any((self.state / "spool").glob("[!.]*"))
 
     async def _recount(self) -> None:
         """Whose mail the server has and the database does not know of: only those may come once more.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -11,6 +12,8 @@ from devkit.seaweed import Seaweed
 from dialplan.result import Result
 from journal.entries import MessageEnded, MessageStarted
 from storage.sealing import SealResult
+from storage.spool import MARK, SpoolAway
+from storage.sweeping import Sweeper
 from tests.store.calls import answered_call, changed
 from tests.store.keeping import House, house_of
 from tests.store.sounds import DELIVER, audio_id, record, samples, voicemail_call
@@ -187,3 +190,35 @@ async def test_a_withheld_caller_cannot_even_be_written(house: House) -> None:
     await house.drain(entries)
     with pytest.raises(asyncpg.CheckViolationError):
         await house.con.execute("UPDATE message SET withheld = true")
+
+
+async def test_with_an_empty_folder_in_place_of_the_spool_nothing_is_called_absent(house: House) -> None:
+    """Its disk is not mounted: at boot the folder is made all the same."""
+    spool = replace(house.spool, marked=house.folder / "spool-marked")
+    sealer = replace(house.sealer, spool=spool)
+    assert spool.sounds() == []
+    raw = record(spool.folder, 1)
+    await house.drain(voicemail_call(1))
+    await house.con.execute("UPDATE audio SET noted_at = noted_at - interval '11 minutes'")
+    disk = spool.folder.rename(house.folder / "disk")
+    spool.folder.mkdir()
+    assert await sealer.seal_next(house.con) is SealResult.DEFERRED
+    with pytest.raises(SpoolAway, match="mount its disk"):
+        await Sweeper("here", spool).sweep(house.con, frozenset())
+    spool.folder.rmdir()
+    disk.rename(spool.folder)
+    await house.retry()
+    assert await sealer.seal_next(house.con) is SealResult.STORED
+    assert await house.encrypted_store.fetch(house.con, audio_id(1)) == raw
+
+
+async def test_a_folder_that_was_replaced_on_purpose_is_marked_anew(house: House) -> None:
+    marked = house.folder / "spool-marked"
+    spool = replace(house.spool, marked=marked)
+    assert spool.sounds() == []
+    (spool.folder / MARK).unlink()
+    with pytest.raises(SpoolAway):
+        spool.sounds()
+    marked.unlink()
+    assert spool.sounds() == []
+    assert (spool.folder / MARK).exists()
