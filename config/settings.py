@@ -202,6 +202,10 @@ class Settings(BaseSettings):
         return self.state / "spool-marked"
 
     @property
+    def objects_marked(self) -> Path:
+        return self.state / "objects-marked"
+
+    @property
     def objects_dir(self) -> Path:
         return self.objects.directory or self.state / "objects"
 

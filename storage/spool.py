@@ -9,14 +9,13 @@ from journal.disk import sync, sync_directory
 from journal.fault import point
 from journal.ids import AUDIO_ID
 from storage.parts import NAME, Part
+from storage.same_folder import another
 
 # The engine names the files: by the id of the message or recording, and of a recording also by the part
 # (storage/parts.py). Earlier versions left two files of a recording: what the caller said (-in) and what the
 # caller heard (-out).
 SIDES = ("-in", "-out")
 FILES = ("", *SIDES)
-# A file in the spool's folder: where its disk is not mounted, the folder is there too, and empty.
-MARK = ".callengine"
 
 
 class SpoolAway(OSError):
@@ -127,28 +126,8 @@ class Spool:
             raise SpoolAway(
                 f"{self.folder} is missing: create it, or correct asterisk.recordings in the settings"
             )
-        if self.marked is not None and not is_same(self.folder / MARK, self.marked):
-            raise SpoolAway(
-                f"{self.folder} is not the folder with the audio so far: mount its disk; "
-                f"if you have replaced it on purpose, remove {self.marked}"
-            )
-
-
-def is_same(mark: Path, marked: Path) -> bool:
-    """Whether this folder has its mark; the first time, make it. Where that is impossible, any folder has."""
-    if not mark.exists():
-        if marked.exists():
-            return False
-        try:
-            point("spool.before_mark")
-            mark.touch(0o640)
-            sync_directory(mark.parent)
-        except OSError:
-            return True
-    if not marked.exists():
-        with suppress(OSError):
-            marked.touch(0o600)
-    return True
+        if self.marked is not None and (why := another(self.folder, self.marked)):
+            raise SpoolAway(why)
 
 
 def audio_id_of(name: str) -> str:

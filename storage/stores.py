@@ -1,5 +1,7 @@
 """Where audio and its keys are stored, as the settings say."""
 
+from pathlib import Path
+
 from config.settings import Settings, SettingsError
 from storage.key_wrapper import KeyWrapper, MasterKeyError
 from storage.objects import Objects
@@ -7,14 +9,15 @@ from storage.objects.directory import Directory
 from storage.objects.s3 import S3, Bucket
 
 
-def objects_of(settings: Settings) -> Objects:
+def objects_of(settings: Settings, marked: Path | None = None) -> Objects:
     """The object store that the settings name; nothing has connected to it yet.
 
+    `marked`: see storage/same_folder.py; for the worker alone.
     Raises SettingsError for a bucket without its secret key: the engine, which stores no objects, has none.
     """
     chosen = settings.objects
     if not chosen.bucket:
-        return Directory(settings.objects_dir)
+        return Directory(settings.objects_dir, marked)
     if not (secret := chosen.secret_key.get_secret_value()):
         raise SettingsError(["objects: a bucket needs access_key and secret_key"])
     return S3(

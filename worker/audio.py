@@ -39,7 +39,7 @@ class AudioJobs:
         open_calls: Callable[[], frozenset[str] | None],
         posted: Callable[[], None] = lambda: None,
     ) -> None:
-        self._objects = objects_of(settings)
+        self._objects = objects_of(settings, settings.objects_marked)
         spool, leases = Spool(settings.asterisk.recordings, settings.spool_marked), Leases(settings.node)
         self._destruction = Destruction(settings.node, spool, self._objects, leases)
         self._sweeping = Sweeping(settings.node, spool, open_calls)

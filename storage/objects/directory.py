@@ -11,15 +11,20 @@ from pathlib import Path
 from journal.disk import sync_directory
 from journal.fault import point
 from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
+from storage.same_folder import another
 
 PART = ".part"  # the end of a draft's name: NAME.<random>.part
 
 
 class Directory:
-    """A file appears whole or not at all, and is synced to disk, with its name, before `put` returns."""
+    """A file appears whole or not at all, and is synced to disk, with its name, before `put` returns.
 
-    def __init__(self, folder: Path) -> None:
+    `marked`: see storage/same_folder.py; None: any folder will do.
+    """
+
+    def __init__(self, folder: Path, marked: Path | None = None) -> None:
         self._folder = folder
+        self._marked = marked
 
     async def put(self, name: str, data: bytes) -> None:
         await in_thread(self._put, name, data)
@@ -44,13 +49,14 @@ class Directory:
         try:
             await in_thread(self._try)
         except ObjectsTrouble as trouble:
-            return [f"{trouble}; the worker must own it: objects.directory in the settings"]
+            return [f"{trouble} (objects.directory in the settings; the worker must own it)"]
         return []
 
     async def close(self) -> None:
         """There is nothing to close."""
 
     def _put(self, name: str, data: bytes) -> None:
+        self._look()
         file = self._path(name)
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}{PART}")
@@ -70,6 +76,7 @@ class Directory:
         sync_directory(file.parent)
 
     def _get(self, name: str) -> bytes:
+        self._look()
         try:
             return self._path(name).read_bytes()
         except FileNotFoundError:
@@ -90,6 +97,7 @@ class Directory:
             raise ObjectMissing(name) from None
 
     def _delete(self, name: str) -> int:
+        self._look()
         file = self._path(name)
         deleted = 0
         for copy in (file, *file.parent.glob(f"{file.name}.*{PART}")):
@@ -103,7 +111,7 @@ class Directory:
 
     def _all(self, prefix: str) -> list[Stored]:
         objects = []
-        for file in (self._folder / prefix.rpartition("/")[0]).rglob("*"):
+        for file in (self._folder / prefix.rpartition("/")[0]).rglob("[!.]*"):
             with suppress(FileNotFoundError):  # deleted meanwhile
                 if file.is_file() and str(file.relative_to(self._folder)).startswith(prefix):
                     at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
@@ -112,9 +120,15 @@ class Directory:
 
     def _try(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._look()
         probe = self._folder / f".probe.{secrets.token_hex(4)}"
         probe.write_bytes(b"")
         probe.unlink()
+
+    def _look(self) -> None:
+        """Raises ObjectsTrouble if this is another folder than before."""
+        if self._marked is not None and (why := another(self._folder, self._marked)):
+            raise ObjectsTrouble(why)
 
     def _path(self, name: str) -> Path:
         return self._folder / name

@@ -116,6 +116,25 @@ async def test_a_directory_that_cannot_be_made_is_an_objection(tmp_path: Path) -
     assert "objects.directory in the settings" in objection
 
 
+async def test_an_empty_directory_in_its_place_is_refused(tmp_path: Path) -> None:
+    """Its disk is not mounted: what is stored there would be hidden later, and nothing would be destroyed."""
+    folder = tmp_path / "objects"
+    objects = Directory(folder, tmp_path / "objects-marked")
+    assert await objects.objections() == []
+    await objects.put(NAME, b"sound")
+    assert await names(objects) == [NAME]
+    disk = folder.rename(tmp_path / "disk")
+    folder.mkdir()
+    (objection,) = await objects.objections()
+    assert "mount its disk" in objection
+    for work in (objects.put(OTHER, b"sound"), objects.get(NAME), objects.delete(NAME)):
+        with pytest.raises(ObjectsTrouble, match="mount its disk"):
+            await work
+    folder.rmdir()
+    disk.rename(folder)
+    assert await objects.get(NAME) == b"sound"
+
+
 async def test_a_bucket_that_keeps_versions_is_refused(s3: Seaweed, bucket: str) -> None:
     s3.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     (objection,) = await s3_of(s3, bucket).objections()

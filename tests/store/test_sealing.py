@@ -11,8 +11,9 @@ import pytest
 from devkit.seaweed import Seaweed
 from dialplan.result import Result
 from journal.entries import MessageEnded, MessageStarted
+from storage.same_folder import MARK
 from storage.sealing import SealResult
-from storage.spool import MARK, SpoolAway
+from storage.spool import SpoolAway
 from storage.sweeping import Sweeper
 from tests.store.calls import answered_call, changed
 from tests.store.keeping import House, house_of
