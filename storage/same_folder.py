@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.disk import sync_directory
-from journal.fault import point
 
 MARK = ".callengine"  # an empty file in the folder
 
@@ -23,7 +22,6 @@ def another(folder: Path, marked: Path) -> str:
                 f"if you have replaced it on purpose, remove {marked}"
             )
         try:
-            point("folder.before_mark")
             mark.touch(0o600)
             sync_directory(folder)
         except OSError:

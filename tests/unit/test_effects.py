@@ -142,7 +142,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "engine/ari/seen.py: save",
         "engine/counters.py: save",
     ),
-    "headroom on the disk, or a socket's name: made and removed again at the next look or start": (
+    "headroom on the disk, a socket's name, a folder's mark: made again at the next look or start": (
         "engine/ari/cel_file.py: CelFiles._remove_old",
         "engine/ari/cel_room.py: CelRoom.rotate",
         "engine/ari/cel_room.py: _make",
@@ -150,6 +150,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "engine/ari/cel_room.py: give_back",
         "engine/ari/cel_room.py: replace",
         "engine/control.py: keep_controlling",
+        "storage/same_folder.py: another",
     ),
     "an operator's command to the engine: done or not, as the operator sees": (
         "engine/drain.py: Drain.turn",
