@@ -206,6 +206,10 @@ class Settings(BaseSettings):
         return self.state / "objects-marked"
 
     @property
+    def trusted_clock(self) -> Path:
+        return self.state / "trusted-clock.json"
+
+    @property
     def objects_dir(self) -> Path:
         return self.objects.directory or self.state / "objects"
 

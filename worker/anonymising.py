@@ -12,22 +12,24 @@ from storage import anonymising
 from worker.job import Job
 from worker.metrics import WorkerMetrics
 from worker.owners_in_force import OwnersInForce
+from worker.trusted_time import TrustedTime
 
 LOOK_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-def anonymising_job(settings: Settings, metrics: WorkerMetrics) -> Job:
-    return Anonymising(OwnersInForce(Versions(settings.routing_versions).in_force), metrics).job
+def anonymising_job(settings: Settings, metrics: WorkerMetrics, trusted: TrustedTime) -> Job:
+    return Anonymising(OwnersInForce(Versions(settings.routing_versions).in_force), metrics, trusted).job
 
 
 class Anonymising:
     """Looks once a minute, and works until nothing is due."""
 
-    def __init__(self, owners: OwnersInForce, metrics: WorkerMetrics) -> None:
+    def __init__(self, owners: OwnersInForce, metrics: WorkerMetrics, trusted: TrustedTime) -> None:
         self.job = Job("anonymise", self._look, LOOK_SECONDS)
         self._owners = owners
         self._metrics = metrics
+        self._trusted = trusted
         self._periods: Mapping[str, timedelta] = {}
 
     async def _look(self, con: asyncpg.Connection) -> bool:
@@ -36,6 +38,8 @@ class Anonymising:
         if owners is not None:
             periods = {name: owner.anonymise_after for name, owner in owners.items()}
             self._periods = {name: period for name, period in periods.items() if period is not None}
+        if await self._trusted.objection(con):
+            return False
         more = False
         for owner, after in self._periods.items():
             if calls := await anonymising.anonymise_next(con, owner, after):

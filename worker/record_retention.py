@@ -11,16 +11,17 @@ from storage import record_retention, retentions
 from worker.job import Job
 from worker.metrics import WorkerMetrics
 from worker.owners_in_force import OwnersInForce
+from worker.trusted_time import TrustedTime
 
 LOOK_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-def record_retention_job(settings: Settings, metrics: WorkerMetrics) -> Job:
+def record_retention_job(settings: Settings, metrics: WorkerMetrics, trusted: TrustedTime) -> Job:
     owners = OwnersInForce(Versions(settings.routing_versions).in_force)
     days = settings.keep_records_days
     usual = None if days is None else timedelta(days=days)
-    return RecordRetention(settings.node, owners, usual, metrics).job
+    return RecordRetention(settings.node, owners, usual, metrics, trusted).job
 
 
 class RecordRetention:
@@ -29,13 +30,19 @@ class RecordRetention:
     """
 
     def __init__(
-        self, node: str, owners: OwnersInForce, usual: timedelta | None, metrics: WorkerMetrics
+        self,
+        node: str,
+        owners: OwnersInForce,
+        usual: timedelta | None,
+        metrics: WorkerMetrics,
+        trusted: TrustedTime,
     ) -> None:
         self.job = Job("destroy records", self.look, LOOK_SECONDS)
         self._node = node
         self._owners = owners
         self._usual = usual
         self._metrics = metrics
+        self._trusted = trusted
         self._knows_owners = False
 
     async def look(self, con: asyncpg.Connection) -> bool:
@@ -44,7 +51,7 @@ class RecordRetention:
         if owners is not None:
             await retentions.store(con, self._node, retentions.of(owners))
             self._knows_owners = True
-        if not self._knows_owners:
+        if not self._knows_owners or await self._trusted.objection(con):
             return False
         destroyed = await record_retention.destroy_next(con, self._usual)
         for owner, records in destroyed.items():

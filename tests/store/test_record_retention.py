@@ -1,5 +1,6 @@
 """Call records are destroyed when their owner's period is over, with their legs; a hold and open work win."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.tiers import first_light
 from worker.metrics import WorkerMetrics
 from worker.owners_in_force import OwnersInForce
 from worker.record_retention import RecordRetention
+from worker.trusted_time import TrustedTime
 
 DAY = timedelta(days=1)
 YEAR = 400 * DAY
@@ -198,9 +200,27 @@ async def test_a_worker_that_does_not_know_the_owners_yet_destroys_nothing(
     await keep(house, acme=None)
     await age_all(house, 500)
     owners = OwnersInForce(house.folder / "routing-versions" / "in-force")
-    job = RecordRetention("here", owners, YEAR, WorkerMetrics())
+    trusted = TrustedTime(house.folder / "trusted-clock.json")
+    job = RecordRetention("here", owners, YEAR, WorkerMetrics(), trusted)
     assert not await job.look(house.con)
     assert await left(house) == (1, 2, 0)
     told_of(house, database, {"acme.yaml": "name: ACME\n"})
+    assert await job.look(house.con)
+    assert await left(house) == (0, 0, 0)
+
+
+async def test_after_the_clock_was_set_forward_nothing_is_destroyed(house: House, database: str) -> None:
+    await house.drain(answered_call(1))
+    await keep(house, acme=None)
+    await age_all(house, 500)
+    told_of(house, database, {"acme.yaml": "name: ACME\n"})
+    ahead = 0
+    trusted = TrustedTime(house.folder / "trusted-clock.json", wall=lambda: time.time_ns() + ahead)
+    owners = OwnersInForce(house.folder / "routing-versions" / "in-force")
+    job = RecordRetention("here", owners, YEAR, WorkerMetrics(), trusted)
+    ahead = 86_400 * 10**9
+    assert not await job.look(house.con)
+    assert await left(house) == (1, 2, 0)
+    ahead = 0
     assert await job.look(house.con)
     assert await left(house) == (0, 0, 0)

@@ -138,9 +138,10 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "journal/reserve.py: Reserve.use",
         "journal/folder.py: JournalFolder.give_up",
     ),
-    "a hint for the next engine, written again and again: without it a little is counted or read twice": (
+    "a hint for the next process: without it a little is counted or read twice, or a clock is trusted": (
         "engine/ari/seen.py: save",
         "engine/counters.py: save",
+        "worker/trusted_time.py: TrustedTime._save",
     ),
     "headroom on the disk, a socket's name, a folder's mark: made again at the next look or start": (
         "engine/ari/cel_file.py: CelFiles._remove_old",
