@@ -53,7 +53,7 @@ def load(file: Path) -> dict[str, int]:
     try:
         with suppress(FileNotFoundError):
             counts = {str(key): int(count) for key, count in json.loads(file.read_text()).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as wrong:
+    except (OSError, ValueError, AttributeError, TypeError, ArithmeticError) as wrong:
         log.warning("counters_unreadable", file=str(file), error=type(wrong).__name__)
     return counts
 

@@ -70,7 +70,7 @@ class TrustedTime:
             content = json.loads(self._kept.read_text())
             if content["boot"] == self._boot:
                 return int(content["offset"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
             pass  # the first worker since the machine has started
         self._trusted = self._wall() - self._steady()
         self._save()

@@ -36,7 +36,7 @@ def load(file: Path) -> Seen | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         log.warning("asterisk_state_unreadable", file=str(file), error=type(error).__name__)
         return None
 

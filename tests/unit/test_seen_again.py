@@ -110,3 +110,12 @@ async def test_a_connection_that_is_made_again_changes_nothing(tmp_path: Path) -
         board.on_connect()
         await asyncio.sleep(60)
     assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(5))]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "null", "[]", "7", '{"started": 1}', '{"started": "2026-11-24", "offset": Infinity}', "\0\0"],
+)
+def test_a_damaged_file_of_what_was_seen_keeps_no_engine_from_starting(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "asterisk.json").write_text(damage)
+    assert load(tmp_path / "asterisk.json") is None

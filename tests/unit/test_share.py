@@ -166,7 +166,7 @@ async def test_what_is_counted_while_the_file_is_written_is_written_too(tmp_path
     assert json.loads((tmp_path / "counters.json").read_text()) == {"a": 1000}
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"a": "x"}', '{"a": null}', "\xff"])
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"a": "x"}', '{"a": null}', "\xff", '{"a": Infinity}'])
 def test_a_damaged_file_of_counters_keeps_no_engine_from_starting(tmp_path: Path, damage: str) -> None:
     file = tmp_path / "counters.json"
     file.write_bytes(damage.encode("latin-1"))
