@@ -52,10 +52,14 @@ class Recipient:
     """The state of one recipient."""
 
     address: str
-    accepted: bool
+    accepted_at: datetime | None
     final: bool
     refused: bool
     bounced: bool
+
+    @property
+    def accepted(self) -> bool:
+        return self.accepted_at is not None
 
     @property
     def delivered(self) -> bool:
@@ -65,7 +69,7 @@ class Recipient:
     def of(cls, row: asyncpg.Record) -> Self:
         return cls(
             address=row["recipient"],
-            accepted=row["accepted_at"] is not None,
+            accepted_at=row["accepted_at"],
             final=bool(row["final"]),
             refused=row["refused_at"] is not None,
             bounced=row["bounced_at"] is not None,
@@ -114,7 +118,9 @@ async def settle(con: asyncpg.Connection, message: Locked, window: timedelta, ke
     match decided:
         case Fate.ACCEPTED | Fate.FINAL:
             await message_states.accepted(con, message_id)
-            until = message.now if decided is Fate.FINAL else message.now + window
+            # From the acceptance: reports about one recipient must not keep the audio for ever.
+            last = max(recipient.accepted_at for recipient in recipients if recipient.accepted_at)
+            until = message.now if decided is Fate.FINAL else last + window
             await schedule_destruction(con, message_id, until, "delivered")
         case Fate.SECOND if await _to_second(con, message, bounced=bounced):
             pass

@@ -124,6 +124,17 @@ async def test_one_of_two_that_comes_back_changes_nothing_for_the_other(house: H
     assert (await house.office.row(told, OWNER))["bounced_at"] is None
 
 
+async def test_reports_about_one_of_two_do_not_keep_the_audio_longer(house: House) -> None:
+    told = await house.office.leave(1, to=[OFFICE, OWNER])
+    await house.office.round()
+    await house.office.pool.execute("UPDATE outbox SET accepted_at = accepted_at - interval '23 hours'")
+    for _ in range(2):
+        assert await house.back(told, report("delivered")) == "250 2.0.0 stored"
+        assert (await house.office.keeping(told) or timedelta(1)) < timedelta(hours=2)
+    await house.back(told, report("failed"), OWNER)
+    assert (await house.office.keeping(told) or timedelta(1)) <= timedelta(0)
+
+
 @pytest.mark.parametrize("content", [report("delayed"), b"Subject: Re: Voicemail\r\n\r\nThanks!\r\n"])
 async def test_what_says_nothing_changes_nothing(house: House, content: bytes) -> None:
     told = await house.office.leave(1, then=OWNER)

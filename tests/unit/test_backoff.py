@@ -1,7 +1,7 @@
 """When a mail is tried again, what TLS it needs, and what is to become of a message: decisions, no I/O."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -75,10 +75,13 @@ def test_what_an_answer_settles(claim: Claim, answer: Answer, result: str, settl
     assert (result_of(answer), settles(claim, answer)) == (result, settled)
 
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
 def one(how: str, address: str = "office@acme.example") -> Recipient:
     return Recipient(
         address,
-        accepted=how in ("accepted", "final", "bounced"),
+        accepted_at=NOON if how in ("accepted", "final", "bounced") else None,
         final=how == "final",
         refused=how == "refused",
         bounced=how == "bounced",
