@@ -19,7 +19,7 @@ CLOCKS_APART = timedelta(seconds=60)  # deadlines are read by PostgreSQL's clock
 WRONG_CLOCK = "the clocks of this host and of PostgreSQL differ: nothing is destroyed"
 STEP_SECONDS = 60.0  # a smaller step destroys nothing much too early
 WAIT_SECONDS = 3600.0
-BOOT = Path("/proc/sys/kernel/random/boot_id")
+SAVE_SECONDS = 60.0
 NS = 10**9
 log = structlog.get_logger()
 
@@ -27,7 +27,8 @@ log = structlog.get_logger()
 class TrustedTime:
     """`kept`: the file in which the next worker finds which offset of the wall clock is trusted.
 
-    The offset from the steady clock is constant until the wall clock is set, or the machine starts again.
+    The offset from the steady clock is constant until the wall clock is set, or the machine starts again:
+    then the steady clock shows less than before. (The id of the boot is hidden from the worker's unit.)
     """
 
     def __init__(
@@ -35,9 +36,9 @@ class TrustedTime:
     ) -> None:
         self._kept = kept
         self._wall, self._steady = wall, steady
-        self._boot = BOOT.read_text().strip()
         self._since: int | None = None  # steady, ns: when a step was noticed that is not trusted yet
         self._objection = ""
+        self._saved = 0
         self._trusted = self._load()
 
     async def objection(self, con: asyncpg.Connection) -> str:
@@ -56,31 +57,35 @@ class TrustedTime:
         ahead = (offset - self._trusted) / NS
         if ahead <= STEP_SECONDS:
             self._since = None
+            if (now - self._saved) / NS >= SAVE_SECONDS:
+                self._save(now)
             return ""
         self._since = self._since or now
         if (now - self._since) / NS < WAIT_SECONDS:
             return f"the clock was set forward by {ahead:.0f} s: nothing is destroyed for an hour; correct it"
         log.warning("clock_trusted", seconds=round(ahead))
         self._trusted, self._since = offset, None
-        self._save()
+        self._save(now)
         return ""
 
     def _load(self) -> int:
+        now = self._steady()
         try:
             content = json.loads(self._kept.read_text())
-            if content["boot"] == self._boot:
+            if int(content["steady"]) <= now:
                 return int(content["offset"])
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
-            pass  # the first worker since the machine has started
-        self._trusted = self._wall() - self._steady()
-        self._save()
+            pass  # there is none, or it is damaged: trust the clock
+        self._trusted = self._wall() - now
+        self._save(now)
         return self._trusted
 
-    def _save(self) -> None:
+    def _save(self, now: int) -> None:
         """Replace the file. Without it the next worker trusts the clock as it is then."""
+        self._saved = now
         draft = self._kept.with_suffix(".draft")
         try:
-            draft.write_text(json.dumps({"boot": self._boot, "offset": self._trusted}))
+            draft.write_text(json.dumps({"offset": self._trusted, "steady": now}))
             draft.replace(self._kept)
         except OSError as error:
             log.warning("trusted_clock_not_saved", file=str(self._kept), error=type(error).__name__)
