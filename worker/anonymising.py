@@ -18,8 +18,9 @@ LOOK_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-def anonymising_job(settings: Settings, metrics: WorkerMetrics, trusted: TrustedTime) -> Job:
-    return Anonymising(OwnersInForce(Versions(settings.routing_versions).in_force), metrics, trusted).job
+def anonymising_job(settings: Settings, metrics: WorkerMetrics) -> Job:
+    owners = OwnersInForce(Versions(settings.routing_versions).in_force)
+    return Anonymising(owners, metrics, TrustedTime(settings.trusted_clock)).job
 
 
 class Anonymising:

@@ -21,7 +21,6 @@ from worker.metrics import WorkerMetrics
 from worker.retention import retention_job
 from worker.sealing import Sealing
 from worker.sweeping import Sweeping
-from worker.trusted_time import TrustedTime
 
 NO_KEY = "master_key is not set: voicemail waits in the spool; `callengine settings --new-key` makes one"
 
@@ -38,12 +37,11 @@ class AudioJobs:
         settings: Settings,
         metrics: WorkerMetrics,
         open_calls: Callable[[], frozenset[str] | None],
-        trusted: TrustedTime,
         posted: Callable[[], None] = lambda: None,
     ) -> None:
         self._objects = objects_of(settings, settings.objects_marked)
         spool, leases = Spool(settings.asterisk.recordings, settings.spool_marked), Leases(settings.node)
-        self._destruction = Destruction(settings.node, spool, self._objects, leases, trusted)
+        self._destruction = Destruction(settings, spool, self._objects, leases)
         self._sweeping = Sweeping(settings.node, spool, open_calls)
         self.destroying = self._destruction.destroying
         self.jobs: list[Work] = [

@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from config.settings import Settings
 from storage.destruction import Destroyer
 from storage.objects import Objects
 from storage.spool import Spool
@@ -15,15 +16,13 @@ DESTROY_SECONDS = 2.0
 class Destruction:
     """`troubles`: why nothing is destroyed."""
 
-    def __init__(
-        self, node: str, spool: Spool, objects: Objects, leases: Leases, trusted: TrustedTime
-    ) -> None:
+    def __init__(self, settings: Settings, spool: Spool, objects: Objects, leases: Leases) -> None:
         self.destroying = Job("destroy", self._destroy, DESTROY_SECONDS)
         self.shredding = Job("shred", self._shred, DESTROY_SECONDS)
         self.troubles: list[str] = []
-        self._destroyer = Destroyer(node, spool, objects)
+        self._destroyer = Destroyer(settings.node, spool, objects)
         self._leases = leases
-        self._trusted = trusted
+        self._trusted = TrustedTime(settings.trusted_clock)
 
     async def _destroy(self, con: asyncpg.Connection) -> bool:
         async with self._leases.piece(con):

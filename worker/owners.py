@@ -7,13 +7,12 @@ from worker.metrics import WorkerMetrics
 from worker.owner_changes import owner_changes_job
 from worker.owner_switches import owner_switches_job
 from worker.record_retention import record_retention_job
-from worker.trusted_time import TrustedTime
 
 
-def owners_jobs(settings: Settings, metrics: WorkerMetrics, trusted: TrustedTime) -> list[Job]:
+def owners_jobs(settings: Settings, metrics: WorkerMetrics) -> list[Job]:
     return [
         owner_changes_job(settings),
         owner_switches_job(settings),
-        anonymising_job(settings, metrics, trusted),
-        record_retention_job(settings, metrics, trusted),
+        anonymising_job(settings, metrics),
+        record_retention_job(settings, metrics),
     ]

@@ -17,11 +17,11 @@ LOOK_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-def record_retention_job(settings: Settings, metrics: WorkerMetrics, trusted: TrustedTime) -> Job:
+def record_retention_job(settings: Settings, metrics: WorkerMetrics) -> Job:
     owners = OwnersInForce(Versions(settings.routing_versions).in_force)
     days = settings.keep_records_days
     usual = None if days is None else timedelta(days=days)
-    return RecordRetention(settings.node, owners, usual, metrics, trusted).job
+    return RecordRetention(settings.node, owners, usual, metrics, TrustedTime(settings.trusted_clock)).job
 
 
 class RecordRetention:

@@ -23,7 +23,6 @@ from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
 from worker.owners import owners_jobs
 from worker.reconciling import LOOK_SECONDS, Reconciling
-from worker.trusted_time import TrustedTime
 
 GRACE_SECONDS = 1.0
 DEAD_LETTERS_SECONDS = 15.0
@@ -36,17 +35,15 @@ async def work(settings: Settings) -> None:
 
     Raises SettingsError, CannotServe, MigrationChanged, NodeTaken.
     """
-    metrics, trusted = WorkerMetrics(), TrustedTime(settings.trusted_clock)
-    audio_jobs = AudioJobs(
-        settings, metrics, lambda: drainer.open_calls, trusted, posted=lambda: wake(mail_jobs)
-    )
+    metrics = WorkerMetrics()
+    audio_jobs = AudioJobs(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(mail_jobs))
     mail_jobs = MailJobs(settings, metrics, audio_jobs.fetch_for_mail, settled=audio_jobs.destroying.wake)
     drainer = drainer_of(settings, on_stored=lambda: wake(audio_jobs, mail_jobs))
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
     reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
     erasing = Erasing(settings, drainer, metrics)
-    callers = [erasing.job, *owners_jobs(settings, metrics, trusted)]
+    callers = [erasing.job, *owners_jobs(settings, metrics)]
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
     metrics.journal_damaged.set_function(lambda: len(drainer.damaged))
     stop = stop_requested()

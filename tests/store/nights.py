@@ -195,7 +195,7 @@ def started(record: CallRecord) -> datetime:
 async def leftovers(night: Night) -> list[str]:
     """Whatever is left of a sound: files, its plain bytes in any file or row, its key."""
     places = [night.state / name for name in EMPTIED]
-    found = [str(path) for place in places for path in place.rglob("*") if path.is_file()]
+    found = [str(path) for place in places for path in place.rglob("[!.]*") if path.is_file()]
     pieces = [samples(n, 2.0)[8000:8064] for n in (*SAID, ORPHAN)]
     files = [path for path in night.state.rglob("*") if path.is_file()]
     found += [f"plain in {path}" for path in files if any(piece in path.read_bytes() for piece in pieces)]
