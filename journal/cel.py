@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # The names in main/cel.c. Our dialplan gives all other names, with CELGenUserEvent.
@@ -22,6 +22,7 @@ TEXT = r'"([^"]*(?:""[^"]*)*)"'
 RECORD = re.compile(rf'"({KIND})","({SECONDS})\.({MICROS})",' + ",".join([TEXT] * 6))
 STARTS = re.compile(rf'"{KIND}","{SECONDS}\.{MICROS}",'.encode())
 CHANNEL_ID = re.compile(r"[!-~]{1,149}")  # AST_MAX_PUBLIC_UNIQUEID of channel.h
+AT_ONCE = timedelta(seconds=1)  # an answer in vain is over within a millisecond, if no thread has to wait
 EXTENSION = re.compile(r"[!-~]{0,80}")  # AST_MAX_EXTENSION of channel.h
 
 
@@ -51,6 +52,18 @@ class CelEvent:
     def is_of_caller(self) -> bool:
         """Whether this is the caller's own channel."""
         return self.channel == self.call
+
+    def withdraws(self, answered: datetime | None) -> bool:
+        """Whether the caller's ANSWER line, of that instant, was in vain: they had cancelled, and got 487.
+
+        Event CALL shows it: the caller ended the call, and Asterisk had no audio with them, which begins with
+        the 200 at the latest (docs/decisions/036-an-answer-that-crosses-a-cancel.md).
+        """
+        if self.kind != "CALL" or answered is None or self.at - answered > AT_ONCE:
+            return False
+        extra = self.extra
+        told = extra.get("status"), extra.get("media"), extra.get("source")
+        return told == ("ANSWER", "0", self.name)
 
 
 def parse(record: bytes) -> CelEvent:

@@ -49,6 +49,8 @@ class CelCall:
             self.refused = str(event.extra.get("why", "")) or "unknown"
         elif event.is_of_caller and event.kind == "ANSWER":
             self.answered = self.answered or event.at
+        elif event.withdraws(self.answered):
+            self.answered = None
         elif event.is_of_caller and event.kind == "HANGUP":
             self.ended = self.ended or event.at
             if self._is_refused_by_guard(event):

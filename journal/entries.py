@@ -239,10 +239,11 @@ class MessageEnded(_Entry, frozen=True, tag="vm_end", gc=False):
 
 
 class CallerLeft(_Entry, frozen=True, tag="caller_left", gc=False):
-    """The end of the caller's channel, according to CEL."""
+    """The end of the caller's channel, according to CEL. `unanswered`: its answer was never sent to them."""
 
     by: EndedBy
     cause: int
+    unanswered: bool = False
 
 
 class ClockStepped(_Entry, frozen=True, tag="clock_step", gc=False):

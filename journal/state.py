@@ -180,6 +180,8 @@ class CallState:
     def apply(self, entry: Entry) -> None:
         """Apply one more entry of this call."""
         match entry:
+            case Answered() | LegConnected() if self.left is not None and self.left.unanswered:
+                return  # read again
             case LegStarted() | LegRang() | LegAnswered() | LegAsked() | LegConnected() | LegEnded():
                 self._apply_leg(entry)
             case Answered() | CallerLeft() | CallEnded():
@@ -228,6 +230,9 @@ class CallState:
                 self.answered_to = entry.to
             case CallerLeft():
                 self.left = entry
+                if entry.unanswered and (talk := self.connected) is not None:
+                    self.legs[talk.leg] = self.legs[talk.leg].unconnected()
+                    self.answered, self.answered_to, self.connected = None, "", None
             case CallEnded():
                 self.ending = entry
 

@@ -71,6 +71,10 @@ class Leg(Struct, frozen=True, gc=False):
                 return self
         return replace(self, **changes)
 
+    def unconnected(self) -> "Leg":
+        """The leg of a caller who had left before they were connected."""
+        return replace(self, connected=None)
+
 
 class Connected(NamedTuple):
     """When a destination began to talk with the caller, and on which leg."""

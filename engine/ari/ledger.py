@@ -44,6 +44,7 @@ CONFIRMATIONS: Mapping[str, Literal["key", "no_key", "left"]] = {
     "no_key": "no_key",
     "left": "left",
 }
+ANSWERS = range(200, 300)  # SIP
 Ring = Sequence[tuple[str, str]]  # endpoint and number of each destination
 
 
@@ -78,7 +79,7 @@ def entries_of(
             yield from recording_ended(state, _leg(event, state), event.at)
             yield from _leg_hung_up(event, state)
         case "HANGUP":
-            yield CallerLeft(state.call_id, event.at, *_ended_by(event, state))
+            yield CallerLeft(state.call_id, event.at, *_ended_by(event, state), _is_unanswered(state))
         case "BACK" | "NOBODY" | "CALL":
             yield from _legs_reported(event, state)
         case "FALLBACK":
@@ -168,12 +169,31 @@ def _legs_reported(event: CelEvent, state: CallState) -> Iterator[Entry]:
     reported = tuple(attempts(state.call_id, event.extra.get("legs", ""), given_up=given_up))
     yield from _rang(event, state, reported)
     yield from _ended(event, state, reported)
+    if state.connected is not None and not state.recordings and event.withdraws(state.answered):
+        yield from _withdrawn(event, state, state.legs[state.connected.leg])
+
+
+def _withdrawn(event: CelEvent, state: CallState, leg: Leg) -> Iterator[Entry]:
+    """The caller's answer was in vain, so the leg did not take the call; its line may have come first."""
+    yield CallerLeft(state.call_id, event.at, "caller", Cause.NORMAL, unanswered=True)
+    if leg.ended is not None:
+        yield LegEnded(state.call_id, leg.ended, leg.leg_id, Outcome.NO_ANSWER, leg.cause, leg.sip)
+
+
+def _is_unanswered(state: CallState) -> bool:
+    return state.left is not None and state.left.unanswered
 
 
 def _ended(event: CelEvent, state: CallState, reported: Iterable[Attempt]) -> Iterator[Entry]:
+    """The end of each leg, and its answer if Dial had not seen that: the caller gave up in that moment.
+
+    CEL's ANSWER line of the leg is missing then, but its last response is a 2xx: the carrier bills the leg.
+    """
     for attempt in reported:
         if leg := state.legs.get(attempt.leg):
             at = leg.ended or event.at
+            if leg.answered is None and attempt.sip in ANSWERS:
+                yield LegAnswered(state.call_id, at, leg.leg_id)
             yield LegEnded(state.call_id, at, leg.leg_id, attempt.outcome, attempt.cause, attempt.sip)
 
 

@@ -179,20 +179,25 @@ class Ringing:
         self._reply(status)
         self.agent.expect(lambda m: m.method == "ACK")
 
-    def pick_up(self) -> None:
+    def answer(self) -> None:
         port = self.media_port or self.agent.address.rpartition(":")[2]
         self._reply(200, SDP.format(port=port))
+
+    def pick_up(self) -> None:
+        self.answer()
         self.agent.expect(lambda m: m.method == "ACK")
 
     def gone(self) -> None:
         """Wait until the other side has hung up: BYE after the answer, CANCEL before it."""
-        ended = self.agent.expect(lambda m: m.method in ("BYE", "CANCEL") and m.one("call-id") == self._id)
+        ended = self.agent.expect(
+            lambda m: m.method in ("BYE", "CANCEL") and m.one("call-id") == self.call_id
+        )
         self.agent.send(ended.reply(200), self.to)
         if ended.method == "CANCEL":
             self.refuse(487)
 
     @property
-    def _id(self) -> str:
+    def call_id(self) -> str:
         return self.invite.one("call-id")
 
     def _reply(self, status: int, body: str = "") -> None:

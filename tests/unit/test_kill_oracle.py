@@ -139,6 +139,31 @@ def test_a_record_that_is_not_as_the_telephones_saw_it_is_found(untrue: dict[str
 
 
 @pytest.mark.parametrize(
+    ("seen", "sip", "is_found"),
+    [
+        ({"crossed": True}, 180, False),
+        ({"answered": 1011.97}, 180, False),
+        ({"answered": 1011.97, "how": "cancel"}, 180, True),
+        ({}, 180, True),
+        ({"crossed": True}, 200, True),  # with the leg's 200 in the record, its answer has to be there too
+    ],
+)
+def test_a_leg_without_its_answer_is_found_unless_asterisk_had_ended_it(
+    seen: dict[str, Any], sip: int, is_found: bool
+) -> None:
+    call = replace(SEEN, to="", answered=None, legs=(replace(LEG, sounds=(), **seen),))
+    record = replace(RECORD, answered=None, connected=None, delivered_to="", outcome="abandoned")
+    record = replace(record, recording_id="", notice={}, **leg(answered=None, sip=sip))
+    found = hold([call], [record], {})
+    assert (bool(found.wrong), found.crossed) == (is_found, not is_found)
+
+
+def test_a_destination_that_talked_has_its_answer() -> None:
+    call = replace(SEEN, legs=(replace(LEG, crossed=True),))
+    assert len(hold([call], [replace(RECORD, **leg(answered=None))], RECORDINGS).wrong) == 1
+
+
+@pytest.mark.parametrize(
     "untrue", [{"began": at(4)}, {"ended": at(13)}, {"changes": CHANGES[:1]}, {"changes": CHANGES * 2}]
 )
 def test_so_is_a_recording(untrue: dict[str, Any]) -> None:

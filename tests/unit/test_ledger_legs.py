@@ -169,3 +169,18 @@ def test_a_caller_who_gives_up_has_ended_the_legs(cause: int) -> None:
     state = after(LEG_ONE, told, hangup(ONE, 4, cause), hangup(CALLER, 4, 0, C, "CANCEL"))
     assert outcome(state.legs[LEG]) == ("no_answer", 16, 180)
     assert state.left == CallerLeft(CALL, at(4), "caller", 16)
+
+
+@pytest.mark.parametrize("line_first", [False, True])
+def test_a_leg_that_answered_as_the_caller_gave_up_was_answered_though_cel_has_no_answer(
+    line_first: bool,
+) -> None:
+    """Dial let go of the leg before it saw the answer: state Ringing, but the last response is 200."""
+    told = back(4, f"{ONE}:Ringing:127:200:{OFFICE}", kind="CALL", status="CANCEL", rang="250")
+    events = [told, hangup(ONE, 3.999 if line_first else 4.001, 127)]
+    state = after(
+        LEG_ONE, *(reversed(events) if line_first else events), hangup(CALLER, 4.002, 0, C, "CANCEL")
+    )
+    leg = state.legs[LEG]
+    assert leg.answered == leg.ended == at(3.999 if line_first else 4)
+    assert outcome(leg) == ("no_answer", 16, 200)

@@ -211,6 +211,7 @@ class Destination(Peer):
 
     invite: Message
     manner: Manner
+    crossed: bool = False  # Asterisk's CANCEL came after the answer: the two were on their way at once
     _replied: bytes = b""
 
     @classmethod
@@ -264,6 +265,7 @@ class Destination(Peer):
 
     def _cancel(self, cancel: Message, at: float) -> None:
         self.send(cancel.reply(200, new_tag()))
+        self.crossed = self.answered is not None
         if self.answered is None and self.over is None:
             self.reply(487)
             self.end(at, "cancel", by_us=False)

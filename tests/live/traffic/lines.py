@@ -210,6 +210,7 @@ def leg_of(leg: Destination) -> LegSeen:
         early=leg.manner.early,
         fallback=leg.manner.fallback,
         sounds=spans(leg),
+        crossed=leg.crossed,
     )
 
 

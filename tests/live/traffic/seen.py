@@ -24,6 +24,7 @@ class LegSeen:
     early: bool
     fallback: bool
     sounds: tuple[Span, ...]  # announcements that it heard
+    crossed: bool = False  # a CANCEL came after its answer
 
 
 @dataclass(frozen=True)

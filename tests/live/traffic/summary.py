@@ -34,6 +34,7 @@ def summary(
     yield from _differences(seen, held)
     yield f"{held.missing} records missing, {held.doubled} doubled; {left} channels left"
     yield f"of {held.unknown} legs that rang beside others at a kill it is not known when"
+    yield f"{held.crossed} legs answered after Asterisk had cancelled them"
     late = 1000 * max(report.late for report in reports)
     dropped = sum(report.dropped for report in reports)
     yield f"telephones: {len(reports)} processes, late by {late:.0f} ms at most, {dropped} packets missed"

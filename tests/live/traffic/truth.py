@@ -13,6 +13,8 @@ SAME_CALL = 1.0  # s between the INVITE and the record's beginning, at most
 # Of several legs only their Dial events say when each rang: those that an engine had not noted when it was
 # killed, and those that Asterisk had sent to it, are lost (docs/decisions/014-hand-over.md).
 UNNOTED = 0.1  # s before or after the kill
+ANSWER = 200  # SIP
+CROSSING = 0.05  # s from an answer that crosses Asterisk's end of the leg to the BYE
 Evidence = Mapping[str, Any]  # a recording: began, ended, changes
 
 
@@ -21,6 +23,7 @@ class Held:
     """What came of it. `differences`: by what, each in seconds, and where. `wrong`: in words.
 
     `unknown`: legs that rang beside others at a kill, and of which the record does not say when.
+    `crossed`: legs that answered when Asterisk had ended them, and CEL has no answer.
     """
 
     differences: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -28,6 +31,7 @@ class Held:
     missing: int = 0
     doubled: int = 0
     unknown: int = 0
+    crossed: int = 0
 
     def far(self, late: float) -> list[str]:
         """The differences of more than that."""
@@ -85,6 +89,9 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
         if leg.ringing is None and len(legs) > 1 and rang_at_a_kill(leg_seen, kills):
             held.unknown += 1
             leg_seen = replace(leg_seen, ringing=None)  # noqa: PLW2901
+        if leg.answered is None and leg.sip < ANSWER and has_crossed(call, leg_seen):
+            held.crossed += 1
+            leg_seen = replace(leg_seen, answered=None)  # noqa: PLW2901
         for what, recorded, seen in leg_instants(leg_seen, leg):
             compare(held, f"{where} {leg.to}", what, recorded, seen)
 
@@ -92,6 +99,13 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
 def rang_at_a_kill(leg: LegSeen, kills: Sequence[Span]) -> bool:
     rang = leg.ringing
     return rang is not None and any(abs(rang - at) < UNNOTED for at, _ in kills)
+
+
+def has_crossed(call: Seen, leg: LegSeen) -> bool:
+    """Whether the answer came when Asterisk had ended this leg: it sent CANCEL, or it sent BYE at once."""
+    if leg.answered is None or leg.ended is None or leg.to == call.to:
+        return False
+    return leg.crossed or (leg.how == "bye" and leg.ended - leg.answered < CROSSING)
 
 
 def by_destination(leg: LegSeen | LegRecord) -> tuple[str, float]:
