@@ -128,7 +128,7 @@ class Asterisk:
 
     def restart(self) -> None:
         """Start it again at the same addresses after it has ended; call wait_until_ready() before use."""
-        self._process = _spawn(self._tree, self.endpoint)
+        self._process = launch(self._tree, self.endpoint)
 
     def stop(self) -> None:
         """Stop Asterisk (0.7-0.9 s) and release its ports; harmless if it has ended already."""
@@ -158,12 +158,13 @@ def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> A
         endpoint = held.enter_context(_endpoint(state, options))
         run = held.enter_context(_run_folder(state))
         _lay_out(state, endpoint, _values(state, run, options, tree, endpoint))
-        return Asterisk(endpoint, tree, _spawn(tree, endpoint), held.pop_all())
+        return Asterisk(endpoint, tree, launch(tree, endpoint), held.pop_all())
 
 
-def _spawn(tree: Tree, endpoint: Endpoint) -> "subprocess.Popen[bytes]":
+def launch(tree: Tree, endpoint: Endpoint, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Start the process. `cwd`: its working directory, where the kernel leaves its core; ours without it."""
     command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
-    return spawn(command, endpoint.log.with_name("console"), farewell=signal.SIGKILL)
+    return spawn(command, endpoint.log.with_name("console"), cwd=cwd, farewell=signal.SIGKILL)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from tests.faults.damage import Damage
 from tests.faults.observed import Absence
 from tests.faults.proxy import Proxy, proxy
 from tests.live.agreed import write_owner
+from tests.live.crashes import Crashes, watched
 from tests.live.service import House
 from tests.live.small_disk import SIZE, may_mount, small_disk
 from tests.store.smtp import MailServer, Ways, mail_server
@@ -47,6 +48,7 @@ class Field:
     to_mail: Proxy
     mail: MailServer
     disk: Path | None
+    crashes: Crashes
     absences: list[Absence] = field(default_factory=list)
     damage: Damage = field(default_factory=Damage)
 
@@ -112,11 +114,12 @@ async def open_field(folder: Path, disk_size: str = SIZE) -> AsyncIterator[Field
             parts = [state / "journal", state / "asterisk" / "log" / "cel-custom"]
             held.enter_context(small_disk(disk, parts, disk_size))
         database = postgres.url.replace(f":{postgres.running.port}/", f":{to_database.port}/")
+        crashes = held.enter_context(watched())
         carrier, smtp = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{to_mail.port}"
         wish = Wish(routing, state, carrier, database=database, smtp=smtp)
         run = await held.enter_async_context(stack(wish, lambda _line: None))
         house = House(run, routing, port, [], [])
-        yield Field(folder, house, postgres, bucket, to_database, to_store, to_mail, mail, disk)
+        yield Field(folder, house, postgres, bucket, to_database, to_store, to_mail, mail, disk, crashes)
 
 
 def settings(bucket: Bucket, to_store: Proxy) -> dict[str, str]:

@@ -78,12 +78,18 @@ async def run(
         rows=[row.name for row in rows],
         calls=len(seen),
         hits=hits(it),
-        violations=judge(it),
+        violations=judge(it) | crashed(field),
         reached=reached,
         seconds=time.monotonic() - at,
         measured=measured(it),
         counted=counted(it),
     )
+
+
+def crashed(field: Field) -> dict[str, list[str]]:
+    """Crashes of Asterisk, which no fault causes. One that was started again is among them."""
+    reports = field.crashes.new()
+    return {"crash": reports} if reports else {}
 
 
 def clear(field: Field) -> None:
@@ -142,7 +148,7 @@ async def run_and_mend(
             rows=[row.name for row in rows],
             calls=0,
             hits={},
-            violations={"broken off": [repr(error).partition("\\n")[0]]},
+            violations={"broken off": [repr(error).partition("\\n")[0]]} | crashed(field),
             reached=dict.fromkeys((phase.name for phase in phases), False),
             seconds=time.monotonic() - began,
             measured=dict.fromkeys(MEASURED, 0.0),

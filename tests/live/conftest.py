@@ -9,6 +9,7 @@ from devkit.asterisk import Asterisk, Options, start_asterisk
 from tests.lateness import measured_lateness
 from tests.live.ari import ask, left_in
 from tests.live.conversation import Wire, overheard
+from tests.live.crashes import Crashes, watched
 from tests.live.fragile import Fragile
 from tests.live.service import House, Service, at_your_service, open_house
 from tests.live.sip import Agent, eventually
@@ -21,6 +22,21 @@ def small_segments() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("CALLENGINE_JOURNAL__SEGMENT_BYTES", str(4 << 20))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_crashes() -> Iterator[Crashes]:
+    """Of every Asterisk of this process."""
+    with watched() as crashes:
+        yield crashes
+        crashes.check()
+
+
+@pytest.fixture(autouse=True)
+def no_crash(all_crashes: Crashes) -> Iterator[None]:
+    """No Asterisk crashed during this test; also none that it has started again since."""
+    yield
+    all_crashes.check()
 
 
 @pytest.fixture(autouse=True)
