@@ -65,6 +65,35 @@ _NOT_ANSWERED: Mapping[int, Outcome] = {
 }
 
 
+# What Asterisk makes of the far end's refusal (res_pjsip.c); of any other status 127, or 34 of a 5xx.
+_REFUSED: Mapping[int, Cause] = {
+    302: Cause.REDIRECTED,
+    401: Cause.REJECTED,
+    403: Cause.REJECTED,
+    404: Cause.UNALLOCATED,
+    407: Cause.REJECTED,
+    408: Cause.NO_RESPONSE,
+    409: Cause.TEMPORARY_FAILURE,
+    410: Cause.NUMBER_CHANGED,
+    420: Cause.NO_ROUTE,
+    480: Cause.NO_ANSWER,
+    483: Cause.NO_ANSWER,
+    484: Cause.INVALID_NUMBER,
+    485: Cause.UNALLOCATED,
+    486: Cause.BUSY,
+    488: Cause.INCOMPATIBLE_MEDIA,
+    500: Cause.NETWORK_OUT_OF_ORDER,
+    501: Cause.FACILITY_REJECTED,
+    502: Cause.OUT_OF_ORDER,
+    503: Cause.CONGESTION,
+    504: Cause.TIMER_EXPIRED,
+    600: Cause.BUSY,
+    603: Cause.REJECTED,
+    604: Cause.UNALLOCATED,
+    606: Cause.INCOMPATIBLE_MEDIA,
+}
+
+
 class HangUp(NamedTuple):
     """How the engine hangs up: with a Q.850 cause, from which Asterisk makes the SIP answer (measured).
 
@@ -91,6 +120,14 @@ HANG_UPS: Mapping[Result, HangUp] = {
 }
 # A number without a route.
 UNKNOWN_NUMBER = HangUp(Cause.UNALLOCATED, 404)
+
+
+def refusal(sip: int, cause: int) -> int:
+    """Return the cause of a leg whose far end refused it with this SIP status.
+
+    `cause`: that of its channel. It is the caller's, another leg's or none if Dial ended the leg just then.
+    """
+    return _REFUSED.get(sip, cause)
 
 
 def leg_outcome(cause: int, *, rang: bool, answered: bool = False) -> Outcome:

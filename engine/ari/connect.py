@@ -17,7 +17,7 @@ from dialplan.result import Outcome
 from engine.ari.apart import CONTEXT as APART
 from engine.ari.apart import apart, rings_apart
 from engine.ari.operations import Variables
-from engine.causes import Cause, leg_outcome
+from engine.causes import Cause, leg_outcome, refusal
 from engine.line import Attempt, Connect, Recorder, Returned
 from journal.ids import leg_id_of
 
@@ -130,7 +130,7 @@ def attempts(call_id: str, legs: str, *, given_up: bool = False) -> Iterator[Att
         channel, state, cause, sip, to = leg.rsplit(":", 4)
         status = int(sip or 0)
         rang = state == RINGING or status in ALERTING or status == TEMPORARILY_UNAVAILABLE
-        why = _cause(int(cause or 0), cancelled=given_up and status < REFUSED)
+        why = _cause(refusal(status, int(cause or 0)), cancelled=given_up and status < REFUSED)
         outcome = Outcome.REJECTED if state == LEFT else leg_outcome(why, rang=rang)
         if state == UNCONFIRMED:
             outcome, why = Outcome.NO_ANSWER, Cause.NO_ANSWER

@@ -175,6 +175,10 @@ class Ringing:
     def ring(self) -> None:
         self._reply(180)
 
+    def reply(self, status: int) -> None:
+        """Send that response, and wait for nothing."""
+        self._reply(status)
+
     def refuse(self, status: int) -> None:
         self._reply(status)
         self.agent.expect(lambda m: m.method == "ACK")

@@ -120,6 +120,22 @@ async def test_a_destination_whose_answer_comes_behind_the_callers_cancel_was_an
     raise AssertionError(f"Asterisk's threads ran in another order {ATTEMPTS} times: {statuses}")
 
 
+async def test_a_destination_that_refuses_behind_the_callers_cancel_was_busy(crossing: Crossing) -> None:
+    """Dial has given the leg the caller's cause by then: the leg's own SIP status counts."""
+    seen = []
+    for _ in range(ATTEMPTS):
+        crossing.ring()
+        with crossing.together():
+            crossing.cancel()
+            crossing.leg.reply(486)
+        crossing.is_cancelled()
+        record, leg = await recorded(crossing)
+        assert_abandoned(record)
+        seen.append((leg.outcome, leg.cause, leg.sip))
+    assert set(seen) <= {("busy", 17, 486), ("no_answer", 16, 180)}
+    assert ("busy", 17, 486) in seen
+
+
 async def test_a_caller_whose_cancel_comes_behind_the_destinations_answer_is_not_billed(
     crossing: Crossing,
 ) -> None:

@@ -40,6 +40,11 @@ def attempt(outcome: Outcome, cause: int, sip: int, *, refused: bool = False) ->
         ("Down:19:480", attempt(Outcome.NO_ANSWER, 19, 480)),
         ("Down:18:408", attempt(Outcome.UNREACHABLE, 18, 408)),
         ("Ringing:26:180", attempt(Outcome.NO_ANSWER, 26, 180)),
+        ("Down:0:486", attempt(Outcome.BUSY, 17, 486)),  # the ring's time was over in that moment
+        ("Down:0:480", attempt(Outcome.NO_ANSWER, 19, 480)),
+        ("Down:0:503", attempt(Outcome.CONGESTED, 34, 503)),
+        ("Ringing:26:486", attempt(Outcome.BUSY, 17, 486)),  # another destination answered in that moment
+        ("Ringing:127:499", attempt(Outcome.FAILED, 127, 499)),  # a status that has no cause
         ("Down:127:0", attempt(Outcome.FAILED, 127, 0)),
         ("UpBUSY:16:200", attempt(Outcome.REJECTED, 16, 200)),  # left when it heard of the recording
         ("UpCONGESTION:16:200", attempt(Outcome.NO_ANSWER, 19, 200)),  # answered, and did not press 1
@@ -47,6 +52,12 @@ def attempt(outcome: Outcome, cause: int, sip: int, *, refused: bool = False) ->
 )
 def test_what_came_of_a_leg(told: str, expected: Attempt) -> None:
     assert list(attempts(CALL, f"&dev-1795776979.7:{told}:{OFFICE}")) == [expected]
+
+
+@pytest.mark.parametrize("cause", [0, 127, 16, 17])
+def test_a_leg_that_refused_as_the_caller_gave_up_has_its_own_cause_and_not_the_callers(cause: int) -> None:
+    told = f"&dev-1795776979.7:Ringing:{cause}:486:{OFFICE}"
+    assert list(attempts(CALL, told, given_up=True)) == [attempt(Outcome.BUSY, 17, 486)]
 
 
 @pytest.mark.parametrize("cause", [0, 127, 16])
