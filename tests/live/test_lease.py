@@ -1,14 +1,18 @@
 """Leases: Asterisk ends by itself what the engine no longer looks after, and nothing before that."""
 
+import asyncio
+import signal
+
 import pytest
 
 from devkit.audio import RATE, tone, write_wav
-from devkit.carrier import Answers
+from devkit.carrier import Answers, Rings
 from tests.live.agreed import PROMPTS, new_destination
 from tests.live.ari import ask
 from tests.live.conversation import hear_each_other
 from tests.live.mails import BEEP_HZ
 from tests.live.service import DESTINATION_HZ, Service
+from tests.live.sip import Agent, Call
 from tests.tiers import first_light
 
 LONGEST = 240 * 60
@@ -49,3 +53,28 @@ async def test_a_prompt_may_be_longer_than_the_dialplan_waits_for_an_engine(
         await caller.hears(BEEP_HZ)
     await caller.hang_up()
     assert (await service.record(number)).outcome == ("answered" if step == "announce" else "voicemail")
+
+
+async def test_a_busy_destination_becomes_503_if_the_engine_does_not_go_on_within_the_lease(
+    service: Service,
+) -> None:
+    """The caller waits in [back] for 1.8 s, and the number has no fallback. The leg itself stays busy.
+
+    The engine goes on later, and hangs up a caller who has gone: which of the two results counts, is chance.
+    """
+    to, engine = service.destination(Rings()), service.house.engine.process
+    assert engine is not None
+    (number,) = service.house.agree([{"ring": to}])
+    with Agent() as telephone:
+        call = Call(telephone, service.house.run.sip, number).invite()
+        arrival = await service.network.arrival(to)
+        engine.send_signal(signal.SIGSTOP)
+        try:
+            service.network.refuse(arrival, 486)
+            assert await asyncio.to_thread(call.final) == 503
+        finally:
+            engine.send_signal(signal.SIGCONT)
+    record = await service.record(number)
+    assert (record.outcome, record.cause) in (("busy", 17), ("unreachable", 34))
+    assert record.ended_by == "engine"
+    assert [(leg.outcome, leg.cause, leg.sip) for leg in record.legs] == [("busy", 17, 486)]
