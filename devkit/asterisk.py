@@ -161,10 +161,10 @@ def start_asterisk(state: Path, options: Options, tree: Tree | None = None) -> A
         return Asterisk(endpoint, tree, launch(tree, endpoint), held.pop_all())
 
 
-def launch(tree: Tree, endpoint: Endpoint, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
-    """Start the process. `cwd`: its working directory, where the kernel leaves its core; ours without it."""
+def launch(tree: Tree, endpoint: Endpoint, folder: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Start the process. `folder`: its working directory, where the kernel leaves its core."""
     command = [*tree.command, "-f", "-C", str(endpoint.etc / "asterisk.conf")]
-    return spawn(command, endpoint.log.with_name("console"), cwd=cwd, farewell=signal.SIGKILL)
+    return spawn(command, endpoint.log.with_name("console"), folder=folder, farewell=signal.SIGKILL)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ def spawn(
     *,
     wrap: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
     farewell: signal.Signals = signal.SIGTERM,
     folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
@@ -35,7 +34,6 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
-            cwd=cwd,
             start_new_session=True,
             cwd=folder,
         )
