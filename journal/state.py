@@ -34,11 +34,7 @@ from journal.entries import (
     MessageEnded,
     MessageStarted,
     PartyNotified,
-    RecordingEnded,
-    RecordingPaused,
-    RecordingResumed,
     RecordingStarted,
-    RecordingStopped,
     StepPerformed,
     Turned,
 )
@@ -195,13 +191,7 @@ class CallState:
                 self.consent = self.consent.after(entry)
             case MessageStarted() | MessageEnded():
                 self._apply_message(entry)
-            case (
-                RecordingStarted()
-                | RecordingPaused()
-                | RecordingResumed()
-                | RecordingStopped()
-                | RecordingEnded()
-            ):
+            case _ if isinstance(entry, RecordingEntry):
                 self._apply_recording(entry)
             case ClockStepped():
                 self._apply_clock_step(entry)
