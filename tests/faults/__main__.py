@@ -110,8 +110,11 @@ def report(cell: Cell) -> None:
 
 def commit() -> str:
     """The commit; `-dirty` if any file but the page, which this writes, differs from it."""
-    name = git("describe", "--always")
-    return f"{name}-dirty" if git("status", "--porcelain", "--", ":!" + str(PAGE)) else name
+    try:
+        name = git("describe", "--always")
+        return f"{name}-dirty" if git("status", "--porcelain", "--", ":!" + str(PAGE)) else name
+    except (OSError, subprocess.CalledProcessError):
+        return "of no commit"  # an archive
 
 
 def git(*words: str) -> str:

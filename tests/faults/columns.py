@@ -88,7 +88,7 @@ async def stops(pid: int) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(REACHED_SECONDS):
             while state_of(pid) != "T":  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # from look to look
     return state_of(pid) == "T"
 
 

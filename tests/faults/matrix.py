@@ -117,16 +117,16 @@ async def struck(
         traffic(field.house, lines, seed, PATIENCE) as calls,
         hurrying(field),
     ):
-        await asyncio.sleep(max(BEFORE, length / 2))
+        await asyncio.sleep(max(BEFORE, length / 2))  # of calls before the fault
         for row, phase in product(rows, phases or ALONE):
             async with AsyncExitStack() as broken:
                 if phase is not None:
                     reached[phase.name] = await broken.enter_async_context(held(field, phase))
                 await broken.enter_async_context(row.fault(field))
                 await asyncio.to_thread(call_withheld, field, number, withheld)
-                await asyncio.sleep(row.seconds)
-            await asyncio.sleep(BETWEEN)
-        await asyncio.sleep(max(AFTER, length - (time.monotonic() - began)))
+                await asyncio.sleep(row.seconds)  # the fault's length
+            await asyncio.sleep(BETWEEN)  # of calls between two faults
+        await asyncio.sleep(max(AFTER, length - (time.monotonic() - began)))  # of calls after the last
         return await calls.over(), reached
 
 
@@ -217,8 +217,8 @@ async def hurry(field: Field) -> None:
             async with database(field) as con:
                 while True:
                     await con.execute(HURRY)
-                    await asyncio.sleep(0.2)
-        await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.2)  # from look to look
+        await asyncio.sleep(0.2)  # until the database may be there again
 
 
 def described(cell: Cell) -> str:

@@ -15,7 +15,7 @@ def test_no_file_of_tests_is_longer_than_300_lines() -> None:
     assert [file.name for file in FILES if len(file.read_text().splitlines()) > MOST_LINES] == []
 
 
-@pytest.mark.parametrize("folder", ["live", "store", "system", "unit"])
+@pytest.mark.parametrize("folder", ["faults", "live", "store", "system", "unit"])
 def test_a_sleep_polls_a_condition_or_says_what_it_is_for(folder: str) -> None:
     """A comment on its line, or on the line before it. A jumping clock (looptime) may be waited for."""
     unexplained = [
