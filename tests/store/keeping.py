@@ -19,6 +19,7 @@ from storage.key_wrapper import KeyWrapper, new_master_key
 from storage.objects import Objects
 from storage.objects.directory import Directory
 from storage.rotation import Rotation
+from storage.same_folder import MARK
 from storage.sealing import Sealer, SealResult
 from storage.spool import Spool
 from storage.sweeping import Sweeper
@@ -112,7 +113,7 @@ class House:
         return sorted([stored.name async for stored in self.store.all()])
 
     def spooled(self) -> list[str]:
-        return sorted(file.stem for file in self.spool.folder.iterdir())
+        return sorted(file.stem for file in self.spool.folder.iterdir() if file.name != MARK)
 
     async def tamper(self, change: str) -> None:
         """Change the database as somebody who may switch its triggers off."""

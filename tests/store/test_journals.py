@@ -43,9 +43,9 @@ async def test_a_folder_made_anew_is_drained_though_the_database_is_ahead(
 async def test_a_folder_restored_from_a_backup_is_drained_though_a_segment_had_the_same_name(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    earlier(monkeypatch, HOUR)  # so each engine's epoch is the next number
     journal, backup = tmp_path / "journal", tmp_path / "backup"
     await write(journal, [answered_call(0)])
+    earlier(monkeypatch, HOUR)  # so each further engine's epoch is the next number
     await drain(journal, database)
     shutil.copytree(journal, backup)
     await write(journal, [answered_call(1)])

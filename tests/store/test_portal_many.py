@@ -21,7 +21,8 @@ from tests.store.portal import OFFICE, street_of
 MANY, FEW = 1_000_000, 20_000
 USERS = 50
 READING_SECONDS = 3.0  # of a page, before the next one
-P95_SECONDS = 0.15  # on an idle machine
+P95_SECONDS = 0.15  # on an idle machine, which the heavy test has
+CPU_SECONDS = 0.06  # of the portal's process for a page, with what a busy machine adds; 0.014 were measured
 FILL = """
 INSERT INTO call (call_id, number, owner, caller, withheld, began, answered, connected, ended, ring_seconds,
     talk_seconds, delivered_to, outcome, ended_by, cause, node, rev)
@@ -87,7 +88,8 @@ async def test_every_first_page_is_quick_for_many_users_at_once(
     everything = [second for some in took.values() for second in some]
     print(f"{cpu / len(everything) * 1000:6.1f} ms  of this process's processor time for a page")
     print(f"{p95(everything) * 1000:6.1f} ms  p95 of all {len(everything)}, {many} calls")
-    assert p95(everything) < P95_SECONDS * (1 if many == MANY else 20)
+    assert cpu / len(everything) < CPU_SECONDS
+    assert many == FEW or p95(everything) < P95_SECONDS
 
 
 async def user(
