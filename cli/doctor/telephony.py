@@ -150,7 +150,7 @@ def limit_of(scene: Scene, pid: str) -> float | None:
 
 
 def number_of(text: str) -> float:
-    """A limit as systemd or the kernel writes it; whatever is no number limits nothing."""
+    """A limit as systemd or the kernel writes it; a word such as infinity means no limit."""
     return int(text) if text.isdecimal() else math.inf
 
 

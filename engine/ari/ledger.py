@@ -128,7 +128,7 @@ def _leg(event: CelEvent, state: CallState) -> str:
 def _leg_hung_up(event: CelEvent, state: CallState) -> Iterator[Entry]:
     """The end of a leg. If the leg did not take the call, [leg] reported outcome and cause.
 
-    The line's instant is that at which Asterisk's SIP thread let go of the channel. On a busy machine it may
+    The line has the instant at which Asterisk's SIP thread ended the channel. On a busy machine it may
     be later than the report, and even than the end of the call: the earlier instant counts.
     """
     leg = state.legs.get(_leg(event, state))

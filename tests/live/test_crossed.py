@@ -48,11 +48,11 @@ class Crossing:
         self.call.say(self.call.request("CANCEL"))
 
     def is_cancelled(self) -> None:
-        """The caller's network is told that nobody was called: 487."""
+        """The caller's network receives 487: the call was cancelled."""
         assert self.call.final() == 487
 
     def leg_is_ended(self) -> None:
-        """The destination's network is told that the conversation is over."""
+        """The destination's network receives a BYE."""
         bye = self.carrier.expect(lambda m: m.method == "BYE" and m.one("call-id") == self.leg.call_id)
         self.carrier.send(bye.reply(200), self.leg.to)
 

@@ -135,7 +135,7 @@ def test_the_instant_is_that_of_the_leg_also_if_its_line_comes_last() -> None:
 def test_a_leg_that_did_not_take_the_call_ended_before_the_call_however_late_its_line_is(
     report: CelEvent, left: CelEvent, farewell: Farewell | None
 ) -> None:
-    """A SIP thread that had to wait for its turn let go of the leg's channel after the caller's."""
+    """A SIP thread had to wait for the processor, and ended the leg's channel after the caller's."""
     state, ended = after(LEG_ONE, report, left, hangup(ONE, 25.003, 17)), Ended(at(25.001), 17)
     assert list(loose_ends(state, ended)) == []
     state.apply(ending_of(state, farewell, ended))
@@ -175,7 +175,7 @@ def test_a_caller_who_gives_up_has_ended_the_legs(cause: int) -> None:
 def test_a_leg_that_answered_as_the_caller_gave_up_was_answered_though_cel_has_no_answer(
     line_first: bool,
 ) -> None:
-    """Dial let go of the leg before it saw the answer: state Ringing, but the last response is 200."""
+    """Dial ended the leg before it saw the answer: its state is Ringing, its last response is 200."""
     told = back(4, f"{ONE}:Ringing:127:200:{OFFICE}", kind="CALL", status="CANCEL", rang="250")
     events = [told, hangup(ONE, 3.999 if line_first else 4.001, 127)]
     state = after(
