@@ -4,12 +4,13 @@ import asyncio
 import pickle
 import sys
 from asyncio.subprocess import Process
-from typing import Any, BinaryIO, Self
+from contextlib import suppress
+from typing import Any, BinaryIO, Self, cast
 
 from config.memory_file import in_memory
 from config.reply import reply
 
-__all__ = ["Child", "ChildError", "answer_of", "reply"]
+__all__ = ["Child", "ChildError", "answer_of", "feed", "reply"]
 
 
 class ChildError(Exception):
@@ -48,7 +49,8 @@ class Child:
         """
         try:
             async with asyncio.timeout(seconds):
-                await self._process.communicate(stdin)
+                await self._feed(stdin)
+                await self._process.wait()
             if self._process.returncode:
                 raise ChildError(f"ended with {self._process.returncode}; see its log above")
             self._answer.seek(0)
@@ -58,11 +60,30 @@ class Child:
         finally:
             await self.stop()
 
+    async def _feed(self, stdin: bytes) -> None:
+        """Write its standard input. What it does not read is dropped: its answer or exit status counts."""
+        pipe = cast("asyncio.StreamWriter", self._process.stdin)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            await feed(pipe, stdin)
+        pipe.close()
+
     async def stop(self) -> None:
         self._answer.close()
         if self.is_running:
             self._process.kill()
             await self._process.wait()
+
+
+async def feed(pipe: asyncio.StreamWriter, content: bytes) -> None:
+    """Write to the standard input of a process.
+
+    Raises BrokenPipeError or ConnectionResetError if the process has ended or does not read.
+    """
+    try:
+        pipe.write(content)
+        await pipe.drain()
+    except RuntimeError as error:  # uvloop: "the handler is closed", even if there is nothing to write
+        raise BrokenPipeError(str(error)) from None
 
 
 async def answer_of(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, cast
 
+from config.child import feed
 from mailer.bounce import Report, ReportStatus
 
 CPU_SECONDS = 1.0  # an honest report takes 0.3 ms
@@ -70,8 +71,7 @@ class ReportReader:
         answer = b""
         try:
             requests, answers = await self._streams()
-            requests.write(request)
-            await requests.drain()
+            await feed(requests, request)
             answer = await answers.readline()
         finally:
             code = None if answer.endswith(b"\n") else await self._end()
@@ -82,7 +82,7 @@ class ReportReader:
         return answer
 
     async def _streams(self) -> tuple[StreamWriter, StreamReader]:
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
         process = self._process
         return cast("StreamWriter", process.stdin), cast("StreamReader", process.stdout)

@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
 import asyncpg
 import pytest
+import uvloop
 
 from devkit.postgres import Running, maintenance, start_postgres
 from devkit.seaweed import Seaweed, seaweed
@@ -17,6 +18,11 @@ from tests.store.two_owners import two_owners
 
 numbers = count(1)
 FOR_SUPERUSERS = "GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO callengine_worker"
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop of engine and worker: its pipes, sockets and processes fail in ways of their own."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

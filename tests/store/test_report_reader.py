@@ -75,6 +75,13 @@ async def test_a_process_that_somebody_else_has_killed_is_no_verdict_on_the_repo
     assert await process_of(reader) != first
 
 
+async def test_a_process_that_has_ended_long_ago_is_started_again(reader: ReportReader) -> None:
+    first = await process_of(reader)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: state_of(first) == "X")
+    assert await process_of(reader) != first
+
+
 async def test_a_process_that_stands_still_is_given_up_and_is_no_verdict_either() -> None:
     async with ReportReader(wait_seconds=10) as reader:
         stopped = await process_of(reader)
