@@ -1,8 +1,12 @@
-"""A checkpoint: the first record of each segment, after which the segments before it are not needed.
+"""A checkpoint: what is open, so that nothing before it is needed. Each segment begins with one.
+
+Every ten minutes there is another one in the middle: a call that it does not name has ended, even if the
+entry of its end is damaged.
 
     {"kind":"checkpoint","node":...,"after":...,"heartbeat":...,"open":[[entry, ...], ...]}
 
-`open`: all entries of each open call; `after`: the segment before this one; `heartbeat`: the latest, or null.
+`open`: all entries of each open call; `after`: the segment of the records before it; `heartbeat`: the latest,
+or null.
 """
 
 import json

@@ -9,7 +9,7 @@ from journal.entries import Entry
 from journal.fault import point
 from journal.position import Position
 from journal.reader import Record, Unreadable, read
-from journal.recovery import OpenCalls
+from journal.recovery import OpenCalls, from_checkpoint
 from journal.segment import HEADER, segments, used
 
 RECORDS = 1_000  # read at a time, in about 10 ms of the event loop
@@ -37,20 +37,29 @@ class EndedCall:
 
 
 class Follower:
-    """Reads a journal from the beginning of the segment of `since`, with its checkpoint.
+    """Reads a journal from the newest checkpoint at the beginning of a segment, of `since` or before it.
 
-    Calls that ended before `since` are not returned again. `position`: after all that was returned.
-    `damaged`: the places since then that could not be read.
+    Calls that ended before `since` are not returned again. `damaged`: the places since then that could not be
+    read.
     """
 
     def __init__(self, directory: Path, since: Position) -> None:
-        names = [path.name for path in segments(directory) if path.name >= since.segment]
-        self.position = Position(names[0] if names else "")
         self.has_more = True  # than the last read() returned
         self.damaged: set[Position] = set()
+        self._at = Position(first_segment(directory, since))
+        self._before: Position | None = None  # the end of a segment whose open calls are not settled
         self._directory = directory
         self._since = since
         self._open = OpenCalls()
+
+    @property
+    def position(self) -> Position:
+        """After all that was returned. A follower that begins here returns all the rest.
+
+        A call that the checkpoint of a new segment does not name is returned some records later: its entries
+        are in the segment before.
+        """
+        return self._before or self._at
 
     @property
     def open_calls(self) -> frozenset[str]:
@@ -68,15 +77,17 @@ class Follower:
         ended: list[EndedCall] = []
         for record in records:
             self._check(record)
-            self.position = Position(self.position.segment, record.end)
+            self._at = Position(self._at.segment, record.end)
             ended += self._take(record)
+            if not self._open.owes:
+                self._before = None
             if len(ended) >= ENDED:
                 self.has_more = True
                 break
         return ended
 
     def _records(self, *, is_closed: bool) -> list[Record]:
-        path, offset = self._directory / self.position.segment, self.position.offset
+        path, offset = self._directory / self._at.segment, self._at.offset
         try:
             return read(path, offset, RECORDS, is_closed=is_closed).records
         except (FileNotFoundError, IsADirectoryError):  # removed by hand; or no segment yet
@@ -84,7 +95,7 @@ class Follower:
 
     def _check(self, record: Record) -> None:
         """Count what is unreadable; copy damaged bytes, for a person to examine."""
-        place = Position(self.position.segment, record.begin)
+        place = Position(self._at.segment, record.begin)
         if place < self._since:
             return
         if record.skipped:
@@ -105,7 +116,7 @@ class Follower:
 
     def _take(self, record: Record) -> list[EndedCall]:
         ended = self._open.add(record)
-        if self.position <= self._since:
+        if self._at <= self._since:
             return []
         return [
             EndedCall(call, record.wall, open_call.entries, open_call.payloads)
@@ -114,15 +125,23 @@ class Follower:
 
     def _newer(self) -> str:
         names = (path.name for path in segments(self._directory))
-        return next((name for name in names if name > self.position.segment), "")
+        return next((name for name in names if name > self._at.segment), "")
 
     def _move(self, newer: str) -> None:
-        rest = unread(self._directory, self.position) if self.position.segment else 0
+        rest = unread(self._directory, self._at) if self._at.segment else 0
         if rest:  # after the last whole record: damaged, or torn by a crash, which looks the same
             self._open.damaged = True
-            self._report_damage(self.position, rest)
+            self._report_damage(self._at, rest)
         point("drain.before_move")
-        self.position = Position(newer)
+        self._before = self._before or self._at
+        self._at = Position(newer)
+
+
+def first_segment(directory: Path, since: Position) -> str:
+    """Where to begin, so that the open calls at `since` are known; "" if there is no segment."""
+    paths = segments(directory)
+    before = from_checkpoint([path for path in paths if path.name <= since.segment])
+    return next((path.name for path in before or paths), "")
 
 
 def head_of(directory: Path, segment: str) -> str:

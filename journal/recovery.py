@@ -45,6 +45,11 @@ class OpenCalls(dict[str, OpenCall]):
         self._missing: dict[str, OpenCall] = {}  # not in the latest checkpoint
         self._since = 0  # boottime of that checkpoint, ns
 
+    @property
+    def owes(self) -> bool:
+        """Whether a later record may return calls that the latest checkpoint does not contain."""
+        return bool(self._missing)
+
     def add(self, record: Record) -> dict[str, OpenCall]:
         """Apply one record; return the calls that are no longer open after it, each with all its entries.
 

@@ -13,7 +13,8 @@ from journal.follower import ENDED, Follower, backlog, sweep
 from journal.position import Position
 from journal.reader import Read, Record, content_of, read
 from journal.recovery import OpenCalls
-from journal.segment import segment_name, segments
+from journal.segment import Stamp, segment_name, segments
+from journal.segment import encode as record_of
 from tests.unit.journals import (
     BEGINNING,
     FACTS,
@@ -153,6 +154,79 @@ def test_one_flipped_bit_costs_no_call_but_its_own(tmp_path: Path, nth: int) -> 
     damaged = nth // 2
     assert sorted(call[0].call for call in found) == sorted(call[0].call for call in calls)
     assert [call for call in found if call[0].call != str(damaged)] == calls[:damaged] + calls[damaged + 1 :]
+
+
+async def test_a_call_whose_end_is_damaged_is_told_by_a_checkpoint_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it were open until the segment is full: on a quiet night, for hours."""
+    monkeypatch.setattr("journal.folder.CHECKPOINT_SECONDS", 0.0)
+    async with opened(tmp_path) as journal:
+        for call in ("hit", "open"):
+            await journal.append(started(call))
+        await journal.append(over("hit"))
+        (path,) = segments(tmp_path)
+        flip(path, read(path).records[-1])
+        monkeypatch.undo()  # one more checkpoint, and then an entry that is younger
+        for call in ("new", "newer"):
+            await journal.append(started(call))
+        follower = Follower(tmp_path, BEGINNING)
+        assert [call.entries for call in follower.read()] == [[started("hit")]]
+        assert follower.open_calls == {"open", "new", "newer"}
+        assert segments(tmp_path) == [path]
+
+
+async def test_an_engine_that_starts_again_opens_what_the_last_checkpoint_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("journal.folder.CHECKPOINT_SECONDS", 0.0)
+    async with opened(tmp_path) as journal:
+        for call in ("hit", "open"):
+            await journal.append(started(call))
+        await journal.append(over("hit"))
+        (path,) = segments(tmp_path)
+        flip(path, read(path).records[-1])
+        await journal.append(started("new"))
+    async with opened(tmp_path) as successor:
+        assert set(successor.open_calls) == {"open", "new"}
+        assert ended(tmp_path) == [[started("hit")]]
+
+
+def flip(path: Path, hit: Record) -> None:
+    """One bit of its payload."""
+    content = bytearray(path.read_bytes())
+    content[hit.begin + 60] ^= 4
+    path.write_bytes(content)
+
+
+def test_a_follower_that_ends_behind_a_checkpoint_leaves_its_missing_calls_to_the_next(
+    tmp_path: Path,
+) -> None:
+    """A worker is killed between the first record of a segment and the next one."""
+    lay_out(tmp_path, [encode(started("missing"))])
+    new = tmp_path / segment_name(7, 2)
+    first = record_of(7, 3, Stamp(3, 3), checkpoint_of("here", "", [], b""))
+    new.write_bytes(first)
+    follower = Follower(tmp_path, BEGINNING)
+    while follower.has_more:
+        assert follower.read() == []
+    new.write_bytes(first + record_of(7, 4, Stamp(4, 4), encode(started("next"))))
+    assert ended(tmp_path, follower.position) == [[started("missing")]]
+    while follower.has_more or follower.position.segment != new.name:
+        follower.read()
+    assert ended(tmp_path, follower.position) == []
+
+
+def test_a_follower_that_begins_behind_a_damaged_checkpoint_knows_what_was_open(tmp_path: Path) -> None:
+    lay_out(tmp_path, [encode(started("a"))])
+    new = tmp_path / segment_name(7, 2)
+    first = record_of(7, 3, Stamp(3, 3), checkpoint_of("here", "", [[encode(started("a"))]], b""))
+    entries: list[Entry] = [started("b"), over("a")]
+    rest = [record_of(7, n, Stamp(n, n), encode(entry)) for n, entry in enumerate(entries, 4)]
+    new.write_bytes(b"".join([first, *rest]))
+    flip(new, read(new).records[0])
+    since = Position(new.name, read(new).records[0].end)
+    assert ended(tmp_path, since) == [[started("a"), over("a")]]
 
 
 def test_damage_is_counted_and_kept_aside(tmp_path: Path) -> None:
