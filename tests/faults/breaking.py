@@ -28,7 +28,7 @@ BETWEEN_ROTATIONS = 0.4  # s
 SLOW = 1.5  # s by which each answer of a slow object store is late
 ROTATIONS = count(901)  # a file of an earlier rotation is not replaced: the oracle reads it
 LOST_SECONDS = 1.0  # of a database that fails over
-SEALED = "SELECT audio_id FROM audio WHERE state <> 'recorded'"
+AUDIO = "SELECT audio_id, state FROM audio"
 
 
 # Processes.
@@ -149,8 +149,9 @@ async def store_lies(field: Field) -> AsyncIterator[None]:
 async def failed_over(field: Field) -> AsyncIterator[None]:
     """Another PostgreSQL takes over, to which the last second did not come.
 
-    The keys of what was sealed in that second are lost, and its files are removed already: that needs
-    synchronous replication (docs/operating.md). Calls and mails must be complete all the same.
+    The keys of what was sealed in that second are lost, and its files are removed already; the objects of
+    what was destroyed in it are gone, and it is stored again. That needs synchronous replication
+    (docs/operating.md). All other audio, calls and mails must be complete all the same.
     """
     files, aside = field.folder / "apart" / "postgres", field.folder / "standby"
     postgres = field.part("postgres")
@@ -160,18 +161,18 @@ async def failed_over(field: Field) -> AsyncIterator[None]:
         await postgres.start()
     with field.absence("postgres", "failed over"):
         await asyncio.sleep(LOST_SECONDS)  # the fault itself: what is stored meanwhile, the other has not got
-        sealed = await sealed_audio(field)
+        before = await audio_states(field)
         await finish(postgres, signal.SIGKILL)
         await asyncio.to_thread(shutil.rmtree, files)
         aside.rename(files)
         await postgres.start()
-    field.damage.earlier += sealed - await sealed_audio(field)
+    field.damage.earlier += dict(before - await audio_states(field))
     yield
 
 
-async def sealed_audio(field: Field) -> set[str]:
+async def audio_states(field: Field) -> set[tuple[str, str]]:
     async with database(field) as con:
-        return {row["audio_id"] for row in await con.fetch(SEALED)}
+        return {(row["audio_id"], row["state"]) for row in await con.fetch(AUDIO)}
 
 
 @asynccontextmanager

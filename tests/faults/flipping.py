@@ -15,7 +15,7 @@ from journal.cel import parse
 from journal.entries import CallEnded, CallStarted
 from journal.reader import Record, Unreadable, read
 from journal.segment import HEADER, segments
-from tests.faults.breaking import finish
+from tests.faults.breaking import finish, stopped
 from tests.faults.field import Field
 from tests.faults.observe import database
 
@@ -27,13 +27,18 @@ SELECT audio_id FROM audio WHERE kind = 'recording' AND state = 'stored'
 
 @asynccontextmanager
 async def journal_bit_flipped(field: Field) -> AsyncIterator[None]:
-    """In an entry of an ended call that the worker, which is away, has not read."""
+    """In an entry of an ended call that the worker, which is away, has not read.
+
+    If that is the call's end, the next checkpoint reports it: in ten minutes, or when an engine starts.
+    """
     worker, since = field.part("worker"), time.time()
     with field.absence("worker", "killed"):
         await finish(worker, SIGKILL)
         yield
         flip_entry(field, since)
         await worker.start()
+    async with stopped(field, "engine"):
+        pass
 
 
 def flip_entry(field: Field, since: float) -> None:
