@@ -55,6 +55,8 @@ class Child:
                 raise ChildError(f"ended with {self._process.returncode}; see its log above")
             self._answer.seek(0)
             return await asyncio.to_thread(pickle.load, self._answer)  # our own child's
+        except (EOFError, pickle.UnpicklingError):
+            raise ChildError("ended without an answer that can be read") from None
         except TimeoutError:
             raise ChildError(f"took more than {seconds:g} s and was given up; try again") from None
         finally:

@@ -80,7 +80,8 @@ def drainer_of(settings: Settings, on_stored: Callable[[], None]) -> Drainer:
 
 def reconciling_of(settings: Settings, metrics: WorkerMetrics, drainer: Drainer) -> Reconciling:
     sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
-    return Reconciling(sources, metrics, lambda: drainer.backlog)
+    database = settings.database.get_secret_value()
+    return Reconciling(sources, database, metrics, lambda: drainer.backlog)
 
 
 @asynccontextmanager

@@ -142,7 +142,7 @@ async def test_the_worker_counts_the_differences_and_logs_each_once(sources: Sou
     await journal_calls(sources.journal, 0)
     await drain(sources.journal, database)
     metrics, backlog = WorkerMetrics(), [1]
-    work = Reconciling(sources, metrics, lambda: backlog[0])
+    work = Reconciling(sources, database, metrics, lambda: backlog[0], first_seconds=0)
     con = await asyncpg.connect(database)
     try:
         with capture_logs() as logged:
@@ -165,7 +165,32 @@ async def test_a_folder_that_cannot_be_read_is_reported_and_tried_again(
     con = await asyncpg.connect(database)
     try:
         with capture_logs() as logged:
-            await Reconciling(sources, metrics, lambda: 0).look(con)
+            await Reconciling(sources, database, metrics, lambda: 0, first_seconds=0).look(con)
         assert [it["event"] for it in logged] == ["calls_not_reconciled"]
+        assert "FileNotFoundError" in logged[0]["error"]
+    finally:
+        await con.close()
+
+
+async def test_a_database_that_is_away_is_reported_and_tried_again(sources: Sources, database: str) -> None:
+    con = await asyncpg.connect(database)
+    work = Reconciling(sources, f"{database}-absent", WorkerMetrics(), lambda: 0, first_seconds=0)
+    try:
+        with capture_logs() as logged:
+            await work.look(con)
+            await work.look(con)
+        assert [it["event"] for it in logged] == ["calls_not_reconciled"] * 2
+        assert "InvalidCatalogNameError" in logged[0]["error"]
+    finally:
+        await con.close()
+
+
+async def test_a_worker_that_has_just_started_does_not_compare_yet(sources: Sources, database: str) -> None:
+    con = await asyncpg.connect(database)
+    sources.cel.parent.rmdir()
+    try:
+        with capture_logs() as logged:
+            await Reconciling(sources, database, WorkerMetrics(), lambda: 0).look(con)
+        assert logged == []
     finally:
         await con.close()
