@@ -158,6 +158,21 @@ def test_a_leg_without_its_answer_is_found_unless_asterisk_had_ended_it(
     assert (bool(found.wrong), found.crossed) == (is_found, not is_found)
 
 
+@pytest.mark.parametrize(
+    ("seen", "is_found"),
+    [({"ended": 1001.13}, False), ({"ended": 1001.2}, True), ({"ended": 1001.13, "how": "bye"}, True)],
+)
+def test_a_leg_without_its_ringing_is_found_unless_it_was_cancelled_at_once(
+    seen: dict[str, Any], is_found: bool
+) -> None:
+    rang = replace(LEG, **{"answered": None, "sounds": (), "how": "cancel", **seen})
+    call = replace(SEEN, to="", answered=None, legs=(rang,))
+    record = replace(RECORD, answered=None, connected=None, delivered_to="", outcome="abandoned")
+    record = replace(record, recording_id="", notice={}, **leg(answered=None, ringing=None, sip=0))
+    found = hold([call], [record], {})
+    assert (bool(found.wrong), found.crossed) == (is_found, not is_found)
+
+
 def test_a_destination_that_talked_has_its_answer() -> None:
     call = replace(SEEN, legs=(replace(LEG, crossed=True),))
     assert len(hold([call], [replace(RECORD, **leg(answered=None))], RECORDINGS).wrong) == 1

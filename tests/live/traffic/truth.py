@@ -14,7 +14,7 @@ SAME_CALL = 1.0  # s between the INVITE and the record's beginning, at most
 # killed, and those that Asterisk had sent to it, are lost (docs/decisions/014-hand-over.md).
 UNNOTED = 0.1  # s before or after the kill
 ANSWER = 200  # SIP
-CROSSING = 0.05  # s from an answer that crosses Asterisk's end of the leg to the BYE
+CROSSING = 0.05  # s from a reply that crosses Asterisk's end of the leg to the BYE or CANCEL
 Evidence = Mapping[str, Any]  # a recording: began, ended, changes
 
 
@@ -23,7 +23,7 @@ class Held:
     """What came of it. `differences`: by what, each in seconds, and where. `wrong`: in words.
 
     `unknown`: legs that rang beside others at a kill, and of which the record does not say when.
-    `crossed`: legs that answered when Asterisk had ended them, and CEL has no answer.
+    `crossed`: legs that rang or answered when Asterisk had ended them, and CEL does not have that.
     """
 
     differences: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -89,6 +89,9 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
         if leg.ringing is None and len(legs) > 1 and rang_at_a_kill(leg_seen, kills):
             held.unknown += 1
             leg_seen = replace(leg_seen, ringing=None)  # noqa: PLW2901
+        if leg.ringing is None and rang_at_its_end(leg_seen):
+            held.crossed += 1
+            leg_seen = replace(leg_seen, ringing=None)  # noqa: PLW2901
         if leg.answered is None and leg.sip < ANSWER and has_crossed(call, leg_seen):
             held.crossed += 1
             leg_seen = replace(leg_seen, answered=None)  # noqa: PLW2901
@@ -99,6 +102,13 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
 def rang_at_a_kill(leg: LegSeen, kills: Sequence[Span]) -> bool:
     rang = leg.ringing
     return rang is not None and any(abs(rang - at) < UNNOTED for at, _ in kills)
+
+
+def rang_at_its_end(leg: LegSeen) -> bool:
+    """Whether its 180 crossed Asterisk's CANCEL: the caller gave up in the moment in which it was called."""
+    if leg.ringing is None or leg.ended is None or leg.how != "cancel":
+        return False
+    return leg.ended - leg.ringing < CROSSING
 
 
 def has_crossed(call: Seen, leg: LegSeen) -> bool:
