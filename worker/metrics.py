@@ -19,6 +19,10 @@ class WorkerMetrics(Metrics):
         self.reconcile_differences = self.gauge(
             "reconcile_differences", "Calls of the last two hours on which CEL, journal and records differ"
         )
+        self.reconciled_age_seconds = self.gauge(
+            "reconciled_age_seconds",
+            "Age of the last comparison of CEL, journal and call records; infinite before the first",
+        )
         self.sounds = self.gauge("sounds", "Stored messages and recordings, by state", ["state"])
         self.destructions_overdue = self.gauge(
             "destructions_overdue", "Messages and recordings whose destruction is overdue by a minute or more"

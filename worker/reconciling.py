@@ -1,5 +1,6 @@
 """Once an hour: do CEL, journal and call records of the last two hours agree?"""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,9 @@ class Reconciling:
         self._metrics = metrics
         self._backlog = backlog
         self._due = time.monotonic() + first_seconds
+        self._done = -math.inf
         self._reported: set[str] = set()
+        metrics.reconciled_age_seconds.set_function(lambda: time.monotonic() - self._done)
 
     async def look(self, _con: asyncpg.Connection) -> bool:
         """Compare, count the differences and log each new one. While the journal waits, so does this."""
@@ -47,7 +50,8 @@ class Reconciling:
         except NotReconciled as error:
             log.warning("calls_not_reconciled", error=str(error))
             return False
-        self._due = time.monotonic() + AGAIN_SECONDS
+        self._done = time.monotonic()
+        self._due = self._done + AGAIN_SECONDS
         self._report(result)
         return False
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,13 +149,21 @@ async def test_the_worker_counts_the_differences_and_logs_each_once(sources: Sou
         with capture_logs() as logged:
             await work.look(con)
             assert metrics.reconcile_differences._value.get() == 0, "the journal waits, and so does this"
+            assert age_of(metrics) == math.inf
             backlog[0] = 0
             await work.look(con)
             await work.look(con)
         assert metrics.reconcile_differences._value.get() == 1
+        assert 0 <= age_of(metrics) < 60
         assert [(it["event"], it["call"]) for it in logged] == [("call_not_reconciled", call_of(1))]
     finally:
         await con.close()
+
+
+def age_of(metrics: WorkerMetrics) -> float:
+    """Seconds since the last comparison, as Prometheus reads them."""
+    (metric,) = metrics.reconciled_age_seconds.collect()
+    return float(metric.samples[0].value)
 
 
 async def test_a_folder_that_cannot_be_read_is_reported_and_tried_again(

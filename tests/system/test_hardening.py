@@ -7,6 +7,7 @@ from tests.system.test_guide import UNITS, shown
 
 pytestmark = [pytest.mark.timeout(1800)]
 UP_SECONDS = 60
+WORKER_METRICS = "curl -sf http://127.0.0.1:9461/metrics"
 
 
 async def test_every_unit_stays_up_under_its_full_hardening(production: Guest) -> None:
@@ -18,6 +19,11 @@ async def test_every_unit_stays_up_under_its_full_hardening(production: Guest) -
         state = shown(production, unit, "ActiveState", "NRestarts", "Type")
         assert state == {"ActiveState": "active", "NRestarts": "0", "Type": "notify"}, production.log(unit)
     assert production.run("systemctl --failed --plain --no-legend") == ""
+
+
+async def test_the_worker_may_compare_calls_in_a_process_of_its_own(production: Guest) -> None:
+    await production.until(f"{WORKER_METRICS} | grep -E '^callengine_reconciled_age_seconds [0-9]'", 150)
+    assert "calls_not_reconciled" not in production.log("callengine-worker")
 
 
 async def test_a_loop_that_stands_still_is_ended_and_the_engine_comes_back(production: Guest) -> None:
