@@ -70,7 +70,7 @@ async def test_an_engine_killed_at_any_moment_of_any_call_costs_nothing(
     seen = [call for report in reports for call in report.seen]
     left = await channels_left(watched)
     records = await all_records(watched, {call.number for call in seen}, began)
-    held = hold(seen, records, await recordings_of(watched.house, records), kills)
+    held = hold(seen, records, await recordings_of(watched.house, records), [(at, at) for at, _ in kills])
     wrong = held.wrong + held.far(LATE) + interrupted(seen)
     print(*summary(reports, records, kills, held, len(left)), f"{len(wrong)} wrong", *wrong, sep="\n")
     assert [report.dropped for report in reports] == [0] * len(reports), "the telephones were too slow"

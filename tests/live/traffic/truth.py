@@ -49,7 +49,7 @@ def hold(
     recordings: Mapping[str, Evidence],
     kills: Sequence[Span] = (),
 ) -> Held:
-    """`recordings`: by their ids. `kills`: from each kill until the next engine was ready."""
+    """`recordings`: by their ids. `kills`: the spans in which an engine's connection to Asterisk ended."""
     held = Held()
     for number in {call.number for call in seen} | {record.number for record in records}:
         own = [record for record in records if record.number == number]
@@ -101,7 +101,11 @@ def hold_call(held: Held, call: Seen, record: CallRecord, kills: Sequence[Span])
 
 def rang_at_a_kill(leg: LegSeen, kills: Sequence[Span]) -> bool:
     rang = leg.ringing
-    return rang is not None and any(abs(rang - at) < UNNOTED for at, _ in kills)
+    return rang is not None and is_at_a_kill(rang, kills)
+
+
+def is_at_a_kill(at: float, kills: Sequence[Span]) -> bool:
+    return any(since - UNNOTED < at < until + UNNOTED for since, until in kills)
 
 
 def rang_at_its_end(leg: LegSeen) -> bool:
@@ -136,7 +140,7 @@ def facts(call: Seen, record: CallRecord, kills: Sequence[Span]) -> Iterator[tup
     An engine that answers and is killed at once does not say for what: that call is abandoned, and billed.
     """
     yield "ended_by", record.ended_by, call.ended_by or "engine"
-    for_nothing = not call.to and any(abs((call.answered or 0.0) - at) < UNNOTED for at, _ in kills)
+    for_nothing = not call.to and is_at_a_kill(call.answered or 0.0, kills)
     if for_nothing and record.outcome == "abandoned":
         yield "delivered_to", record.delivered_to, ""
         return
