@@ -44,3 +44,8 @@ def late_answer(module: str, *arguments: str, stdin: bytes) -> object:
         return await child.answer(stdin, 20)
 
     return uvloop.run(answer())
+
+
+def test_one_that_ended_well_and_said_nothing_has_failed_too() -> None:
+    with pytest.raises(ChildError, match="without an answer"):
+        late_answer("keyword", stdin=b"")
