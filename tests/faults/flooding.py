@@ -17,7 +17,7 @@ from tests.live.sip import Agent, Call, media_of
 from tests.live.torture.attack import Watch, attack, wait_read
 from tests.live.torture.messages import mutations
 
-SEED = 4475
+SEEDS = count(4475)
 MUTATED = "+31777777777"  # not near any number that a telephone calls: a mutation of it is another one
 BATCH = 25
 LISTED = 120  # channels that may be there while the next messages are sent: those of the telephones as well
@@ -29,9 +29,10 @@ MENU = {"menu": {"prompt": "long", "answer": "true", "keys": {"0": [{"hangup": "
 
 @asynccontextmanager
 async def mutated(field: Field, count: int) -> AsyncIterator[None]:
-    """So many SIP messages, each damaged in one to four places."""
-    await asyncio.to_thread(field.house.write, {MUTATED: {"route": [{"hangup": "busy"}]}})
-    messages = mutations(SEED, count, target=field.house.endpoint.sip, number=MUTATED)
+    """So many SIP messages, each damaged in one to four places: others each time."""
+    if not any(field.house.routing.rglob(f"*{MUTATED[1:]}.yaml")):
+        await asyncio.to_thread(field.house.write, {MUTATED: {"route": [{"hangup": "busy"}]}})
+    messages = mutations(next(SEEDS), count, target=field.house.endpoint.sip, number=MUTATED)
     with field.absence("network", "hostile"), Watch.over(field.house.endpoint, LISTED) as watch:
         await asyncio.to_thread(attack, watch, messages, BATCH)
         yield

@@ -22,7 +22,7 @@ from devkit.audio import Samples
 from journal.cel_calls import CelCall, cel_calls, cel_events
 from storage.audit import Auditor
 from storage.calls import find
-from storage.encrypted_store import AudioDestroyed, EncryptedStore
+from storage.encrypted_store import AudioDamaged, AudioDestroyed, EncryptedStore
 from storage.objects import ObjectsTrouble
 from storage.reconciliation import Difference, Sources, reconcile
 from storage.records import CallRecord
@@ -222,7 +222,7 @@ async def stored(field: Field, con: asyncpg.Connection, ours: Set[str]) -> Store
 
 
 async def heard(encrypted_store: EncryptedStore, con: asyncpg.Connection, audio_id: str) -> Voices | None:
-    with suppress(AudioDestroyed, ObjectsTrouble):
+    with suppress(AudioDestroyed, AudioDamaged, ObjectsTrouble):
         return voices_of(*sides_of(await encrypted_store.fetch(con, audio_id)))
     return None
 
