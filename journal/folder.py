@@ -121,7 +121,7 @@ class JournalFolder:
         if self._segment is None or not self._segment.has_room(size):
             self._segment = self._roll(size)
         elif time.monotonic() >= self._next_checkpoint:
-            self._segment = self._name_open_calls(self._segment, size)
+            self._name_open_calls(self._segment, size)
         self._segment.append([self._record(pending.stamp, pending.payload) for pending in group])
         point("journal.before_sync")
         self._segment.sync()
@@ -227,13 +227,15 @@ class JournalFolder:
         self._seq += 1
         return encode(self._epoch, self._seq, stamp, payload)
 
-    def _name_open_calls(self, segment: Segment, room: int) -> Segment:
-        """Append a checkpoint, with `room` for more after it, or begin a new segment, which has one."""
-        named = self._checkpoint()
-        if not segment.has_room(len(named) + HEADER.size + room):
-            return self._roll(room)
-        segment.append([named])
-        return segment
+    def _name_open_calls(self, segment: Segment, room: int) -> None:
+        """Append a checkpoint if there is `room` for more after it; else the next segment begins with one.
+
+        On a full disk, when the reserve is used up, the rest of the segment is for calls.
+        """
+        if self._reserve.allocated:
+            named = self._checkpoint()
+            if segment.has_room(len(named) + room):
+                segment.append([named])
 
     def _checkpoint(self) -> bytes:
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from journal import folder
+from journal.checkpoint import Checkpoint
 from journal.codec import kind_of
+from journal.reader import read
 from journal.recovery import recover
 from journal.reserve import NAME
 from journal.segment import segment_name, segments
@@ -31,6 +33,26 @@ async def test_on_a_full_disk_the_journal_goes_on_in_its_reserve(
         assert not journal.degraded
         assert len(segments(tmp_path)) == 2
     assert len(written(tmp_path)) == n
+
+
+async def test_on_a_full_disk_the_last_segment_has_no_checkpoint_but_its_first_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the disk is for calls."""
+    monkeypatch.setattr(folder, "CHECKPOINT_SECONDS", 0.0)
+    async with opened(tmp_path, SEGMENT) as journal:
+        fill(monkeypatch)
+        n = 0
+        while len(segments(tmp_path)) < 2 or journal.reserve > SEGMENT // 2:
+            await journal.append(over(str(n)))
+            n += 1
+        first, last = map(checkpoints, segments(tmp_path))
+    assert first > 1
+    assert last == 1
+
+
+def checkpoints(path: Path) -> int:
+    return sum(isinstance(record.entry, Checkpoint) for record in read(path).records)
 
 
 async def test_when_the_reserve_is_used_up_calls_go_on_and_nothing_is_lost_once_there_is_room(
