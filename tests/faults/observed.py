@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from journal.cel_calls import CelCall
-from storage.reconciliation import Difference
+from storage.reconciliation import Difference, Kind
 from storage.records import CallRecord
 from tests.live.traffic.seen import Seen
 from tests.live.traffic.truth import SAME_CALL, Evidence
@@ -115,6 +115,12 @@ class Observed:
     def of(self, part: str, *how: str) -> list[Absence]:
         """The absences of this part, of these kinds (of all, without any)."""
         return [it for it in self.absences if it.part == part and (not how or it.how in how)]
+
+    def is_cut(self, difference: Difference) -> bool:
+        """Whether its lines of CEL are gone: copy and truncate loses those between the two, for everybody."""
+        began = difference.began.timestamp()
+        cut = [it for it in self.of("cel", "copy") if it.since <= began < it.until]
+        return bool(cut) and difference.kind is Kind.NO_CEL
 
     def death(self, call: Seen) -> Absence | None:
         """The death of Asterisk in which this call ended, if any."""

@@ -250,7 +250,8 @@ def all_agree(it: Observed) -> Iterator[str]:
     yield from held.far(EXACT + it.late)
     counted = Counter(record.call_id for record in it.records)
     yield from (f"{call_id} has {n} records" for call_id, n in counted.items() if n > 1)
-    yield from (f"reconciliation: {one}" for one in it.differences if not _is_of(one, touched))
+    differing = [one for one in it.differences if not it.is_cut(one) and not _is_of(one, touched)]
+    yield from (f"reconciliation: {one}" for one in differing)
     for call in calls:
         yield from _as_in_cel(it, call)
 

@@ -147,6 +147,18 @@ def test_of_a_call_in_which_asterisk_died_reconciliation_may_find_something() ->
     assert violated(lost) == set()
 
 
+@pytest.mark.parametrize(
+    ("kind", "since", "is_found"),
+    [(Kind.NO_CEL, 999.0, False), (Kind.NO_CEL, 1000.5, True), (Kind.DURATION, 999.0, True)],
+)
+def test_copy_and_truncate_may_lose_the_lines_of_calls_that_begin_meanwhile(
+    kind: Kind, since: float, is_found: bool
+) -> None:
+    cut = Absence("cel", "copy", since, 1010.0)
+    seen = replace(TRUE, absences=(cut,), differences=(replace(DIFFERENCE, kind=kind),))
+    assert ("V9" in violated(seen)) == is_found
+
+
 def test_where_asterisk_stood_still_a_hang_up_is_seen_when_it_runs_again() -> None:
     frozen = Absence("asterisk", "frozen", 1011.0, 1014.0)
     late = replace(RECORD, ended=at(1014.0))
