@@ -166,7 +166,7 @@ async def failed_over(field: Field) -> AsyncIterator[None]:
         await asyncio.to_thread(shutil.rmtree, files)
         aside.rename(files)
         await postgres.start()
-    field.damage.earlier += dict(before - await audio_states(field))
+    field.damage.lost += dict(before - await audio_states(field))
     yield
 
 

@@ -13,17 +13,19 @@ from tests.live.traffic.truth import SAME_CALL
 class Damage:
     """What a flipped bit has hit. `calls`: each one's id ("" where it is not known), number and beginning.
 
-    `earlier`: the ids of what was hit in earlier runs: it still lies about.
+    `lost`: the audio that a failover has cost; its calls are whole. `earlier`: the ids of what was hit in
+    earlier runs: it still lies about.
     """
 
     calls: list[tuple[str, str, float]] = field(default_factory=list)
     audio: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
         """Of calls and sounds, as they stand in file names and findings."""
-        return [*self.earlier, *self.audio, *(call_id for call_id, *_ in self.calls if call_id)]
+        return [*self.earlier, *self.lost, *self.audio, *(call_id for call_id, *_ in self.calls if call_id)]
 
     def next(self) -> "Damage":
         """At the beginning of the next run: nothing is hit yet."""
@@ -48,7 +50,7 @@ def is_damaged(damage: Damage, number: str, began: float) -> bool:
 
 
 def without_damaged(damage: Damage, it: Observed) -> Observed:
-    """All but the calls and sounds that a flipped bit has hit."""
+    """All but the calls and sounds that were hit."""
     records = [record for record in it.records if not _is_hit(damage, record)]
     stored = replace(
         it.stored,
@@ -57,7 +59,9 @@ def without_damaged(damage: Damage, it: Observed) -> Observed:
         objects={name for name in it.stored.objects if not damage.hit(name)},
     )
     calls = [call for call in it.calls if not _was_hit(damage, it, call)]
-    return replace(it, calls=calls, records=records, stored=stored)
+    left = replace(it.left, leases=[name for name in it.left.leases if not damage.hit(name)])
+    lost = frozenset(damage.lost)
+    return replace(it, calls=calls, records=records, stored=stored, left=left, lost=lost)
 
 
 def _is_hit(damage: Damage, record: CallRecord) -> bool:

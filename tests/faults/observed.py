@@ -94,6 +94,7 @@ class Observed:
 
     `differences`: what `callengine reconcile` finds. `unreported`: damage that was done, and that neither a
     dead letter nor the audit tells of; the calls and sounds that it hit are left out of all the rest.
+    `lost`: the audio that a failover has cost.
     `late`: by how much the telephones' timers were late at most: a busy machine delays Asterisk as well.
     `now`: when it was looked at.
     """
@@ -109,6 +110,7 @@ class Observed:
     withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
     differences: Sequence[Difference] = ()
     unreported: Sequence[str] = ()
+    lost: Set[str] = frozenset()
     late: float = 0.0
     now: float = 0.0
 

@@ -174,6 +174,8 @@ def recordings_kept(it: Observed) -> Iterator[str]:
         if lasted <= 0:
             continue
         ids = {record.recording_id for record in it.records_of(call) if record.recording_id}
+        if ids & it.lost:
+            continue
         audio = next((it.stored.audio[one] for one in ids if one in it.stored.audio), None)
         if audio is None:
             yield f"{called(call)}: {lasted:.1f} s were recorded, and there is no recording"

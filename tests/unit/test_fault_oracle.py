@@ -11,6 +11,7 @@ import pytest
 from devkit.audio import alaw, tone
 from journal.cel_calls import CelCall
 from storage.reconciliation import Difference, Kind
+from tests.faults.damage import Damage, without_damaged
 from tests.faults.observed import Absence, AudioSeen, Left, MailSeen, Observed, Stored
 from tests.faults.oracle import judge
 from tests.faults.voices import KNOWN, is_heard_in, voices_of
@@ -174,6 +175,15 @@ def test_what_was_said_in_a_standstill_is_no_message_if_the_caller_hung_up_in_it
     assert violated(replace(TRUE, absences=(frozen,), records=(RECORD, left), mails=())) == set()
     over = Absence("asterisk", "frozen", 1051.2, 1055.9)
     assert "V3" in violated(replace(TRUE, absences=(over,), mails=()))
+
+
+def test_audio_that_a_failover_has_cost_is_excused_and_its_call_is_not() -> None:
+    damage = Damage(lost=[RECORDING])
+    gone = replace(TRUE, stored=replace(TRUE.stored, audio={GONE.audio_id: GONE}, objects=frozenset()))
+    leased = replace(gone, left=replace(gone.left, leases=[RECORDING]))
+    assert violated(without_damaged(damage, leased)) == set()
+    assert "V1" in violated(without_damaged(damage, replace(leased, records=(MESSAGE_RECORD,))))
+    assert "V8" in violated(without_damaged(Damage(), leased))
 
 
 def test_where_asterisk_stood_still_nothing_is_recorded() -> None:
