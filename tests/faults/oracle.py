@@ -23,6 +23,7 @@ SETTLING = 2.0  # s before it is ready, in which an engine that has just been st
 AT_ONCE = 0.3  # s until the fallback is called, where the engine is known to be away
 SOON = 2.0  # s until it is, where the engine has just died or frozen: the door's lease (extensions.conf)
 RETURNS = 5.7  # s until it is, where the engine was stopped in order, or its disk hangs
+SYNC = 1.0  # s more, if an engine is stopped that waits for a disk which hangs
 LEAST_SPOKEN = 1.0  # s: less is no message
 LOST_OF_MESSAGE, LOST_OF_RECORDING = 2.1, 1.05  # s that a killed Asterisk has not written yet
 SLACK = 0.4  # s by which a sound may be shorter than what was said: beep, beginning, end
@@ -92,12 +93,13 @@ def _first_sign(call: Seen) -> float | None:
 
 def _patience(it: Observed, call: Seen) -> tuple[float, str]:
     span = (call.began - AT_ONCE, call.began + RETURNS)
+    stopped = any(away.touches(*span) for away in it.of("engine", "stopped"))
     if any(away.touches(*span) for away in it.of("disk")):
-        return RETURNS + it.late, "the engine's disk hung"
+        return RETURNS + SYNC * stopped + it.late, "the engine's disk hung"
     for away in it.of("engine", *KNOWN_AWAY):
         if away.since + KNOWN_AWAY[away.how] < call.began and call.began + SETTLING + it.late < away.until:
             return AT_ONCE + it.late, "the engine was known to be away"
-    if any(away.touches(*span) for away in it.of("engine", "stopped")):
+    if stopped:
         return RETURNS + it.late, "the engine was expected back"
     return SOON + it.late, "the engine was there, or had just gone"
 

@@ -76,17 +76,8 @@ def audio(it: AudioSeen, **changes: Any) -> dict[str, Any]:
     return stored(audio={**TRUE.stored.audio, it.audio_id: replace(it, **changes)})
 
 
-UNSERVED = replace(
-    SEEN,
-    number="+3280000003",
-    began=1020.0,
-    answered=None,
-    ended=1060.0,
-    ended_by="",
-    to="",
-    legs=(),
-    sounds=(),
-)
+NOBODY: dict[str, Any] = {"answered": None, "ended_by": "", "to": "", "legs": (), "sounds": ()}
+UNSERVED = replace(SEEN, number="+3280000003", began=1020.0, ended=1060.0, **NOBODY)
 DIFFERENCE = Difference(Kind.DURATION, "x", NUMBER, at(1000), "CEL has 9 s", "look")
 LATE_LEG = replace(SEEN.legs[0], began=1026.0, answered=None, ended=1027.0)
 UNTRUE: Mapping[str, tuple[set[str], dict[str, Any]]] = {
@@ -292,3 +283,10 @@ def test_an_engine_that_is_known_to_be_away_keeps_nobody_waiting_until_the_next_
     killed = Absence("engine", "killed", 1010.0, 1030.0)
     it = replace(TRUE, calls=(TALK, MESSAGE, call), absences=(killed,))
     assert ("V2" in violated(it)) == violates
+
+
+def test_an_engine_that_is_stopped_on_a_disk_that_hangs_may_take_a_second_more() -> None:
+    hung, stopped = Absence("disk", "slow", 999.0, 1030.0), Absence("engine", "stopped", 1020.0, 1024.0)
+    late = replace(TRUE, calls=(TALK, MESSAGE, replace(UNSERVED, legs=(LATE_LEG,))))
+    found = [violated(replace(late, absences=absences)) for absences in ((hung,), (hung, stopped))]
+    assert ["V2" in it for it in found] == [True, False]
