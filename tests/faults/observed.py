@@ -11,9 +11,11 @@ from functools import cached_property
 from journal.cel_calls import CelCall
 from storage.reconciliation import Difference, Kind
 from storage.records import CallRecord
-from tests.live.traffic.seen import Seen
+from tests.live.traffic.seen import Seen, Span
 from tests.live.traffic.truth import SAME_CALL, Evidence
 
+UNNOTED = 2.0  # s: two writes of a disk that hangs
+STOPS = 0.5  # s until the connection to Asterisk of an engine that is stopped in order has ended
 Voices = Mapping[int, float]  # by a telephone's name: the seconds of what it said
 
 
@@ -123,6 +125,15 @@ class Observed:
         began = difference.began.timestamp()
         cut = [it for it in self.of("cel", "copy") if it.since <= began < it.until]
         return bool(cut) and difference.kind is Kind.NO_CEL
+
+    def forgets(self, engine: Absence) -> Span:
+        """The span in which that engine alone knew of what happened, and forgot it as it ended.
+
+        One that is stopped in order still hears of it. On a disk that hangs it has not noted what came
+        before.
+        """
+        hung = any(disk.touches(engine.since, engine.until) for disk in self.of("disk"))
+        return engine.since - UNNOTED * hung, engine.since + STOPS * (engine.how == "stopped")
 
     def death(self, call: Seen) -> Absence | None:
         """The death of Asterisk in which this call ended, if any."""

@@ -18,7 +18,6 @@ LATE = 1.0  # s: the end of a call in which Asterisk died is known to half a sec
 # s without a sign of life: Asterisk, which counts seconds, knows that no engine is there. One that was
 # stopped in order is expected back for 5 s.
 KNOWN_AWAY = {"killed": 4.1, "frozen": 4.1, "stopped": 9.1}
-LINK_ENDS = {"killed": 0.0, "frozen": 0.0, "stopped": 0.5}  # s until its connection to Asterisk has ended
 SETTLING = 2.0  # s before it is ready, in which an engine that has just been started takes calls already
 AT_ONCE = 0.3  # s until the fallback is called, where the engine is known to be away
 SOON = 2.0  # s until it is, where the engine has just died or frozen: the door's lease (extensions.conf)
@@ -248,8 +247,7 @@ def all_agree(it: Observed) -> Iterator[str]:
     of_touched = {id(record) for call in touched for record in it.records_of(call)}
     calls = [call for call in it.calls if call not in touched]
     records = [record for record in it.records if id(record) not in of_touched]
-    kills = [(away.since, away.since + LINK_ENDS[away.how]) for away in it.of("engine", *LINK_ENDS)]
-    held = hold(calls, records, it.recordings, kills)
+    held = hold(calls, records, it.recordings, list(map(it.forgets, it.of("engine"))))
     yield from held.wrong
     yield from held.far(EXACT + it.late)
     counted = Counter(record.call_id for record in it.records)
