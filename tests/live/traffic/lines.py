@@ -188,7 +188,9 @@ def silence(speaker: Caller | Destination, hearer: Caller | Destination, ended: 
     talk = max(speaker.answered or 0.0, hearer.answered or 0.0), ended
     said, heard = speaker.stream.said, hearer.stream.heard.get(speaker.stream.name, [])
     if talk[1] - talk[0] > QUICKLY_OVER and not any(talk[0] < at < talk[1] for at in said):
-        raise RuntimeError("a telephone said nothing, so nothing is measured")
+        last = f"last said at {said[-1]:.3f}" if said else "never said anything"
+        who = f"{type(speaker).__name__}, answered {speaker.answered}, over {speaker.over}, {last}"
+        raise RuntimeError(f"a telephone said nothing in {talk}, so nothing is measured: {who}")
     return longest_silence(said, heard, talk)
 
 
