@@ -5,8 +5,8 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from itertools import count
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ BATCH = 25
 LISTED = 120  # channels that may be there while the next messages are sent: those of the telephones as well
 HALF_OPEN, AT_ONCE = 400, 40  # calls; more than all lines
 CONNECTIONS = 300  # to each port
+CONNECT_SECONDS = 0.5
 ENDS_SECONDS = 20.0
 MENU = {"menu": {"prompt": "long", "answer": "true", "keys": {"0": [{"hangup": "busy"}]}}}
 
@@ -85,18 +86,19 @@ async def idle_connections(field: Field) -> AsyncIterator[None]:
     endpoint, house = field.house.endpoint, field.house
     ports = [endpoint.ari_port, int(endpoint.events_address.rpartition(":")[2])]
     ports += [urlsplit(part.health).port or 0 for part in (house.engine, house.worker)]
-    with field.absence("network", "flood"), connected(ports):
+    with field.absence("network", "flood"), ExitStack() as held:
+        all_ports = [port for port in ports for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(connect(port, held) for port in all_ports))
         yield
 
 
-@contextmanager
-def connected(ports: list[int]) -> Iterator[None]:
-    with ExitStack() as held:
-        for port in ports:
-            for _ in range(CONNECTIONS):
-                with suppress(OSError):  # it is refused: that is allowed
-                    held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=0.2))
-        yield
+async def connect(port: int, held: ExitStack) -> None:
+    """All at once: the telephones' exchange is in this loop."""
+    connection = held.enter_context(socket.socket())
+    connection.setblocking(False)
+    with suppress(OSError, TimeoutError):  # it is refused, or nobody accepts it: that is allowed
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
 
 
 @asynccontextmanager
