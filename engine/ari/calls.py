@@ -52,8 +52,6 @@ class Calls:
         self._unheard = Unheard(exchange)
         self._lives = Lives()
         self._former = Lives()  # of an Asterisk that has ended
-        self._since: datetime | None = None  # when the present Asterisk began, if there was another
-        self._former_known = exchange.last_known  # the last sign of life of that other one
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -166,8 +164,7 @@ class Calls:
         self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
-            if self._is_former(event):
-                self._former_known = max(self._former_known, event.at)
+            self.past.restarts.heard(event.at)
             live = self._call_of(event)
             if live is not None:
                 written = live.on_cel(event) or written
@@ -197,7 +194,7 @@ class Calls:
         return former or self._lives.get(event.call)
 
     def _is_former(self, event: CelEvent) -> bool:
-        return self._since is not None and event.at < self._since
+        return self.past.restarts.after(event.at) is not None
 
     def _begin_unattended(self, event: CelEvent) -> Live | None:
         """Begin a call that no journal has."""
@@ -211,48 +208,45 @@ class Calls:
         log.info("call_without_engine", call=admitted.call_id)
         return live
 
-    def begin_again(self, since: datetime) -> datetime:
-        """Asterisk restarted at `since`: only CEL can still report anything of the calls so far.
+    def begin_again(self, since: datetime) -> None:
+        """Asterisk restarted at `since`: only CEL can still report anything of the calls so far."""
+        self.past.restarts.add(since, self._exchange.last_known)
+        for live in self.present:
+            self._leave_to_cel(live, since)
 
-        Return the last sign of life of the former one.
+    def began_again(self) -> None:
+        """Earlier engines noticed restarts, and may have ended before they had ended the calls.
+
+        The journal may have calls of each Asterisk.
         """
-        self._since, self._former_known = since, min(self._exchange.last_known, since)
-        self._leave_to_cel(self.present, since)
-        return self._former_known
+        for live in self.present:
+            if (restart := self.past.restarts.after(live.line.entered)) is not None:
+                self._leave_to_cel(live, restart.since)
 
-    def began_again(self, since: datetime, known: datetime) -> None:
-        """An earlier engine noticed that, and may have ended before it had ended the calls of the former one.
-
-        The journal has calls of both: `known` is the last sign of life of the former one.
-        """
-        if self._since is None:
-            self._since, self._former_known = since, known
-            self._leave_to_cel([live for live in self.present if live.line.entered < since], since)
-
-    def _leave_to_cel(self, lives: Sequence[Live], since: datetime) -> None:
-        for live in lives:
-            live.listening.close()
-            self._lives.remove(live)
-            self._former.add(live)
-            self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
+    def _leave_to_cel(self, live: Live, since: datetime) -> None:
+        live.listening.close()
+        self._lives.remove(live)
+        self._former.add(live)
+        self.past.add(live.line.call_id, since - A_MOMENT)  # at the latest
 
     def end_former(self) -> None:
         """End the calls of a former Asterisk that have not ended now that CEL has been read.
 
         Among them those whose caller waited for an engine when Asterisk died, and no engine was there.
         """
-        for arrival in self._unattended.left_by_a_former(self._since) if self._since else ():
+        since = self.past.restarts.since
+        for arrival in self._unattended.left_by_a_former(since) if since else ():
             if (admitted := self.past.admit(arrival)) is not None:
                 self.begin(admitted, former=True)
                 log.info("call_without_engine", call=admitted.call_id)
         for live in list(self._former):
-            state = live.journal.state
-            live.line.lose_with_asterisk(max(self._former_known, state.latest, key=state.steady))
+            state, restart = live.journal.state, self.past.restarts.after(live.line.entered)
+            known = restart.known if restart else state.latest
+            live.line.lose_with_asterisk(max(known, state.latest, key=state.steady))
 
     def clock_stepped(self, step: Step) -> None:
         """Note in the journal of each call that the clock was set."""
-        if self._since is not None:
-            self._since += timedelta(seconds=step.seconds)
+        self.past.restarts.clock_stepped(timedelta(seconds=step.seconds))
         for live in [*self._lives, *self._former]:
             live.journal.append(ClockStepped(live.line.call_id, step.at, step.before, step.seconds))
 

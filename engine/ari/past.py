@@ -10,15 +10,17 @@ from datetime import datetime
 
 from engine.ari.arrival import Arrival
 from engine.ari.ended_calls import EndedCalls
+from engine.ari.restarts import Restarts
 from journal.ids import call_id_of
 
 
 class Past:
-    """`ended`: the calls that an earlier engine ended, and when."""
+    """`ended`: the calls that an earlier engine ended, and when. `restarts`: those of Asterisk."""
 
     def __init__(self, ended: Mapping[str, datetime], node: str) -> None:
         self._ended = EndedCalls()
         self._node = node
+        self.restarts = Restarts()
         for call_id, at in ended.items():
             self.add(call_id, at)
 

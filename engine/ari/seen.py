@@ -10,29 +10,32 @@ from pathlib import Path
 
 import structlog
 
+from engine.ari.restarts import Restart
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """`started`: when Asterisk did, by its own account. `offset`: wall clock minus steady clock, in ns
-    (process.clock). `known`: the last sign of life of the Asterisk before it, if an engine has noticed that
-    there was another: calls of that one may be left."""
+    (process.clock). `restarts`: those that engines have noticed; calls from before them may be left."""
 
     started: datetime
     offset: int
-    known: datetime | None = None
+    restarts: tuple[Restart, ...] = ()
 
 
 def load(file: Path) -> Seen | None:
     """Return what the file contains; None if it is missing or unreadable."""
     try:
         content = json.loads(file.read_text())
-        known = content.get("known")
         return Seen(
             datetime.fromisoformat(content["started"]),
             int(content["offset"]),
-            datetime.fromisoformat(known) if known else None,
+            tuple(
+                Restart(datetime.fromisoformat(since), datetime.fromisoformat(known))
+                for since, known in content.get("restarts", ())
+            ),
         )
     except FileNotFoundError:
         return None
@@ -44,8 +47,8 @@ def load(file: Path) -> Seen | None:
 def save(file: Path, seen: Seen) -> None:
     """Replace the file. It is not synced: after a power cut there is no call left that would need it."""
     draft = file.with_suffix(".draft")
-    known = seen.known and seen.known.isoformat()
-    content = {"started": seen.started.isoformat(), "offset": seen.offset, "known": known}
+    restarts = [(it.since.isoformat(), it.known.isoformat()) for it in seen.restarts]
+    content = {"started": seen.started.isoformat(), "offset": seen.offset, "restarts": restarts}
     try:
         draft.write_text(json.dumps(content))
         draft.replace(file)

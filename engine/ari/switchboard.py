@@ -193,18 +193,22 @@ class Switchboard:
     def _add_calls(self, started: datetime) -> None:
         """From now on every event finds its call."""
         self._resumption.add()
-        before, known = self._seen, None
-        if before is not None and before.started != started:
-            known = self.calls.begin_again(started)
-        elif before is not None:
-            if known := before.known:
-                self.calls.began_again(started, known)
-            if step := self._clock.since(self.exchange.last_known, before.offset):
-                log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
-                self.calls.clock_stepped(step)
-        self._save(Seen(started, self._clock.offset, known))
+        before = self._seen
+        if before is not None:
+            self.calls.past.restarts.remember(before.restarts)
+            self.calls.began_again()
+            self._compare(before, started)
+        self._save(Seen(started, self._clock.offset, self.calls.past.restarts.all))
         self.exchange.dispatcher.release()
         self._calls_known.set()
+
+    def _compare(self, before: Seen, started: datetime) -> None:
+        """Find out whether Asterisk has restarted, or the clock was set, since the engine was here."""
+        if before.started != started:
+            self.calls.begin_again(started)
+        elif step := self._clock.since(self.exchange.last_known, before.offset):
+            log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
+            self.calls.clock_stepped(step)
 
     def _save(self, now: Seen) -> None:
         if now != self._seen:

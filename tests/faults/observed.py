@@ -15,6 +15,7 @@ from tests.live.traffic.seen import Seen, Span
 from tests.live.traffic.truth import SAME_CALL, Evidence
 
 UNNOTED = 2.0  # s: two writes of a disk that hangs
+SETTLING = 2.0  # s before it is ready, in which an engine that has just been started takes calls already
 STOPS = 0.5  # s until the connection to Asterisk of an engine that is stopped in order has ended
 Voices = Mapping[int, float]  # by a telephone's name: the seconds of what it said
 
@@ -140,6 +141,11 @@ class Observed:
         ended = call.ended or call.began
         deaths = self.of("asterisk", "killed")
         return next((it for it in deaths if call.began <= it.since <= ended), None)
+
+    def unseen(self, death: Absence) -> float:
+        """For how long no engine had been there when Asterisk died: its last sign of life is so old, in s."""
+        away = [it for it in self.of("engine") if it.since < death.since <= it.until + SETTLING]
+        return max((death.since - it.since for it in away), default=0.0)
 
     def stood_still(self, call: Seen) -> Absence | None:
         """The time in which Asterisk did nothing while this call lived, or ended."""

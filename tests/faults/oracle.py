@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from storage.reconciliation import Difference
 from storage.records import CallRecord
-from tests.faults.observed import Absence, Observed
+from tests.faults.observed import SETTLING, Absence, Observed
 from tests.live.traffic.seen import Seen, phases
 from tests.live.traffic.truth import SAME_CALL, hold
 
@@ -18,7 +18,6 @@ LATE = 1.0  # s: the end of a call in which Asterisk died is known to half a sec
 # s without a sign of life: Asterisk, which counts seconds, knows that no engine is there. One that was
 # stopped in order is expected back for 5 s.
 KNOWN_AWAY = {"killed": 4.1, "frozen": 4.1, "stopped": 9.1}
-SETTLING = 2.0  # s before it is ready, in which an engine that has just been started takes calls already
 AT_ONCE = 0.3  # s until the fallback is called, where the engine is known to be away
 SOON = 2.0  # s until it is, where the engine has just died or frozen: the door's lease (extensions.conf)
 RETURNS = 5.7  # s until it is, where the engine was stopped in order, or its disk hangs
@@ -64,7 +63,7 @@ def _duration(it: Observed, call: Seen, answered: float, record: CallRecord) -> 
     elif frozen is not None:  # it sees a hang-up when it runs again
         exact += frozen.until - frozen.since
     by = record.talk.total_seconds() - (ended - answered)
-    if abs(by) > exact:
+    if not -exact - (it.unseen(death) if death else 0.0) <= by <= exact:
         yield f"{called(call)}: its record is {by:+.3f} s too long"
 
 

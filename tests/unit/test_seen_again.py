@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.ari.left import NEVER
+from engine.ari.restarts import Restart
 from engine.ari.seen import load
 from journal.entries import Answered, CallEnded, CallStarted, MessageStarted
 from tests.unit.switchboards import (
@@ -39,12 +40,30 @@ async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_pa
         await asyncio.sleep(1)  # what this engine journals is lost
     seen = load(tmp_path / "asterisk.json")
     assert seen is not None
-    assert (seen.started, seen.known) == (at(7.4), at(5))
+    assert (seen.started, seen.restarts) == (at(7.4), (Restart(at(7.4), at(5)),))
     asterisk.left, services = (NEW,), services_of(*LEFT)
     async with serving(tmp_path, asterisk, services, others=OF_THE_NEW_ONE, last_known=at(9)) as board:
         await asyncio.sleep(60)
         assert [live.line.id for live in board.calls.present] == [NEW]
     assert [(end.outcome, end.at) for end in services.of(CallEnded)] == [("lost", at(5))]
+
+
+async def test_each_call_ends_with_its_own_asterisk_where_two_have_died(tmp_path: Path) -> None:
+    """Found by random kills: calls of the first one ended at the last sign of life of the second."""
+    asterisk = Asterisk(started=AT)
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started = at(7.4)
+    async with serving(tmp_path, asterisk, services_of(*LEFT), last_known=at(5)):
+        await asyncio.sleep(1)  # what this engine journals is lost
+    asterisk.started, services = at(20), services_of(*LEFT)
+    async with serving(tmp_path, asterisk, services, others=OF_THE_NEW_ONE, last_known=at(12)) as board:
+        await asyncio.sleep(60)
+        assert board.live == 0
+    assert sorted((end.at, end.outcome) for end in services.of(CallEnded)) == [
+        (at(5), "lost"),
+        (at(12), "lost"),
+    ]
 
 
 async def test_without_any_sign_of_life_they_end_at_the_last_instant_of_their_own(tmp_path: Path) -> None:
