@@ -35,8 +35,9 @@ class Restarts:
             self.all = tuple(earlier)
 
     def add(self, since: datetime, known: datetime) -> None:
-        """Another Asterisk began then."""
-        self.all = (*self.all, Restart(since, min(known, since)))[-MOST:]
+        """Another Asterisk began then. Earlier ones in its future began before the clock was set back."""
+        earlier = [it for it in self.all if it.since < since]
+        self.all = (*earlier, Restart(since, min(known, since)))[-MOST:]
 
     def after(self, at: datetime) -> Restart | None:
         """The restart that ended the Asterisk of that instant; None: it is the present one."""

@@ -254,4 +254,5 @@ class Switchboard:
         log.warning("clock_stepped", seconds=step.seconds, calls=self.live)
         if self._calls_known.is_set() and self._seen is not None:  # otherwise the settling notes it
             self.calls.clock_stepped(step)
-            self._save(replace(self._seen, offset=self._clock.offset))
+            restarts = self.calls.past.restarts.all
+            self._save(replace(self._seen, offset=self._clock.offset, restarts=restarts))
