@@ -9,7 +9,7 @@ from engine.ari.channel import Channel
 from engine.ari.events import Kind, PlaybackFinished
 from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.keys import Keys
-from engine.ari.lease import lease
+from engine.ari.lease import lease, leased
 from engine.ari.playing import GRACE_SECONDS, PLAYBACK
 from engine.line import Key
 from journal.ids import playback_id
@@ -40,8 +40,7 @@ async def wait(exchange: Exchange, channel: Channel, seconds: float, music: Prom
     over = asyncio.ensure_future(asyncio.sleep(seconds))
     try:
         if music is None:
-            await lease(exchange, channel.id, seconds)
-            await _ring_until(exchange, channel, over)
+            await _ring_until(exchange, channel, over, seconds)
         else:
             await _repeat_until(exchange, channel, over, music, seconds)
         await channel.until(over)
@@ -49,11 +48,14 @@ async def wait(exchange: Exchange, channel: Channel, seconds: float, music: Prom
         over.cancel()
 
 
-async def _ring_until(exchange: Exchange, channel: Channel, over: asyncio.Future[None]) -> None:
-    channels = exchange.client.channels
-    await channel.command(channels.ring(channel.id))
+async def _ring_until(
+    exchange: Exchange, channel: Channel, over: asyncio.Future[None], seconds: float
+) -> None:
+    start = await leased(exchange, channel.id, seconds)
+    await start.channels.ring(channel.id)
+    await channel.command(start.carry_out())
     await channel.until(over)
-    await best_effort(channels.ring_stop(channel.id))
+    await best_effort(exchange.client.channels.ring_stop(channel.id))
 
 
 async def _repeat_until(
@@ -69,14 +71,15 @@ async def _repeat_until(
 
 
 async def _play_until(
-    exchange: Exchange, channel: Channel, over: asyncio.Future[Any], prompt: Prompt, leased: float
+    exchange: Exchange, channel: Channel, over: asyncio.Future[Any], prompt: Prompt, seconds: float
 ) -> None:
-    """Play the prompt to its end, or until `over` is done. The lease is renewed for `leased` seconds."""
-    client, playback = exchange.client, playback_id(channel.id)
-    await lease(exchange, channel.id, leased, **{PLAYBACK: playback})
+    """Play the prompt to its end, or until `over` is done. The lease is renewed for so many seconds."""
+    playback = playback_id(channel.id)
+    start = await leased(exchange, channel.id, seconds, **{PLAYBACK: playback})
+    await start.channels.play_with_id(channel.id, playback, [media(prompt)])
     with exchange.dispatcher.expect((Kind.PLAYBACK, playback), PlaybackFinished) as finished:
         # `over` does not interrupt this command: Asterisk can stop only a playback that it has begun.
-        await channel.command(client.channels.play_with_id(channel.id, playback, [media(prompt)]))
+        await channel.command(start.carry_out())
         either = asyncio.ensure_future(asyncio.wait({over, finished}, return_when=asyncio.FIRST_COMPLETED))
         try:
             with suppress(TimeoutError):
@@ -84,4 +87,4 @@ async def _play_until(
         finally:
             either.cancel()
         if not finished.done():
-            await best_effort(client.playbacks.stop(playback))
+            await best_effort(exchange.client.playbacks.stop(playback))

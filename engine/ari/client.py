@@ -4,6 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from engine.ari.batch import Batch
 from engine.ari.errors import NotReady, Unavailable
 from engine.ari.http import Http
 from engine.ari.operations import Applications, Asterisk, Channels, Endpoints, Events, Playbacks, Recordings
@@ -34,6 +35,10 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
+
+    def batch(self) -> Batch:
+        """Collect commands on channels, to be sent in one piece."""
+        return Batch(self._http)
 
     async def metrics(self) -> str:
         """Return Asterisk's own metrics (res_prometheus): it reads all its channels for them."""

@@ -1,7 +1,8 @@
-"""One keep-alive connection to Asterisk's HTTP server: one request at a time, and its reply.
+"""One keep-alive connection to Asterisk's HTTP server: one request at a time, or several in one piece.
 
-It implements only what the two use of HTTP/1.1: a Content-Length. Under load a command takes 40 us of the
-event loop, 150 with aiohttp's client.
+Asterisk carries out several requests in their order (pipelining, RFC 9112, section 9.3.2). Only what the two
+use of HTTP/1.1 is implemented: a Content-Length. Under load a command takes 40 us of the event loop, 150 with
+aiohttp's client.
 """
 
 import asyncio
@@ -41,7 +42,9 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.used = False
         self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[Reply] | None = None
+        self._waiting: asyncio.Future[list[Reply]] | None = None
+        self._expected = 0
+        self._replies: list[Reply] = []
         self._received = b""
 
     @classmethod
@@ -54,16 +57,17 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    async def ask(self, request: bytes) -> Reply:
-        """Send a whole request and wait for its reply. Cancellation closes the connection.
+    async def ask(self, *requests: bytes) -> list[Reply]:
+        """Send whole requests in one piece and wait for all replies. Cancellation closes the connection.
 
         Raises Broken.
         """
         if self._transport is None or self._transport.is_closing():
             raise Broken("closed", in_reply=False)
         self._waiting = asyncio.get_running_loop().create_future()
+        self._expected, self._replies = len(requests), []
         try:
-            self._transport.write(request)
+            self._transport.write(b"".join(requests))
             return await self._waiting
         except asyncio.CancelledError:
             self.close()
@@ -88,13 +92,14 @@ class Connection(asyncio.Protocol):
             self.close()  # there was no request
             return
         try:
-            reply = self._read()
+            while reply := self._read():
+                self._replies.append(reply)
         except ValueError as error:
             self._fail(str(error))
             self.close()
         else:
-            if reply is not None:
-                self._waiting.set_result(reply)
+            if len(self._replies) == self._expected and not self._waiting.done():
+                self._waiting.set_result(self._replies)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -102,10 +107,14 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(Broken(why, in_reply=bool(self._received)))
+            self._waiting.set_exception(Broken(why, in_reply=bool(self._replies or self._received)))
 
     def _read(self) -> Reply | None:
-        """Return the reply once all of it is there, else None. Raises ValueError if it is not a reply."""
+        """Return the next reply once it is complete, else None. Raises ValueError if it is not a reply."""
+        if len(self._replies) == self._expected:
+            if self._received:
+                raise ValueError("more replies than requests")
+            return None
         head, end, rest = self._received.partition(END_OF_HEAD)
         if not end:
             if len(head) > LONGEST_HEAD:
@@ -114,13 +123,11 @@ class Connection(asyncio.Protocol):
         status, length = _status_and_length(head + b"\r\n")
         if len(rest) < length:
             return None
-        if len(rest) > length:
-            raise ValueError("more than one reply")
-        self._received = b""
+        self._received = rest[length:]
         if LAST.search(head):
             self.close()
         kind = TYPE.search(head)
-        return Reply(status, kind[1].decode("ascii", "replace").lower() if kind else "", rest)
+        return Reply(status, kind[1].decode("ascii", "replace").lower() if kind else "", rest[:length])
 
 
 def _status_and_length(head: bytes) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from engine.ari.channel import Channel
 from engine.ari.errors import AriError
 from engine.ari.events import Kind, PlaybackFinished, PlaybackStarted
 from engine.ari.exchange import Exchange, best_effort, media
-from engine.ari.lease import lease
+from engine.ari.lease import leased
 from journal.ids import playback_id
 
 # The channel variable with the id of the latest playback.
@@ -24,15 +24,15 @@ async def play(
 ) -> tuple[datetime, datetime] | None:
     """Return when the prompt began and when it ended; None if it was not played.
 
-    Raises HungUp when the caller leaves first. The lease is renewed before: a channel that is being played a
-    prompt takes no other command.
+    Raises HungUp when the caller leaves first. The lease is renewed before the prompt: while that is played,
+    the channel takes no other command.
     """
     playback = playback_id(call_id)
-    await lease(exchange, channel.id, prompt.seconds, **{PLAYBACK: playback})
+    start = await leased(exchange, channel.id, prompt.seconds, **{PLAYBACK: playback})
+    await start.channels.play_with_id(channel.id, playback, [media(prompt)])
     expect, subject = exchange.dispatcher.expect, (Kind.PLAYBACK, playback)
     with expect(subject, PlaybackStarted) as began, expect(subject, PlaybackFinished) as finished:
-        play_with_id = exchange.client.channels.play_with_id
-        await channel.command(play_with_id(channel.id, playback, [media(prompt)]))
+        await channel.command(start.carry_out())
         try:
             event = await channel.until(finished, prompt.seconds + GRACE_SECONDS)
         except TimeoutError:

@@ -12,7 +12,8 @@ from engine.ari.errors import AriError, Gone
 from engine.ari.events import Event, RecordingFailed, RecordingFinished
 from engine.ari.exchange import Exchange, best_effort, media
 from engine.ari.keys import Keys
-from engine.ari.lease import lease
+from engine.ari.lease import leased
+from engine.ari.operations import Channels
 from engine.ari.whisper import whisper
 from engine.line import How, Limits, Recorded
 from journal.ids import playback_id
@@ -47,9 +48,10 @@ class AriRecording:
     async def make(self, limits: Limits, beep: Prompt | None, warning: Prompt | None) -> Recorded:
         """Record from the beep on, and wait for the end. The channel takes no other command meanwhile."""
         seconds = limits.seconds + (beep.seconds if beep else 0)
-        await lease(self._exchange, self._channel.id, seconds, "talking")
+        start = await leased(self._exchange, self._channel.id, seconds, "talking")
+        await self._add_commands(start.channels, limits, beep)
         try:
-            await self._channel.command(self._start(limits, beep))
+            await self._channel.command(start.carry_out())
         except AriError as error:
             log.warning("recording_refused", error=str(error))
             if not await self._may_be_live():  # perhaps only the reply was lost
@@ -65,15 +67,15 @@ class AriRecording:
             return await self._end(limits, limits.seconds + GRACE_SECONDS)
         return await self._end(limits, 0) if await self._is_stored() else None
 
-    async def _start(self, limits: Limits, beep: Prompt | None) -> None:
-        """Send the commands without waiting for the beep: Asterisk carries them out one after the other.
+    async def _add_commands(self, channels: Channels, limits: Limits, beep: Prompt | None) -> None:
+        """Do not wait for the end of the beep: Asterisk carries out the commands one after the other.
 
-        Send silence to the caller too: a network may end a call in which it receives no RTP.
+        Send silence to the caller too: a network may end a call in which it receives no RTP. Its failure, or
+        that of the beep, refuses no message.
         """
-        channels = self._exchange.client.channels
         if beep is not None:
             await channels.play_with_id(self._channel.id, playback_id(self._call_id), [media(beep)])
-        await best_effort(channels.start_silence(self._channel.id))  # its failure refuses no message
+        await channels.start_silence(self._channel.id)
         await channels.record(
             self._channel.id,
             self._name,

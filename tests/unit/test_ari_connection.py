@@ -55,15 +55,38 @@ async def test_a_reply_may_come_in_any_two_pieces(cut: int) -> None:
     wire.say(OK[:cut])
     assert not asked.done()
     wire.say(OK[cut:])
-    assert await asked == Reply(200, "application/json", b'{"a":1}')
+    assert await asked == [Reply(200, "application/json", b'{"a":1}')]
 
 
 async def test_one_connection_carries_one_request_after_the_other() -> None:
     wire = Wire([OK, NOTHING])
-    assert (await wire.connection.ask(b"1")).body == b'{"a":1}'
-    assert await wire.connection.ask(b"2") == Reply(204, "", b"")
+    assert await wire.connection.ask(b"1") == [Reply(200, "application/json", b'{"a":1}')]
+    assert await wire.connection.ask(b"2") == [Reply(204, "", b"")]
     assert wire.asked == [b"1", b"2"]
     assert wire.connection.is_open
+
+
+@pytest.mark.parametrize("cut", range(1, len(NOTHING + GONE)))
+async def test_several_requests_are_one_piece_and_their_replies_come_in_any_pieces(cut: int) -> None:
+    wire, replies = Wire([]), NOTHING + GONE
+    asked = asyncio.ensure_future(wire.connection.ask(b"1", b"2"))
+    await asyncio.sleep(0)
+    assert wire.asked == [b"12"]
+    wire.say(replies[:cut])
+    assert not asked.done()
+    wire.say(replies[cut:])
+    assert await asked == [Reply(204, "", b""), Reply(404, "application/json", b'{"message":"gone"}')]
+
+
+async def test_a_connection_that_ends_before_the_last_reply_has_given_none() -> None:
+    wire = Wire([])
+    asked = asyncio.ensure_future(wire.connection.ask(b"1", b"2"))
+    await asyncio.sleep(0)
+    wire.say(NOTHING)
+    wire.say(None)
+    with pytest.raises(Broken) as broken:
+        await asked
+    assert broken.value.in_reply
 
 
 @pytest.mark.parametrize(
@@ -72,6 +95,7 @@ async def test_one_connection_carries_one_request_after_the_other() -> None:
         b"SSH-2.0-x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         OK + OK,
+        OK + b"HTTP",
         b"x" * 20_000,
     ],
 )
@@ -91,7 +115,7 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
 
 async def test_a_reply_that_says_it_is_the_last_is_the_last() -> None:
     wire = Wire([OK.replace(b"\r\nContent-L", b"\r\nConnection: close\r\nContent-L")])
-    assert (await wire.connection.ask(b"1")).status == 200
+    assert [reply.status for reply in await wire.connection.ask(b"1")] == [200]
     assert not wire.connection.is_open
 
 

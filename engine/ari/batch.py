@@ -1,0 +1,42 @@
+"""Several commands to Asterisk in one piece: the engine cannot die, or be stopped, between two of them.
+
+Asterisk reads requests that it has received from a connection also if the other end has closed it meanwhile.
+"""
+
+from typing import Any
+
+import structlog
+
+from engine.ari.errors import AriError, Gone
+from engine.ari.http import Command, Http, Value, read
+from engine.ari.operations import Channels
+
+log = structlog.get_logger()
+
+
+class Batch:
+    """Await the operations of `channels`, which only collects them; `carry_out` sends them all.
+
+    Asterisk carries out each of them, in this order, also if an earlier one has failed.
+    """
+
+    def __init__(self, http: Http) -> None:
+        self.channels = Channels(self)
+        self._http = http
+        self._commands: list[Command] = []
+
+    async def send(self, verb: str, path: str, /, *, json: Any = None, **params: Value) -> None:
+        """Collect a command, as the `Wire` of `channels`."""
+        self._commands.append(self._http.command(verb, path, json=json, **params))
+
+    async def carry_out(self) -> None:
+        """Send the commands. Raises the `AriError` of the last one; the failure of another is only logged."""
+        replies = await self._http.ask(self._commands)
+        read(replies.pop(), self._commands[-1].operation)
+        for command, reply in zip(self._commands, replies, strict=False):
+            try:
+                read(reply, command.operation)
+            except Gone:
+                pass
+            except AriError as error:
+                log.warning("ari_command_failed", error=str(error))
