@@ -52,7 +52,7 @@ def back(legs: str = BUSY, ring: str = "1") -> StasisStart:
 
 @dataclass
 class Asterisk:
-    """Its commands; it is its own client, and each of its resources.
+    """Its commands; it is its own client, each of its resources, and a batch of commands.
 
     `does`: what happens before the reply to a command, which may be an error. `exists`: the caller's channel,
     which is in `application`.
@@ -100,6 +100,12 @@ class Asterisk:
     async def hangup(self, channel_id: str, *, reason_code: int | None = None) -> None:
         self.cause = reason_code
         self._do("hangup")
+
+    def batch(self) -> "Asterisk":
+        return self
+
+    async def carry_out(self) -> None:
+        self._do("carry_out")
 
     @property
     def channels(self) -> "Asterisk":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from engine.ari import errors
+from engine.ari.connection import Reply
 from engine.ari.http import Value, read, target
 
 
@@ -71,7 +72,7 @@ def test_each_refusal_is_an_error_of_its_own(
     status: int, content_type: str, body: bytes, kind: type[errors.AriError]
 ) -> None:
     with pytest.raises(errors.AriError) as raised:
-        read(status, content_type, body, "POST /channels/{channelId}/dial")
+        read(Reply(status, content_type, body), "POST /channels/{channelId}/dial")
     assert type(raised.value) is kind
     assert raised.value.status == status
     assert "POST /channels/{channelId}/dial" in str(raised.value)
@@ -93,10 +94,10 @@ def test_what_is_missing_is_no_less_unavailable() -> None:
 def test_a_reply_is_its_json_or_nothing(
     content_type: str, body: bytes, content: Sequence[int] | None
 ) -> None:
-    assert read(200, content_type, body, "GET /x") == content
+    assert read(Reply(200, content_type, body), "GET /x") == content
 
 
 def test_the_reason_is_asterisks_own() -> None:
     body = json.dumps({"message": "Channel not in Stasis application"}).encode()
     with pytest.raises(errors.Conflict, match=r"Channel not in Stasis application \(409\)"):
-        read(409, "application/json", body, "POST /channels/{channelId}/dial")
+        read(Reply(409, "application/json", body), "POST /channels/{channelId}/dial")

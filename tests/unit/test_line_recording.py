@@ -39,7 +39,7 @@ async def caller(monkeypatch: pytest.MonkeyPatch) -> Caller:
 
 async def test_asterisk_died_as_it_was_to_record_so_the_call_ends(caller: Caller) -> None:
     """Not with an error: the journal would not say that the message has ended, and its file is awaited."""
-    caller.asterisk.does = {"record": lambda: NO_REPLY, "get_recording": lambda: NO_REPLY}
+    caller.asterisk.does = {"carry_out": lambda: NO_REPLY, "get_recording": lambda: NO_REPLY}
     recording = asyncio.create_task(caller.line.record("audio", LIMITS, None, warning=None))
     await asyncio.sleep(1)
     assert not recording.done()
