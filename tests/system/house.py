@@ -16,7 +16,7 @@ SENDER = f"voicemail@{DOMAIN}"
 MAIL = "office@acme.example"
 TALKED, RECORDED, MESSAGE, UPDATED = "+3280000001", "+3280000002", "+3280000003", "+3280000004"
 KEPT, DAILY, SECOND, RESTORED = "+3280000005", "+3280000006", "+3280000007", "+3280000010"
-CERTIFIED = "+3280000011"
+CERTIFIED, UNMOUNTED = "+3280000011", "+3280000012"
 OFFICE, DAILY_CALLER = "+32470111222", "+3225550009"
 
 OWNER = f"name: ACME\nlanguage: en\nmail: {MAIL}\nkeep_recordings: 30 days\n"
@@ -29,6 +29,7 @@ NUMBERS = {
     SECOND: f"route:\n  - ring: {{to: {OFFICE}, seconds: 60}}\n",
     RESTORED: f"route:\n  - ring: {OFFICE}\n",
     MESSAGE: "route:\n  - voicemail: {}\n",
+    UNMOUNTED: "route:\n  - voicemail: {}\n",
 }
 # Mail for the owner is delivered on this host; what comes back to the return addresses goes to the worker.
 POSTFIX = {

@@ -15,6 +15,7 @@ from journal.reader import Read, Record, content_of, read
 from journal.recovery import OpenCalls
 from journal.segment import Stamp, segment_name, segments
 from journal.segment import encode as record_of
+from journal.writer import Journal
 from tests.unit.journals import (
     BEGINNING,
     FACTS,
@@ -162,11 +163,7 @@ async def test_a_call_whose_end_is_damaged_is_told_by_a_checkpoint_in_the_middle
     """Otherwise it were open until the segment is full: on a quiet night, for hours."""
     monkeypatch.setattr("journal.folder.CHECKPOINT_SECONDS", 0.0)
     async with opened(tmp_path) as journal:
-        for call in ("hit", "open"):
-            await journal.append(started(call))
-        await journal.append(over("hit"))
-        (path,) = segments(tmp_path)
-        flip(path, read(path).records[-1])
+        path = await damaged_end(journal, tmp_path)
         monkeypatch.undo()  # one more checkpoint, and then an entry that is younger
         for call in ("new", "newer"):
             await journal.append(started(call))
@@ -181,15 +178,21 @@ async def test_an_engine_that_starts_again_opens_what_the_last_checkpoint_names(
 ) -> None:
     monkeypatch.setattr("journal.folder.CHECKPOINT_SECONDS", 0.0)
     async with opened(tmp_path) as journal:
-        for call in ("hit", "open"):
-            await journal.append(started(call))
-        await journal.append(over("hit"))
-        (path,) = segments(tmp_path)
-        flip(path, read(path).records[-1])
+        await damaged_end(journal, tmp_path)
         await journal.append(started("new"))
     async with opened(tmp_path) as successor:
         assert set(successor.open_calls) == {"open", "new"}
         assert ended(tmp_path) == [[started("hit")]]
+
+
+async def damaged_end(journal: Journal, folder: Path) -> Path:
+    """A call is open, and the end of another one is damaged in this segment."""
+    for call in ("hit", "open"):
+        await journal.append(started(call))
+    await journal.append(over("hit"))
+    (path,) = segments(folder)
+    flip(path, read(path).records[-1])
+    return path
 
 
 def flip(path: Path, hit: Record) -> None:

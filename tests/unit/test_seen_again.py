@@ -31,13 +31,19 @@ NEW = "dev-1795776979.3"
 OF_THE_NEW_ONE = {NEW: [CallStarted(NEW, at(8), NUMBER, "acme", False, NODE, NEW)]}
 
 
-async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_path: Path) -> None:
+async def restarted_and_noticed(folder: Path) -> Asterisk:
+    """An Asterisk that has restarted, which an engine noticed that did not live to end its calls."""
     asterisk = Asterisk(started=AT)
-    async with serving(tmp_path, asterisk, services_of()):
+    async with serving(folder, asterisk, services_of()):
         pass
     asterisk.started = at(7.4)
-    async with serving(tmp_path, asterisk, services_of(*LEFT), last_known=at(5)):
+    async with serving(folder, asterisk, services_of(*LEFT), last_known=at(5)):
         await asyncio.sleep(1)  # what this engine journals is lost
+    return asterisk
+
+
+async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_path: Path) -> None:
+    asterisk = await restarted_and_noticed(tmp_path)
     seen = load(tmp_path / "asterisk.json")
     assert seen is not None
     assert (seen.started, seen.restarts) == (at(7.4), (Restart(at(7.4), at(5)),))
@@ -50,12 +56,7 @@ async def test_their_calls_end_at_the_last_sign_of_life_of_the_former_one(tmp_pa
 
 async def test_each_call_ends_with_its_own_asterisk_where_two_have_died(tmp_path: Path) -> None:
     """Found by random kills: calls of the first one ended at the last sign of life of the second."""
-    asterisk = Asterisk(started=AT)
-    async with serving(tmp_path, asterisk, services_of()):
-        pass
-    asterisk.started = at(7.4)
-    async with serving(tmp_path, asterisk, services_of(*LEFT), last_known=at(5)):
-        await asyncio.sleep(1)  # what this engine journals is lost
+    asterisk = await restarted_and_noticed(tmp_path)
     asterisk.started, services = at(20), services_of(*LEFT)
     async with serving(tmp_path, asterisk, services, others=OF_THE_NEW_ONE, last_known=at(12)) as board:
         await asyncio.sleep(60)
