@@ -12,8 +12,7 @@ from tests.system.test_working import BEEP_HZ, CALLER, CALLER_HZ, record_of
 pytestmark = [pytest.mark.timeout(1800)]
 SPOOL, DISK = "/var/spool/asterisk/recording", "/srv/spool-disk"
 UNITS = "callengine-asterisk callengine-engine callengine-worker"
-BOOT = f"systemctl start {UNITS}"
-MAILED = f"grep -c '^X-Original-To: {MAIL}' /var/mail/office || true"
+MAILED = f"cat /var/mail/office 2>/dev/null | grep -c '^X-Original-To: {MAIL}' || true"
 
 
 async def test_a_message_outlives_a_boot_without_the_disk_of_the_spool(
@@ -30,9 +29,8 @@ async def test_a_message_outlives_a_boot_without_the_disk_of_the_spool(
     message = (await production.until(f"ls {SPOOL}/*.wav")).strip()
 
     # The disk has what the folder had, and the folder is what tmpfiles makes of it at a boot.
-    production.run(
-        f"systemctl stop {UNITS} && cp -a {SPOOL} {DISK} && rm -r {SPOOL} && systemd-tmpfiles --create && {BOOT}"
-    )
+    production.run(f"systemctl stop {UNITS} && cp -a {SPOOL} {DISK} && rm -r {SPOOL}")
+    production.run(f"systemd-tmpfiles --create && systemctl start {UNITS}")
     ready = await production.until("curl -s http://127.0.0.1:9461/ready | grep 'mount its disk'", 60)
     assert SPOOL in ready
     assert production.run(f"ls {SPOOL}") == ""
