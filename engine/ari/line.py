@@ -194,10 +194,18 @@ class AriLine(Channel):
 
     @contextmanager
     def spooled(self, name: str) -> Iterator[AriRecording]:
-        """Listen to the events of a message that is to be recorded, or that an earlier engine began."""
-        self._recording = AriRecording(self.exchange, self, self._keys, self.call_id, name)
-        with self.exchange.dispatcher.listen((Kind.RECORDING, name), self._recording.on_event):
-            yield self._recording
+        """Listen to the events of a message that is to be recorded, or that an earlier engine began.
+
+        Afterwards line and recording do not refer to each other: no collection of garbage would find them for
+        half an hour (process/loop.py).
+        """
+        before, recording = self._recording, AriRecording(self.exchange, self, self._keys, self.call_id, name)
+        self._recording = recording
+        try:
+            with self.exchange.dispatcher.listen((Kind.RECORDING, name), recording.on_event):
+                yield recording
+        finally:
+            self._recording = before
 
     async def application(self) -> str | None:
         """Return the dialplan application of the caller; None: there is no such channel; "": unknown now."""
