@@ -1,6 +1,8 @@
 """Recording a message, while Asterisk cannot be reached: whether it records may not be known."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -47,3 +49,16 @@ async def test_asterisk_died_as_it_was_to_record_so_the_call_ends(caller: Caller
     caller.line.lose(LAST_KNOWN)
     with pytest.raises(HungUp):
         await recording
+
+
+async def test_a_recording_is_forgotten_with_its_message(caller: Caller) -> None:
+    """A cycle of line and recording would stay: what has lived for some minutes is not collected for long."""
+    gc.disable()
+    try:
+        with caller.line.spooled("taken over"):
+            with caller.line.spooled("audio") as recording:
+                left = weakref.ref(recording)
+                del recording
+            assert left() is None
+    finally:
+        gc.enable()
