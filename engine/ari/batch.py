@@ -3,6 +3,7 @@
 Asterisk reads requests that it has received from a connection also if the other end has closed it meanwhile.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -21,13 +22,10 @@ class Batch:
     """
 
     def __init__(self, http: Http) -> None:
-        self.channels = Channels(self)
+        collector = _Collector(http.command)
+        self.channels = Channels(collector)
         self._http = http
-        self._commands: list[Command] = []
-
-    async def send(self, verb: str, path: str, /, *, json: Any = None, **params: Value) -> None:
-        """Collect a command, as the `Wire` of `channels`."""
-        self._commands.append(self._http.command(verb, path, json=json, **params))
+        self._commands = collector.commands
 
     async def carry_out(self) -> None:
         """Send the commands. Raises the `AriError` of the last one; the failure of another is only logged."""
@@ -40,3 +38,14 @@ class Batch:
                 pass
             except AriError as error:
                 log.warning("ari_command_failed", error=str(error))
+
+
+class _Collector:
+    """The `Wire` of a batch. Apart from it: a batch that is its own wire would be a cycle of references."""
+
+    def __init__(self, command: Callable[..., Command]) -> None:
+        self.commands: list[Command] = []
+        self._command = command
+
+    async def send(self, verb: str, path: str, /, *, json: Any = None, **params: Value) -> None:
+        self.commands.append(self._command(verb, path, json=json, **params))
