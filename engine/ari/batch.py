@@ -1,6 +1,8 @@
-"""Several commands to Asterisk in one piece: the engine cannot die, or be stopped, between two of them.
+"""Several commands to Asterisk in one piece: the engine cannot die, or be stopped, between them.
 
-Asterisk reads requests that it has received from a connection also if the other end has closed it meanwhile.
+Asterisk carries out the first two also if the connection has closed meanwhile. A third may be lost then,
+because Asterisk reads no further request once it could not write a reply:
+docs/decisions/037-a-step-begins-in-one-piece.md.
 """
 
 from collections.abc import Callable
