@@ -35,7 +35,7 @@ from storage.destruction import TO_SHRED
 from storage.key_wrapper import new_key
 from storage.messages import post
 from storage.sealing import TO_SEAL
-from worker.service import CONNECTIONS, nothing_to_reset
+from worker.jobs import CONNECTIONS, nothing_to_reset
 
 NODE = "bench"
 HOST = "localhost"

@@ -14,6 +14,17 @@ def sync_directory(directory: Path) -> None:
     _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
 
 
+def files_of(folder: Path, begin: str) -> list[Path]:
+    """The files of `folder` whose names begin so; none if there is no folder. Raises OSError.
+
+    Not glob(): each of its patterns stays in memory, compiled, and costs 0.5 ms.
+    """
+    try:
+        return [folder / name for name in os.listdir(folder) if name.startswith(begin)]
+    except FileNotFoundError:
+        return []
+
+
 def _sync(path: Path, flags: int) -> None:
     fd = os.open(path, flags | os.O_CLOEXEC)
     try:

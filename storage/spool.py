@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from journal.disk import sync, sync_directory
+from journal.disk import files_of, sync, sync_directory
 from journal.fault import point
 from journal.ids import AUDIO_ID
 from storage.parts import NAME, Part
@@ -112,9 +112,8 @@ class Spool:
         """The files of all parts, with their marks."""
         if not AUDIO_ID.fullmatch(audio_id):
             raise ValueError(f"{audio_id!r} is not a valid audio id")
-        return [
-            file for file in self.folder.glob(f"{audio_id}-*") if NAME.fullmatch(file.name, len(audio_id))
-        ]
+        files = files_of(self.folder, audio_id)
+        return [file for file in files if NAME.fullmatch(file.name, len(audio_id))]
 
     def _path(self, audio_id: str, which: str) -> Path:
         if not AUDIO_ID.fullmatch(audio_id):

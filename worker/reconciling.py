@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
+from config.settings import Settings
 from storage.reconciliation import Reconciliation, Sources
+from worker.job import Job
 from worker.metrics import WorkerMetrics
 from worker.reconcile_child import NotReconciled, Period, reconcile_apart
 
@@ -62,3 +64,9 @@ class Reconciling:
                 log.error("call_not_reconciled", call=difference.call_id, kind=difference.kind,
                           what=difference.what, why=difference.why)  # fmt: skip
         self._reported = {difference.call_id for difference in result.differences}
+
+
+def reconciling_job(settings: Settings, metrics: WorkerMetrics, backlog: Callable[[], int]) -> Job:
+    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
+    database = settings.database.get_secret_value()
+    return Job("reconcile", Reconciling(sources, database, metrics, backlog).look, LOOK_SECONDS)

@@ -1,32 +1,28 @@
 """The worker: all that happens after calls, in its own process, so that none of it can disturb a call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from config.settings import Settings
-from mailer.outbox_worker import OutboxWorker
 from process.health import health
+from process.memory import keep_giving_back, return_large_pieces
 from process.metrics import watch_loop
 from process.signals import stop_requested
-from storage.reconciliation import Sources
 from worker.audio import AudioJobs
 from worker.dead_letters import DeadLetters
-from worker.drainer import COMMAND_SECONDS, Drainer
+from worker.drainer import Drainer
 from worker.erasing import Erasing
-from worker.job import Job, Work, keep_running
+from worker.job import Job
+from worker.jobs import GRACE_SECONDS, doing
 from worker.mail import MailJobs
 from worker.metrics import WorkerMetrics
 from worker.owners import owners_jobs
-from worker.reconciling import LOOK_SECONDS, Reconciling
+from worker.reconciling import reconciling_job
 
-GRACE_SECONDS = 1.0
 DEAD_LETTERS_SECONDS = 15.0
-CONNECTIONS = 16  # to the database, for all jobs; made when needed
 log = structlog.get_logger()
 
 
@@ -35,13 +31,14 @@ async def work(settings: Settings) -> None:
 
     Raises SettingsError, CannotServe, MigrationChanged, NodeTaken.
     """
+    return_large_pieces()
     metrics = WorkerMetrics()
     audio_jobs = AudioJobs(settings, metrics, lambda: drainer.open_calls, posted=lambda: wake(mail_jobs))
     mail_jobs = MailJobs(settings, metrics, audio_jobs.fetch_for_mail, settled=audio_jobs.destroying.wake)
     drainer = drainer_of(settings, on_stored=lambda: wake(audio_jobs, mail_jobs))
     look = DeadLetters(settings.node, metrics).look
     letters = Job("dead letters", look, DEAD_LETTERS_SECONDS, then=(lambda: wake(audio_jobs, mail_jobs),))
-    reconciling = Job("reconcile", reconciling_of(settings, metrics, drainer).look, LOOK_SECONDS)
+    reconciling = reconciling_job(settings, metrics, lambda: drainer.backlog)
     erasing = Erasing(settings, drainer, metrics)
     callers = [erasing.job, *owners_jobs(settings, metrics)]
     metrics.drain_backlog_bytes.set_function(lambda: drainer.backlog)
@@ -60,11 +57,12 @@ async def work(settings: Settings) -> None:
         ),
     ):
         log.info("worker_started", health=url)
-        watching = asyncio.create_task(watch_loop(metrics))
+        beside = [asyncio.create_task(each) for each in (watch_loop(metrics), keep_giving_back())]
         try:
             await until(stop, drainer)
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()
     log.info("worker_stopped")
 
 
@@ -76,51 +74,6 @@ def drainer_of(settings: Settings, on_stored: Callable[[], None]) -> Drainer:
         timedelta(hours=settings.journal.keep_hours),
         on_stored,
     )
-
-
-def reconciling_of(settings: Settings, metrics: WorkerMetrics, drainer: Drainer) -> Reconciling:
-    sources = Sources(settings.node, settings.asterisk.cel, settings.journal_dir)
-    database = settings.database.get_secret_value()
-    return Reconciling(sources, database, metrics, lambda: drainer.backlog)
-
-
-@asynccontextmanager
-async def doing(jobs: Sequence[Work], database: str, has_node: asyncio.Event) -> AsyncIterator[None]:
-    """Run these jobs while the block runs. A piece that is not done at its end is done by the next worker.
-
-    Jobs begin once the node's name is known to be ours: another node's plain files are on another disk.
-    """
-    pool = asyncpg.create_pool(
-        database,
-        min_size=0,
-        max_size=CONNECTIONS,
-        timeout=5,
-        command_timeout=COMMAND_SECONDS,
-        reset=nothing_to_reset,
-    )
-    await pool
-    tasks = [asyncio.create_task(begin(job, pool, has_node), name=job.name) for job in jobs]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        # The acceptance of a mail that was sent just now is stored, or the mail would be sent again.
-        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
-        pool.terminate()
-
-
-async def begin(job: Work, pool: asyncpg.Pool, has_node: asyncio.Event) -> None:
-    if isinstance(job, Job | OutboxWorker):
-        await has_node.wait()
-    await keep_running(job, pool)
-
-
-async def nothing_to_reset(_con: object) -> None:
-    """Leave the connection as it is: jobs leave no state behind in it.
-
-    asyncpg's own reset, each time a connection is released, costs a third of the mails per second.
-    """
 
 
 def wake(*jobs: AudioJobs | MailJobs) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from journal.disk import sync_directory
+from journal.disk import files_of, sync_directory
 from journal.fault import point
 from storage.objects import ObjectExists, ObjectMissing, ObjectsTrouble, Stored
 from storage.same_folder import another
@@ -100,7 +100,8 @@ class Directory:
         self._look()
         file = self._path(name)
         deleted = 0
-        for copy in (file, *file.parent.glob(f"{file.name}.*{PART}")):
+        drafts = files_of(file.parent, f"{file.name}.")
+        for copy in (file, *(one for one in drafts if one.name.endswith(PART))):
             with suppress(FileNotFoundError):
                 copy.unlink()
                 deleted += 1

@@ -26,7 +26,7 @@ from storage.key_wrapper import new_key
 from storage.messages import post
 from tests.store.calls import NOON, call_id
 from tests.store.smtp import MailServer
-from worker.service import nothing_to_reset
+from worker.jobs import nothing_to_reset
 
 TERMS = Terms(node="here", lease=timedelta(minutes=20), window=timedelta(hours=24), kept=timedelta(days=30))
 MANNER = DeliveryPolicy(deadline=10)
