@@ -15,6 +15,7 @@ from tests.live.agreed import new_destination
 from tests.live.carrier_file import user_of
 from tests.live.carriers import Trunking, trunking
 from tests.live.conversation import hear_each_other
+from tests.live.followed import Json
 from tests.live.service import House, Service, at_your_service, until
 from tests.live.sip import Agent, Ringing
 from tests.live.test_control import live, run
@@ -156,6 +157,11 @@ async def test_destinations_in_the_carriers_form_keep_their_settings_and_their_r
     assert sorted((leg.to, leg.outcome) for leg in record.legs) == sorted((one, "busy") for one in presented)
 
 
+def lines_with_trunk(service: Service, call: str) -> list[Json]:
+    """What the engine has logged of that call and its carrier."""
+    return [line for line in service.house.log() if line.get("call") == call and "trunk" in line]
+
+
 async def test_which_carrier_a_call_came_from_is_in_record_metric_log_and_the_list_of_live_calls(
     carriers: Trunking, service: Service
 ) -> None:
@@ -173,7 +179,8 @@ async def test_which_carrier_a_call_came_from_is_in_record_metric_log_and_the_li
     await caller.hang_up()
     record = await service.record(number)
     assert (record.trunk, record.withheld, record.caller) == ("beta", True, "")
-    (line,) = [one for one in service.house.log() if one.get("call") == record.call_id and "trunk" in one]
+    await until(lambda: lines_with_trunk(service, record.call_id))  # the log is written a moment later
+    (line,) = lines_with_trunk(service, record.call_id)
     assert (line["event"], line["trunk"]) == ("call_started", "beta")
     assert LOOPBACK not in json.dumps(line)
     await carriers.have(trunk=carrier(service))
