@@ -66,13 +66,18 @@ async def look(line: AriLine, state: CallState, started: datetime, *, left_to_us
             line.lose(at)
             line.on_cel_end(at)  # CEL has no more events of it
         case "Stasis" if left_to_us:
-            await outlast(line.exchange.client, line.id)
+            await outlast(line.exchange.client, line.id, _waits_since(line, state))
             if line.hand_over.is_active:
                 _come_back(line, state)
         case "Stasis" | "":
             pass
         case _ if not line.hand_over.is_active:  # at the fallback
             line.end(line.exchange.last_known, Cause.NORMAL)
+
+
+def _waits_since(line: AriLine, state: CallState) -> datetime:
+    """Return when the caller came in, or came back from the last of the destinations."""
+    return max((leg.ended for leg in state.legs.values() if leg.ended), default=line.entered)
 
 
 def _come_back(line: AriLine, state: CallState) -> None:

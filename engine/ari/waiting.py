@@ -6,9 +6,9 @@ more.
 """
 
 import asyncio
-import time
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from engine.ari.client import Client
 from engine.ari.errors import AriError
@@ -20,9 +20,6 @@ RETURN_SECONDS = 5.0
 LEAVE_SECONDS = 1.5
 RENEWALS = 8  # at most, one with each sign of life
 LEASE = "TIMEOUT(absolute)"
-# The channel variable with the instant at which the next engine has let the caller wait.
-OUTLASTED = "OUTLASTED"
-AGAIN_SECONDS = 60
 
 
 class Waiting:
@@ -69,29 +66,22 @@ class Waiting:
             self._renewed.set()
 
 
-async def let_wait(client: Client, channel_id: str, seconds: float, **variables: str) -> None:
+async def let_wait(client: Client, channel_id: str, seconds: float) -> None:
     """Give this caller a lease of so many seconds. A caller who has left meanwhile is ignored."""
     with suppress(AriError):
-        await client.channels.set_channel_vars(channel_id, {LEASE: str(seconds), **variables})
+        await client.channels.set_channel_vars(channel_id, {LEASE: str(seconds)})
 
 
-async def outlast(client: Client, channel_id: str) -> None:
-    """Let a caller of an earlier engine wait RETURN_SECONDS at least: their route has to be read first.
+async def outlast(client: Client, channel_id: str, waits_since: datetime) -> None:
+    """Let a caller of an earlier engine wait until RETURN_SECONDS are over: their route has to be read first.
 
-    Once a minute: if one engine after the other dies, perhaps of this call, the caller reaches the fallback.
+    They count from `waits_since`: if one engine after the other dies, perhaps of this call, the caller
+    reaches the fallback nevertheless.
     """
     try:
         left = float(await client.channels.get_channel_var(channel_id, LEASE))
     except (AriError, ValueError):
         return
-    now = int(time.time())
-    if 0 < left < RETURN_SECONDS and now - await _outlasted(client, channel_id) >= AGAIN_SECONDS:
-        await let_wait(client, channel_id, RETURN_SECONDS, **{OUTLASTED: str(now)})
-
-
-async def _outlasted(client: Client, channel_id: str) -> int:
-    """Return when an engine has last let this caller wait, in seconds since 1970; 0 if none has."""
-    try:
-        return int(await client.channels.get_channel_var(channel_id, OUTLASTED))
-    except (AriError, ValueError):
-        return 0
+    seconds = RETURN_SECONDS - max((datetime.now(UTC) - waits_since).total_seconds(), 0)
+    if 0 < left < seconds:
+        await let_wait(client, channel_id, seconds)

@@ -10,6 +10,7 @@ import pytest
 
 from devkit.carrier import Answers
 from devkit.parts import PartTrouble, ended
+from engine.ari.waiting import RETURN_SECONDS
 from tests.lateness import late
 from tests.live.fragile import Fragile
 from tests.live.service import House, Service, until
@@ -44,7 +45,7 @@ async def dying_engines(house: House) -> AsyncIterator[None]:
 async def test_callers_whose_engines_die_one_after_the_other_reach_the_fallback(
     service: Service, engine: Fragile
 ) -> None:
-    """Each engine gives them 5 s to read their routes, and dies when it answers the first of them."""
+    """Each engine lets them wait while it reads their routes, and dies when it answers the first of them."""
     fallback = service.destination(Answers())
     numbers = service.house.agree(*[ROUTE] * CALLERS, fallback=fallback)
     await until(lambda: (service.house.endpoint.etc / "fallback.conf").read_text().count(fallback) >= CALLERS)
@@ -54,7 +55,7 @@ async def test_callers_whose_engines_die_one_after_the_other_reach_the_fallback(
         last = await service.network.arrival(fallback, CALLERS)
         for caller in callers:
             await caller.wait_answered()
-    assert last.at - callers[0].began < timedelta(seconds=12) + late()
+    assert last.at - callers[0].began < timedelta(seconds=RETURN_SECONDS + 1) + late()
     await engine.start()
     for caller in callers:
         await caller.hang_up()

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import pytest
 
 from engine.ari.client import Client
 from engine.ari.errors import Gone
-from engine.ari.waiting import LEASE, OUTLASTED, RENEWALS, RETURN_SECONDS, WAIT_SECONDS, Waiting, outlast
+from engine.ari.waiting import LEASE, RENEWALS, RETURN_SECONDS, WAIT_SECONDS, Waiting, outlast
 
 DIALPLAN = Path(__file__).parents[2] / "asterisk" / "etc" / "extensions.conf"
 ONE, TWO = "dev-1.0", "dev-2.0"
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.looptime
 class Asterisk:
     """One that gives leases, each of which takes a second.
 
-    `left`: what a caller has of theirs; `outlasted`: how many seconds ago an engine let them wait.
+    `left`: what a caller has of theirs, in seconds.
     """
 
-    def __init__(self, left: str = "", outlasted: int | None = None) -> None:
+    def __init__(self, left: str = "") -> None:
         self.leases: list[tuple[str, Any]] = []
         self.channels = self
-        self._left, self._outlasted = left, outlasted
+        self._left = left
 
     async def set_channel_vars(self, channel_id: str, variables: dict[str, Any]) -> None:
         await asyncio.sleep(1)
@@ -35,10 +35,6 @@ class Asterisk:
         raise Gone(404, "the caller has left")  # which is ignored
 
     async def get_channel_var(self, channel_id: str, variable: str) -> str:
-        if variable == OUTLASTED:
-            if self._outlasted is None:
-                raise Gone(404, "no such variable")
-            return str(int(time.time()) - self._outlasted)
         assert variable == LEASE
         return self._left
 
@@ -101,12 +97,15 @@ async def test_an_engine_that_stops_lets_them_wait_for_the_next_one() -> None:
 @pytest.mark.parametrize(("left", "given"), [("1.2", 1), ("31.5", 0), ("0", 0), ("?", 0)])
 async def test_the_next_one_gives_them_time_to_read_their_route(left: str, given: int) -> None:
     asterisk = Asterisk(left)
-    await outlast(client(asterisk), ONE)
-    assert asterisk.leases == [(ONE, str(RETURN_SECONDS))] * given
+    await outlast(client(asterisk), ONE, datetime.now(UTC) - timedelta(seconds=0.6))
+    assert [(channel, round(float(lease), 1)) for channel, lease in asterisk.leases] == [(ONE, 4.4)] * given
 
 
-@pytest.mark.parametrize(("ago", "given"), [(0, 0), (4, 0), (50, 0), (70, 1)])
-async def test_engines_that_die_one_after_the_other_let_a_caller_wait_once(ago: int, given: int) -> None:
-    asterisk = Asterisk("1.2", outlasted=ago)
-    await outlast(client(asterisk), ONE)
-    assert asterisk.leases == [(ONE, str(RETURN_SECONDS))] * given
+@pytest.mark.parametrize(("waited", "given"), [(-3600, [5.0]), (0, [5.0]), (3, [2.0]), (4, []), (60, [])])
+async def test_engines_that_die_one_after_the_other_let_a_caller_wait_as_long_as_one(
+    waited: float, given: list[float]
+) -> None:
+    """A caller who came in the future did so before the clock was set back."""
+    asterisk = Asterisk("1.2")
+    await outlast(client(asterisk), ONE, datetime.now(UTC) - timedelta(seconds=waited))
+    assert [round(float(lease), 1) for _, lease in asterisk.leases] == given
