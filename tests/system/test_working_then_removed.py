@@ -36,6 +36,8 @@ KEPT = (
     "/etc/asterisk/pjsip.conf",
     "/var/log/asterisk/cel-custom/Master.csv",
 )
+# Folders that may be disks of their own.
+DISKS = ("/var/lib/callengine", "/var/spool/asterisk/recording")
 
 
 def test_a_purge_removes_the_program_and_keeps_the_data_unless_it_is_told_to_remove_it(
@@ -50,8 +52,19 @@ def test_a_purge_removes_the_program_and_keeps_the_data_unless_it_is_told_to_rem
     assert left.stdout == ""
     assert production.run("systemctl --failed --plain --no-legend") == ""
     production.run("cd /srv/packages/now && apt-get -qq install ./*.deb", seconds=120)
+    for folder in DISKS:
+        put_on_a_disk(production, folder)
     production.run("CALLENGINE_PURGE=data apt-get -qq purge callengine callengine-asterisk", seconds=120)
     assert production.attempt(kept).stdout == ""
+    assert production.run(f"find {' '.join(DISKS)}").split() == list(DISKS)  # emptied, and still mounted
+    production.run(f"umount {' '.join(DISKS)} && rmdir -p --ignore-fail-on-non-empty {' '.join(DISKS)}")
+
+
+def put_on_a_disk(production: Guest, folder: str) -> None:
+    """Mount another folder there, with what the folder had; nothing if something is mounted there already."""
+    disk = f"/srv/disks{folder}"
+    moved = f"mkdir -p {disk} && cp -a {folder}/. {disk} && find {folder} -mindepth 1 -delete"
+    production.run(f"mountpoint -q {folder} || {{ {moved} && mount --bind {disk} {folder}; }}")
 
 
 @pytest.fixture
