@@ -141,6 +141,7 @@ class Calls:
 
     def add(self, line: AriLine, journal: CallJournal) -> Live:
         """Subscribe a call that an earlier engine left to its events; `start` its task later."""
+        self.past.restarts.has_channel(line.id, line.entered)
         return self._add(Live(line, journal))
 
     def remove(self, live: Live) -> None:
@@ -164,6 +165,8 @@ class Calls:
         self.taken += len(events)
         for event in events:
             self._exchange.last_known = max(self._exchange.last_known, event.at)
+            if event.kind == "CHAN_START":
+                self.past.restarts.began(event.channel, event.at)
             self.past.restarts.heard(event.at)
             live = self._call_of(event)
             if live is not None:

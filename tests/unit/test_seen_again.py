@@ -15,6 +15,7 @@ from tests.unit.switchboards import (
     AT,
     CALL,
     LEFT,
+    LEG,
     NODE,
     NUMBER,
     OFFICE,
@@ -28,6 +29,7 @@ from tests.unit.switchboards import (
 pytestmark = pytest.mark.looptime
 
 NEW = "dev-1795776979.3"
+SECOND = "dev-1795776988.0"  # the first channel of another Asterisk
 OF_THE_NEW_ONE = {NEW: [CallStarted(NEW, at(8), NUMBER, "acme", False, NODE, NEW)]}
 
 
@@ -65,6 +67,20 @@ async def test_each_call_ends_with_its_own_asterisk_where_two_have_died(tmp_path
         (at(5), "lost"),
         (at(12), "lost"),
     ]
+
+
+async def test_and_where_nobody_has_noticed_the_second(tmp_path: Path) -> None:
+    """Found by random kills: the second Asterisk lived while no engine did. CEL has its first channel."""
+    asterisk = Asterisk(started=AT)
+    async with serving(tmp_path, asterisk, services_of()):
+        pass
+    asterisk.started, services = at(20), services_of(*LEFT)
+    lines = [cel("ANSWER", LEG, 5), replace(cel("CHAN_START", SECOND, 9), call=SECOND),
+             replace(cel("RING", SECOND, 12), call=SECOND)]  # fmt: skip
+    async with serving(tmp_path, asterisk, services, cel_lines=lines, last_known=at(4)) as board:
+        await asyncio.sleep(60)
+        assert board.live == 0
+    assert [(end.at, end.outcome) for end in services.of(CallEnded) if end.call == CALL] == [(at(5), "lost")]
 
 
 async def test_without_any_sign_of_life_they_end_at_the_last_instant_of_their_own(tmp_path: Path) -> None:
