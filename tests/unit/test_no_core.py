@@ -17,6 +17,7 @@ from process.no_core import forbid_core_dumps
 most = resource.getrlimit(resource.RLIMIT_CORE)[1]
 resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 forbid_core_dumps()
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background job ignores it
 os.kill(os.getpid(), signal.SIGQUIT)
 """
 LOOKED_AT = """
