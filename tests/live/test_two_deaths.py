@@ -9,7 +9,7 @@ from tests.live.conversation import in_conversation
 from tests.live.fragile import Fragile
 from tests.live.service import Service
 
-FIRST_SECONDS = 2.0  # the second Asterisk's first call: what must not be billed
+FIRST_SECONDS = 2.0  # between the death of the first Asterisk and the start of the second
 
 
 async def test_a_talk_ends_with_its_own_asterisk_and_not_with_the_second(
@@ -21,7 +21,7 @@ async def test_a_talk_ends_with_its_own_asterisk_and_not_with_the_second(
     await in_conversation(service, talked, to)
     await asyncio.gather(engine.end(), asterisk.end())
     died = datetime.now(UTC)
-    await asyncio.sleep(FIRST_SECONDS)  # see there
+    await asyncio.sleep(FIRST_SECONDS)  # what must not be billed
     await asterisk.start()
     caller = await service.call(other)
     await caller.wait_ended()  # no engine, no fallback
